@@ -1,0 +1,155 @@
+//! What a NOR flash chip can do, as a trait that the model and all its decorators share.
+
+use flash_region::{ERASED, FlashAddr, PAGE_BYTES, Region};
+
+use crate::{EraseUnit, Noise, NorError, NorMemory, torn};
+
+/// A NOR flash chip, at the level of its commands.
+///
+/// Implemented by [`NorMemory`] and by every decorator around it. A test that wants to watch or bend
+/// operations in a way of its own implements the first four methods and passes them on.
+pub trait NorDevice {
+    /// Bytes that the chip holds.
+    fn capacity_bytes(&self) -> u32;
+
+    /// Reads `out.len()` bytes from `addr`.
+    ///
+    /// # Errors
+    ///
+    /// Out of bounds, no power, or a fault of the chip.
+    fn read(&mut self, addr: FlashAddr, out: &mut [u8]) -> Result<(), NorError>;
+
+    /// Clears, from `addr` on, the bits that are 0 in `bytes`; they stay inside one 256 B page.
+    ///
+    /// # Errors
+    ///
+    /// Out of bounds, a crossed page, no power, or a fault of the chip.
+    fn program_page(&mut self, addr: FlashAddr, bytes: &[u8]) -> Result<(), NorError>;
+
+    /// Sets all bits of the unit that starts at `addr`.
+    ///
+    /// # Errors
+    ///
+    /// Out of bounds, misaligned, no power, or a fault of the chip.
+    fn erase(&mut self, unit: EraseUnit, addr: FlashAddr) -> Result<(), NorError>;
+
+    /// A page program that is broken off: of the bits to be cleared, `seed` says which are.
+    ///
+    /// # Errors
+    ///
+    /// As [`program_page`](Self::program_page).
+    fn tear_program(&mut self, addr: FlashAddr, bytes: &[u8], seed: u64) -> Result<(), NorError> {
+        let mut page = vec![ERASED; bytes.len()];
+        self.read(addr, &mut page)?;
+        torn::program(&mut page, bytes, &mut Noise::new(seed));
+        self.program_page(addr, &page)
+    }
+
+    /// An erase that is broken off: every bit of the unit is what it was, or 0, or 1, as `seed` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`erase`](Self::erase).
+    fn tear_erase(&mut self, unit: EraseUnit, addr: FlashAddr, seed: u64) -> Result<(), NorError> {
+        let whole = Region::clamped(addr, unit.len_bytes());
+        let mut bytes = vec![ERASED; unit.len_bytes() as usize];
+        self.read(addr, &mut bytes)?;
+        torn::erase(&mut bytes, &mut Noise::new(seed));
+        self.erase(unit, addr)?;
+        for (page, left) in whole.chunks(PAGE_BYTES).zip(bytes.chunks(PAGE_BYTES as usize)) {
+            self.program_page(page.start(), left)?;
+        }
+        Ok(())
+    }
+}
+
+/// A [`NorDevice`] whose bytes are held by a [`NorMemory`] at the bottom of the stack.
+///
+/// `stack.memory().clone()` is a snapshot, whatever decorators lie on top.
+pub trait NorModel: NorDevice {
+    /// The memory at the bottom.
+    fn memory(&self) -> &NorMemory;
+
+    /// The memory at the bottom, past all decorators: for what happens to a flash chip outside of
+    /// the life of the device.
+    fn memory_mut(&mut self) -> &mut NorMemory;
+}
+
+macro_rules! forward {
+    ($($wrapper:ty),*) => {$(
+        impl<D: NorDevice + ?Sized> NorDevice for $wrapper {
+            fn capacity_bytes(&self) -> u32 {
+                D::capacity_bytes(self)
+            }
+            fn read(&mut self, addr: FlashAddr, out: &mut [u8]) -> Result<(), NorError> {
+                D::read(self, addr, out)
+            }
+            fn program_page(&mut self, addr: FlashAddr, bytes: &[u8]) -> Result<(), NorError> {
+                D::program_page(self, addr, bytes)
+            }
+            fn erase(&mut self, unit: EraseUnit, addr: FlashAddr) -> Result<(), NorError> {
+                D::erase(self, unit, addr)
+            }
+            fn tear_program(
+                &mut self,
+                addr: FlashAddr,
+                bytes: &[u8],
+                seed: u64,
+            ) -> Result<(), NorError> {
+                D::tear_program(self, addr, bytes, seed)
+            }
+            fn tear_erase(
+                &mut self,
+                unit: EraseUnit,
+                addr: FlashAddr,
+                seed: u64,
+            ) -> Result<(), NorError> {
+                D::tear_erase(self, unit, addr, seed)
+            }
+        }
+
+        impl<D: NorModel + ?Sized> NorModel for $wrapper {
+            fn memory(&self) -> &NorMemory {
+                D::memory(self)
+            }
+            fn memory_mut(&mut self) -> &mut NorMemory {
+                D::memory_mut(self)
+            }
+        }
+    )*};
+}
+
+forward!(&mut D, Box<D>);
+
+/// The parts that every decorator around a field `inner` has in common.
+macro_rules! decorator {
+    ($name:ident) => {
+        impl<D> $name<D> {
+            /// What lies underneath.
+            pub fn inner(&self) -> &D {
+                &self.inner
+            }
+
+            /// What lies underneath, to be changed.
+            pub fn inner_mut(&mut self) -> &mut D {
+                &mut self.inner
+            }
+
+            /// What lies underneath, without this decorator.
+            pub fn into_inner(self) -> D {
+                self.inner
+            }
+        }
+
+        impl<D: crate::NorModel> crate::NorModel for $name<D> {
+            fn memory(&self) -> &crate::NorMemory {
+                self.inner.memory()
+            }
+
+            fn memory_mut(&mut self) -> &mut crate::NorMemory {
+                self.inner.memory_mut()
+            }
+        }
+    };
+}
+pub(crate) use decorator;

@@ -1,0 +1,25 @@
+//! Runs one future for as long as there is power.
+
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use crate::Power;
+
+/// Polls `future` until it is ready, or until there is no `power`: then the answer is `None`.
+///
+/// The asynchronous methods of [`Driver`](crate::Driver) stay pending for ever once power is lost, so
+/// no code of the future runs any more, not even its error handling; the future is then dropped. A
+/// future that ends all the same, having lost power on the way, is `None` too: what it says was
+/// never said. While there is power it is polled again and again, whoever it waits for.
+pub fn run_until_powered_off<F: Future>(future: F, power: &Power) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    while power.is_on() {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return power.is_on().then_some(value),
+            Poll::Pending => std::thread::yield_now(),
+        }
+    }
+    None
+}

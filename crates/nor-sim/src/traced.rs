@@ -1,0 +1,128 @@
+//! A log of the operations.
+
+use core::fmt;
+use core::ops::Range;
+
+use flash_region::{FlashAddr, Region, is_blank};
+
+use crate::device::decorator;
+use crate::{Counts, EraseUnit, NorDevice, NorError, Op};
+
+/// What became of an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// It was broken off by a loss of power.
+    Torn,
+    /// It failed, or was refused.
+    Error(NorError),
+}
+
+/// One operation of the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TraceEntry {
+    /// The operation.
+    pub op: Op,
+    /// Whether it programmed nothing but 0xff, which changes nothing and takes its time.
+    pub is_blank: bool,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl fmt::Display for TraceEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.op)?;
+        if self.is_blank {
+            f.write_str(" (blank)")?;
+        }
+        match self.outcome {
+            Outcome::Done => Ok(()),
+            Outcome::Torn => f.write_str(": torn"),
+            Outcome::Error(error) => write!(f, ": {error}"),
+        }
+    }
+}
+
+/// Logs every operation that passes through. Its place in the log is its number, from 0.
+#[derive(Clone, Debug)]
+pub struct Traced<D> {
+    inner: D,
+    entries: Vec<TraceEntry>,
+}
+
+decorator!(Traced);
+
+impl<D> Traced<D> {
+    /// An empty log.
+    pub fn new(inner: D) -> Self {
+        Self { inner, entries: Vec::new() }
+    }
+
+    /// The log.
+    pub fn entries(&self) -> &[TraceEntry] {
+        &self.entries
+    }
+
+    /// The log, which is empty afterwards.
+    pub fn take(&mut self) -> Vec<TraceEntry> {
+        core::mem::take(&mut self.entries)
+    }
+
+    /// The numbers of all operations from the first to the last one that touches `region`.
+    ///
+    /// Of the old bootloader's region, this is the commit window.
+    pub fn window(&self, region: Region) -> Option<Range<usize>> {
+        let touches = |entry: &TraceEntry| entry.op.region().overlaps(region);
+        let first = self.entries.iter().position(touches)?;
+        let last = self.entries.iter().rposition(touches)?;
+        Some(first..last + 1)
+    }
+
+    /// Counts of the operations with numbers in `range`.
+    pub fn counts(&self, range: Range<usize>) -> Counts {
+        self.entries.get(range).unwrap_or_default().iter().map(|entry| entry.op).collect()
+    }
+
+    fn log(&mut self, op: Op, is_blank: bool, outcome: Outcome) {
+        self.entries.push(TraceEntry { op, is_blank, outcome });
+    }
+}
+
+fn outcome(result: Result<(), NorError>, otherwise: Outcome) -> Outcome {
+    result.map_or_else(Outcome::Error, |()| otherwise)
+}
+
+impl<D: NorDevice> NorDevice for Traced<D> {
+    fn capacity_bytes(&self) -> u32 {
+        self.inner.capacity_bytes()
+    }
+
+    fn read(&mut self, addr: FlashAddr, out: &mut [u8]) -> Result<(), NorError> {
+        self.inner.read(addr, out)
+    }
+
+    fn program_page(&mut self, addr: FlashAddr, bytes: &[u8]) -> Result<(), NorError> {
+        let result = self.inner.program_page(addr, bytes);
+        self.log(Op::program(addr, bytes), is_blank(bytes), outcome(result, Outcome::Done));
+        result
+    }
+
+    fn erase(&mut self, unit: EraseUnit, addr: FlashAddr) -> Result<(), NorError> {
+        let result = self.inner.erase(unit, addr);
+        self.log(Op::erase(unit, addr), false, outcome(result, Outcome::Done));
+        result
+    }
+
+    fn tear_program(&mut self, addr: FlashAddr, bytes: &[u8], seed: u64) -> Result<(), NorError> {
+        let result = self.inner.tear_program(addr, bytes, seed);
+        self.log(Op::program(addr, bytes), is_blank(bytes), outcome(result, Outcome::Torn));
+        result
+    }
+
+    fn tear_erase(&mut self, unit: EraseUnit, addr: FlashAddr, seed: u64) -> Result<(), NorError> {
+        let result = self.inner.tear_erase(unit, addr, seed);
+        self.log(Op::erase(unit, addr), false, outcome(result, Outcome::Torn));
+        result
+    }
+}
