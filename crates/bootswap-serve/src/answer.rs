@@ -1,0 +1,324 @@
+//! What is answered to a request: the file, or what a fault makes of it.
+//!
+//! An answer is decided here in full, before its first byte is sent: which bytes, how their end is
+//! marked, and where the connection breaks. [`crate::wire`] only carries it out.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
+
+use crate::content::{File, Store};
+use crate::fault::{Aspect, FaultKind};
+use crate::range::{Selection, select};
+use crate::request::{BadRequest, HOPS_QUERY, Method, Request};
+
+/// An answer, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// All headers but those that concern the connection and the end of the body.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Body,
+    /// Whether only the head is sent, as for HEAD.
+    pub(crate) head_only: bool,
+    pub(crate) framing: Framing,
+    /// Where the connection breaks, if it does.
+    pub(crate) broken: Option<Broken>,
+}
+
+/// A part of bytes that others may hold, too.
+#[derive(Debug)]
+pub(crate) struct Body {
+    bytes: Arc<[u8]>,
+    range: Range<usize>,
+}
+
+impl Body {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+impl From<Arc<[u8]>> for Body {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        let range = 0..bytes.len();
+        Self { bytes, range }
+    }
+}
+
+/// How the client learns where the body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// `Content-Length`.
+    Length,
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+    /// The connection ends, as in HTTP/1.0.
+    Connection,
+}
+
+/// A connection that breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// Body bytes that are sent before; `None` if not even the head is.
+    pub(crate) after_bytes: Option<u64>,
+    pub(crate) how: Break,
+}
+
+/// In which way a connection breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Break {
+    Reset,
+    Silence,
+    Close,
+}
+
+impl Answer {
+    /// The answer to a request that is not served.
+    pub(crate) fn to_bad(bad: BadRequest) -> Self {
+        let mut answer = Self::text(status(bad.status()), &format!("{bad}\n"));
+        if bad == BadRequest::Method {
+            answer.headers.push(("Allow", "GET, HEAD".to_owned()));
+        }
+        answer
+    }
+
+    /// The answer to a request for which these faults are due.
+    ///
+    /// `serial` is different for every answer of a server.
+    pub(crate) fn to_request(
+        request: &Request,
+        store: &mut Store,
+        faults: &[FaultKind],
+        serial: u64,
+    ) -> Self {
+        let due = |aspect| faults.iter().rev().find(|kind| kind.aspect() == aspect);
+        let mut answer = match due(Aspect::Subject) {
+            Some(FaultKind::Status(code)) => Self::plain(status(*code)),
+            Some(FaultKind::Html) => Self::typed(StatusCode::OK, HTML, LOGIN_PAGE),
+            Some(FaultKind::Empty) => Self::typed(StatusCode::OK, OCTETS, ""),
+            Some(FaultKind::Redirect(hops)) => Self::redirection(request, hops.saturating_sub(1)),
+            Some(FaultKind::RedirectLoop) => Self::see(request.raw_path.clone()),
+            _ => match store.find(&request.path) {
+                Ok(Some(file)) => {
+                    let etag = match due(Aspect::Validator) {
+                        Some(_) => format!("\"{serial:032x}\""),
+                        None => file.etag().to_owned(),
+                    };
+                    let file = altered(file, due(Aspect::Bytes));
+                    Self::file(request, &file, etag, due(Aspect::Range))
+                }
+                Ok(None) => Self::not_found(&request.path, &store.list()),
+                Err(error) => Self::text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &format!("{} cannot be read: {error}\n", request.path),
+                ),
+            },
+        };
+        answer.head_only = request.method == Method::Head;
+        answer.framing = match due(Aspect::Framing) {
+            Some(FaultKind::Chunked) if request.is_http_1_1 => Framing::Chunked,
+            Some(_) => Framing::Connection,
+            None => Framing::Length,
+        };
+        answer.broken = due(Aspect::Ending).and_then(broken);
+        answer
+    }
+
+    /// A redirection of the request to itself, with so many more to come.
+    pub(crate) fn redirection(request: &Request, hops_left: u32) -> Self {
+        Self::see(format!("{}?{HOPS_QUERY}{hops_left}", request.raw_path))
+    }
+
+    fn file(request: &Request, file: &File, etag: String, fault: Option<&FaultKind>) -> Self {
+        let modified = timestamp(file.modified());
+        if is_not_modified(request, &etag, modified) {
+            let mut answer = Self::typed(StatusCode::NOT_MODIFIED, OCTETS, "");
+            answer.headers.push(("ETag", etag));
+            return answer;
+        }
+        let bytes = Arc::clone(file.bytes());
+        let total_bytes = bytes.len() as u64;
+        let knows_ranges = fault != Some(&FaultKind::RangeIgnored);
+        let selection = match &request.range {
+            Some(range)
+                if knows_ranges
+                    && request.method == Method::Get
+                    && range_holds(request, &etag, modified) =>
+            {
+                select(range, total_bytes)
+            }
+            _ => Selection::Whole,
+        };
+        let mut answer = match selection {
+            Selection::Whole => Self::new(StatusCode::OK, OCTETS, bytes.into()),
+            Selection::Part(asked) => {
+                let sent =
+                    if fault.is_some() { misplaced(&asked, total_bytes) } else { asked.clone() };
+                let claimed =
+                    if fault == Some(&FaultKind::RangeMisplaced) { &asked } else { &sent };
+                let content_range =
+                    format!("bytes {}-{}/{total_bytes}", claimed.start, claimed.end - 1);
+                let range = index(sent.start)..index(sent.end);
+                let mut answer =
+                    Self::new(StatusCode::PARTIAL_CONTENT, OCTETS, Body { bytes, range });
+                answer.headers.push(("Content-Range", content_range));
+                answer
+            }
+            Selection::Unsatisfiable => {
+                let mut answer = Self::plain(StatusCode::RANGE_NOT_SATISFIABLE);
+                answer.headers.push(("Content-Range", format!("bytes */{total_bytes}")));
+                answer
+            }
+        };
+        if knows_ranges {
+            answer.headers.push(("Accept-Ranges", "bytes".to_owned()));
+        }
+        if let Some(date) = modified.and_then(http_date) {
+            answer.headers.push(("Last-Modified", date));
+        }
+        answer.headers.push(("ETag", etag));
+        answer
+    }
+
+    fn not_found(path: &str, files: &[String]) -> Self {
+        let mut text = format!("there is no {path} here\n");
+        if !files.is_empty() {
+            text += "\nthe files are:\n";
+            for file in files {
+                text += &format!("  {file}\n");
+            }
+        }
+        Self::text(StatusCode::NOT_FOUND, &text)
+    }
+
+    fn see(location: String) -> Self {
+        let mut answer = Self::plain(StatusCode::FOUND);
+        answer.headers.push(("Location", location));
+        answer
+    }
+
+    /// An answer that says its status in words, too.
+    fn plain(status: StatusCode) -> Self {
+        Self::text(status, &format!("{status}\n"))
+    }
+
+    fn text(status: StatusCode, text: &str) -> Self {
+        Self::typed(status, "text/plain; charset=utf-8", text)
+    }
+
+    fn typed(status: StatusCode, content_type: &str, body: &str) -> Self {
+        Self::new(status, content_type, Arc::<[u8]>::from(body.as_bytes()).into())
+    }
+
+    fn new(status: StatusCode, content_type: &str, body: Body) -> Self {
+        Self {
+            status,
+            headers: vec![("Content-Type", content_type.to_owned())],
+            body,
+            head_only: false,
+            framing: Framing::Length,
+            broken: None,
+        }
+    }
+}
+
+const OCTETS: &str = "application/octet-stream";
+const HTML: &str = "text/html; charset=utf-8";
+const LOGIN_PAGE: &str = "<!DOCTYPE html>
+<html><head><title>Welcome</title></head>
+<body><h1>Please log in to use this network</h1>
+<form method=\"post\" action=\"/login\"><input name=\"room\"><button>Connect</button></form>
+</body></html>
+";
+/// What stands behind the file when it is answered too long: neither erased flash nor zero.
+const OVERSIZE_FILL: u8 = 0xa5;
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// An index of bytes in memory, which is never larger than what memory can hold.
+fn index(position: u64) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
+}
+
+fn broken(kind: &FaultKind) -> Option<Broken> {
+    match *kind {
+        FaultKind::Drop(after_bytes) => Some(Broken { after_bytes, how: Break::Reset }),
+        FaultKind::Stall(after_bytes) => Some(Broken { after_bytes, how: Break::Silence }),
+        FaultKind::Truncate(n) => Some(Broken { after_bytes: Some(n), how: Break::Close }),
+        _ => None,
+    }
+}
+
+fn altered(file: File, fault: Option<&FaultKind>) -> File {
+    let mut bytes = match fault {
+        Some(FaultKind::Corrupt(_) | FaultKind::Oversize(_)) => file.bytes().to_vec(),
+        _ => return file,
+    };
+    match fault {
+        Some(FaultKind::Oversize(count)) => {
+            bytes.resize(bytes.len().saturating_add(index(*count)), OVERSIZE_FILL);
+        }
+        Some(FaultKind::Corrupt(offset)) => {
+            let last = bytes.len().saturating_sub(1);
+            let at = offset.map_or(bytes.len() / 2, index).min(last);
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1;
+            }
+        }
+        _ => {}
+    }
+    File::new(bytes, file.modified())
+}
+
+/// The range that is one byte early, or late where it begins at 0.
+fn misplaced(asked: &Range<u64>, total_bytes: u64) -> Range<u64> {
+    if asked.start > 0 {
+        asked.start - 1..asked.end - 1
+    } else {
+        1.min(total_bytes - 1)..(asked.end + 1).min(total_bytes)
+    }
+}
+
+/// `If-None-Match` and, without it, `If-Modified-Since`: RFC 9110 section 13.2.2.
+fn is_not_modified(request: &Request, etag: &str, modified: Option<Timestamp>) -> bool {
+    match (&request.if_none_match, &request.if_modified_since) {
+        (Some(tags), _) => tags.split(',').map(str::trim).any(|tag| {
+            // Weak comparison: the mark of a weak tag does not count.
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
+        }),
+        (None, Some(since)) => match (parse_http_date(since), modified) {
+            (Some(since), Some(modified)) => modified.as_second() <= since.as_second(),
+            _ => false,
+        },
+        (None, None) => false,
+    }
+}
+
+/// `If-Range`: whether the range may be answered, or the file is another than the client has.
+fn range_holds(request: &Request, etag: &str, modified: Option<Timestamp>) -> bool {
+    let Some(condition) = &request.if_range else { return true };
+    // Strong comparison, so a weak tag matches nothing.
+    condition == etag
+        || parse_http_date(condition)
+            .is_some_and(|date| modified.is_some_and(|at| at.as_second() == date.as_second()))
+}
+
+fn timestamp(time: SystemTime) -> Option<Timestamp> {
+    Timestamp::try_from(time).ok()
+}
+
+/// A date as HTTP writes it: RFC 9110 section 5.6.7; `None` for years that it cannot write.
+pub(crate) fn http_date(time: Timestamp) -> Option<String> {
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
+}
+
+fn parse_http_date(text: &str) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(text).ok()
+}

@@ -1,0 +1,102 @@
+//! One connection: requests come, answers go, until one of both sides ends it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::answer::Answer;
+use crate::fault::FaultKind;
+use crate::request::{BadRequest, MAX_HEAD_BYTES, Parsed, Request, parse};
+use crate::server::Shared;
+use crate::wire::{self, After};
+
+/// How long a connection may wait for a request: devices vanish without closing theirs.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
+    shared.counters.connections.fetch_add(1, Relaxed);
+    // An error here says that the client has gone, and there is nobody else to tell.
+    let _ = converse(stream, peer.ip(), &shared).await;
+}
+
+async fn converse(mut stream: TcpStream, peer: IpAddr, shared: &Shared) -> io::Result<()> {
+    // The head and the body are two writes, which otherwise wait for each other's acknowledgement.
+    stream.set_nodelay(true)?;
+    let mut received = Vec::new();
+    loop {
+        let (answer, keep_alive) = match next_request(&mut stream, &mut received).await? {
+            Next::Gone => return Ok(()),
+            Next::Request(request) => (decide(shared, peer, &request), request.keep_alive),
+            Next::Bad(line, bad) => {
+                let answer = Answer::to_bad(bad);
+                shared.counters.requests.fetch_add(1, Relaxed);
+                shared.lock().log_line(peer, &line, Some(answer.status), None);
+                (answer, false)
+            }
+        };
+        match wire::send(&mut stream, &answer, keep_alive, &shared.counters).await? {
+            After::Keep => {}
+            After::Close => return wire::close(stream).await,
+            After::Reset => return wire::reset(stream).await,
+            After::Hold => return wire::hold(stream).await,
+        }
+    }
+}
+
+enum Next {
+    Request(Box<Request>),
+    Bad(String, BadRequest),
+    Gone,
+}
+
+/// Takes the next request from `received`, into which more is read as needed.
+async fn next_request(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<Next> {
+    loop {
+        if !received.is_empty() {
+            match parse(received) {
+                Parsed::Partial => {}
+                Parsed::Complete(len_bytes, request) => {
+                    received.drain(..len_bytes);
+                    return Ok(Next::Request(request));
+                }
+                Parsed::Bad(line, bad) => return Ok(Next::Bad(line, bad)),
+            }
+        }
+        let room = MAX_HEAD_BYTES.saturating_sub(received.len()).max(1) as u64;
+        let mut more = (&mut *stream).take(room);
+        match timeout(IDLE, more.read_buf(received)).await {
+            Ok(Ok(0)) | Err(_) => return Ok(Next::Gone),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(error),
+        }
+    }
+}
+
+/// Decides the answer to a request, counts and logs it.
+fn decide(shared: &Shared, peer: IpAddr, request: &Request) -> Answer {
+    let mut state = shared.lock();
+    let serial = shared.counters.requests.fetch_add(1, Relaxed);
+    let between_hops =
+        request.hops_left.filter(|hops| (1..=FaultKind::MAX_REDIRECTS).contains(hops));
+    if let Some(hops) = between_hops {
+        let answer = Answer::redirection(request, hops - 1);
+        state.log_line(peer, &request.line, Some(answer.status), None);
+        return answer;
+    }
+    let fault = state.rules.take(&request.path, request.hops_left.is_some());
+    let kinds = fault.as_ref().map_or(&[][..], |fault| &fault.kinds);
+    if kinds.iter().any(|kind| *kind != FaultKind::Pass) {
+        shared.counters.faults.fetch_add(1, Relaxed);
+    }
+    let answer = Answer::to_request(request, &mut state.store, kinds, serial);
+    let is_sent = answer.broken.is_none_or(|broken| broken.after_bytes.is_some());
+    state.log_line(peer, &request.line, is_sent.then_some(answer.status), fault.as_ref());
+    answer
+}

@@ -1,0 +1,42 @@
+//! A small HTTP/1.1 server for the lab, which also misbehaves on request.
+//!
+//! It gives reflashing images to devices on the bench, to the simulator and to the tests. It serves
+//! files from a directory or from memory, with everything that a download which resumes may ask for
+//! (ranges, `If-Range`, strong entity tags), and it can be told to fail in the ways that servers,
+//! proxies and captive portals fail in the field: see [`Fault`].
+//!
+//! ```text
+//!  Server::start ──> thread ─── accept ──┬── connection: request ─> answer ─> faults ─> wire
+//!                                        ├── connection: ...
+//!  Server::stats <── counters ───────────┘
+//!  drop(Server) ───> connections are closed, the thread is joined, the port is free
+//! ```
+//!
+//! ```
+//! use bootswap_serve::{Content, Server, ServerConfig};
+//!
+//! let content = Content::memory([("app_upd.bin", vec![0xff; 4096])]);
+//! let faults = vec!["/app_upd.bin:drop=1000*2".parse().unwrap()];
+//! let server = Server::start(ServerConfig { faults, ..ServerConfig::on_loopback(content) })?;
+//! assert!(server.url().starts_with("http://127.0.0.1:"));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! It is no server for the open internet: there is no limit on connections and no encryption, and
+//! every file served is held in memory.
+
+mod access_log;
+mod answer;
+mod connection;
+mod content;
+mod fault;
+mod parse_fault;
+mod range;
+mod request;
+mod server;
+mod wire;
+
+pub use content::{Content, File};
+pub use fault::{Fault, FaultKind};
+pub use parse_fault::FaultError;
+pub use server::{Log, Server, ServerConfig, Stats};

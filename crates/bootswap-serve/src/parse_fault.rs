@@ -1,0 +1,302 @@
+//! The text form of a fault, which the command line takes.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use crate::fault::{Aspect, Fault, FaultKind};
+
+/// Why a text is no fault; each names the part of the text that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FaultError {
+    /// A path does not begin with a slash.
+    Path {
+        /// What stands before the colon.
+        found: String,
+    },
+    /// There is no kind of that name.
+    Kind {
+        /// The name.
+        found: String,
+    },
+    /// A kind wants a number and has none, or one that does not fit.
+    Value {
+        /// The name of the kind.
+        kind: &'static str,
+        /// What the number has to be.
+        expected: &'static str,
+        /// What stands behind the equals sign.
+        found: Option<String>,
+    },
+    /// A kind that takes no number has one.
+    NoValue {
+        /// The name of the kind.
+        kind: &'static str,
+        /// What stands behind the equals sign.
+        found: String,
+    },
+    /// What stands behind the asterisk is no number of requests.
+    Times {
+        /// What stands there.
+        found: String,
+    },
+    /// Two kinds concern the same aspect of an answer.
+    Conflict {
+        /// The name of the first.
+        first: &'static str,
+        /// The name of the second.
+        second: &'static str,
+    },
+}
+
+impl fmt::Display for FaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path { found } => {
+                write!(
+                    f,
+                    "fault path {found:?} does not begin with a slash, as in /app_upd.bin:drop=13000"
+                )
+            }
+            Self::Kind { found } => {
+                write!(f, "fault kind {found:?} is none of {}", FaultKind::NAMES.join(", "))
+            }
+            Self::Value { kind, expected, found: Some(found) } => {
+                write!(f, "fault {kind} wants {expected}, found {found:?}")
+            }
+            Self::Value { kind, expected, found: None } => {
+                write!(f, "fault {kind} wants {expected}, as in {kind}=NUMBER")
+            }
+            Self::NoValue { kind, found } => {
+                write!(f, "fault {kind} takes no number, found {found:?}")
+            }
+            Self::Times { found } => write!(
+                f,
+                "number of requests {found:?} behind the asterisk is no whole number from 1, as in drop=13000*2"
+            ),
+            Self::Conflict { first, second } => {
+                write!(f, "faults {first} and {second} cannot be had in one answer")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FaultError {}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        // No kind has a colon, but a path may: the last one is the separator.
+        let (path, rest) = match text.rsplit_once(':') {
+            Some((path, _)) if !path.starts_with('/') => {
+                return Err(FaultError::Path { found: path.to_owned() });
+            }
+            Some((path, rest)) => (Some(path.to_owned()), rest),
+            None => (None, text),
+        };
+        let (kinds, times) = match rest.split_once('*') {
+            Some((kinds, times)) => (kinds, Some(parse_times(times)?)),
+            None => (rest, None),
+        };
+        let kinds = kinds.split('+').map(FaultKind::from_str).collect::<Result<Vec<_>, _>>()?;
+        refuse_conflicts(&kinds)?;
+        Ok(Self { path, kinds, times })
+    }
+}
+
+fn parse_times(text: &str) -> Result<NonZeroU32, FaultError> {
+    text.parse().map_err(|_| FaultError::Times { found: text.to_owned() })
+}
+
+fn refuse_conflicts(kinds: &[FaultKind]) -> Result<(), FaultError> {
+    for (index, second) in kinds.iter().enumerate() {
+        let conflicts = |first: &&FaultKind| {
+            first.aspect() == second.aspect()
+                || [first.aspect(), second.aspect()].contains(&Aspect::Nothing)
+        };
+        if let Some(first) = kinds.iter().take(index).find(conflicts) {
+            return Err(FaultError::Conflict { first: first.name(), second: second.name() });
+        }
+    }
+    Ok(())
+}
+
+impl FromStr for FaultKind {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
+        };
+        let unknown = || FaultError::Kind { found: name.to_owned() };
+        let kind = Self::NAMES.into_iter().find(|known| *known == name).ok_or_else(unknown)?;
+        let part = Part { kind, value };
+        match kind {
+            "none" => part.bare(Self::Pass),
+            "html" => part.bare(Self::Html),
+            "empty" => part.bare(Self::Empty),
+            "redirect-loop" => part.bare(Self::RedirectLoop),
+            "range-ignored" => part.bare(Self::RangeIgnored),
+            "range-wrong" => part.bare(Self::RangeWrong),
+            "range-misplaced" => part.bare(Self::RangeMisplaced),
+            "etag-changes" => part.bare(Self::EtagChanges),
+            "no-length" => part.bare(Self::NoLength),
+            "chunked" => part.bare(Self::Chunked),
+            "status" => part.status().map(Self::Status),
+            "redirect" => part.hops().map(Self::Redirect),
+            "oversize" => part.bytes().map(Self::Oversize),
+            "truncate" => part.bytes().map(Self::Truncate),
+            "corrupt" => part.bytes_if_any().map(Self::Corrupt),
+            "drop" => part.bytes_if_any().map(Self::Drop),
+            "stall" => part.bytes_if_any().map(Self::Stall),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+/// A kind's name with what stands behind its equals sign.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    kind: &'static str,
+    value: Option<&'a str>,
+}
+
+impl Part<'_> {
+    fn bare(self, kind: FaultKind) -> Result<FaultKind, FaultError> {
+        match self.value {
+            None => Ok(kind),
+            Some(found) => Err(FaultError::NoValue { kind: self.kind, found: found.to_owned() }),
+        }
+    }
+
+    fn number(self, expected: &'static str) -> Result<u64, FaultError> {
+        self.value
+            .and_then(|text| match text.strip_prefix("0x") {
+                Some(digits) => u64::from_str_radix(digits, 16).ok(),
+                None => text.parse().ok(),
+            })
+            .ok_or_else(|| self.wants(expected))
+    }
+
+    fn bytes(self) -> Result<u64, FaultError> {
+        self.number("a number of bytes")
+    }
+
+    fn bytes_if_any(self) -> Result<Option<u64>, FaultError> {
+        self.value.map(|_| self.bytes()).transpose()
+    }
+
+    fn status(self) -> Result<u16, FaultError> {
+        const EXPECTED: &str = "a status from 200 to 599";
+        let code = self.number(EXPECTED)?;
+        u16::try_from(code)
+            .ok()
+            .filter(|code| (200..600).contains(code))
+            .ok_or_else(|| self.wants(EXPECTED))
+    }
+
+    fn hops(self) -> Result<u32, FaultError> {
+        const EXPECTED: &str = "a number of redirections from 1 to 100";
+        let hops = self.number(EXPECTED)?;
+        u32::try_from(hops)
+            .ok()
+            .filter(|hops| (1..=FaultKind::MAX_REDIRECTS).contains(hops))
+            .ok_or_else(|| self.wants(EXPECTED))
+    }
+
+    fn wants(self, expected: &'static str) -> FaultError {
+        FaultError::Value { kind: self.kind, expected, found: self.value.map(str::to_owned) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn message(text: &str) -> String {
+        text.parse::<Fault>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_fault_has_path_kinds_and_times() {
+        let fault: Fault = "/fw/a:b.bin:chunked+drop=0x10*3".parse().unwrap();
+        assert_eq!(fault.path.as_deref(), Some("/fw/a:b.bin"));
+        assert_eq!(fault.kinds, [FaultKind::Chunked, FaultKind::Drop(Some(16))]);
+        assert_eq!(fault.times, NonZeroU32::new(3));
+    }
+
+    #[test]
+    fn a_bare_kind_concerns_every_request() {
+        assert_eq!("html".parse::<Fault>(), Ok(FaultKind::Html.into()));
+        assert_eq!("stall".parse::<Fault>(), Ok(FaultKind::Stall(None).into()));
+    }
+
+    #[test]
+    fn errors_name_the_part() {
+        assert!(message("app.bin:html").contains("\"app.bin\" does not begin with a slash"));
+        assert!(message("drip=3").contains("\"drip\" is none of none, status, html"));
+        assert!(message("").contains("\"\" is none of"));
+        assert!(message("drop=3+html+").contains("\"\" is none of"));
+        assert!(message("drop=-3").contains("drop wants a number of bytes, found \"-3\""));
+        assert!(message("truncate").contains("truncate wants a number of bytes, as in truncate="));
+        assert!(message("html=3").contains("html takes no number, found \"3\""));
+        assert!(message("status=99").contains("a status from 200 to 599, found \"99\""));
+        assert!(message("redirect=0").contains("from 1 to 100, found \"0\""));
+        assert!(message("drop=3*0").contains("\"0\" behind the asterisk"));
+        assert!(message("drop=3*").contains("\"\" behind the asterisk"));
+        assert!(message("drop=3*2*2").contains("\"2*2\" behind the asterisk"));
+        assert!(message("drop=1+stall=2").contains("drop and stall cannot be had in one answer"));
+        assert!(message("none+html").contains("none and html cannot"));
+    }
+
+    #[test]
+    fn every_name_is_understood_and_printed_as_it_was_read() {
+        for name in FaultKind::NAMES {
+            let text = match name {
+                "status" => "status=503".to_owned(),
+                "redirect" | "oversize" | "truncate" => format!("{name}=7"),
+                _ => name.to_owned(),
+            };
+            assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
+        }
+    }
+
+    fn any_kind() -> impl Strategy<Value = FaultKind> {
+        prop_oneof![
+            (200u16..600).prop_map(FaultKind::Status),
+            (1u32..=100).prop_map(FaultKind::Redirect),
+            any::<u64>().prop_map(FaultKind::Oversize),
+            any::<Option<u64>>().prop_map(FaultKind::Corrupt),
+            any::<Option<u64>>().prop_map(FaultKind::Drop),
+            any::<Option<u64>>().prop_map(FaultKind::Stall),
+            any::<u64>().prop_map(FaultKind::Truncate),
+            Just(FaultKind::NoLength),
+            Just(FaultKind::EtagChanges),
+            Just(FaultKind::RangeWrong),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_printed_fault_reads_as_the_same(
+            path in proptest::option::of("/[a-z0-9:*+=/]{0,20}"),
+            kinds in proptest::collection::vec(any_kind(), 1..5),
+            times in any::<Option<NonZeroU32>>(),
+        ) {
+            prop_assume!(refuse_conflicts(&kinds).is_ok());
+            let fault = Fault { path, kinds, times };
+            prop_assert_eq!(fault.to_string().parse(), Ok(fault));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            if let Ok(fault) = text.parse::<Fault>() {
+                prop_assert_eq!(fault.to_string().parse(), Ok(fault));
+            }
+        }
+    }
+}

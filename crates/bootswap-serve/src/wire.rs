@@ -1,0 +1,188 @@
+//! How an answer gets onto the connection, and how the connection breaks on request.
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::answer::{Answer, Break, Framing, http_date};
+use crate::server::Counters;
+
+/// What has to become of the connection behind an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The next request may come.
+    Keep,
+    /// See [`close`].
+    Close,
+    /// See [`reset`].
+    Reset,
+    /// See [`hold`].
+    Hold,
+}
+
+/// Bytes of a chunk of a chunked body; chosen to meet neither flash pages nor sectors.
+const CHUNK_BYTES: usize = 1000;
+/// Bytes that are handed to the connection, and counted, at once.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// Sends an answer, up to where it breaks.
+pub(crate) async fn send(
+    stream: &mut TcpStream,
+    answer: &Answer,
+    keep_alive: bool,
+    counters: &Counters,
+) -> io::Result<After> {
+    let limit = match answer.broken {
+        Some(broken) => match broken.after_bytes {
+            Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+            None => return Ok(after(answer, keep_alive)),
+        },
+        None => usize::MAX,
+    };
+    stream.write_all(head(answer, keep_alive).as_bytes()).await?;
+    if has_body(answer) {
+        match answer.framing {
+            Framing::Length | Framing::Connection => {
+                let body = answer.body.as_slice();
+                send_counted(stream, body.get(..limit).unwrap_or(body), counters).await?;
+            }
+            Framing::Chunked => send_chunked(stream, answer, limit, counters).await?,
+        }
+    }
+    Ok(after(answer, keep_alive))
+}
+
+fn after(answer: &Answer, keep_alive: bool) -> After {
+    match answer.broken.map(|broken| broken.how) {
+        Some(Break::Reset) => After::Reset,
+        Some(Break::Silence) => After::Hold,
+        Some(Break::Close) => After::Close,
+        None if keep_alive && answer.framing != Framing::Connection => After::Keep,
+        None => After::Close,
+    }
+}
+
+fn has_body(answer: &Answer) -> bool {
+    !answer.head_only && !is_bodiless(answer.status)
+}
+
+/// Statuses whose answers end behind the head: RFC 9110 section 6.4.1.
+fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+fn head(answer: &Answer, keep_alive: bool) -> String {
+    let version = if answer.framing == Framing::Connection { "1.0" } else { "1.1" };
+    let mut head = format!("HTTP/{version} {}\r\n", answer.status);
+    let mut header = |name: &str, value: &str| {
+        head.push_str(name);
+        head.push_str(": ");
+        head.push_str(value);
+        head.push_str("\r\n");
+    };
+    header("Server", concat!("bootswap-serve/", env!("CARGO_PKG_VERSION")));
+    if let Some(now) = http_date(Timestamp::now()) {
+        header("Date", &now);
+    }
+    for (name, value) in &answer.headers {
+        header(name, value);
+    }
+    if !is_bodiless(answer.status) {
+        match answer.framing {
+            Framing::Length => {
+                header("Content-Length", &answer.body.as_slice().len().to_string());
+            }
+            Framing::Chunked => header("Transfer-Encoding", "chunked"),
+            Framing::Connection => {}
+        }
+    }
+    let kept = keep_alive && answer.framing != Framing::Connection;
+    header("Connection", if kept { "keep-alive" } else { "close" });
+    head + "\r\n"
+}
+
+async fn send_counted(stream: &mut TcpStream, bytes: &[u8], counters: &Counters) -> io::Result<()> {
+    for piece in bytes.chunks(PIECE_BYTES) {
+        // Counted before it is sent: whoever has received a byte must see it counted.
+        counters.body_bytes.fetch_add(piece.len() as u64, Relaxed);
+        stream.write_all(piece).await?;
+    }
+    Ok(())
+}
+
+async fn send_chunked(
+    stream: &mut TcpStream,
+    answer: &Answer,
+    limit: usize,
+    counters: &Counters,
+) -> io::Result<()> {
+    let mut left = limit;
+    for chunk in answer.body.as_slice().chunks(CHUNK_BYTES) {
+        if left == 0 {
+            return Ok(());
+        }
+        stream.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).await?;
+        // A break inside a chunk leaves it shorter than it was announced.
+        send_counted(stream, chunk.get(..left).unwrap_or(chunk), counters).await?;
+        if left < chunk.len() {
+            return Ok(());
+        }
+        left -= chunk.len();
+        stream.write_all(b"\r\n").await?;
+    }
+    if answer.broken.is_none() {
+        stream.write_all(b"0\r\n\r\n").await?;
+    }
+    Ok(())
+}
+
+/// Closes a connection in order: the client gets everything that was sent, then its end.
+pub(crate) async fn close(mut stream: TcpStream) -> io::Result<()> {
+    /// Time and bytes that a client gets to finish what it was sending.
+    const LINGER: Duration = Duration::from_secs(2);
+    const LINGER_BYTES: u64 = 64 * 1024;
+
+    stream.shutdown().await?;
+    // A socket that is dropped with bytes unread resets the connection, which may take from the
+    // client what it has not read yet.
+    let mut rest = stream.take(LINGER_BYTES);
+    let mut sink = tokio::io::sink();
+    let drained = timeout(LINGER, tokio::io::copy(&mut rest, &mut sink)).await;
+    drained.map_or(Ok(()), |copied| copied.map(drop))
+}
+
+/// Resets a connection, after everything that was sent has left for the client.
+pub(crate) async fn reset(stream: TcpStream) -> io::Result<()> {
+    let stream = all_sent(stream).await?;
+    stream.set_zero_linger()
+}
+
+/// Keeps a connection open and silent until the client closes it.
+pub(crate) async fn hold(mut stream: TcpStream) -> io::Result<()> {
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
+}
+
+/// Waits until no byte is left that was written and not yet sent.
+///
+/// A reset throws such bytes away, and the client would see a break earlier than asked for.
+#[cfg(target_os = "linux")]
+async fn all_sent(stream: TcpStream) -> io::Result<TcpStream> {
+    // With this option a socket is writable only when fewer than so many bytes are unsent (tcp(7)).
+    socket2::SockRef::from(&stream).set_tcp_notsent_lowat(1)?;
+    // Readiness from before the option is remembered, a socket registered anew is asked again.
+    let stream = TcpStream::from_std(stream.into_std()?)?;
+    stream.writable().await?;
+    Ok(stream)
+}
+
+/// Elsewhere there is no such question; a break may come a little early where the client is slow.
+#[cfg(not(target_os = "linux"))]
+async fn all_sent(stream: TcpStream) -> io::Result<TcpStream> {
+    Ok(stream)
+}
