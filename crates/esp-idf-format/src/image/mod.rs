@@ -1,0 +1,63 @@
+//! App and bootloader images.
+//!
+//! ```text
+//!   0          24                                                    n        n + 32
+//!   | header | | load address, length | data | | .. | .. | .. | 0s | x | SHA-256 |
+//!     magic    `---- first segment ---------'  `- others -'   pad    ^
+//!     e9                                                             XOR checksum, last byte of
+//!                                                                    a multiple of 16
+//! ```
+//!
+//! The checksum is the exclusive or of all segment data, begun with 0xEF. The SHA-256 is there if
+//! the header says so, over everything before it. A signature may follow, and whatever else was in
+//! flash. The ROM checks magic and checksum of a bootloader, the bootloader those of an app and the
+//! SHA-256 too.
+//!
+//! [`ImageVerifier`] takes an image in pieces and keeps only a hash state and a description of it;
+//! [`verify`] takes it whole; [`segments`] looks inside. [`mend`] puts checksum and SHA-256 right
+//! after a change, as when the flash size in a bootloader's header is adapted to the device, and
+//! `ImageBuilder` (feature `alloc`) makes images.
+//!
+//! Sources: ESP-IDF Programming Guide, "App Image Format"; esptool documentation, "Firmware Image
+//! Format"; `components/bootloader_support/src/esp_image_format.c` in `espressif/esp-idf`.
+
+#[cfg(feature = "alloc")]
+mod builder;
+mod error;
+mod flash;
+mod header;
+mod mend;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod verifier;
+
+#[cfg(feature = "alloc")]
+pub use builder::{BuildError, ImageBuilder};
+pub use error::ImageError;
+pub use flash::{FlashFreq, FlashMode, FlashSize};
+pub use header::{HEADER_LEN_BYTES, IMAGE_MAGIC, ImageHeader, MAX_SEGMENTS, WP_PIN_DISABLED};
+pub use mend::mend;
+pub use segment::{
+    MAX_SEGMENT_LEN_BYTES, SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments,
+};
+pub use verifier::{ImageInfo, ImageVerifier, verify};
+
+/// Bytes of the SHA-256 behind an image.
+pub const DIGEST_LEN_BYTES: u32 = 32;
+
+/// What the checksum begins with (`ESP_ROM_CHECKSUM_INITIAL`).
+const CHECKSUM_SEED: u8 = 0xef;
+
+/// The checksum is the last byte of a whole number of these.
+const CHECKSUM_ALIGN_BYTES: u32 = 16;
+
+/// Bytes from the end of the last segment up to and with the checksum, 1 to 16.
+const fn checksum_len_bytes(segments_end_bytes: u32) -> u32 {
+    CHECKSUM_ALIGN_BYTES - segments_end_bytes % CHECKSUM_ALIGN_BYTES
+}
+
+/// The checksum over one more piece of segment data.
+fn add_to_checksum(checksum: u8, data: &[u8]) -> u8 {
+    data.iter().fold(checksum, |sum, byte| sum ^ byte)
+}

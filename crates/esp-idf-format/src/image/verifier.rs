@@ -1,0 +1,325 @@
+//! Checking an image while it passes by.
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    CHECKSUM_SEED, DIGEST_LEN_BYTES, HEADER_LEN_BYTES, ImageError, ImageHeader,
+    SEGMENT_HEADER_LEN_BYTES, SegmentHeader, add_to_checksum, checksum_len_bytes,
+};
+use crate::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES, AppDescription};
+use crate::bootloader_desc::BootloaderDescription;
+
+/// What is known of an image that verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ImageInfo {
+    /// The header.
+    pub header: ImageHeader,
+    /// Bytes up to and with the checksum, a multiple of 16.
+    pub image_len_bytes: u32,
+    /// Bytes up to and with the SHA-256, if there is one.
+    pub total_len_bytes: u32,
+    /// The checksum.
+    pub checksum: u8,
+    /// The SHA-256 behind the image; `None` if the header says that there is none.
+    pub digest: Option<[u8; 32]>,
+    /// What the app says of itself, if the first segment begins with that.
+    pub app_desc: Option<AppDescription>,
+    /// What the bootloader says of itself, if the first segment begins with that.
+    pub bootloader_desc: Option<BootloaderDescription>,
+}
+
+/// Verifies an image that comes in pieces of any length, without keeping it.
+///
+/// ```text
+///   Header -> SegmentHeader -> SegmentData --.-> Checksum -> Digest -> Complete
+///                    ^                       |       |                    ^
+///                    `---- further segment --'       `--- no SHA-256 -----'
+/// ```
+///
+/// ```
+/// # use esp_idf_format::image::{ImageError, ImageInfo, ImageVerifier};
+/// # fn example(pieces: impl Iterator<Item = [u8; 512]>) -> Result<ImageInfo, ImageError> {
+/// let mut verifier = ImageVerifier::new();
+/// for piece in pieces {
+///     verifier.push(&piece)?;
+/// }
+/// verifier.finish()
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ImageVerifier {
+    max_bytes: u32,
+    state: Result<State, ImageError>,
+    /// Bytes of the image taken so far.
+    offset_bytes: u32,
+    /// Bytes of the part that the state names.
+    part_len_bytes: u32,
+    /// Those of them that have not come yet.
+    missing_bytes: u32,
+    /// The part that the state names, where it has to be whole before it can be looked at.
+    part: [u8; 32],
+    header: Option<ImageHeader>,
+    checksum: u8,
+    sha256: Sha256,
+    image_len_bytes: u32,
+    digest: Option<[u8; 32]>,
+    /// The first bytes of the first segment.
+    description: [u8; APP_DESC_LEN_BYTES],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Header,
+    SegmentHeader { index: u8 },
+    SegmentData { index: u8 },
+    Checksum,
+    Digest,
+    Complete,
+}
+
+impl Default for ImageVerifier {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ImageVerifier {
+    /// A verifier for an image of any length.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_max_len(u32::MAX)
+    }
+
+    /// A verifier for an image that has to fit into `max_bytes`, with its SHA-256. It refuses a
+    /// longer one as soon as a segment's header shows it.
+    #[must_use]
+    pub fn with_max_len(max_bytes: u32) -> Self {
+        Self {
+            max_bytes,
+            state: Ok(State::Header),
+            offset_bytes: 0,
+            part_len_bytes: HEADER_LEN_BYTES,
+            missing_bytes: HEADER_LEN_BYTES,
+            part: [0; 32],
+            header: None,
+            checksum: CHECKSUM_SEED,
+            sha256: Sha256::new(),
+            image_len_bytes: 0,
+            digest: None,
+            description: [0; APP_DESC_LEN_BYTES],
+        }
+    }
+
+    /// Takes the next bytes. Those behind the image's end are ignored.
+    ///
+    /// # Errors
+    ///
+    /// The first thing found wrong; any later call gives the same answer.
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), ImageError> {
+        loop {
+            let state = self.state?;
+            if state == State::Complete {
+                return Ok(());
+            }
+            let (piece, rest) = bytes.split_at(bytes.len().min(self.missing_bytes as usize));
+            if piece.is_empty() && self.missing_bytes != 0 {
+                return Ok(());
+            }
+            self.take(state, piece);
+            bytes = rest;
+            if self.missing_bytes == 0 {
+                self.state = self.advance(state);
+            } else if state == State::Header {
+                // The first byte alone tells an image from an error page.
+                self.state = self.check_magic().map(|()| state);
+            }
+        }
+    }
+
+    /// Whether the image has passed by and is good.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.state == Ok(State::Complete)
+    }
+
+    /// Bytes of the image with its SHA-256, as soon as the last segment's header has passed by.
+    #[must_use]
+    pub fn total_len_bytes(&self) -> Option<u32> {
+        let header = self.header?;
+        let segments_end = match self.state.ok()? {
+            State::Header | State::SegmentHeader { .. } => return None,
+            State::SegmentData { index } if index.saturating_add(1) < header.segment_count => {
+                return None;
+            }
+            State::SegmentData { .. } => self.offset_bytes.saturating_add(self.missing_bytes),
+            State::Checksum | State::Digest | State::Complete => {
+                return Some(self.image_len_bytes.saturating_add(digest_len_bytes(&header)));
+            }
+        };
+        Some(closed_len_bytes(segments_end, &header))
+    }
+
+    /// What is known of the image now that there are no more bytes.
+    ///
+    /// # Errors
+    ///
+    /// What [`push`](Self::push) found wrong, or [`ImageError::Truncated`].
+    pub fn finish(self) -> Result<ImageInfo, ImageError> {
+        match (self.state?, self.header) {
+            (State::Complete, Some(header)) => Ok(ImageInfo {
+                header,
+                image_len_bytes: self.image_len_bytes,
+                total_len_bytes: self.image_len_bytes.saturating_add(digest_len_bytes(&header)),
+                checksum: self.checksum,
+                digest: self.digest,
+                app_desc: AppDescription::parse(&self.description).ok(),
+                bootloader_desc: BootloaderDescription::parse(&self.description).ok(),
+            }),
+            _ => Err(ImageError::Truncated {
+                found_bytes: self.offset_bytes,
+                needed_bytes: self
+                    .total_len_bytes()
+                    .unwrap_or(self.offset_bytes.saturating_add(self.missing_bytes)),
+            }),
+        }
+    }
+
+    /// Takes a piece that lies all inside the part that the state names.
+    fn take(&mut self, state: State, piece: &[u8]) {
+        match state {
+            State::SegmentData { index } => {
+                self.checksum = add_to_checksum(self.checksum, piece);
+                if index == 0 {
+                    self.keep_description(piece);
+                }
+            }
+            _ => {
+                let filled = self.part_len_bytes.saturating_sub(self.missing_bytes) as usize;
+                let place = self.part.get_mut(filled..filled.saturating_add(piece.len()));
+                if let Some(place) = place {
+                    place.copy_from_slice(piece);
+                }
+            }
+        }
+        let is_hashed = self.header.is_none_or(|header| header.hash_appended);
+        if is_hashed && state != State::Digest {
+            self.sha256.update(piece);
+        }
+        // The piece is no longer than the missing bytes, which are a u32.
+        let len_bytes = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+        self.offset_bytes = self.offset_bytes.saturating_add(len_bytes);
+        self.missing_bytes = self.missing_bytes.saturating_sub(len_bytes);
+    }
+
+    /// What comes behind a part that has come whole.
+    fn advance(&mut self, state: State) -> Result<State, ImageError> {
+        let start_bytes = self.offset_bytes.saturating_sub(self.part_len_bytes);
+        match state {
+            State::Header => {
+                self.header = Some(ImageHeader::parse(&self.part)?);
+                self.expect(State::SegmentHeader { index: 0 }, SEGMENT_HEADER_LEN_BYTES)
+            }
+            State::SegmentHeader { index } => {
+                let segment = SegmentHeader::parse(&self.part, start_bytes, index)?;
+                self.expect(State::SegmentData { index }, segment.len_bytes)
+            }
+            State::SegmentData { index } => {
+                let next = index.saturating_add(1);
+                if self.header.is_some_and(|header| next < header.segment_count) {
+                    let next = State::SegmentHeader { index: next };
+                    self.expect(next, SEGMENT_HEADER_LEN_BYTES)
+                } else {
+                    let len_bytes = checksum_len_bytes(self.offset_bytes);
+                    self.image_len_bytes = self.offset_bytes.saturating_add(len_bytes);
+                    self.expect(State::Checksum, len_bytes)
+                }
+            }
+            State::Checksum => {
+                // Whatever the padding in front of it is.
+                let last = self.part_len_bytes.saturating_sub(1);
+                let stored = self.part.get(last as usize).copied().unwrap_or_default();
+                let computed = self.checksum;
+                if stored != computed {
+                    let offset_bytes = start_bytes.saturating_add(last);
+                    return Err(ImageError::Checksum { offset_bytes, stored, computed });
+                }
+                if self.header.is_some_and(|header| header.hash_appended) {
+                    self.expect(State::Digest, DIGEST_LEN_BYTES)
+                } else {
+                    Ok(State::Complete)
+                }
+            }
+            State::Digest => {
+                let computed: [u8; 32] = self.sha256.clone().finalize().into();
+                if self.part != computed {
+                    let offset_bytes = start_bytes;
+                    let (stored, computed) = (first_four(&self.part), first_four(&computed));
+                    return Err(ImageError::Digest { offset_bytes, stored, computed });
+                }
+                self.digest = Some(computed);
+                Ok(State::Complete)
+            }
+            State::Complete => Ok(State::Complete),
+        }
+    }
+
+    /// Goes to `state`, in which so many bytes come next.
+    fn expect(&mut self, state: State, len_bytes: u32) -> Result<State, ImageError> {
+        self.part_len_bytes = len_bytes;
+        self.missing_bytes = len_bytes;
+        let max_bytes = self.max_bytes;
+        let end_bytes = self.offset_bytes.saturating_add(len_bytes);
+        // Behind the last segment the length is the one checked with it.
+        if let (State::SegmentHeader { .. } | State::SegmentData { .. }, Some(header)) =
+            (state, &self.header)
+        {
+            let needed_bytes = closed_len_bytes(end_bytes, header);
+            if needed_bytes > max_bytes {
+                return Err(ImageError::TooLong { needed_bytes, max_bytes });
+            }
+        }
+        Ok(state)
+    }
+
+    fn check_magic(&self) -> Result<(), ImageError> {
+        match ImageHeader::parse(self.part.get(..1).unwrap_or(&[])) {
+            Err(error @ ImageError::BadMagic { .. }) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn keep_description(&mut self, piece: &[u8]) {
+        let from = self.offset_bytes.saturating_sub(APP_DESC_OFFSET_BYTES) as usize;
+        if let Some(place) = self.description.get_mut(from..) {
+            for (byte, piece) in place.iter_mut().zip(piece) {
+                *byte = *piece;
+            }
+        }
+    }
+}
+
+/// Verifies a whole image, behind which other bytes may follow.
+///
+/// # Errors
+///
+/// The first thing found wrong.
+pub fn verify(bytes: &[u8]) -> Result<ImageInfo, ImageError> {
+    let mut verifier = ImageVerifier::new();
+    verifier.push(bytes)?;
+    verifier.finish()
+}
+
+const fn digest_len_bytes(header: &ImageHeader) -> u32 {
+    if header.hash_appended { DIGEST_LEN_BYTES } else { 0 }
+}
+
+/// Bytes of an image whose last segment ends at `segments_end_bytes`.
+const fn closed_len_bytes(segments_end_bytes: u32, header: &ImageHeader) -> u32 {
+    segments_end_bytes
+        .saturating_add(checksum_len_bytes(segments_end_bytes))
+        .saturating_add(digest_len_bytes(header))
+}
+
+fn first_four(digest: &[u8; 32]) -> [u8; 4] {
+    digest.first_chunk::<4>().copied().unwrap_or_default()
+}

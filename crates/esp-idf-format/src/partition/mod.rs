@@ -1,0 +1,71 @@
+//! The partition table: which part of flash belongs to whom.
+//!
+//! ```text
+//!          0    2    3    4         8         12                       28       32
+//!   0x000  | aa50 | kind | sub | offset  | length  | label, 16 bytes         | flags  |   entry
+//!   0x020  | aa50 | ...                                                               |   entry
+//!     :
+//!          | ebeb ff ff ff ff ff ff ff ff ff ff ff ff ff ff | MD5 of all entries above |  once
+//!          | ff ff ff ff ...                                                           |  end
+//!   0xc00
+//! ```
+//!
+//! Numbers are little-endian. Offset and length are bytes from the start of flash. The MD5 entry is
+//! absent in tables made before ESP-IDF 3.1 or with `CONFIG_PARTITION_TABLE_MD5` off.
+//!
+//! [`PartitionTable`] is the checked view of a table, [`Partition`] the value of one entry and
+//! [`emit`] the way back. Sources: ESP-IDF Programming Guide, "Partition Tables";
+//! `components/bootloader_support/src/flash_partitions.c` and
+//! `components/partition_table/gen_esp32part.py` in `espressif/esp-idf`.
+
+mod emit;
+mod entry;
+mod error;
+mod kind;
+mod layout;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use flash_region::FlashAddr;
+
+use crate::FixedText;
+
+pub use emit::emit;
+pub use entry::{Partition, flags};
+pub use error::PartitionTableError;
+pub use kind::{PartitionType, subtype};
+pub use table::{PartitionTable, Partitions};
+
+/// Where the table is, unless a project changed `CONFIG_PARTITION_TABLE_OFFSET`.
+pub const TABLE_ADDR: FlashAddr = FlashAddr(0x8000);
+
+/// Bytes of the table with its padding; the rest of its sector is left to a signature
+/// (`ESP_PARTITION_TABLE_MAX_LEN`).
+pub const TABLE_LEN_BYTES: u32 = 0xc00;
+
+/// Bytes of one entry (`sizeof(esp_partition_info_t)`).
+pub const ENTRY_LEN_BYTES: u32 = 32;
+
+/// The most partitions that any table can have: one record is the end marker.
+pub const MAX_ENTRIES: usize = (TABLE_LEN_BYTES / ENTRY_LEN_BYTES) as usize - 1;
+
+/// The most partitions that a table with an MD5 entry, as [`emit`] writes it, can have.
+pub const MAX_ENTRIES_WITH_MD5: usize = MAX_ENTRIES - 1;
+
+/// Alignment of partitions that hold an app: the unit in which the chip's cache maps flash.
+pub const APP_ALIGN_BYTES: u32 = 0x1_0000;
+
+/// Alignment of all other partitions: the erase unit.
+pub const DATA_ALIGN_BYTES: u32 = flash_region::SECTOR_BYTES;
+
+/// Bytes that the bootloader reads of otadata: one sector for each of its two entries.
+pub const OTADATA_LEN_BYTES: u32 = 2 * flash_region::SECTOR_BYTES;
+
+/// The name of a partition, at most 16 bytes.
+pub type Label = FixedText<16>;
+
+/// First bytes of the record of a partition, `ESP_PARTITION_MAGIC` as it lies in flash.
+const ENTRY_MAGIC: [u8; 2] = [0xaa, 0x50];
+/// First bytes of the record with the digest, `ESP_PARTITION_MAGIC_MD5`.
+const MD5_MAGIC: [u8; 2] = [0xeb, 0xeb];
