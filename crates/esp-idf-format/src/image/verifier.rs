@@ -6,7 +6,7 @@ use super::{
     CHECKSUM_SEED, DIGEST_LEN_BYTES, HEADER_LEN_BYTES, ImageError, ImageHeader,
     SEGMENT_HEADER_LEN_BYTES, SegmentHeader, add_to_checksum, checksum_len_bytes,
 };
-use crate::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES, AppDescription};
+use crate::app_desc::{APP_DESC_LEN_BYTES, AppDescription};
 use crate::bootloader_desc::BootloaderDescription;
 
 /// What is known of an image that verified.
@@ -65,6 +65,8 @@ pub struct ImageVerifier {
     digest: Option<[u8; 32]>,
     /// The first bytes of the first segment.
     description: [u8; APP_DESC_LEN_BYTES],
+    /// How many of them there are.
+    description_len_bytes: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +109,7 @@ impl ImageVerifier {
             image_len_bytes: 0,
             digest: None,
             description: [0; APP_DESC_LEN_BYTES],
+            description_len_bytes: 0,
         }
     }
 
@@ -172,8 +175,8 @@ impl ImageVerifier {
                 total_len_bytes: self.image_len_bytes.saturating_add(digest_len_bytes(&header)),
                 checksum: self.checksum,
                 digest: self.digest,
-                app_desc: AppDescription::parse(&self.description).ok(),
-                bootloader_desc: BootloaderDescription::parse(&self.description).ok(),
+                app_desc: AppDescription::parse(self.description()).ok(),
+                bootloader_desc: BootloaderDescription::parse(self.description()).ok(),
             }),
             _ => Err(ImageError::Truncated {
                 found_bytes: self.offset_bytes,
@@ -289,12 +292,17 @@ impl ImageVerifier {
     }
 
     fn keep_description(&mut self, piece: &[u8]) {
-        let from = self.offset_bytes.saturating_sub(APP_DESC_OFFSET_BYTES) as usize;
-        if let Some(place) = self.description.get_mut(from..) {
+        if let Some(place) = self.description.get_mut(self.description_len_bytes..) {
             for (byte, piece) in place.iter_mut().zip(piece) {
                 *byte = *piece;
+                self.description_len_bytes += 1;
             }
         }
+    }
+
+    /// What the first segment has of a description; shorter segments have less.
+    fn description(&self) -> &[u8] {
+        self.description.get(..self.description_len_bytes).unwrap_or(&[])
     }
 }
 
