@@ -1,1 +1,54 @@
-//! placeholder
+//! The engine: executes a [`Plan`](bootswap_plan::Plan) on a device's flash.
+//!
+//! It is asynchronous, without allocation, and the same on a chip and on a host: flash is whatever
+//! implements the NOR flash traits of `embedded-storage-async`, artifacts come from whatever
+//! implements [`Source`], and everything else that a device is asked for is in [`Platform`].
+//!
+//! ```text
+//!                 +------------- Engine::run -------------+
+//!   Source -----> | Receiver -> sector -> writer -> flash | <--- Journal: checkpoints
+//!   (HTTP,        |    '-> Scan: digest, image, trailer   |
+//!    embedded)    | verify again -> commit -> Ok(Done)    | ---> Platform: events, supply check
+//!                 +---------------------------------------+
+//! ```
+//!
+//! # Power-fail safety
+//!
+//! Every step has a postcondition that is read from flash. After a reset the engine goes through the
+//! plan from the start and skips what already holds. Nothing before the commit touches what the
+//! device boots from, so a power cut there leaves a device that boots the migrator again; the commit
+//! is the one exception, and as short as [`commit`](crate::Engine::run) can make it.
+//!
+//! Start reading at [`Engine::run`].
+#![no_std]
+
+mod commit;
+mod embedded;
+mod erase;
+mod error;
+mod event;
+mod fetch;
+#[cfg(feature = "http")]
+mod http;
+mod journal;
+mod medium;
+mod platform;
+mod receive;
+mod run;
+mod scan;
+mod source;
+mod trailers;
+mod verify;
+mod writer;
+
+pub use embedded::{
+    CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader, MAX_CONTAINER_ENTRIES,
+    Offline,
+};
+pub use error::{Failure, FlashFailure, FlashOp, ImageFault};
+pub use event::Event;
+#[cfg(feature = "http")]
+pub use http::{HTTP_BUFFER_BYTES, HttpSource};
+pub use platform::{Platform, Veto};
+pub use run::{Buffers, Done, Engine, Job};
+pub use source::{Flow, Header, Request, Sink, Source, SourceError};

@@ -1,1 +1,37 @@
-//! placeholder
+//! The planner: from a [`Migration`] (what the owner wants) and [`DeviceFacts`] (what is true of one
+//! device) to a [`Plan`], or to every [`Reason`] why there is none.
+//!
+//! It is pure: no I/O, no clock, no allocation. The command line, the simulator and the device run
+//! this same code, so what `bootswap plan` prints is what the device will do.
+//!
+//! ```text
+//!  Migration ----+                       +--> Plan: steps in order, the commit last
+//!  (a fleet's)   |                       |
+//!                +--> plan(..) ----------+
+//!  DeviceFacts --+      |                |
+//!  (a device's)         v                +--> Reasons: all of them, each with code and remedy
+//!               Layout: what lies where, what must stay
+//! ```
+//!
+//! Start reading at [`plan`].
+#![no_std]
+
+mod check;
+mod facts;
+mod layout;
+mod migration;
+mod planner;
+mod reason;
+mod staging;
+mod step;
+
+pub use facts::DeviceFacts;
+pub use migration::{Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging};
+pub use planner::plan;
+pub use reason::{MAX_REASONS, Reason, Reasons};
+pub use step::{
+    ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText, Target,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! What the engine says while it works, in the words of a serial console.
+
+use core::convert::Infallible;
+use core::fmt;
+
+use bootswap_plan::Step;
+use flash_region::Region;
+
+use crate::{ImageFault, SourceError};
+
+/// Something that happened. `Display` gives the line for the console; simulator and firmware print
+/// the same.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The engine starts.
+    Started {
+        /// Steps of the plan.
+        steps: usize,
+        /// Attempts since there was progress, this one included.
+        attempt: u32,
+    },
+    /// A step begins.
+    Step {
+        /// Its number, from 1.
+        number: usize,
+        /// Steps of the plan.
+        of: usize,
+        /// The step.
+        step: &'a Step,
+        /// Name of its artifact, if it has one.
+        artifact: Option<&'a str>,
+    },
+    /// The step's postcondition holds already.
+    Holds,
+    /// A transfer begins.
+    Fetching {
+        /// Artifact.
+        name: &'a str,
+        /// Address; `None` for an embedded artifact.
+        url: Option<&'a str>,
+        /// First byte that is asked for.
+        offset: u32,
+    },
+    /// So many bytes of the artifact are in place.
+    Progress {
+        /// Artifact.
+        name: &'a str,
+        /// Bytes in place.
+        done_bytes: u32,
+        /// Bytes of the whole, if known.
+        total_bytes: Option<u32>,
+    },
+    /// The rest of an artifact is known without fetching it.
+    Predicted {
+        /// Artifact.
+        name: &'a str,
+        /// Bytes that need not be fetched.
+        len_bytes: u32,
+    },
+    /// The transfer broke; it goes on after a while.
+    Retry {
+        /// Artifact.
+        name: &'a str,
+        /// Why.
+        cause: &'a SourceError<Infallible>,
+        /// Milliseconds until then.
+        wait_ms: u32,
+    },
+    /// What was fetched is not what it should be; it is fetched again from the start.
+    Refused {
+        /// Artifact.
+        name: &'a str,
+        /// Why.
+        fault: &'a ImageFault,
+    },
+    /// An artifact in flash was verified by its digest and by the rules of its format.
+    Verified {
+        /// Artifact.
+        name: &'a str,
+        /// Its length in bytes.
+        len_bytes: u32,
+        /// SHA-256 of its bytes.
+        sha256: &'a [u8; 32],
+    },
+    /// A region is being erased because MCUboot would stumble over its contents.
+    Cleaning {
+        /// Where.
+        region: Region,
+    },
+    /// The commit begins: from here to [`Event::Committed`], losing power leaves a device that does
+    /// not boot.
+    Committing {
+        /// What is overwritten.
+        region: Region,
+        /// Sectors that differ.
+        sectors: u32,
+    },
+    /// Some of the commit did not read back; it is written again.
+    Repairing {
+        /// Which attempt this is, from 1.
+        round: u32,
+    },
+    /// The commit is complete and read back.
+    Committed,
+    /// The migration is done; the chip resets into the new bootloader.
+    Resetting,
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { steps, attempt: 1 } => write!(f, "migration of {steps} steps"),
+            Self::Started { steps, attempt } => write!(f, "migration of {steps} steps, attempt {attempt}"),
+            Self::Step { number, of, step, artifact } => {
+                write!(f, "[{number}/{of}] {}", step.describe(artifact.unwrap_or("")))
+            }
+            Self::Holds => f.write_str("      holds already"),
+            Self::Fetching { name, url: Some(url), offset: 0 } => write!(f, "      fetching {name} from {url}"),
+            Self::Fetching { name, url: Some(url), offset } => {
+                write!(f, "      fetching {name} from {url}, from byte {offset} on")
+            }
+            Self::Fetching { name, url: None, .. } => write!(f, "      unpacking {name} from the migrator's image"),
+            Self::Progress { name, done_bytes, total_bytes: Some(total) } => {
+                write!(f, "      {name}: {done_bytes} of {total} bytes in place")
+            }
+            Self::Progress { name, done_bytes, total_bytes: None } => {
+                write!(f, "      {name}: {done_bytes} bytes in place")
+            }
+            Self::Predicted { name, len_bytes } => {
+                write!(f, "      {name}: the last {len_bytes} bytes are padding and trailer, known by the digest")
+            }
+            Self::Retry { name, cause, wait_ms } => {
+                write!(f, "      {name}: {cause}; trying again in {wait_ms} ms")
+            }
+            Self::Refused { name, fault } => write!(f, "      {name}: {fault}; starting it again"),
+            Self::Verified { name, len_bytes, sha256 } => {
+                write!(f, "      {name}: {len_bytes} bytes verified, sha256 ")?;
+                sha256.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+            Self::Cleaning { region } => write!(f, "      erasing stale bytes at {region}"),
+            Self::Committing { region, sectors } => {
+                write!(f, "      commit window open: {sectors} sectors at {region}, power must stay on")
+            }
+            Self::Repairing { round } => write!(f, "      read back failed, writing again ({round})"),
+            Self::Committed => f.write_str("      commit window closed: read back and equal"),
+            Self::Resetting => f.write_str("done, resetting into the new bootloader"),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What the engine asks of the device around it.
+
+use core::fmt;
+
+use crate::Event;
+
+/// The device around the engine.
+///
+/// One implementation lives in the firmware, one in the simulator.
+pub trait Platform {
+    /// Is told what happens, in the order in which it happens.
+    fn event(&mut self, event: &Event<'_>);
+
+    /// Waits for `ms` milliseconds. Watchdogs are to be fed meanwhile.
+    fn delay_ms(&mut self, ms: u32) -> impl Future<Output = ()>;
+
+    /// Is called often while the engine works, to feed a watchdog.
+    fn alive(&mut self) {}
+
+    /// Is called right before the commit's first erase: the radio goes off, the other core is parked,
+    /// the watchdogs are held off, the supply is checked.
+    ///
+    /// # Errors
+    ///
+    /// A [`Veto`] where the commit must not start now, for example because the supply is weak. The
+    /// device is untouched and can try again later.
+    fn before_commit(&mut self) -> impl Future<Output = Result<(), Veto>>;
+}
+
+/// Why the platform does not let the commit start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Veto {
+    /// The supply voltage is too low to be trusted for the next second.
+    WeakSupply {
+        /// Measured voltage in millivolts.
+        found_mv: u32,
+        /// Wanted voltage in millivolts.
+        wanted_mv: u32,
+    },
+    /// Something else, in words.
+    Other(&'static str),
+}
+
+impl fmt::Display for Veto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WeakSupply { found_mv, wanted_mv } => {
+                write!(f, "the supply gives {found_mv} mV, the commit wants {wanted_mv} mV")
+            }
+            Self::Other(why) => f.write_str(why),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Looks at an artifact's bytes as they pass: on the way in, and again when flash is read back.
+//!
+//! One [`Scan`] computes the file's digest and, beside it, follows the format that the artifact's role
+//! asks for. The rules are those of whoever will read the artifact: MCUboot, or the mask ROM.
+
+use bootswap_plan::{Artifact, DeviceFacts, McubootMap, Migration, Role};
+use esp_idf_format::image::{FlashMode, ImageHeader, ImageVerifier};
+use flash_region::Region;
+use mcuboot_format::key::PublicKey;
+use mcuboot_format::trailer::TrailerLayout;
+use mcuboot_format::{ImageValidator, SlotLimits};
+use sha2::{Digest, Sha256};
+
+use crate::ImageFault;
+
+/// What one artifact has to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'a> {
+    /// The artifact, as the migration names it.
+    pub artifact: &'a Artifact<'a>,
+    /// The slot that it is for, with what MCUboot asks of it.
+    pub slot: Option<SlotRules<'a>>,
+    /// The device.
+    pub facts: &'a DeviceFacts<'a>,
+    /// Bytes there is room for.
+    pub room_bytes: u32,
+}
+
+/// What MCUboot asks of an image in a slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SlotRules<'a> {
+    /// Trailer of the slot, as if it began at address 0, so that addresses are file offsets.
+    pub trailer: TrailerLayout,
+    /// Longest image.
+    pub limits: SlotLimits,
+    /// Key that must have signed it.
+    pub key: Option<&'a PublicKey>,
+    /// Whether the trailer has to be that of a confirmed image.
+    pub needs_trailer: bool,
+    /// Whether an image that is only on trial will do.
+    pub allow_test: bool,
+}
+
+impl<'a> Rules<'a> {
+    /// The rules for an artifact; `slot` is where it ends if that is an MCUboot slot.
+    pub(crate) fn new(
+        migration: &'a Migration<'a>,
+        facts: &'a DeviceFacts<'a>,
+        artifact: &'a Artifact<'a>,
+        slot: Option<Region>,
+        room_bytes: u32,
+        key: Option<&'a PublicKey>,
+    ) -> Self {
+        let slot = match (&migration.mcuboot, slot) {
+            (Some(map), Some(slot)) => slot_rules(migration, map, slot, key),
+            _ => None,
+        };
+        Self { artifact, slot, facts, room_bytes }
+    }
+
+    /// Whether a run of the file from `offset` means nothing to MCUboot: it lies behind the image
+    /// and before the trailer, in whole sectors of which none reaches into either.
+    pub(crate) fn is_padding(&self, offset: u32, len_bytes: u32, image_end: Option<u32>) -> bool {
+        let (Some(slot), Some(image_end)) = (self.slot, image_end) else { return false };
+        let first = image_end.next_multiple_of(flash_region::SECTOR_BYTES);
+        let last = slot.trailer.offset_bytes() & !(flash_region::SECTOR_BYTES - 1);
+        first <= offset && offset.saturating_add(len_bytes) <= last
+    }
+}
+
+fn slot_rules<'a>(
+    migration: &Migration<'_>,
+    map: &McubootMap<'_>,
+    slot: Region,
+    key: Option<&'a PublicKey>,
+) -> Option<SlotRules<'a>> {
+    let file = Region::clamped(flash_region::FlashAddr::ZERO, slot.len_bytes());
+    Some(SlotRules {
+        trailer: map.trailer(file)?,
+        limits: map.limits()?,
+        key,
+        needs_trailer: slot == map.secondary,
+        allow_test: migration.allow.test_image,
+    })
+}
+
+/// Follows an artifact's bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan<'a> {
+    rules: Rules<'a>,
+    sha256: Sha256,
+    len_bytes: u32,
+    kind: Kind<'a>,
+}
+
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one of them at a time, and no allocator")]
+enum Kind<'a> {
+    /// Not known before the first byte.
+    Open,
+    /// An MCUboot image.
+    Mcuboot(ImageValidator<'a>),
+    /// An ESP image, maybe with more behind it.
+    Esp(ImageVerifier),
+    /// Bytes without a format of their own.
+    Opaque,
+}
+
+/// What an artifact's bytes came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Verdict {
+    /// Bytes looked at.
+    pub len_bytes: u32,
+    /// Their SHA-256.
+    pub sha256: [u8; 32],
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn new(rules: Rules<'a>) -> Self {
+        let kind = match (rules.artifact.role, rules.slot) {
+            (_, Some(slot)) => Kind::Mcuboot(ImageValidator::new(slot.limits, slot.key)),
+            (Role::Bootloader, None) => Kind::Esp(ImageVerifier::with_max_len(rules.room_bytes)),
+            (Role::Application | Role::Other, None) => Kind::Open,
+        };
+        Self { rules, sha256: Sha256::new(), len_bytes: 0, kind }
+    }
+
+    pub(crate) fn rules(&self) -> &Rules<'a> {
+        &self.rules
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), ImageFault> {
+        let Some(&first) = bytes.first() else { return Ok(()) };
+        if self.len_bytes == 0 {
+            if looks_like_web_page(bytes) {
+                return Err(ImageFault::WebPage);
+            }
+            if matches!(self.kind, Kind::Open) {
+                let esp = first == esp_idf_format::image::IMAGE_MAGIC;
+                self.kind = if esp { Kind::Esp(ImageVerifier::new()) } else { Kind::Opaque };
+            }
+        }
+        let had_header = self.has_esp_header();
+        match &mut self.kind {
+            Kind::Mcuboot(validator) => validator.push(bytes).map_err(ImageFault::Mcuboot)?,
+            Kind::Esp(verifier) => verifier.push(bytes).map_err(ImageFault::Esp)?,
+            Kind::Open | Kind::Opaque => {}
+        }
+        self.sha256.update(bytes);
+        self.len_bytes = self.len_bytes.saturating_add(crate::medium::len_bytes(bytes));
+        if !had_header && let Kind::Esp(verifier) = &self.kind && let Some(header) = verifier.header() {
+            self.check_header(header)?;
+        }
+        Ok(())
+    }
+
+    fn has_esp_header(&self) -> bool {
+        matches!(&self.kind, Kind::Esp(verifier) if verifier.header().is_some())
+    }
+
+    /// What an ESP image's header says of the device it was built for.
+    fn check_header(&self, header: &ImageHeader) -> Result<(), ImageFault> {
+        let facts = self.rules.facts;
+        let wanted = facts.chip.image_chip_id();
+        if header.chip_id != wanted {
+            return Err(ImageFault::Chip { wanted, found: header.chip_id });
+        }
+        if self.rules.artifact.role != Role::Bootloader {
+            return Ok(());
+        }
+        if let Some(size) = header.flash_size()
+            && size.bytes() > facts.flash_len_bytes
+        {
+            let (wanted_bytes, found_bytes) = (size.bytes(), facts.flash_len_bytes);
+            return Err(ImageFault::FlashSize { wanted_bytes, found_bytes });
+        }
+        match (facts.bootloader_flash_mode, header.flash_mode()) {
+            (Some(old), Some(new)) if wires(new) > wires(old) => Err(ImageFault::FlashMode),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where an MCUboot image ends, once that is known.
+    pub(crate) fn image_end(&self) -> Option<u32> {
+        match &self.kind {
+            Kind::Mcuboot(validator) => validator.image_end_bytes(),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the file that the format needs, as far as is known by now.
+    pub(crate) fn needed_bytes(&self) -> Option<u32> {
+        match &self.kind {
+            Kind::Mcuboot(validator) => Some(validator.needed_bytes()),
+            Kind::Esp(verifier) => verifier.total_len_bytes(),
+            Kind::Open | Kind::Opaque => None,
+        }
+    }
+
+    /// Whether the format needs no more bytes.
+    pub(crate) fn is_complete(&self) -> bool {
+        match &self.kind {
+            Kind::Mcuboot(validator) => validator.is_complete(),
+            Kind::Esp(verifier) => verifier.is_complete(),
+            Kind::Open | Kind::Opaque => false,
+        }
+    }
+
+    /// Ends the scan: are these the bytes that the migration means, and will they do?
+    pub(crate) fn finish(self) -> Result<Verdict, ImageFault> {
+        let Rules { artifact, .. } = self.rules;
+        let len_bytes = self.len_bytes;
+        if len_bytes == 0 {
+            return Err(ImageFault::Empty);
+        }
+        if let Some(wanted_bytes) = artifact.len_bytes.filter(|&wanted| wanted != len_bytes) {
+            return Err(ImageFault::Length { wanted_bytes, found_bytes: len_bytes });
+        }
+        let verdict = Verdict { len_bytes, sha256: self.sha256.finalize().into() };
+        if let Some(wanted) = artifact.sha256.filter(|wanted| *wanted != verdict.sha256) {
+            return Err(ImageFault::Digest { wanted: head(&wanted), found: head(&verdict.sha256) });
+        }
+        // Behind an image's own digest nothing vouches for the bytes but the migration's.
+        let vouched = match self.kind {
+            Kind::Mcuboot(validator) => {
+                validator.finish().map_err(ImageFault::Mcuboot)?;
+                true
+            }
+            Kind::Esp(verifier) => {
+                let info = verifier.finish().map_err(ImageFault::Esp)?;
+                info.digest.is_some() && info.total_len_bytes == len_bytes
+            }
+            Kind::Open | Kind::Opaque => false,
+        };
+        if vouched || artifact.sha256.is_some() { Ok(verdict) } else { Err(ImageFault::NoDigest) }
+    }
+
+    /// The digest that the file will have if `rest` are its last bytes, in their order.
+    pub(crate) fn digest_with<'b>(&self, rest: impl Iterator<Item = &'b [u8]>) -> [u8; 32] {
+        let mut sha256 = self.sha256.clone();
+        rest.for_each(|bytes| sha256.update(bytes));
+        sha256.finalize().into()
+    }
+}
+
+/// How a digest begins.
+pub(crate) fn head(digest: &[u8; 32]) -> [u8; 4] {
+    let [a, b, c, d, ..] = *digest;
+    [a, b, c, d]
+}
+
+/// Whether a file begins as HTML or XML does.
+fn looks_like_web_page(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().first() == Some(&b'<')
+}
+
+/// Data lines that a flash mode uses.
+fn wires(mode: FlashMode) -> u32 {
+    match mode {
+        FlashMode::Qio | FlashMode::Qout => 4,
+        FlashMode::Dio | FlashMode::Dout => 2,
+        FlashMode::FastRead | FlashMode::SlowRead => 1,
+    }
+}

@@ -1,0 +1,124 @@
+//! Brings one sector to its new contents with the fewest flash operations.
+//!
+//! ```text
+//!            +--> equal ----------------------------------------> done
+//!  compare --+--> bits to clear only --> program what differs --> compare
+//!            +--> a bit to set       --> erase                --> compare
+//! ```
+//!
+//! The loop is its own read-back: it ends when flash reads as it should, and a program or erase that
+//! failed, with or without saying so, is repeated a few times before the sector counts as worn out.
+//!
+//! # Power-fail safety
+//!
+//! A cut leaves the sector, or the block that was erased with it, in any mixture of old, erased and
+//! new. Comparing again is all it takes to go on, so the next run repairs it when it comes by; what
+//! was there before is never needed again, or the plan would not have put the sector here.
+
+use embedded_storage_async::nor_flash::NorFlash;
+use flash_region::{FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES, is_blank};
+
+use crate::Failure;
+use crate::erase::{self, Bounds};
+use crate::medium::{Medium, PAGE, len_bytes};
+
+/// How often a sector is erased, and how often programmed, before it counts as worn out.
+const ATTEMPTS: u32 = 3;
+
+/// How a sector in flash compares with what it should hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Comparison {
+    /// It holds that already.
+    Equal,
+    /// The marked pages (bit 0 is the first) have bits to clear and none to set.
+    Clear {
+        /// Pages to program.
+        pages: u16,
+    },
+    /// At least one bit has to be set, which takes an erase.
+    Erase,
+}
+
+/// Brings the sector at `at` to begin with `new`, at most a sector; what lies behind is not kept.
+pub(crate) async fn put_sector<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    at: FlashAddr,
+    new: &[u8],
+    bounds: Bounds,
+) -> Result<(), Failure<F::Error>> {
+    let sector = Region::clamped(at, SECTOR_BYTES);
+    let (mut erases, mut programs) = (0, 0);
+    let mut last = None;
+    loop {
+        let outcome = match compare(medium, at, new).await? {
+            Comparison::Equal => return Ok(()),
+            _ if !bounds.allows(sector) => return Err(Failure::InUse { region: sector }),
+            Comparison::Erase if erases < ATTEMPTS => {
+                // The first time a block may do; a repetition is about this sector alone.
+                let region =
+                    if erases == 0 { erase::choose(medium, at, bounds).await? } else { sector };
+                erases += 1;
+                medium.erase(region).await
+            }
+            Comparison::Clear { pages } if programs < ATTEMPTS => {
+                programs += 1;
+                program(medium, at, new, pages).await
+            }
+            _ => return Err(last.map_or(Failure::Stuck { sector: at }, Failure::Flash)),
+        };
+        if let Err(failure) = outcome {
+            last = Some(failure);
+        }
+    }
+}
+
+/// Compares flash from `at` on with `new`, at most a sector.
+pub(crate) async fn compare<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    at: FlashAddr,
+    new: &[u8],
+) -> Result<Comparison, Failure<F::Error>> {
+    let mut old = [0; PAGE];
+    let mut pages = 0;
+    for (index, new) in new.chunks(PAGE).enumerate() {
+        let page = at.saturating_add(PAGE_BYTES * len_index(index));
+        medium.read(page, &mut old).await?;
+        let mut differs = false;
+        for (old, new) in old.iter().zip(new) {
+            if old & new != *new {
+                return Ok(Comparison::Erase);
+            }
+            differs |= old != new;
+        }
+        if differs {
+            pages |= 1 << index;
+        }
+    }
+    Ok(if pages == 0 { Comparison::Equal } else { Comparison::Clear { pages } })
+}
+
+/// Programs the marked pages, neighbours in one go.
+async fn program<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    at: FlashAddr,
+    new: &[u8],
+    pages: u16,
+) -> Result<(), crate::FlashFailure<F::Error>> {
+    let mut page = [flash_region::ERASED; PAGE];
+    for (index, new) in new.chunks(PAGE).enumerate().filter(|(i, _)| pages & (1 << i) != 0) {
+        let addr = at.saturating_add(PAGE_BYTES * len_index(index));
+        if len_bytes(new) == PAGE_BYTES {
+            medium.program(addr, new).await?;
+        } else if !is_blank(new) {
+            // Drivers want whole words; behind the end nothing is programmed.
+            page.fill(flash_region::ERASED);
+            page.iter_mut().zip(new).for_each(|(to, from)| *to = *from);
+            medium.program(addr, &page).await?;
+        }
+    }
+    Ok(())
+}
+
+fn len_index(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,246 @@
+//! What can be said against a migration before any place is looked for.
+
+use flash_region::{Region, SECTOR_BYTES};
+use heapless::Vec;
+use mcuboot_format::SwapKind;
+
+use crate::DeviceFacts;
+use crate::layout::{self, Destination, MAX_ARTIFACTS, app_slot, bootloader_area, kept, table_region};
+use crate::migration::{Artifact, Content, McubootMap, Migration, PARTITION_TABLE, Role};
+use crate::reason::{Reason, Reasons, name};
+
+/// What the checks found out on the way.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// Where each artifact ends, in the migration's order.
+    pub destinations: Vec<Destination, MAX_ARTIFACTS>,
+}
+
+/// The trailer area of a slot under this map; `None` where no trailer fits.
+pub(crate) fn trailer(map: &McubootMap<'_>, slot: Region) -> Option<Region> {
+    map.trailer(slot).map(|layout| layout.trailer())
+}
+
+/// Collects every reason against the migration.
+pub(crate) fn check(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Checked, Reasons> {
+    let mut checks = Checks { migration, facts, reasons: Reasons::new() };
+    checks.device();
+    checks.map();
+    let destinations = checks.artifacts();
+    if checks.reasons.is_empty() { Ok(Checked { destinations }) } else { Err(checks.reasons) }
+}
+
+struct Checks<'a> {
+    migration: &'a Migration<'a>,
+    facts: &'a DeviceFacts<'a>,
+    reasons: Reasons,
+}
+
+impl Checks<'_> {
+    fn refuse(&mut self, reason: Reason) {
+        // More reasons than there is room for change nothing: one is enough to refuse.
+        let _ = self.reasons.push(reason);
+    }
+
+    /// The device as such.
+    fn device(&mut self) {
+        let (migration, facts) = (self.migration, self.facts);
+        if facts.secure_boot {
+            self.refuse(Reason::SecureBoot);
+        }
+        if facts.flash_encryption {
+            self.refuse(Reason::FlashEncryption);
+        }
+        if migration.chip != facts.chip {
+            self.refuse(Reason::WrongChip { wanted: migration.chip, found: facts.chip });
+        }
+        if let Some(wanted_bytes) = migration.flash_len_bytes
+            && wanted_bytes > facts.flash_len_bytes
+        {
+            self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes: facts.flash_len_bytes });
+        }
+        for partition in facts.partitions {
+            if !facts.flash().contains_region(partition.region) {
+                self.refuse(Reason::BadPartition { label: partition.label, region: partition.region });
+            }
+        }
+        if !facts.partitions.iter().any(|p| p.is_app() && p.region == facts.running) {
+            self.refuse(Reason::UnknownRunning { running: facts.running });
+        }
+    }
+
+    /// MCUboot's map.
+    fn map(&mut self) {
+        let Some(map) = self.migration.mcuboot else { return };
+        let scratch = map.scratch.map(|region| ("scratch area", region));
+        let parts = [("primary slot", map.primary), ("secondary slot", map.secondary)].into_iter().chain(scratch);
+        for (index, (what, region)) in parts.clone().enumerate() {
+            if !self.facts.flash().contains_region(region) {
+                let flash_len_bytes = self.facts.flash_len_bytes;
+                self.refuse(Reason::OutsideFlash { what: name(what), region, flash_len_bytes });
+            }
+            if !region.is_aligned(SECTOR_BYTES) {
+                self.refuse(Reason::Misaligned { what: name(what), region });
+            }
+            for (other, second) in parts.clone().skip(index + 1) {
+                if let Some(shared) = region.intersection(second) {
+                    self.refuse(Reason::Overlap { first: name(what), second: name(other), shared });
+                }
+            }
+            self.keeps(what, region);
+        }
+        if map.swap == SwapKind::Scratch && map.scratch.is_none_or(|s| s.len_bytes() < SECTOR_BYTES) {
+            self.refuse(Reason::NoScratch);
+        }
+        if map.primary.len_bytes() != map.secondary.len_bytes() {
+            self.refuse(Reason::SlotsDiffer { primary: map.primary, secondary: map.secondary });
+        }
+        if trailer(&map, map.primary).is_none() {
+            self.refuse(Reason::BadMap { slot: map.primary, max_align_bytes: map.max_align_bytes });
+        }
+        if app_slot(&map) != map.primary
+            && let Some(trailer) = trailer(&map, map.primary)
+            && trailer.overlaps(self.facts.running.prefix(self.facts.running_len_bytes))
+        {
+            let running = self.facts.running.prefix(self.facts.running_len_bytes);
+            self.refuse(Reason::TrailerUnderRunningCode { trailer, running });
+        }
+    }
+
+    /// Every artifact, and each with each other.
+    fn artifacts(&mut self) -> Vec<Destination, MAX_ARTIFACTS> {
+        let mut destinations = Vec::new();
+        let count = self.migration.artifacts.len();
+        if count == 0 || count > MAX_ARTIFACTS {
+            self.refuse(Reason::ArtifactCount { count });
+            return destinations;
+        }
+        for artifact in self.migration.artifacts {
+            let Some(destination) = layout::destination(self.migration, self.facts, artifact) else {
+                self.refuse(Reason::NoDestination { artifact: name(artifact.name) });
+                continue;
+            };
+            self.place(artifact, &destination);
+            self.content(artifact, &destination);
+            for (other, earlier) in self.migration.artifacts.iter().zip(&destinations) {
+                let earlier: &Destination = earlier;
+                let theirs = layout::written(earlier.region, other);
+                if let Some(shared) = layout::written(destination.region, artifact).intersection(theirs) {
+                    let (first, second) = (name(other.name), name(artifact.name));
+                    self.refuse(Reason::Overlap { first, second, shared });
+                }
+            }
+            let _ = destinations.push(destination);
+        }
+        destinations
+    }
+
+    /// Where an artifact goes.
+    fn place(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
+        let facts = self.facts;
+        let region = destination.region;
+        if !facts.flash().contains_region(region) {
+            let flash_len_bytes = facts.flash_len_bytes;
+            self.refuse(Reason::OutsideFlash { what: name(artifact.name), region, flash_len_bytes });
+        }
+        if !region.start().is_aligned(SECTOR_BYTES) || region.is_empty() {
+            self.refuse(Reason::Misaligned { what: name(artifact.name), region });
+        }
+        if let Some(len_bytes) = artifact.len_bytes {
+            let room_bytes = self.room(artifact, &region);
+            if len_bytes > room_bytes {
+                self.refuse(Reason::TooLarge { artifact: name(artifact.name), len_bytes, room_bytes, region });
+            }
+        }
+        let written = layout::written(region, artifact);
+        if written.overlaps(facts.running) {
+            let (dest, running) = (written, facts.running);
+            self.refuse(Reason::OverRunningCode { artifact: name(artifact.name), dest, running });
+        }
+        if artifact.role == Role::Bootloader && region.start() != facts.chip.bootloader_addr() {
+            let wanted = facts.chip.bootloader_addr();
+            self.refuse(Reason::BootloaderMisplaced { artifact: name(artifact.name), dest: region, wanted });
+        }
+        // An artifact with a place of its own was sent there by name; the gaps of a merged image
+        // are kept when it is written.
+        if artifact.role == Role::Other {
+            return;
+        }
+        self.keeps(artifact.name, written);
+    }
+
+    /// Refuses what would overwrite the partition table or a data partition that the migration does
+    /// not give up by name.
+    fn keeps(&mut self, what: &str, dest: Region) {
+        let (migration, facts) = (self.migration, self.facts);
+        let table = table_region().intersection(dest).map(|region| (PARTITION_TABLE, region));
+        let labelled = kept(facts).filter_map(|p| {
+            let shared = p.region.intersection(dest)?;
+            Some((p.label.as_str().unwrap_or("a partition without a readable label"), shared))
+        });
+        for (label, region) in table.into_iter().chain(labelled) {
+            if !migration.allow.overwrites(label) {
+                let (artifact, kept) = (name(what), name(label));
+                self.refuse(Reason::OverKept { artifact, dest, kept, region });
+            }
+        }
+    }
+
+    /// Bytes that an artifact may have.
+    fn room(&self, artifact: &Artifact<'_>, region: &Region) -> u32 {
+        match (artifact.role, artifact.region_len_bytes) {
+            (Role::Bootloader, Some(len_bytes)) => len_bytes,
+            (Role::Bootloader, None) => bootloader_area(self.facts).len_bytes(),
+            _ => region.len_bytes(),
+        }
+    }
+
+    /// What an artifact is, as far as that is known.
+    fn content(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
+        let Some(content) = artifact.content else { return };
+        let map = self.migration.mcuboot.as_ref();
+        match (artifact.role, content, destination.slot, map) {
+            (
+                Role::Application,
+                Content::Mcuboot { image_len_bytes, padded, confirmed, signed },
+                Some(slot),
+                Some(map),
+            ) => {
+                if let Some(limits) = map.limits()
+                    && image_len_bytes > limits.max_image_len_bytes
+                {
+                    let (artifact, room_bytes) = (name(artifact.name), limits.max_image_len_bytes);
+                    self.refuse(Reason::ReachesTrailer { artifact, image_len_bytes, room_bytes });
+                }
+                // Straight in the primary an image needs no trailer to be started.
+                let needs_trailer = slot == map.secondary;
+                let good = artifact.confirm || (padded && (confirmed || self.migration.allow.test_image));
+                if needs_trailer && !good {
+                    self.refuse(Reason::NotConfirmed { artifact: name(artifact.name) });
+                }
+                if map.key_der.is_some() && !signed {
+                    self.refuse(Reason::NotSigned { artifact: name(artifact.name) });
+                }
+            }
+            (Role::Application, _, Some(_), Some(_)) => {
+                self.refuse(Reason::WrongContent { artifact: name(artifact.name), wanted: "an MCUboot image" });
+            }
+            (Role::Bootloader, Content::EspImage { chip_id, flash_len_bytes, .. }, ..) => {
+                let found = self.facts.chip;
+                if chip_id != found.image_chip_id() {
+                    self.refuse(Reason::WrongImageChip { artifact: name(artifact.name), chip_id, found });
+                }
+                if let Some(wanted_bytes) = flash_len_bytes
+                    && wanted_bytes > self.facts.flash_len_bytes
+                {
+                    let found_bytes = self.facts.flash_len_bytes;
+                    self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes });
+                }
+            }
+            (Role::Bootloader, ..) => {
+                self.refuse(Reason::WrongContent { artifact: name(artifact.name), wanted: "an ESP image" });
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What is true of one device.
+
+use esp_idf_format::Chip;
+use esp_idf_format::image::FlashMode;
+use esp_idf_format::partition::Partition;
+use flash_region::Region;
+
+/// What is true of one device, found out by the migrator on the chip, or read from a flash dump.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceFacts<'a> {
+    /// The chip.
+    pub chip: Chip,
+    /// Size of the flash in bytes, from its JEDEC identification or the length of the dump.
+    pub flash_len_bytes: u32,
+    /// The partition table in force.
+    pub partitions: &'a [Partition],
+    /// Partition that the migrator runs from, as the cache's memory mapping tells it.
+    pub running: Region,
+    /// Bytes from the start of [`DeviceFacts::running`] that the migrator's own image takes, with
+    /// everything appended to it.
+    pub running_len_bytes: u32,
+    /// Partition of the firmware that was there before, where it is known: worth keeping, since the
+    /// migrator can go back to it.
+    pub previous: Option<Region>,
+    /// Flash size in the header of the bootloader in place, in bytes.
+    pub bootloader_flash_len_bytes: Option<u32>,
+    /// Flash mode in the header of the bootloader in place.
+    pub bootloader_flash_mode: Option<FlashMode>,
+    /// Whether secure boot is enabled in the eFuses.
+    pub secure_boot: bool,
+    /// Whether flash encryption is enabled in the eFuses.
+    pub flash_encryption: bool,
+    /// Bytes of memory that can hold a staged bootloader; 0 where there is none to spare.
+    pub staging_memory_len_bytes: u32,
+}
+
+impl DeviceFacts<'_> {
+    /// All of the flash.
+    #[must_use]
+    pub fn flash(&self) -> Region {
+        Region::clamped(flash_region::FlashAddr::ZERO, self.flash_len_bytes)
+    }
+
+    /// The part of the running partition that the migrator's image takes, in whole sectors.
+    #[must_use]
+    pub fn running_image(&self) -> Region {
+        let image = self.running.prefix(self.running_len_bytes);
+        image.align_out(flash_region::SECTOR_BYTES).unwrap_or(image)
+    }
+}

@@ -1,0 +1,191 @@
+//! What lies where on a device, what must stay, and where every artifact ends.
+//!
+//! ```text
+//!   0x0000   0x1000        0x8000 0x9000                                         flash end
+//!   |  (*)   | bootloader  | table | partitions: data is kept, apps may be free      |
+//!            '---- critical ------'
+//!   (*) chips whose bootloader is at 0x1000 leave the first sector unused
+//! ```
+//!
+//! *Critical* is what the device boots from today and what makes it the owner's: the bootloader's
+//! area, the partition table, otadata and NVS. It changes in the commit and nowhere else.
+
+use esp_idf_format::partition::{Partition, TABLE_ADDR};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use heapless::Vec;
+use mcuboot_format::SwapKind;
+
+use crate::migration::{Artifact, McubootMap, Migration, Role};
+use crate::{DeviceFacts, Place, Purpose};
+
+/// Most artifacts of a migration.
+pub(crate) const MAX_ARTIFACTS: usize = 8;
+
+/// Where an artifact ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Destination {
+    /// Region that it may fill.
+    pub region: Region,
+    /// MCUboot slot that the region is, if so.
+    pub slot: Option<Region>,
+    /// How many bytes from the region's start are critical, in whole sectors, or 0.
+    pub critical_len_bytes: u32,
+}
+
+impl Destination {
+    /// The part that the commit writes; empty where nothing is critical.
+    pub(crate) fn critical(&self) -> Region {
+        self.region.prefix(self.critical_len_bytes)
+    }
+
+    /// The part that can be written before the commit.
+    pub(crate) fn harmless(&self) -> Region {
+        self.region.from(self.region.start().saturating_add(self.critical_len_bytes))
+    }
+
+    /// The harmless part as a place to write to.
+    pub(crate) fn place(&self) -> Place {
+        let region = self.harmless();
+        let erasable = region.align_out(SECTOR_BYTES).unwrap_or(region);
+        Place { region, erasable, slot: self.slot, reserved: None, purpose: Purpose::Destination }
+    }
+}
+
+/// The sector that holds the partition table.
+pub(crate) fn table_region() -> Region {
+    Region::clamped(TABLE_ADDR, SECTOR_BYTES)
+}
+
+/// From the chip's bootloader address to the partition table.
+pub(crate) fn bootloader_area(facts: &DeviceFacts<'_>) -> Region {
+    let start = facts.chip.bootloader_addr();
+    Region::new(start, TABLE_ADDR).unwrap_or(Region::clamped(start, 0))
+}
+
+/// What the device lives on today, besides the running app.
+pub(crate) fn critical<'a>(facts: &DeviceFacts<'a>) -> impl Iterator<Item = Region> + use<'a> {
+    let partitions = facts.partitions;
+    [bootloader_area(facts), table_region()]
+        .into_iter()
+        .chain(partitions.iter().filter(|p| p.is_otadata() || p.is_nvs()).map(|p| p.region))
+}
+
+/// The slot into which the migrator writes the target application.
+///
+/// Swap using move and swap using offset read a header in the primary slot before anything else and
+/// boot nothing where an ESP-IDF app lies in it; for them the application goes straight there.
+pub(crate) fn app_slot(map: &McubootMap<'_>) -> Region {
+    match map.swap {
+        SwapKind::Scratch | SwapKind::Overwrite => map.secondary,
+        SwapKind::Move | SwapKind::Offset => map.primary,
+    }
+}
+
+/// Where an artifact ends; `None` where nothing says so.
+pub(crate) fn destination(
+    migration: &Migration<'_>,
+    facts: &DeviceFacts<'_>,
+    artifact: &Artifact<'_>,
+) -> Option<Destination> {
+    let (region, slot) = match (artifact.dest, artifact.role, &migration.mcuboot) {
+        (Some(dest), Role::Application, Some(map)) if dest == map.primary || dest == map.secondary => {
+            (dest, Some(dest))
+        }
+        (Some(dest), Role::Bootloader, _) => (clip_bootloader(facts, artifact, dest), None),
+        (Some(dest), ..) => (dest, None),
+        (None, Role::Application, Some(map)) => (app_slot(map), Some(app_slot(map))),
+        (None, Role::Bootloader, _) => {
+            let start = facts.chip.bootloader_addr();
+            let whole = match artifact.region_len_bytes {
+                Some(len_bytes) => Region::clamped(start, len_bytes),
+                None => bootloader_area(facts),
+            };
+            (clip_bootloader(facts, artifact, whole), None)
+        }
+        (None, ..) => return None,
+    };
+    let written = written(region, artifact);
+    let critical_end = critical(facts).filter_map(|part| part.intersection(written)).map(Region::end).max();
+    let critical_len_bytes = critical_end.map_or(0, |end| {
+        let end = end.align_up(SECTOR_BYTES).unwrap_or(end);
+        end.min(region.end()).bytes_since(region.start())
+    });
+    Some(Destination { region, slot, critical_len_bytes })
+}
+
+/// The bytes of its region that an artifact covers, as far as its length is known.
+pub(crate) fn written(region: Region, artifact: &Artifact<'_>) -> Region {
+    artifact.len_bytes.map_or(region, |len_bytes| region.prefix(len_bytes))
+}
+
+/// A bootloader's region, cut off at the partition table unless the image itself reaches over it.
+///
+/// The C example's region of 0xF000 bytes from 0x0 covers partition table, NVS and otadata, though
+/// its image ends long before: what the image does not need stays.
+fn clip_bootloader(facts: &DeviceFacts<'_>, artifact: &Artifact<'_>, whole: Region) -> Region {
+    let area = bootloader_area(facts);
+    let fits = artifact.len_bytes.is_none_or(|len| area.end() >= whole.start().saturating_add(len));
+    match whole.intersection(area) {
+        Some(clipped) if fits => clipped,
+        _ => match artifact.len_bytes {
+            Some(len_bytes) => {
+                let image = whole.prefix(len_bytes);
+                image.align_out(SECTOR_BYTES).unwrap_or(image)
+            }
+            None => whole,
+        },
+    }
+}
+
+/// Partitions whose contents belong to the owner: everything but apps and otadata.
+pub(crate) fn kept<'a>(facts: &DeviceFacts<'a>) -> impl Iterator<Item = &'a Partition> + use<'a> {
+    facts.partitions.iter().filter(|p| !p.is_app() && !p.is_otadata())
+}
+
+/// A set of regions that are not to be used, and what is left between them.
+#[derive(Debug, Default)]
+pub(crate) struct Occupied {
+    regions: Vec<Region, 160>,
+    /// Whether more was to be noted than there is room for; then nothing counts as free.
+    overflowed: bool,
+}
+
+impl Occupied {
+    /// Notes that `region` is in use.
+    pub(crate) fn add(&mut self, region: Region) {
+        if !region.is_empty() && self.regions.push(region).is_err() {
+            self.overflowed = true;
+        }
+    }
+
+    /// The gaps within `bounds`, in ascending order.
+    pub(crate) fn gaps(&self, bounds: Region) -> Gaps<'_> {
+        let rest = if self.overflowed { Region::clamped(bounds.end(), 0) } else { bounds };
+        Gaps { occupied: self, rest }
+    }
+}
+
+/// What is free, from [`Occupied::gaps`].
+pub(crate) struct Gaps<'a> {
+    occupied: &'a Occupied,
+    rest: Region,
+}
+
+impl Iterator for Gaps<'_> {
+    type Item = Region;
+
+    fn next(&mut self) -> Option<Region> {
+        let mut start = self.rest.start();
+        while let Some(busy) = self.occupied.regions.iter().find(|r| r.contains(start)) {
+            start = busy.end();
+        }
+        if start >= self.rest.end() {
+            self.rest = Region::clamped(self.rest.end(), 0);
+            return None;
+        }
+        let next_busy = self.occupied.regions.iter().map(|r| r.start()).filter(|&a| a > start).min();
+        let end = next_busy.map_or(self.rest.end(), |addr: FlashAddr| addr.min(self.rest.end()));
+        self.rest = self.rest.from(end);
+        Region::new(start, end)
+    }
+}

@@ -1,0 +1,166 @@
+//! What the owner wants: the same for every device of a fleet.
+
+use esp_idf_format::Chip;
+use flash_region::{Region, SECTOR_BYTES};
+use mcuboot_format::trailer::{TrailerConfig, TrailerLayout};
+use mcuboot_format::{SlotLimits, SwapKind};
+
+/// A migration: which artifacts are to end where, under which bootloader.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration<'a> {
+    /// Chip that the artifacts are for.
+    pub chip: Chip,
+    /// Flash size that the target system was built for, in bytes; `None` accepts any.
+    pub flash_len_bytes: Option<u32>,
+    /// Flash map and rules compiled into the target bootloader, where that is MCUboot.
+    pub mcuboot: Option<McubootMap<'a>>,
+    /// What is to be placed, in the order in which it is fetched.
+    pub artifacts: &'a [Artifact<'a>],
+    /// Where artifacts wait until they are verified.
+    pub staging: Staging<'a>,
+    /// What the owner accepts although it is refused by default.
+    pub allow: Allow<'a>,
+}
+
+/// What MCUboot was compiled with: where it looks, and what it accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct McubootMap<'a> {
+    /// Slot that the target application runs from.
+    pub primary: Region,
+    /// Slot that an update waits in.
+    pub secondary: Region,
+    /// Area through which a swap using scratch moves sectors; `None` for the other kinds.
+    pub scratch: Option<Region>,
+    /// How an update gets from the secondary slot to the primary.
+    pub swap: SwapKind,
+    /// Largest write alignment that the trailer provides for, in bytes (`BOOT_MAX_ALIGN`).
+    pub max_align_bytes: u32,
+    /// Public key that images must be signed with, as DER of a SubjectPublicKeyInfo; `None` where
+    /// the bootloader checks the hash alone.
+    pub key_der: Option<&'a [u8]>,
+}
+
+impl McubootMap<'_> {
+    /// What decides where the trailers are: Espressif's port, with this map's swap and alignment.
+    #[must_use]
+    pub const fn trailer_config(&self) -> TrailerConfig {
+        TrailerConfig { max_align: self.max_align_bytes, ..TrailerConfig::espressif(self.swap) }
+    }
+
+    /// The trailer of a slot; `None` where none fits.
+    #[must_use]
+    pub fn trailer(&self, slot: Region) -> Option<TrailerLayout> {
+        TrailerLayout::new(slot, self.trailer_config()).ok()
+    }
+
+    /// How long an image may be; `None` where no trailer fits the slots.
+    #[must_use]
+    pub fn limits(&self) -> Option<SlotLimits> {
+        let (primary, secondary) = (self.trailer(self.primary)?, self.trailer(self.secondary)?);
+        Some(SlotLimits::new(&primary, &secondary, SECTOR_BYTES))
+    }
+}
+
+/// A file to be placed.
+#[derive(Clone, Copy, Debug)]
+pub struct Artifact<'a> {
+    /// Name in messages and in the container of embedded artifacts.
+    pub name: &'a str,
+    /// What it is for.
+    pub role: Role,
+    /// Where it comes from.
+    pub origin: Origin<'a>,
+    /// Region that it may fill, from its first byte. `None` follows from role, chip and map.
+    pub dest: Option<Region>,
+    /// Bytes of the bootloader's region where [`Artifact::dest`] is `None`.
+    pub region_len_bytes: Option<u32>,
+    /// Length of the file in bytes, where it is known.
+    pub len_bytes: Option<u32>,
+    /// SHA-256 of the file, where it is known.
+    pub sha256: Option<[u8; 32]>,
+    /// What is known of its contents.
+    pub content: Option<Content>,
+    /// Whether the migrator completes MCUboot's trailer, so that the image is swapped in for good.
+    pub confirm: bool,
+}
+
+/// What an artifact is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// The target application.
+    Application,
+    /// The target bootloader; written last.
+    Bootloader,
+    /// Anything else, at the place that the migration names.
+    Other,
+}
+
+/// Where an artifact comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin<'a> {
+    /// An HTTP or HTTPS address.
+    Url(&'a str),
+    /// The migrator's own image, behind its end.
+    Embedded,
+}
+
+/// What is known of an artifact's contents before it is fetched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// An MCUboot image.
+    Mcuboot {
+        /// Bytes of header, image and TLVs.
+        image_len_bytes: u32,
+        /// Whether the file goes on to the end of a slot and carries a trailer with a good magic.
+        padded: bool,
+        /// Whether that trailer has `image_ok` set.
+        confirmed: bool,
+        /// Whether it carries a signature TLV.
+        signed: bool,
+    },
+    /// An ESP image: bootloader or application.
+    EspImage {
+        /// Chip in its header, as the number that the header holds.
+        chip_id: u16,
+        /// Bytes up to the end of the appended digest.
+        image_len_bytes: u32,
+        /// Flash size in its header, in bytes.
+        flash_len_bytes: Option<u32>,
+    },
+    /// Something that bootswap has no rules for.
+    Opaque,
+}
+
+/// Where artifacts wait until they are verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Staging<'a> {
+    /// The planner chooses.
+    #[default]
+    Auto,
+    /// Every artifact goes through the partition with this label.
+    Label(&'a str),
+    /// The bootloader waits in memory, where it fits; nothing else can.
+    Memory,
+}
+
+/// What the owner accepts although it is refused by default.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Allow<'a> {
+    /// An application whose trailer is not confirmed: MCUboot runs it on trial, and there is no
+    /// ESP-IDF bootloader any more to go back to.
+    pub test_image: bool,
+    /// Labels of data partitions that the target may overwrite, and [`PARTITION_TABLE`] for the
+    /// partition table. What boots the old system among them changes in the commit only.
+    pub overwrite: &'a [&'a str],
+}
+
+/// How [`Allow::overwrite`] and the messages name the partition table, which has no label.
+pub const PARTITION_TABLE: &str = "partition-table";
+
+impl Allow<'_> {
+    /// Whether what has this label may be overwritten.
+    #[must_use]
+    pub fn overwrites(&self, label: &str) -> bool {
+        self.overwrite.contains(&label)
+    }
+}

@@ -1,0 +1,344 @@
+//! From migration and facts to steps.
+
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use heapless::Vec;
+
+use crate::check::{self, Checked};
+use crate::layout::{Destination, MAX_ARTIFACTS};
+use crate::migration::{Artifact, Content, Migration, Role, Staging};
+use crate::reason::{Reason, Reasons, name};
+use crate::staging::{Space, fit};
+use crate::step::{ArtifactIndex, MAX_ROUTES, Merge, Place, Plan, Purpose, Route, Step, Target};
+use crate::{DeviceFacts, layout};
+
+/// Computes the steps that take the device of `facts` to what `migration` asks for.
+///
+/// # Errors
+///
+/// Every [`Reason`] against it that could be found. Nothing was touched then, and nothing may be.
+pub fn plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Plan, Reasons> {
+    let checked = check::check(migration, facts)?;
+    let mut planner = Planner {
+        migration,
+        facts,
+        checked,
+        taken: Vec::new(),
+        plan: Plan::default(),
+        reasons: Reasons::new(),
+        overflowed: false,
+    };
+    planner.run();
+    if planner.overflowed {
+        let _ = planner.reasons.push(Reason::TooComplex);
+    }
+    if planner.reasons.is_empty() { Ok(planner.plan) } else { Err(planner.reasons) }
+}
+
+struct Planner<'a> {
+    migration: &'a Migration<'a>,
+    facts: &'a DeviceFacts<'a>,
+    checked: Checked,
+    /// Places given away so far.
+    taken: Vec<Region, { MAX_ARTIFACTS + 1 }>,
+    plan: Plan,
+    reasons: Reasons,
+    overflowed: bool,
+}
+
+/// How one artifact gets to where it ends.
+struct Way {
+    artifact: ArtifactIndex,
+    destination: Destination,
+    /// Where it is fetched to.
+    routes: Vec<Route, MAX_ROUTES>,
+    /// Where its critical part waits, if it has one.
+    critical: Option<Target>,
+    /// Where its harmless part waits, if it does not go straight to its end.
+    harmless: Option<Region>,
+}
+
+impl<'a> Planner<'a> {
+    fn run(&mut self) {
+        let mut ways: Vec<Way, MAX_ARTIFACTS> = Vec::new();
+        // Stages are given away in the order of the need: what is critical cannot do without one.
+        for index in self.order() {
+            if let Some(way) = self.way(index)
+                && ways.push(way).is_err()
+            {
+                self.overflowed = true;
+            }
+        }
+        self.plan.journal = self.journal();
+        self.reserve_in_slot(&mut ways);
+
+        self.fetches(&ways);
+        self.trailers(&ways);
+        self.verifications(&ways);
+        self.commits(&ways);
+        self.push(Step::Reset);
+    }
+
+    /// Artifacts in the order in which they are fetched: the bootloader last.
+    fn order(&self) -> Vec<ArtifactIndex, MAX_ARTIFACTS> {
+        let artifacts = self.migration.artifacts;
+        let rest = (0..artifacts.len()).filter(|&i| artifacts[i].role != Role::Bootloader);
+        let last = (0..artifacts.len()).filter(|&i| artifacts[i].role == Role::Bootloader);
+        rest.chain(last).filter_map(|i| u8::try_from(i).ok().map(ArtifactIndex)).collect()
+    }
+
+    /// Finds the way of one artifact, with a place to stage what needs one.
+    fn way(&mut self, index: ArtifactIndex) -> Option<Way> {
+        let artifact = self.artifact(index);
+        let destination = *self.checked.destinations.get(usize::from(index.0))?;
+        let covered = layout::written(destination.region, &artifact);
+        let critical_len = destination.critical().intersection(covered).map_or(0, Region::len_bytes);
+        let harmless_len = covered.len_bytes() - critical_len;
+        let mut routes: Vec<Route, MAX_ROUTES> = Vec::new();
+        let mut way =
+            Way { artifact: index, destination, routes: Vec::new(), critical: None, harmless: None };
+
+        if let Staging::Label(label) = self.migration.staging {
+            let staged = self.labelled(label, &artifact, covered.len_bytes())?;
+            let slot = destination.slot.map(|slot| Region::clamped(staged.start(), slot.len_bytes()));
+            let erasable = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
+            let place = Place { slot, ..Place::plain(staged, erasable, Purpose::Staging) };
+            self.route(&mut routes, 0, Target::Flash(place));
+            if critical_len > 0 {
+                let part = staged.prefix(critical_len);
+                way.critical = Some(Target::Flash(Place::plain(part, part, Purpose::Staging)));
+            }
+            if harmless_len > 0 {
+                way.harmless = Some(staged.from(staged.start().saturating_add(critical_len)));
+            }
+        } else {
+            if critical_len > 0 {
+                let target = self.stage(&artifact, critical_len)?;
+                way.critical = Some(target);
+                self.route(&mut routes, 0, target);
+            }
+            if harmless_len > 0 {
+                self.route(&mut routes, critical_len, Target::Flash(destination.place()));
+            }
+        }
+        way.routes = routes;
+        Some(way)
+    }
+
+    fn artifact(&self, index: ArtifactIndex) -> Artifact<'a> {
+        self.migration.artifacts[usize::from(index.0)]
+    }
+
+    /// A place for `len_bytes` that have to wait for the commit.
+    fn stage(&mut self, artifact: &Artifact<'_>, len_bytes: u32) -> Option<Target> {
+        let memory_bytes = self.facts.staging_memory_len_bytes;
+        if self.migration.staging == Staging::Memory {
+            if len_bytes <= memory_bytes {
+                return Some(Target::Memory { len_bytes: memory_bytes });
+            }
+            self.refuse(Reason::NoStaging {
+                artifact: name(artifact.name),
+                needed_bytes: len_bytes,
+                largest_bytes: memory_bytes,
+            });
+            return None;
+        }
+        match self.space().find(len_bytes, fit) {
+            Ok(place) => {
+                self.take(place.erasable);
+                Some(Target::Flash(place))
+            }
+            // Memory is the second choice: what waits there is lost with the power.
+            Err(_) if len_bytes <= memory_bytes => Some(Target::Memory { len_bytes: memory_bytes }),
+            Err(largest_bytes) => {
+                self.refuse(Reason::NoStaging {
+                    artifact: name(artifact.name),
+                    needed_bytes: len_bytes,
+                    largest_bytes,
+                });
+                None
+            }
+        }
+    }
+
+    /// The staging partition that the migration names, cut to `len_bytes`.
+    fn labelled(&mut self, label: &str, artifact: &Artifact<'_>, len_bytes: u32) -> Option<Region> {
+        let Some(partition) = self.facts.partitions.iter().find(|p| p.label.as_str() == Some(label)) else {
+            self.refuse(Reason::UnknownLabel { label: name(label) });
+            return None;
+        };
+        let region = partition.region.align_in(SECTOR_BYTES);
+        if region.len_bytes() < len_bytes {
+            self.refuse(Reason::NoStaging {
+                artifact: name(artifact.name),
+                needed_bytes: len_bytes,
+                largest_bytes: region.len_bytes(),
+            });
+            return None;
+        }
+        let staged = region.prefix(len_bytes);
+        let whole = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
+        // What is critical of one artifact waits to the end, so the next one goes behind it.
+        let free = self.taken.iter().filter(|t| t.overlaps(region)).map(|t| t.end()).max();
+        let staged = match free {
+            Some(start) if start.saturating_add(len_bytes) <= region.end() => Region::clamped(start, len_bytes),
+            _ => staged,
+        };
+        if let Some((by, shared)) = self.space().conflict(whole) {
+            self.refuse(Reason::StagingInUse { label: name(label), by: name(by), shared });
+            return None;
+        }
+        Some(staged)
+    }
+
+    /// A free sector for checkpoints; going without costs time after a reset, nothing else.
+    fn journal(&self) -> Option<Region> {
+        let last_sector = |gap: Region, _| {
+            let sector = gap.suffix(SECTOR_BYTES);
+            let whole = sector.len_bytes() == SECTOR_BYTES;
+            whole.then(|| Place::plain(sector, sector, Purpose::Staging))
+        };
+        self.space().find(SECTOR_BYTES, last_sector).ok().map(|place| place.region)
+    }
+
+    fn space(&self) -> Space<'_> {
+        Space {
+            migration: self.migration,
+            facts: self.facts,
+            destinations: &self.checked.destinations,
+            slack: self.slack(),
+            taken: &self.taken,
+        }
+    }
+
+    /// What the application leaves free of the slot that it is written to.
+    fn slack(&self) -> Option<Region> {
+        let app = self.migration.artifacts.iter().find(|a| a.role == Role::Application)?;
+        let Some(Content::Mcuboot { image_len_bytes, .. }) = app.content else { return None };
+        let index = self.migration.artifacts.iter().position(|a| a.role == Role::Application)?;
+        let slot = self.checked.destinations.get(index)?.slot?;
+        let trailer = check::trailer(self.migration.mcuboot.as_ref()?, slot)?;
+        let free = Region::new(slot.start().saturating_add(image_len_bytes), trailer.start())?;
+        let free = free.align_in(SECTOR_BYTES);
+        (!free.is_empty()).then_some(free)
+    }
+
+    /// Keeps the application's writes off whatever was placed inside its slot.
+    fn reserve_in_slot(&self, ways: &mut Vec<Way, MAX_ARTIFACTS>) {
+        let in_use = self.taken.iter().copied().chain(self.plan.journal);
+        for way in ways {
+            let Some(slot) = way.destination.slot else { continue };
+            let inside = in_use.clone().filter(|r| slot.contains_region(*r));
+            let bounds = inside.fold(None, |all: Option<Region>, next| match all {
+                None => Some(next),
+                Some(all) => Region::new(all.start().min(next.start()), all.end().max(next.end())),
+            });
+            for route in &mut way.routes {
+                if let Target::Flash(place) = &mut route.to
+                    && place.slot == Some(slot)
+                {
+                    place.reserved = bounds;
+                }
+            }
+        }
+    }
+
+    fn fetches(&mut self, ways: &[Way]) {
+        for way in ways {
+            self.push(Step::Fetch { artifact: way.artifact, routes: way.routes.clone() });
+            if let Some(from) = way.harmless {
+                let to = way.destination.place();
+                let to = Place { region: to.region.prefix(from.len_bytes()), ..to };
+                self.push(Step::Copy { artifact: way.artifact, from, to });
+            }
+        }
+    }
+
+    /// Leaves trailers and scratch area in a state that MCUboot takes well.
+    fn trailers(&mut self, ways: &[Way]) {
+        let Some(map) = self.migration.mcuboot else { return };
+        let app = ways.iter().find(|way| way.destination.slot.is_some());
+        for (slot, purpose) in
+            [(map.primary, Purpose::PrimaryTrailer), (map.secondary, Purpose::SecondaryTrailer)]
+        {
+            // The application's own slot gets its trailer with the image.
+            if app.is_some_and(|way| way.destination.slot == Some(slot)) {
+                continue;
+            }
+            if let Some(region) = check::trailer(&map, slot) {
+                let busy = self.facts.running_image();
+                let whole = region.align_out(SECTOR_BYTES).unwrap_or(region);
+                let erasable = if whole.overlaps(busy) { whole.from(busy.end()) } else { whole };
+                self.push(Step::Clean { region, erasable, purpose });
+            }
+        }
+        if let Some(scratch) = map.scratch {
+            self.push(Step::CleanScratch { scratch });
+        }
+        for way in ways {
+            if let (Some(slot), true) = (way.destination.slot, self.artifact(way.artifact).confirm) {
+                self.push(Step::Confirm { slot });
+            }
+        }
+    }
+
+    fn verifications(&mut self, ways: &[Way]) {
+        for way in ways {
+            let mut routes = way.routes.clone();
+            if way.harmless.is_some() {
+                routes.clear();
+                if let Some(target) = way.critical {
+                    self.route(&mut routes, 0, target);
+                }
+                let offset = way.critical.map_or(0, |target| target.len_bytes());
+                self.route(&mut routes, offset, Target::Flash(way.destination.place()));
+            }
+            self.push(Step::Verify { artifact: way.artifact, routes });
+        }
+    }
+
+    fn commits(&mut self, ways: &[Way]) {
+        for way in ways {
+            let Some(from) = way.critical else { continue };
+            let artifact = self.artifact(way.artifact);
+            let critical = way.destination.critical();
+            let region = layout::written(critical, &artifact);
+            let merge = match artifact.role {
+                Role::Bootloader => Merge::Exact,
+                Role::Application | Role::Other => Merge::KeepUnderBlank,
+            };
+            // A bootloader may be erased to the end of its area; anything else covers just itself.
+            let erasable = match artifact.role {
+                Role::Bootloader => critical.align_out(SECTOR_BYTES).unwrap_or(critical),
+                _ => region.align_out(SECTOR_BYTES).unwrap_or(region),
+            };
+            let start = self.facts.chip.bootloader_addr();
+            let unused = (region.start() == start && start > FlashAddr::ZERO)
+                .then(|| Region::clamped(FlashAddr::ZERO, start.get()));
+            let to = Place::plain(region, erasable, Purpose::Destination);
+            self.push(Step::Commit { artifact: way.artifact, from, to, merge, unused });
+        }
+    }
+
+    fn route(&mut self, routes: &mut Vec<Route, MAX_ROUTES>, file_offset: u32, to: Target) {
+        if routes.push(Route { file_offset, to }).is_err() {
+            self.overflowed = true;
+        }
+    }
+
+    fn take(&mut self, region: Region) {
+        if self.taken.push(region).is_err() {
+            self.overflowed = true;
+        }
+    }
+
+    fn push(&mut self, step: Step) {
+        if self.plan.steps.push(step).is_err() {
+            self.overflowed = true;
+        }
+    }
+
+    fn refuse(&mut self, reason: Reason) {
+        // More reasons than there is room for change nothing: one is enough to refuse.
+        let _ = self.reasons.push(reason);
+    }
+}

@@ -1,0 +1,144 @@
+//! Where an artifact waits until it is verified, and where the journal goes.
+//!
+//! Places are tried from the one that costs the owner least to the one that costs most:
+//!
+//! 1. flash that no partition claims;
+//! 2. app partitions that are neither running, nor the previous firmware, nor part of the map;
+//! 3. the scratch area, whose contents mean nothing to MCUboot except at its very end;
+//! 4. the previous firmware's partition;
+//! 5. what the application leaves free of its own slot, between its end and the trailer.
+//!
+//! Data partitions are never touched, unless the migration names one by its label.
+
+use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, Region, SECTOR_BYTES};
+use heapless::Vec;
+
+use crate::layout::{Destination, MAX_ARTIFACTS, Occupied, bootloader_area, table_region};
+use crate::migration::Migration;
+use crate::{DeviceFacts, Place, Purpose};
+
+/// Everything that the choice of a staging place looks at.
+pub(crate) struct Space<'a> {
+    pub migration: &'a Migration<'a>,
+    pub facts: &'a DeviceFacts<'a>,
+    pub destinations: &'a Vec<Destination, MAX_ARTIFACTS>,
+    /// Parts of the application's slot that it leaves free, in whole sectors.
+    pub slack: Option<Region>,
+    /// What was given away before.
+    pub taken: &'a [Region],
+}
+
+/// How far down the list of places the search goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Unclaimed,
+    SpareApp,
+    Scratch,
+    Previous,
+    Slack,
+}
+
+impl Space<'_> {
+    /// The cheapest place with room for `len_bytes`, or the size of the largest that is free.
+    ///
+    /// `fit` cuts the place out of a gap that has whole sectors.
+    pub(crate) fn find(
+        &self,
+        len_bytes: u32,
+        fit: impl Fn(Region, u32) -> Option<Place>,
+    ) -> Result<Place, u32> {
+        let mut largest_bytes = 0;
+        for rank in [Rank::Unclaimed, Rank::SpareApp, Rank::Scratch, Rank::Previous, Rank::Slack] {
+            let occupied = self.occupied(rank);
+            for gap in self.gaps(&occupied, rank) {
+                let gap = gap.align_in(SECTOR_BYTES);
+                largest_bytes = largest_bytes.max(gap.len_bytes());
+                if let Some(place) = fit(gap, len_bytes) {
+                    return Ok(place);
+                }
+            }
+        }
+        Err(largest_bytes)
+    }
+
+    /// The gaps that are looked at in this rank.
+    fn gaps<'o>(&self, occupied: &'o Occupied, rank: Rank) -> impl Iterator<Item = Region> + use<'o> {
+        let bounds = match (rank, self.slack) {
+            (Rank::Slack, Some(slack)) => slack,
+            (Rank::Slack, None) => Region::default(),
+            _ => self.facts.flash().from(table_region().end()),
+        };
+        occupied.gaps(bounds)
+    }
+
+    /// What may not be used in this rank.
+    fn occupied(&self, rank: Rank) -> Occupied {
+        let mut occupied = Occupied::default();
+        occupied.add(bootloader_area(self.facts));
+        occupied.add(table_region());
+        occupied.add(self.facts.running);
+        self.taken.iter().for_each(|&region| occupied.add(region));
+        if rank == Rank::Slack {
+            return occupied;
+        }
+        self.destinations.iter().for_each(|d| occupied.add(d.region));
+        for partition in self.facts.partitions {
+            let spare = partition.is_app() && rank > Rank::Unclaimed;
+            if !spare {
+                occupied.add(partition.region);
+            }
+        }
+        if let Some(map) = &self.migration.mcuboot {
+            occupied.add(map.primary);
+            occupied.add(map.secondary);
+            if let Some(scratch) = map.scratch {
+                // Its end stays out of reach: a stale magic there crashes MCUboot.
+                let used = if rank >= Rank::Scratch { scratch.suffix(SECTOR_BYTES) } else { scratch };
+                occupied.add(used);
+            }
+        }
+        if rank < Rank::Previous
+            && let Some(previous) = self.facts.previous
+        {
+            occupied.add(previous);
+        }
+        occupied
+    }
+
+    /// Whether something that must stay, or is to be written, shares addresses with `region`; says
+    /// what, and where.
+    pub(crate) fn conflict(&self, region: Region) -> Option<(&'static str, Region)> {
+        let running = self.facts.running.intersection(region).map(|shared| ("the running migrator", shared));
+        running
+            .or_else(|| table_region().intersection(region).map(|shared| ("the partition table", shared)))
+            .or_else(|| {
+                let otadata = self.facts.partitions.iter().filter(|p| p.is_otadata());
+                let mut shared = otadata.filter_map(|p| p.region.intersection(region));
+                shared.next().map(|shared| ("otadata", shared))
+            })
+            .or_else(|| {
+                let mut shared = self.destinations.iter().filter_map(|d| d.region.intersection(region));
+                shared.next().map(|shared| ("a destination", shared))
+            })
+            .or_else(|| {
+                let mut shared = self.taken.iter().filter_map(|t| t.intersection(region));
+                shared.next().map(|shared| ("another staged artifact", shared))
+            })
+    }
+}
+
+/// The first place in `gap` for `len_bytes`, at a boundary from which the largest erase can be used.
+pub(crate) fn fit(gap: Region, len_bytes: u32) -> Option<Place> {
+    let len_bytes = len_bytes.max(1);
+    [BLOCK_64K_BYTES, BLOCK_32K_BYTES, SECTOR_BYTES].into_iter().find_map(|unit_bytes| {
+        // Whole erase blocks at first, so that one erase clears the place.
+        let aligned = gap.align_in(unit_bytes);
+        let block_bytes = if len_bytes > BLOCK_32K_BYTES { unit_bytes } else { unit_bytes.min(BLOCK_32K_BYTES) };
+        let needed_bytes = len_bytes.checked_next_multiple_of(block_bytes)?;
+        if aligned.len_bytes() < needed_bytes {
+            return None;
+        }
+        let erasable = aligned.prefix(needed_bytes);
+        Some(Place::plain(erasable.prefix(len_bytes), erasable, Purpose::Staging))
+    })
+}

@@ -1,0 +1,277 @@
+//! A plan and its steps.
+
+use core::fmt;
+
+use flash_region::{FlashAddr, Region};
+use heapless::Vec;
+
+/// Most steps that a plan can have.
+pub const MAX_STEPS: usize = 48;
+/// Most places among which one artifact can be divided.
+pub const MAX_ROUTES: usize = 4;
+
+/// Which artifact of the migration, counted from 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ArtifactIndex(pub u8);
+
+/// Ordered steps for one device. The last ones are the commit and the reset.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Plan {
+    /// What to do, in this order.
+    pub steps: Vec<Step, MAX_STEPS>,
+    /// A sector for checkpoints, where one is free. Checkpoints save time; correctness never
+    /// depends on them.
+    pub journal: Option<Region>,
+}
+
+/// One thing to do. Each has a postcondition that can be checked in flash.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Fetches an artifact, each part to its place, and verifies the whole.
+    ///
+    /// Postcondition: the places hold the artifact, by its digest.
+    Fetch {
+        /// What is fetched.
+        artifact: ArtifactIndex,
+        /// Where its bytes go, in the order of the file and without gap.
+        routes: Vec<Route, MAX_ROUTES>,
+    },
+    /// Copies a staged artifact to its destination, which is not critical for booting.
+    ///
+    /// Postcondition: the destination equals the staged bytes.
+    Copy {
+        /// What is copied.
+        artifact: ArtifactIndex,
+        /// Where it waits.
+        from: Region,
+        /// Where it ends.
+        to: Place,
+    },
+    /// Erases a region where it is not blank.
+    ///
+    /// Postcondition: the region is blank.
+    Clean {
+        /// What is to be blank.
+        region: Region,
+        /// Whole sectors that may be erased for it.
+        erasable: Region,
+        /// Why.
+        purpose: Purpose,
+    },
+    /// Erases the end of the scratch area where it reads as a good trailer magic.
+    ///
+    /// Postcondition: the area does not end in a good magic.
+    CleanScratch {
+        /// The scratch area.
+        scratch: Region,
+    },
+    /// Completes MCUboot's trailer of a slot: magic, and `image_ok` set.
+    ///
+    /// Postcondition: the trailer reads as that of a confirmed image.
+    Confirm {
+        /// The slot.
+        slot: Region,
+    },
+    /// Verifies once more, right before the commit, that an artifact is in place by all its rules.
+    Verify {
+        /// What is verified.
+        artifact: ArtifactIndex,
+        /// Where its bytes are, in the order of the file.
+        routes: Vec<Route, MAX_ROUTES>,
+    },
+    /// Overwrites what the ROM boots from. The point of no return.
+    ///
+    /// Postcondition: the destination holds the staged bytes.
+    Commit {
+        /// What is written.
+        artifact: ArtifactIndex,
+        /// Where it waits.
+        from: Target,
+        /// Where it goes.
+        to: Place,
+        /// How it meets what is there.
+        merge: Merge,
+        /// A sector before the destination that nobody uses: as long as it is blank, it may be
+        /// erased along with the destination, which lets one block erase do for many sectors.
+        unused: Option<Region>,
+    },
+    /// Resets the chip into the new bootloader.
+    Reset,
+}
+
+/// A run of an artifact's bytes and the place where they go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// First byte of the run within the file.
+    pub file_offset: u32,
+    /// Where it goes. The run is at most as long as the place; the last one can be shorter.
+    pub to: Target,
+}
+
+/// A place in flash or in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// Flash.
+    Flash(Place),
+    /// Memory set aside for staging, from its first byte; at most this many bytes.
+    Memory {
+        /// Bytes set aside.
+        len_bytes: u32,
+    },
+}
+
+impl Target {
+    /// Most bytes that the place takes.
+    #[must_use]
+    pub const fn len_bytes(&self) -> u32 {
+        match self {
+            Self::Flash(place) => place.region.len_bytes(),
+            Self::Memory { len_bytes } => *len_bytes,
+        }
+    }
+}
+
+/// A place in flash: the bytes that may be programmed, and around them what may be erased.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Bytes that may be programmed; starts at a sector.
+    pub region: Region,
+    /// Whole sectors that may be erased, because nothing in them is to be kept. Contains
+    /// [`Place::region`].
+    pub erasable: Region,
+    /// MCUboot slot that the place is, if so. What lies between the image's TLVs and the trailer
+    /// means nothing to MCUboot, so old data may stay there.
+    pub slot: Option<Region>,
+    /// Whole sectors inside that are in use for something else and must not be touched.
+    pub reserved: Option<Region>,
+    /// What the bytes are there for.
+    pub purpose: Purpose,
+}
+
+/// Why a region is written or erased.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// An artifact waits there.
+    Staging,
+    /// An artifact ends there.
+    Destination,
+    /// MCUboot's trailer area of the primary slot, where stale bytes would be taken for a swap
+    /// under way.
+    PrimaryTrailer,
+    /// MCUboot's trailer area of the secondary slot, likewise.
+    SecondaryTrailer,
+}
+
+/// How a commit meets what is in place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Merge {
+    /// Every byte of the artifact counts.
+    Exact,
+    /// Sectors in which the artifact has nothing but 0xFF stay as they are: the gaps of a merged
+    /// image, in which NVS and other data live on.
+    KeepUnderBlank,
+}
+
+impl Step {
+    /// The artifact that the step is about, if it is about one.
+    #[must_use]
+    pub const fn artifact(&self) -> Option<ArtifactIndex> {
+        match self {
+            Self::Fetch { artifact, .. }
+            | Self::Copy { artifact, .. }
+            | Self::Verify { artifact, .. }
+            | Self::Commit { artifact, .. } => Some(*artifact),
+            Self::Clean { .. } | Self::CleanScratch { .. } | Self::Confirm { .. } | Self::Reset => None,
+        }
+    }
+
+    /// The step in words, for console and command line; `artifact` is the name of its artifact.
+    #[must_use]
+    pub const fn describe<'a>(&'a self, artifact: &'a str) -> StepText<'a> {
+        StepText { step: self, artifact }
+    }
+}
+
+/// A step in words, from [`Step::describe`].
+#[derive(Clone, Copy, Debug)]
+pub struct StepText<'a> {
+    step: &'a Step,
+    artifact: &'a str,
+}
+
+impl fmt::Display for StepText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, artifact } = *self;
+        match step {
+            Step::Fetch { routes, .. } => {
+                write!(f, "fetch {artifact} to ")?;
+                list(f, routes)
+            }
+            Step::Copy { from, to, .. } => write!(f, "copy {artifact} from {from} to {}", to.region),
+            Step::Clean { region, purpose, .. } => write!(f, "clean {region}, the {purpose}"),
+            Step::CleanScratch { scratch } => write!(f, "clean the end of the scratch area {scratch}"),
+            Step::Confirm { slot } => write!(f, "confirm the image in slot {slot}"),
+            Step::Verify { routes, .. } => {
+                write!(f, "verify {artifact} in ")?;
+                list(f, routes)
+            }
+            Step::Commit { to, .. } => write!(f, "commit {artifact} to {}", to.region),
+            Step::Reset => f.write_str("reset"),
+        }
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, routes: &[Route]) -> fmt::Result {
+    for (index, route) in routes.iter().enumerate() {
+        if index > 0 {
+            f.write_str(", ")?;
+        }
+        match route.to {
+            Target::Flash(place) => write!(f, "{} ({})", place.region, place.purpose)?,
+            Target::Memory { .. } => f.write_str("memory (staging)")?,
+        }
+    }
+    Ok(())
+}
+
+impl Plan {
+    /// The region from the first to the last byte that the commit may erase; `None` without commit.
+    #[must_use]
+    pub fn commit_region(&self) -> Option<Region> {
+        let mut places = self.steps.iter().filter_map(|step| match step {
+            Step::Commit { to, .. } => Some(to.erasable),
+            _ => None,
+        });
+        let first = places.next()?;
+        Some(places.fold(first, |all, next| {
+            let start = all.start().min(next.start());
+            let end = all.end().max(next.end());
+            Region::new(start, end).unwrap_or(all)
+        }))
+    }
+}
+
+impl Place {
+    /// A place that may be erased in whole and is no slot.
+    #[must_use]
+    pub const fn plain(region: Region, erasable: Region, purpose: Purpose) -> Self {
+        Self { region, erasable, slot: None, reserved: None, purpose }
+    }
+
+    /// Where the place begins.
+    #[must_use]
+    pub const fn start(&self) -> FlashAddr {
+        self.region.start()
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Staging => "staging",
+            Self::Destination => "destination",
+            Self::PrimaryTrailer => "trailer area of the primary slot",
+            Self::SecondaryTrailer => "trailer area of the secondary slot",
+        })
+    }
+}
