@@ -14,12 +14,26 @@
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+#[cfg(feature = "alloc")]
+pub mod builder;
 mod bytes;
+pub mod espressif;
 mod header;
+pub mod key;
+mod limits;
 mod swap;
+pub mod tlv;
 pub mod trailer;
+mod validate;
 mod version;
 
 pub use header::{HeaderError, IMAGE_MAGIC, ImageFlags, ImageHeader};
+pub use limits::SlotLimits;
 pub use swap::{SwapKind, UnknownSwapKind};
+pub use validate::{
+    Dependencies, ImageValidator, MAX_DEPENDENCIES, ValidImage, ValidateError, validate,
+};
 pub use version::{ImageVersion, VersionError, VersionPart};

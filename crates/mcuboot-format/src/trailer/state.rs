@@ -158,6 +158,16 @@ impl Magic {
     }
 }
 
+impl fmt::Display for Magic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Unset => "unset",
+        })
+    }
+}
+
 /// What a flag says (`BOOT_FLAG_*`, boot/bootutil/include/bootutil/bootutil_public.h).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Flag {
@@ -186,6 +196,16 @@ impl Flag {
             Self::Bad => 0,
             Self::Unset => ERASED,
         }
+    }
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Set => "set",
+            Self::Bad => "bad",
+            Self::Unset => "unset",
+        })
     }
 }
 

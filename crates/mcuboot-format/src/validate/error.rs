@@ -1,0 +1,176 @@
+//! What can be wrong with an image.
+
+use core::fmt;
+
+use super::MAX_DEPENDENCIES;
+use crate::HeaderError;
+use crate::tlv::{TlvError, TlvType};
+
+/// Why a bootloader would refuse an image. Offsets are from the start of the image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ValidateError {
+    /// The header is none, or not that of an image that can be booted.
+    Header(HeaderError),
+    /// The TLVs are malformed.
+    Tlv(TlvError),
+    /// The image reaches into the trailer, or into what the swap needs.
+    TooLong {
+        /// Where the image ends; at least, if only its header was seen.
+        len_bytes: u32,
+        /// Where it may end.
+        max_len_bytes: u32,
+    },
+    /// The bytes end before the image does.
+    Truncated {
+        /// How many there were.
+        len_bytes: u32,
+        /// How many the image has at least.
+        needed_bytes: u32,
+    },
+    /// A TLV stands in the unprotected area, where its type is not allowed.
+    NotAllowed {
+        /// Where it starts.
+        offset_bytes: u32,
+        /// What it is.
+        tlv_type: TlvType,
+    },
+    /// A hash or a signature stands in the protected area, which it covers, so that it cannot be right.
+    CoversItself {
+        /// Where it starts.
+        offset_bytes: u32,
+        /// What it is.
+        tlv_type: TlvType,
+    },
+    /// The value of a TLV has the wrong length.
+    ValueLen {
+        /// Where the TLV starts.
+        offset_bytes: u32,
+        /// What it is.
+        tlv_type: TlvType,
+        /// The length of its value, in bytes.
+        found: u16,
+        /// The length that it must have; for ECDSA_SIG and KEYHASH, at most.
+        expected: u16,
+    },
+    /// There are more dependencies than [`MAX_DEPENDENCIES`].
+    TooManyDependencies {
+        /// Where the first one starts that is too many.
+        offset_bytes: u32,
+    },
+    /// There is no SHA-256 of the image.
+    HashMissing {
+        /// A hash of another kind, if there is one. Espressif's MCUboot looks at none but SHA-256.
+        other: Option<TlvType>,
+    },
+    /// The image's SHA-256 is not what the image says it is.
+    HashMismatch {
+        /// Where the TLV starts that says so.
+        offset_bytes: u32,
+        /// The SHA-256 in the image.
+        found: [u8; 32],
+        /// The SHA-256 of the image.
+        computed: [u8; 32],
+    },
+    /// There is no signature that could be one of the bootloader's key.
+    Unsigned,
+    /// There are signatures, but none of the bootloader's key.
+    OtherKey {
+        /// The hash of the key that the image says it was signed with.
+        found: [u8; 32],
+        /// The hash of the bootloader's key.
+        expected: [u8; 32],
+    },
+    /// The signature that should be one of the bootloader's key is not.
+    SignatureInvalid {
+        /// Where the TLV starts.
+        offset_bytes: u32,
+        /// What it is.
+        tlv_type: TlvType,
+    },
+}
+
+impl From<HeaderError> for ValidateError {
+    fn from(error: HeaderError) -> Self {
+        Self::Header(error)
+    }
+}
+
+impl From<TlvError> for ValidateError {
+    fn from(error: TlvError) -> Self {
+        Self::Tlv(error)
+    }
+}
+
+impl fmt::Display for ValidateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(error) => error.fmt(f),
+            Self::Tlv(error) => error.fmt(f),
+            Self::TooLong { len_bytes, max_len_bytes } => write!(
+                f,
+                "image: {len_bytes:#x} bytes, the slot has room for {max_len_bytes:#x} before its trailer"
+            ),
+            Self::Truncated { len_bytes, needed_bytes } => {
+                write!(f, "image: {len_bytes:#x} bytes, needs at least {needed_bytes:#x}")
+            }
+            Self::NotAllowed { offset_bytes, tlv_type } => {
+                write!(f, "TLV {tlv_type} at offset {offset_bytes:#x}: must be protected")
+            }
+            Self::CoversItself { offset_bytes, tlv_type } => {
+                write!(f, "TLV {tlv_type} at offset {offset_bytes:#x}: must not be protected")
+            }
+            Self::ValueLen { offset_bytes, tlv_type, found, expected } => write!(
+                f,
+                "TLV {tlv_type} at offset {offset_bytes:#x}: has {found} bytes, expected {expected}"
+            ),
+            Self::TooManyDependencies { offset_bytes } => write!(
+                f,
+                "TLV {} at offset {offset_bytes:#x}: more than {MAX_DEPENDENCIES} of them",
+                TlvType::DEPENDENCY
+            ),
+            Self::HashMissing { other: None } => {
+                write!(f, "image: no TLV {}", TlvType::SHA256)
+            }
+            Self::HashMissing { other: Some(other) } => {
+                write!(f, "image: no TLV {}, only {other}, which is not looked at", TlvType::SHA256)
+            }
+            Self::HashMismatch { offset_bytes, found, computed } => write!(
+                f,
+                "TLV {} at offset {offset_bytes:#x}: says {}, the image has {}",
+                TlvType::SHA256,
+                Hex(found),
+                Hex(computed)
+            ),
+            Self::Unsigned => f.write_str("image: not signed, but the bootloader has a key"),
+            Self::OtherKey { found, expected } => write!(
+                f,
+                "image: signed with key {}, the bootloader has {}",
+                Hex(found),
+                Hex(expected)
+            ),
+            Self::SignatureInvalid { offset_bytes, tlv_type } => {
+                write!(f, "TLV {tlv_type} at offset {offset_bytes:#x}: signature does not verify")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ValidateError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Header(error) => Some(error),
+            Self::Tlv(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes as hexadecimal digits.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

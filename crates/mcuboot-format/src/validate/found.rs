@@ -1,0 +1,225 @@
+//! What an image's TLVs say, taken down one at a time.
+
+use core::fmt;
+
+use super::ValidateError;
+use crate::ImageHeader;
+use crate::key::PublicKey;
+use crate::tlv::{Dependency, TlvHeader, TlvType};
+
+/// Dependencies that an image may have. MCUboot sets no limit, but no image has more than there are
+/// other images in the device.
+pub const MAX_DEPENDENCIES: usize = 8;
+
+/// An image that a bootloader would take.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ValidImage {
+    /// Its header.
+    pub header: ImageHeader,
+    /// Where it ends, TLVs included.
+    pub image_end_bytes: u32,
+    /// The SHA-256 of header, payload and protected TLVs.
+    pub sha256: [u8; 32],
+    /// The hash of the key that the image says it was signed with, the last if it names several. Nobody
+    /// checked that.
+    pub key_hash: Option<[u8; 32]>,
+    /// The hash of the key whose signature was found good; `None` where there was no key to check with.
+    pub signed_by: Option<[u8; 32]>,
+    /// The security counter.
+    pub security_counter: Option<u32>,
+    /// The other images that it needs.
+    pub dependencies: Dependencies,
+}
+
+/// The dependencies of an image, at most [`MAX_DEPENDENCIES`].
+#[derive(Clone, Copy, Default)]
+pub struct Dependencies {
+    list: [Dependency; MAX_DEPENDENCIES],
+    count: usize,
+}
+
+impl Dependencies {
+    /// The dependencies in the order in which they stand.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Dependency] {
+        self.list.get(..self.count).unwrap_or(&self.list)
+    }
+
+    /// `None` where there is no room for one more.
+    fn add(&mut self, dependency: Dependency) -> Option<()> {
+        *self.list.get_mut(self.count)? = dependency;
+        self.count += 1;
+        Some(())
+    }
+}
+
+impl PartialEq for Dependencies {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Dependencies {}
+
+impl fmt::Debug for Dependencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+/// What was found so far.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Found {
+    /// The SHA-256 of the image, set before the first unprotected TLV is looked at.
+    pub(super) sha256: [u8; 32],
+    hash_matches: bool,
+    other_hash: Option<TlvType>,
+    key_hash: Option<[u8; 32]>,
+    /// Whether the last KEYHASH named the bootloader's key and no signature followed yet.
+    key_selected: bool,
+    signature: Signature,
+    security_counter: Option<u32>,
+    dependencies: Dependencies,
+}
+
+/// What became of the last signature that should be one of the bootloader's key. The last one counts, as
+/// in bootutil.
+#[derive(Clone, Copy, Default, Debug)]
+enum Signature {
+    #[default]
+    None,
+    Invalid {
+        offset_bytes: u32,
+        tlv_type: TlvType,
+    },
+    Valid,
+}
+
+impl Found {
+    /// Whether the value of that TLV is to be handed to [`take`](Self::take).
+    ///
+    /// A value that is, is never longer than a signature of the key or 32 bytes.
+    pub(super) fn wants(
+        &mut self,
+        tlv: TlvHeader,
+        offset_bytes: u32,
+        protected: bool,
+        key: Option<&PublicKey>,
+    ) -> Result<bool, ValidateError> {
+        let TlvHeader { tlv_type, len_bytes: found } = tlv;
+        let len = |expected: u16| {
+            let error = ValidateError::ValueLen { offset_bytes, tlv_type, found, expected };
+            if found == expected { Ok(true) } else { Err(error) }
+        };
+        let signature = key.map(|key| key.kind()).filter(|kind| kind.signature_tlv() == tlv_type);
+        if !protected && !tlv_type.is_allowed_unprotected() {
+            return Err(ValidateError::NotAllowed { offset_bytes, tlv_type });
+        }
+        if protected && (tlv_type == TlvType::SHA256 || signature.is_some()) {
+            return Err(ValidateError::CoversItself { offset_bytes, tlv_type });
+        }
+        if let Some(kind) = signature {
+            // A signature without the hash of our key before it is somebody else's.
+            if !self.key_selected {
+                return Ok(false);
+            }
+            if kind.allows_signature_len(found) {
+                return Ok(true);
+            }
+            return len(kind.signature_len_bytes());
+        }
+        match tlv_type {
+            TlvType::SHA256 => len(32),
+            TlvType::SHA384 | TlvType::SHA512 => {
+                self.other_hash = Some(tlv_type);
+                Ok(false)
+            }
+            // bootutil compares as much as there is, so that a shortened hash selects a key; no tool
+            // writes one.
+            TlvType::KEYHASH if found > 32 && key.is_some() => len(32),
+            TlvType::KEYHASH => {
+                self.key_selected = false;
+                Ok(found == 32)
+            }
+            TlvType::SEC_CNT => len(4),
+            TlvType::DEPENDENCY => len(Dependency::LEN_BYTES as u16),
+            _ => Ok(false),
+        }
+    }
+
+    /// Takes the value of a TLV that is wanted.
+    pub(super) fn take(
+        &mut self,
+        tlv_type: TlvType,
+        offset_bytes: u32,
+        value: &[u8],
+        key: Option<&PublicKey>,
+    ) -> Result<(), ValidateError> {
+        let number = |value: &[u8]| value.try_into().map(u32::from_le_bytes).ok();
+        let digest = || <[u8; 32]>::try_from(value).unwrap_or_default();
+        match (tlv_type, key) {
+            (TlvType::SHA256, _) => {
+                let (found, computed) = (digest(), self.sha256);
+                if found != computed {
+                    return Err(ValidateError::HashMismatch { offset_bytes, found, computed });
+                }
+                self.hash_matches = true;
+            }
+            (TlvType::KEYHASH, key) => {
+                self.key_hash = Some(digest());
+                self.key_selected = key.is_some_and(|key| key.hash() == digest());
+            }
+            // The first one counts (`bootutil_get_img_security_cnt`).
+            (TlvType::SEC_CNT, _) => {
+                self.security_counter = self.security_counter.or_else(|| number(value));
+            }
+            (TlvType::DEPENDENCY, _) => {
+                let dependency = Dependency::parse(value).unwrap_or_default();
+                let added = self.dependencies.add(dependency);
+                added.ok_or(ValidateError::TooManyDependencies { offset_bytes })?;
+            }
+            (_, Some(key)) => {
+                self.key_selected = false;
+                self.signature = if key.verifies(&self.sha256, value) {
+                    Signature::Valid
+                } else {
+                    Signature::Invalid { offset_bytes, tlv_type }
+                };
+            }
+            (_, None) => {}
+        }
+        Ok(())
+    }
+
+    /// The verdict, when every TLV was seen.
+    pub(super) fn conclude(
+        self,
+        header: ImageHeader,
+        image_end_bytes: u32,
+        key: Option<&PublicKey>,
+    ) -> Result<ValidImage, ValidateError> {
+        if !self.hash_matches {
+            return Err(ValidateError::HashMissing { other: self.other_hash });
+        }
+        let signed_by = match (key.map(|key| key.hash()), self.signature, self.key_hash) {
+            (None, ..) => None,
+            (Some(hash), Signature::Valid, _) => Some(hash),
+            (Some(_), Signature::Invalid { offset_bytes, tlv_type }, _) => {
+                return Err(ValidateError::SignatureInvalid { offset_bytes, tlv_type });
+            }
+            (Some(expected), Signature::None, Some(found)) if found != expected => {
+                return Err(ValidateError::OtherKey { found, expected });
+            }
+            (Some(_), Signature::None, _) => return Err(ValidateError::Unsigned),
+        };
+        Ok(ValidImage {
+            header,
+            image_end_bytes,
+            sha256: self.sha256,
+            key_hash: self.key_hash,
+            signed_by,
+            security_counter: self.security_counter,
+            dependencies: self.dependencies,
+        })
+    }
+}
