@@ -1,2 +1,42 @@
-//! placeholder
-fn main() {}
+//! What has to be done in this repository besides building it, as `cargo xtask`.
+//!
+//! ```text
+//! cargo xtask test          everything that has to hold before a change is merged
+//! cargo xtask test --long   the tests that take minutes, too
+//! ```
+//!
+//! Each subcommand is a module. What the tests compare with is brought into `target/` by
+//! [`python`], [`nginx`] and [`deny`]; what cannot be had is named in the summary of [`report`].
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod debian;
+mod deny;
+mod nginx;
+mod process;
+mod python;
+mod report;
+mod test;
+mod workspace;
+
+/// What has to be done in this repository
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Checks everything: format, lints, licences, documentation, tests
+    Test(test::Options),
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().task {
+        Task::Test(options) => test::run(&options),
+    }
+}

@@ -1,0 +1,38 @@
+//! Debian packages, unpacked beside the system instead of into it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{command, find, is_root, output, retry};
+
+/// Downloads packages and unpacks them under `into`, which is made anew; nothing is installed.
+///
+/// What the packages depend on is not fetched, and nothing of theirs is run.
+pub(crate) fn unpack(packages: &[&str], into: &Path) -> Result<()> {
+    for tool in ["apt-get", "dpkg-deb"] {
+        if find(tool).is_none() {
+            bail!("this is no Debian system, {tool} is missing");
+        }
+    }
+    if into.exists() {
+        fs::remove_dir_all(into).with_context(|| into.display().to_string())?;
+    }
+    let downloads = into.join("packages");
+    fs::create_dir_all(&downloads).with_context(|| downloads.display().to_string())?;
+    let mut is_first = true;
+    retry(|| {
+        // A new machine has no package lists, an old one has lists of packages that have gone.
+        if !is_first && is_root() {
+            output(&mut command("apt-get", &["update"]))?;
+        }
+        is_first = false;
+        let mut download = command("apt-get", &["download"]);
+        output(download.args(packages).current_dir(&downloads))
+    })?;
+    for entry in fs::read_dir(&downloads)? {
+        output(command("dpkg-deb", &["-x"]).arg(entry?.path()).arg(into))?;
+    }
+    Ok(())
+}

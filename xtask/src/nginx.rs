@@ -1,0 +1,31 @@
+//! nginx, against which the download is tested.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::debian;
+use crate::process::{command, find, output, works};
+use crate::workspace;
+
+/// Gives the path of nginx: the system's, or one that is brought into `target/nginx`.
+///
+/// # Errors
+///
+/// Where there is none and no package to unpack, or it does not run on this system.
+pub(crate) fn set_up() -> Result<PathBuf> {
+    // Distributions put it where only root's shell looks.
+    let system = find("nginx").unwrap_or_else(|| "/usr/sbin/nginx".into());
+    let unpacked = workspace::target("nginx")?;
+    let own = unpacked.join("usr/sbin/nginx");
+    if let Some(nginx) = [&system, &own].into_iter().find(|nginx| runs(nginx)) {
+        return Ok(nginx.clone());
+    }
+    debian::unpack(&["nginx"], &unpacked)?;
+    output(&mut command(&own, &["-v"])).context("nginx from its package does not run here")?;
+    Ok(own)
+}
+
+fn runs(nginx: &Path) -> bool {
+    works(&mut command(nginx, &["-v"]))
+}

@@ -1,0 +1,105 @@
+//! Running other programs.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+/// The cargo that started this program, so that the toolchain stays the same.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.env("CARGO_NET_RETRY", "10");
+    cargo
+}
+
+/// Runs a program to its end; fails with its command line unless it exits with 0.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}
+
+/// Runs a program to its end and gives what it wrote to standard output; what it wrote to standard
+/// error is part of the error.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("{command:?}: {}: {}", output.status, stderr.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether a program can be run and exits with 0.
+pub(crate) fn works(command: &mut Command) -> bool {
+    output(command).is_ok()
+}
+
+/// Tries something that needs the network until it works, at most three times.
+pub(crate) fn retry<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    for pause in [Duration::from_secs(2), Duration::from_secs(10)] {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(error) => eprintln!("{error:#}\ntrying again in {} s", pause.as_secs()),
+        }
+        sleep(pause);
+    }
+    attempt()
+}
+
+/// The path of a program that the shell would find.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let directories = env::var_os("PATH")?;
+    env::split_paths(&directories).map(|dir| dir.join(program)).find(|path| path.is_file())
+}
+
+/// Whether this process may install packages.
+pub(crate) fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+/// A program with its arguments.
+pub(crate) fn command<S: AsRef<OsStr>>(program: S, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_program_says_why() {
+        let error = output(&mut command("sh", &["-c", "echo no such thing >&2; exit 3"]));
+        let text = format!("{:#}", error.unwrap_err());
+        assert!(text.contains("no such thing") && text.contains('3'), "{text}");
+        let text = format!("{:#}", run(&mut command("/no/such/program", &[])).unwrap_err());
+        assert!(text.contains("/no/such/program"), "{text}");
+    }
+
+    #[test]
+    fn what_works_is_not_tried_again() {
+        let mut attempts = 0;
+        let value = retry(|| {
+            attempts += 1;
+            Ok(attempts)
+        });
+        assert_eq!(value.unwrap(), 1);
+    }
+
+    #[test]
+    fn programs_are_found_as_the_shell_finds_them() {
+        assert!(find("sh").is_some_and(|path| path.is_absolute()));
+        assert_eq!(find("no-such-program"), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! What was done, how it ended, and what could not be done.
+
+use std::fmt;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+/// The counts of a test run, as `cargo test` prints them for each program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TestCounts {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) ignored: u64,
+    pub(crate) filtered_out: u64,
+}
+
+impl TestCounts {
+    /// Adds a line of the output, if it is one that counts.
+    pub(crate) fn add_line(&mut self, line: &str) {
+        let Some(counts) = line.strip_prefix("test result: ") else { return };
+        for part in counts.split([';', '.']) {
+            let Some((number, what)) = part.trim().split_once(' ') else { continue };
+            let Ok(number) = number.parse::<u64>() else { continue };
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                "filtered out" => self.filtered_out += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Step {
+    name: &'static str,
+    took: Duration,
+    /// Why it failed.
+    failure: Option<String>,
+}
+
+#[derive(Debug)]
+struct Missing {
+    what: String,
+    why: String,
+}
+
+/// The steps of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    steps: Vec<Step>,
+    missing: Vec<Missing>,
+    pub(crate) tests: TestCounts,
+}
+
+impl Report {
+    /// Does a step and notes how it ended; the next one is done all the same, so that one run tells
+    /// everything.
+    pub(crate) fn step(&mut self, name: &'static str, work: impl FnOnce(&mut Self) -> Result<()>) {
+        eprintln!("\n=== {name}");
+        let start = Instant::now();
+        let failure = work(self).err().map(|error| format!("{error:#}"));
+        if let Some(failure) = &failure {
+            eprintln!("{name} failed: {failure}");
+        }
+        self.steps.push(Step { name, took: start.elapsed(), failure });
+    }
+
+    /// Gets something that later steps need; where it cannot be had, notes what is thereby not done.
+    pub(crate) fn obtain<T>(
+        &mut self,
+        name: &'static str,
+        lost_without: &str,
+        get: impl FnOnce() -> Result<T>,
+    ) -> Option<T> {
+        eprintln!("\n=== getting {name}");
+        match get() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.not_done(lost_without, &format!("{name}: {error:#}"));
+                None
+            }
+        }
+    }
+
+    /// Notes something that cannot be done here.
+    fn not_done(&mut self, what: &str, why: &str) {
+        eprintln!("NOT DONE: {what}, because of {why}");
+        self.missing.push(Missing { what: what.to_owned(), why: why.to_owned() });
+    }
+
+    /// Whether nothing failed of what was done.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.steps.iter().all(|step| step.failure.is_none()) && self.tests.failed == 0
+    }
+
+    /// The exit status of the whole run.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        if self.succeeded() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Step { name, took, failure } in &self.steps {
+            let outcome = if failure.is_none() { "ok" } else { "FAILED" };
+            writeln!(f, "{outcome:8} {name:40} {:6.1} s", took.as_secs_f64())?;
+        }
+        let TestCounts { passed, failed, ignored, filtered_out } = self.tests;
+        writeln!(f, "\ntests: {passed} passed, {failed} failed")?;
+        if ignored > 0 {
+            writeln!(f, "{ignored} tests were left out as too long: cargo xtask test --long")?;
+        }
+        if filtered_out > 0 {
+            writeln!(f, "{filtered_out} tests were left out because of what is missing")?;
+        }
+        for Step { name, failure, .. } in &self.steps {
+            if let Some(failure) = failure {
+                writeln!(f, "\nFAILED: {name}: {failure}")?;
+            }
+        }
+        for Missing { what, why } in &self.missing {
+            writeln!(f, "\nNOT DONE: {what}\n  because of {why}")?;
+        }
+        let failures = self.steps.iter().filter(|step| step.failure.is_some()).count();
+        match (failures, self.missing.len()) {
+            (0, 0) => write!(f, "\neverything passed"),
+            (0, missing) => {
+                write!(f, "\nall that could be done passed; {missing} could not be done")
+            }
+            (failures, 0) => write!(f, "\n{failures} failed"),
+            (failures, missing) => write!(f, "\n{failures} failed, {missing} could not be done"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+
+    #[test]
+    fn counts_of_programs_add_up() {
+        let mut counts = TestCounts::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 13 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s",
+            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.48s",
+        ] {
+            counts.add_line(line);
+        }
+        assert_eq!(counts, TestCounts { passed: 15, failed: 1, ignored: 1, filtered_out: 2 });
+    }
+
+    #[test]
+    fn one_failure_fails_the_run_and_stops_nothing() {
+        let mut report = Report::default();
+        report.step("first", |_| bail!("it broke"));
+        let mut second = false;
+        report.step("second", |_| {
+            second = true;
+            Ok(())
+        });
+        assert!(second && !report.succeeded());
+        let text = report.to_string();
+        assert!(text.contains("FAILED: first: it broke") && text.ends_with("\n1 failed"), "{text}");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_counted() {
+        let mut report = Report::default();
+        let got: Option<()> = report.obtain("tool", "the comparison", || bail!("no network"));
+        assert_eq!(got, None);
+        let text = report.to_string();
+        assert!(report.succeeded());
+        assert!(text.contains("NOT DONE: the comparison\n  because of tool: no network"), "{text}");
+        assert!(text.ends_with("1 could not be done"), "{text}");
+    }
+}

@@ -1,0 +1,139 @@
+//! `cargo xtask test`: everything that has to hold before a change is merged.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process::{cargo, command, output, retry, run as run_program, works};
+use crate::report::Report;
+use crate::{deny, nginx, python, workspace};
+
+/// What of the tests is run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Runs the tests that take minutes, too, and property tests with many more cases
+    #[arg(long)]
+    long: bool,
+}
+
+/// The target of the smallest chip that rustup has a target for, an ESP32-C3.
+const DEVICE_TARGET: &str = "riscv32imc-unknown-none-elf";
+/// Cases of each property test in a long run; otherwise it is the library's 256.
+const LONG_PROPTEST_CASES: &str = "4096";
+
+/// Runs all checks and prints a summary; the exit status says whether all passed that could be run.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    std::env::set_current_dir(workspace::root()?)?;
+    let mut report = Report::default();
+
+    let has_fmt = report.obtain("rustfmt", "format check", || component("rustfmt", "fmt"));
+    let has_clippy = report.obtain("clippy", "lints", || component("clippy", "clippy"));
+    let has_device_target = report.obtain(
+        "target of a device",
+        "check that what runs on the device builds without the standard library",
+        device_target,
+    );
+    let deny = report.obtain("cargo-deny", "check of licences and sources", deny::set_up);
+    let python = report.obtain("Python", "all conformance tests", python::set_up);
+    let nginx = report.obtain("nginx", "conformance tests with nginx", nginx::set_up);
+
+    if has_fmt.is_some() {
+        report.step("format", |_| run_program(cargo().args(["fmt", "--all", "--check"])));
+    }
+    if let Some(program) = deny {
+        report.step("licences and sources", |_| run_program(&mut deny::check(program)));
+    }
+    if has_clippy.is_some() {
+        report.step("lints", |_| {
+            let mut clippy = cargo();
+            clippy.args(["clippy", "--quiet", "--workspace", "--all-targets", "--all-features"]);
+            run_program(clippy.args(["--", "--deny", "warnings"]))
+        });
+    }
+    if has_clippy.is_some() && has_device_target.is_some() {
+        report.step("lints of what runs on the device", |_| {
+            // One by one: together, each would get the features that the others want of it.
+            workspace::no_std_crates()?.iter().try_for_each(|name| {
+                let mut clippy = cargo();
+                clippy.args(["clippy", "--quiet", "--lib", "--no-default-features"]);
+                clippy.args(["--target", DEVICE_TARGET, "--package", name]);
+                run_program(clippy.args(["--", "--deny", "warnings"]))
+            })
+        });
+    }
+    report.step("documentation", |_| {
+        let mut doc = cargo();
+        doc.args(["doc", "--quiet", "--workspace", "--no-deps", "--all-features"]);
+        run_program(doc.env("RUSTDOCFLAGS", "--deny warnings"))
+    });
+    report.step("tests", |report| test_all(report, options, python.as_ref(), nginx.as_ref()));
+
+    eprintln!("\n=== summary");
+    println!("{report}");
+    Ok(report.exit_code())
+}
+
+/// Makes sure that there is a standard library for [`DEVICE_TARGET`], or rather what is left of it.
+fn device_target() -> Result<()> {
+    let mut probe = command("rustc", &["--print", "target-libdir", "--target", DEVICE_TARGET]);
+    let mut is_there = || output(&mut probe).map(|dir| Path::new(dir.trim()).is_dir());
+    if !is_there()? {
+        retry(|| run_program(&mut command("rustup", &["target", "add", DEVICE_TARGET])))?;
+        ensure!(is_there()?, "it was added and is not there");
+    }
+    Ok(())
+}
+
+/// Makes sure that a component of the toolchain is there, as a cargo subcommand.
+fn component(name: &str, subcommand: &str) -> Result<()> {
+    let is_there = || works(cargo().args([subcommand, "--version"]));
+    if !is_there() {
+        retry(|| run_program(&mut command("rustup", &["component", "add", name])))?;
+        ensure!(is_there(), "it was added and does not run");
+    }
+    Ok(())
+}
+
+fn test_all(
+    report: &mut Report,
+    options: &Options,
+    python: Option<&PathBuf>,
+    nginx: Option<&PathBuf>,
+) -> Result<()> {
+    let mut test = cargo();
+    test.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    match python {
+        Some(path) => drop(test.env("BOOTSWAP_PYTHON", path)),
+        None => drop(test.args(["--exclude", "conformance"])),
+    }
+    test.arg("--");
+    match nginx {
+        Some(path) => drop(test.env("BOOTSWAP_NGINX", path)),
+        // Tests that need it have its name in theirs.
+        None => drop(test.args(["--skip", "nginx"])),
+    }
+    if options.long {
+        test.arg("--include-ignored").env("PROPTEST_CASES", LONG_PROPTEST_CASES);
+    }
+    run_counted(report, &mut test)
+}
+
+/// Runs tests, shows what they print and counts their results.
+fn run_counted(report: &mut Report, test: &mut Command) -> Result<()> {
+    let mut child = test.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
+    let stdout = child.stdout.take().context("the output of cargo test is not there")?;
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        report.tests.add_line(&line);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{} tests failed; cargo test ended with {status}", report.tests.failed);
+    }
+    ensure!(report.tests.passed > 0, "no test ran");
+    Ok(())
+}
