@@ -145,6 +145,12 @@ impl ImageVerifier {
         self.state == Ok(State::Complete)
     }
 
+    /// The header, as soon as it has passed by and was found good.
+    #[must_use]
+    pub const fn header(&self) -> Option<&ImageHeader> {
+        self.header.as_ref()
+    }
+
     /// Bytes of the image with its SHA-256, as soon as the last segment's header has passed by.
     #[must_use]
     pub fn total_len_bytes(&self) -> Option<u32> {

@@ -335,10 +335,10 @@ fn tables() -> impl Strategy<Value = Vec<Partition>> {
             // The first three types are by far the most frequent in the field.
             let kind = PartitionType::from_raw(if kind < 0xc0 { kind % 3 } else { kind });
             let mut text: String = text;
-            while text.len() > 13 {
+            while text.len() > 14 {
                 text.pop();
             }
-            let mut entry = partition(&std::format!("{text}{n}"), kind, subtype, 0, 0);
+            let mut entry = partition(&std::format!("{n:02}{text}"), kind, subtype, 0, 0);
             start = start.saturating_add(gap * 0x1000).align_up(entry.align_bytes()).unwrap();
             let len = if entry.is_otadata() { len.max(OTADATA_LEN_BYTES) } else { len };
             entry.region = Region::from_len(start, len).unwrap();
