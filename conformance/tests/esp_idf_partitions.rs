@@ -86,6 +86,7 @@ fn a_table_made_from_csv_by_esp_idf_part_reads_as_written() {
     assert_eq!(table.find_label("calib").unwrap().flags, flags::ENCRYPTED | flags::READONLY);
     let entries: Vec<Partition> = table.iter().collect();
     assert_eq!(emitted(&entries), bytes);
+    assert_eq!(partition::parse_csv(TWO_OTA_CSV), Ok(entries));
 }
 
 #[test]
@@ -199,6 +200,7 @@ proptest! {
         let read_by_them: Vec<Partition> = read_by_them.partitions().iter().map(to_ours).collect();
         prop_assert_eq!(&read_by_them, &entries);
         let read_by_us = PartitionTable::parse(&theirs_bin).unwrap();
-        prop_assert_eq!(read_by_us.iter().collect::<Vec<_>>(), entries);
+        prop_assert_eq!(&read_by_us.iter().collect::<Vec<_>>(), &entries);
+        prop_assert_eq!(partition::parse_csv(&table.to_csv().unwrap()), Ok(entries));
     }
 }

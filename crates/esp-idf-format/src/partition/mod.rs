@@ -14,10 +14,12 @@
 //! absent in tables made before ESP-IDF 3.1 or with `CONFIG_PARTITION_TABLE_MD5` off.
 //!
 //! [`PartitionTable`] is the checked view of a table, [`Partition`] the value of one entry and
-//! [`emit`] the way back. Sources: ESP-IDF Programming Guide, "Partition Tables";
+//! [`emit`] the way back; `parse_csv` (feature `alloc`) reads what people write. Sources: ESP-IDF Programming Guide, "Partition Tables";
 //! `components/bootloader_support/src/flash_partitions.c` and
 //! `components/partition_table/gen_esp32part.py` in `espressif/esp-idf`.
 
+#[cfg(feature = "alloc")]
+mod csv;
 mod emit;
 mod entry;
 mod error;
@@ -31,6 +33,8 @@ use flash_region::FlashAddr;
 
 use crate::FixedText;
 
+#[cfg(feature = "alloc")]
+pub use csv::{CsvError, CsvField, parse_csv};
 pub use emit::emit;
 pub use entry::{Partition, flags};
 pub use error::PartitionTableError;
