@@ -1,1 +1,52 @@
-//! placeholder
+//! An ESP32 device around a modelled NOR flash: the judge of what a migration leaves behind.
+//!
+//! ```text
+//!   power on ──> mask ROM ──> whose bytes are at the bootloader's offset?
+//!      ^            │ none that it loads        │ ESP-IDF's          │ a known MCUboot's
+//!      │            v                           v                    v
+//!      │         bricked            partition table, otadata,    swap, validate
+//!      │                            image ──> app [Software]         │
+//!      │<── power lost, anywhere ─────────────┤                      v
+//!      └──────────── reset, crash ────────────┘               target application
+//! ```
+//!
+//! [`Device`] boots once or until something stays running; [`Board`] is what about it cannot be read
+//! from flash: the chip, its eFuses, which bytes are which bootloader and what was compiled into it.
+//! Apps are a [`Software`] of the caller, which gets the flash behind a guard: to erase the code that
+//! runs crashes the device, as it does in truth. [`FlashBuilder`] puts together a flash as a factory
+//! and some years in the field leave it.
+//!
+//! The judge shares the formats with those that it judges, and nothing else.
+//!
+//! What is modelled of the ESP-IDF bootloader is everything that decides what starts: partition table,
+//! otadata with rollback, image checks, the order of attempts. What is not: anti-rollback, wakes from
+//! deep sleep, GPIO-triggered factory reset, where segments go in RAM or in the cache. Secure boot and
+//! flash encryption are facts of the board and make the ROM refuse what was not
+//! [prepared](Board::prepared) for them; nothing is encrypted.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+mod app;
+mod board;
+mod builder;
+mod device;
+mod esp_idf;
+mod event;
+mod failure;
+mod image;
+mod limited;
+mod mcuboot;
+mod outcome;
+mod rom;
+pub mod synthetic;
+
+#[cfg(test)]
+mod tests;
+
+pub use app::{Exit, Machine, RunningApp, Software};
+pub use board::{Board, BootloaderKind, Efuses, EspIdfConfig, UnknownMcuboot};
+pub use builder::{FlashBuildError, FlashBuilder, OldData};
+pub use device::Device;
+pub use event::{Console, Event, Line};
+pub use failure::{EspIdfFailure, Failure, ImageRefusal, McubootFailure, RomFailure};
+pub use mcuboot::{McubootConfig, Target};
+pub use outcome::{BootEnd, Cause, Life, Outcome, Stage};

@@ -1,0 +1,198 @@
+//! What about a device cannot be read from its flash.
+
+use esp_idf_format::Chip;
+use esp_idf_format::image::{FlashMode, ImageError};
+use mcuboot_boot::{BootConfig, ConfigError};
+use sha2::{Digest, Sha256};
+
+use crate::McubootConfig;
+
+/// The eFuses that concern a migration.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Efuses {
+    /// Secure boot is on: the ROM wants a signature.
+    pub secure_boot: bool,
+    /// Flash encryption is on: what was written in the clear is noise.
+    pub flash_encryption: bool,
+}
+
+/// What was compiled into an ESP-IDF bootloader.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct EspIdfConfig {
+    /// `CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE`: an app that did not confirm itself before its first
+    /// reset is not started again.
+    pub rollback: bool,
+}
+
+/// Which bootloader the ROM loads.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum BootloaderKind {
+    /// ESP-IDF's second-stage bootloader.
+    EspIdf,
+    /// MCUboot.
+    Mcuboot,
+}
+
+/// A bootloader as the board tells it by its digest.
+#[derive(Clone, Debug)]
+pub(crate) enum Bootloader {
+    EspIdf(EspIdfConfig),
+    Mcuboot(Box<McubootBoot>),
+}
+
+impl Bootloader {
+    pub(crate) const fn kind(&self) -> BootloaderKind {
+        match self {
+            Self::EspIdf(_) => BootloaderKind::EspIdf,
+            Self::Mcuboot(_) => BootloaderKind::Mcuboot,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct McubootBoot {
+    pub(crate) map: McubootConfig,
+    pub(crate) config: BootConfig,
+}
+
+/// The SHA-256 of all bytes of an image, its own digest included.
+pub(crate) type ImageDigest = [u8; 32];
+
+/// What about a device cannot be read from its flash: the chip and its eFuses, how the flash is
+/// wired, and which bytes are which bootloader.
+#[derive(Clone, Debug)]
+pub struct Board {
+    chip: Chip,
+    efuses: Efuses,
+    flash_modes: Vec<FlashMode>,
+    bootloaders: Vec<(ImageDigest, Bootloader)>,
+    prepared: Vec<ImageDigest>,
+    any_esp_idf: Option<EspIdfConfig>,
+}
+
+impl Board {
+    /// A board with that chip, no eFuses burnt, all wires to the flash chip, and no bootloader known.
+    #[must_use]
+    pub fn new(chip: Chip) -> Self {
+        Self {
+            chip,
+            efuses: Efuses::default(),
+            flash_modes: FlashMode::ALL.to_vec(),
+            bootloaders: Vec::new(),
+            prepared: Vec::new(),
+            any_esp_idf: None,
+        }
+    }
+
+    /// Burns eFuses.
+    #[must_use]
+    pub const fn efuses(mut self, efuses: Efuses) -> Self {
+        self.efuses = efuses;
+        self
+    }
+
+    /// Restricts the modes in which the flash can be read, as boards do that have only two of the
+    /// four data wires connected.
+    #[must_use]
+    pub fn flash_modes(mut self, modes: &[FlashMode]) -> Self {
+        self.flash_modes = modes.to_vec();
+        self
+    }
+
+    /// Makes an ESP-IDF bootloader known; `image` may go on behind its end.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the image.
+    pub fn esp_idf(mut self, image: &[u8], config: EspIdfConfig) -> Result<Self, ImageError> {
+        self.bootloaders.push((digest(image)?, Bootloader::EspIdf(config)));
+        Ok(self)
+    }
+
+    /// Makes an MCUboot known; `image` may go on behind its end.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownMcuboot`]: what is wrong with the image, or with the slots.
+    pub fn mcuboot(mut self, image: &[u8], map: McubootConfig) -> Result<Self, UnknownMcuboot> {
+        let digest = digest(image).map_err(UnknownMcuboot::Image)?;
+        let config = map.boot_config().map_err(UnknownMcuboot::Config)?;
+        self.bootloaders.push((digest, Bootloader::Mcuboot(Box::new(McubootBoot { map, config }))));
+        Ok(self)
+    }
+
+    /// Takes every bootloader that the ROM loads and that is not known for ESP-IDF's.
+    ///
+    /// For dumps of real devices. A bootloader that was damaged and still has the right checksum
+    /// passes then; without this it is [`UnknownBootloader`](crate::RomFailure::UnknownBootloader).
+    #[must_use]
+    pub const fn any_esp_idf(mut self, config: EspIdfConfig) -> Self {
+        self.any_esp_idf = Some(config);
+        self
+    }
+
+    /// Declares a bootloader signed for this board's secure boot, and encrypted with its key.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the image.
+    pub fn prepared(mut self, image: &[u8]) -> Result<Self, ImageError> {
+        self.prepared.push(digest(image)?);
+        Ok(self)
+    }
+
+    /// The chip.
+    #[must_use]
+    pub const fn chip(&self) -> Chip {
+        self.chip
+    }
+
+    /// The eFuses, as an app can read them.
+    #[must_use]
+    pub const fn burnt(&self) -> Efuses {
+        self.efuses
+    }
+
+    pub(crate) fn can_read_in(&self, mode: FlashMode) -> bool {
+        self.flash_modes.contains(&mode)
+    }
+
+    pub(crate) fn is_prepared(&self, digest: &ImageDigest) -> bool {
+        self.efuses == Efuses::default() || self.prepared.contains(digest)
+    }
+
+    pub(crate) fn bootloader(&self, digest: &ImageDigest) -> Option<Bootloader> {
+        let known = self.bootloaders.iter().find(|(known, _)| known == digest);
+        match known {
+            Some((_, bootloader)) => Some(bootloader.clone()),
+            None => self.any_esp_idf.map(Bootloader::EspIdf),
+        }
+    }
+}
+
+/// Why a bootloader cannot be made known as MCUboot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnknownMcuboot {
+    /// It is no image.
+    Image(ImageError),
+    /// The slots make no sense.
+    Config(ConfigError),
+}
+
+impl core::fmt::Display for UnknownMcuboot {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Image(error) => write!(f, "bootloader: {error}"),
+            Self::Config(error) => write!(f, "flash map: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for UnknownMcuboot {}
+
+fn digest(image: &[u8]) -> Result<ImageDigest, ImageError> {
+    let info = esp_idf_format::image::verify(image)?;
+    let bytes = image.get(..info.total_len_bytes as usize).unwrap_or(image);
+    Ok(Sha256::digest(bytes).into())
+}

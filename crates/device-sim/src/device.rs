@@ -1,0 +1,239 @@
+//! The device: power on, boot, run, reset, and so on until something stays.
+
+use nor_sim::{Clock, Cut, Guarded, NorDevice, NorModel, Power, PowerCut, PowerState, Reaction};
+
+use crate::board::Bootloader;
+use crate::esp_idf::SecondStage;
+use crate::limited::Limited;
+use crate::{
+    Board, BootEnd, BootloaderKind, Cause, Console, Event, Exit, Failure, Life, Line, Machine,
+    Outcome, RomFailure, RunningApp, Software, Stage, mcuboot, rom,
+};
+
+/// A device: a board, a flash and a supply that can be cut.
+///
+/// Flash operations are numbered over the whole life of the device, whoever makes them.
+#[derive(Debug)]
+pub struct Device<D> {
+    supply: PowerCut<D>,
+    board: Board,
+    clock: Clock,
+    boots: u32,
+    /// Why the next boot happens.
+    cause: Option<Cause>,
+}
+
+/// How a stage ends that does not hand over to the next.
+enum Stop {
+    Power(Stage),
+    Failed(Failure),
+}
+
+impl<D: NorDevice> Device<D> {
+    /// A device that is off. The supply is the device's own; `flash` is what lies underneath.
+    pub fn new(board: Board, flash: D) -> Self {
+        let supply = PowerCut::new(flash);
+        Self { supply, board, clock: Clock::new(), boots: 0, cause: None }
+    }
+
+    /// Shows the time of that clock on the console: the one of a [`nor_sim::Timed`] underneath.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Adds a loss of power, for building.
+    #[must_use]
+    pub fn with_cut(mut self, cut: Cut) -> Self {
+        self.supply.add(cut);
+        self
+    }
+
+    /// The board.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The supply and, underneath, the flash.
+    pub fn supply(&self) -> &PowerCut<D> {
+        &self.supply
+    }
+
+    /// The supply and, underneath, the flash, to be changed.
+    pub fn supply_mut(&mut self) -> &mut PowerCut<D> {
+        &mut self.supply
+    }
+
+    /// Which bootloader the ROM would load now. It needs no power and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Why it would load none.
+    pub fn bootloader(&mut self) -> Result<BootloaderKind, RomFailure> {
+        let loaded = rom::load(self.supply.inner_mut(), &self.board, &mut |_| {})?;
+        Ok(loaded.bootloader.kind())
+    }
+
+    /// The flash, taken from the device.
+    pub fn into_flash(self) -> D {
+        self.supply.into_inner()
+    }
+
+    /// Boots once, after power on or the reset that the last boot ended with.
+    pub fn boot(&mut self, software: &mut dyn Software, console: &mut dyn Console) -> BootEnd {
+        self.boots += 1;
+        let power = self.supply.power();
+        power.restore();
+        let (boot, clock) = (self.boots, self.clock.clone());
+        let mut tell = |event| console.line(Line { boot, at: clock.now(), event });
+        tell(match self.cause.take() {
+            Some(cause) => Event::Reset(cause),
+            None => Event::PowerOn,
+        });
+        let stages = Stages { supply: &mut self.supply, board: &self.board, power: &power };
+        let end = stages.run(software, &mut tell);
+        match &end {
+            BootEnd::PowerLost(stage) => {
+                let op = self.supply.ops().saturating_sub(1);
+                tell(Event::PowerLost { stage: *stage, op });
+            }
+            BootEnd::Failed(why) => tell(Event::Failed(why.clone())),
+            BootEnd::Reset(cause) => self.cause = Some(cause.clone()),
+            BootEnd::TargetRunning(_) | BootEnd::OldFirmwareRunning(_) => {}
+        }
+        end
+    }
+
+    /// Boots until something stays running, or nothing can, at most `max_boots` times.
+    pub fn run(
+        &mut self,
+        max_boots: u32,
+        software: &mut dyn Software,
+        console: &mut dyn Console,
+    ) -> Life {
+        let mut life = Life { outcome: Outcome::BootLoop, boots: 0, power_losses: 0, crashes: 0 };
+        // A boot that failed without writing will fail for ever; the second try is for flash that
+        // reads differently from one time to the next.
+        let mut failed_before = false;
+        while life.boots < max_boots {
+            life.boots += 1;
+            let ops = self.supply.ops();
+            let end = self.boot(software, console);
+            let failed_again = core::mem::take(&mut failed_before);
+            match end {
+                BootEnd::TargetRunning(target) => {
+                    life.outcome = Outcome::TargetRunning(target);
+                    break;
+                }
+                BootEnd::OldFirmwareRunning(app) => {
+                    life.outcome = Outcome::OldFirmwareRunning(app);
+                    break;
+                }
+                BootEnd::Reset(cause) => {
+                    life.crashes += u32::from(cause != Cause::Software);
+                    life.outcome = Outcome::BootLoop;
+                }
+                BootEnd::PowerLost(_) => {
+                    life.power_losses += 1;
+                    life.outcome = Outcome::BootLoop;
+                }
+                BootEnd::Failed(why) => {
+                    life.outcome = Outcome::Bricked(why);
+                    let wrote = self.supply.ops() != ops;
+                    if failed_again && !wrote {
+                        break;
+                    }
+                    failed_before = !wrote;
+                }
+            }
+        }
+        life
+    }
+}
+
+impl<D: NorModel> Device<D> {
+    /// The bytes of the flash; a clone is a snapshot.
+    pub fn memory(&self) -> &nor_sim::NorMemory {
+        self.supply.memory()
+    }
+}
+
+/// One boot under way.
+struct Stages<'a> {
+    supply: &'a mut dyn NorDevice,
+    board: &'a Board,
+    power: &'a Power,
+}
+
+impl Stages<'_> {
+    fn run(mut self, software: &mut dyn Software, tell: &mut dyn FnMut(Event)) -> BootEnd {
+        match self.go(software, tell) {
+            Ok(end) => end,
+            Err(Stop::Power(stage)) => BootEnd::PowerLost(stage),
+            Err(Stop::Failed(why)) => BootEnd::Failed(why),
+        }
+    }
+
+    fn go(
+        &mut self,
+        software: &mut dyn Software,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<BootEnd, Stop> {
+        let loaded = rom::load(self.supply, self.board, tell)
+            .map_err(|why| self.stop(Stage::Rom, Failure::Rom(why)))?;
+        let flash = Limited { inner: self.supply, len_bytes: loaded.flash_len_bytes() };
+        match loaded.bootloader {
+            Bootloader::EspIdf(config) => {
+                let app = SecondStage { flash, board: self.board, config, tell }
+                    .run()
+                    .map_err(|why| self.stop(Stage::EspIdf, Failure::EspIdf(why)))?;
+                Ok(self.app(Box::new(app), software, tell))
+            }
+            Bootloader::Mcuboot(boot) => {
+                let target = mcuboot::run(flash, &boot, tell)
+                    .map_err(|why| self.stop(Stage::Mcuboot, Failure::Mcuboot(why)))?;
+                tell(Event::TargetStarts(target));
+                Ok(BootEnd::TargetRunning(target))
+            }
+        }
+    }
+
+    fn app(
+        &mut self,
+        app: Box<RunningApp>,
+        software: &mut dyn Software,
+        tell: &mut dyn FnMut(Event),
+    ) -> BootEnd {
+        tell(Event::AppStarts(app.clone()));
+        let mut flash =
+            Guarded::new(&mut *self.supply, self.power.clone()).with(app.code(), Reaction::Crash);
+        let machine = Machine { flash: &mut flash, power: self.power, board: self.board };
+        let exit = software.run(&app, machine);
+        let trip = flash.trips().first().copied();
+        if let Some(trip) = trip {
+            tell(Event::CodeTouched(trip));
+        }
+        match (self.power.state(), trip, exit) {
+            (PowerState::Lost, _, _) => BootEnd::PowerLost(Stage::App),
+            (PowerState::Crashed, Some(trip), _) => BootEnd::Reset(Cause::CodeErased(trip)),
+            (_, _, exit) => {
+                tell(Event::AppEnds(exit.clone()));
+                match exit {
+                    Exit::Reset => BootEnd::Reset(Cause::Software),
+                    Exit::Stay => BootEnd::OldFirmwareRunning(app),
+                    Exit::Crashed { why } => BootEnd::Reset(Cause::Crash { why }),
+                    // An app that gives up for want of power while there is some is broken.
+                    Exit::PowerLost => {
+                        BootEnd::Reset(Cause::Crash { why: "power is not lost".to_owned() })
+                    }
+                }
+            }
+        }
+    }
+
+    /// Without power nothing else is to blame.
+    fn stop(&self, stage: Stage, why: Failure) -> Stop {
+        if self.power.is_on() { Stop::Failed(why) } else { Stop::Power(stage) }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a serial console would show.
+
+use core::fmt;
+
+use esp_idf_format::Chip;
+use esp_idf_format::image::ImageError;
+use esp_idf_format::otadata::{BootSlot, OtaEntry, OtaEntryError, OtaState};
+use esp_idf_format::partition::Partition;
+use flash_region::FlashAddr;
+use mcuboot_boot::BootEvent;
+use nor_sim::{Modelled, Trip};
+
+use crate::{Cause, Exit, Failure, ImageRefusal, RunningApp, Stage, Target};
+
+/// Something that happened. It prints as one line of a serial console.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Power came.
+    PowerOn,
+    /// The device was reset.
+    Reset(Cause),
+    /// Power went.
+    PowerLost {
+        /// Who was running.
+        stage: Stage,
+        /// The operation at which it went, numbered over the life of the device.
+        op: u64,
+    },
+    /// The ROM has loaded a bootloader.
+    RomLoads {
+        /// The chip.
+        chip: Chip,
+        /// From where.
+        addr: FlashAddr,
+        /// How many bytes.
+        len_bytes: u32,
+    },
+    /// The ROM says that the bootloader's SHA-256 is wrong, and starts it all the same.
+    RomDigestMismatch(ImageError),
+    /// The ESP-IDF bootloader runs.
+    EspIdfStarts {
+        /// The flash size in its header.
+        flash_len_bytes: u32,
+        /// Whether it was built with rollback.
+        rollback: bool,
+    },
+    /// It has read a partition.
+    Partition {
+        /// Its place in the table, from 0.
+        index: usize,
+        /// The partition.
+        partition: Partition,
+    },
+    /// It has read an entry of otadata.
+    Otadata {
+        /// Which, 0 or 1.
+        index: usize,
+        /// The entry.
+        entry: Result<OtaEntry, OtaEntryError>,
+    },
+    /// It has written an entry of otadata.
+    OtadataWritten {
+        /// Which, 0 or 1.
+        index: usize,
+        /// The state that the entry now has.
+        state: OtaState,
+    },
+    /// It does not start an app.
+    NotBootable {
+        /// Where the app would be.
+        slot: BootSlot,
+        /// Why not.
+        why: ImageRefusal,
+    },
+    /// An app has been started.
+    AppStarts(Box<RunningApp>),
+    /// An app has touched the flash that it runs from.
+    CodeTouched(Trip),
+    /// An app has ended.
+    AppEnds(Exit),
+    /// MCUboot runs.
+    McubootStarts {
+        /// The flash size in its header.
+        flash_len_bytes: u32,
+    },
+    /// MCUboot reports.
+    Mcuboot(BootEvent),
+    /// The target application has been started.
+    TargetStarts(Target),
+    /// Nothing starts.
+    Failed(Failure),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PowerOn => f.write_str("rst: power on"),
+            Self::Reset(cause) => write!(f, "rst: {cause}"),
+            Self::PowerLost { stage, op } => {
+                write!(f, "--- power lost at flash operation {op}, in {stage}")
+            }
+            Self::RomLoads { chip, addr, len_bytes } => {
+                write!(f, "{chip} ROM: load:{addr},len:{len_bytes:#x}")
+            }
+            Self::RomDigestMismatch(error) => {
+                write!(f, "ROM: SHA-256 comparison failed, attempting to boot anyway ({error})")
+            }
+            Self::EspIdfStarts { flash_len_bytes, rollback } => write!(
+                f,
+                "boot: ESP-IDF 2nd stage bootloader, SPI Flash Size : {}MB{}",
+                flash_len_bytes >> 20,
+                if *rollback { ", rollback enabled" } else { "" }
+            ),
+            Self::Partition { index, partition } => write!(
+                f,
+                "boot: {index:2} {:<16} {:<16} {:08x} {:08x}",
+                partition.label,
+                partition.usage().to_string(),
+                partition.region.start().get(),
+                partition.region.len_bytes()
+            ),
+            Self::Otadata { index, entry: Ok(entry) } => {
+                write!(f, "boot: otadata[{index}]: sequence {:#x}, {}", entry.seq, entry.state)
+            }
+            Self::Otadata { index, entry: Err(error) } => {
+                write!(f, "boot: otadata[{index}]: {error}")
+            }
+            Self::OtadataWritten { index, state } => {
+                write!(f, "boot: otadata[{index}] is marked {state}")
+            }
+            Self::NotBootable { slot, why } => {
+                f.write_str("boot: ")?;
+                match slot {
+                    BootSlot::Factory => f.write_str("Factory app partition")?,
+                    BootSlot::Ota(index) => write!(f, "OTA app partition slot {index}")?,
+                    BootSlot::Test => f.write_str("Factory test app partition")?,
+                }
+                write!(f, " is not bootable: {why}")
+            }
+            Self::AppStarts(app) => {
+                let at = app.partition.region.start();
+                write!(f, "boot: Loaded app from partition at offset {at}: {app}")
+            }
+            Self::CodeTouched(trip) => write!(f, "app: {trip}, which it runs from"),
+            Self::AppEnds(Exit::Reset) => f.write_str("app: resets"),
+            Self::AppEnds(Exit::Stay) => f.write_str("app: keeps running"),
+            Self::AppEnds(Exit::Crashed { why }) => write!(f, "app: Guru Meditation Error: {why}"),
+            Self::AppEnds(Exit::PowerLost) => f.write_str("app: cut off"),
+            Self::McubootStarts { flash_len_bytes } => write!(
+                f,
+                "[boot] *** Booting MCUboot ***, SPI Flash Size : {}MB",
+                flash_len_bytes >> 20
+            ),
+            Self::Mcuboot(event) => write!(f, "[boot] {event}"),
+            Self::TargetStarts(target) => write!(f, "[boot] {target}"),
+            Self::Failed(why) => write!(f, "--- nothing starts: {why}"),
+        }
+    }
+}
+
+/// An event with its circumstances.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Which boot of the device, from 1.
+    pub boot: u32,
+    /// Modelled time since the device was made.
+    pub at: Modelled,
+    /// What happened.
+    pub event: Event,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let us = self.at.busy_us.typ + self.at.read_us;
+        write!(f, "{}| {:5}.{:03} {}", self.boot, us / 1_000_000, us / 1000 % 1000, self.event)
+    }
+}
+
+/// Whoever wants to know what happens: nobody `()`, a log `Vec<Line>`, or a function.
+pub trait Console {
+    /// Takes one line.
+    fn line(&mut self, line: Line);
+}
+
+impl Console for () {
+    fn line(&mut self, _: Line) {}
+}
+
+impl Console for Vec<Line> {
+    fn line(&mut self, line: Line) {
+        self.push(line);
+    }
+}
+
+impl<F: FnMut(Line)> Console for F {
+    fn line(&mut self, line: Line) {
+        self(line);
+    }
+}

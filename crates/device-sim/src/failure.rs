@@ -1,0 +1,200 @@
+//! Why nothing starts.
+
+use core::fmt;
+
+use esp_idf_format::Chip;
+use esp_idf_format::image::{FlashMode, ImageError};
+use esp_idf_format::partition::{Partition, PartitionTableError};
+use flash_region::{FlashAddr, Region};
+use mcuboot_boot::BootOutcome;
+use mcuboot_format::espressif::LoadHeaderError;
+use nor_sim::NorError;
+
+/// Why a boot ended without anything that runs, and at which stage.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The mask ROM loads nothing, or loads what cannot run.
+    Rom(RomFailure),
+    /// The ESP-IDF bootloader finds no app.
+    EspIdf(EspIdfFailure),
+    /// MCUboot finds no application.
+    Mcuboot(McubootFailure),
+}
+
+/// Why the mask ROM loads no bootloader, or one that cannot run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RomFailure {
+    /// There is no image, or a damaged one.
+    Image(ImageError),
+    /// The image is for another chip.
+    WrongChip {
+        /// The number of the chip in the image.
+        found: u16,
+        /// The chip.
+        chip: Chip,
+    },
+    /// The flash of this board cannot be read in the mode that the image asks for.
+    FlashMode {
+        /// The mode.
+        mode: Option<FlashMode>,
+    },
+    /// Secure boot or flash encryption is on and the image was not made for that.
+    NotPrepared,
+    /// An image that the ROM loads, but no bootloader that the board knows: what would run is not
+    /// known, so nothing good.
+    UnknownBootloader {
+        /// The SHA-256 of the image's bytes.
+        digest: [u8; 32],
+    },
+    /// The flash cannot be read.
+    Flash(NorError),
+}
+
+/// Why the ESP-IDF bootloader starts nothing. It resets, and then does the same again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum EspIdfFailure {
+    /// The partition table is refused.
+    PartitionTable(PartitionTableError),
+    /// A partition ends behind the flash size in the bootloader's header.
+    BehindFlash {
+        /// The partition.
+        partition: Partition,
+        /// Bytes of flash, as the header has it.
+        flash_len_bytes: u32,
+    },
+    /// The otadata partition is too small for two entries.
+    OtadataTooSmall {
+        /// The partition.
+        partition: Partition,
+    },
+    /// No partition holds an app that can be started.
+    NoBootableApp,
+    /// The flash fails.
+    Flash(NorError),
+}
+
+/// Why the ESP-IDF bootloader does not start an app from a partition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ImageRefusal {
+    /// There is no image, or a damaged one, or it does not fit.
+    Image(ImageError),
+    /// The image is for another chip.
+    WrongChip {
+        /// The number of the chip in the image.
+        found: u16,
+        /// The chip.
+        chip: Chip,
+    },
+    /// The partition is larger than 16 MiB.
+    PartitionTooLarge {
+        /// The partition's region.
+        region: Region,
+    },
+    /// The flash cannot be read.
+    Flash(NorError),
+}
+
+/// Why MCUboot starts nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum McubootFailure {
+    /// It finds nothing to boot and stops for good, or crashes.
+    Boot(BootOutcome),
+    /// It loads an image whose load header, which Espressif's port wants behind the image's own, is
+    /// none, or leads nowhere.
+    LoadHeader {
+        /// Where it is looked for.
+        addr: FlashAddr,
+        /// What is wrong with it.
+        error: LoadHeaderError,
+    },
+    /// The flash fails, or a slot lies behind the flash size in the bootloader's header.
+    Flash(NorError),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rom(why) => write!(f, "ROM: {why}"),
+            Self::EspIdf(why) => write!(f, "ESP-IDF bootloader: {why}"),
+            Self::Mcuboot(why) => write!(f, "MCUboot: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for RomFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(error) => write!(f, "{error}"),
+            Self::WrongChip { found, chip } => wrong_chip(f, *found, *chip),
+            Self::FlashMode { mode: Some(mode) } => {
+                write!(f, "this board's flash cannot be read in mode {mode}")
+            }
+            Self::FlashMode { mode: None } => f.write_str("no such flash mode"),
+            Self::NotPrepared => {
+                f.write_str("bootloader neither signed nor encrypted for this device's eFuses")
+            }
+            Self::UnknownBootloader { digest: [a, b, c, d, ..] } => {
+                write!(
+                    f,
+                    "unknown bootloader, its SHA-256 begins with {a:02x}{b:02x}{c:02x}{d:02x}"
+                )
+            }
+            Self::Flash(error) => write!(f, "flash: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for EspIdfFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PartitionTable(error) => write!(f, "{error}"),
+            Self::BehindFlash { partition, flash_len_bytes } => write!(
+                f,
+                "partition {partition} exceeds the flash size {flash_len_bytes:#x} in the \
+                 bootloader's header"
+            ),
+            Self::OtadataTooSmall { partition } => {
+                write!(f, "ota_info partition {partition} is too small")
+            }
+            Self::NoBootableApp => f.write_str("No bootable app partitions in the partition table"),
+            Self::Flash(error) => write!(f, "flash: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for ImageRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(error) => write!(f, "{error}"),
+            Self::WrongChip { found, chip } => wrong_chip(f, *found, *chip),
+            Self::PartitionTooLarge { region } => {
+                write!(f, "partition size {:#x} invalid, larger than 16MB", region.len_bytes())
+            }
+            Self::Flash(error) => write!(f, "flash: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for McubootFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boot(outcome) => write!(f, "{outcome}"),
+            Self::LoadHeader { addr, error } => write!(f, "{error}, at {addr}. Aborting"),
+            Self::Flash(error) => write!(f, "flash: {error}"),
+        }
+    }
+}
+
+fn wrong_chip(f: &mut fmt::Formatter<'_>, found: u16, chip: Chip) -> fmt::Result {
+    match Chip::from_image_chip_id(found) {
+        Some(other) => write!(f, "image for {other} on an {chip}"),
+        None => write!(f, "image for chip number {found} on an {chip}"),
+    }
+}
+
+impl core::error::Error for Failure {}

@@ -1,0 +1,201 @@
+//! A device over many boots, with apps that misbehave.
+
+use embedded_storage_async::nor_flash::NorFlash;
+use esp_idf_format::otadata::OtaState;
+use nor_sim::{
+    DatasheetTiming, Driver, EraseUnit, NorDevice, NorError, Timed, run_until_powered_off,
+};
+
+use super::*;
+
+fn in_ota_0() -> NorMemory {
+    flash().app("ota_0", &app("ota_0")).select_ota(0, OtaState::Undefined).build().unwrap()
+}
+
+#[test]
+fn an_app_that_erases_itself_crashes_and_is_gone() {
+    let mut device = device(in_ota_0());
+    let mut survived = false;
+    let mut software = |app: &RunningApp, machine: Machine<'_>| {
+        if app.project_name() == "factory" {
+            return Exit::Stay;
+        }
+        let erase = machine.flash.erase(EraseUnit::Block64K, app.partition.region.start());
+        assert_eq!(erase, Err(NorError::Crashed));
+        survived = machine.flash.read(FlashAddr(0), &mut [0]).is_ok();
+        Exit::Stay
+    };
+    let mut lines = Vec::new();
+    let life = device.run(5, &mut software, &mut lines);
+    assert_eq!(life.outcome.to_string(), "old firmware running: factory 1.0 in factory");
+    assert_eq!((life.boots, life.crashes, survived), (2, 1, false));
+    let reset = lines.iter().find(|line| matches!(line.event, Event::Reset(_))).unwrap();
+    let expected = "rst: panic: cache error, the app's own code is gone: \
+                    64 KiB erase at 0x110000 touches 0x110000..0x116000";
+    assert_eq!(reset.event.to_string(), expected);
+}
+
+/// What lies behind the image in the same partition is nobody's code.
+#[test]
+fn an_app_may_write_behind_its_own_image() {
+    let mut device = device(in_ota_0());
+    let mut software = |app: &RunningApp, machine: Machine<'_>| {
+        let behind = app.code().end();
+        machine.flash.erase(EraseUnit::Sector4K, behind).unwrap();
+        let last = behind.get() - 1;
+        let touched = machine.flash.program_page(FlashAddr(last), &[0xff]);
+        Exit::Crashed { why: touched.unwrap_err().to_string() }
+    };
+    let end = device.boot(&mut software, &mut ());
+    assert!(matches!(end, BootEnd::Reset(Cause::CodeErased(_))), "{end:?}");
+}
+
+/// No code of an engine runs after it has erased itself.
+#[test]
+fn an_engine_stops_where_it_crashes() {
+    let mut device = device(in_ota_0());
+    let mut steps = Vec::new();
+    let mut software = |_: &RunningApp, machine: Machine<'_>| {
+        let Machine { flash, power, .. } = machine;
+        let work = async {
+            let mut driver = Driver::new(flash);
+            steps.push(NorFlash::erase(&mut driver, 0x21_0000, 0x22_0000).await);
+            steps.push(NorFlash::erase(&mut driver, 0x11_0000, 0x12_0000).await);
+        };
+        match run_until_powered_off(work, power) {
+            Some(()) => Exit::Stay,
+            None => Exit::PowerLost,
+        }
+    };
+    let end = device.boot(&mut software, &mut ());
+    assert!(matches!(end, BootEnd::Reset(Cause::CodeErased(_))), "{end:?}");
+    assert_eq!(steps, [Ok(())]);
+}
+
+#[test]
+fn power_goes_wherever_it_is_told_to() {
+    let mut device = device(in_ota_0()).with_cut(Cut::before(2)).with_cut(Cut::middle(4, 1));
+    let mut erased = 0;
+    let mut software = |_: &RunningApp, machine: Machine<'_>| {
+        for sector in 0..3 {
+            match machine.flash.erase(EraseUnit::Sector4K, FlashAddr(0x30_0000 + sector * 0x1000)) {
+                Ok(()) => erased += 1,
+                Err(error) => assert_eq!(error, NorError::PowerLost),
+            }
+        }
+        Exit::Stay
+    };
+    let mut lines = Vec::new();
+    let life = device.run(9, &mut software, &mut lines);
+    assert!(life.outcome.is_alive());
+    // Two and one before the cuts, then three.
+    assert_eq!((life.boots, life.power_losses, erased), (3, 2, 6));
+    assert_eq!(device.supply().ops(), 8);
+    let ops: Vec<String> = lines
+        .iter()
+        .filter(|line| matches!(line.event, Event::PowerLost { .. }))
+        .map(|line| line.event.to_string())
+        .collect();
+    assert_eq!(
+        ops,
+        [
+            "--- power lost at flash operation 2, in the app",
+            "--- power lost at flash operation 4, in the app",
+        ]
+    );
+}
+
+#[test]
+fn what_an_app_says_of_its_end_does_not_outlive_the_supply() {
+    let mut device = device(in_ota_0()).with_cut(Cut::after(0));
+    let mut software = |_: &RunningApp, machine: Machine<'_>| {
+        let _ = machine.flash.erase(EraseUnit::Sector4K, FlashAddr(0x30_0000));
+        Exit::Reset
+    };
+    assert_eq!(device.boot(&mut software, &mut ()), BootEnd::PowerLost(Stage::App));
+}
+
+#[test]
+fn an_app_cannot_make_up_a_loss_of_power() {
+    let mut device = device(in_ota_0());
+    let mut software = |_: &RunningApp, _: Machine<'_>| Exit::PowerLost;
+    let life = device.run(2, &mut software, &mut ());
+    assert_eq!((life.power_losses, life.crashes), (0, 2));
+}
+
+/// Software with a memory of its own, which is what the trait is for.
+#[test]
+fn software_can_be_more_than_a_function() {
+    struct Twice {
+        runs: u32,
+    }
+    impl Software for Twice {
+        fn run(&mut self, _: &RunningApp, _: Machine<'_>) -> Exit {
+            self.runs += 1;
+            if self.runs < 2 { Exit::Reset } else { Exit::Stay }
+        }
+    }
+    let mut software = Twice { runs: 0 };
+    let life = device(in_ota_0()).run(5, &mut software, &mut ());
+    assert_eq!((life.boots, life.crashes, software.runs), (2, 0, 2));
+}
+
+#[test]
+fn resets_without_end_are_a_boot_loop() {
+    let mut device = device(in_ota_0());
+    let mut crash =
+        |_: &RunningApp, _: Machine<'_>| Exit::Crashed { why: "StoreProhibited".to_owned() };
+    let life = device.run(7, &mut crash, &mut ());
+    assert_eq!((life.outcome, life.boots, life.crashes), (Outcome::BootLoop, 7, 7));
+}
+
+#[test]
+fn a_failure_is_tried_twice_and_no_more() {
+    let mut memory = in_ota_0();
+    memory.erase(EraseUnit::Sector4K, FlashAddr(0)).unwrap();
+    let life = device(memory).run(100, &mut stay, &mut ());
+    assert!(matches!(life.outcome, Outcome::Bricked(Failure::Rom(_))));
+    assert_eq!(life.boots, 2);
+}
+
+#[test]
+fn flash_that_reads_wrongly_once_is_given_a_second_chance() {
+    let faulty = nor_sim::Faulty::new(in_ota_0()).with_read_fault(
+        region(0, 1),
+        1,
+        nor_sim::ReadFault::Flipped(0xff),
+    );
+    let life = Device::new(board(false), faulty).run(100, &mut stay, &mut ());
+    assert_eq!(life.outcome.to_string(), "old firmware running: ota_0 1.0 in ota_0");
+    assert_eq!(life.boots, 2);
+}
+
+#[test]
+fn the_console_shows_a_whole_boot() {
+    let timed = Timed::new(in_ota_0(), DatasheetTiming::W25Q32JV);
+    let clock = timed.clock();
+    let mut device = Device::new(board(true), timed).with_clock(clock);
+    let mut software = |_: &RunningApp, machine: Machine<'_>| {
+        machine.flash.erase(EraseUnit::Block64K, FlashAddr(0x30_0000)).unwrap();
+        Exit::Reset
+    };
+    let mut lines = Vec::new();
+    device.boot(&mut software, &mut lines);
+    device.boot(&mut stay, &mut |line: Line| lines.push(line));
+    let shown: Vec<String> = lines.iter().map(|line| line.event.to_string()).collect();
+    let first = lines.iter().take_while(|line| line.boot == 1).count();
+    assert_eq!(shown[0], "rst: power on");
+    assert_eq!(shown[1], "esp32s3 ROM: load:0x0,len:0x4e70");
+    assert_eq!(
+        shown[2],
+        "boot: ESP-IDF 2nd stage bootloader, SPI Flash Size : 4MB, rollback enabled"
+    );
+    assert_eq!(shown[3], "boot:  0 nvs              data nvs         00009000 00004000");
+    assert_eq!(shown[9], "boot: otadata[0]: sequence 0x1, undefined");
+    assert_eq!(shown[10], "boot: otadata[1]: otadata entry is erased");
+    assert_eq!(shown[11], "boot: Loaded app from partition at offset 0x110000: ota_0 1.0 in ota_0");
+    assert_eq!(shown[12], "app: resets");
+    assert_eq!(shown[first], "rst: software reset");
+    assert_eq!(shown.last().map(String::as_str), Some("app: keeps running"));
+    assert!(lines[first].to_string().starts_with("2|     0.15"), "{}", lines[first]);
+}

@@ -1,0 +1,190 @@
+//! After the commit: MCUboot, and the target application.
+
+use mcuboot_format::SwapKind;
+use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::key::PrivateKey;
+use nor_sim::{EraseUnit, NorDevice, NorError, Recorded};
+
+use super::*;
+
+const PRIMARY: Region = Region::clamped(FlashAddr(0x1_0000), 0x10_0000);
+const SECONDARY: Region = Region::clamped(FlashAddr(0x11_0000), 0x10_0000);
+
+fn target(padding: Padding) -> Vec<u8> {
+    let payload = synthetic::target_payload(40_000, 9);
+    let mut options = SignOptions::espressif(SECONDARY.len_bytes(), SwapKind::Scratch);
+    options.version = "1.2.3".parse().unwrap();
+    options.padding = padding;
+    sign(&payload, &options).unwrap()
+}
+
+/// A device of the example after the commit.
+fn migrated(target: &[u8]) -> NorMemory {
+    let mut memory = flash().build().unwrap();
+    memory.erase(EraseUnit::Block32K, FlashAddr(0)).unwrap();
+    memory.load(CHIP.bootloader_addr(), &new_bootloader());
+    // Noise in the trailers would be hazard 9, which has its own test.
+    memory.load(PRIMARY.suffix(0x2000).start(), &[0xff; 0x2000]);
+    let mut slot = target.to_vec();
+    slot.resize(SECONDARY.len_bytes() as usize, 0xff);
+    memory.load(SECONDARY.start(), &slot);
+    memory
+}
+
+fn mcuboot_failure(device: &mut Device<NorMemory>) -> McubootFailure {
+    match failure(device) {
+        Failure::Mcuboot(why) => why,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_confirmed_image_is_swapped_in_and_runs() {
+    let mut device = device(migrated(&target(Padding::Confirmed)));
+    let mut lines = Vec::new();
+    let life = device.run(3, &mut stay, &mut lines);
+    let Outcome::TargetRunning(target) = life.outcome else { panic!("{}", life.outcome) };
+    assert_eq!(target.image.header.version.to_string(), "1.2.3+0");
+    assert!(target.load_header.is_some());
+    assert_eq!(life.boots, 1);
+    assert!(lines.iter().any(|line| matches!(line.event, Event::Mcuboot(_))));
+    // The old app is where the new one was.
+    let kept = device.memory().bytes(SECONDARY.prefix(0x6000));
+    assert_eq!(kept, app("factory"));
+    // And it stays.
+    let again = device.run(3, &mut stay, &mut ());
+    assert!(again.outcome.is_target() && again.boots == 1);
+}
+
+/// Power goes at every operation of the swap, and some are torn: the target runs in the end.
+#[test]
+fn the_swap_survives_every_cut() {
+    let memory = migrated(&target(Padding::Confirmed));
+    let mut recorded = Device::new(board(false), Recorded::new(memory));
+    assert!(recorded.run(1, &mut stay, &mut ()).outcome.is_target());
+    let recording = recorded.supply_mut().inner_mut().take();
+    assert!(recording.len() > 500, "{}", recording.len());
+    for op in 0..recording.len() as u64 {
+        for cut in [Cut::before(op), Cut::middle(op, op)] {
+            let mut device = device(recording.cut(cut).unwrap());
+            let life = device.run(3, &mut stay, &mut ());
+            assert!(life.outcome.is_target(), "{cut:?}: {}", life.outcome);
+        }
+    }
+}
+
+/// The cut made by the device's own supply, so that what MCUboot does about it is in between.
+#[test]
+fn a_cut_in_mcuboot_is_one_more_boot() {
+    let memory = migrated(&target(Padding::Confirmed));
+    let mut device = device(memory).with_cut(Cut::middle(300, 1)).with_cut(Cut::before(600));
+    let life = device.run(5, &mut stay, &mut ());
+    assert!(life.outcome.is_target());
+    assert_eq!((life.boots, life.power_losses), (3, 2));
+}
+
+#[test]
+fn nothing_to_swap_is_the_end() {
+    let why = mcuboot_failure(&mut device(migrated(&target(Padding::None))));
+    assert!(matches!(why, McubootFailure::Boot(_)), "{why}");
+}
+
+#[test]
+fn a_damaged_image_is_the_end() {
+    let mut image = target(Padding::Confirmed);
+    image[5000] ^= 1;
+    let mut device = device(migrated(&image));
+    let why = mcuboot_failure(&mut device);
+    assert!(matches!(why, McubootFailure::Boot(_)), "{why}");
+    let secondary = device.memory().bytes(SECONDARY);
+    assert!(flash_region::is_blank(&secondary), "MCUboot erases what it refuses");
+}
+
+/// Hazard 9: old bytes in the primary's status area.
+#[test]
+fn stale_bytes_in_the_primarys_trailer_are_the_end() {
+    let mut memory = migrated(&target(Padding::Confirmed));
+    let status = PRIMARY.start().saturating_add(0xfe7d0);
+    memory.program_page(status, &[0]).unwrap();
+    let why = mcuboot_failure(&mut device(memory));
+    assert!(why.to_string().contains("crashes"), "{why}");
+}
+
+#[test]
+fn an_application_without_load_header_does_not_start_on_espressifs_port() {
+    let mut options = SignOptions::espressif(SECONDARY.len_bytes(), SwapKind::Scratch);
+    options.padding = Padding::Confirmed;
+    let memory = migrated(&sign(&[0x13; 4000], &options).unwrap());
+    let why = mcuboot_failure(&mut device(memory.clone()));
+    assert!(matches!(why, McubootFailure::LoadHeader { .. }), "{why}");
+    let board = Board::new(CHIP)
+        .mcuboot(
+            &new_bootloader(),
+            McubootConfig { wants_load_header: false, ..McubootConfig::example() },
+        )
+        .unwrap();
+    assert!(Device::new(board, memory).run(2, &mut stay, &mut ()).outcome.is_target());
+}
+
+/// Hazard 8: an MCUboot whose header says 2 MB cannot reach the scratch area behind.
+#[test]
+fn slots_have_to_lie_in_the_flash_of_the_bootloaders_header() {
+    let small = synthetic::bootloader(CHIP, FlashSize::Mb2, 27_000, 2).unwrap();
+    let mut memory = migrated(&target(Padding::Confirmed));
+    memory.load(CHIP.bootloader_addr(), &small);
+    let board = Board::new(CHIP).mcuboot(&small, McubootConfig::example()).unwrap();
+    let why = mcuboot_failure(&mut Device::new(board, memory));
+    assert!(matches!(why, McubootFailure::Flash(NorError::OutOfBounds { .. })), "{why}");
+}
+
+/// Hazard 11: the bootloader was built with a key.
+#[test]
+fn a_bootloader_with_a_key_wants_its_signature() {
+    let keys = [1, 2].map(|seed| PrivateKey::ed25519([seed; 32]));
+    let config = McubootConfig { key: Some(keys[0].public_key()), ..McubootConfig::example() };
+    let board = Board::new(CHIP).mcuboot(&new_bootloader(), config).unwrap();
+    let signed_with = |key| {
+        let mut options = SignOptions::espressif(SECONDARY.len_bytes(), SwapKind::Scratch);
+        options.padding = Padding::Confirmed;
+        options.key = key;
+        let image = sign(&synthetic::target_payload(9_000, 1), &options).unwrap();
+        Device::new(board.clone(), migrated(&image)).run(3, &mut stay, &mut ()).outcome
+    };
+    assert!(signed_with(Some(&keys[0])).is_target());
+    for outcome in [signed_with(Some(&keys[1])), signed_with(None)] {
+        assert!(matches!(outcome, Outcome::Bricked(Failure::Mcuboot(_))), "{outcome}");
+    }
+}
+
+#[test]
+fn slots_that_make_no_sense_are_refused() {
+    let overlapping = McubootConfig { secondary: PRIMARY, ..McubootConfig::example() };
+    let refused = Board::new(CHIP).mcuboot(&new_bootloader(), overlapping).unwrap_err();
+    assert!(refused.to_string().starts_with("flash map: "), "{refused}");
+}
+
+/// The whole way: an app that migrates, carelessly, and the reboot into the target.
+#[test]
+fn from_the_old_app_to_the_target() {
+    let image = target(Padding::Confirmed);
+    let mut migrate = |app: &RunningApp, machine: Machine<'_>| {
+        assert_eq!(app.project_name(), "factory");
+        let mut driver = nor_sim::Driver::new(machine.flash);
+        let mut place = |addr: FlashAddr, bytes: &[u8], len: u32| {
+            use embedded_storage::nor_flash::NorFlash;
+            driver.erase(addr.get(), addr.get() + len).unwrap();
+            driver.write(addr.get(), bytes).unwrap();
+        };
+        place(SECONDARY.start(), &image, SECONDARY.len_bytes());
+        place(FlashAddr(0x10_e000), &[], 0x2000);
+        place(FlashAddr(0), &new_bootloader(), 0x7000);
+        Exit::Reset
+    };
+    let mut device = device(flash().build().unwrap());
+    assert_eq!(device.bootloader(), Ok(BootloaderKind::EspIdf));
+    assert_eq!(device.boot(&mut migrate, &mut ()), BootEnd::Reset(Cause::Software));
+    assert_eq!(device.bootloader(), Ok(BootloaderKind::Mcuboot));
+    let life = device.run(2, &mut migrate, &mut ());
+    assert!(life.outcome.is_target(), "{}", life.outcome);
+    assert_eq!(life.boots, 1);
+}
