@@ -43,6 +43,8 @@ pub struct HttpSource<'a, T, D> {
     etag: Option<(u8, String<MAX_ETAG>)>,
     /// Requests sent so far.
     requests: u32,
+    /// Body bytes received so far.
+    received_bytes: u64,
 }
 
 /// What the answer to one request comes to.
@@ -58,13 +60,19 @@ enum Answer {
 impl<'a, T: TcpConnect, D: Dns> HttpSource<'a, T, D> {
     /// A source over this network.
     pub fn new(tcp: &'a T, dns: &'a D, buffer: &'a mut [u8; HTTP_BUFFER_BYTES]) -> Self {
-        Self { tcp, dns, buffer, etag: None, requests: 0 }
+        Self { tcp, dns, buffer, etag: None, requests: 0, received_bytes: 0 }
     }
 
     /// Requests sent so far.
     #[must_use]
     pub fn requests(&self) -> u32 {
         self.requests
+    }
+
+    /// Body bytes received so far, those among them that turned out to be of no use.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     /// Sends one request and hands over what comes.
@@ -145,6 +153,7 @@ impl<'a, T: TcpConnect, D: Dns> HttpSource<'a, T, D> {
             match body.read(&mut chunk).await.map_err(transfer)? {
                 0 => return Ok(Answer::Done),
                 len => {
+                    self.received_bytes += len as u64;
                     let bytes = chunk.get(..len).unwrap_or(&chunk);
                     if sink.data(bytes).await.map_err(SourceError::Sink)? == Flow::Enough {
                         return Ok(Answer::Done);

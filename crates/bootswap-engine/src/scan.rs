@@ -125,10 +125,6 @@ impl<'a> Scan<'a> {
         Self { rules, sha256: Sha256::new(), len_bytes: 0, kind }
     }
 
-    pub(crate) fn rules(&self) -> &Rules<'a> {
-        &self.rules
-    }
-
     /// Takes the next bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), ImageFault> {
         let Some(&first) = bytes.first() else { return Ok(()) };

@@ -308,7 +308,10 @@ impl<'a> Planner<'a> {
             };
             // A bootloader may be erased to the end of its area; anything else covers just itself.
             let erasable = match artifact.role {
-                Role::Bootloader => critical.align_out(SECTOR_BYTES).unwrap_or(critical),
+                Role::Bootloader => {
+                    let area = way.destination.region;
+                    area.align_out(SECTOR_BYTES).unwrap_or(area)
+                }
                 _ => region.align_out(SECTOR_BYTES).unwrap_or(region),
             };
             let start = self.facts.chip.bootloader_addr();

@@ -1,0 +1,196 @@
+//! `bootswap demo`: the example, end to end, on a simulated device.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::Path;
+
+use bootswap_plan::Role;
+use device_sim::synthetic;
+use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
+use esp_idf_format::partition::{TABLE_ADDR, TABLE_LEN_BYTES};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::{ImageVersion, SwapKind};
+
+use super::report::Report;
+use super::simulate::{kept, live, scene_failure, verdict, write};
+use super::story::Story;
+use super::summary::{C_COMPONENT, Summary};
+use super::svg::{self, Picture};
+use super::{Run, Scene};
+use crate::args::{DemoArgs, Until};
+use crate::migration::content::classify;
+use crate::migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedStaging};
+use crate::{Failure, Verdict};
+
+/// Bytes of image in the application of the C example, of which the rest of 1 MiB is padding.
+const APP_LEN_BYTES: u32 = 149_824;
+/// Bytes of the bootloader of the C example.
+const BOOTLOADER_LEN_BYTES: u32 = 27_376;
+/// Bytes of the bootloader's region in the C example's configuration.
+const BOOTLOADER_REGION_BYTES: u32 = 0xf000;
+/// Flash of the C example's device.
+const FLASH_LEN_BYTES: u32 = 4 * 1024 * 1024;
+const SEED: u64 = 0x7a26;
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// [`Failure`] where the example cannot be set up, or its files not be written.
+pub fn command(args: &DemoArgs) -> Result<Verdict, Failure> {
+    let migration = example(args.chip)?;
+    let scene = Scene::synthetic(&migration).map_err(scene_failure)?;
+    let story = RefCell::new(Story::on_stderr());
+    let run = live(&migration, &scene, false, Vec::new(), Until::Boot, &story)?;
+    let report = Report::new(&run, &kept(&migration, &scene));
+    if let Some(dir) = &args.out {
+        save(dir, &migration, &scene, &run, &report)?;
+    }
+    print!("{}", Summary { report: &report, baseline: Some(&C_COMPONENT) });
+    if let Some(dir) = &args.out {
+        println!("\nwritten to {}: before.bin, after.bin, report.json, flash.svg, migration files", dir.display());
+    }
+    Ok(verdict(&run))
+}
+
+/// The C example's migration, with an application and a bootloader made up to its sizes.
+///
+/// # Errors
+///
+/// [`Failure`] where one of them cannot be made.
+pub fn example(chip: Chip) -> Result<OwnedMigration, Failure> {
+    let broken = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::input(format_args!("the example's {what} cannot be made: {error}"), "report this as a fault")
+    };
+    let slot = |start| Region::clamped(FlashAddr(start), 0x10_0000);
+    let options = SignOptions {
+        version: ImageVersion::new(12, 10, 0),
+        padding: Padding::Confirmed,
+        security_counter: Some(0),
+        ..SignOptions::espressif(0x10_0000, SwapKind::Scratch)
+    };
+    let payload = synthetic::target_payload(APP_LEN_BYTES, SEED);
+    let app = sign(&payload, &options).map_err(|error| broken("application", &error))?;
+    let bootloader = synthetic::bootloader(chip, FlashSize::Mb4, BOOTLOADER_LEN_BYTES, SEED)
+        .map_err(|error| broken("bootloader", &error))?;
+    let mut table = vec![flash_region::ERASED; TABLE_LEN_BYTES as usize];
+    esp_idf_format::partition::emit(&synthetic::example_partitions(), &mut table)
+        .map_err(|error| broken("partition table", &error))?;
+    let artifact = |name: &str, role, bytes: Vec<u8>, content| OwnedArtifact {
+        name: name.to_owned(),
+        role,
+        // The address of the C example's lab; the simulator serves it on loopback.
+        url: Some(format!("http://192.168.100.101:8070/{name}.bin")),
+        bytes: Some(bytes),
+        dest: None,
+        region_len_bytes: (role == Role::Bootloader).then_some(BOOTLOADER_REGION_BYTES),
+        content: Some(content),
+        confirm: false,
+    };
+    let map = OwnedMap {
+        primary: slot(0x1_0000),
+        secondary: slot(0x11_0000),
+        scratch: Some(Region::clamped(FlashAddr(0x21_0000), 0x4_0000)),
+        swap: SwapKind::Scratch,
+        max_align_bytes: 8,
+        key_der: None,
+    };
+    let app_content = classify(&app, Role::Application, Some(&map))
+        .map_err(|error| broken("application", &error))?;
+    let bootloader_content = classify(&bootloader, Role::Bootloader, Some(&map))
+        .map_err(|error| broken("bootloader", &error))?;
+    Ok(OwnedMigration {
+        chip,
+        flash_len_bytes: Some(FLASH_LEN_BYTES),
+        partition_table: Some(table),
+        running: Some("factory".to_owned()),
+        mcuboot: Some(map),
+        artifacts: vec![
+            artifact("app_upd", Role::Application, app, app_content),
+            artifact("mcuboot", Role::Bootloader, bootloader, bootloader_content),
+        ],
+        staging: OwnedStaging::Auto,
+        allow_test_image: false,
+        allow_overwrite: Vec::new(),
+    })
+}
+
+/// Writes what is left of the run, and what `bootswap simulate` needs to repeat it.
+fn save(dir: &Path, migration: &OwnedMigration, scene: &Scene, run: &Run, report: &Report) -> Result<(), Failure> {
+    fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, &error))?;
+    write(&dir.join("before.bin"), &run.before.to_bytes())?;
+    write(&dir.join("after.bin"), &run.after.to_bytes())?;
+    if let Some(memory) = &run.at_reset {
+        write(&dir.join("at-reset.bin"), &memory.to_bytes())?;
+    }
+    let json = serde_json::to_string_pretty(report).unwrap_or_default();
+    write(&dir.join("report.json"), json.as_bytes())?;
+    write(&dir.join("flash.svg"), picture(migration, scene, run).as_bytes())?;
+    for artifact in &migration.artifacts {
+        if let Some(bytes) = &artifact.bytes {
+            write(&dir.join(format!("{}.bin", artifact.name)), bytes)?;
+        }
+    }
+    if let Some(table) = &migration.partition_table {
+        write(&dir.join("partitions.bin"), table)?;
+    }
+    write(&dir.join("migration.toml"), toml(migration.chip).as_bytes())
+}
+
+/// The example as a migration file.
+fn toml(chip: Chip) -> String {
+    format!(
+        r#"# The example: from ESP-IDF to MCUboot with swap using scratch, 4 MB of flash.
+chip       = "{chip}"
+flash_size = "4MB"
+partitions = "partitions.bin"
+running    = "factory"
+
+[mcuboot]
+primary   = {{ offset = 0x10000,  size = 0x100000 }}
+secondary = {{ offset = 0x110000, size = 0x100000 }}
+scratch   = {{ offset = 0x210000, size = 0x40000 }}
+swap      = "scratch"
+max_align = 8
+
+[app]
+file = "app_upd.bin"
+url  = "http://192.168.100.101:8070/app_upd.bin"
+
+[bootloader]
+file = "mcuboot.bin"
+url  = "http://192.168.100.101:8070/mcuboot.bin"
+size = {BOOTLOADER_REGION_BYTES:#x}
+"#
+    )
+}
+
+/// The picture of the flash map.
+fn picture(migration: &OwnedMigration, scene: &Scene, run: &Run) -> String {
+    let mut regions = vec![
+        ("bootloader".to_owned(), Region::new(FlashAddr::ZERO, TABLE_ADDR).unwrap_or_default()),
+        ("table".to_owned(), Region::clamped(TABLE_ADDR, SECTOR_BYTES)),
+    ];
+    let partitions = synthetic::example_partitions();
+    regions.extend(partitions.iter().map(|p| (p.label.to_string(), p.region)));
+    let end = partitions.iter().map(|p| p.region.end()).max().unwrap_or_default();
+    if let Some(rest) = Region::new(end, FlashAddr(FLASH_LEN_BYTES)) {
+        regions.push(("unused".to_owned(), rest));
+    }
+    let bytes = |role| migration.artifact(role).and_then(|a| a.bytes.clone()).unwrap_or_default();
+    let (app, bootloader) = (bytes(Role::Application), bytes(Role::Bootloader));
+    let old_bootloader = run.before.bytes(migration.chip.bootloader_region());
+    let migrator = run.before.bytes(scene.running.region);
+    let known = [
+        (svg::Content::OldBootloader, old_bootloader.as_slice()),
+        (svg::Content::Migrator, migrator.as_slice()),
+        (svg::Content::Target, app.as_slice()),
+        (svg::Content::TargetBootloader, bootloader.as_slice()),
+    ];
+    let at_commit = run.at_commit.as_ref().unwrap_or(&run.after);
+    let states = [("before", &run.before), ("at the commit", at_commit), ("after", &run.after)];
+    let title = format!("{}: ESP-IDF to MCUboot, 4 MB of flash", migration.chip);
+    Picture { title: &title, regions: &regions, states: &states, known: &known }.draw()
+}

@@ -1,0 +1,27 @@
+//! Simulated migrations: a device in memory, real HTTP on loopback, the engine in between.
+//!
+//! ```text
+//!   scene:   flash and board, from a migration or a dump      lab:  HTTP server with the artifacts
+//!      \                                                       /
+//!       '--> life: power on, boot, migrator (engine), reset, MCUboot, target --> report, picture
+//! ```
+
+pub mod demo;
+mod lab;
+mod life;
+mod migrator;
+mod net;
+pub mod report;
+mod scene;
+pub mod simulate;
+mod story;
+mod summary;
+mod svg;
+
+#[cfg(test)]
+mod tests;
+
+pub use lab::Lab;
+pub use life::{Ending, Run, Settings, run};
+pub use report::Report;
+pub use scene::{MIGRATOR_NAME, Scene, SceneError};

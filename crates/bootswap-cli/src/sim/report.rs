@@ -1,0 +1,154 @@
+//! The report of a simulated migration, with keys that scripts may rely on.
+
+use bootswap_plan::Reason;
+use flash_region::Region;
+use nor_sim::{Counts, NorMemory};
+use serde::Serialize;
+
+use super::life::{Ending, Run, modelled_ms};
+
+/// What `--json` prints and `report.json` holds. Keys are never renamed; `null` where something does not
+/// apply.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// `target-running`, `old-firmware`, `refused` or `bricked`.
+    pub outcome: &'static str,
+    /// The same in words, with the cause.
+    pub detail: String,
+    /// Why it was refused.
+    pub reasons: Vec<ReasonReport>,
+    /// Everything done to flash until the reset into the new bootloader.
+    pub flash: FlashReport,
+    /// What was done to flash while losing power would have bricked the device.
+    pub commit_window: Option<WindowReport>,
+    /// What came over the network.
+    pub download: Option<DownloadReport>,
+    /// Regions that had to stay as they were, and whether they did.
+    pub kept: Vec<KeptReport>,
+    /// Result of a power cut sweep; `null` for a single run.
+    pub power_cuts: Option<()>,
+}
+
+/// A reason against the migration.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReasonReport {
+    /// Its code.
+    pub code: &'static str,
+    /// What is wrong and what to change.
+    pub message: String,
+}
+
+/// Flash operations and their modelled time.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct FlashReport {
+    /// Erases of 4 KiB.
+    pub erase_4k: u64,
+    /// Erases of 32 KiB.
+    pub erase_32k: u64,
+    /// Erases of 64 KiB.
+    pub erase_64k: u64,
+    /// Pages programmed.
+    pub pages_programmed: u64,
+    /// Bytes programmed.
+    pub bytes_programmed: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Modelled time of erases and programs in milliseconds, typical.
+    pub typ_ms: f64,
+    /// The same, at most.
+    pub max_ms: f64,
+}
+
+/// The commit window.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct WindowReport {
+    /// Erases of any size.
+    pub erase_ops: u64,
+    /// Pages programmed.
+    pub pages: u64,
+    /// Modelled length in milliseconds, typical.
+    pub typ_ms: f64,
+    /// The same, at most.
+    pub max_ms: f64,
+}
+
+/// The network's part.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DownloadReport {
+    /// Body bytes that the device received.
+    pub bytes: u64,
+    /// Requests.
+    pub requests: u32,
+}
+
+/// A region that had to stay as it was.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeptReport {
+    /// Label of the partition, or what it is.
+    pub label: String,
+    /// First address.
+    pub offset: u32,
+    /// Length in bytes.
+    pub size: u32,
+    /// Whether every byte is as it was when the device resets into the new bootloader.
+    pub intact: bool,
+}
+
+impl Report {
+    /// The report of a run; `kept` names what had to stay as it was until the reset.
+    #[must_use]
+    pub fn new(run: &Run, kept: &[(String, Region)]) -> Self {
+        let outcome = match run.ending {
+            Ending::TargetRunning { .. } => "target-running",
+            Ending::OldFirmware { .. } => "old-firmware",
+            Ending::Refused => "refused",
+            Ending::Bricked { .. } => "bricked",
+        };
+        let state = run.at_reset.as_ref().unwrap_or(&run.after);
+        Self {
+            outcome,
+            detail: run.ending.to_string(),
+            reasons: run.reasons.iter().map(ReasonReport::new).collect(),
+            flash: FlashReport::new(&run.migration),
+            commit_window: (run.window.ops() > 0).then(|| WindowReport::new(&run.window)),
+            download: (run.requests > 0)
+                .then_some(DownloadReport { bytes: run.downloaded_bytes, requests: run.requests }),
+            kept: kept.iter().map(|(label, region)| KeptReport::new(label, *region, &run.before, state)).collect(),
+            power_cuts: None,
+        }
+    }
+}
+
+impl ReasonReport {
+    /// The reason as it is reported.
+    #[must_use]
+    pub fn new(reason: &Reason) -> Self {
+        Self { code: reason.code(), message: reason.to_string() }
+    }
+}
+
+impl FlashReport {
+    fn new(counts: &Counts) -> Self {
+        let (typ_ms, max_ms) = modelled_ms(counts);
+        let Counts { erase_4k, erase_32k, erase_64k, pages_programmed, bytes_programmed, bytes_read } = *counts;
+        Self { erase_4k, erase_32k, erase_64k, pages_programmed, bytes_programmed, bytes_read, typ_ms, max_ms }
+    }
+}
+
+impl WindowReport {
+    fn new(counts: &Counts) -> Self {
+        let (typ_ms, max_ms) = modelled_ms(counts);
+        Self { erase_ops: counts.erases(), pages: counts.pages_programmed, typ_ms, max_ms }
+    }
+}
+
+impl KeptReport {
+    fn new(label: &str, region: Region, before: &NorMemory, after: &NorMemory) -> Self {
+        Self {
+            label: label.to_owned(),
+            offset: region.start().get(),
+            size: region.len_bytes(),
+            intact: before.bytes(region) == after.bytes(region),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What a simulated migration begins with: a flash, a board, and the migrator in its partition.
+
+use std::fmt;
+
+use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader};
+use bootswap_plan::Role;
+use device_sim::{Board, EspIdfConfig, FlashBuildError, FlashBuilder, McubootConfig, OldData, synthetic};
+use esp_idf_format::image::FlashSize;
+use esp_idf_format::otadata::OtaState;
+use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
+use flash_region::Region;
+use mcuboot_format::key::PublicKey;
+use nor_sim::NorMemory;
+use sha2::{Digest, Sha256};
+
+use crate::migration::OwnedMigration;
+
+/// Project name in the app descriptor of the migrator, by which the simulator knows it.
+pub const MIGRATOR_NAME: &str = "bootswap";
+/// Bytes of the simulated migrator's image: the budget of the real one with Wi-Fi and HTTP.
+const MIGRATOR_LEN_BYTES: u32 = 640 * 1024;
+/// Flash size of a synthetic device for which the migration names none.
+const DEFAULT_FLASH_LEN_BYTES: u32 = 4 * 1024 * 1024;
+/// Seed of everything that is made up.
+const SEED: u64 = 0xb007_50a9;
+
+/// A device before its migration.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// Its flash.
+    pub flash: NorMemory,
+    /// Its board.
+    pub board: Board,
+    /// The partition that the migrator is in.
+    pub running: Partition,
+}
+
+/// Why a scene cannot be set.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SceneError {
+    /// There is no partition table to lay the flash out by.
+    NoTable,
+    /// The partition table is not one.
+    Table(esp_idf_format::partition::PartitionTableError),
+    /// No partition is called like the one that the migrator is to run from, or none can be started.
+    NoRunning {
+        /// The label asked for.
+        label: Option<String>,
+    },
+    /// No real bootloader for this chip and flash size.
+    Bootloader(esp_idf_bootloaders::Error),
+    /// Something does not fit into the flash.
+    Build(FlashBuildError),
+    /// An image cannot be made.
+    Image(esp_idf_format::image::BuildError),
+    /// A bootloader is not one.
+    NotABootloader(esp_idf_format::image::ImageError),
+    /// The target bootloader or its map is not one.
+    Mcuboot(device_sim::UnknownMcuboot),
+    /// Embedded artifacts make no container.
+    Container(ContainerError),
+    /// An artifact is needed and not at hand.
+    NotAtHand {
+        /// Its name.
+        name: String,
+    },
+    /// NVS contents cannot be made.
+    Nvs(String),
+}
+
+impl Scene {
+    /// A device made up for the migration: the chip's real second-stage bootloader, the migration's
+    /// partition table, NVS contents, old data in every slot, and the migrator in its partition.
+    ///
+    /// # Errors
+    ///
+    /// A [`SceneError`] for what is missing or does not fit.
+    pub fn synthetic(migration: &OwnedMigration) -> Result<Self, SceneError> {
+        let table = migration.partition_table.as_deref().ok_or(SceneError::NoTable)?;
+        let partitions: Vec<Partition> =
+            PartitionTable::parse(table).map_err(SceneError::Table)?.iter().collect();
+        let running = pick(&partitions, migration.running.as_deref())?;
+        let flash_len_bytes = migration.flash_len_bytes.unwrap_or(DEFAULT_FLASH_LEN_BYTES);
+        let bootloader = esp_idf_bootloaders::bootloader(migration.chip, flash_len_bytes)
+            .map_err(SceneError::Bootloader)?;
+        let size = FlashSize::from_bytes(flash_len_bytes).unwrap_or(FlashSize::Mb4);
+        let mut builder = FlashBuilder::new(migration.chip, size)
+            .partitions(&partitions)
+            .bootloader(&bootloader)
+            .old_data(OldData::Noise { seed: SEED })
+            .app(running.label.as_str().unwrap_or_default(), &migrator_image(migration, &running)?);
+        if let Some(index) = running.ota_index() {
+            builder = builder.select_ota(index, OtaState::Undefined);
+        }
+        if let Some(nvs) = partitions.iter().find(|p| p.is_nvs()) {
+            builder = builder.data(nvs.region.start(), &nvs_contents(nvs.region)?);
+        }
+        let flash = builder.build().map_err(SceneError::Build)?;
+        let board = board(migration, &bootloader)?;
+        Ok(Self { flash, board, running })
+    }
+
+    /// A real device's dump, with the migrator put where `running` says, or where its otadata says.
+    ///
+    /// # Errors
+    ///
+    /// A [`SceneError`] for what is missing or does not fit.
+    pub fn from_dump(migration: &OwnedMigration, dump: &[u8], running: Region) -> Result<Self, SceneError> {
+        let at = |region: Region| {
+            let end = (region.end().get() as usize).min(dump.len());
+            dump.get(region.start().get() as usize..end).unwrap_or_default()
+        };
+        let table = at(Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
+        let table = PartitionTable::parse(table).map_err(SceneError::Table)?;
+        let running = table
+            .iter()
+            .find(|p| p.region == running)
+            .ok_or(SceneError::NoRunning { label: migration.running.clone() })?;
+        let mut flash = NorMemory::from_bytes(dump);
+        let image = migrator_image(migration, &running)?;
+        // An OTA erases the partition before it writes it.
+        let erased = vec![flash_region::ERASED; running.region.len_bytes() as usize];
+        flash.load(running.region.start(), &erased);
+        flash.load(running.region.start(), &image);
+        let area = migration.chip.bootloader_region();
+        let bootloader = at(area);
+        let board = board(migration, bootloader)?;
+        Ok(Self { flash, board, running })
+    }
+}
+
+/// The partition that the migrator runs from: the one asked for, else factory, else the first slot.
+fn pick(partitions: &[Partition], label: Option<&str>) -> Result<Partition, SceneError> {
+    let apps = || partitions.iter().filter(|p| p.is_app());
+    let found = match label {
+        Some(label) => apps().find(|p| p.label.as_str() == Some(label)),
+        None => apps().find(|p| p.is_factory()).or_else(|| apps().next()),
+    };
+    found.copied().ok_or_else(|| SceneError::NoRunning { label: label.map(str::to_owned) })
+}
+
+/// The simulated migrator: an image that every check passes, and behind it the embedded artifacts.
+fn migrator_image(migration: &OwnedMigration, running: &Partition) -> Result<Vec<u8>, SceneError> {
+    let embedded: Vec<_> = migration.artifacts.iter().filter(|a| a.url.is_none()).collect();
+    let payload: usize = embedded.iter().filter_map(|a| a.bytes.as_ref()).map(Vec::len).sum();
+    let directory = ContainerHeader::directory_len(embedded.len()) + 16 * (embedded.len() + 2);
+    let appended = if embedded.is_empty() { 0 } else { payload + directory };
+    let room = running.region.len_bytes().saturating_sub(u32::try_from(appended).unwrap_or(u32::MAX));
+    let len_bytes = MIGRATOR_LEN_BYTES.min(room);
+    let version = env!("CARGO_PKG_VERSION");
+    let mut image = synthetic::app(migration.chip, MIGRATOR_NAME, version, len_bytes, SEED)
+        .map_err(SceneError::Image)?;
+    if !embedded.is_empty() {
+        append_container(&mut image, &embedded)?;
+    }
+    Ok(image)
+}
+
+fn append_container(
+    image: &mut Vec<u8>,
+    embedded: &[&crate::migration::OwnedArtifact],
+) -> Result<(), SceneError> {
+    let align = CONTAINER_ALIGN_BYTES as usize;
+    image.resize(image.len().next_multiple_of(align), flash_region::ERASED);
+    let mut header = ContainerHeader::default();
+    let mut data = Vec::new();
+    let start = ContainerHeader::directory_len(embedded.len()).next_multiple_of(align);
+    for artifact in embedded {
+        let bytes = artifact
+            .bytes
+            .as_ref()
+            .ok_or_else(|| SceneError::NotAtHand { name: artifact.name.clone() })?;
+        let offset = u32::try_from(start + data.len()).unwrap_or(u32::MAX);
+        let len_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let entry = ContainerEntry::new(&artifact.name, offset, len_bytes, Sha256::digest(bytes).into())
+            .map_err(SceneError::Container)?;
+        let full = |_| SceneError::Container(ContainerError::TooMany { found: embedded.len() });
+        header.entries.push(entry).map_err(full)?;
+        data.extend_from_slice(bytes);
+        data.resize(data.len().next_multiple_of(align), flash_region::ERASED);
+    }
+    header.len_bytes = u32::try_from(start + data.len()).unwrap_or(u32::MAX);
+    let mut container = vec![flash_region::ERASED; start];
+    header.emit(&mut container).map_err(SceneError::Container)?;
+    container.extend(data);
+    image.extend(container);
+    Ok(())
+}
+
+/// The board: the old bootloader as it is, the target's if the migration has one.
+fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, SceneError> {
+    let mut board = Board::new(migration.chip)
+        .esp_idf(old, EspIdfConfig::default())
+        .map_err(SceneError::NotABootloader)?;
+    let bootloader = migration.artifact(Role::Bootloader).and_then(|a| a.bytes.as_deref());
+    if let (Some(map), Some(image)) = (&migration.mcuboot, bootloader) {
+        let config = McubootConfig {
+            primary: map.primary,
+            secondary: map.secondary,
+            scratch: map.scratch,
+            swap: map.swap,
+            max_align: map.max_align_bytes,
+            wants_load_header: true,
+            key: map.key_der.as_deref().and_then(|der| PublicKey::from_der(der).ok()),
+        };
+        board = board.mcuboot(image, config).map_err(SceneError::Mcuboot)?;
+    }
+    Ok(board)
+}
+
+/// NVS contents as an old firmware leaves them: Wi-Fi credentials and a setting of its own.
+fn nvs_contents(region: Region) -> Result<Vec<u8>, SceneError> {
+    let csv = "key,type,encoding,value\n\
+               nvs.net80211,namespace,,\n\
+               sta.ssid,data,string,fleet\n\
+               sta.pswd,data,string,correct horse battery staple\n\
+               settings,namespace,,\n\
+               boot_count,data,u32,1234\n";
+    esp_nvs_partition_tool::NvsPartition::try_from_str(csv)
+        .and_then(|nvs| nvs.generate_partition(region.len_bytes() as usize))
+        .map_err(|error| SceneError::Nvs(error.to_string()))
+}
+
+impl fmt::Display for SceneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTable => f.write_str(
+                "there is no partition table: name one with partitions in the migration, or give a dump with --flash",
+            ),
+            Self::Table(error) => write!(f, "the partition table is not usable: {error}"),
+            Self::NoRunning { label: Some(label) } => {
+                write!(f, "no app partition is labelled {label}; name another with running or --running")
+            }
+            Self::NoRunning { label: None } => f.write_str("the partition table has no app partition"),
+            Self::Bootloader(error) => write!(f, "no second-stage bootloader for the simulated device: {error}"),
+            Self::Build(error) => write!(f, "the simulated flash cannot be laid out: {error}"),
+            Self::Image(error) => write!(f, "the simulated migrator cannot be built: {error}"),
+            Self::NotABootloader(error) => write!(f, "the device's bootloader is damaged: {error}"),
+            Self::Mcuboot(error) => write!(f, "the target bootloader is not usable: {error}"),
+            Self::Container(error) => write!(f, "embedded artifacts: {error}"),
+            Self::NotAtHand { name } => {
+                write!(f, "{name} is not at hand: name its file in the migration, or use --online")
+            }
+            Self::Nvs(error) => write!(f, "NVS contents cannot be made: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SceneError {}

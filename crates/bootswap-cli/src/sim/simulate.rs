@@ -1,0 +1,125 @@
+//! `bootswap simulate`: a migration on a simulated device, from a dump or made up.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use bootswap_plan::Role;
+use esp_idf_format::partition::{PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
+use flash_region::{Region, SECTOR_BYTES};
+
+use super::life::{Ending, Settings, run};
+use super::report::Report;
+use super::story::Story;
+use super::summary::Summary;
+use super::{Lab, Run, Scene, SceneError};
+use crate::args::{SimulateArgs, Until};
+use crate::migration::OwnedMigration;
+use crate::{Failure, Verdict};
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// [`Failure`] where the input is not usable; that a migration is refused or fails is no failure of the
+/// command but its [`Verdict`].
+pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
+    let mut migration = crate::migration::load(&args.migration)?;
+    if args.running.is_some() {
+        migration.running.clone_from(&args.running);
+    }
+    let scene = match &args.flash {
+        Some(path) => {
+            let dump = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+            let facts = crate::facts::from_flash(migration.chip, &dump, migration.running.as_deref(), path)?;
+            Scene::from_dump(&migration, &dump, facts.running).map_err(scene_failure)?
+        }
+        None => Scene::synthetic(&migration).map_err(scene_failure)?,
+    };
+    let story = RefCell::new(Story::on_stderr());
+    let run = live(&migration, &scene, args.online, args.faults.clone(), args.until, &story)?;
+    if let Some(path) = &args.out {
+        write(path, &run.after.to_bytes())?;
+    }
+    let report = Report::new(&run, &kept(&migration, &scene));
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
+    } else {
+        print!("{}", Summary { report: &report, baseline: None });
+    }
+    Ok(verdict(&run))
+}
+
+/// Whether the run did what it was for.
+#[must_use]
+pub fn verdict(run: &Run) -> Verdict {
+    match run.ending {
+        Ending::TargetRunning { .. } => Verdict::Safe,
+        _ => Verdict::Unsafe,
+    }
+}
+
+/// Opens the lab and lives through the migration.
+///
+/// # Errors
+///
+/// Where an artifact is missing or no server can be started.
+pub fn live(
+    migration: &OwnedMigration,
+    scene: &Scene,
+    online: bool,
+    faults: Vec<bootswap_serve::Fault>,
+    until: Until,
+    story: &RefCell<Story>,
+) -> Result<Run, Failure> {
+    let missing = migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
+    if let Some(artifact) = missing {
+        return Err(scene_failure(SceneError::NotAtHand { name: artifact.name.clone() }));
+    }
+    let lab = if online {
+        Lab::online(migration)
+    } else {
+        Lab::open(migration, faults, None).map_err(|error| {
+            Failure::input(
+                format_args!("the loopback server does not start: {error}"),
+                "check that loopback connections are allowed",
+            )
+        })?
+    };
+    Ok(run(scene, &lab, Settings { until, staging_memory_len_bytes: 0 }, story))
+}
+
+/// What has to stay as it is until the reset into the new bootloader: everything of the owner's that no
+/// artifact is meant for.
+#[must_use]
+pub fn kept(migration: &OwnedMigration, scene: &Scene) -> Vec<(String, Region)> {
+    let table = Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES);
+    let bytes = scene.flash.bytes(table);
+    let partitions: Vec<_> = PartitionTable::parse(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
+    let mut kept = vec![("partition table".to_owned(), Region::clamped(TABLE_ADDR, SECTOR_BYTES))];
+    kept.extend(partitions.iter().filter(|p| !p.is_app()).map(|p| (p.label.to_string(), p.region)));
+    let image = scene.flash.bytes(scene.running.region);
+    if let Ok(info) = esp_idf_format::image::verify(&image) {
+        let code = scene.running.region.prefix(info.total_len_bytes);
+        kept.push(("the running migrator".to_owned(), code));
+    }
+    kept.retain(|(_, region)| {
+        let meant = |dest: Option<Region>| dest.is_some_and(|dest| dest.overlaps(*region));
+        !migration.artifacts.iter().any(|artifact| artifact.role == Role::Other && meant(artifact.dest))
+    });
+    kept
+}
+
+/// Writes a file.
+///
+/// # Errors
+///
+/// [`Failure`] naming the file.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| Failure::file("write", path, &error))
+}
+
+/// A scene that cannot be set is bad input.
+#[must_use]
+pub fn scene_failure(error: SceneError) -> Failure {
+    Failure::input(error, "see `bootswap simulate --help` and the migration file's documentation")
+}

@@ -1,0 +1,76 @@
+//! Tells what happens on a simulated device, as a serial console would, and draws progress.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use bootswap_engine::Event;
+use indicatif::{ProgressBar, ProgressStyle};
+use nor_sim::{Clock, Modelled};
+
+/// Who tells the story: lines to stderr, a progress bar if that is a terminal.
+#[derive(Debug)]
+pub struct Story {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    interactive: bool,
+}
+
+impl Story {
+    /// A story told on stderr.
+    #[must_use]
+    pub fn on_stderr() -> Self {
+        Self { quiet: false, bar: None, interactive: std::io::stderr().is_terminal() }
+    }
+
+    /// A story told to nobody.
+    #[must_use]
+    pub const fn silent() -> Self {
+        Self { quiet: true, bar: None, interactive: false }
+    }
+
+    /// A line of the device itself: ROM, bootloaders, and what the simulator has to say.
+    pub fn line(&mut self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// An event of the migrator.
+    pub fn event(&mut self, clock: &Clock, event: &Event<'_>) {
+        if self.quiet {
+            return;
+        }
+        if let Event::Progress { done_bytes, total_bytes, .. } = event {
+            self.progress(*done_bytes, *total_bytes);
+            return;
+        }
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.line(&format!("I ({}) bootswap: {event}", stamp_ms(clock.now())));
+    }
+
+    fn progress(&mut self, done_bytes: u32, total_bytes: Option<u32>) {
+        if !self.interactive {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new(u64::from(total_bytes.unwrap_or(0)));
+            if let Ok(style) = ProgressStyle::with_template("  {bar:40} {bytes}/{total_bytes} {bytes_per_sec}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        bar.set_position(u64::from(done_bytes));
+    }
+}
+
+/// Modelled milliseconds: flash operations, reads, and waits.
+pub fn stamp_ms(now: Modelled) -> u64 {
+    (now.busy_us.typ + now.read_us) / 1000
+}
