@@ -100,7 +100,7 @@ impl Answer {
         let mut answer = match due(Aspect::Subject) {
             Some(FaultKind::Status(code)) => Self::plain(status(*code)),
             Some(FaultKind::Html) => Self::typed(StatusCode::OK, HTML, LOGIN_PAGE),
-            Some(FaultKind::Empty) => Self::typed(StatusCode::OK, OCTETS, ""),
+            Some(FaultKind::Empty) => Self::octets(StatusCode::OK, Arc::<[u8]>::default().into()),
             Some(FaultKind::Redirect(hops)) => Self::redirection(request, hops.saturating_sub(1)),
             Some(FaultKind::RedirectLoop) => Self::see(request.raw_path.clone()),
             _ => match store.find(&request.path) {
@@ -136,26 +136,21 @@ impl Answer {
 
     fn file(request: &Request, file: &File, etag: String, fault: Option<&FaultKind>) -> Self {
         let modified = timestamp(file.modified());
-        if is_not_modified(request, &etag, modified) {
-            let mut answer = Self::typed(StatusCode::NOT_MODIFIED, OCTETS, "");
-            answer.headers.push(("ETag", etag));
-            return answer;
-        }
+        let not_modified = is_not_modified(request, &etag, modified);
+        let range = request.range.as_deref().filter(|_| {
+            fault != Some(&FaultKind::RangeIgnored)
+                && request.method == Method::Get
+                && range_holds(request, &etag, modified)
+        });
+        let mut validators = vec![("ETag", etag)];
+        validators.extend(modified.and_then(http_date).map(|date| ("Last-Modified", date)));
+
         let bytes = Arc::clone(file.bytes());
         let total_bytes = bytes.len() as u64;
-        let knows_ranges = fault != Some(&FaultKind::RangeIgnored);
-        let selection = match &request.range {
-            Some(range)
-                if knows_ranges
-                    && request.method == Method::Get
-                    && range_holds(request, &etag, modified) =>
-            {
-                select(range, total_bytes)
-            }
-            _ => Selection::Whole,
-        };
+        let selection = range.map_or(Selection::Whole, |range| select(range, total_bytes));
         let mut answer = match selection {
-            Selection::Whole => Self::new(StatusCode::OK, OCTETS, bytes.into()),
+            _ if not_modified => Self::new(StatusCode::NOT_MODIFIED, Arc::<[u8]>::default().into()),
+            Selection::Whole => Self::octets(StatusCode::OK, bytes.into()),
             Selection::Part(asked) => {
                 let sent =
                     if fault.is_some() { misplaced(&asked, total_bytes) } else { asked.clone() };
@@ -164,24 +159,20 @@ impl Answer {
                 let content_range =
                     format!("bytes {}-{}/{total_bytes}", claimed.start, claimed.end - 1);
                 let range = index(sent.start)..index(sent.end);
-                let mut answer =
-                    Self::new(StatusCode::PARTIAL_CONTENT, OCTETS, Body { bytes, range });
+                let mut answer = Self::octets(StatusCode::PARTIAL_CONTENT, Body { bytes, range });
                 answer.headers.push(("Content-Range", content_range));
                 answer
             }
             Selection::Unsatisfiable => {
                 let mut answer = Self::plain(StatusCode::RANGE_NOT_SATISFIABLE);
                 answer.headers.push(("Content-Range", format!("bytes */{total_bytes}")));
-                answer
+                return answer;
             }
         };
-        if knows_ranges {
+        if fault != Some(&FaultKind::RangeIgnored) && !not_modified {
             answer.headers.push(("Accept-Ranges", "bytes".to_owned()));
         }
-        if let Some(date) = modified.and_then(http_date) {
-            answer.headers.push(("Last-Modified", date));
-        }
-        answer.headers.push(("ETag", etag));
+        answer.headers.append(&mut validators);
         answer
     }
 
@@ -212,13 +203,21 @@ impl Answer {
     }
 
     fn typed(status: StatusCode, content_type: &str, body: &str) -> Self {
-        Self::new(status, content_type, Arc::<[u8]>::from(body.as_bytes()).into())
+        let mut answer = Self::new(status, Arc::<[u8]>::from(body.as_bytes()).into());
+        answer.headers.push(("Content-Type", content_type.to_owned()));
+        answer
     }
 
-    fn new(status: StatusCode, content_type: &str, body: Body) -> Self {
+    fn octets(status: StatusCode, body: Body) -> Self {
+        let mut answer = Self::new(status, body);
+        answer.headers.push(("Content-Type", "application/octet-stream".to_owned()));
+        answer
+    }
+
+    fn new(status: StatusCode, body: Body) -> Self {
         Self {
             status,
-            headers: vec![("Content-Type", content_type.to_owned())],
+            headers: Vec::new(),
             body,
             head_only: false,
             framing: Framing::Length,
@@ -227,7 +226,6 @@ impl Answer {
     }
 }
 
-const OCTETS: &str = "application/octet-stream";
 const HTML: &str = "text/html; charset=utf-8";
 const LOGIN_PAGE: &str = "<!DOCTYPE html>
 <html><head><title>Welcome</title></head>
