@@ -35,23 +35,24 @@ impl TestCounts {
 
 #[derive(Debug)]
 struct Step {
-    name: &'static str,
+    name: String,
     took: Duration,
-    /// Why it failed.
-    failure: Option<String>,
+    outcome: Outcome,
 }
 
-#[derive(Debug)]
-struct Missing {
-    what: String,
-    why: String,
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    /// With the reason.
+    Failed(String),
+    /// Something was not to be had; with what is thereby not done, and the reason.
+    Missing(String, String),
 }
 
 /// The steps of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     steps: Vec<Step>,
-    missing: Vec<Missing>,
     pub(crate) tests: TestCounts,
 }
 
@@ -61,52 +62,61 @@ impl Report {
     pub(crate) fn step(&mut self, name: &'static str, work: impl FnOnce(&mut Self) -> Result<()>) {
         eprintln!("\n=== {name}");
         let start = Instant::now();
-        let failure = work(self).err().map(|error| format!("{error:#}"));
-        if let Some(failure) = &failure {
-            eprintln!("{name} failed: {failure}");
-        }
-        self.steps.push(Step { name, took: start.elapsed(), failure });
+        let outcome = match work(self) {
+            Ok(()) => Outcome::Passed,
+            Err(error) => {
+                eprintln!("{name} failed: {error:#}");
+                Outcome::Failed(format!("{error:#}"))
+            }
+        };
+        self.steps.push(Step { name: name.to_owned(), took: start.elapsed(), outcome });
     }
 
     /// Gets something that later steps need; where it cannot be had, notes what is thereby not done.
     pub(crate) fn obtain<T>(
         &mut self,
-        name: &'static str,
+        name: &str,
         lost_without: &str,
         get: impl FnOnce() -> Result<T>,
     ) -> Option<T> {
-        eprintln!("\n=== getting {name}");
-        match get() {
-            Ok(value) => Some(value),
+        let name = format!("getting {name}");
+        eprintln!("\n=== {name}");
+        let start = Instant::now();
+        let (value, outcome) = match get() {
+            Ok(value) => (Some(value), Outcome::Passed),
             Err(error) => {
-                self.not_done(lost_without, &format!("{name}: {error:#}"));
-                None
+                eprintln!("NOT DONE: {lost_without}: {name} failed: {error:#}");
+                (None, Outcome::Missing(lost_without.to_owned(), format!("{error:#}")))
             }
-        }
-    }
-
-    /// Notes something that cannot be done here.
-    fn not_done(&mut self, what: &str, why: &str) {
-        eprintln!("NOT DONE: {what}, because of {why}");
-        self.missing.push(Missing { what: what.to_owned(), why: why.to_owned() });
+        };
+        self.steps.push(Step { name, took: start.elapsed(), outcome });
+        value
     }
 
     /// Whether nothing failed of what was done.
     pub(crate) fn succeeded(&self) -> bool {
-        self.steps.iter().all(|step| step.failure.is_none()) && self.tests.failed == 0
+        self.count(|outcome| matches!(outcome, Outcome::Failed(_))) == 0
     }
 
     /// The exit status of the whole run.
     pub(crate) fn exit_code(&self) -> ExitCode {
         if self.succeeded() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+
+    fn count(&self, is_counted: impl Fn(&Outcome) -> bool) -> usize {
+        self.steps.iter().filter(|step| is_counted(&step.outcome)).count()
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Step { name, took, failure } in &self.steps {
-            let outcome = if failure.is_none() { "ok" } else { "FAILED" };
-            writeln!(f, "{outcome:8} {name:40} {:6.1} s", took.as_secs_f64())?;
+        for Step { name, took, outcome } in &self.steps {
+            let word = match outcome {
+                Outcome::Passed => "ok",
+                Outcome::Failed(_) => "FAILED",
+                Outcome::Missing(..) => "MISSING",
+            };
+            writeln!(f, "{word:8} {name:40} {:6.1} s", took.as_secs_f64())?;
         }
         let TestCounts { passed, failed, ignored, filtered_out } = self.tests;
         writeln!(f, "\ntests: {passed} passed, {failed} failed")?;
@@ -116,22 +126,22 @@ impl fmt::Display for Report {
         if filtered_out > 0 {
             writeln!(f, "{filtered_out} tests were left out because of what is missing")?;
         }
-        for Step { name, failure, .. } in &self.steps {
-            if let Some(failure) = failure {
-                writeln!(f, "\nFAILED: {name}: {failure}")?;
+        for Step { name, outcome, .. } in &self.steps {
+            match outcome {
+                Outcome::Passed => {}
+                Outcome::Failed(why) => writeln!(f, "\nFAILED: {name}: {why}")?,
+                Outcome::Missing(what, why) => {
+                    writeln!(f, "\nNOT DONE: {what}\n  because {name} failed: {why}")?;
+                }
             }
         }
-        for Missing { what, why } in &self.missing {
-            writeln!(f, "\nNOT DONE: {what}\n  because of {why}")?;
-        }
-        let failures = self.steps.iter().filter(|step| step.failure.is_some()).count();
-        match (failures, self.missing.len()) {
+        let failures = self.count(|outcome| matches!(outcome, Outcome::Failed(_)));
+        let missing = self.count(|outcome| matches!(outcome, Outcome::Missing(..)));
+        match (failures, missing) {
             (0, 0) => write!(f, "\neverything passed"),
-            (0, missing) => {
-                write!(f, "\nall that could be done passed; {missing} could not be done")
-            }
-            (failures, 0) => write!(f, "\n{failures} failed"),
-            (failures, missing) => write!(f, "\n{failures} failed, {missing} could not be done"),
+            (0, _) => write!(f, "\nall that could be done passed; {missing} could not be done"),
+            (_, 0) => write!(f, "\n{failures} failed"),
+            (_, _) => write!(f, "\n{failures} failed, {missing} could not be done"),
         }
     }
 }
@@ -176,7 +186,10 @@ mod tests {
         assert_eq!(got, None);
         let text = report.to_string();
         assert!(report.succeeded());
-        assert!(text.contains("NOT DONE: the comparison\n  because of tool: no network"), "{text}");
+        assert!(
+            text.contains("NOT DONE: the comparison\n  because getting tool failed: no network"),
+            "{text}"
+        );
         assert!(text.ends_with("1 could not be done"), "{text}");
     }
 }
