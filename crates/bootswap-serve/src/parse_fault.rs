@@ -84,6 +84,30 @@ impl fmt::Display for FaultError {
 
 impl std::error::Error for FaultError {}
 
+impl Fault {
+    /// The text form in a few lines, for the help of a command line.
+    pub const HELP: &str = "\
+[/PATH:]KIND[=NUMBER][+KIND...][*TIMES], for example /app_upd.bin:drop=13000*2
+  none               serve as usual, to let requests pass before the next rule
+  status=CODE        answer with that status
+  html               answer 200 with a login page
+  empty              answer 200 with an empty body
+  redirect=N         redirect N times, then serve
+  redirect-loop      redirect for ever
+  range-ignored      answer 200 with the whole file to a range
+  range-wrong        answer a range with another, and say so
+  range-misplaced    answer a range with another, and do not say so
+  etag-changes       give every answer another entity tag
+  corrupt[=OFFSET]   flip one bit of the file
+  oversize=N         put N bytes behind the file
+  no-length          end the body with the connection
+  chunked            send the body in chunks, without its length
+  drop[=N]           reset the connection behind N body bytes, or instead of an answer
+  stall[=N]          go silent behind N body bytes, or instead of an answer
+  truncate=N         close the connection behind N body bytes
+The first rule that concerns the path and is not used up applies.";
+}
+
 impl FromStr for Fault {
     type Err = FaultError;
 
@@ -263,6 +287,16 @@ mod tests {
             };
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn the_help_knows_every_kind_in_order() {
+        let named: Vec<_> = Fault::HELP
+            .lines()
+            .filter_map(|line| line.strip_prefix("  "))
+            .filter_map(|line| line.split([' ', '=', '[']).next())
+            .collect();
+        assert_eq!(named, FaultKind::NAMES);
     }
 
     fn any_kind() -> impl Strategy<Value = FaultKind> {
