@@ -1,1 +1,87 @@
-//! placeholder
+//! What MCUboot does at boot, as a model: what it runs, what it refuses, and what it destroys.
+//!
+//! ```text
+//! flash + BootConfig ── boot() ──> BootOutcome: Run, Nothing or Crash
+//!                         │
+//!                         └──> BootEvent, BootEvent, ...   what MCUboot would log
+//! ```
+//!
+//! The model is true to bootutil in mcu-tools/mcuboot with the configuration of its Espressif port: it
+//! reads, erases and programs the same flash in the same order, so that power can be cut anywhere and
+//! the next [`boot`] finds what the next boot of a device would. That includes what goes wrong there. A
+//! migration that ends in flash which MCUboot erases, or over which it crashes, is to be seen here first.
+//!
+//! Every function names the one of bootutil that it stands for, with the path in that repository.
+//!
+//! # What is done, by kind of swap
+//!
+//! | | primary must have a header | old image afterwards | at a cut |
+//! | --- | --- | --- | --- |
+//! | scratch | no | in the secondary | resumes |
+//! | move | yes | in the secondary | resumes |
+//! | offset | yes | in the secondary, from its start | resumes |
+//! | overwrite | no | gone | begins anew |
+//!
+//! # What is left out
+//!
+//! Encrypted and compressed images, several images, direct XIP, RAM load, bootstrap, downgrade
+//! prevention, the security counter, serial recovery; and what follows the jump, see [`RunningImage`].
+//! An image that is malformed in ways that no tool produces may be refused here and not there, see
+//! [`mcuboot_format::ImageValidator`]. Where MCUboot runs off the end of its tables, it does here what
+//! its tables hold up to there, and then [`Crash`]es; there, it does what the memory behind makes it do.
+//!
+//! # Power-fail safety
+//!
+//! Any flash error ends [`boot`] at once and is returned, nothing is tried again and nothing is cleaned
+//! up: a power cut is such an error. What flash may look like then, and why the next boot copes, stands
+//! with each function that writes.
+//!
+//! # Memory
+//!
+//! Nothing is allocated. One buffer of 1 KiB is on the stack, and an [`mcuboot_format::ImageValidator`].
+#![no_std]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+#[cfg(test)]
+extern crate std;
+
+mod application;
+mod areas;
+mod config;
+mod decide;
+mod event;
+mod headers;
+mod loader;
+mod outcome;
+mod progress;
+mod swap;
+mod trailers;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+pub use application::{confirm, request_swap};
+pub use areas::AreaName;
+pub use config::{BootConfig, ConfigError, FlashMap};
+pub use decide::{StatusSource, status_source_in_place, status_source_scratch, swap_type};
+pub use event::BootEvent;
+pub use outcome::{BootOutcome, Crash, RunningImage, Unbootable};
+
+use embedded_storage::nor_flash::NorFlash;
+
+/// Boots once, from reset to the jump into an image, or to where it goes no further.
+///
+/// `observer` is told what happens as it happens, so that it knows how far a boot came whose power was
+/// cut. The flash must read single bytes, program what the config says is the write unit, and erase
+/// sectors of 4 KiB.
+///
+/// # Errors
+/// The first error of the flash. Everything that MCUboot itself does wrong is an outcome.
+pub fn boot<F: NorFlash>(
+    flash: &mut F,
+    config: &BootConfig,
+    observer: &mut impl FnMut(BootEvent),
+) -> Result<BootOutcome, F::Error> {
+    loader::Loader::new(flash, config, observer).boot()
+}

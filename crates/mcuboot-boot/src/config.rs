@@ -1,0 +1,195 @@
+//! What was compiled into a bootloader.
+
+use core::fmt;
+
+use flash_region::{Region, SECTOR_BYTES};
+use mcuboot_format::key::PublicKey;
+use mcuboot_format::trailer::{TrailerConfig, TrailerError, TrailerLayout};
+use mcuboot_format::{SlotLimits, SwapKind};
+
+use crate::AreaName;
+
+/// Where a bootloader's slots are. It is compiled in: nothing in flash says so.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct FlashMap {
+    /// The slot that images run from.
+    pub primary: Region,
+    /// The slot that new images are put into.
+    pub secondary: Region,
+    /// Where sectors wait while they are exchanged; only [`SwapKind::Scratch`] uses it.
+    pub scratch: Option<Region>,
+}
+
+/// A bootloader: its slots and trailers, checked to make sense together.
+///
+/// It is that of Espressif's port (boot/espressif in mcu-tools/mcuboot, `mcuboot_config.h`) but for what
+/// the fields say: one image, the primary slot validated at every boot, no bootstrap, no downgrade
+/// prevention, no encryption, no serial recovery, sectors of 4 KiB.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BootConfig {
+    primary: TrailerLayout,
+    secondary: TrailerLayout,
+    scratch: Option<TrailerLayout>,
+    trailer: TrailerConfig,
+    key: Option<PublicKey>,
+}
+
+impl BootConfig {
+    /// A bootloader with those slots, which upgrades as `trailer.swap` says.
+    ///
+    /// The slots need not be of a size that it can swap. It then does what MCUboot does: says so, and
+    /// boots what is in the primary.
+    ///
+    /// # Errors
+    /// Every variant of [`ConfigError`].
+    pub fn new(map: FlashMap, trailer: TrailerConfig) -> Result<Self, ConfigError> {
+        let scratch = match (trailer.swap, map.scratch) {
+            (SwapKind::Scratch, None) => return Err(ConfigError::NoScratch),
+            (SwapKind::Scratch, Some(area)) => Some(area),
+            _ => None,
+        };
+        let areas = [
+            (AreaName::Primary, Some(map.primary)),
+            (AreaName::Secondary, Some(map.secondary)),
+            (AreaName::Scratch, scratch),
+        ];
+        let present = areas.into_iter().filter_map(|(area, region)| Some((area, region?)));
+        for (area, region) in present.clone() {
+            if region.is_empty() || !region.is_aligned(SECTOR_BYTES) {
+                return Err(ConfigError::NotWholeSectors { area, region });
+            }
+            let earlier = present.clone().take_while(|(other, _)| *other != area);
+            for (other, other_region) in earlier {
+                if region.overlaps(other_region) {
+                    return Err(ConfigError::Overlap { area, region, other, other_region });
+                }
+            }
+        }
+        let slot = |area, region| {
+            TrailerLayout::new(region, trailer)
+                .map_err(|error| ConfigError::Trailer { area, error })
+        };
+        let scratch_layout = |region| {
+            TrailerLayout::scratch(region, trailer)
+                .map_err(|error| ConfigError::Trailer { area: AreaName::Scratch, error })
+        };
+        Ok(Self {
+            primary: slot(AreaName::Primary, map.primary)?,
+            secondary: slot(AreaName::Secondary, map.secondary)?,
+            scratch: scratch.map(scratch_layout).transpose()?,
+            trailer,
+            key: None,
+        })
+    }
+
+    /// The bootloader with a key: it takes no image but those signed with it.
+    #[must_use]
+    pub fn with_key(self, key: PublicKey) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// The key that the bootloader holds, if any.
+    #[must_use]
+    pub const fn key(&self) -> Option<&PublicKey> {
+        self.key.as_ref()
+    }
+
+    /// How the bootloader upgrades.
+    #[must_use]
+    pub const fn swap(&self) -> SwapKind {
+        self.trailer.swap
+    }
+
+    /// Where the trailer of that area has its fields; `None` for a scratch area that is not used.
+    #[must_use]
+    pub const fn layout(&self, area: AreaName) -> Option<&TrailerLayout> {
+        match area {
+            AreaName::Primary => Some(&self.primary),
+            AreaName::Secondary => Some(&self.secondary),
+            AreaName::Scratch => self.scratch.as_ref(),
+        }
+    }
+
+    /// What the bootloader's slots allow an image.
+    #[must_use]
+    pub fn limits(&self) -> SlotLimits {
+        SlotLimits::new(&self.primary, &self.secondary, SECTOR_BYTES)
+    }
+
+    pub(crate) const fn trailer(&self) -> TrailerConfig {
+        self.trailer
+    }
+
+    pub(crate) const fn slot_sectors(&self, slot: AreaName) -> u32 {
+        match self.layout(slot) {
+            Some(layout) => layout.slot().len_bytes() / SECTOR_BYTES,
+            None => 0,
+        }
+    }
+
+    /// First sector of the slot that holds part of the trailer (`boot_get_first_trailer_sector`,
+    /// boot/bootutil/src/swap_scratch.c).
+    pub(crate) const fn first_trailer_sector(&self, slot: AreaName) -> u32 {
+        match self.layout(slot) {
+            Some(layout) => layout.offset_bytes() / SECTOR_BYTES,
+            None => 0,
+        }
+    }
+}
+
+/// Why slots and trailers make no bootloader.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Swap using scratch has no scratch area.
+    NoScratch,
+    /// An area is empty, or does not begin and end with a sector.
+    NotWholeSectors {
+        /// Which.
+        area: AreaName,
+        /// Where it is.
+        region: Region,
+    },
+    /// Two areas share flash.
+    Overlap {
+        /// The later of the two in the order of [`AreaName`].
+        area: AreaName,
+        /// Where it is.
+        region: Region,
+        /// The other.
+        other: AreaName,
+        /// Where that is.
+        other_region: Region,
+    },
+    /// The trailer of an area does not work out.
+    Trailer {
+        /// Which.
+        area: AreaName,
+        /// What is wrong with it.
+        error: TrailerError,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoScratch => f.write_str("swap using scratch needs a scratch area"),
+            Self::NotWholeSectors { area, region } => {
+                write!(f, "{area} {region} is not made of whole sectors of {SECTOR_BYTES:#x} bytes")
+            }
+            Self::Overlap { area, region, other, other_region } => {
+                write!(f, "{area} {region} overlaps {other} {other_region}")
+            }
+            Self::Trailer { area, error } => write!(f, "{area}: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Trailer { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}

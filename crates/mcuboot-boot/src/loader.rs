@@ -1,0 +1,224 @@
+//! One boot, from reset to the jump (`context_boot_go`, boot/bootutil/src/loader.c).
+//!
+//! ```text
+//! read headers ─ slots of a size that can be swapped? ─ where may progress be? ─ read it
+//!    │ interrupted: complete the swap                    │ not: what do the trailers ask for?
+//!    │                                                   │ validate the secondary: erase or swap
+//!    └──────────────────── validate the primary: run it, or nothing ────────────────┘
+//! ```
+
+use embedded_storage::nor_flash::NorFlash;
+use mcuboot_format::SwapKind;
+use mcuboot_format::trailer::{Flag, SwapType};
+
+use crate::areas::{Areas, Step, Stop};
+use crate::headers::{Need, SlotHeader};
+use crate::progress::Progress;
+use crate::{
+    AreaName, BootConfig, BootEvent, BootOutcome, Crash, RunningImage, StatusSource, decide,
+};
+
+/// A boot under way (`struct boot_loader_state`, boot/bootutil/src/bootutil_priv.h).
+pub(crate) struct Loader<'a, F, O> {
+    pub(crate) areas: Areas<'a, F>,
+    observer: &'a mut O,
+    /// Primary and secondary.
+    pub(crate) headers: [SlotHeader; 2],
+    /// Where in the secondary swap using offset found the image.
+    pub(crate) secondary_offset: u32,
+    /// Bytes of the unprotected TLVs, primary and secondary; swap using offset needs them.
+    pub(crate) tlv_sizes: [u16; 2],
+}
+
+/// What there is to do after the slots were looked at.
+enum Action {
+    /// Boot the primary.
+    Boot,
+    /// A swap.
+    Swap(SwapType, Progress),
+    /// Keep the primary although a swap had been started, because the secondary is invalid.
+    Keep,
+}
+
+impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
+    pub(crate) fn new(flash: &'a mut F, config: &'a BootConfig, observer: &'a mut O) -> Self {
+        Self {
+            areas: Areas::new(flash, config),
+            observer,
+            headers: [SlotHeader::UNREAD; 2],
+            secondary_offset: 0,
+            tlv_sizes: [0; 2],
+        }
+    }
+
+    pub(crate) fn report(&mut self, event: BootEvent) {
+        (self.observer)(event);
+    }
+
+    /// Boots.
+    pub(crate) fn boot(mut self) -> Result<BootOutcome, F::Error> {
+        match self.go() {
+            Ok(outcome) => Ok(outcome),
+            Err(Stop::Crash(why)) => Ok(BootOutcome::Crash(why)),
+            Err(Stop::Flash(error)) => Err(error),
+        }
+    }
+
+    fn go(&mut self) -> Step<BootOutcome, F::Error> {
+        self.read_headers()?;
+        let (swapped, resumed) = if self.slots_compatible() {
+            self.update()?
+        } else {
+            self.report(BootEvent::SlotsIncompatible);
+            (SwapType::None, false)
+        };
+        Ok(match self.validate(AreaName::Primary)? {
+            Ok(header) => {
+                let slot = self.areas.layout(AreaName::Primary)?.slot();
+                BootOutcome::Run(RunningImage { header, slot, swapped, resumed })
+            }
+            Err(why) => BootOutcome::Nothing(why),
+        })
+    }
+
+    /// Swaps, completes a swap, or finds that there is none (`boot_prepare_image_for_update`, and what
+    /// `context_boot_go` makes of it). The result is what was swapped, and whether that had begun at an
+    /// earlier boot.
+    fn update(&mut self) -> Step<(SwapType, bool), F::Error> {
+        let swap = self.areas.config.swap();
+        let mut progress = self.read_progress()?;
+        let started = !progress.is_start(swap);
+        let need = if started { Need::Both } else { Need::Primary };
+        if swap != SwapKind::Overwrite && !self.read_headers_during(&progress, need)? {
+            self.report(BootEvent::HeadersUnreadable);
+            return Ok((SwapType::None, false));
+        }
+        let swapped = if started {
+            self.complete_swap(&mut progress)?
+        } else {
+            match self.choose(progress)? {
+                Action::Boot => return Ok((SwapType::None, false)),
+                Action::Swap(swap_type, mut progress) => {
+                    self.perform_swap(swap_type, &mut progress)?;
+                    swap_type
+                }
+                Action::Keep => {
+                    self.report(BootEvent::KeptPrimary);
+                    self.set_image_ok()?;
+                    SwapType::None
+                }
+            }
+        };
+        self.read_headers()?;
+        Ok((swapped, started))
+    }
+
+    /// Whether the slots are of sizes that can be swapped, given that all sectors are alike
+    /// (`boot_slots_compatible`, boot/bootutil/src/swap_scratch.c, swap_move.c and swap_offset.c).
+    fn slots_compatible(&self) -> bool {
+        let config = self.areas.config;
+        let primary = config.slot_sectors(AreaName::Primary);
+        let secondary = config.slot_sectors(AreaName::Secondary);
+        let most = config.trailer().max_sectors;
+        match config.swap() {
+            SwapKind::Scratch | SwapKind::Overwrite => primary == secondary && primary <= most,
+            SwapKind::Move => (primary == secondary || primary == secondary + 1) && primary <= most,
+            SwapKind::Offset => {
+                (primary == secondary || primary + 1 == secondary) && primary <= most
+            }
+        }
+    }
+
+    /// Finds out whether a swap was interrupted, and how far it had come.
+    fn read_progress(&mut self) -> Step<Progress, F::Error> {
+        let swap = self.areas.config.swap();
+        let other = match swap {
+            SwapKind::Overwrite => return Ok(Progress::start(swap)),
+            SwapKind::Scratch => AreaName::Scratch,
+            SwapKind::Move | SwapKind::Offset => AreaName::Secondary,
+        };
+        let primary = self.areas.trailer(AreaName::Primary)?;
+        self.report(BootEvent::Trailer { area: AreaName::Primary, state: primary });
+        let second = self.areas.trailer(other)?;
+        self.report(BootEvent::Trailer { area: other, state: second });
+        let source = match swap {
+            SwapKind::Scratch => decide::status_source_scratch(&primary, &second),
+            _ => decide::status_source_in_place(&primary, &second),
+        };
+        self.report(BootEvent::StatusSource(source));
+        let area = match source {
+            StatusSource::None => return Ok(Progress::start(swap)),
+            StatusSource::Scratch => AreaName::Scratch,
+            StatusSource::Primary => AreaName::Primary,
+        };
+        let (progress, gap) = self.areas.progress(area, source)?;
+        if gap {
+            self.report(BootEvent::InconsistentStatus);
+        }
+        Ok(progress)
+    }
+
+    /// Decides what to do when no step of a swap is done yet; erases what is invalid.
+    fn choose(&mut self, progress: Progress) -> Step<Action, F::Error> {
+        let requested = progress.swap_type();
+        if requested == Ok(SwapType::None) {
+            let swap_type = self.swap_type()?;
+            if swap_type == SwapType::None
+                || !self.validate_secondary(&progress, Some(swap_type))?
+            {
+                return Ok(Action::Boot);
+            }
+            let progress = Progress { swap_type: swap_type as u8, ..progress };
+            return Ok(Action::Swap(swap_type, progress));
+        }
+        // A trailer was made for a swap, and power went before its first step.
+        if !self.validate_secondary(&progress, None)? {
+            return Ok(Action::Keep);
+        }
+        match requested {
+            Ok(swap_type) => Ok(Action::Swap(swap_type, progress)),
+            Err(FAIL) => Ok(Action::Keep),
+            Err(found) => Err(Crash::SwapType { found }.into()),
+        }
+    }
+
+    /// Swaps from the beginning (`boot_perform_update`, boot/bootutil/src/loader.c).
+    fn perform_swap(&mut self, swap_type: SwapType, progress: &mut Progress) -> Step<(), F::Error> {
+        if self.areas.config.swap() == SwapKind::Overwrite {
+            return self.overwrite();
+        }
+        self.swap_images(progress)?;
+        self.finish(swap_type)
+    }
+
+    /// Goes on with an interrupted swap (`boot_complete_partial_swap`, same file).
+    fn complete_swap(&mut self, progress: &mut Progress) -> Step<SwapType, F::Error> {
+        let swap_type = progress.swap_type().unwrap_or(SwapType::None);
+        self.report(BootEvent::Resuming(swap_type));
+        self.swap_images(progress)?;
+        self.finish(swap_type)?;
+        Ok(swap_type)
+    }
+
+    /// Leaves word that the swap is done, and whether the image stays.
+    fn finish(&mut self, swap_type: SwapType) -> Step<(), F::Error> {
+        match swap_type {
+            SwapType::None => return Ok(()),
+            SwapType::Test => {}
+            SwapType::Permanent | SwapType::Revert => self.set_image_ok()?,
+        }
+        self.areas.write_copy_done(AreaName::Primary)
+    }
+
+    /// Marks the primary's image as one to keep, unless something is already written there
+    /// (`swap_set_image_ok`, boot/bootutil/src/swap_misc.c).
+    fn set_image_ok(&mut self) -> Step<(), F::Error> {
+        if self.areas.trailer(AreaName::Primary)?.image_ok == Flag::Unset {
+            self.areas.write_image_ok(AreaName::Primary)?;
+        }
+        Ok(())
+    }
+}
+
+/// `BOOT_SWAP_TYPE_FAIL` (boot/bootutil/include/bootutil/bootutil_public.h), which MCUboot never writes.
+const FAIL: u8 = 5;

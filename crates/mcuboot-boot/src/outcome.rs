@@ -1,0 +1,152 @@
+//! How a boot ends.
+
+use core::fmt;
+
+use flash_region::Region;
+use mcuboot_format::trailer::SwapType;
+use mcuboot_format::{ImageHeader, ValidateError};
+
+use crate::AreaName;
+
+/// How a boot ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum BootOutcome {
+    /// The image in the primary slot is valid and runs.
+    Run(RunningImage),
+    /// Nothing valid is in the primary slot. MCUboot says "Unable to find bootable image" and stops
+    /// for good; the next reset finds the same.
+    Nothing(Unbootable),
+    /// The bootloader itself fails before it can boot anything, and at the next reset again.
+    Crash(Crash),
+}
+
+impl BootOutcome {
+    /// The image that runs, if any does.
+    #[must_use]
+    pub const fn running(&self) -> Option<&RunningImage> {
+        match self {
+            Self::Run(image) => Some(image),
+            Self::Nothing(_) | Self::Crash(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for BootOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(image) => write!(f, "{image}"),
+            Self::Nothing(why) => write!(f, "unable to find bootable image: {why}"),
+            Self::Crash(why) => write!(f, "the bootloader crashes: {why}"),
+        }
+    }
+}
+
+/// The image that MCUboot jumps to.
+///
+/// Espressif's port then reads a load header from behind `header.hdr_size`, copies the segments that it
+/// names into RAM, and hangs if its magic or addresses are wrong (boot/espressif/port/esp_loader.c).
+/// That depends on the chip and is not part of this model.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RunningImage {
+    /// Its header.
+    pub header: ImageHeader,
+    /// The slot that it is in, always the primary.
+    pub slot: Region,
+    /// What was swapped at this boot; [`SwapType::None`] if nothing was.
+    pub swapped: SwapType,
+    /// Whether the swap had begun at an earlier boot and was completed at this one.
+    pub resumed: bool,
+}
+
+impl fmt::Display for RunningImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "image {} in {} runs", self.header.version, self.slot)?;
+        match (self.swapped, self.resumed) {
+            (SwapType::None, _) => Ok(()),
+            (swapped, false) => write!(f, " after a {swapped} swap"),
+            (swapped, true) => write!(f, " after an interrupted {swapped} swap was completed"),
+        }
+    }
+}
+
+/// What is wrong with a slot that nothing can be booted from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Unbootable {
+    /// The first word of the slot is erased.
+    Erased,
+    /// The header, whatever else it is, has the bit set that forbids to boot it.
+    NonBootable,
+    /// There is no image, or not one that the bootloader takes.
+    Image(ValidateError),
+}
+
+impl fmt::Display for Unbootable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Erased => f.write_str("the slot is erased"),
+            Self::NonBootable => f.write_str("the slot is marked as not bootable"),
+            Self::Image(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// How the bootloader fails.
+///
+/// On Espressif's port every one of these ends in a reset, and then happens again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Crash {
+    /// The status area says that a swap was interrupted, and the size of that swap is more than the
+    /// slots have sectors. MCUboot does not check it and reads on behind its sector tables
+    /// (`find_last_sector_idx`, boot/bootutil/src/swap_scratch.c; `swap_run`,
+    /// boot/bootutil/src/swap_move.c and swap_offset.c).
+    SwapSize {
+        /// What the trailer says, in bytes; 0xffffffff where it is erased.
+        found_bytes: u32,
+    },
+    /// The image in a slot that is about to be swapped has no TLVs behind it, so that its size is
+    /// unknown: `assert` in `boot_swap_image`, boot/bootutil/src/loader.c.
+    ImageSize {
+        /// The slot.
+        slot: AreaName,
+    },
+    /// The trailer asks for a type of swap that there is none of: "panic!" in `context_boot_go`,
+    /// boot/bootutil/src/loader.c.
+    SwapType {
+        /// What the trailer says.
+        found: u8,
+    },
+    /// An area would be read, programmed or erased beyond its end, which the flash layer refuses and
+    /// bootutil asserts that it does not.
+    OutOfArea {
+        /// The area.
+        area: AreaName,
+        /// From where in it.
+        offset_bytes: u32,
+        /// How much.
+        len_bytes: u32,
+    },
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SwapSize { found_bytes } => write!(
+                f,
+                "an interrupted swap of {found_bytes:#x} bytes is more than the slots have sectors"
+            ),
+            Self::ImageSize { slot } => {
+                write!(f, "the size of the image in the {slot} cannot be told")
+            }
+            Self::SwapType { found } => {
+                write!(f, "panic! the trailer asks for a swap of type {found:#x}")
+            }
+            Self::OutOfArea { area, offset_bytes, len_bytes } => write!(
+                f,
+                "{len_bytes:#x} bytes from offset {offset_bytes:#x} are not inside the {area}"
+            ),
+        }
+    }
+}

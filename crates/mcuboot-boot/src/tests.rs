@@ -1,0 +1,8 @@
+//! Whole boots, over modelled flash.
+
+mod bench;
+mod decisions;
+mod interrupted;
+mod migrations;
+mod refusals;
+mod swaps;
