@@ -156,10 +156,10 @@ impl<F: NorFlash, S: Source, P: Platform> Work<'_, '_, F, S, P> {
             Step::Clean { region, erasable, .. } => {
                 trailers::clean(self.medium, self.platform, *region, *erasable).await
             }
-            Step::CleanScratch { scratch } => {
+            Step::CleanScratch { scratch, erasable } => {
                 let map = map.ok_or(Failure::Plan("a scratch area without a map"))?;
                 let config = map.trailer_config();
-                trailers::clean_scratch(self.medium, self.platform, *scratch, config).await
+                trailers::clean_scratch(self.medium, self.platform, *scratch, *erasable, config).await
             }
             Step::Confirm { slot } => {
                 let layout = map.and_then(|map| map.trailer(*slot));

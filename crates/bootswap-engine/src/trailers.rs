@@ -56,6 +56,7 @@ pub(crate) async fn clean_scratch<F: NorFlash, P: Platform>(
     medium: &mut Medium<'_, F>,
     platform: &mut P,
     scratch: Region,
+    erasable: Region,
     config: TrailerConfig,
 ) -> Result<(), Failure<F::Error>> {
     let Ok(layout) = TrailerLayout::scratch(scratch, config) else {
@@ -64,8 +65,7 @@ pub(crate) async fn clean_scratch<F: NorFlash, P: Platform>(
     if read_trailer(medium, &layout).await?.magic != Magic::Good {
         return Ok(());
     }
-    let sector = scratch.suffix(SECTOR_BYTES);
-    clean(medium, platform, sector, sector).await
+    clean(medium, platform, scratch.suffix(SECTOR_BYTES), erasable).await
 }
 
 /// Completes the trailer of a slot: `image_ok` first, then the magic that makes it count.

@@ -5,7 +5,9 @@ use heapless::Vec;
 use mcuboot_format::SwapKind;
 
 use crate::DeviceFacts;
-use crate::layout::{self, Destination, MAX_ARTIFACTS, app_slot, bootloader_area, kept, table_region};
+use crate::layout::{
+    self, Destination, MAX_ARTIFACTS, app_slot, bootloader_area, kept, table_region,
+};
 use crate::migration::{Artifact, Content, McubootMap, Migration, PARTITION_TABLE, Role};
 use crate::reason::{Reason, Reasons, name};
 
@@ -22,7 +24,10 @@ pub(crate) fn trailer(map: &McubootMap<'_>, slot: Region) -> Option<Region> {
 }
 
 /// Collects every reason against the migration.
-pub(crate) fn check(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Checked, Reasons> {
+pub(crate) fn check(
+    migration: &Migration<'_>,
+    facts: &DeviceFacts<'_>,
+) -> Result<Checked, Reasons> {
     let mut checks = Checks { migration, facts, reasons: Reasons::new() };
     checks.device();
     checks.map();
@@ -61,7 +66,10 @@ impl Checks<'_> {
         }
         for partition in facts.partitions {
             if !facts.flash().contains_region(partition.region) {
-                self.refuse(Reason::BadPartition { label: partition.label, region: partition.region });
+                self.refuse(Reason::BadPartition {
+                    label: partition.label,
+                    region: partition.region,
+                });
             }
         }
         if !facts.partitions.iter().any(|p| p.is_app() && p.region == facts.running) {
@@ -73,7 +81,9 @@ impl Checks<'_> {
     fn map(&mut self) {
         let Some(map) = self.migration.mcuboot else { return };
         let scratch = map.scratch.map(|region| ("scratch area", region));
-        let parts = [("primary slot", map.primary), ("secondary slot", map.secondary)].into_iter().chain(scratch);
+        let parts = [("primary slot", map.primary), ("secondary slot", map.secondary)]
+            .into_iter()
+            .chain(scratch);
         for (index, (what, region)) in parts.clone().enumerate() {
             if !self.facts.flash().contains_region(region) {
                 let flash_len_bytes = self.facts.flash_len_bytes;
@@ -89,7 +99,8 @@ impl Checks<'_> {
             }
             self.keeps(what, region);
         }
-        if map.swap == SwapKind::Scratch && map.scratch.is_none_or(|s| s.len_bytes() < SECTOR_BYTES) {
+        if map.swap == SwapKind::Scratch && map.scratch.is_none_or(|s| s.len_bytes() < SECTOR_BYTES)
+        {
             self.refuse(Reason::NoScratch);
         }
         if map.primary.len_bytes() != map.secondary.len_bytes() {
@@ -116,7 +127,8 @@ impl Checks<'_> {
             return destinations;
         }
         for artifact in self.migration.artifacts {
-            let Some(destination) = layout::destination(self.migration, self.facts, artifact) else {
+            let Some(destination) = layout::destination(self.migration, self.facts, artifact)
+            else {
                 self.refuse(Reason::NoDestination { artifact: name(artifact.name) });
                 continue;
             };
@@ -125,7 +137,9 @@ impl Checks<'_> {
             for (other, earlier) in self.migration.artifacts.iter().zip(&destinations) {
                 let earlier: &Destination = earlier;
                 let theirs = layout::written(earlier.region, other);
-                if let Some(shared) = layout::written(destination.region, artifact).intersection(theirs) {
+                if let Some(shared) =
+                    layout::written(destination.region, artifact).intersection(theirs)
+                {
                     let (first, second) = (name(other.name), name(artifact.name));
                     self.refuse(Reason::Overlap { first, second, shared });
                 }
@@ -141,7 +155,11 @@ impl Checks<'_> {
         let region = destination.region;
         if !facts.flash().contains_region(region) {
             let flash_len_bytes = facts.flash_len_bytes;
-            self.refuse(Reason::OutsideFlash { what: name(artifact.name), region, flash_len_bytes });
+            self.refuse(Reason::OutsideFlash {
+                what: name(artifact.name),
+                region,
+                flash_len_bytes,
+            });
         }
         if !region.start().is_aligned(SECTOR_BYTES) || region.is_empty() {
             self.refuse(Reason::Misaligned { what: name(artifact.name), region });
@@ -149,7 +167,12 @@ impl Checks<'_> {
         if let Some(len_bytes) = artifact.len_bytes {
             let room_bytes = self.room(artifact, &region);
             if len_bytes > room_bytes {
-                self.refuse(Reason::TooLarge { artifact: name(artifact.name), len_bytes, room_bytes, region });
+                self.refuse(Reason::TooLarge {
+                    artifact: name(artifact.name),
+                    len_bytes,
+                    room_bytes,
+                    region,
+                });
             }
         }
         let written = layout::written(region, artifact);
@@ -159,7 +182,11 @@ impl Checks<'_> {
         }
         if artifact.role == Role::Bootloader && region.start() != facts.chip.bootloader_addr() {
             let wanted = facts.chip.bootloader_addr();
-            self.refuse(Reason::BootloaderMisplaced { artifact: name(artifact.name), dest: region, wanted });
+            self.refuse(Reason::BootloaderMisplaced {
+                artifact: name(artifact.name),
+                dest: region,
+                wanted,
+            });
         }
         // An artifact with a place of its own was sent there by name; the gaps of a merged image
         // are kept when it is written.
@@ -214,7 +241,8 @@ impl Checks<'_> {
                 }
                 // Straight in the primary an image needs no trailer to be started.
                 let needs_trailer = slot == map.secondary;
-                let good = artifact.confirm || (padded && (confirmed || self.migration.allow.test_image));
+                let good =
+                    artifact.confirm || (padded && (confirmed || self.migration.allow.test_image));
                 if needs_trailer && !good {
                     self.refuse(Reason::NotConfirmed { artifact: name(artifact.name) });
                 }
@@ -223,12 +251,19 @@ impl Checks<'_> {
                 }
             }
             (Role::Application, _, Some(_), Some(_)) => {
-                self.refuse(Reason::WrongContent { artifact: name(artifact.name), wanted: "an MCUboot image" });
+                self.refuse(Reason::WrongContent {
+                    artifact: name(artifact.name),
+                    wanted: "an MCUboot image",
+                });
             }
             (Role::Bootloader, Content::EspImage { chip_id, flash_len_bytes, .. }, ..) => {
                 let found = self.facts.chip;
                 if chip_id != found.image_chip_id() {
-                    self.refuse(Reason::WrongImageChip { artifact: name(artifact.name), chip_id, found });
+                    self.refuse(Reason::WrongImageChip {
+                        artifact: name(artifact.name),
+                        chip_id,
+                        found,
+                    });
                 }
                 if let Some(wanted_bytes) = flash_len_bytes
                     && wanted_bytes > self.facts.flash_len_bytes
@@ -238,7 +273,10 @@ impl Checks<'_> {
                 }
             }
             (Role::Bootloader, ..) => {
-                self.refuse(Reason::WrongContent { artifact: name(artifact.name), wanted: "an ESP image" });
+                self.refuse(Reason::WrongContent {
+                    artifact: name(artifact.name),
+                    wanted: "an ESP image",
+                });
             }
             _ => {}
         }

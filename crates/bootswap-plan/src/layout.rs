@@ -88,7 +88,9 @@ pub(crate) fn destination(
     artifact: &Artifact<'_>,
 ) -> Option<Destination> {
     let (region, slot) = match (artifact.dest, artifact.role, &migration.mcuboot) {
-        (Some(dest), Role::Application, Some(map)) if dest == map.primary || dest == map.secondary => {
+        (Some(dest), Role::Application, Some(map))
+            if dest == map.primary || dest == map.secondary =>
+        {
             (dest, Some(dest))
         }
         (Some(dest), Role::Bootloader, _) => (clip_bootloader(facts, artifact, dest), None),
@@ -105,7 +107,8 @@ pub(crate) fn destination(
         (None, ..) => return None,
     };
     let written = written(region, artifact);
-    let critical_end = critical(facts).filter_map(|part| part.intersection(written)).map(Region::end).max();
+    let critical_end =
+        critical(facts).filter_map(|part| part.intersection(written)).map(Region::end).max();
     let critical_len_bytes = critical_end.map_or(0, |end| {
         let end = end.align_up(SECTOR_BYTES).unwrap_or(end);
         end.min(region.end()).bytes_since(region.start())
@@ -183,7 +186,8 @@ impl Iterator for Gaps<'_> {
             self.rest = Region::clamped(self.rest.end(), 0);
             return None;
         }
-        let next_busy = self.occupied.regions.iter().map(|r| r.start()).filter(|&a| a > start).min();
+        let next_busy =
+            self.occupied.regions.iter().map(|r| r.start()).filter(|&a| a > start).min();
         let end = next_busy.map_or(self.rest.end(), |addr: FlashAddr| addr.min(self.rest.end()));
         self.rest = self.rest.from(end);
         Region::new(start, end)

@@ -26,11 +26,14 @@ mod staging;
 mod step;
 
 pub use facts::DeviceFacts;
-pub use migration::{Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging};
+pub use migration::{
+    Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,
+};
 pub use planner::plan;
 pub use reason::{MAX_REASONS, Reason, Reasons};
 pub use step::{
-    ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText, Target,
+    ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText,
+    Target,
 };
 
 #[cfg(test)]

@@ -91,15 +91,22 @@ impl<'a> Planner<'a> {
         let artifact = self.artifact(index);
         let destination = *self.checked.destinations.get(usize::from(index.0))?;
         let covered = layout::written(destination.region, &artifact);
-        let critical_len = destination.critical().intersection(covered).map_or(0, Region::len_bytes);
+        let critical_len =
+            destination.critical().intersection(covered).map_or(0, Region::len_bytes);
         let harmless_len = covered.len_bytes() - critical_len;
         let mut routes: Vec<Route, MAX_ROUTES> = Vec::new();
-        let mut way =
-            Way { artifact: index, destination, routes: Vec::new(), critical: None, harmless: None };
+        let mut way = Way {
+            artifact: index,
+            destination,
+            routes: Vec::new(),
+            critical: None,
+            harmless: None,
+        };
 
         if let Staging::Label(label) = self.migration.staging {
             let staged = self.labelled(label, &artifact, covered.len_bytes())?;
-            let slot = destination.slot.map(|slot| Region::clamped(staged.start(), slot.len_bytes()));
+            let slot =
+                destination.slot.map(|slot| Region::clamped(staged.start(), slot.len_bytes()));
             let erasable = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
             let place = Place { slot, ..Place::plain(staged, erasable, Purpose::Staging) };
             self.route(&mut routes, 0, Target::Flash(place));
@@ -162,7 +169,9 @@ impl<'a> Planner<'a> {
 
     /// The staging partition that the migration names, cut to `len_bytes`.
     fn labelled(&mut self, label: &str, artifact: &Artifact<'_>, len_bytes: u32) -> Option<Region> {
-        let Some(partition) = self.facts.partitions.iter().find(|p| p.label.as_str() == Some(label)) else {
+        let Some(partition) =
+            self.facts.partitions.iter().find(|p| p.label.as_str() == Some(label))
+        else {
             self.refuse(Reason::UnknownLabel { label: name(label) });
             return None;
         };
@@ -180,7 +189,9 @@ impl<'a> Planner<'a> {
         // What is critical of one artifact waits to the end, so the next one goes behind it.
         let free = self.taken.iter().filter(|t| t.overlaps(region)).map(|t| t.end()).max();
         let staged = match free {
-            Some(start) if start.saturating_add(len_bytes) <= region.end() => Region::clamped(start, len_bytes),
+            Some(start) if start.saturating_add(len_bytes) <= region.end() => {
+                Region::clamped(start, len_bytes)
+            }
             _ => staged,
         };
         if let Some((by, shared)) = self.space().conflict(whole) {
@@ -272,10 +283,14 @@ impl<'a> Planner<'a> {
             }
         }
         if let Some(scratch) = map.scratch {
-            self.push(Step::CleanScratch { scratch });
+            let end = scratch.suffix(SECTOR_BYTES);
+            let busy = end.overlaps(self.facts.running_image());
+            let erasable = if busy { Region::clamped(end.end(), 0) } else { end };
+            self.push(Step::CleanScratch { scratch, erasable });
         }
         for way in ways {
-            if let (Some(slot), true) = (way.destination.slot, self.artifact(way.artifact).confirm) {
+            if let (Some(slot), true) = (way.destination.slot, self.artifact(way.artifact).confirm)
+            {
                 self.push(Step::Confirm { slot });
             }
         }

@@ -62,7 +62,11 @@ impl Space<'_> {
     }
 
     /// The gaps that are looked at in this rank.
-    fn gaps<'o>(&self, occupied: &'o Occupied, rank: Rank) -> impl Iterator<Item = Region> + use<'o> {
+    fn gaps<'o>(
+        &self,
+        occupied: &'o Occupied,
+        rank: Rank,
+    ) -> impl Iterator<Item = Region> + use<'o> {
         let bounds = match (rank, self.slack) {
             (Rank::Slack, Some(slack)) => slack,
             (Rank::Slack, None) => Region::default(),
@@ -93,7 +97,8 @@ impl Space<'_> {
             occupied.add(map.secondary);
             if let Some(scratch) = map.scratch {
                 // Its end stays out of reach: a stale magic there crashes MCUboot.
-                let used = if rank >= Rank::Scratch { scratch.suffix(SECTOR_BYTES) } else { scratch };
+                let used =
+                    if rank >= Rank::Scratch { scratch.suffix(SECTOR_BYTES) } else { scratch };
                 occupied.add(used);
             }
         }
@@ -108,16 +113,20 @@ impl Space<'_> {
     /// Whether something that must stay, or is to be written, shares addresses with `region`; says
     /// what, and where.
     pub(crate) fn conflict(&self, region: Region) -> Option<(&'static str, Region)> {
-        let running = self.facts.running.intersection(region).map(|shared| ("the running migrator", shared));
+        let running =
+            self.facts.running.intersection(region).map(|shared| ("the running migrator", shared));
         running
-            .or_else(|| table_region().intersection(region).map(|shared| ("the partition table", shared)))
+            .or_else(|| {
+                table_region().intersection(region).map(|shared| ("the partition table", shared))
+            })
             .or_else(|| {
                 let otadata = self.facts.partitions.iter().filter(|p| p.is_otadata());
                 let mut shared = otadata.filter_map(|p| p.region.intersection(region));
                 shared.next().map(|shared| ("otadata", shared))
             })
             .or_else(|| {
-                let mut shared = self.destinations.iter().filter_map(|d| d.region.intersection(region));
+                let mut shared =
+                    self.destinations.iter().filter_map(|d| d.region.intersection(region));
                 shared.next().map(|shared| ("a destination", shared))
             })
             .or_else(|| {
@@ -133,7 +142,8 @@ pub(crate) fn fit(gap: Region, len_bytes: u32) -> Option<Place> {
     [BLOCK_64K_BYTES, BLOCK_32K_BYTES, SECTOR_BYTES].into_iter().find_map(|unit_bytes| {
         // Whole erase blocks at first, so that one erase clears the place.
         let aligned = gap.align_in(unit_bytes);
-        let block_bytes = if len_bytes > BLOCK_32K_BYTES { unit_bytes } else { unit_bytes.min(BLOCK_32K_BYTES) };
+        let block_bytes =
+            if len_bytes > BLOCK_32K_BYTES { unit_bytes } else { unit_bytes.min(BLOCK_32K_BYTES) };
         let needed_bytes = len_bytes.checked_next_multiple_of(block_bytes)?;
         if aligned.len_bytes() < needed_bytes {
             return None;

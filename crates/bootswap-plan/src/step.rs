@@ -64,6 +64,8 @@ pub enum Step {
     CleanScratch {
         /// The scratch area.
         scratch: Region,
+        /// Its last sector, or nothing where the running image lies there and must not be erased.
+        erasable: Region,
     },
     /// Completes MCUboot's trailer of a slot: magic, and `image_ok` set.
     ///
@@ -181,7 +183,9 @@ impl Step {
             | Self::Copy { artifact, .. }
             | Self::Verify { artifact, .. }
             | Self::Commit { artifact, .. } => Some(*artifact),
-            Self::Clean { .. } | Self::CleanScratch { .. } | Self::Confirm { .. } | Self::Reset => None,
+            Self::Clean { .. } | Self::CleanScratch { .. } | Self::Confirm { .. } | Self::Reset => {
+                None
+            }
         }
     }
 
@@ -207,9 +211,13 @@ impl fmt::Display for StepText<'_> {
                 write!(f, "fetch {artifact} to ")?;
                 list(f, routes)
             }
-            Step::Copy { from, to, .. } => write!(f, "copy {artifact} from {from} to {}", to.region),
+            Step::Copy { from, to, .. } => {
+                write!(f, "copy {artifact} from {from} to {}", to.region)
+            }
             Step::Clean { region, purpose, .. } => write!(f, "clean {region}, the {purpose}"),
-            Step::CleanScratch { scratch } => write!(f, "clean the end of the scratch area {scratch}"),
+            Step::CleanScratch { scratch, .. } => {
+                write!(f, "clean the end of the scratch area {scratch}")
+            }
             Step::Confirm { slot } => write!(f, "confirm the image in slot {slot}"),
             Step::Verify { routes, .. } => {
                 write!(f, "verify {artifact} in ")?;

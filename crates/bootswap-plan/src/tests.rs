@@ -1,0 +1,475 @@
+//! The planner over tables of layouts.
+
+extern crate std;
+
+use std::string::ToString;
+use std::vec;
+use std::vec::Vec;
+
+use esp_idf_format::partition::{Partition, PartitionType, subtype};
+use esp_idf_format::{Chip, FixedText};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use mcuboot_format::SwapKind;
+
+use crate::*;
+
+const MIB: u32 = 0x10_0000;
+const APP_IMAGE_BYTES: u32 = 150_000;
+
+fn region(start: u32, len_bytes: u32) -> Region {
+    Region::from_len(FlashAddr(start), len_bytes).unwrap()
+}
+
+fn partition(
+    label: &str,
+    kind: PartitionType,
+    subtype: u8,
+    start: u32,
+    len_bytes: u32,
+) -> Partition {
+    let label = FixedText::new(label).unwrap();
+    Partition { label, kind, subtype, region: region(start, len_bytes), flags: 0 }
+}
+
+/// The example's table.
+fn example_table() -> Vec<Partition> {
+    vec![
+        partition("nvs", PartitionType::Data, subtype::NVS, 0x9000, 0x4000),
+        partition("otadata", PartitionType::Data, subtype::OTADATA, 0xd000, 0x2000),
+        partition("phy_init", PartitionType::Data, subtype::PHY, 0xf000, 0x1000),
+        partition("factory", PartitionType::App, subtype::FACTORY, 0x1_0000, MIB),
+        partition("ota_0", PartitionType::App, subtype::OTA_0, 0x11_0000, MIB),
+        partition("ota_1", PartitionType::App, subtype::OTA_0 + 1, 0x21_0000, MIB),
+    ]
+}
+
+/// One case: what the owner wants and what is true of the device, to be changed by a test.
+#[derive(Clone)]
+struct Case {
+    chip: Chip,
+    wanted_flash_bytes: Option<u32>,
+    map: Option<McubootMap<'static>>,
+    artifacts: Vec<Artifact<'static>>,
+    staging: Staging<'static>,
+    allow: Allow<'static>,
+    table: Vec<Partition>,
+    running: &'static str,
+    running_len_bytes: u32,
+    flash_len_bytes: u32,
+    secure_boot: bool,
+    flash_encryption: bool,
+    memory_bytes: u32,
+}
+
+fn app() -> Artifact<'static> {
+    Artifact {
+        name: "app",
+        role: Role::Application,
+        origin: Origin::Url("http://lab/app.bin"),
+        dest: None,
+        region_len_bytes: None,
+        len_bytes: Some(MIB),
+        sha256: Some([1; 32]),
+        content: Some(Content::Mcuboot {
+            image_len_bytes: APP_IMAGE_BYTES,
+            padded: true,
+            confirmed: true,
+            signed: false,
+        }),
+        confirm: false,
+    }
+}
+
+fn bootloader() -> Artifact<'static> {
+    Artifact {
+        name: "bootloader",
+        role: Role::Bootloader,
+        origin: Origin::Url("http://lab/bootloader.bin"),
+        dest: None,
+        region_len_bytes: Some(0xf000),
+        len_bytes: Some(27_376),
+        sha256: Some([2; 32]),
+        content: Some(Content::EspImage {
+            chip_id: Chip::Esp32s3.image_chip_id(),
+            image_len_bytes: 27_376,
+            flash_len_bytes: Some(4 * MIB),
+        }),
+        confirm: false,
+    }
+}
+
+fn example() -> Case {
+    Case {
+        chip: Chip::Esp32s3,
+        wanted_flash_bytes: Some(4 * MIB),
+        map: Some(McubootMap {
+            primary: region(0x1_0000, MIB),
+            secondary: region(0x11_0000, MIB),
+            scratch: Some(region(0x21_0000, 0x4_0000)),
+            swap: SwapKind::Scratch,
+            max_align_bytes: 8,
+            key_der: None,
+        }),
+        artifacts: vec![app(), bootloader()],
+        staging: Staging::Auto,
+        allow: Allow::default(),
+        table: example_table(),
+        running: "factory",
+        running_len_bytes: 0xa_0000,
+        flash_len_bytes: 4 * MIB,
+        secure_boot: false,
+        flash_encryption: false,
+        memory_bytes: 0,
+    }
+}
+
+impl Case {
+    fn running(&self) -> Region {
+        let named = self.table.iter().find(|p| p.label.as_str() == Some(self.running));
+        named.map_or(region(0x39_0000, 0x1_0000), |p| p.region)
+    }
+
+    fn plan(&self) -> Result<Plan, Reasons> {
+        let migration = Migration {
+            chip: self.chip,
+            flash_len_bytes: self.wanted_flash_bytes,
+            mcuboot: self.map,
+            artifacts: &self.artifacts,
+            staging: self.staging,
+            allow: self.allow,
+        };
+        let facts = DeviceFacts {
+            chip: Chip::Esp32s3,
+            flash_len_bytes: self.flash_len_bytes,
+            partitions: &self.table,
+            running: self.running(),
+            running_len_bytes: self.running_len_bytes,
+            previous: None,
+            bootloader_flash_len_bytes: None,
+            bootloader_flash_mode: None,
+            secure_boot: self.secure_boot,
+            flash_encryption: self.flash_encryption,
+            staging_memory_len_bytes: self.memory_bytes,
+        };
+        plan(&migration, &facts)
+    }
+
+    fn steps(&self) -> Vec<std::string::String> {
+        let plan = self.plan().unwrap();
+        let name =
+            |step: &Step| step.artifact().map_or("", |a| self.artifacts[usize::from(a.0)].name);
+        plan.steps.iter().map(|step| step.describe(name(step)).to_string()).collect()
+    }
+
+    fn codes(&self) -> Vec<&'static str> {
+        self.plan().expect_err("refused").iter().map(Reason::code).collect()
+    }
+}
+
+/// Regions that a plan may change before its commit.
+fn changed_before_commit(plan: &Plan) -> Vec<Region> {
+    let mut regions: Vec<Region> = plan.journal.into_iter().collect();
+    for step in &plan.steps {
+        match step {
+            Step::Fetch { routes, .. } => {
+                regions.extend(routes.iter().filter_map(|r| match r.to {
+                    Target::Flash(place) => Some(place.erasable),
+                    Target::Memory { .. } => None,
+                }))
+            }
+            Step::Copy { to, .. } => regions.push(to.erasable),
+            Step::Clean { erasable, .. } | Step::CleanScratch { erasable, .. } => {
+                regions.push(*erasable)
+            }
+            Step::Confirm { slot } => regions.push(slot.suffix(SECTOR_BYTES)),
+            Step::Verify { .. } | Step::Commit { .. } | Step::Reset => {}
+        }
+    }
+    regions
+}
+
+#[test]
+fn the_example_from_factory() {
+    assert_eq!(
+        example().steps(),
+        [
+            "fetch app to 0x110000..0x210000 (destination)",
+            "fetch bootloader to 0x310000..0x316af0 (staging)",
+            "clean 0x10e7d0..0x110000, the trailer area of the primary slot",
+            "clean the end of the scratch area 0x210000..0x250000",
+            "verify app in 0x110000..0x210000 (destination)",
+            "verify bootloader in 0x310000..0x316af0 (staging)",
+            "commit bootloader to 0x0..0x6af0",
+            "reset",
+        ]
+    );
+}
+
+#[test]
+fn the_commit_may_erase_up_to_the_partition_table_and_no_further() {
+    let plan = example().plan().unwrap();
+    assert_eq!(plan.commit_region(), Some(region(0, 0x8000)));
+}
+
+#[test]
+fn the_example_from_ota_1_stages_outside_of_it() {
+    let case = Case { running: "ota_1", ..example() };
+    let plan = case.plan().unwrap();
+    for region in changed_before_commit(&plan) {
+        assert!(!region.overlaps(case.running()), "{region}");
+    }
+}
+
+#[test]
+fn without_unclaimed_flash_the_spare_slot_serves_for_staging() {
+    let mut case = example();
+    case.table[5].region = region(0x21_0000, 0x1f_0000);
+    let steps = case.steps();
+    // Behind the scratch area, which begins the same slot.
+    assert_eq!(steps[1], "fetch bootloader to 0x250000..0x256af0 (staging)");
+}
+
+#[test]
+fn without_any_other_place_the_applications_slot_serves_for_staging() {
+    let mut case = example();
+    case.flash_len_bytes = 0x21_0000;
+    case.wanted_flash_bytes = Some(0x21_0000);
+    case.table.truncate(5);
+    let map = case.map.as_mut().unwrap();
+    (map.swap, map.scratch) = (SwapKind::Overwrite, None);
+    case.artifacts[1].content = None;
+    let plan = case.plan().unwrap();
+    let slot = region(0x11_0000, MIB);
+    let staged = plan.steps.iter().find_map(|step| match step {
+        Step::Commit { from: Target::Flash(place), .. } => Some(place.erasable),
+        _ => None,
+    });
+    let staged = staged.unwrap();
+    assert!(slot.contains_region(staged));
+    assert!(staged.start().get() >= slot.start().get() + APP_IMAGE_BYTES);
+    // What is placed there is kept out of the application's way.
+    let reserved = plan.steps.iter().find_map(|step| match step {
+        Step::Fetch { routes, .. } => match routes[0].to {
+            Target::Flash(place) => place.reserved,
+            Target::Memory { .. } => None,
+        },
+        _ => None,
+    });
+    let reserved = reserved.unwrap();
+    assert!(reserved.contains_region(staged));
+    assert!(plan.journal.is_none_or(|journal| reserved.contains_region(journal)));
+}
+
+#[test]
+fn a_labelled_staging_partition_takes_every_artifact() {
+    let mut case =
+        Case { staging: Staging::Label("storage"), flash_len_bytes: 8 * MIB, ..example() };
+    case.table.push(partition("storage", PartitionType::Data, subtype::SPIFFS, 0x40_0000, 2 * MIB));
+    let steps = case.steps();
+    assert_eq!(steps[0], "fetch app to 0x400000..0x500000 (staging)");
+    assert_eq!(steps[1], "copy app from 0x400000..0x500000 to 0x110000..0x210000");
+    assert_eq!(steps[2], "fetch bootloader to 0x400000..0x406af0 (staging)");
+}
+
+#[test]
+fn memory_stages_the_bootloader_where_the_owner_asks_for_it() {
+    let case = Case { staging: Staging::Memory, memory_bytes: 32 * 1024, ..example() };
+    assert_eq!(case.steps()[1], "fetch bootloader to memory (staging)");
+    let small = Case { memory_bytes: 16 * 1024, ..case };
+    assert_eq!(small.codes(), ["no-staging"]);
+}
+
+#[test]
+fn swap_kinds_that_read_the_primary_get_the_application_there() {
+    for swap in [SwapKind::Move, SwapKind::Offset] {
+        let mut case = Case { running: "ota_1", ..example() };
+        let map = case.map.as_mut().unwrap();
+        (map.swap, map.scratch) = (swap, None);
+        assert_eq!(case.steps()[0], "fetch app to 0x10000..0x110000 (destination)");
+        // From factory that would be the running code.
+        case.running = "factory";
+        assert!(case.codes().contains(&"over-running-code"));
+    }
+}
+
+#[test]
+fn a_merged_image_is_divided_between_now_and_the_commit() {
+    let merged = Artifact {
+        name: "merged",
+        role: Role::Other,
+        dest: Some(region(0, 0x20_0000)),
+        len_bytes: Some(0x18_0000),
+        content: None,
+        ..app()
+    };
+    let case = Case { running: "ota_1", map: None, artifacts: vec![merged], ..example() };
+    let plan = case.plan().unwrap();
+    let Step::Fetch { routes, .. } = &plan.steps[0] else { panic!("{plan:?}") };
+    // Bootloader, table, NVS and otadata wait; what lies behind goes straight to its place.
+    assert_eq!(routes.len(), 2);
+    assert_eq!((routes[0].file_offset, routes[1].file_offset), (0, 0xf000));
+    let Target::Flash(direct) = routes[1].to else { panic!("{routes:?}") };
+    assert_eq!(direct.start(), FlashAddr(0xf000));
+    let commit = plan.steps.iter().find_map(|step| match step {
+        Step::Commit { to, merge, .. } => Some((to.region, *merge)),
+        _ => None,
+    });
+    assert_eq!(commit, Some((region(0, 0xf000), Merge::KeepUnderBlank)));
+}
+
+#[test]
+fn any_number_of_artifacts_with_places_of_their_own() {
+    let place = |name, start, len| Artifact {
+        name,
+        role: Role::Other,
+        dest: Some(region(start, len)),
+        len_bytes: Some(len),
+        content: None,
+        ..app()
+    };
+    let artifacts = vec![
+        place("a", 0x11_0000, 0x1_0000),
+        place("b", 0x12_0000, 0x1_0000),
+        place("c", 0x13_0000, 0x1_0000),
+        Artifact { content: None, ..bootloader() },
+    ];
+    let case = Case { map: None, artifacts, ..example() };
+    let fetched = case.steps().iter().filter(|step| step.starts_with("fetch")).count();
+    assert_eq!(fetched, 4);
+}
+
+#[test]
+fn nothing_critical_changes_before_the_commit() {
+    for running in ["factory", "ota_1"] {
+        let case = Case { running, ..example() };
+        let plan = case.plan().unwrap();
+        for changed in changed_before_commit(&plan) {
+            for kept in [region(0, 0x9000), region(0x9000, 0x6000)] {
+                assert!(!changed.overlaps(kept), "{running}: {changed} over {kept}");
+            }
+            let image = case.running().prefix(case.running_len_bytes);
+            assert!(!changed.overlaps(image), "{running}: {changed} over the running image");
+        }
+    }
+}
+
+/// Each refusal: what is changed of the example, and the code that names it.
+#[test]
+fn every_refusal_has_its_code() {
+    type Change = fn(&mut Case);
+    let table: &[(&str, Change)] = &[
+        ("secure-boot", |c| c.secure_boot = true),
+        ("flash-encryption", |c| c.flash_encryption = true),
+        ("wrong-chip", |c| c.chip = Chip::Esp32c3),
+        ("wrong-image-chip", |c| {
+            c.artifacts[1].content =
+                Some(Content::EspImage { chip_id: 0, image_len_bytes: 1, flash_len_bytes: None });
+        }),
+        ("flash-too-small", |c| c.wanted_flash_bytes = Some(8 * MIB)),
+        ("flash-too-small", |c| {
+            c.artifacts[1].content = Some(Content::EspImage {
+                chip_id: Chip::Esp32s3.image_chip_id(),
+                image_len_bytes: 1,
+                flash_len_bytes: Some(16 * MIB),
+            });
+        }),
+        ("outside-flash", |c| c.map.as_mut().unwrap().scratch = Some(region(0x3f_0000, 0x2_0000))),
+        ("misaligned", |c| c.map.as_mut().unwrap().scratch = Some(region(0x21_0800, 0x4_0000))),
+        ("too-large", |c| c.artifacts[0].len_bytes = Some(MIB + 1)),
+        ("too-large", |c| c.artifacts[1].len_bytes = Some(0xf001)),
+        ("reaches-trailer", |c| {
+            c.artifacts[0].content = Some(Content::Mcuboot {
+                image_len_bytes: 0xf_e7d1,
+                padded: true,
+                confirmed: true,
+                signed: false,
+            });
+        }),
+        ("over-running-code", |c| c.running = "ota_0"),
+        ("over-kept", |c| c.artifacts[1].len_bytes = Some(39_776)),
+        ("over-kept", |c| {
+            c.table.push(partition("cfg", PartitionType::Custom(0x40), 0, 0x22_0000, 0x1000));
+        }),
+        ("overlap", |c| c.map.as_mut().unwrap().scratch = Some(region(0x20_0000, 0x4_0000))),
+        ("unknown-label", |c| c.staging = Staging::Label("nowhere")),
+        ("staging-in-use", |c| c.staging = Staging::Label("factory")),
+        ("no-staging", |c| c.staging = Staging::Label("phy_init")),
+        ("trailer-under-running-code", |c| c.running_len_bytes = 0xf_e7d1),
+        ("not-confirmed", |c| {
+            c.artifacts[0].content = Some(Content::Mcuboot {
+                image_len_bytes: APP_IMAGE_BYTES,
+                padded: true,
+                confirmed: false,
+                signed: false,
+            });
+        }),
+        ("not-confirmed", |c| {
+            c.artifacts[0].len_bytes = Some(APP_IMAGE_BYTES);
+            c.artifacts[0].content = Some(Content::Mcuboot {
+                image_len_bytes: APP_IMAGE_BYTES,
+                padded: false,
+                confirmed: false,
+                signed: false,
+            });
+        }),
+        ("not-signed", |c| c.map.as_mut().unwrap().key_der = Some(&[])),
+        ("no-scratch", |c| c.map.as_mut().unwrap().scratch = None),
+        ("slots-differ", |c| c.map.as_mut().unwrap().primary = region(0x1_0000, 0xf_0000)),
+        ("bad-map", |c| c.map.as_mut().unwrap().max_align_bytes = 7),
+        ("no-destination", |c| c.map = None),
+        ("wrong-content", |c| c.artifacts[0].content = Some(Content::Opaque)),
+        ("wrong-content", |c| c.artifacts[1].content = Some(Content::Opaque)),
+        ("artifact-count", |c| c.artifacts.clear()),
+        ("bad-partition", |c| c.table[5].region = region(0x3f_0000, MIB)),
+        ("unknown-running", |c| c.running = "nowhere"),
+        ("bootloader-misplaced", |c| c.artifacts[1].dest = Some(region(0x1000, 0x7000))),
+    ];
+    let mut numbers: Vec<(u16, &str)> = Vec::new();
+    for (code, change) in table {
+        let mut case = example();
+        change(&mut case);
+        let codes = case.codes();
+        assert!(codes.contains(code), "wanted {code}, found {codes:?}");
+        // A message names what and says what to do.
+        for reason in case.plan().unwrap_err() {
+            assert!(reason.to_string().len() > 30, "{reason}");
+            let (number, code) = (reason.number(), reason.code());
+            let clash = numbers.iter().find(|(n, c)| (*n == number) != (*c == code));
+            assert_eq!(clash, None, "{number} and {code}");
+            numbers.push((number, code));
+        }
+    }
+}
+
+#[test]
+fn an_image_up_to_the_trailer_is_fine() {
+    let mut case = example();
+    case.artifacts[0].content = Some(Content::Mcuboot {
+        image_len_bytes: 0xf_e7d0,
+        padded: true,
+        confirmed: true,
+        signed: false,
+    });
+    case.running_len_bytes = 0xf_e7d0;
+    assert!(case.plan().is_ok());
+}
+
+#[test]
+fn what_the_owner_gives_up_by_name_may_be_overwritten() {
+    let mut case = example();
+    case.artifacts[1].len_bytes = Some(39_776);
+    case.allow.overwrite = &[PARTITION_TABLE, "nvs"];
+    let plan = case.plan().unwrap();
+    // Table and NVS are critical: they change in the commit alone.
+    assert!(changed_before_commit(&plan).iter().all(|r| !r.overlaps(region(0, 0xd000))));
+    assert_eq!(plan.commit_region(), Some(region(0, 0xa000)));
+}
+
+#[test]
+fn reasons_come_all_at_once() {
+    let case = Case { secure_boot: true, running: "ota_0", chip: Chip::Esp32, ..example() };
+    let codes = case.codes();
+    for code in ["secure-boot", "wrong-chip", "over-running-code"] {
+        assert!(codes.contains(&code), "{codes:?}");
+    }
+}
