@@ -28,14 +28,15 @@ pub enum ValidateError {
         /// How many the image has at least.
         needed_bytes: u32,
     },
-    /// A TLV stands in the unprotected area, where its type is not allowed.
+    /// A TLV stands in the unprotected area, where its type is not allowed, or at the end of the
+    /// protected area without a value, which MCUboot takes for the same.
     NotAllowed {
         /// Where it starts.
         offset_bytes: u32,
         /// What it is.
         tlv_type: TlvType,
     },
-    /// A hash or a signature stands in the protected area, which it covers, so that it cannot be right.
+    /// A hash stands in the protected area, which it covers, so that it cannot be right.
     CoversItself {
         /// Where it starts.
         offset_bytes: u32,

@@ -96,14 +96,15 @@ enum Signature {
 }
 
 impl Found {
-    /// Whether the value of that TLV is to be handed to [`take`](Self::take).
+    /// Whether the value of that TLV is to be handed to [`take`](Self::take). Such a value is never longer
+    /// than a signature of the key, or 32 bytes.
     ///
-    /// A value that is, is never longer than a signature of the key or 32 bytes.
+    /// `protected_end` is where the protected area ends, 0 if the TLV stands behind it.
     pub(super) fn wants(
         &mut self,
         tlv: TlvHeader,
         offset_bytes: u32,
-        protected: bool,
+        protected_end: u32,
         key: Option<&PublicKey>,
     ) -> Result<bool, ValidateError> {
         let TlvHeader { tlv_type, len_bytes: found } = tlv;
@@ -111,36 +112,40 @@ impl Found {
             let error = ValidateError::ValueLen { offset_bytes, tlv_type, found, expected };
             if found == expected { Ok(true) } else { Err(error) }
         };
-        let signature = key.map(|key| key.kind()).filter(|kind| kind.signature_tlv() == tlv_type);
-        if !protected && !tlv_type.is_allowed_unprotected() {
+        // bootutil asks this of the value's offset, so that an empty value at the end of the protected
+        // area counts as unprotected (`bootutil_tlv_iter_is_prot`, boot/bootutil/src/tlv.c).
+        let value_protected = offset_bytes.saturating_add(TlvHeader::LEN_BYTES) < protected_end;
+        if !value_protected && !tlv_type.is_allowed_unprotected() {
             return Err(ValidateError::NotAllowed { offset_bytes, tlv_type });
         }
-        if protected && (tlv_type == TlvType::SHA256 || signature.is_some()) {
-            return Err(ValidateError::CoversItself { offset_bytes, tlv_type });
-        }
-        if let Some(kind) = signature {
+        let protected = offset_bytes < protected_end;
+        if let Some(kind) = key.map(PublicKey::kind).filter(|kind| kind.signature_tlv() == tlv_type)
+        {
             // A signature without the hash of our key before it is somebody else's.
             if !self.key_selected {
                 return Ok(false);
             }
-            if kind.allows_signature_len(found) {
-                return Ok(true);
+            if !kind.allows_signature_len(found) {
+                return len(kind.signature_len_bytes());
             }
-            return len(kind.signature_len_bytes());
+            if protected {
+                // It covers itself, so it cannot be right.
+                self.key_selected = false;
+                self.signature = Signature::Invalid { offset_bytes, tlv_type };
+            }
+            return Ok(!protected);
         }
         match tlv_type {
+            TlvType::SHA256 if protected => {
+                Err(ValidateError::CoversItself { offset_bytes, tlv_type })
+            }
             TlvType::SHA256 => len(32),
             TlvType::SHA384 | TlvType::SHA512 => {
                 self.other_hash = Some(tlv_type);
                 Ok(false)
             }
-            // bootutil compares as much as there is, so that a shortened hash selects a key; no tool
-            // writes one.
-            TlvType::KEYHASH if found > 32 && key.is_some() => len(32),
-            TlvType::KEYHASH => {
-                self.key_selected = false;
-                Ok(found == 32)
-            }
+            TlvType::KEYHASH if found <= 32 => Ok(true),
+            TlvType::KEYHASH if key.is_some() => len(32),
             TlvType::SEC_CNT => len(4),
             TlvType::DEPENDENCY => len(Dependency::LEN_BYTES as u16),
             _ => Ok(false),
@@ -166,8 +171,9 @@ impl Found {
                 self.hash_matches = true;
             }
             (TlvType::KEYHASH, key) => {
-                self.key_hash = Some(digest());
-                self.key_selected = key.is_some_and(|key| key.hash() == digest());
+                self.key_hash = value.try_into().ok().or(self.key_hash);
+                // bootutil compares as many bytes as there are (`bootutil_find_key`).
+                self.key_selected = key.is_some_and(|key| key.hash().starts_with(value));
             }
             // The first one counts (`bootutil_get_img_security_cnt`).
             (TlvType::SEC_CNT, _) => {

@@ -14,8 +14,8 @@
 //! The rules are those of Espressif's MCUboot (boot/bootutil/src/image_validate.c, tlv.c,
 //! bootutil_loader.c; boot/espressif/hal/include/mcuboot_config/mcuboot_config.h), so that whatever
 //! it would refuse, and erase, is refused here. Where bootutil is lax about what no tool writes, the
-//! rules here are stricter: `hdr_size` below 32, a protected TLV that runs out of its area, a shortened
-//! key hash, a security counter or dependency of the wrong length.
+//! rules here are stricter: `hdr_size` below 32, a protected TLV that runs out of its area, a security
+//! counter or a dependency of the wrong length, a signature in malformed ASN.1.
 
 mod error;
 mod found;
@@ -239,7 +239,8 @@ impl<'k> ImageValidator<'k> {
                 let tlv = TlvHeader::from_bytes(array(&self.kept, 0).unwrap_or_default());
                 let offset = self.stage_start;
                 tlv.end_bytes(offset, area.end)?;
-                let kept = self.found.wants(tlv, offset, area.protected, self.key)?;
+                let protected_end = if area.protected { area.end } else { 0 };
+                let kept = self.found.wants(tlv, offset, protected_end, self.key)?;
                 self.enter(Stage::Value { area, tlv, offset, kept }, u32::from(tlv.len_bytes));
             }
             Stage::Value { area, tlv, offset, kept } => {

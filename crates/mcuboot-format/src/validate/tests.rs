@@ -212,6 +212,57 @@ fn any_type_may_be_protected_but_a_hash() {
 }
 
 #[test]
+fn an_empty_value_that_ends_the_protected_area_counts_as_unprotected() {
+    let tlv_type = TlvType(0xa0);
+    let error = ValidateError::NotAllowed { offset_bytes: 36, tlv_type };
+    assert_eq!(validate(&with_protected(tlv_type, &[]), LIMITS, None), Err(error));
+    assert!(validate(&with_protected(TlvType::KEYHASH, &[]), LIMITS, None).is_ok());
+}
+
+#[test]
+fn a_shortened_key_hash_names_every_key_that_starts_like_it() {
+    let (key, image) = (private_key(), unsigned());
+    let public = key.public_key();
+    let hash = sha256(&image);
+    let check = |named: &[u8]| {
+        let tlvs = [
+            (TlvType::SHA256, hash.to_vec()),
+            (TlvType::KEYHASH, named.to_vec()),
+            (TlvType::ED25519, key.sign(&hash).unwrap()),
+        ];
+        validate(&with_unprotected(&image, &tlvs), LIMITS, Some(&public))
+    };
+    for len in [0, 1, 31, 32] {
+        let valid = check(&public.hash()[..len]).unwrap();
+        assert_eq!(valid.key_hash, (len == 32).then_some(public.hash()));
+    }
+    assert_eq!(check(&[!public.hash()[0]]), Err(ValidateError::Unsigned));
+    let error = check(&[0; 33]).unwrap_err();
+    assert!(matches!(error, ValidateError::ValueLen { found: 33, expected: 32, .. }), "{error}");
+}
+
+#[test]
+fn a_signature_in_the_protected_area_is_never_good() {
+    let public = private_key().public_key();
+    let mut area = TlvHeader { tlv_type: TlvType::KEYHASH, len_bytes: 32 }.to_bytes().to_vec();
+    area.extend(public.hash());
+    area.extend(TlvHeader { tlv_type: TlvType::ED25519, len_bytes: 64 }.to_bytes());
+    // What was the value of one TLV becomes TLVs of their own once that one has none.
+    let mut image = with_protected(TlvType(0xa0), &[area.clone(), vec![0; 64]].concat());
+    image.splice(36..40, TlvHeader { tlv_type: TlvType(0xa0), len_bytes: 0 }.to_bytes());
+    let hash = (TlvType::SHA256, sha256(&image).to_vec());
+    let image = with_unprotected(&image, &[hash]);
+    let tlv_type = TlvType::ED25519;
+    let invalid = ValidateError::SignatureInvalid { offset_bytes: 76, tlv_type };
+    assert_eq!(validate(&image, LIMITS, Some(&public)), Err(invalid));
+}
+
+#[test]
+fn the_validator_is_small() {
+    assert!(size_of::<ImageValidator<'_>>() < 1024, "{}", size_of::<ImageValidator<'_>>());
+}
+
+#[test]
 fn dependencies_are_kept_up_to_a_limit() {
     let all: Vec<Dependency> = (1..=9)
         .map(|image_id| Dependency { image_id, min_version: ImageVersion::new(image_id, 0, 0) })
