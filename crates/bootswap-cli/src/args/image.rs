@@ -1,0 +1,164 @@
+//! Arguments of `bootswap image`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
+use mcuboot_format::tlv::Dependency;
+use mcuboot_format::trailer::TrailerConfig;
+use mcuboot_format::{ImageVersion, SwapKind};
+
+use super::values::{dependency, len_bytes, short_len_bytes, version};
+
+/// What to do with an image.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Show what a file is and what is in it
+    Info(InfoArgs),
+    /// Check that a file is whole, and that its bootloader would take it
+    Verify(VerifyArgs),
+    /// Make an MCUboot image of an application's binary, as `imgtool sign` does
+    Sign(SignArgs),
+    /// Confirm a padded MCUboot image, so that it stays instead of being tried once
+    Confirm(ConfirmArgs),
+}
+
+const KINDS: &str = "\
+What a file is, is found out from its contents:
+  MCUboot image    signed or not, alone or padded to a whole slot
+  ESP image        second-stage bootloader or app
+  partition table  in its binary form
+  otadata          both sectors
+  flash dump       from address 0, with everything inside";
+
+/// Arguments of `bootswap image info`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = KINDS)]
+pub struct InfoArgs {
+    /// The file
+    pub file: PathBuf,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `bootswap image verify`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = KINDS)]
+pub struct VerifyArgs {
+    /// The file
+    pub file: PathBuf,
+    /// Key that an MCUboot image has to be signed with, public or private, as PEM; without it, the
+    /// hash alone is checked
+    #[arg(long, short, value_name = "PEM")]
+    pub key: Option<PathBuf>,
+    /// Bytes of the slot that an MCUboot image has to fit, trailer included
+    #[arg(long, short = 'S', value_name = "BYTES", value_parser = len_bytes)]
+    pub slot_size: Option<u32>,
+    /// Trailer of the bootloader that an MCUboot image is for
+    #[command(flatten)]
+    pub trailer: TrailerArgs,
+    /// Chip that an ESP image or flash dump has to be for
+    #[arg(long, value_name = "CHIP")]
+    pub chip: Option<Chip>,
+    /// Flash that a partition table has to fit, as in 4MB
+    #[arg(long, value_name = "SIZE")]
+    pub flash_size: Option<FlashSize>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `bootswap image sign`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "The image for the C example's slots: bootswap image sign app.bin -v 1.2.3 --pad-header -S \
+                  0x100000 --pad --confirm -o app_upd.bin"
+)]
+pub struct SignArgs {
+    /// The application's binary
+    pub file: PathBuf,
+    /// File to write the image to
+    #[arg(long, short, value_name = "OUT")]
+    pub out: PathBuf,
+    /// Version, as in 1.2.3+4
+    #[arg(long, short, value_name = "VERSION", value_parser = version)]
+    pub version: ImageVersion,
+    /// Private key as PEM; without it the image has a hash only
+    #[arg(long, short, value_name = "PEM")]
+    pub key: Option<PathBuf>,
+    /// Bytes from the image's start to the code
+    #[arg(long, short = 'H', value_name = "BYTES", default_value = "0x20", value_parser = short_len_bytes)]
+    pub header_size: u16,
+    /// Put these bytes in front of the binary; without it, it has to begin with as many zeros
+    #[arg(long)]
+    pub pad_header: bool,
+    /// Bytes of the slot, trailer included
+    #[arg(long, short = 'S', value_name = "BYTES", value_parser = len_bytes)]
+    pub slot_size: u32,
+    /// Trailer of the bootloader that the image is for
+    #[command(flatten)]
+    pub trailer: TrailerArgs,
+    /// Fill the image up to the whole slot, with a trailer that has MCUboot try it once
+    #[arg(long)]
+    pub pad: bool,
+    /// The same with a trailer that has MCUboot keep it
+    #[arg(long)]
+    pub confirm: bool,
+    /// Security counter
+    #[arg(long, short, value_name = "NUMBER")]
+    pub security_counter: Option<u32>,
+    /// Another image that this one needs, as in 1:1.2.3+4; may be repeated
+    #[arg(long = "dependency", alias = "dependencies", short, value_name = "ID:VERSION", value_parser = dependency)]
+    pub dependencies: Vec<Dependency>,
+}
+
+/// Arguments of `bootswap image confirm`.
+#[derive(Args, Clone, Debug)]
+pub struct ConfirmArgs {
+    /// The padded image
+    pub file: PathBuf,
+    /// File to write it to; without it, the file itself is changed
+    #[arg(long, short, value_name = "OUT")]
+    pub out: Option<PathBuf>,
+    /// Trailer of the bootloader that the image is for
+    #[command(flatten)]
+    pub trailer: TrailerArgs,
+}
+
+/// What was compiled into the bootloader and decides where its trailer is.
+///
+/// The defaults are those of Espressif's MCUboot.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrailerArgs {
+    /// How the bootloader upgrades: scratch, move, offset or overwrite
+    #[arg(long, value_name = "KIND", default_value = "scratch")]
+    pub swap: SwapKind,
+    /// Bytes that the bootloader writes at once
+    #[arg(long, value_name = "BYTES", default_value = "4", value_parser = len_bytes)]
+    pub align: u32,
+    /// Distance of the trailer's fields in bytes: 8, 16 or 32
+    #[arg(long, value_name = "BYTES", default_value = "8", value_parser = len_bytes)]
+    pub max_align: u32,
+    /// Sectors of a slot that the trailer has room for
+    #[arg(long, short = 'M', value_name = "NUMBER", default_value = "512")]
+    pub max_sectors: u32,
+}
+
+impl TrailerArgs {
+    /// The trailer as `mcuboot-format` wants it described.
+    #[must_use]
+    pub const fn config(&self) -> TrailerConfig {
+        let Self { swap, align, max_align, max_sectors } = *self;
+        TrailerConfig { write_unit_bytes: align, max_align, max_sectors, swap }
+    }
+}
+
+impl Default for TrailerArgs {
+    fn default() -> Self {
+        let TrailerConfig { write_unit_bytes, max_align, max_sectors, swap } =
+            TrailerConfig::espressif(SwapKind::Scratch);
+        Self { swap, align: write_unit_bytes, max_align, max_sectors }
+    }
+}

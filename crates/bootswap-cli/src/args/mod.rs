@@ -1,0 +1,169 @@
+//! The command line: what is typed, checked as far as that can be done without looking at a file.
+
+mod image;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bootswap_serve::Fault;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use esp_idf_format::Chip;
+
+pub use image::{ConfirmArgs, ImageCommand, InfoArgs, SignArgs, TrailerArgs, VerifyArgs};
+use values::fault;
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  done, or it would be safe
+  1  it would not be safe, or a verification failed
+  2  bad input or usage; the message says what to change
+
+Data goes to stdout, progress and log to stderr.";
+
+/// Moves ESP32 devices from ESP-IDF to MCUboot, over the update channel that they have
+#[derive(Clone, Debug, Parser)]
+#[command(name = "bootswap", version, max_term_width = 100, after_help = EXIT_STATUS)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the example migration, end to end, on a simulated device
+    Demo(DemoArgs),
+    /// Show what a migration would do to a device, or every reason against it
+    Plan(PlanArgs),
+    /// Run a migration on a simulated device, from a flash dump or made up
+    Simulate(SimulateArgs),
+    /// Look at, verify, sign and confirm images, partition tables and flash dumps
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Serve files to devices in the lab over HTTP, with faults on request
+    Serve(ServeArgs),
+}
+
+/// Arguments of `bootswap demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Chip of the device: esp32, esp32s2, esp32s3, esp32c3, esp32c6 or esp32h2
+    #[arg(long, value_name = "CHIP", default_value = "esp32s3")]
+    pub chip: Chip,
+    /// Directory to write the migration and the device's flash to, before and after
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `bootswap plan`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "The planner is the one that runs on the device, so what is printed is what a device like \
+                  this one will do."
+)]
+pub struct PlanArgs {
+    /// What is to be done to the device
+    #[arg(value_name = "MIGRATION.toml")]
+    pub migration: PathBuf,
+    /// Flash of a real device, read from address 0; without it, the device is taken to be as the
+    /// migration's partition table says
+    #[arg(long, value_name = "DUMP.bin")]
+    pub flash: Option<PathBuf>,
+    /// Label of the partition that the migrator runs from; without it, the one in the migration, or
+    /// the one that the device boots
+    #[arg(long, value_name = "LABEL")]
+    pub running: Option<String>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `bootswap simulate`.
+#[derive(Args, Clone, Debug)]
+pub struct SimulateArgs {
+    /// What is to be done to the device
+    #[arg(value_name = "MIGRATION.toml")]
+    pub migration: PathBuf,
+    /// Flash of a real device, read from address 0; without it, one is made up from the migration
+    #[arg(long, value_name = "DUMP.bin")]
+    pub flash: Option<PathBuf>,
+    /// Label of the partition that the migrator runs from; without it, the one in the migration, or
+    /// the one that the device boots
+    #[arg(long, value_name = "LABEL")]
+    pub running: Option<String>,
+    /// File to write the flash to as it is at the end
+    #[arg(long, value_name = "AFTER.bin")]
+    pub out: Option<PathBuf>,
+    /// How far to go
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t)]
+    pub until: Until,
+    /// Fetch from the addresses in the migration instead of serving its files on loopback
+    #[arg(long, conflicts_with = "faults")]
+    pub online: bool,
+    /// Make the server on loopback fail, as in /app_upd.bin:drop=13000*2; may be repeated, see
+    /// `bootswap serve --help`
+    #[arg(long = "fault", value_name = "SPEC", value_parser = fault)]
+    pub faults: Vec<Fault>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How far a simulation goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// Until the device resets into the new bootloader
+    Reboot,
+    /// Through the new bootloader, until an application runs
+    #[default]
+    Boot,
+}
+
+/// Arguments of `bootswap serve`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = format!("Faults: {}", Fault::HELP))]
+pub struct ServeArgs {
+    /// Directory of which the files are served
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Address and port to listen on; port 0 for any that is free
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8070")]
+    pub listen: SocketAddr,
+    /// Make the server fail; may be repeated
+    #[arg(long = "fault", value_name = "SPEC", value_parser = fault)]
+    pub faults: Vec<Fault>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_example() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().command;
+        let Command::Demo(demo) = parse("bootswap demo") else { panic!("not demo") };
+        assert_eq!((demo.chip, demo.out), (Chip::Esp32s3, None));
+        let Command::Serve(serve) = parse("bootswap serve .") else { panic!("not serve") };
+        assert_eq!(serve.listen.to_string(), "0.0.0.0:8070");
+        let Command::Simulate(simulate) =
+            parse("bootswap simulate m.toml --fault drop*2 --fault html")
+        else {
+            panic!("not simulate")
+        };
+        assert_eq!((simulate.until, simulate.faults.len()), (Until::Boot, 2));
+    }
+
+    #[test]
+    fn faults_and_the_servers_of_others_exclude_each_other() {
+        let line = ["bootswap", "simulate", "m.toml", "--online", "--fault", "html"];
+        assert!(Cli::try_parse_from(line).unwrap_err().to_string().contains("--online"));
+    }
+}

@@ -1,0 +1,81 @@
+//! Values that are typed as text.
+
+use bootswap_serve::Fault;
+use mcuboot_format::tlv::Dependency;
+use mcuboot_format::{ImageVersion, VersionError};
+
+/// A number of bytes: decimal or, behind `0x`, hexadecimal; `K` and `M` behind it mean KiB and MiB.
+pub(super) fn len_bytes(text: &str) -> Result<u32, String> {
+    let wrong = || format!("{text:?} is no number of bytes as in 0x100000, 1048576, 1024K or 1M");
+    let upper = text.to_ascii_uppercase();
+    let (digits, unit_bytes) = match (upper.strip_suffix('K'), upper.strip_suffix('M')) {
+        (Some(digits), _) => (digits, 1024),
+        (_, Some(digits)) => (digits, 1024 * 1024),
+        _ => (upper.as_str(), 1),
+    };
+    let (digits, radix) = digits.strip_prefix("0X").map_or((digits, 10), |digits| (digits, 16));
+    if !digits.starts_with(|c: char| c.is_digit(radix)) {
+        return Err(wrong());
+    }
+    let number = u32::from_str_radix(digits, radix).map_err(|_| wrong())?;
+    number
+        .checked_mul(unit_bytes)
+        .ok_or_else(|| format!("{text} is more than 32 bits of address can reach"))
+}
+
+/// A number of bytes that fits 16 bits.
+pub(super) fn short_len_bytes(text: &str) -> Result<u16, String> {
+    let number = len_bytes(text)?;
+    u16::try_from(number).map_err(|_| format!("{text} is more than {}", u16::MAX))
+}
+
+/// A fault of the lab's server.
+pub(super) fn fault(text: &str) -> Result<Fault, String> {
+    text.parse().map_err(|error: bootswap_serve::FaultError| error.to_string())
+}
+
+/// `1.2.3+4`.
+pub(super) fn version(text: &str) -> Result<ImageVersion, String> {
+    text.parse().map_err(|error: VersionError| format!("{error}, write it as in 1.2.3+4"))
+}
+
+/// `(0, 1.2.3+4)` as imgtool wants it, or `0:1.2.3+4`.
+pub(super) fn dependency(text: &str) -> Result<Dependency, String> {
+    let wrong = || {
+        format!(
+            "{text:?} is no dependency as in 1:1.2.3+4, number of the image and its least version"
+        )
+    };
+    let plain = text.trim().trim_start_matches('(').trim_end_matches(')');
+    let (image_id, min_version) = plain.split_once([',', ':']).ok_or_else(wrong)?;
+    let image_id = image_id.trim().parse().map_err(|_| wrong())?;
+    Ok(Dependency { image_id, min_version: version(min_version.trim())? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_come_in_all_the_ways_that_tools_print_them() {
+        for text in ["0x100000", "1048576", "1024K", "1M", "1m", "0X100000", "0x400K"] {
+            assert_eq!(len_bytes(text), Ok(0x10_0000), "{text}");
+        }
+        for text in ["", "M", "0x", "-1", "+1", "1.5M", "4096M", "1MB"] {
+            assert!(len_bytes(text).is_err(), "{text}");
+        }
+        assert_eq!(short_len_bytes("0x20"), Ok(32));
+        assert!(short_len_bytes("64K").is_err());
+    }
+
+    #[test]
+    fn dependencies_are_taken_as_imgtool_takes_them() {
+        let wanted = Dependency { image_id: 1, min_version: "1.2.3+4".parse().unwrap() };
+        for text in ["(1, 1.2.3+4)", "1:1.2.3+4", "1,1.2.3+4"] {
+            assert_eq!(dependency(text), Ok(wanted), "{text}");
+        }
+        for text in ["1.2.3", "256:1.0.0", "x:1"] {
+            assert!(dependency(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! How a command ends: the exit statuses that scripts rely on, and the messages behind them.
+
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use miette::{Diagnostic, MietteDiagnostic, Report};
+
+/// How a command ended that could do what it was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Done, or it would be safe: exit status 0.
+    Safe,
+    /// It would not be safe, or a verification failed, and the command has said why: exit status 1.
+    Unsafe,
+}
+
+impl From<Verdict> for ExitCode {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Safe => Self::SUCCESS,
+            Verdict::Unsafe => Self::from(1),
+        }
+    }
+}
+
+/// Why a command ended before it had an answer.
+///
+/// The report names the file, the field and the offset where there are any, and what to do.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something failed its verification, or turned out to be unsafe: exit status 1.
+    Unsafe(Report),
+    /// The input or the environment is not what it has to be: exit status 2.
+    Input(Report),
+}
+
+impl Failure {
+    /// Something failed its verification: what, and what to do about it.
+    pub fn unsafe_because(message: impl fmt::Display, help: impl fmt::Display) -> Self {
+        Self::Unsafe(report(&message, &help))
+    }
+
+    /// The input is not what it has to be: what is wrong, and what to do about it.
+    pub fn input(message: impl fmt::Display, help: impl fmt::Display) -> Self {
+        Self::Input(report(&message, &help))
+    }
+
+    /// A diagnostic of its own about the input.
+    pub fn diagnostic(diagnostic: impl Diagnostic + Send + Sync + 'static) -> Self {
+        Self::Input(Report::new(diagnostic))
+    }
+
+    /// A file could not be read or written; `doing` is what was tried, as in `read`.
+    pub fn file(doing: &str, path: &Path, error: &std::io::Error) -> Self {
+        Self::input(
+            format_args!("cannot {doing} {}: {error}", path.display()),
+            "check the path and its permissions",
+        )
+    }
+
+    /// What to show.
+    #[must_use]
+    pub const fn report(&self) -> &Report {
+        match self {
+            Self::Unsafe(report) | Self::Input(report) => report,
+        }
+    }
+
+    /// The exit status.
+    #[must_use]
+    pub const fn status(&self) -> u8 {
+        match self {
+            Self::Unsafe(_) => 1,
+            Self::Input(_) => 2,
+        }
+    }
+}
+
+impl From<&Failure> for ExitCode {
+    fn from(failure: &Failure) -> Self {
+        Self::from(failure.status())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.report(), f)
+    }
+}
+
+fn report(message: &dyn fmt::Display, help: &dyn fmt::Display) -> Report {
+    MietteDiagnostic::new(message.to_string()).with_help(help.to_string()).into()
+}

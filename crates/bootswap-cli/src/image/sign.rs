@@ -1,0 +1,68 @@
+//! `bootswap image sign`.
+
+use std::fs;
+
+use mcuboot_format::builder::{Padding, SignError, SignOptions, sign};
+use mcuboot_format::key::PrivateKey;
+
+use super::{read, read_text};
+use crate::args::SignArgs;
+use crate::{Failure, Verdict};
+
+/// Runs the command.
+pub(super) fn command(args: &SignArgs) -> Result<Verdict, Failure> {
+    let payload = read(&args.file)?;
+    let key = args.key.as_deref().map(|path| {
+        PrivateKey::from_pem(&read_text(path)?).map_err(|error| {
+            Failure::input(
+                format_args!("{}: {error}", path.display()),
+                "name a private key of ECDSA P-256, Ed25519, RSA-2048 or RSA-3072 as PEM, without passphrase",
+            )
+        })
+    });
+    let key = key.transpose()?;
+    let options = SignOptions {
+        version: args.version,
+        header_len_bytes: args.header_size,
+        pad_header: args.pad_header,
+        slot_len_bytes: args.slot_size,
+        trailer: args.trailer.config(),
+        padding: match (args.confirm, args.pad) {
+            (true, _) => Padding::Confirmed,
+            (false, true) => Padding::Pending,
+            (false, false) => Padding::None,
+        },
+        security_counter: args.security_counter,
+        dependencies: &args.dependencies,
+        key: key.as_ref(),
+    };
+    let image = sign(&payload, &options).map_err(|error| {
+        Failure::input(format_args!("{}: {error}", args.file.display()), help(&error))
+    })?;
+    fs::write(&args.out, &image).map_err(|error| Failure::file("write", &args.out, &error))?;
+    let signed = key.map_or("not signed".to_owned(), |key| format!("signed with {}", key.kind()));
+    eprintln!(
+        "wrote {}: version {}, {:#x} bytes, {signed}",
+        args.out.display(),
+        args.version,
+        image.len()
+    );
+    Ok(Verdict::Safe)
+}
+
+const fn help(error: &SignError) -> &'static str {
+    match error {
+        SignError::HeaderLen { .. } => "give --header-size 0x20 or more",
+        SignError::PayloadTooShort { .. } | SignError::HeaderNotZero { .. } => {
+            "add --pad-header, unless the linker script leaves room for the header"
+        }
+        SignError::AreaTooLong { .. } => "name fewer dependencies",
+        SignError::TooLong { .. } => {
+            "make the application smaller, or give the --slot-size that the bootloader has"
+        }
+        SignError::Trailer(_) => {
+            "give --slot-size, --align and --max-align as the bootloader was built with"
+        }
+        _ => "check the key and the options",
+    }
+}

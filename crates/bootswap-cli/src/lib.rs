@@ -1,0 +1,41 @@
+//! The program `bootswap`, as a library: what its commands do, without its `main`.
+//!
+//! ```text
+//!   args ──> plan ─────> migration + facts ──> bootswap-plan
+//!        ├─> sim  ─────> migration + facts ──> bootswap-plan, bootswap-engine on device-sim
+//!        ├─> image ────> esp-idf-format, mcuboot-format
+//!        └─> serve ────> bootswap-serve
+//! ```
+//!
+//! Each command is a function from its validated arguments to a [`Verdict`] or a [`Failure`]: data
+//! goes to stdout, everything else to stderr, and only `main` ends the process. Start reading at
+//! [`run`].
+
+pub mod args;
+pub mod error;
+pub mod facts;
+pub mod image;
+pub mod migration;
+pub mod output;
+pub mod plan;
+pub mod serve;
+pub mod sim;
+
+pub use error::{Failure, Verdict};
+
+use args::Command;
+
+/// Runs a command.
+///
+/// # Errors
+///
+/// The command's [`Failure`].
+pub fn run(command: &Command) -> Result<Verdict, Failure> {
+    match command {
+        Command::Demo(args) => sim::demo::command(args),
+        Command::Plan(args) => plan::command(args),
+        Command::Simulate(args) => sim::simulate::command(args),
+        Command::Image(command) => image::command(command),
+        Command::Serve(args) => serve::command(args),
+    }
+}

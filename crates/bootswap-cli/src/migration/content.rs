@@ -1,0 +1,115 @@
+//! What an artifact's file is, and whether it is whole.
+
+use std::fmt;
+
+use bootswap_plan::{Content, Role};
+use esp_idf_format::image::{self, FlashSize, ImageError};
+use flash_region::{FlashAddr, Region};
+use mcuboot_format::key::PublicKey;
+use mcuboot_format::tlv::{TlvType, Tlvs};
+use mcuboot_format::trailer::{Flag, Magic, TrailerConfig, TrailerLayout, TrailerState};
+use mcuboot_format::{IMAGE_MAGIC, ImageHeader, SlotLimits, SwapKind, ValidateError, validate};
+
+use super::OwnedMap;
+
+/// Limits that refuse nothing: whether an image fits its slot is for the planner to say, which knows
+/// the slot and has a reason for it.
+const ANY_LENGTH: SlotLimits =
+    SlotLimits { slot_len_bytes: u32::MAX, max_image_len_bytes: u32::MAX };
+
+/// Types of TLVs that hold a signature of an image.
+const SIGNATURES: [TlvType; 5] = [
+    TlvType::RSA2048_PSS,
+    TlvType::RSA3072_PSS,
+    TlvType::ECDSA_SIG,
+    TlvType::ECDSA224,
+    TlvType::ED25519,
+];
+
+/// Why a file is not what it begins like. Offsets are from its first byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Damage {
+    /// It begins like an MCUboot image.
+    Mcuboot(ValidateError),
+    /// It begins like an ESP image.
+    Esp(ImageError),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mcuboot(error) => write!(f, "the MCUboot image fails its verification: {error}"),
+            Self::Esp(error) => write!(f, "the ESP image fails its verification: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Damage {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Mcuboot(error) => Some(error),
+            Self::Esp(error) => Some(error),
+        }
+    }
+}
+
+/// Says what a file is, and verifies it as far as that goes: hash, and signature where the map has a
+/// key.
+///
+/// That an image is not signed at all, too long, unconfirmed or for another chip is not damage.
+///
+/// # Errors
+///
+/// [`Damage`].
+pub fn classify(bytes: &[u8], role: Role, map: Option<&OwnedMap>) -> Result<Content, Damage> {
+    if bytes.starts_with(&IMAGE_MAGIC.to_le_bytes()) {
+        return mcuboot(bytes, map).map_err(Damage::Mcuboot);
+    }
+    if bytes.first() == Some(&image::IMAGE_MAGIC) {
+        return match (image::verify(bytes), role) {
+            (Ok(info), _) => Ok(Content::EspImage {
+                chip_id: info.header.chip_id,
+                image_len_bytes: info.total_len_bytes,
+                flash_len_bytes: info.header.flash_size().map(FlashSize::bytes),
+            }),
+            // Other data may begin with that byte, too.
+            (Err(_), Role::Other) => Ok(Content::Opaque),
+            (Err(error), Role::Application | Role::Bootloader) => Err(Damage::Esp(error)),
+        };
+    }
+    Ok(Content::Opaque)
+}
+
+fn mcuboot(bytes: &[u8], map: Option<&OwnedMap>) -> Result<Content, ValidateError> {
+    let key =
+        map.and_then(|map| map.key_der.as_deref()).and_then(|der| PublicKey::from_der(der).ok());
+    let image = match validate(bytes, ANY_LENGTH, key.as_ref()) {
+        // The planner has a reason for it.
+        Err(ValidateError::Unsigned) => validate(bytes, ANY_LENGTH, None)?,
+        image => image?,
+    };
+    let header = ImageHeader::parse(bytes)?;
+    let signed = Tlvs::parse(bytes, &header)?.iter().any(|tlv| SIGNATURES.contains(&tlv.tlv_type));
+    let trailer = trailer(bytes, map);
+    Ok(Content::Mcuboot {
+        image_len_bytes: image.image_end_bytes,
+        padded: trailer.is_some(),
+        confirmed: trailer.is_some_and(|trailer| trailer.image_ok == Flag::Set),
+        signed,
+    })
+}
+
+/// The trailer at the end of a file that is a whole slot; `None` where it is none, or has no good
+/// trailer.
+fn trailer(bytes: &[u8], map: Option<&OwnedMap>) -> Option<TrailerState> {
+    let len_bytes = u32::try_from(bytes.len()).ok()?;
+    let config = match map {
+        Some(map) if map.secondary.len_bytes() == len_bytes => map.lend().trailer_config(),
+        Some(_) => return None,
+        None => TrailerConfig::espressif(SwapKind::Scratch),
+    };
+    let layout = TrailerLayout::new(Region::clamped(FlashAddr::ZERO, len_bytes), config).ok()?;
+    let state = TrailerState::parse(&layout, bytes).ok()?;
+    (state.magic == Magic::Good).then_some(state)
+}

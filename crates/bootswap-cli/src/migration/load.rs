@@ -1,0 +1,184 @@
+//! From a migration file and the files that it names to a migration.
+
+use std::fs;
+use std::path::Path;
+
+use bootswap_plan::Role;
+use esp_idf_format::image::FlashSize;
+use esp_idf_format::partition::{PartitionTable, TABLE_LEN_BYTES, emit, parse_csv};
+use mcuboot_format::key::{KeyError, PublicKey};
+
+use super::content::classify;
+use super::problem::{At, Problem};
+use super::spec::{self, ArtifactSpec, MapSpec, Spec};
+use super::{OwnedArtifact, OwnedMap, OwnedMigration};
+use crate::Failure;
+
+/// Reads a migration file and everything that it names; paths in it are relative to its directory.
+///
+/// # Errors
+///
+/// [`Failure::Input`] with field and place for what is not as it has to be, [`Failure::Unsafe`] for an
+/// artifact that is damaged or signed with another key.
+pub fn load(path: &Path) -> Result<OwnedMigration, Failure> {
+    let bytes = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::input(
+            format_args!("{}: byte at offset {at} is not UTF-8", path.display()),
+            "save the file as UTF-8; is it a migration file at all?",
+        )
+    })?;
+    let dir = path.parent().unwrap_or(Path::new(""));
+    from_text(&text, dir).map_err(|problem| problem.into_failure(path, &text))
+}
+
+/// Reads a migration; paths in it are relative to `dir`.
+pub(super) fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
+    let spec = spec::parse(text)?;
+    let table =
+        spec.partitions.as_ref().map(|path| table(path, dir, spec.flash_size)).transpose()?;
+    let mcuboot = spec.mcuboot.as_ref().map(|map| owned_map(map, dir)).transpose()?;
+    let artifacts =
+        spec.artifacts.iter().map(|artifact| owned_artifact(artifact, dir, mcuboot.as_ref()));
+    let artifacts = artifacts.collect::<Result<Vec<_>, _>>()?;
+    let Spec { chip, flash_size, running, staging, allow_test_image, allow_overwrite, .. } = spec;
+    Ok(OwnedMigration {
+        chip,
+        flash_len_bytes: flash_size.map(FlashSize::bytes),
+        partition_table: table,
+        running,
+        mcuboot,
+        artifacts,
+        staging,
+        allow_test_image,
+        allow_overwrite,
+    })
+}
+
+/// Reads the file that a field names.
+fn read(file: &At<String>, dir: &Path, help: &str) -> Result<Vec<u8>, Problem> {
+    let path = dir.join(&file.value);
+    fs::read(&path).map_err(|error| {
+        file.problem(format_args!("cannot read {}: {error}", path.display()), help)
+    })
+}
+
+/// The partition table in its binary form, from CSV or from that form.
+fn table(file: &At<String>, dir: &Path, flash_size: Option<FlashSize>) -> Result<Vec<u8>, Problem> {
+    let bytes = read(
+        file,
+        dir,
+        "name the devices' partition table, as CSV or binary, relative to this file",
+    )?;
+    let name = &file.value;
+    let table = match std::str::from_utf8(&bytes) {
+        // The first byte of a binary table cannot begin a UTF-8 text.
+        Ok(text) => {
+            let partitions = parse_csv(text).map_err(|error| {
+                file.problem(
+                    format_args!("{name}: {error}"),
+                    "write the table as ESP-IDF's documentation has it",
+                )
+            })?;
+            let mut table = vec![0; TABLE_LEN_BYTES as usize];
+            emit(&partitions, &mut table).map_err(|error| {
+                file.problem(format_args!("{name}: {error}"), "correct the table")
+            })?;
+            table
+        }
+        Err(_) => {
+            let len = bytes.len().min(TABLE_LEN_BYTES as usize);
+            bytes.get(..len).unwrap_or(&bytes).to_vec()
+        }
+    };
+    let parsed = PartitionTable::parse(&table).map_err(|error| {
+        file.problem(
+            format_args!("{name}: {error}"),
+            "name a partition table: CSV, the binary of a build, or what is at 0x8000 of a device",
+        )
+    })?;
+    if let Some(size) = flash_size {
+        parsed.check_fits(size.bytes()).map_err(|error| {
+            file.problem(format_args!("{name}: {error}"), "correct the table, or `flash_size`")
+        })?;
+    }
+    Ok(table)
+}
+
+fn owned_map(map: &MapSpec, dir: &Path) -> Result<OwnedMap, Problem> {
+    let key_der = map.public_key.as_ref().map(|file| public_key(file, dir)).transpose()?;
+    let MapSpec { primary, secondary, scratch, swap, max_align_bytes, .. } = *map;
+    Ok(OwnedMap { primary, secondary, scratch, swap, max_align_bytes, key_der })
+}
+
+fn public_key(file: &At<String>, dir: &Path) -> Result<Vec<u8>, Problem> {
+    let bytes = read(
+        file,
+        dir,
+        "name the public key that the bootloader was built with, relative to this file",
+    )?;
+    let key = std::str::from_utf8(&bytes).map_err(|_| KeyError::Pem).and_then(PublicKey::from_pem);
+    key.map(|key| key.to_der()).map_err(|error| {
+        file.problem(
+            format_args!("{}: {error}", file.value),
+            "name a public key as PEM, as `imgtool getpub --encoding pem` writes it of a private one",
+        )
+    })
+}
+
+fn owned_artifact(
+    artifact: &ArtifactSpec,
+    dir: &Path,
+    map: Option<&OwnedMap>,
+) -> Result<OwnedArtifact, Problem> {
+    let bytes = match &artifact.file {
+        Some(file) => Some(artifact_bytes(file, dir, artifact.url.is_some())?),
+        None => None,
+    };
+    let content = match (&artifact.file, &bytes) {
+        (Some(file), Some(bytes)) => {
+            Some(classify(bytes, artifact.role, map).map_err(|damage| {
+                let help = match artifact.role {
+                    Role::Bootloader => "build or copy the bootloader again",
+                    Role::Application | Role::Other => "build, sign or copy the file again",
+                };
+                file.failed(format_args!("{}: {damage}", file.value), help)
+            })?)
+        }
+        _ => None,
+    };
+    let ArtifactSpec { name, role, url, dest, region_len_bytes, confirm, .. } = artifact.clone();
+    Ok(OwnedArtifact {
+        name: name.value,
+        role,
+        url,
+        bytes,
+        dest,
+        region_len_bytes,
+        content,
+        confirm,
+    })
+}
+
+fn artifact_bytes(file: &At<String>, dir: &Path, has_url: bool) -> Result<Vec<u8>, Problem> {
+    let help = if has_url {
+        "name the file relative to this one, or leave `file` out to let devices fetch what they get"
+    } else {
+        "name the file relative to this one"
+    };
+    let bytes = read(file, dir, help)?;
+    let largest_bytes = FlashSize::Mb128.bytes() as usize;
+    match bytes.len() {
+        0 => Err(file
+            .problem(format_args!("{} is empty", file.value), "name a file with something in it")),
+        len if len > largest_bytes => Err(file.problem(
+            format_args!(
+                "{} has {len} bytes, no flash holds more than {largest_bytes}",
+                file.value
+            ),
+            "name the right file",
+        )),
+        _ => Ok(bytes),
+    }
+}

@@ -1,0 +1,21 @@
+//! A migration as its owner wrote it, `migration.toml`, and as the planner takes it.
+//!
+//! ```text
+//!   migration.toml ──> reader: fields with their places ──> spec: what it says
+//!                                                            |
+//!   partition table, key, artifacts (content) ──> load v
+//!                                                       OwnedMigration ──> bootswap_plan::Migration
+//! ```
+//!
+//! Whether the migration can be done is not decided here but by the planner; what is refused here is
+//! what cannot be read, makes no sense on any device, or is damaged.
+
+pub mod content;
+mod load;
+mod owned;
+mod problem;
+mod reader;
+mod spec;
+
+pub use load::load;
+pub use owned::{OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedStaging};
