@@ -28,6 +28,8 @@ use crate::{Failure, Verdict};
 const APP_LEN_BYTES: u32 = 149_824;
 /// Bytes of the bootloader of the C example.
 const BOOTLOADER_LEN_BYTES: u32 = 27_376;
+/// Bytes of them that are no code: header, two segment headers, checksum with its padding, SHA-256.
+const BOOTLOADER_OVERHEAD_BYTES: u32 = 24 + 2 * 8 + 8 + 32;
 /// Bytes of the bootloader's region in the C example's configuration.
 const BOOTLOADER_REGION_BYTES: u32 = 0xf000;
 /// Flash of the C example's device.
@@ -73,7 +75,7 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, Failure> {
     };
     let payload = synthetic::target_payload(APP_LEN_BYTES, SEED);
     let app = sign(&payload, &options).map_err(|error| broken("application", &error))?;
-    let bootloader = synthetic::bootloader(chip, FlashSize::Mb4, BOOTLOADER_LEN_BYTES, SEED)
+    let bootloader = synthetic::bootloader(chip, FlashSize::Mb4, BOOTLOADER_LEN_BYTES - BOOTLOADER_OVERHEAD_BYTES, SEED)
         .map_err(|error| broken("bootloader", &error))?;
     let mut table = vec![flash_region::ERASED; TABLE_LEN_BYTES as usize];
     esp_idf_format::partition::emit(&synthetic::example_partitions(), &mut table)
@@ -136,7 +138,19 @@ fn save(dir: &Path, migration: &OwnedMigration, scene: &Scene, run: &Run, report
     if let Some(table) = &migration.partition_table {
         write(&dir.join("partitions.bin"), table)?;
     }
+    // What the walk-through of the README signs and merges with other tools.
+    write(&dir.join("app.bin"), &synthetic::target_payload(APP_LEN_BYTES, SEED))?;
+    write(&dir.join("esp-idf-bootloader.bin"), &image_at(run, migration.chip.bootloader_region()))?;
+    write(&dir.join("old-app.bin"), &image_at(run, scene.running.region))?;
     write(&dir.join("migration.toml"), toml(migration.chip).as_bytes())
+}
+
+/// The ESP image that a region began with.
+fn image_at(run: &Run, region: Region) -> Vec<u8> {
+    let mut bytes = run.before.bytes(region);
+    let len = esp_idf_format::image::verify(&bytes).map_or(0, |info| info.total_len_bytes as usize);
+    bytes.truncate(len);
+    bytes
 }
 
 /// The example as a migration file.
@@ -181,8 +195,8 @@ fn picture(migration: &OwnedMigration, scene: &Scene, run: &Run) -> String {
     }
     let bytes = |role| migration.artifact(role).and_then(|a| a.bytes.clone()).unwrap_or_default();
     let (app, bootloader) = (bytes(Role::Application), bytes(Role::Bootloader));
-    let old_bootloader = run.before.bytes(migration.chip.bootloader_region());
-    let migrator = run.before.bytes(scene.running.region);
+    let old_bootloader = image_at(run, migration.chip.bootloader_region());
+    let migrator = image_at(run, scene.running.region);
     let known = [
         (svg::Content::OldBootloader, old_bootloader.as_slice()),
         (svg::Content::Migrator, migrator.as_slice()),

@@ -90,7 +90,7 @@ pub struct Picture<'a> {
     pub known: &'a [(Content, &'a [u8])],
 }
 
-const LEFT: f64 = 90.0;
+const LEFT: f64 = 112.0;
 const TOP: f64 = 96.0;
 const ROW: f64 = 54.0;
 const BAR: f64 = 30.0;
@@ -139,10 +139,13 @@ impl Picture<'_> {
         let mut group = Group::new();
         let scale = width / f64::from(region.len_bytes().max(1));
         let mut run: Option<(FlashAddr, Content)> = None;
-        let mut flush = |group: Group, run: Option<(FlashAddr, Content)>, end: FlashAddr| {
+        let flush = |group: Group, run: Option<(FlashAddr, Content)>, end: FlashAddr| {
             let Some((start, content)) = run else { return group };
             let from = f64::from(start.bytes_since(region.start())) * scale;
             let to = f64::from(end.bytes_since(region.start())) * scale;
+            // A single sector of a slot would be thinner than anybody can see.
+            let to = to.max(from + 1.5).min(width);
+            let from = from.min(to - 1.5);
             let hint = format!("{}: {}", Region::new(start, end).unwrap_or(region), content.name());
             group.add(rect(x + from, y, to - from, BAR, content.colour()).add(Title::new(hint)))
         };
