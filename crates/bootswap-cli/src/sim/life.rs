@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::time::Duration;
 
 use bootswap_plan::{Plan, Reasons, Role};
 use device_sim::{BootEnd, Device, Line};
@@ -32,6 +33,16 @@ pub struct Settings {
     pub until: Until,
     /// Bytes of memory that the migrator may stage in.
     pub staging_memory_len_bytes: u32,
+    /// How long a connection may stay silent, in real time.
+    pub network_timeout: Duration,
+}
+
+impl Settings {
+    /// All the way, without memory to stage in, with two seconds of patience.
+    #[must_use]
+    pub const fn new(until: Until) -> Self {
+        Self { until, staging_memory_len_bytes: 0, network_timeout: Duration::from_secs(2) }
+    }
 }
 
 /// How a life ended, in the words of the report.
@@ -98,6 +109,7 @@ pub fn run(scene: &Scene, lab: &Lab, settings: Settings, story: &RefCell<Story>)
         story,
         verdict: super::migrator::Verdict::default(),
         staging_memory_len_bytes: settings.staging_memory_len_bytes,
+        network_timeout: settings.network_timeout,
     };
     let mut console = |line: Line| {
         let us = line.at.busy_us.typ + line.at.read_us;

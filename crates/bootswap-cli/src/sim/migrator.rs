@@ -21,9 +21,6 @@ use super::scene::MIGRATOR_NAME;
 use super::story::Story;
 use crate::migration::{OwnedFacts, OwnedMigration};
 
-/// How long a connection of the simulated device may stay silent, in real time.
-const NETWORK_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// What the migrator came to, the last time that it ran to an end.
 #[derive(Debug, Default)]
 pub struct Verdict {
@@ -55,6 +52,8 @@ pub struct SimulatedMigrator<'a> {
     pub verdict: Verdict,
     /// Bytes of memory that it may stage in.
     pub staging_memory_len_bytes: u32,
+    /// How long a connection may stay silent, in real time.
+    pub network_timeout: Duration,
 }
 
 struct Simulated<'a> {
@@ -101,7 +100,7 @@ impl SimulatedMigrator<'_> {
                 Ok(plan) => plan,
                 Err(reasons) => return Ok(Err(reasons)),
             };
-            let network = HostNetwork { timeout: NETWORK_TIMEOUT };
+            let network = HostNetwork { timeout: self.network_timeout };
             let mut buffer = Box::new([0; HTTP_BUFFER_BYTES]);
             let mut source = HttpSource::new(&network, &network, &mut buffer);
             let mut platform = Simulated { clock, story };

@@ -14,7 +14,7 @@ mod net;
 pub mod report;
 mod scene;
 pub mod simulate;
-mod story;
+pub mod story;
 mod summary;
 mod svg;
 

@@ -85,7 +85,7 @@ pub fn live(
             )
         })?
     };
-    Ok(run(scene, &lab, Settings { until, staging_memory_len_bytes: 0 }, story))
+    Ok(run(scene, &lab, Settings::new(until), story))
 }
 
 /// What has to stay as it is until the reset into the new bootloader: everything of the owner's that no

@@ -1,0 +1,170 @@
+//! Whole migrations against HTTP servers that others wrote, and against one that fails on request.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::Duration;
+
+use bootswap_cli::args::Until;
+use bootswap_cli::migration::OwnedMigration;
+use bootswap_cli::sim::demo::example;
+use bootswap_cli::sim::simulate::kept;
+use bootswap_cli::sim::story::Story;
+use bootswap_cli::sim::{Ending, Lab, Report, Run, Scene, Settings, run};
+use conformance::web::{nginx, python_http_server};
+use esp_idf_format::Chip;
+
+fn settings() -> Settings {
+    Settings { network_timeout: Duration::from_millis(150), ..Settings::new(Until::Boot) }
+}
+
+/// Migrates the example's device and checks what has to hold whatever the server does.
+fn migrate(migration: &OwnedMigration, lab: &Lab) -> Run {
+    let scene = Scene::synthetic(migration).unwrap();
+    let run = run(&scene, lab, settings(), &RefCell::new(Story::silent()));
+    let report = Report::new(&run, &kept(migration, &scene));
+    for kept in &report.kept {
+        assert!(kept.intact, "{} changed, {}", kept.label, run.ending);
+    }
+    if !matches!(run.ending, Ending::TargetRunning { .. }) {
+        let area = Chip::Esp32s3.bootloader_region();
+        assert!(
+            run.before.bytes(area) == run.after.bytes(area),
+            "bootloader touched: {}",
+            run.ending
+        );
+        // Only the slot that was to be filled, and what nobody claims, may have changed.
+        for part in [flash(0x1_0000, 0x10_e000), flash(0x21_0000, 0x31_0000)] {
+            assert!(
+                run.before.bytes(part) == run.after.bytes(part),
+                "{part} touched: {}",
+                run.ending
+            );
+        }
+    }
+    run
+}
+
+fn flash(start: u32, end: u32) -> flash_region::Region {
+    let (start, end) = (flash_region::FlashAddr(start), flash_region::FlashAddr(end));
+    flash_region::Region::new(start, end).unwrap()
+}
+
+/// The example with its files in a directory, to be fetched from `url`.
+fn at(url: &str) -> OwnedMigration {
+    let mut migration = example(Chip::Esp32s3).unwrap();
+    for artifact in &mut migration.artifacts {
+        artifact.url = Some(format!("{url}/{}.bin", artifact.name));
+    }
+    migration
+}
+
+fn save(dir: &Path) {
+    for artifact in &example(Chip::Esp32s3).unwrap().artifacts {
+        std::fs::write(
+            dir.join(format!("{}.bin", artifact.name)),
+            artifact.bytes.as_ref().unwrap(),
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn from_nginx() {
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path());
+    let server = nginx(dir.path(), "");
+    let migration = at(&server.url());
+    let run = migrate(&migration, &Lab::online(&migration));
+    assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+}
+
+#[test]
+fn from_pythons_http_server() {
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path());
+    let server = python_http_server(dir.path());
+    let migration = at(&server.url());
+    let run = migrate(&migration, &Lab::online(&migration));
+    assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+}
+
+/// Every server leads to the same flash.
+#[test]
+fn all_servers_lead_to_the_same_flash() {
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path());
+    let (nginx, python) = (nginx(dir.path(), ""), python_http_server(dir.path()));
+    let own = example(Chip::Esp32s3).unwrap();
+    let slot = flash(0x11_0000, 0x21_0000);
+    let expected = migrate(&own, &Lab::open(&own, Vec::new(), None).unwrap());
+    for url in [nginx.url(), python.url()] {
+        let migration = at(&url);
+        let run = migrate(&migration, &Lab::online(&migration));
+        let (ours, theirs) = (expected.at_reset.as_ref().unwrap(), run.at_reset.as_ref().unwrap());
+        assert!(ours.bytes(slot) == theirs.bytes(slot), "{url}");
+        assert!(ours.bytes(flash(0, 0x9000)) == theirs.bytes(flash(0, 0x9000)), "{url}");
+    }
+}
+
+/// Each fault, and whether the target is reached in spite of it.
+#[test]
+fn every_fault_ends_well_or_leaves_the_old_system() {
+    let table = [
+        // What breaks off is taken up where it broke off, or started again.
+        ("drop=13000", true),
+        ("drop=1*2", true),
+        ("drop*2", true),
+        ("stall=20000*1", true),
+        ("stall*1", true),
+        ("truncate=5000", true),
+        ("range-ignored+drop=13000*3", true),
+        ("range-ignored", true),
+        ("etag-changes+drop=20000*3", true),
+        ("drop=20000*1 range-wrong*1", true),
+        ("drop=20000*1 range-misplaced*1", true),
+        ("no-length", true),
+        ("no-length+drop=30000*2", true),
+        ("chunked", true),
+        ("chunked+drop=30000*2", true),
+        // What is wrong is asked for again, and given up if it stays wrong.
+        ("html*2", true),
+        ("html", false),
+        ("corrupt*2", true),
+        ("corrupt=100000", false),
+        ("status=503*3", true),
+        ("status=404", false),
+        ("empty*2", true),
+        ("empty", false),
+        ("oversize=100*2", true),
+        ("oversize=100", false),
+        ("drop", false),
+        ("stall", false),
+        // Redirections are followed, at most five.
+        ("redirect=5", true),
+        ("redirect=6", false),
+        ("redirect-loop", false),
+    ];
+    let migration = example(Chip::Esp32s3).unwrap();
+    for (faults, reaches_target) in table {
+        let faults_of = |text: &str| text.split(' ').map(|fault| fault.parse().unwrap()).collect();
+        let lab = Lab::open(&migration, faults_of(faults), None).unwrap();
+        let run = migrate(&migration, &lab);
+        let reached = matches!(run.ending, Ending::TargetRunning { .. });
+        assert_eq!(reached, reaches_target, "{faults}: {}", run.ending);
+        if !reached {
+            assert!(matches!(run.ending, Ending::OldFirmware { .. }), "{faults}: {}", run.ending);
+        }
+    }
+}
+
+/// After a broken connection the device asks for what it has not got, and for little more.
+#[test]
+fn resuming_downloads_little_twice() {
+    let migration = example(Chip::Esp32s3).unwrap();
+    let whole = migrate(&migration, &Lab::open(&migration, Vec::new(), None).unwrap());
+    let faults = vec!["/app_upd.bin:drop=40000*3".parse().unwrap()];
+    let broken = migrate(&migration, &Lab::open(&migration, faults, None).unwrap());
+    let again = broken.downloaded_bytes.saturating_sub(whole.downloaded_bytes);
+    assert!(again <= 3 * 512, "{again} bytes fetched twice");
+    assert_eq!(broken.requests, whole.requests + 3);
+}
