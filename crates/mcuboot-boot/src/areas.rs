@@ -104,6 +104,16 @@ impl<'a, F: NorFlash> Areas<'a, F> {
         self.flash.read(region.start().get(), out).map_err(Stop::Flash)
     }
 
+    /// Reads 4 bytes from anywhere, in words as the chips' drivers want them.
+    pub(crate) fn read_word(&mut self, area: AreaName, offset: u32) -> Step<[u8; 4], F::Error> {
+        let behind = offset % 4;
+        let mut words = [0; 8];
+        let window = chunk(&mut words, if behind == 0 { 4 } else { 8 });
+        self.read(area, offset - behind, window)?;
+        let [b0, b1, b2, b3, ..] = (u64::from_le_bytes(words) >> (8 * behind)).to_le_bytes();
+        Ok([b0, b1, b2, b3])
+    }
+
     /// Programs those bytes, in pieces that the driver chooses.
     pub(crate) fn write(
         &mut self,

@@ -193,3 +193,64 @@ impl core::error::Error for ConfigError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flash_region::FlashAddr;
+
+    use super::*;
+
+    const SLOTS: FlashMap = FlashMap {
+        primary: Region::clamped(FlashAddr(0x1_0000), 0x10_0000),
+        secondary: Region::clamped(FlashAddr(0x11_0000), 0x10_0000),
+        scratch: None,
+    };
+
+    fn error(map: FlashMap, swap: SwapKind) -> Option<ConfigError> {
+        BootConfig::new(map, TrailerConfig::espressif(swap)).err()
+    }
+
+    #[test]
+    fn only_swap_using_scratch_needs_scratch() {
+        assert_eq!(error(SLOTS, SwapKind::Scratch), Some(ConfigError::NoScratch));
+        for swap in [SwapKind::Move, SwapKind::Offset, SwapKind::Overwrite] {
+            assert_eq!(error(SLOTS, swap), None);
+            // What is not used does not matter, wherever it is.
+            assert_eq!(error(FlashMap { scratch: Some(SLOTS.primary), ..SLOTS }, swap), None);
+        }
+    }
+
+    #[test]
+    fn areas_are_whole_sectors() {
+        let region = Region::clamped(FlashAddr(0x21_0800), 0x1000);
+        let expected = ConfigError::NotWholeSectors { area: AreaName::Scratch, region };
+        let map = FlashMap { scratch: Some(region), ..SLOTS };
+        assert_eq!(error(map, SwapKind::Scratch), Some(expected));
+        let region = Region::clamped(FlashAddr(0x1_0000), 0);
+        let expected = ConfigError::NotWholeSectors { area: AreaName::Primary, region };
+        assert_eq!(error(FlashMap { primary: region, ..SLOTS }, SwapKind::Move), Some(expected));
+    }
+
+    #[test]
+    fn areas_do_not_overlap() {
+        let region = Region::clamped(FlashAddr(0x20_f000), 0x4_0000);
+        let expected = ConfigError::Overlap {
+            area: AreaName::Scratch,
+            region,
+            other: AreaName::Secondary,
+            other_region: SLOTS.secondary,
+        };
+        let map = FlashMap { scratch: Some(region), ..SLOTS };
+        assert_eq!(error(map, SwapKind::Scratch), Some(expected));
+    }
+
+    #[test]
+    fn a_slot_has_room_for_its_trailer() {
+        let secondary = Region::clamped(FlashAddr(0x11_0000), 0x1000);
+        let error = error(FlashMap { secondary, ..SLOTS }, SwapKind::Move);
+        assert!(
+            matches!(error, Some(ConfigError::Trailer { area: AreaName::Secondary, .. })),
+            "{error:?}"
+        );
+    }
+}

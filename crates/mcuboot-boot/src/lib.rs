@@ -73,8 +73,26 @@ use embedded_storage::nor_flash::NorFlash;
 /// Boots once, from reset to the jump into an image, or to where it goes no further.
 ///
 /// `observer` is told what happens as it happens, so that it knows how far a boot came whose power was
-/// cut. The flash must read single bytes, program what the config says is the write unit, and erase
+/// cut. The flash must read words of 4 bytes, program what the config says is the write unit, and erase
 /// sectors of 4 KiB.
+///
+/// ```
+/// use flash_region::{FlashAddr, Region};
+/// use mcuboot_boot::{BootConfig, BootOutcome, FlashMap, Unbootable, boot};
+/// use mcuboot_format::{SwapKind, trailer::TrailerConfig};
+/// use nor_sim::{Driver, NorMemory};
+///
+/// let map = FlashMap {
+///     primary: Region::clamped(FlashAddr(0x1_0000), 0x10_0000),
+///     secondary: Region::clamped(FlashAddr(0x11_0000), 0x10_0000),
+///     scratch: Some(Region::clamped(FlashAddr(0x21_0000), 0x4_0000)),
+/// };
+/// let config = BootConfig::new(map, TrailerConfig::espressif(SwapKind::Scratch))?;
+/// let mut flash = Driver::new(NorMemory::erased(4 << 20));
+/// let outcome = boot(&mut flash, &config, &mut |event| println!("{event}"))?;
+/// assert_eq!(outcome, BootOutcome::Nothing(Unbootable::Erased));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// The first error of the flash. Everything that MCUboot itself does wrong is an outcome.

@@ -1,5 +1,6 @@
 //! Whole boots, over modelled flash.
 
+mod anything;
 mod bench;
 mod decisions;
 mod interrupted;

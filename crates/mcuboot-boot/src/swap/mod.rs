@@ -79,9 +79,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
     }
 
     fn area_header(&mut self, slot: AreaName, offset: u32) -> Step<(u16, u16), F::Error> {
-        let mut bytes = [0; 4];
-        self.areas.read(slot, offset, &mut bytes)?;
-        let [m0, m1, l0, l1] = bytes;
+        let [m0, m1, l0, l1] = self.areas.read_word(slot, offset)?;
         Ok((u16::from_le_bytes([m0, m1]), u16::from_le_bytes([l0, l1])))
     }
 

@@ -17,7 +17,7 @@ use super::bench::{Device, config, equal, image};
 use crate::{AreaName, BootConfig, boot};
 
 /// Which of the recoveries are themselves interrupted: one in so many.
-const SECOND_CUT_EVERY: u64 = 29;
+const SECOND_CUT_EVERY: u64 = 23;
 
 /// Where power goes in operation `op`, those first that do not tear it.
 fn cuts(op: u64) -> [Cut; 4] {
