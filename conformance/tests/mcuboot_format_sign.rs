@@ -207,12 +207,14 @@ fn headers_counters_dependencies_and_kinds_of_swap() {
 fn the_image_of_the_example() {
     let imgtool = Imgtool::new();
     let input = imgtool.write("nuttx.bin", &payload(149_824));
-    let line = "sign --align 4 -v 0 -s auto -H 32 --pad-header -S 0x100000 --pad --confirm";
+    let line = "sign --align 4 -v 1.2.3 -s auto -H 32 --pad-header -S 0x100000 --pad --confirm";
     let mut command: Vec<String> = line.split(' ').map(str::to_owned).collect();
     command.extend([input, imgtool.arg("app_upd.bin")]);
     imgtool.expect(&[command]);
+    let version = ImageVersion::new(1, 2, 3);
     let options = SignOptions {
-        security_counter: Some(0),
+        version,
+        security_counter: Some(version.security_counter()),
         padding: Padding::Confirmed,
         ..SignOptions::espressif(0x10_0000, SwapKind::Scratch)
     };

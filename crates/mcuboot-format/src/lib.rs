@@ -10,6 +10,9 @@
 //! touches flash. The reference is bootutil in mcu-tools/mcuboot, named by path wherever a constant or
 //! a rule comes from it, and imgtool, which writes what bootutil reads.
 //!
+//! Features: `alloc` adds the `builder` and private keys, `rsa` adds RSA keys and signatures; ECDSA and
+//! Ed25519 signatures are checked without either.
+//!
 //! All numbers in the formats are little endian, which is what every chip of the ESP32 family is.
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]

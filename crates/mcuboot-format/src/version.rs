@@ -56,6 +56,12 @@ impl ImageVersion {
         [self.major, self.minor, r0, r1, b0, b1, b2, b3]
     }
 
+    /// The security counter that `imgtool sign --security-counter auto` makes of the version.
+    #[must_use]
+    pub const fn security_counter(self) -> u32 {
+        u32::from_be_bytes([self.major, self.minor, 0, 0]) + self.revision as u32
+    }
+
     /// Compares as MCUboot does for downgrade prevention and dependencies: without the build number
     /// (`boot_compare_version` without `MCUBOOT_VERSION_CMP_USE_BUILD_NUMBER`,
     /// boot/bootutil/src/bootutil_loader.c).
@@ -226,6 +232,12 @@ mod tests {
         assert_eq!(parse("256"), large(VersionPart::Major, 0, 255));
         assert_eq!(parse("1.2.65536"), large(VersionPart::Revision, 4, 65_535));
         assert_eq!(parse("1.2.3+4294967296"), large(VersionPart::Build, 6, u32::MAX));
+    }
+
+    #[test]
+    fn a_security_counter_keeps_the_order_of_versions() {
+        assert_eq!(ImageVersion::new(1, 2, 3).security_counter(), 0x0102_0003);
+        assert_eq!(ImageVersion::new(255, 255, 65_535).security_counter(), u32::MAX);
     }
 
     #[test]
