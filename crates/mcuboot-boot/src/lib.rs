@@ -34,7 +34,17 @@
 //!
 //! Any flash error ends [`boot`] at once and is returned, nothing is tried again and nothing is cleaned
 //! up: a power cut is such an error. What flash may look like then, and why the next boot copes, stands
-//! with each function that writes.
+//! with each function that writes. MCUboot, and so the model, does not cope with all of it:
+//!
+//! - scratch: an image that reaches into the sectors of the trailer, and a torn erase of the scratch
+//!   area's last sector that spares its magic: nothing boots;
+//! - scratch: a torn program of the primary's swap info, and another cut just behind the erase of the
+//!   scratch area at the next boot: crash;
+//! - offset: both images inside their first sector: nothing boots after some cuts;
+//! - offset: a cut in the last sectors of an old image that is longer than the new one: its end is lost;
+//! - a revert that is cut twice: it may not happen, and with offset the bootloader may crash.
+//!
+//! Each of these was seen with the real bootutil, and has a test.
 //!
 //! # Memory
 //!
