@@ -6,7 +6,7 @@ use mcuboot_format::SwapKind;
 
 use crate::DeviceFacts;
 use crate::layout::{
-    self, Destination, MAX_ARTIFACTS, app_slot, bootloader_area, kept, table_region,
+    self, AppSlot, Destination, MAX_ARTIFACTS, bootloader_area, kept, table_region,
 };
 use crate::migration::{Artifact, Content, McubootMap, Migration, PARTITION_TABLE, Role};
 use crate::reason::{Reason, Reasons, name};
@@ -23,12 +23,13 @@ pub(crate) fn trailer(map: &McubootMap<'_>, slot: Region) -> Option<Region> {
     map.trailer(slot).map(|layout| layout.trailer())
 }
 
-/// Collects every reason against the migration.
+/// Collects every reason against the migration with the application in `app_slot`.
 pub(crate) fn check(
     migration: &Migration<'_>,
     facts: &DeviceFacts<'_>,
+    app_slot: AppSlot,
 ) -> Result<Checked, Reasons> {
-    let mut checks = Checks { migration, facts, reasons: Reasons::new() };
+    let mut checks = Checks { migration, facts, app_slot, reasons: Reasons::new() };
     checks.device();
     checks.map();
     let destinations = checks.artifacts();
@@ -38,6 +39,7 @@ pub(crate) fn check(
 struct Checks<'a> {
     migration: &'a Migration<'a>,
     facts: &'a DeviceFacts<'a>,
+    app_slot: AppSlot,
     reasons: Reasons,
 }
 
@@ -109,12 +111,15 @@ impl Checks<'_> {
         if trailer(&map, map.primary).is_none() {
             self.refuse(Reason::BadMap { slot: map.primary, max_align_bytes: map.max_align_bytes });
         }
-        if app_slot(&map) != map.primary
-            && let Some(trailer) = trailer(&map, map.primary)
-            && trailer.overlaps(self.facts.running.prefix(self.facts.running_len_bytes))
-        {
-            let running = self.facts.running.prefix(self.facts.running_len_bytes);
-            self.refuse(Reason::TrailerUnderRunningCode { trailer, running });
+        // The trailer of the slot that the application fills comes with it.
+        let image = self.facts.running.prefix(self.facts.running_len_bytes);
+        let filled = self.app_slot.of(&map);
+        for slot in [map.primary, map.secondary].into_iter().filter(|slot| *slot != filled) {
+            if let Some(trailer) = trailer(&map, slot)
+                && trailer.overlaps(image)
+            {
+                self.refuse(Reason::TrailerUnderRunningCode { trailer, running: image });
+            }
         }
     }
 
@@ -127,7 +132,8 @@ impl Checks<'_> {
             return destinations;
         }
         for artifact in self.migration.artifacts {
-            let Some(destination) = layout::destination(self.migration, self.facts, artifact)
+            let Some(destination) =
+                layout::destination(self.migration, self.facts, artifact, self.app_slot)
             else {
                 self.refuse(Reason::NoDestination { artifact: name(artifact.name) });
                 continue;
@@ -176,8 +182,9 @@ impl Checks<'_> {
             }
         }
         let written = layout::written(region, artifact);
-        if written.overlaps(facts.running) {
-            let (dest, running) = (written, facts.running);
+        // Not only what is written counts: all of the place may be erased.
+        if region.overlaps(facts.running) {
+            let (dest, running) = (region, facts.running);
             self.refuse(Reason::OverRunningCode { artifact: name(artifact.name), dest, running });
         }
         if artifact.role == Role::Bootloader && region.start() != facts.chip.bootloader_addr() {

@@ -71,13 +71,31 @@ pub(crate) fn critical<'a>(facts: &DeviceFacts<'a>) -> impl Iterator<Item = Regi
 }
 
 /// The slot into which the migrator writes the target application.
-///
-/// Swap using move and swap using offset read a header in the primary slot before anything else and
-/// boot nothing where an ESP-IDF app lies in it; for them the application goes straight there.
-pub(crate) fn app_slot(map: &McubootMap<'_>) -> Region {
-    match map.swap {
-        SwapKind::Scratch | SwapKind::Overwrite => map.secondary,
-        SwapKind::Move | SwapKind::Offset => map.primary,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AppSlot {
+    Primary,
+    Secondary,
+}
+
+impl AppSlot {
+    /// The slots from which MCUboot would start the application, the preferred one first.
+    ///
+    /// Swap using move and swap using offset read a header in the primary slot before anything else
+    /// and boot nothing where an ESP-IDF app lies in it; for them the application has to go straight
+    /// there. The others take it from the secondary, or find it in the primary and have nothing to do.
+    pub(crate) const fn choices(swap: SwapKind) -> &'static [Self] {
+        match swap {
+            SwapKind::Scratch | SwapKind::Overwrite => &[Self::Secondary, Self::Primary],
+            SwapKind::Move | SwapKind::Offset => &[Self::Primary],
+        }
+    }
+
+    /// Where the slot is.
+    pub(crate) const fn of(self, map: &McubootMap<'_>) -> Region {
+        match self {
+            Self::Primary => map.primary,
+            Self::Secondary => map.secondary,
+        }
     }
 }
 
@@ -86,6 +104,7 @@ pub(crate) fn destination(
     migration: &Migration<'_>,
     facts: &DeviceFacts<'_>,
     artifact: &Artifact<'_>,
+    app_slot: AppSlot,
 ) -> Option<Destination> {
     let (region, slot) = match (artifact.dest, artifact.role, &migration.mcuboot) {
         (Some(dest), Role::Application, Some(map))
@@ -95,7 +114,7 @@ pub(crate) fn destination(
         }
         (Some(dest), Role::Bootloader, _) => (clip_bootloader(facts, artifact, dest), None),
         (Some(dest), ..) => (dest, None),
-        (None, Role::Application, Some(map)) => (app_slot(map), Some(app_slot(map))),
+        (None, Role::Application, Some(map)) => (app_slot.of(map), Some(app_slot.of(map))),
         (None, Role::Bootloader, _) => {
             let start = facts.chip.bootloader_addr();
             let whole = match artifact.region_len_bytes {

@@ -15,6 +15,7 @@
 //!
 //! Start reading at [`plan`].
 #![no_std]
+#![allow(clippy::result_large_err, reason = "without an allocator, reasons travel by value")]
 
 mod check;
 mod facts;
@@ -22,6 +23,7 @@ mod layout;
 mod migration;
 mod planner;
 mod reason;
+mod relocate;
 mod staging;
 mod step;
 
@@ -32,8 +34,8 @@ pub use migration::{
 pub use planner::plan;
 pub use reason::{MAX_REASONS, Reason, Reasons};
 pub use step::{
-    ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText,
-    Target,
+    App, ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText,
+    Strategy, Target,
 };
 
 #[cfg(test)]

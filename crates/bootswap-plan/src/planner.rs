@@ -4,20 +4,72 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 
 use crate::check::{self, Checked};
-use crate::layout::{Destination, MAX_ARTIFACTS};
+use crate::layout::{AppSlot, Destination, MAX_ARTIFACTS};
 use crate::migration::{Artifact, Content, Migration, Role, Staging};
 use crate::reason::{Reason, Reasons, name};
 use crate::staging::{Space, fit};
-use crate::step::{ArtifactIndex, MAX_ROUTES, Merge, Place, Plan, Purpose, Route, Step, Target};
-use crate::{DeviceFacts, layout};
+use crate::step::{
+    ArtifactIndex, MAX_ROUTES, Merge, Place, Plan, Purpose, Route, Step, Strategy, Target,
+};
+use crate::{DeviceFacts, layout, relocate};
 
 /// Computes the steps that take the device of `facts` to what `migration` asks for.
 ///
+/// Strategies are tried from the one that keeps most of what is there to the one that costs most, and
+/// the first that is safe is taken: the application to the secondary slot, straight to the primary,
+/// and each of the two after the migrator has moved out of the way. A move is planned only if the
+/// migration is known to be possible from there.
+///
 /// # Errors
 ///
-/// Every [`Reason`] against it that could be found. Nothing was touched then, and nothing may be.
+/// Every [`Reason`] against the preferred strategy. Nothing was touched then, and nothing may be.
 pub fn plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Plan, Reasons> {
-    let checked = check::check(migration, facts)?;
+    let mut reasons = match in_place(migration, facts) {
+        Ok(plan) => return Ok(plan),
+        Err(reasons) => reasons,
+    };
+    // Moving helps where every objection is to where the migrator runs.
+    if reasons.iter().all(Reason::is_about_place) {
+        match relocate::relocate(migration, facts) {
+            Ok(plan) => return Ok(plan),
+            Err(reason) => {
+                let _ = reasons.push(reason);
+            }
+        }
+    }
+    Err(reasons)
+}
+
+/// Computes the steps without moving the migrator.
+pub(crate) fn in_place(
+    migration: &Migration<'_>,
+    facts: &DeviceFacts<'_>,
+) -> Result<Plan, Reasons> {
+    let choices = migration.mcuboot.map_or(&[AppSlot::Secondary][..], |m| AppSlot::choices(m.swap));
+    let mut first = None;
+    for &app_slot in choices {
+        match with_app_in(migration, facts, app_slot) {
+            Ok(plan) => return Ok(plan),
+            Err(reasons) => {
+                // Another slot is worth a try only if this one's place is what is wrong.
+                let elsewhere = reasons.iter().all(Reason::is_about_place);
+                first.get_or_insert(reasons);
+                if !elsewhere {
+                    break;
+                }
+            }
+        }
+    }
+    Err(first.unwrap_or_default())
+}
+
+/// Computes the steps with the application in that slot.
+fn with_app_in(
+    migration: &Migration<'_>,
+    facts: &DeviceFacts<'_>,
+    app_slot: AppSlot,
+) -> Result<Plan, Reasons> {
+    let checked = check::check(migration, facts, app_slot)?;
     let mut planner = Planner {
         migration,
         facts,
@@ -70,7 +122,16 @@ impl<'a> Planner<'a> {
         }
         self.plan.journal = self.journal();
         self.reserve_in_slot(&mut ways);
+        let slot = ways.iter().find_map(|way| way.destination.slot);
+        self.plan.strategy = match (&self.migration.mcuboot, slot) {
+            (Some(map), Some(slot)) if slot == map.secondary => Strategy::SecondaryAndSwap,
+            (Some(_), Some(_)) => Strategy::StraightToPrimary,
+            _ => Strategy::AsNamed,
+        };
 
+        if let Some(select) = relocate::select(self.facts, self.facts.running) {
+            self.push(select);
+        }
         self.fetches(&ways);
         self.trailers(&ways);
         self.verifications(&ways);
@@ -271,8 +332,13 @@ impl<'a> Planner<'a> {
         for (slot, purpose) in
             [(map.primary, Purpose::PrimaryTrailer), (map.secondary, Purpose::SecondaryTrailer)]
         {
-            // The application's own slot gets its trailer with the image.
-            if app.is_some_and(|way| way.destination.slot == Some(slot)) {
+            // A padded application brings its slot's trailer along, an unpadded one is confirmed.
+            let brought = |way: &&Way| {
+                let artifact = self.artifact(way.artifact);
+                let padded = artifact.len_bytes.is_none_or(|len| len == slot.len_bytes());
+                way.destination.slot == Some(slot) && (padded || artifact.confirm)
+            };
+            if app.as_ref().is_some_and(brought) {
                 continue;
             }
             if let Some(region) = check::trailer(&map, slot) {

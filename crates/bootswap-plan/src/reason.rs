@@ -221,8 +221,15 @@ pub enum Reason {
         /// Where the chip's ROM looks.
         wanted: FlashAddr,
     },
-    /// Artifacts embedded in the migrator cannot lie where they are to be written to.
+    /// The plan has more steps than a device can hold.
     TooComplex,
+    /// The migrator would have to move first, and there is nowhere to go.
+    NoRelocation {
+        /// Bytes of the migrator's image.
+        needed_bytes: u32,
+        /// App partitions that were looked at.
+        tried: u32,
+    },
 }
 
 impl Reason {
@@ -258,7 +265,20 @@ impl Reason {
             Self::UnknownRunning { .. } => 26,
             Self::BootloaderMisplaced { .. } => 27,
             Self::TooComplex => 28,
+            Self::NoRelocation { .. } => 29,
         }
+    }
+
+    /// Whether the migrator's place is what is wrong, so that it may help to run from elsewhere.
+    #[must_use]
+    pub const fn is_about_place(&self) -> bool {
+        matches!(
+            self,
+            Self::OverRunningCode { .. }
+                | Self::TrailerUnderRunningCode { .. }
+                | Self::StagingInUse { .. }
+                | Self::NoStaging { .. }
+        )
     }
 
     /// The reason's code, as `--json` prints it.
@@ -293,6 +313,7 @@ impl Reason {
             Self::UnknownRunning { .. } => "unknown-running",
             Self::BootloaderMisplaced { .. } => "bootloader-misplaced",
             Self::TooComplex => "too-complex",
+            Self::NoRelocation { .. } => "no-relocation",
         }
     }
 }
@@ -400,6 +421,12 @@ impl fmt::Display for Reason {
             Self::BootloaderMisplaced { artifact, dest, wanted } => {
                 write!(f, "{artifact} goes to {dest}, this chip's ROM looks for a bootloader at {wanted}; let dest start there")
             }
+            Self::NoRelocation { needed_bytes, tried } => write!(
+                f,
+                "the migrator has to move out of the way first, and none of {tried} other app partitions has room \
+                 for its {needed_bytes} bytes, can be started by the old bootloader and is out of the target's way; \
+                 deliver it to another partition, or make it smaller"
+            ),
             Self::TooComplex => f.write_str("the plan has more steps than a device can hold; name fewer artifacts"),
         }
     }

@@ -6,17 +6,65 @@ use flash_region::{FlashAddr, Region};
 use heapless::Vec;
 
 /// Most steps that a plan can have.
-pub const MAX_STEPS: usize = 48;
+pub const MAX_STEPS: usize = 40;
 /// Most places among which one artifact can be divided.
-pub const MAX_ROUTES: usize = 4;
+pub const MAX_ROUTES: usize = 2;
 
 /// Which artifact of the migration, counted from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ArtifactIndex(pub u8);
 
-/// Ordered steps for one device. The last ones are the commit and the reset.
+/// How a migration is done on one device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Strategy {
+    /// Every artifact goes to the place that the migration names for it.
+    #[default]
+    AsNamed,
+    /// The application goes to the secondary slot and MCUboot swaps it in: the primary slot keeps
+    /// what it holds until the new bootloader runs.
+    SecondaryAndSwap,
+    /// The application goes straight to the primary slot: nothing is left for MCUboot to move.
+    StraightToPrimary,
+    /// The migrator moves to a partition that is in nobody's way, and goes on from there.
+    Relocate,
+}
+
+impl Strategy {
+    /// Name for `--json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AsNamed => "as-named",
+            Self::SecondaryAndSwap => "secondary-and-swap",
+            Self::StraightToPrimary => "straight-to-primary",
+            Self::Relocate => "relocate",
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AsNamed => "every artifact straight to its place",
+            Self::SecondaryAndSwap => "application to the secondary slot, MCUboot swaps it in",
+            Self::StraightToPrimary => {
+                "application straight to the primary slot, because the secondary is not free or MCUboot \
+                 would not take it from there"
+            }
+            Self::Relocate => {
+                "the migrator moves first, because it runs where the target has to go or MCUboot \
+                 would stumble over it"
+            }
+        })
+    }
+}
+
+/// Ordered steps for one device. The last ones are the commit and the reset; or, where the migrator
+/// has to move first, the move and a reset, after which it plans anew from where it is then.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
+    /// How the migration is done.
+    pub strategy: Strategy,
     /// What to do, in this order.
     pub steps: Vec<Step, MAX_STEPS>,
     /// A sector for checkpoints, where one is free. Checkpoints save time; correctness never
@@ -27,6 +75,27 @@ pub struct Plan {
 /// One thing to do. Each has a postcondition that can be checked in flash.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
+    /// Makes sure that the old bootloader starts this app again at every reset: otadata selects it,
+    /// and not on trial.
+    ///
+    /// Postcondition: the bootloader would choose the app, and rollback would not undo that.
+    Select {
+        /// The otadata partition.
+        otadata: Region,
+        /// What is to be started.
+        app: App,
+    },
+    /// Copies the running migrator, with all that is appended to it, to another partition.
+    ///
+    /// Postcondition: the copy equals the original.
+    CopySelf {
+        /// The running image, in whole sectors.
+        from: Region,
+        /// Where it goes.
+        to: Place,
+    },
+    /// Resets the chip into the copy of the migrator, which plans anew.
+    ResetIntoCopy,
     /// Fetches an artifact, each part to its place, and verifies the whole.
     ///
     /// Postcondition: the places hold the artifact, by its digest.
@@ -101,6 +170,20 @@ pub enum Step {
     Reset,
 }
 
+/// An app, as otadata names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum App {
+    /// The factory app, which is started where otadata names nothing.
+    Factory,
+    /// The app in an OTA slot.
+    Ota {
+        /// Which slot, from 0.
+        index: u8,
+        /// How many there are.
+        count: u8,
+    },
+}
+
 /// A run of an artifact's bytes and the place where they go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route {
@@ -157,6 +240,8 @@ pub enum Purpose {
     Staging,
     /// An artifact ends there.
     Destination,
+    /// A copy of the migrator ends there.
+    Relocation,
     /// MCUboot's trailer area of the primary slot, where stale bytes would be taken for a swap
     /// under way.
     PrimaryTrailer,
@@ -183,9 +268,13 @@ impl Step {
             | Self::Copy { artifact, .. }
             | Self::Verify { artifact, .. }
             | Self::Commit { artifact, .. } => Some(*artifact),
-            Self::Clean { .. } | Self::CleanScratch { .. } | Self::Confirm { .. } | Self::Reset => {
-                None
-            }
+            Self::Select { .. }
+            | Self::CopySelf { .. }
+            | Self::ResetIntoCopy
+            | Self::Clean { .. }
+            | Self::CleanScratch { .. }
+            | Self::Confirm { .. }
+            | Self::Reset => None,
         }
     }
 
@@ -207,6 +296,16 @@ impl fmt::Display for StepText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { step, artifact } = *self;
         match step {
+            Step::Select { app: App::Factory, otadata } => {
+                write!(f, "let the old bootloader start factory again (otadata {otadata})")
+            }
+            Step::Select { app: App::Ota { index, .. }, otadata } => {
+                write!(f, "let the old bootloader start ota_{index} for good (otadata {otadata})")
+            }
+            Step::CopySelf { from, to } => {
+                write!(f, "copy the migrator itself from {from} to {}", to.region)
+            }
+            Step::ResetIntoCopy => f.write_str("reset into the copy, which goes on from there"),
             Step::Fetch { routes, .. } => {
                 write!(f, "fetch {artifact} to ")?;
                 list(f, routes)
@@ -278,6 +377,7 @@ impl fmt::Display for Purpose {
         f.write_str(match self {
             Self::Staging => "staging",
             Self::Destination => "destination",
+            Self::Relocation => "relocation",
             Self::PrimaryTrailer => "trailer area of the primary slot",
             Self::SecondaryTrailer => "trailer area of the secondary slot",
         })

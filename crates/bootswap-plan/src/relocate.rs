@@ -1,0 +1,98 @@
+//! Moving the migrator out of the way.
+//!
+//! ```text
+//!   before   | ... | migrator (running) | ...  spare app partition ... |    otadata -> running
+//!   copy     | ... | migrator (running) | ...  migrator's copy     ... |    otadata -> running
+//!   select   | ... | migrator           | ...  migrator's copy     ... |    otadata -> copy
+//!   reset    | ... | free               | ...  migrator (running)  ... |    and it plans anew
+//! ```
+//!
+//! # Power-fail safety
+//!
+//! Until otadata names the copy, the old bootloader starts the original, which finds out that it has to
+//! move and goes on with the copy. Otadata changes in one sector while the other still counts; whichever
+//! of the two apps is started then is a whole migrator.
+
+use flash_region::{Region, SECTOR_BYTES};
+
+use crate::migration::Migration;
+use crate::planner::in_place;
+use crate::reason::Reason;
+use crate::step::{App, Place, Plan, Purpose, Step, Strategy};
+use crate::{DeviceFacts, check};
+
+/// The step that makes the old bootloader start the app in `partition` for good; `None` where there is no
+/// otadata, or nothing to be said in it: a factory app that runs needs no entry.
+pub(crate) fn select(facts: &DeviceFacts<'_>, partition: Region) -> Option<Step> {
+    let app = app_in(facts, partition)?;
+    let otadata = facts.partitions.iter().find(|p| p.is_otadata())?.region;
+    let needed = app != App::Factory || partition != facts.running;
+    needed.then_some(Step::Select { otadata, app })
+}
+
+/// What otadata calls the app in `partition`.
+fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
+    let found = facts.partitions.iter().find(|p| p.is_app() && p.region == partition)?;
+    if found.is_factory() {
+        return Some(App::Factory);
+    }
+    let slots = facts.partitions.iter().filter(|p| p.ota_index().is_some()).count();
+    let count = u8::try_from(slots).ok()?;
+    // A gap among the slots' numbers confuses the bootloader's counting, so nobody goes there.
+    let index = found.ota_index().filter(|index| *index < count)?;
+    Some(App::Ota { index, count })
+}
+
+/// Plans the move to the first app partition from which the migration is possible.
+///
+/// OTA slots come first: the factory app is what a device falls back to. The previous firmware's
+/// partition comes last.
+pub(crate) fn relocate(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Plan, Reason> {
+    let image = facts.running_image();
+    let others = || facts.partitions.iter().filter(|p| p.is_app() && p.region != facts.running);
+    let rank = |region: Region, factory: bool| match (facts.previous == Some(region), factory) {
+        (false, false) => 0,
+        (false, true) => 1,
+        (true, _) => 2,
+    };
+    let mut tried = 0;
+    for wanted in 0..=2 {
+        for to in others().filter(|p| rank(p.region, p.is_factory()) == wanted) {
+            tried += 1;
+            let fits = to.region.len_bytes() >= image.len_bytes() && !to.region.overlaps(image);
+            let Some(step) = select(facts, to.region).filter(|_| fits) else { continue };
+            let there = DeviceFacts { running: to.region, previous: None, ..*facts };
+            // The prospect counts, not the plan: it is made anew from there.
+            if in_place(migration, &there).is_err() || !keeps_trailers_clean(migration, &there) {
+                continue;
+            }
+            let mut plan = Plan { strategy: Strategy::Relocate, ..Plan::default() };
+            let region = to.region.prefix(image.len_bytes());
+            let place = Place::plain(region, region, Purpose::Relocation);
+            let steps = select(facts, facts.running).into_iter().chain([
+                Step::CopySelf { from: image, to: place },
+                step,
+                Step::ResetIntoCopy,
+            ]);
+            for step in steps {
+                if plan.steps.push(step).is_err() {
+                    return Err(Reason::TooComplex);
+                }
+            }
+            return Ok(plan);
+        }
+    }
+    Err(Reason::NoRelocation { needed_bytes: image.len_bytes(), tried })
+}
+
+/// Whether the copy leaves alone the sector that a trailer begins in: it cannot be cleaned under running
+/// code.
+fn keeps_trailers_clean(migration: &Migration<'_>, there: &DeviceFacts<'_>) -> bool {
+    let Some(map) = migration.mcuboot else { return true };
+    let image = there.running_image();
+    let overlaps = |slot| {
+        check::trailer(&map, slot)
+            .is_some_and(|t| t.align_out(SECTOR_BYTES).unwrap_or(t).overlaps(image))
+    };
+    ![map.primary, map.secondary].into_iter().any(overlaps)
+}
