@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -18,9 +18,9 @@ pub(crate) fn cargo() -> Command {
 
 /// Runs a program to its end; fails with its command line unless it exits with 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    let status = command.status().with_context(|| format!("cannot start {}", line(command)))?;
     if !status.success() {
-        bail!("{command:?}: {status}");
+        bail!("{}: {status}", line(command));
     }
     Ok(())
 }
@@ -28,15 +28,21 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// Runs a program to its end and gives what it wrote to standard output; what it wrote to standard
 /// error is part of the error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {command:?}"))?;
+    command.stdin(Stdio::null());
+    let output = command.output().with_context(|| format!("cannot start {}", line(command)))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        bail!("{command:?}: {}: {}", output.status, stderr.trim());
+        bail!("{}: {}: {}", line(command), output.status, stderr.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The command line as one would type it.
+fn line(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let words = [name].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a program can be run and exits with 0.
@@ -83,8 +89,8 @@ mod tests {
         let error = output(&mut command("sh", &["-c", "echo no such thing >&2; exit 3"]));
         let text = format!("{:#}", error.unwrap_err());
         assert!(text.contains("no such thing") && text.contains('3'), "{text}");
-        let text = format!("{:#}", run(&mut command("/no/such/program", &[])).unwrap_err());
-        assert!(text.contains("/no/such/program"), "{text}");
+        let text = format!("{:#}", run(&mut command("/no/such/program", &["-v"])).unwrap_err());
+        assert!(text.contains("program -v"), "{text}");
     }
 
     #[test]
