@@ -90,7 +90,7 @@ fn from_pythons_http_server() {
 
 /// Every server leads to the same flash.
 #[test]
-fn all_servers_lead_to_the_same_flash() {
+fn nginx_and_python_lead_to_the_same_flash() {
     let dir = tempfile::tempdir().unwrap();
     save(dir.path());
     let (nginx, python) = (nginx(dir.path(), ""), python_http_server(dir.path()));

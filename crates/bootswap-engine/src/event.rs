@@ -103,6 +103,8 @@ pub enum Event<'a> {
     },
     /// The commit is complete and read back.
     Committed,
+    /// The migrator has moved; the chip resets into the copy.
+    Moving,
     /// The migration is done; the chip resets into the new bootloader.
     Resetting,
 }
@@ -144,6 +146,7 @@ impl fmt::Display for Event<'_> {
             }
             Self::Repairing { round } => write!(f, "      read back failed, writing again ({round})"),
             Self::Committed => f.write_str("      commit window closed: read back and equal"),
+            Self::Moving => f.write_str("moved, resetting into the copy"),
             Self::Resetting => f.write_str("done, resetting into the new bootloader"),
         }
     }

@@ -36,6 +36,7 @@ mod platform;
 mod receive;
 mod run;
 mod scan;
+mod select;
 mod source;
 mod trailers;
 mod verify;

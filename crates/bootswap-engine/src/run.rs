@@ -1,6 +1,8 @@
 //! Carries out a plan, step by step.
 
-use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Place, Plan, Route, Step, Target};
+use bootswap_plan::{
+    ArtifactIndex, DeviceFacts, Migration, Place, Plan, Purpose, Route, Step, Target,
+};
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::Region;
 use mcuboot_format::key::PublicKey;
@@ -11,7 +13,7 @@ use crate::journal::{Entry, Journal};
 use crate::medium::{Medium, SECTOR};
 use crate::scan::Rules;
 use crate::source::Source;
-use crate::{Event, Failure, ImageFault, Platform, fetch, trailers, verify, writer};
+use crate::{Event, Failure, ImageFault, Platform, fetch, select, trailers, verify, writer};
 
 /// Attempts without progress after which the engine gives up.
 const MAX_ATTEMPTS: u32 = 8;
@@ -49,10 +51,13 @@ pub struct Job<'a> {
     pub container: Option<Region>,
 }
 
-/// The migration is done: the chip is to be reset into the new bootloader.
+/// What the reset that the chip is to make now leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Done {
-    _private: (),
+pub enum Done {
+    /// The migration is done: the new bootloader.
+    NewBootloader,
+    /// The migrator has moved: the old bootloader, which starts the copy, which plans anew.
+    Copy,
 }
 
 /// Executes plans on one device.
@@ -130,8 +135,12 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
             });
             work.step(job, index, step, key.as_ref()).await?;
         }
+        if job.plan.steps.last() == Some(&Step::ResetIntoCopy) {
+            work.platform.event(&Event::Moving);
+            return Ok(Done::Copy);
+        }
         work.platform.event(&Event::Resetting);
-        Ok(Done { _private: () })
+        Ok(Done::NewBootloader)
     }
 }
 
@@ -153,7 +162,13 @@ impl<F: NorFlash, S: Source, P: Platform> Work<'_, '_, F, S, P> {
                 let rules = rules_of(job, *artifact, to.slot, from.len_bytes(), key)?;
                 self.copy(*from, to, &rules).await
             }
-            Step::Clean { region, erasable, .. } => {
+            Step::Clean { region, erasable, purpose } => {
+                let layout = map.and_then(|map| map.trailer_ending(region.end()));
+                if let (Purpose::OwnTrailer, Some(layout)) = (purpose, layout)
+                    && trailers::is_confirmed(self.medium, &layout).await?
+                {
+                    return Ok(());
+                }
                 trailers::clean(self.medium, self.platform, *region, *erasable).await
             }
             Step::CleanScratch { scratch, erasable } => {
@@ -178,7 +193,9 @@ impl<F: NorFlash, S: Source, P: Platform> Work<'_, '_, F, S, P> {
                 }
                 commit(self.medium, self.platform, self.memory, &step).await
             }
-            Step::Reset => Ok(()),
+            Step::Select { otadata, app } => select::select(self.medium, *otadata, *app).await,
+            Step::CopySelf { from, to } => self.copy_self(*from, to).await,
+            Step::Reset | Step::ResetIntoCopy => Ok(()),
         }
     }
 
@@ -191,6 +208,21 @@ impl<F: NorFlash, S: Source, P: Platform> Work<'_, '_, F, S, P> {
         PublicKey::from_der(der)
             .map(Some)
             .map_err(|_| Failure::Image { artifact, fault: ImageFault::Key })
+    }
+
+    /// Copies the running image, sector by sector; what is there already is not written again.
+    async fn copy_self(&mut self, from: Region, to: &Place) -> Result<(), Failure<F::Error>> {
+        for part in from.chunks(flash_region::SECTOR_BYTES) {
+            let offset = part.start().bytes_since(from.start());
+            let Some(bytes) = self.sector.get_mut(..part.len_bytes() as usize) else { continue };
+            self.medium.read(part.start(), bytes).await?;
+            let (addr, horizon) = (to.start().saturating_add(offset), to.region.end());
+            let bounds =
+                crate::erase::Bounds { erasable: to.erasable, reserved: to.reserved, horizon };
+            writer::put_sector(self.medium, addr, bytes, bounds).await?;
+            self.platform.alive();
+        }
+        Ok(())
     }
 
     /// Copies what was staged to where it ends.

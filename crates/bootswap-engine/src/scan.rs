@@ -8,7 +8,7 @@ use esp_idf_format::image::{FlashMode, ImageHeader, ImageVerifier};
 use flash_region::Region;
 use mcuboot_format::key::PublicKey;
 use mcuboot_format::trailer::TrailerLayout;
-use mcuboot_format::{ImageValidator, SlotLimits};
+use mcuboot_format::{ImageValidator, SlotLimits, SwapKind};
 use sha2::{Digest, Sha256};
 
 use crate::ImageFault;
@@ -80,7 +80,8 @@ fn slot_rules<'a>(
         limits: map.limits()?,
         key,
         needs_trailer: slot == map.secondary,
-        allow_test: migration.allow.test_image,
+        // Overwriting cannot be undone, so MCUboot does not ask whether it was confirmed.
+        allow_test: migration.allow.test_image || map.swap == SwapKind::Overwrite,
     })
 }
 

@@ -11,7 +11,7 @@
 
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
-use mcuboot_format::trailer::{Flag, Magic, TrailerConfig, TrailerLayout, magic_bytes};
+use mcuboot_format::trailer::{Flag, Magic, TrailerConfig, TrailerLayout, TrailerState, magic_bytes};
 
 use crate::erase::{self, Bounds};
 use crate::medium::Medium;
@@ -66,6 +66,15 @@ pub(crate) async fn clean_scratch<F: NorFlash, P: Platform>(
         return Ok(());
     }
     clean(medium, platform, scratch.suffix(SECTOR_BYTES), erasable).await
+}
+
+/// Whether the trailer reads as that of a confirmed image of which no swap has begun.
+pub(crate) async fn is_confirmed<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    layout: &TrailerLayout,
+) -> Result<bool, Failure<F::Error>> {
+    let state = read_trailer(medium, layout).await?;
+    Ok(state == TrailerState::CONFIRMED && medium.is_blank(layout.status()).await?)
 }
 
 /// Completes the trailer of a slot: `image_ok` first, then the magic that makes it count.

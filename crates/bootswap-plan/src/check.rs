@@ -248,8 +248,9 @@ impl Checks<'_> {
                 }
                 // Straight in the primary an image needs no trailer to be started.
                 let needs_trailer = slot == map.secondary;
-                let good =
-                    artifact.confirm || (padded && (confirmed || self.migration.allow.test_image));
+                // Overwriting cannot be undone, so MCUboot does not ask whether it was confirmed.
+                let trial = self.migration.allow.test_image || map.swap == SwapKind::Overwrite;
+                let good = artifact.confirm || (padded && (confirmed || trial));
                 if needs_trailer && !good {
                     self.refuse(Reason::NotConfirmed { artifact: name(artifact.name) });
                 }

@@ -1,7 +1,7 @@
 //! What the owner wants: the same for every device of a fleet.
 
 use esp_idf_format::Chip;
-use flash_region::{Region, SECTOR_BYTES};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::trailer::{TrailerConfig, TrailerLayout};
 use mcuboot_format::{SlotLimits, SwapKind};
 
@@ -51,6 +51,12 @@ impl McubootMap<'_> {
     #[must_use]
     pub fn trailer(&self, slot: Region) -> Option<TrailerLayout> {
         TrailerLayout::new(slot, self.trailer_config()).ok()
+    }
+
+    /// The trailer of the slot that ends at `end`; `None` where no slot does.
+    #[must_use]
+    pub fn trailer_ending(&self, end: FlashAddr) -> Option<TrailerLayout> {
+        [self.primary, self.secondary].into_iter().find(|slot| slot.end() == end).and_then(|s| self.trailer(s))
     }
 
     /// How long an image may be; `None` where no trailer fits the slots.

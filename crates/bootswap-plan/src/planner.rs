@@ -314,8 +314,24 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// The trailer area of the slot that the application is written to, where it does not bring it
+    /// along: it has to be blank before the image comes, since the two can share a sector.
+    fn own_trailer(&self, way: &Way) -> Option<Step> {
+        let (map, slot) = (self.migration.mcuboot.as_ref()?, way.destination.slot?);
+        let artifact = self.artifact(way.artifact);
+        if artifact.len_bytes.is_none_or(|len| len == slot.len_bytes()) {
+            return None;
+        }
+        let region = check::trailer(map, slot)?;
+        let erasable = region.align_out(SECTOR_BYTES)?;
+        Some(Step::Clean { region, erasable, purpose: Purpose::OwnTrailer })
+    }
+
     fn fetches(&mut self, ways: &[Way]) {
         for way in ways {
+            if let Some(clean) = self.own_trailer(way) {
+                self.push(clean);
+            }
             self.push(Step::Fetch { artifact: way.artifact, routes: way.routes.clone() });
             if let Some(from) = way.harmless {
                 let to = way.destination.place();
@@ -332,13 +348,8 @@ impl<'a> Planner<'a> {
         for (slot, purpose) in
             [(map.primary, Purpose::PrimaryTrailer), (map.secondary, Purpose::SecondaryTrailer)]
         {
-            // A padded application brings its slot's trailer along, an unpadded one is confirmed.
-            let brought = |way: &&Way| {
-                let artifact = self.artifact(way.artifact);
-                let padded = artifact.len_bytes.is_none_or(|len| len == slot.len_bytes());
-                way.destination.slot == Some(slot) && (padded || artifact.confirm)
-            };
-            if app.as_ref().is_some_and(brought) {
+            // That of the application's own slot came with it, or before it.
+            if app.is_some_and(|way| way.destination.slot == Some(slot)) {
                 continue;
             }
             if let Some(region) = check::trailer(&map, slot) {
@@ -384,8 +395,12 @@ impl<'a> Planner<'a> {
             let critical = way.destination.critical();
             let region = layout::written(critical, &artifact);
             let merge = match artifact.role {
-                Role::Bootloader => Merge::Exact,
-                Role::Application | Role::Other => Merge::KeepUnderBlank,
+                // Only an image that reaches from the bootloader over other things has gaps; an artifact
+                // for one place means what it says, be it blank.
+                Role::Other if region.overlaps(layout::bootloader_area(self.facts)) => {
+                    Merge::KeepUnderBlank
+                }
+                _ => Merge::Exact,
             };
             // A bootloader may be erased to the end of its area; anything else covers just itself.
             let erasable = match artifact.role {

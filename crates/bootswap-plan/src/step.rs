@@ -242,6 +242,9 @@ pub enum Purpose {
     Destination,
     /// A copy of the migrator ends there.
     Relocation,
+    /// MCUboot's trailer area of the slot that the application goes to without a trailer of its own. A
+    /// confirmed trailer, which the migrator writes there later, counts as clean.
+    OwnTrailer,
     /// MCUboot's trailer area of the primary slot, where stale bytes would be taken for a swap
     /// under way.
     PrimaryTrailer,
@@ -378,6 +381,7 @@ impl fmt::Display for Purpose {
             Self::Staging => "staging",
             Self::Destination => "destination",
             Self::Relocation => "relocation",
+            Self::OwnTrailer => "trailer area of the application's slot",
             Self::PrimaryTrailer => "trailer area of the primary slot",
             Self::SecondaryTrailer => "trailer area of the secondary slot",
         })

@@ -123,6 +123,9 @@ impl StepReport {
         };
         let one = |region: Region| vec![RegionReport::from(region)];
         let (action, from, to) = match step {
+            Step::Select { otadata, .. } => ("select", Vec::new(), one(*otadata)),
+            Step::CopySelf { from, to } => ("copy-self", one(*from), one(to.region)),
+            Step::ResetIntoCopy => ("reset-into-copy", Vec::new(), Vec::new()),
             Step::Fetch { routes, .. } => (
                 "fetch",
                 Vec::new(),

@@ -90,6 +90,8 @@ pub struct Run {
     pub window: Counts,
     /// Every operation until that reset.
     pub ops: Vec<Op>,
+    /// Boots, from power on to the end.
+    pub boots: u32,
     /// HTTP requests that the device sent.
     pub requests: u32,
     /// Body bytes that the device received.
@@ -117,8 +119,9 @@ pub fn run(scene: &Scene, lab: &Lab, settings: Settings, story: &RefCell<Story>)
     };
 
     let mut reset: Option<(usize, NorMemory, Counts)> = None;
-    let mut end = None;
-    for _ in 0..MAX_BOOTS {
+    let (mut end, mut boots) = (None, 0);
+    while boots < MAX_BOOTS {
+        boots += 1;
         let boot = device.boot(&mut software, &mut console);
         if software.verdict.done && reset.is_none() {
             let counted = device.supply().inner().inner();
@@ -155,6 +158,7 @@ pub fn run(scene: &Scene, lab: &Lab, settings: Settings, story: &RefCell<Story>)
         after,
         window: window.and_then(|window| ops.get(window)).unwrap_or_default().iter().copied().collect(),
         ops,
+        boots,
         requests: verdict.requests,
         downloaded_bytes: verdict.received_bytes,
     }

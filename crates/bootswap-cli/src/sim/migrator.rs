@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use bootswap_engine::{
-    Buffers, CONTAINER_ALIGN_BYTES, ContainerHeader, Engine, Event, Failure, HTTP_BUFFER_BYTES,
+    Buffers, CONTAINER_ALIGN_BYTES, ContainerHeader, Done, Engine, Event, Failure, HTTP_BUFFER_BYTES,
     HttpSource, Job, Platform, Veto,
 };
 use bootswap_plan::{Plan, Reasons, plan};
@@ -120,7 +120,7 @@ impl SimulatedMigrator<'_> {
         Ok(self.judge(outcome?))
     }
 
-    fn judge(&mut self, outcome: Result<(Plan, Result<bootswap_engine::Done, Failure<NorError>>), Reasons>) -> Exit {
+    fn judge(&mut self, outcome: Result<(Plan, Result<Done, Failure<NorError>>), Reasons>) -> Exit {
         let say = |text: &str| {
             let stamp = super::story::stamp_ms(self.clock.now());
             self.story.borrow_mut().line(&format!("E ({stamp}) bootswap: {text}"));
@@ -133,9 +133,9 @@ impl SimulatedMigrator<'_> {
                 self.verdict.reasons = reasons;
                 Exit::Stay
             }
-            Ok((plan, Ok(_))) => {
+            Ok((plan, Ok(done))) => {
                 self.verdict.plan = Some(plan);
-                self.verdict.done = true;
+                self.verdict.done = done == Done::NewBootloader;
                 Exit::Reset
             }
             Ok((plan, Err(failure))) => {

@@ -193,8 +193,8 @@ fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, SceneError> {
     let mut board = Board::new(migration.chip)
         .esp_idf(old, EspIdfConfig::default())
         .map_err(SceneError::NotABootloader)?;
-    let bootloader = migration.artifact(Role::Bootloader).and_then(|a| a.bytes.as_deref());
-    if let (Some(map), Some(image)) = (&migration.mcuboot, bootloader) {
+    let Some(image) = target_bootloader(migration) else { return Ok(board) };
+    if let Some(map) = &migration.mcuboot {
         let config = McubootConfig {
             primary: map.primary,
             secondary: map.secondary,
@@ -205,8 +205,24 @@ fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, SceneError> {
             key: map.key_der.as_deref().and_then(|der| PublicKey::from_der(der).ok()),
         };
         board = board.mcuboot(image, config).map_err(SceneError::Mcuboot)?;
+    } else {
+        // What else it may be, it is taken for one that starts apps by the partition table.
+        board = board.esp_idf(image, EspIdfConfig::default()).map_err(SceneError::NotABootloader)?;
     }
     Ok(board)
+}
+
+/// The bytes that will lie at the chip's bootloader address, whichever artifact brings them.
+fn target_bootloader(migration: &OwnedMigration) -> Option<&[u8]> {
+    let at = migration.chip.bootloader_addr();
+    migration.artifacts.iter().find_map(|artifact| {
+        let bytes = artifact.bytes.as_deref()?;
+        match (artifact.role, artifact.dest) {
+            (Role::Bootloader, _) => Some(bytes),
+            (_, Some(dest)) if dest.contains(at) => bytes.get(at.bytes_since(dest.start()) as usize..),
+            _ => None,
+        }
+    })
 }
 
 /// NVS contents as an old firmware leaves them: Wi-Fi credentials and a setting of its own.

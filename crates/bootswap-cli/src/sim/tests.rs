@@ -1,28 +1,253 @@
-//! The example, from ROM to target application.
+//! Whole migrations, from ROM to target application.
 
 use std::cell::RefCell;
 
+use bootswap_plan::{Role, Strategy};
 use esp_idf_format::Chip;
+use flash_region::{FlashAddr, Region};
+use mcuboot_format::SwapKind;
+use mcuboot_format::builder::{Padding, SignOptions, sign};
 
 use super::demo::example;
 use super::report::Report;
-use super::simulate::{kept, live};
+use super::simulate::kept;
 use super::story::Story;
-use super::{Ending, Scene};
+use super::{Ending, Lab, Run, Scene, Settings, run};
 use crate::args::Until;
+use crate::migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
+
+const MIB: u32 = 0x10_0000;
+
+fn region(start: u32, len_bytes: u32) -> Region {
+    Region::from_len(FlashAddr(start), len_bytes).unwrap()
+}
+
+/// Migrates a device made up for the migration, and checks what has to hold for every one.
+fn migrate(migration: &OwnedMigration, settings: Settings) -> (Run, Report) {
+    let scene = Scene::synthetic(migration).unwrap();
+    let lab = Lab::open(migration, Vec::new(), None).unwrap();
+    let run = run(&scene, &lab, settings, &RefCell::new(Story::silent()));
+    assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+    let report = Report::new(&run, &kept(migration, &scene));
+    (run, report)
+}
+
+fn to_the_end() -> Settings {
+    Settings::new(Until::Boot)
+}
 
 #[test]
 fn the_example_reaches_its_target_on_every_chip() {
     for chip in Chip::ALL {
-        let migration = example(chip).unwrap();
-        let scene = Scene::synthetic(&migration).unwrap();
-        let story = RefCell::new(Story::silent());
-        let run = live(&migration, &scene, false, Vec::new(), Until::Boot, &story).unwrap();
-        assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{chip}: {}", run.ending);
-        let report = Report::new(&run, &kept(&migration, &scene));
+        let (_, report) = migrate(&example(chip).unwrap(), to_the_end());
         assert!(report.kept.iter().all(|kept| kept.intact), "{chip}: {:?}", report.kept);
         assert!(report.flash.typ_ms <= 1400.0, "{chip}: {} ms", report.flash.typ_ms);
         let window = report.commit_window.unwrap();
         assert!(window.typ_ms <= 180.0, "{chip}: {} ms", window.typ_ms);
     }
+}
+
+#[test]
+fn no_sector_is_erased_more_than_twice() {
+    let (run, _) = migrate(&example(Chip::Esp32s3).unwrap(), Settings::new(Until::Reboot));
+    let worn = run.after.max_erase_count(region(0, 4 * MIB));
+    assert!(worn <= 2, "a sector was erased {worn} times");
+}
+
+/// From every partition, with every kind of swap, the target is reached; and by which way.
+#[test]
+fn every_swap_from_every_partition() {
+    use Strategy::{SecondaryAndSwap as Swap, StraightToPrimary as Straight};
+    let table = [
+        (SwapKind::Scratch, "factory", Swap, 2),
+        (SwapKind::Scratch, "ota_0", Straight, 2),
+        (SwapKind::Scratch, "ota_1", Swap, 2),
+        (SwapKind::Overwrite, "factory", Swap, 2),
+        (SwapKind::Overwrite, "ota_0", Straight, 2),
+        (SwapKind::Overwrite, "ota_1", Swap, 2),
+        // The primary is the running partition: the migrator moves first, which takes a boot more.
+        (SwapKind::Move, "factory", Straight, 3),
+        (SwapKind::Move, "ota_0", Straight, 2),
+        (SwapKind::Move, "ota_1", Straight, 2),
+        (SwapKind::Offset, "factory", Straight, 3),
+        (SwapKind::Offset, "ota_0", Straight, 2),
+        (SwapKind::Offset, "ota_1", Straight, 2),
+    ];
+    for (swap, running, strategy, boots) in table {
+        let mut migration = example(Chip::Esp32c3).unwrap();
+        migration.running = Some(running.to_owned());
+        let map = migration.mcuboot.as_mut().unwrap();
+        map.swap = swap;
+        if swap != SwapKind::Scratch {
+            map.scratch = None;
+        }
+        resign(&mut migration, Padding::Confirmed);
+        let (run, _) = migrate(&migration, to_the_end());
+        let plan = run.plan.as_ref().unwrap();
+        assert_eq!((plan.strategy, run.boots), (strategy, boots), "{swap} from {running}");
+    }
+}
+
+/// Signs the example's application anew, for the map and with the padding given.
+fn resign(migration: &mut OwnedMigration, padding: Padding) {
+    let map = migration.mcuboot.as_ref().unwrap();
+    let options = SignOptions {
+        padding,
+        security_counter: Some(0),
+        trailer: map.lend().trailer_config(),
+        ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
+    };
+    let payload = device_sim::synthetic::target_payload(149_824, 1);
+    let bytes = sign(&payload, &options).unwrap();
+    let content = crate::migration::content::classify(&bytes, Role::Application, Some(map)).unwrap();
+    let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
+    (app.bytes, app.content) = (Some(bytes), Some(content));
+}
+
+#[test]
+fn an_image_without_padding_is_confirmed_by_the_migrator() {
+    for padding in [Padding::None, Padding::Pending] {
+        for running in ["factory", "ota_0", "ota_1"] {
+            let mut migration = example(Chip::Esp32c6).unwrap();
+            migration.running = Some(running.to_owned());
+            resign(&mut migration, padding);
+            migration.artifacts[0].confirm = true;
+            migrate(&migration, to_the_end());
+        }
+    }
+}
+
+#[test]
+fn a_labelled_partition_stages_everything() {
+    let mut migration = example(Chip::Esp32).unwrap();
+    migration.staging = OwnedStaging::Label("ota_1".to_owned());
+    // The scratch area begins that partition; nothing there has to last beyond the commit.
+    let (run, report) = migrate(&migration, to_the_end());
+    assert!(run.plan.unwrap().steps.iter().any(|s| matches!(s, bootswap_plan::Step::Copy { .. })));
+    assert!(report.kept.iter().all(|kept| kept.intact), "{:?}", report.kept);
+}
+
+#[test]
+fn memory_stages_the_bootloader() {
+    let mut migration = example(Chip::Esp32s3).unwrap();
+    migration.staging = OwnedStaging::Memory;
+    let settings = Settings { staging_memory_len_bytes: 32 * 1024, ..to_the_end() };
+    let (run, _) = migrate(&migration, settings);
+    let untouched = region(0x31_0000, 0x8000);
+    assert_eq!(run.before.bytes(untouched), run.after.bytes(untouched));
+}
+
+#[test]
+fn embedded_artifacts_need_no_network() {
+    for running in ["factory", "ota_0", "ota_1"] {
+        let mut migration = example(Chip::Esp32h2).unwrap();
+        migration.running = Some(running.to_owned());
+        resign(&mut migration, Padding::None);
+        migration.artifacts[0].confirm = true;
+        migration.artifacts.iter_mut().for_each(|artifact| artifact.url = None);
+        let (run, report) = migrate(&migration, to_the_end());
+        assert_eq!(run.requests, 0);
+        assert!(report.download.is_none());
+    }
+}
+
+/// One image that spans bootloader, partition table and application, with gaps of 0xFF between them.
+fn merged(chip: Chip) -> OwnedMigration {
+    let mut migration = example(chip).unwrap();
+    let bootloader = migration.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
+    let table = migration.partition_table.clone().unwrap();
+    resign(&mut migration, Padding::None);
+    let app = migration.artifact(Role::Application).unwrap().bytes.clone().unwrap();
+    let start = chip.bootloader_addr().get();
+    let mut bytes = vec![0xff; 0x1_0000 - start as usize];
+    bytes[..bootloader.len()].copy_from_slice(&bootloader);
+    bytes[0x8000 - start as usize..][..table.len()].copy_from_slice(&table);
+    bytes.extend_from_slice(&app);
+    let len_bytes = u32::try_from(bytes.len()).unwrap().next_multiple_of(0x1000);
+    migration.running = Some("ota_1".to_owned());
+    migration.artifacts = vec![OwnedArtifact {
+        name: "merged".to_owned(),
+        role: Role::Other,
+        url: Some("http://lab/merged.bin".to_owned()),
+        bytes: Some(bytes),
+        dest: Some(region(start, len_bytes)),
+        region_len_bytes: None,
+        content: None,
+        confirm: false,
+    }];
+    migration
+}
+
+#[test]
+fn a_merged_image_keeps_what_lies_in_its_gaps() {
+    for chip in [Chip::Esp32, Chip::Esp32c3] {
+        let migration = merged(chip);
+        let scene = Scene::synthetic(&migration).unwrap();
+        let nvs = region(0x9000, 0x4000);
+        let before = scene.flash.bytes(nvs);
+        let (run, _) = migrate(&migration, to_the_end());
+        assert_eq!(run.after.bytes(nvs), before, "{chip}: NVS changed");
+        let image = migration.artifacts[0].bytes.as_ref().unwrap();
+        let app_at = 0x1_0000 - chip.bootloader_addr().get() as usize;
+        let app = &image[app_at..];
+        let len_bytes = u32::try_from(app.len()).unwrap();
+        assert_eq!(run.after.bytes(region(0x1_0000, len_bytes)), app, "{chip}");
+    }
+}
+
+#[test]
+fn a_merged_image_can_travel_inside_the_migrator() {
+    let mut migration = merged(Chip::Esp32c3);
+    migration.artifacts[0].url = None;
+    let (run, _) = migrate(&migration, to_the_end());
+    assert_eq!(run.requests, 0);
+}
+
+/// Artifacts with places of their own, and no MCUboot: a newer ESP-IDF bootloader and its app.
+#[test]
+fn any_bootloader_and_any_number_of_artifacts() {
+    let chip = Chip::Esp32c3;
+    let mut migration = example(chip).unwrap();
+    let app = device_sim::synthetic::app(chip, "successor", "2.0", 200_000, 7).unwrap();
+    let mut bootloader = esp_idf_bootloaders::bootloader(chip, 4 * MIB).unwrap();
+    // Another frequency makes it another bootloader than the one in place.
+    bootloader[3] = (bootloader[3] & 0xf0) | 0x0f;
+    esp_idf_format::image::mend(&mut bootloader).unwrap();
+    let artifact = |name: &str, role, bytes: Vec<u8>, dest| OwnedArtifact {
+        name: name.to_owned(),
+        role,
+        url: Some(format!("http://lab/{name}.bin")),
+        bytes: Some(bytes),
+        dest: Some(dest),
+        region_len_bytes: None,
+        content: None,
+        confirm: false,
+    };
+    migration.mcuboot = None;
+    migration.running = Some("ota_1".to_owned());
+    // Otadata that names nothing lets the new bootloader start the factory app.
+    let blank_otadata = vec![0xff; 0x2000];
+    migration.artifacts = vec![
+        artifact("app", Role::Application, app, region(0x1_0000, MIB)),
+        artifact("data", Role::Other, vec![0x5a; 5000], region(0x32_0000, 0x2000)),
+        artifact("otadata", Role::Other, blank_otadata, region(0xd000, 0x2000)),
+        artifact("bootloader", Role::Bootloader, bootloader, region(0, 0x8000)),
+    ];
+    let (run, _) = migrate(&migration, to_the_end());
+    assert_eq!(run.after.bytes(region(0x32_0000, 5000)), vec![0x5a; 5000]);
+}
+
+#[test]
+fn a_refused_migration_touches_nothing() {
+    let mut migration = example(Chip::Esp32s3).unwrap();
+    migration.flash_len_bytes = Some(4 * MIB);
+    migration.mcuboot.as_mut().unwrap().secondary = region(0x38_0000, MIB);
+    let mut scene_of = migration.clone();
+    scene_of.mcuboot.as_mut().unwrap().secondary = region(0x11_0000, MIB);
+    let scene = Scene::synthetic(&scene_of).unwrap();
+    let lab = Lab::open(&migration, Vec::new(), None).unwrap();
+    let run = run(&scene, &lab, to_the_end(), &RefCell::new(Story::silent()));
+    assert_eq!(run.ending, Ending::Refused);
+    assert_eq!(run.before.first_difference(&run.after), None);
+    assert_eq!(run.reasons[0].code(), "outside-flash");
 }

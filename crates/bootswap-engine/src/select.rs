@@ -1,0 +1,102 @@
+//! Makes the old bootloader start the migrator again, whatever happens next.
+//!
+//! ```text
+//!   otadata   | entry 0 ........ | entry 1 ........ |     one sector each
+//!   before      seq 3, pending     seq 2, valid           in force: 0, on trial
+//!   after       seq 3, pending     seq 5, valid           in force: 1, for good
+//! ```
+//!
+//! A migrator that came by OTA may be on trial: unless it is marked valid, a bootloader with rollback
+//! goes back to the old firmware at the next reset, in the middle of the migration. Writing a new entry
+//! over the one that does not count, instead of changing the one that does, leaves no moment without a
+//! good entry.
+//!
+//! # Power-fail safety
+//!
+//! A cut leaves the entry in force untouched and the other one blank, torn (its checksum is wrong then)
+//! or good. In each case an app is started that is whole, and the next run does this step again.
+
+use bootswap_plan::App;
+use embedded_storage_async::nor_flash::NorFlash;
+use esp_idf_format::otadata::{OtaData, OtaState, sector};
+use flash_region::{PAGE_BYTES, Region};
+
+use crate::Failure;
+use crate::medium::{Medium, PAGE};
+
+/// Bytes of an entry.
+const ENTRY: usize = 32;
+
+/// Lets otadata select `app`, not on trial; does nothing where it does already.
+pub(crate) async fn select<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    otadata: Region,
+    app: App,
+) -> Result<(), Failure<F::Error>> {
+    match app {
+        App::Factory => select_factory(medium, otadata).await,
+        App::Ota { index, count } => select_slot(medium, otadata, index, count).await,
+    }
+}
+
+async fn select_slot<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    otadata: Region,
+    index: u8,
+    count: u8,
+) -> Result<(), Failure<F::Error>> {
+    let data = read(medium, otadata).await?;
+    if selects(&data, index, count) {
+        return Ok(());
+    }
+    let next = data.entry_for(index, count);
+    let (entry_index, mut entry) = next.map_err(|_| Failure::Plan("otadata cannot name this slot"))?;
+    entry.state = OtaState::Valid;
+    let place = sector(otadata, entry_index);
+    let page = place.prefix(PAGE_BYTES);
+    if !medium.is_blank(page).await? {
+        medium.erase(place).await?;
+    }
+    medium.program(place.start(), &entry.to_bytes()).await?;
+    let holds = selects(&read(medium, otadata).await?, index, count);
+    if holds { Ok(()) } else { Err(Failure::Stuck { sector: place.start() }) }
+}
+
+/// Whether the bootloader would start this slot, and rollback would not undo that.
+fn selects(data: &OtaData, index: u8, count: u8) -> bool {
+    let selected = data.select(count).filter(|selection| selection.ota_index == index);
+    let state = selected.and_then(|selection| data.entries.get(selection.entry_index)?.ok());
+    state.is_some_and(|entry| matches!(entry.state, OtaState::Valid | OtaState::Undefined))
+}
+
+/// Without a good entry the bootloader starts the factory app. The entry in force goes last, so that
+/// until then the app that runs now is started again.
+async fn select_factory<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    otadata: Region,
+) -> Result<(), Failure<F::Error>> {
+    // How many slots there are makes no difference to which entry counts.
+    let in_force = read(medium, otadata).await?.select(1).map(|selection| selection.entry_index);
+    let last = in_force.unwrap_or(1);
+    for entry_index in [1 - last.min(1), last.min(1)] {
+        let place = sector(otadata, entry_index);
+        if !medium.is_blank(place.prefix(PAGE_BYTES)).await? {
+            medium.erase(place).await?;
+        }
+    }
+    match read(medium, otadata).await?.select(1) {
+        None => Ok(()),
+        Some(_) => Err(Failure::Unclean { region: otadata }),
+    }
+}
+
+async fn read<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    otadata: Region,
+) -> Result<OtaData, Failure<F::Error>> {
+    let (mut first, mut second) = ([0; PAGE], [0; PAGE]);
+    medium.read(sector(otadata, 0).start(), &mut first).await?;
+    medium.read(sector(otadata, 1).start(), &mut second).await?;
+    let entry = |page: &[u8; PAGE]| page.first_chunk::<ENTRY>().copied().unwrap_or([0xff; ENTRY]);
+    Ok(OtaData::parse(&entry(&first), &entry(&second)))
+}
