@@ -56,7 +56,10 @@ impl McubootMap<'_> {
     /// The trailer of the slot that ends at `end`; `None` where no slot does.
     #[must_use]
     pub fn trailer_ending(&self, end: FlashAddr) -> Option<TrailerLayout> {
-        [self.primary, self.secondary].into_iter().find(|slot| slot.end() == end).and_then(|s| self.trailer(s))
+        [self.primary, self.secondary]
+            .into_iter()
+            .find(|slot| slot.end() == end)
+            .and_then(|s| self.trailer(s))
     }
 
     /// How long an image may be; `None` where no trailer fits the slots.

@@ -52,7 +52,10 @@ pub fn command(args: &DemoArgs) -> Result<Verdict, Failure> {
     }
     print!("{}", Summary { report: &report, baseline: Some(&C_COMPONENT) });
     if let Some(dir) = &args.out {
-        println!("\nwritten to {}: before.bin, after.bin, report.json, flash.svg, migration files", dir.display());
+        println!(
+            "\nwritten to {}: before.bin, after.bin, report.json, flash.svg, migration files",
+            dir.display()
+        );
     }
     Ok(verdict(&run))
 }
@@ -64,7 +67,10 @@ pub fn command(args: &DemoArgs) -> Result<Verdict, Failure> {
 /// [`Failure`] where one of them cannot be made.
 pub fn example(chip: Chip) -> Result<OwnedMigration, Failure> {
     let broken = |what: &str, error: &dyn std::fmt::Display| {
-        Failure::input(format_args!("the example's {what} cannot be made: {error}"), "report this as a fault")
+        Failure::input(
+            format_args!("the example's {what} cannot be made: {error}"),
+            "report this as a fault",
+        )
     };
     let slot = |start| Region::clamped(FlashAddr(start), 0x10_0000);
     let options = SignOptions {
@@ -75,8 +81,13 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, Failure> {
     };
     let payload = synthetic::target_payload(APP_LEN_BYTES, SEED);
     let app = sign(&payload, &options).map_err(|error| broken("application", &error))?;
-    let bootloader = synthetic::bootloader(chip, FlashSize::Mb4, BOOTLOADER_LEN_BYTES - BOOTLOADER_OVERHEAD_BYTES, SEED)
-        .map_err(|error| broken("bootloader", &error))?;
+    let bootloader = synthetic::bootloader(
+        chip,
+        FlashSize::Mb4,
+        BOOTLOADER_LEN_BYTES - BOOTLOADER_OVERHEAD_BYTES,
+        SEED,
+    )
+    .map_err(|error| broken("bootloader", &error))?;
     let mut table = vec![flash_region::ERASED; TABLE_LEN_BYTES as usize];
     esp_idf_format::partition::emit(&synthetic::example_partitions(), &mut table)
         .map_err(|error| broken("partition table", &error))?;
@@ -120,7 +131,13 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, Failure> {
 }
 
 /// Writes what is left of the run, and what `bootswap simulate` needs to repeat it.
-fn save(dir: &Path, migration: &OwnedMigration, scene: &Scene, run: &Run, report: &Report) -> Result<(), Failure> {
+fn save(
+    dir: &Path,
+    migration: &OwnedMigration,
+    scene: &Scene,
+    run: &Run,
+    report: &Report,
+) -> Result<(), Failure> {
     fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, &error))?;
     write(&dir.join("before.bin"), &run.before.to_bytes())?;
     write(&dir.join("after.bin"), &run.after.to_bytes())?;

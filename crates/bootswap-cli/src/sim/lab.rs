@@ -21,14 +21,19 @@ impl Lab {
     /// # Errors
     ///
     /// Where no port of the loopback interface can be listened on.
-    pub fn open(migration: &OwnedMigration, faults: Vec<Fault>, log: Option<Log>) -> io::Result<Self> {
+    pub fn open(
+        migration: &OwnedMigration,
+        faults: Vec<Fault>,
+        log: Option<Log>,
+    ) -> io::Result<Self> {
         let mut migration = migration.clone();
         let served = migration.artifacts.iter().filter_map(|artifact| {
             let path = path_of(artifact.url.as_deref()?).to_owned();
             Some((path, artifact.bytes.clone()?))
         });
         let content = Content::memory(served.collect::<Vec<_>>());
-        let server = Server::start(ServerConfig { faults, log, ..ServerConfig::on_loopback(content) })?;
+        let server =
+            Server::start(ServerConfig { faults, log, ..ServerConfig::on_loopback(content) })?;
         for artifact in &mut migration.artifacts {
             if let (Some(url), true) = (&artifact.url, artifact.bytes.is_some()) {
                 artifact.url = Some(format!("{}{}", server.url(), path_of(url)));

@@ -156,7 +156,12 @@ pub fn run(scene: &Scene, lab: &Lab, settings: Settings, story: &RefCell<Story>)
         migration: reset.as_ref().map_or_else(|| counted.counts(), |(_, _, counts)| *counts),
         at_reset: reset.map(|(_, memory, _)| memory),
         after,
-        window: window.and_then(|window| ops.get(window)).unwrap_or_default().iter().copied().collect(),
+        window: window
+            .and_then(|window| ops.get(window))
+            .unwrap_or_default()
+            .iter()
+            .copied()
+            .collect(),
         ops,
         boots,
         requests: verdict.requests,
@@ -197,7 +202,9 @@ fn ending(
             }
         }
         Some(BootEnd::Failed(failure)) => Ending::Bricked { why: failure.to_string() },
-        None if verdict.done => Ending::TargetRunning { what: "the new bootloader, next".to_owned() },
+        None if verdict.done => {
+            Ending::TargetRunning { what: "the new bootloader, next".to_owned() }
+        }
         _ => Ending::OldFirmware { why: why() },
     }
 }

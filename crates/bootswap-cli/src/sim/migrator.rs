@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use bootswap_engine::{
-    Buffers, CONTAINER_ALIGN_BYTES, ContainerHeader, Done, Engine, Event, Failure, HTTP_BUFFER_BYTES,
-    HttpSource, Job, Platform, Veto,
+    Buffers, CONTAINER_ALIGN_BYTES, ContainerHeader, Done, Engine, Event, Failure,
+    HTTP_BUFFER_BYTES, HttpSource, Job, Platform, Veto,
 };
 use bootswap_plan::{Plan, Reasons, plan};
 use device_sim::{Exit, Machine, RunningApp, Software};
@@ -83,7 +83,11 @@ impl Software for SimulatedMigrator<'_> {
         }
         self.migrate(app, machine).unwrap_or_else(|error| {
             // Reading flash failed: either there is no power any more, or the chip is broken.
-            if error == NorError::PowerLost { Exit::PowerLost } else { Exit::Crashed { why: error.to_string() } }
+            if error == NorError::PowerLost {
+                Exit::PowerLost
+            } else {
+                Exit::Crashed { why: error.to_string() }
+            }
         })
     }
 }
@@ -161,7 +165,8 @@ impl SimulatedMigrator<'_> {
         let flash = &mut *machine.flash;
         let mut table = [0; TABLE_LEN_BYTES as usize];
         flash.read(TABLE_ADDR, &mut table)?;
-        let partitions = PartitionTable::parse(&table).map(|t| t.iter().collect()).unwrap_or_default();
+        let partitions =
+            PartitionTable::parse(&table).map(|t| t.iter().collect()).unwrap_or_default();
         let mut header = [0; HEADER_LEN_BYTES as usize];
         flash.read(machine.board.chip().bootloader_addr(), &mut header)?;
         let header = ImageHeader::parse(&header).ok();
@@ -174,7 +179,9 @@ impl SimulatedMigrator<'_> {
             running,
             running_len_bytes: end.bytes_since(running.start()),
             previous: None,
-            bootloader_flash_len_bytes: header.and_then(|h| h.flash_size()).map(|size| size.bytes()),
+            bootloader_flash_len_bytes: header
+                .and_then(|h| h.flash_size())
+                .map(|size| size.bytes()),
             bootloader_flash_mode: header.and_then(|h| h.flash_mode()),
             secure_boot: machine.board.burnt().secure_boot,
             flash_encryption: machine.board.burnt().flash_encryption,

@@ -113,7 +113,10 @@ impl Report {
             commit_window: (run.window.ops() > 0).then(|| WindowReport::new(&run.window)),
             download: (run.requests > 0)
                 .then_some(DownloadReport { bytes: run.downloaded_bytes, requests: run.requests }),
-            kept: kept.iter().map(|(label, region)| KeptReport::new(label, *region, &run.before, state)).collect(),
+            kept: kept
+                .iter()
+                .map(|(label, region)| KeptReport::new(label, *region, &run.before, state))
+                .collect(),
             power_cuts: None,
         }
     }
@@ -130,8 +133,24 @@ impl ReasonReport {
 impl FlashReport {
     fn new(counts: &Counts) -> Self {
         let (typ_ms, max_ms) = modelled_ms(counts);
-        let Counts { erase_4k, erase_32k, erase_64k, pages_programmed, bytes_programmed, bytes_read } = *counts;
-        Self { erase_4k, erase_32k, erase_64k, pages_programmed, bytes_programmed, bytes_read, typ_ms, max_ms }
+        let Counts {
+            erase_4k,
+            erase_32k,
+            erase_64k,
+            pages_programmed,
+            bytes_programmed,
+            bytes_read,
+        } = *counts;
+        Self {
+            erase_4k,
+            erase_32k,
+            erase_64k,
+            pages_programmed,
+            bytes_programmed,
+            bytes_read,
+            typ_ms,
+            max_ms,
+        }
     }
 }
 

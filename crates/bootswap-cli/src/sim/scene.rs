@@ -4,7 +4,9 @@ use std::fmt;
 
 use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader};
 use bootswap_plan::Role;
-use device_sim::{Board, EspIdfConfig, FlashBuildError, FlashBuilder, McubootConfig, OldData, synthetic};
+use device_sim::{
+    Board, EspIdfConfig, FlashBuildError, FlashBuilder, McubootConfig, OldData, synthetic,
+};
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::OtaState;
 use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
@@ -106,7 +108,11 @@ impl Scene {
     /// # Errors
     ///
     /// A [`SceneError`] for what is missing or does not fit.
-    pub fn from_dump(migration: &OwnedMigration, dump: &[u8], running: Region) -> Result<Self, SceneError> {
+    pub fn from_dump(
+        migration: &OwnedMigration,
+        dump: &[u8],
+        running: Region,
+    ) -> Result<Self, SceneError> {
         let at = |region: Region| {
             let end = (region.end().get() as usize).min(dump.len());
             dump.get(region.start().get() as usize..end).unwrap_or_default()
@@ -146,7 +152,8 @@ fn migrator_image(migration: &OwnedMigration, running: &Partition) -> Result<Vec
     let payload: usize = embedded.iter().filter_map(|a| a.bytes.as_ref()).map(Vec::len).sum();
     let directory = ContainerHeader::directory_len(embedded.len()) + 16 * (embedded.len() + 2);
     let appended = if embedded.is_empty() { 0 } else { payload + directory };
-    let room = running.region.len_bytes().saturating_sub(u32::try_from(appended).unwrap_or(u32::MAX));
+    let room =
+        running.region.len_bytes().saturating_sub(u32::try_from(appended).unwrap_or(u32::MAX));
     let len_bytes = MIGRATOR_LEN_BYTES.min(room);
     let version = env!("CARGO_PKG_VERSION");
     let mut image = synthetic::app(migration.chip, MIGRATOR_NAME, version, len_bytes, SEED)
@@ -173,8 +180,9 @@ fn append_container(
             .ok_or_else(|| SceneError::NotAtHand { name: artifact.name.clone() })?;
         let offset = u32::try_from(start + data.len()).unwrap_or(u32::MAX);
         let len_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let entry = ContainerEntry::new(&artifact.name, offset, len_bytes, Sha256::digest(bytes).into())
-            .map_err(SceneError::Container)?;
+        let entry =
+            ContainerEntry::new(&artifact.name, offset, len_bytes, Sha256::digest(bytes).into())
+                .map_err(SceneError::Container)?;
         let full = |_| SceneError::Container(ContainerError::TooMany { found: embedded.len() });
         header.entries.push(entry).map_err(full)?;
         data.extend_from_slice(bytes);
@@ -207,7 +215,8 @@ fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, SceneError> {
         board = board.mcuboot(image, config).map_err(SceneError::Mcuboot)?;
     } else {
         // What else it may be, it is taken for one that starts apps by the partition table.
-        board = board.esp_idf(image, EspIdfConfig::default()).map_err(SceneError::NotABootloader)?;
+        board =
+            board.esp_idf(image, EspIdfConfig::default()).map_err(SceneError::NotABootloader)?;
     }
     Ok(board)
 }
@@ -219,7 +228,9 @@ fn target_bootloader(migration: &OwnedMigration) -> Option<&[u8]> {
         let bytes = artifact.bytes.as_deref()?;
         match (artifact.role, artifact.dest) {
             (Role::Bootloader, _) => Some(bytes),
-            (_, Some(dest)) if dest.contains(at) => bytes.get(at.bytes_since(dest.start()) as usize..),
+            (_, Some(dest)) if dest.contains(at) => {
+                bytes.get(at.bytes_since(dest.start()) as usize..)
+            }
             _ => None,
         }
     })

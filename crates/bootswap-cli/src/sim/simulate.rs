@@ -30,7 +30,12 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
     let scene = match &args.flash {
         Some(path) => {
             let dump = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
-            let facts = crate::facts::from_flash(migration.chip, &dump, migration.running.as_deref(), path)?;
+            let facts = crate::facts::from_flash(
+                migration.chip,
+                &dump,
+                migration.running.as_deref(),
+                path,
+            )?;
             Scene::from_dump(&migration, &dump, facts.running).map_err(scene_failure)?
         }
         None => Scene::synthetic(&migration).map_err(scene_failure)?,
@@ -71,7 +76,8 @@ pub fn live(
     until: Until,
     story: &RefCell<Story>,
 ) -> Result<Run, Failure> {
-    let missing = migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
+    let missing =
+        migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
     if let Some(artifact) = missing {
         return Err(scene_failure(SceneError::NotAtHand { name: artifact.name.clone() }));
     }
@@ -94,7 +100,8 @@ pub fn live(
 pub fn kept(migration: &OwnedMigration, scene: &Scene) -> Vec<(String, Region)> {
     let table = Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES);
     let bytes = scene.flash.bytes(table);
-    let partitions: Vec<_> = PartitionTable::parse(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
+    let partitions: Vec<_> =
+        PartitionTable::parse(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
     let mut kept = vec![("partition table".to_owned(), Region::clamped(TABLE_ADDR, SECTOR_BYTES))];
     kept.extend(partitions.iter().filter(|p| !p.is_app()).map(|p| (p.label.to_string(), p.region)));
     let image = scene.flash.bytes(scene.running.region);
@@ -104,7 +111,10 @@ pub fn kept(migration: &OwnedMigration, scene: &Scene) -> Vec<(String, Region)> 
     }
     kept.retain(|(_, region)| {
         let meant = |dest: Option<Region>| dest.is_some_and(|dest| dest.overlaps(*region));
-        !migration.artifacts.iter().any(|artifact| artifact.role == Role::Other && meant(artifact.dest))
+        !migration
+            .artifacts
+            .iter()
+            .any(|artifact| artifact.role == Role::Other && meant(artifact.dest))
     });
     kept
 }

@@ -60,7 +60,9 @@ impl Story {
         }
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::new(u64::from(total_bytes.unwrap_or(0)));
-            if let Ok(style) = ProgressStyle::with_template("  {bar:40} {bytes}/{total_bytes} {bytes_per_sec}") {
+            if let Ok(style) =
+                ProgressStyle::with_template("  {bar:40} {bytes}/{total_bytes} {bytes_per_sec}")
+            {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(100));

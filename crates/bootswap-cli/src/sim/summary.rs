@@ -63,7 +63,12 @@ impl fmt::Display for Summary<'_> {
         row(f, "erases, 4 KiB", count(flash.erase_4k), base(|b| count(b.erase_4k)))?;
         row(f, "erases, 32 KiB", count(flash.erase_32k), base(|_| 0.0))?;
         row(f, "erases, 64 KiB", count(flash.erase_64k), base(|b| count(b.erase_64k)))?;
-        row(f, "pages programmed", count(flash.pages_programmed), base(|b| count(b.pages_programmed)))?;
+        row(
+            f,
+            "pages programmed",
+            count(flash.pages_programmed),
+            base(|b| count(b.pages_programmed)),
+        )?;
         row(f, "bytes read", count(flash.bytes_read), None)?;
         if let Some(download) = download {
             row(f, "bytes downloaded", count(download.bytes), base(|b| count(b.downloaded_bytes)))?;

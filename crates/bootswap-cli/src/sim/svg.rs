@@ -115,7 +115,8 @@ impl Picture<'_> {
         let mut x = LEFT;
         for ((name, region), width) in self.regions.iter().zip(&widths) {
             document = document.add(slanted(x + width / 2.0, TOP - 22.0, name));
-            document = document.add(address(x, TOP + rows * ROW - 12.0, &region.start().to_string()));
+            document =
+                document.add(address(x, TOP + rows * ROW - 12.0, &region.start().to_string()));
             for (index, (_, memory)) in self.states.iter().enumerate() {
                 let y = TOP + index as f64 * ROW - BAR / 2.0;
                 document = document.add(self.region(memory, *region, &known, (x, y, *width)));
@@ -211,7 +212,11 @@ impl Picture<'_> {
         for content in Content::ALL {
             let name = content.name();
             document = document
-                .add(rect(x, y - 10.0, 12.0, 12.0, content.colour()).set("stroke", "#333333").set("stroke-width", 0.5))
+                .add(
+                    rect(x, y - 10.0, 12.0, 12.0, content.colour())
+                        .set("stroke", "#333333")
+                        .set("stroke-width", 0.5),
+                )
                 .add(text(x + 17.0, y, 11.0, name));
             x += 36.0 + 6.1 * name.len() as f64;
         }
@@ -226,7 +231,12 @@ fn width(region: Region) -> f64 {
 }
 
 fn rect(x: f64, y: f64, width: f64, height: f64, fill: &str) -> Rectangle {
-    Rectangle::new().set("x", x).set("y", y).set("width", width).set("height", height).set("fill", fill)
+    Rectangle::new()
+        .set("x", x)
+        .set("y", y)
+        .set("width", width)
+        .set("height", height)
+        .set("fill", fill)
 }
 
 fn text(x: f64, y: f64, size: f64, content: &str) -> Text {
@@ -236,7 +246,12 @@ fn text(x: f64, y: f64, size: f64, content: &str) -> Text {
 fn slanted(x: f64, y: f64, content: &str) -> Group {
     let label = text(x, y, 11.0, content).set("transform", format!("rotate(-30 {x} {y})"));
     Group::new().add(label).add(
-        Line::new().set("x1", x).set("y1", y + 2.0).set("x2", x).set("y2", y + 6.0).set("stroke", "#333333"),
+        Line::new()
+            .set("x1", x)
+            .set("y1", y + 2.0)
+            .set("x2", x)
+            .set("y2", y + 6.0)
+            .set("stroke", "#333333"),
     )
 }
 

@@ -99,7 +99,8 @@ fn resign(migration: &mut OwnedMigration, padding: Padding) {
     };
     let payload = device_sim::synthetic::target_payload(149_824, 1);
     let bytes = sign(&payload, &options).unwrap();
-    let content = crate::migration::content::classify(&bytes, Role::Application, Some(map)).unwrap();
+    let content =
+        crate::migration::content::classify(&bytes, Role::Application, Some(map)).unwrap();
     let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
     (app.bytes, app.content) = (Some(bytes), Some(content));
 }
