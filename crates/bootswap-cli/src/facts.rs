@@ -448,3 +448,5 @@ impl fmt::Display for ChipId {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use mcuboot_format::tlv::Dependency;
 use mcuboot_format::trailer::TrailerConfig;
 use mcuboot_format::{ImageVersion, SwapKind};
 
-use super::values::{dependency, len_bytes, short_len_bytes, version};
+use super::values::{dependency, len_bytes, security_counter, short_len_bytes, version};
 
 /// What to do with an image.
 #[derive(Clone, Debug, Subcommand)]
@@ -106,9 +106,9 @@ pub struct SignArgs {
     /// The same with a trailer that has MCUboot keep it
     #[arg(long)]
     pub confirm: bool,
-    /// Security counter
-    #[arg(long, short, value_name = "NUMBER")]
-    pub security_counter: Option<u32>,
+    /// Security counter: a number, or auto for one that follows from the version
+    #[arg(long, short, value_name = "NUMBER", value_parser = security_counter)]
+    pub security_counter: Option<SecurityCounter>,
     /// Another image that this one needs, as in 1:1.2.3+4; may be repeated
     #[arg(long = "dependency", alias = "dependencies", short, value_name = "ID:VERSION", value_parser = dependency)]
     pub dependencies: Vec<Dependency>,
@@ -125,6 +125,26 @@ pub struct ConfirmArgs {
     /// Trailer of the bootloader that the image is for
     #[command(flatten)]
     pub trailer: TrailerArgs,
+}
+
+/// A security counter as it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecurityCounter {
+    /// The one that imgtool makes of the image's version.
+    Auto,
+    /// This one.
+    Number(u32),
+}
+
+impl SecurityCounter {
+    /// The counter of an image of that version.
+    #[must_use]
+    pub const fn of(self, version: ImageVersion) -> u32 {
+        match self {
+            Self::Auto => version.security_counter(),
+            Self::Number(number) => number,
+        }
+    }
 }
 
 /// What was compiled into the bootloader and decides where its trailer is.

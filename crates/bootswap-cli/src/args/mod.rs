@@ -10,7 +10,9 @@ use bootswap_serve::Fault;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use esp_idf_format::Chip;
 
-pub use image::{ConfirmArgs, ImageCommand, InfoArgs, SignArgs, TrailerArgs, VerifyArgs};
+pub use image::{
+    ConfirmArgs, ImageCommand, InfoArgs, SecurityCounter, SignArgs, TrailerArgs, VerifyArgs,
+};
 use values::fault;
 
 const EXIT_STATUS: &str = "\

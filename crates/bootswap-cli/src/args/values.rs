@@ -4,6 +4,8 @@ use bootswap_serve::Fault;
 use mcuboot_format::tlv::Dependency;
 use mcuboot_format::{ImageVersion, VersionError};
 
+use super::SecurityCounter;
+
 /// A number of bytes: decimal or, behind `0x`, hexadecimal; `K` and `M` behind it mean KiB and MiB.
 pub(super) fn len_bytes(text: &str) -> Result<u32, String> {
     let wrong = || format!("{text:?} is no number of bytes as in 0x100000, 1048576, 1024K or 1M");
@@ -39,6 +41,17 @@ pub(super) fn version(text: &str) -> Result<ImageVersion, String> {
     text.parse().map_err(|error: VersionError| format!("{error}, write it as in 1.2.3+4"))
 }
 
+/// A security counter: a number, or `auto` for the one that imgtool makes of the version.
+pub(super) fn security_counter(text: &str) -> Result<SecurityCounter, String> {
+    if text == "auto" {
+        return Ok(SecurityCounter::Auto);
+    }
+    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
+    let number = u32::from_str_radix(digits, radix);
+    let wrong = || format!("{text:?} is neither a number of 32 bits nor `auto`");
+    number.map(SecurityCounter::Number).map_err(|_| wrong())
+}
+
 /// `(0, 1.2.3+4)` as imgtool wants it, or `0:1.2.3+4`.
 pub(super) fn dependency(text: &str) -> Result<Dependency, String> {
     let wrong = || {
@@ -66,6 +79,16 @@ mod tests {
         }
         assert_eq!(short_len_bytes("0x20"), Ok(32));
         assert!(short_len_bytes("64K").is_err());
+    }
+
+    #[test]
+    fn a_security_counter_is_a_number_or_follows_from_the_version() {
+        assert_eq!(security_counter("auto"), Ok(SecurityCounter::Auto));
+        assert_eq!(security_counter("0x10"), Ok(SecurityCounter::Number(16)));
+        assert_eq!(security_counter("4294967295"), Ok(SecurityCounter::Number(u32::MAX)));
+        for text in ["", "-1", "4294967296", "Auto"] {
+            assert!(security_counter(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -122,16 +122,13 @@ impl DumpInfo {
 impl Content {
     fn of(partition: &Partition, flash: &[u8], ota_count: u8) -> Self {
         let held = bytes(flash, partition.region);
-        let content = match Kind::of(held) {
+        let content = match Kind::of_partition(held) {
             _ if partition.is_otadata() => {
                 Some(Description::Otadata(OtadataInfo::of(held, Some(ota_count))))
             }
-            // Data that happens to begin like a table or dump is data.
-            Some(kind @ (Kind::EspImage | Kind::McubootImage)) if partition.is_app() => {
-                Some(Description::of(held, kind))
-            }
-            Some(kind @ Kind::McubootImage) => Some(Description::of(held, kind)),
-            _ => None,
+            // Other data may begin with the one byte that ESP images begin with.
+            Some(Kind::EspImage) if !partition.is_app() => None,
+            kind => kind.map(|kind| Description::of(held, kind)),
         };
         Self { partition: PartitionInfo::of(partition), blank: is_blank(held), content }
     }
@@ -141,7 +138,7 @@ impl Content {
 fn elsewhere(flash: &[u8], partitions: &[Partition]) -> Vec<Found> {
     let sectors = (0u32..).step_by(SECTOR_BYTES as usize).zip(flash.chunks(SECTOR_BYTES as usize));
     let begins = sectors.filter(|(offset, sector)| {
-        Kind::of(sector) == Some(Kind::McubootImage)
+        Kind::of_partition(sector) == Some(Kind::McubootImage)
             && !partitions.iter().any(|partition| partition.region.start() == FlashAddr(*offset))
     });
     let whole = begins.filter_map(|(offset, _)| {

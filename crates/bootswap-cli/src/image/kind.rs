@@ -48,6 +48,16 @@ impl Kind {
         }
     }
 
+    /// The kind of image that a partition begins with, whole or damaged; `None` for anything else.
+    #[must_use]
+    pub fn of_partition(held: &[u8]) -> Option<Self> {
+        if held.starts_with(&IMAGE_MAGIC.to_le_bytes()) {
+            Some(Self::McubootImage)
+        } else {
+            (held.first() == Some(&image::IMAGE_MAGIC)).then_some(Self::EspImage)
+        }
+    }
+
     /// The kind in words.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -67,8 +77,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A dump has the size of a flash, and a table or a bootloader where a flash has it. An app image that
-/// is as long as a flash is told apart by being longer than any bootloader.
+/// A dump has the size of a flash, and a table or a bootloader where a flash has it.
 fn is_dump(file: &[u8]) -> bool {
     let has_size = u32::try_from(file.len()).ok().and_then(FlashSize::from_bytes).is_some();
     let table = || file.get(TABLE_ADDR.get() as usize..).unwrap_or_default();
@@ -78,10 +87,13 @@ fn is_dump(file: &[u8]) -> bool {
 }
 
 /// The chip whose bootloader is where the chip's ROM looks for it.
+///
+/// An app that is short enough is told apart by what it says of itself.
 pub(super) fn bootloader(file: &[u8]) -> Option<Chip> {
     Chip::ALL.into_iter().find(|chip| {
-        image::verify(bytes(file, chip.bootloader_region()))
-            .is_ok_and(|info| info.header.chip_id == chip.image_chip_id())
+        image::verify(bytes(file, chip.bootloader_region())).is_ok_and(|info| {
+            info.header.chip_id == chip.image_chip_id() && info.app_desc.is_none()
+        })
     })
 }
 

@@ -32,7 +32,7 @@ pub(super) fn command(args: &SignArgs) -> Result<Verdict, Failure> {
             (false, true) => Padding::Pending,
             (false, false) => Padding::None,
         },
-        security_counter: args.security_counter,
+        security_counter: args.security_counter.map(|counter| counter.of(args.version)),
         dependencies: &args.dependencies,
         key: key.as_ref(),
     };

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::kind::{Kind, bootloader};
 use super::lines::{Lines, hex};
-use super::mcuboot::ANY_SLOT;
+use super::mcuboot::{ANY_SLOT, TrailerInfo};
 use super::{read_known, read_text};
 use crate::args::{TrailerArgs, VerifyArgs};
 use crate::facts::{ChipId, bytes};
@@ -142,10 +142,16 @@ fn public_key(path: &Path) -> Result<PublicKey, Failure> {
 }
 
 fn mcuboot(file: &[u8], key: Option<&PublicKey>, args: &VerifyArgs) -> Result<Vec<Check>, Failure> {
-    let layout = args.slot_size.map(|slot_len_bytes| {
+    // A file that ends as a slot does is one.
+    let padded = || TrailerInfo::of(file).filter(|t| t.max_align == args.trailer.max_align);
+    let slot_size = args.slot_size.or_else(|| padded().map(|trailer| trailer.slot_size));
+    let layout = slot_size.map(|slot_len_bytes| {
         let slot = Region::clamped(FlashAddr::ZERO, slot_len_bytes);
         TrailerLayout::new(slot, args.trailer.config()).map_err(|error| {
-            Failure::input(error, "give --slot-size, --align, --max-align and --swap as the bootloader was built with")
+            Failure::input(
+                error,
+                "give --slot-size, --align, --max-align and --swap as the bootloader was built with",
+            )
         })
     });
     let layout = layout.transpose()?;
@@ -266,7 +272,7 @@ fn dump(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
 /// The image in an app partition; `None` if it does not begin like one.
 fn app(partition: &Partition, flash: &[u8]) -> Option<Check> {
     let held = bytes(flash, partition.region);
-    let result = match Kind::of(held)? {
+    let result = match Kind::of_partition(held)? {
         Kind::EspImage => esp(held, None),
         Kind::McubootImage => validate(held, ANY_SLOT, None)
             .map(|image| format!("MCUboot image, version {}", image.header.version))

@@ -16,6 +16,8 @@ mod owned;
 mod problem;
 mod reader;
 mod spec;
+#[cfg(test)]
+mod tests;
 
 pub use load::load;
 pub use owned::{OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedStaging};

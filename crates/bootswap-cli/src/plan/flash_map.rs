@@ -7,6 +7,7 @@ use esp_idf_format::partition::TABLE_ADDR;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use serde::Serialize;
 
+use super::Stage;
 use super::report::RegionReport;
 
 /// The whole flash, in ascending order.
@@ -30,10 +31,15 @@ pub struct MapRow {
 }
 
 impl FlashMap {
-    /// The map of a device under a plan.
+    /// The map of a device under its plan, all stages of it.
     #[must_use]
-    pub fn new(migration: &Migration<'_>, facts: &DeviceFacts<'_>, plan: &Plan) -> Self {
-        let mut uses = uses(migration, facts, plan);
+    pub fn new(migration: &Migration<'_>, stages: &[Stage<'_>]) -> Self {
+        let Some(Stage { facts, .. }) = stages.first() else { return Self { rows: Vec::new() } };
+        let mut uses = targets(migration);
+        uses.push((facts.running_image(), "the migrator runs".to_owned()));
+        for stage in stages {
+            uses.extend(uses_of(migration, &stage.plan));
+        }
         uses.sort_by_key(|(region, _)| (region.start(), region.end()));
         let rows = parts(facts).into_iter().map(|(region, today)| {
             let inside = uses.iter().filter_map(|(used, what)| {
@@ -98,14 +104,18 @@ fn bootloader_len_bytes(facts: &DeviceFacts<'_>) -> u32 {
     facts.chip.bootloader_region().len_bytes()
 }
 
-/// What the plan, and the target system's map, have each region for.
-fn uses(migration: &Migration<'_>, facts: &DeviceFacts<'_>, plan: &Plan) -> Vec<(Region, String)> {
-    let mut uses = vec![(facts.running_image(), "the migrator runs".to_owned())];
-    if let Some(map) = &migration.mcuboot {
-        uses.push((map.primary, "primary slot".to_owned()));
-        uses.push((map.secondary, "secondary slot".to_owned()));
-        uses.extend(map.scratch.map(|scratch| (scratch, "scratch area".to_owned())));
-    }
+/// What the target system has each region for.
+fn targets(migration: &Migration<'_>) -> Vec<(Region, String)> {
+    let Some(map) = &migration.mcuboot else { return Vec::new() };
+    let slots =
+        [(map.primary, "primary slot".to_owned()), (map.secondary, "secondary slot".to_owned())];
+    let scratch = map.scratch.map(|scratch| (scratch, "scratch area".to_owned()));
+    slots.into_iter().chain(scratch).collect()
+}
+
+/// What a plan has each region for.
+fn uses_of(migration: &Migration<'_>, plan: &Plan) -> Vec<(Region, String)> {
+    let mut uses = Vec::new();
     for step in &plan.steps {
         let artifact =
             step.artifact().and_then(|index| migration.artifacts.get(usize::from(index.0)));
@@ -124,6 +134,7 @@ fn uses(migration: &Migration<'_>, facts: &DeviceFacts<'_>, plan: &Plan) -> Vec<
                     Target::Memory { .. } => None,
                 }))
             }
+            Step::CopySelf { to, .. } => uses.push((to.region, "the migrator's copy".to_owned())),
             Step::Copy { to, .. } | Step::Commit { to, .. } => {
                 uses.push((to.region, name.to_owned()))
             }

@@ -6,8 +6,9 @@ mod flash_map;
 mod report;
 
 use std::fs;
+use std::path::Path;
 
-use bootswap_plan::{Migration, plan};
+use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Role, Step, plan};
 
 use crate::args::PlanArgs;
 use crate::facts::{self, Found};
@@ -15,7 +16,7 @@ use crate::migration::{self, OwnedMigration};
 use crate::{Failure, Verdict, output};
 
 pub use flash_map::{FlashMap, MapRow};
-pub use report::{DeviceReport, PlanReport, ReasonReport, RegionReport, StepReport};
+pub use report::{DeviceReport, PlanReport, ReasonReport, RegionReport, StageReport, StepReport};
 
 /// Runs the command.
 ///
@@ -31,6 +32,7 @@ pub fn command(args: &PlanArgs) -> Result<Verdict, Failure> {
     let found = match &args.flash {
         Some(path) => {
             let dump = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+            refuse_migrated(&migration, &dump, path)?;
             facts::found_in_flash(migration.chip, &dump, migration.running.as_deref(), path)?
         }
         None => facts::assumed(&migration).map_err(|error| {
@@ -46,13 +48,62 @@ pub fn command(args: &PlanArgs) -> Result<Verdict, Failure> {
     Ok(report.verdict())
 }
 
+/// A device that has the target bootloader runs no migrator any more.
+fn refuse_migrated(migration: &OwnedMigration, dump: &[u8], path: &Path) -> Result<(), Failure> {
+    let bootloader =
+        migration.artifact(Role::Bootloader).and_then(|target| target.bytes.as_deref());
+    let in_place = dump.get(migration.chip.bootloader_addr().get() as usize..).unwrap_or_default();
+    if bootloader.is_some_and(|target| in_place.starts_with(target)) {
+        return Err(Failure::input(
+            format_args!(
+                "{}: the device has the target bootloader already, at {}",
+                path.display(),
+                migration.chip.bootloader_addr()
+            ),
+            "name a dump of a device as it was before its migration",
+        ));
+    }
+    Ok(())
+}
+
+/// A plan, and what was true when it was made.
+#[derive(Clone, Debug)]
+pub struct Stage<'a> {
+    /// The device.
+    pub facts: DeviceFacts<'a>,
+    /// What is done.
+    pub plan: Plan,
+}
+
 /// Plans the migration of the device that was found.
 #[must_use]
 pub fn report(migration: &OwnedMigration, found: &Found, from_dump: bool) -> PlanReport {
-    let facts = found.facts.lend();
     let device = DeviceReport::new(found, from_dump);
-    migration.with(|migration: &Migration<'_>| match plan(migration, &facts) {
-        Ok(plan) => PlanReport::planned(device, migration, &facts, &plan),
+    migration.with(|migration| match stages(migration, found.facts.lend()) {
+        Ok(stages) => PlanReport::planned(device, migration, &stages),
         Err(reasons) => PlanReport::refused(device, &reasons),
     })
+}
+
+/// The plan, and the one that follows where the migrator moves to another partition and plans anew.
+#[allow(clippy::result_large_err, reason = "as the planner's")]
+fn stages<'a>(
+    migration: &Migration<'_>,
+    facts: DeviceFacts<'a>,
+) -> Result<Vec<Stage<'a>>, Reasons> {
+    let first = plan(migration, &facts)?;
+    let copy = first.steps.iter().find_map(|step| match step {
+        Step::CopySelf { to, .. } => Some(to.region),
+        _ => None,
+    });
+    let mut stages = vec![Stage { facts, plan: first }];
+    let there =
+        copy.and_then(|copy| facts.partitions.iter().find(|p| p.region.contains_region(copy)));
+    if let Some(there) = there {
+        // What was there before the copy is gone.
+        let previous = facts.previous.filter(|previous| *previous != there.region);
+        let facts = DeviceFacts { running: there.region, previous, ..facts };
+        stages.push(Stage { facts, plan: plan(migration, &facts)? });
+    }
+    Ok(stages)
 }

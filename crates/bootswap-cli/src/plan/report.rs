@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use bootswap_plan::{DeviceFacts, Migration, Plan, Reason, Reasons, Step, Target};
+use bootswap_plan::{Migration, Plan, Reason, Reasons, Step, Target};
 use esp_idf_format::image::FlashSize;
+use esp_idf_format::partition::Partition;
 use flash_region::Region;
 use serde::Serialize;
 
-use super::FlashMap;
+use super::{FlashMap, Stage};
 use crate::Verdict;
 use crate::facts::Found;
 
@@ -20,7 +21,9 @@ pub struct PlanReport {
     pub reasons: Vec<ReasonReport>,
     /// The device that it is planned for.
     pub device: DeviceReport,
-    /// What is done, in this order.
+    /// The stages: one, or two where the migrator moves to another partition first.
+    pub stages: Vec<StageReport>,
+    /// What is done, in this order, over all stages.
     pub steps: Vec<StepReport>,
     /// From the first to the last byte that the commit may erase.
     pub commit: Option<RegionReport>,
@@ -69,10 +72,24 @@ pub struct DeviceReport {
     pub previous: Option<String>,
 }
 
+/// What is done without a reset of the migrator in between.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct StageReport {
+    /// `as-named`, `secondary-and-swap`, `straight-to-primary` or `relocate`.
+    pub strategy: &'static str,
+    /// The same in words.
+    pub text: String,
+    /// Label of the partition that the migrator runs from.
+    pub running: String,
+    /// How many of the steps it has.
+    pub steps: usize,
+}
+
 /// A step of the plan.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct StepReport {
-    /// `fetch`, `copy`, `clean`, `clean-scratch`, `confirm`, `verify`, `commit` or `reset`.
+    /// `select`, `copy-self`, `reset-into-copy`, `fetch`, `copy`, `clean`, `clean-scratch`, `confirm`,
+    /// `verify`, `commit` or `reset`.
     pub action: &'static str,
     /// Name of the artifact that it is about.
     pub artifact: Option<String>,
@@ -90,15 +107,29 @@ impl From<Region> for RegionReport {
     }
 }
 
+/// The label of the partition that is this region.
+fn label_of(partitions: &[Partition], region: Region) -> Option<String> {
+    let partition = partitions.iter().find(|partition| partition.region == region);
+    partition.map(|partition| partition.label.to_string())
+}
+
+impl StageReport {
+    fn new(stage: &Stage<'_>) -> Self {
+        let Stage { facts, plan } = stage;
+        Self {
+            strategy: plan.strategy.name(),
+            text: plan.strategy.to_string(),
+            running: label_of(facts.partitions, facts.running).unwrap_or_default(),
+            steps: plan.steps.len(),
+        }
+    }
+}
+
 impl DeviceReport {
     /// Describes the device that was found, in a dump or by assumption.
     #[must_use]
     pub fn new(found: &Found, from_dump: bool) -> Self {
         let facts = &found.facts;
-        let label_of = |region: Region| {
-            let partition = facts.partitions.iter().find(|partition| partition.region == region);
-            partition.map(|partition| partition.label.to_string())
-        };
         Self {
             chip: facts.chip.name(),
             flash_size: facts.flash_len_bytes,
@@ -107,7 +138,7 @@ impl DeviceReport {
             running_region: facts.running.into(),
             running_image_size: facts.running_len_bytes,
             running_image_assumed: found.image.is_none(),
-            previous: facts.previous.and_then(label_of),
+            previous: facts.previous.and_then(|previous| label_of(&facts.partitions, previous)),
         }
     }
 }
@@ -160,17 +191,19 @@ impl PlanReport {
     pub(super) fn planned(
         device: DeviceReport,
         migration: &Migration<'_>,
-        facts: &DeviceFacts<'_>,
-        plan: &Plan,
+        stages: &[Stage<'_>],
     ) -> Self {
+        let steps = stages.iter().flat_map(|stage| &stage.plan.steps);
+        let last = stages.last().map(|stage| &stage.plan);
         Self {
             outcome: "planned",
             reasons: Vec::new(),
             device,
-            steps: plan.steps.iter().map(|step| StepReport::new(step, migration)).collect(),
-            commit: plan.commit_region().map(RegionReport::from),
-            journal: plan.journal.map(RegionReport::from),
-            flash_map: Some(FlashMap::new(migration, facts, plan)),
+            stages: stages.iter().map(StageReport::new).collect(),
+            steps: steps.map(|step| StepReport::new(step, migration)).collect(),
+            commit: last.and_then(Plan::commit_region).map(RegionReport::from),
+            journal: last.and_then(|plan| plan.journal).map(RegionReport::from),
+            flash_map: Some(FlashMap::new(migration, stages)),
         }
     }
 
@@ -179,6 +212,7 @@ impl PlanReport {
             outcome: "refused",
             reasons: reasons.iter().map(ReasonReport::from).collect(),
             device,
+            stages: Vec::new(),
             steps: Vec::new(),
             commit: None,
             journal: None,
@@ -230,8 +264,12 @@ impl fmt::Display for PlanReport {
             }
             return Ok(());
         }
-        for (index, step) in self.steps.iter().enumerate() {
-            writeln!(f, "{:>3}  {}", index + 1, step.text)?;
+        let mut steps = (1..).zip(&self.steps);
+        for StageReport { text, running, steps: count, .. } in &self.stages {
+            writeln!(f, "from {running}: {text}")?;
+            for (number, step) in steps.by_ref().take(*count) {
+                writeln!(f, "{number:>3}  {}", step.text)?;
+            }
         }
         match &self.flash_map {
             Some(map) => {

@@ -1,0 +1,293 @@
+//! `bootswap image`.
+
+use device_sim::synthetic;
+use esp_idf_format::Chip;
+use esp_idf_format::otadata::{OtaEntry, OtaState};
+use mcuboot_format::builder::Padding;
+use serde_json::Value;
+
+use crate::program::{Lab, bootloader, dump, key, target};
+
+fn table() -> Vec<u8> {
+    let mut table = vec![0; 0xc00];
+    esp_idf_format::partition::emit(&synthetic::example_partitions(), &mut table).unwrap();
+    table
+}
+
+fn otadata() -> Vec<u8> {
+    let mut otadata = vec![0xff; 0x2000];
+    otadata[..32].copy_from_slice(&OtaEntry::new(1, OtaState::Valid).to_bytes());
+    otadata[0x1000..0x1020].copy_from_slice(&OtaEntry::new(2, OtaState::PendingVerify).to_bytes());
+    otadata
+}
+
+/// An app that is as short as a bootloader, in a file that is as long as a flash.
+fn small_app() -> Vec<u8> {
+    let mut app = synthetic::app(Chip::Esp32c6, "blink", "1.0", 0x1000, 4).unwrap();
+    app.resize(0x10_0000, 0xff);
+    app
+}
+
+fn info(file: &[u8]) -> (Value, String) {
+    let lab = Lab::new();
+    lab.write("file", file);
+    let json = lab.ends_with(0, &["image", "info", "file", "--json"]).json();
+    let text = lab.ends_with(0, &["image", "info", "file"]);
+    assert_eq!(text.stderr, "");
+    (json, text.stdout)
+}
+
+#[test]
+fn files_are_known_by_their_contents() {
+    let (json, text) = info(&target(Padding::Pending));
+    assert_eq!((&json["kind"], &json["error"]), (&"mcuboot-image".into(), &Value::Null));
+    assert_eq!(
+        (&json["version"], &json["trailer"]["image_ok"]),
+        (&"0.0.0+0".into(), &"unset".into())
+    );
+    assert_eq!(json["tlvs"][0]["name"], "SHA256");
+    assert!(text.starts_with("MCUboot image\n") && text.contains("to be tried once"), "{text}");
+
+    let (json, text) = info(&bootloader(2));
+    assert_eq!((&json["kind"], &json["chip"]), (&"esp-image".into(), &"esp32s3".into()));
+    assert_eq!(json["segments"].as_array().unwrap().len(), 2);
+    assert!(text.contains("4 MB, dio, 40 MHz"), "{text}");
+
+    let (json, text) = info(&table());
+    assert_eq!((&json["kind"], &json["has_md5"]), (&"partition-table".into(), &true.into()));
+    assert_eq!(json["partitions"][3]["usage"], "app factory");
+    assert!(text.contains("factory          app factory       0x10000 + 0x100000"), "{text}");
+
+    let (json, text) = info(&otadata());
+    assert_eq!((&json["kind"], &json["in_force"]), (&"otadata".into(), &1.into()));
+    assert!(text.contains("sequence 2, state pending-verify, in force"), "{text}");
+
+    let (json, text) = info(&dump("factory"));
+    assert_eq!((&json["kind"], &json["chip"]), (&"flash-dump".into(), &"esp32s3".into()));
+    assert_eq!(json["starts"], "factory");
+    assert_eq!(json["partitions"][3]["content"]["project_name"], "old");
+    assert_eq!(json["partitions"][1]["content"]["entries"][0]["blank"], true);
+    assert!(text.contains("starts           factory"), "{text}");
+}
+
+/// A device that was migrated: the old table, MCUboot images where partitions begin and where none does.
+#[test]
+fn a_dump_shows_images_that_no_partition_knows_of() {
+    let mut flash = dump("factory");
+    let image = target(Padding::Confirmed);
+    flash[0x1_0000..0x11_0000].copy_from_slice(&image);
+    flash[0x32_0000..0x32_2000 + 0x100].copy_from_slice(&image[..0x2100]);
+    let (json, _) = info(&flash);
+    let content = &json["partitions"][3]["content"];
+    assert_eq!(
+        (&content["kind"], &content["trailer"]["image_ok"]),
+        (&"mcuboot-image".into(), &"set".into())
+    );
+    let elsewhere = json["elsewhere"].as_array().unwrap();
+    assert_eq!(elsewhere.len(), 1);
+    assert_eq!(elsewhere[0]["offset"], 0x32_0000);
+    assert_eq!(json["starts"], Value::Null);
+}
+
+#[test]
+fn damage_is_shown_by_info_and_fails_verify() {
+    for (mut file, at, part) in [
+        (target(Padding::Confirmed), 0x1000, "SHA256 (0x10) at offset"),
+        (bootloader(2), 0x1000, "checksum at offset"),
+        (table(), 0x60, "MD5 at offset 0xc0"),
+    ] {
+        file[at + 8] ^= 1;
+        let (json, _) = info(&file);
+        assert!(json["error"].as_str().unwrap().contains(part), "{json}");
+        let lab = Lab::new();
+        lab.write("file", &file);
+        let ended = lab.ends_with(1, &["image", "verify", "file"]);
+        assert!(
+            ended.stdout.contains("FAILED: ") && ended.stdout.contains(part),
+            "{}",
+            ended.stdout
+        );
+        let json = lab.ends_with(1, &["image", "verify", "file", "--json"]).json();
+        assert_eq!(
+            (&json["outcome"], &json["checks"][0]["good"]),
+            (&"failed".into(), &false.into())
+        );
+    }
+}
+
+#[test]
+fn whole_files_are_verified() {
+    let lab = Lab::new();
+    for (file, args, part) in [
+        (target(Padding::Confirmed), &["-S", "1M"][..], "confirmed"),
+        (target(Padding::Pending), &[], "pending: tried once"),
+        (target(Padding::None), &[], "load header"),
+        (small_app(), &[], "for esp32c6, 0x1000 bytes"),
+        (bootloader(2), &["--chip", "esp32s3"], "for esp32s3"),
+        (table(), &["--flash-size", "4MB"], "6 partitions"),
+        (otadata(), &[], "entry 1 is in force"),
+        (dump("ota_1"), &["--chip", "esp32s3"], "ota_1 at 0x210000: for esp32s3"),
+    ] {
+        lab.write("file", &file);
+        let ended = lab.ends_with(0, &[&["image", "verify", "file"], args].concat());
+        assert!(
+            ended.stdout.contains(": verified\n") && ended.stdout.contains(part),
+            "{}",
+            ended.stdout
+        );
+    }
+}
+
+#[test]
+fn what_does_not_fit_fails_verify() {
+    let lab = Lab::new();
+    let mut without_app = dump("factory");
+    without_app[0x1_0000] = 0;
+    let mut without_bootloader = dump("factory");
+    without_bootloader[0] = 0;
+    for (file, args, part) in [
+        (
+            target(Padding::Confirmed),
+            &["-S", "512K"][..],
+            "the file has 0x100000 bytes, the slot 0x80000",
+        ),
+        (target(Padding::None), &["-S", "0x3000"], "the slot has room for 0x17d0"),
+        (target(Padding::Confirmed), &["-S", "1M", "--max-align", "32"], "magic at offset 0xffff0"),
+        (bootloader(2), &["--chip", "esp32c3"], "chip at offset 12 is esp32s3, not esp32c3"),
+        (table(), &["--flash-size", "2MB"], "behind the flash of 0x200000 bytes"),
+        (without_app, &[], "no app partition holds an image"),
+        (without_bootloader, &[], "no whole bootloader at 0x0 or 0x1000"),
+    ] {
+        lab.write("file", &file);
+        let ended = lab.ends_with(1, &[&["image", "verify", "file"], args].concat());
+        assert!(ended.stdout.contains(part), "{part}\n{}", ended.stdout);
+    }
+}
+
+#[test]
+fn what_cannot_be_answered_is_bad_input() {
+    let lab = Lab::new();
+    lab.write("page", b"<html>");
+    lab.write("nothing", b"");
+    lab.write("table.bin", &table());
+    let pem = key("ed25519.pem");
+    for (args, part) in [
+        (
+            &["info", "page"][..],
+            "6 bytes that begin with 3c68746d6c3e at offset 0 are nothing known",
+        ),
+        (&["info", "nothing"], "0 bytes"),
+        (&["verify", "none"], "cannot read none"),
+        (
+            &["verify", "table.bin", "--key", &pem],
+            "--key says nothing about this file, which is: partition table",
+        ),
+        (&["verify", "table.bin", "--max-align", "32"], "--max-align"),
+        (&["verify", "app_upd.bin", "--flash-size", "4MB"], "--flash-size says nothing"),
+        (&["verify", "app_upd.bin", "--key", "page"], "page: key: not PEM"),
+        (&["verify", "app_upd.bin", "-S", "4K"], "leaves nothing of slot"),
+    ] {
+        let ended = lab.ends_with(2, &[&["image"], args].concat());
+        assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
+        assert_eq!(ended.stdout, "");
+    }
+}
+
+#[test]
+fn what_is_signed_verifies_with_its_key_and_no_other() {
+    let lab = Lab::new();
+    lab.write("payload", &synthetic::target_payload(0x800, 1));
+    for (private, public) in [
+        ("ecdsa-p256.pem", "ecdsa-p256.pub.pem"),
+        ("ed25519.pem", "ed25519.pub.pem"),
+        ("rsa-2048.pem", "rsa-2048.pub.pem"),
+    ] {
+        let (private, public) = (key(private), key(public));
+        let sign = [
+            "image",
+            "sign",
+            "payload",
+            "-o",
+            "signed",
+            "-v",
+            "1.2.3+4",
+            "--pad-header",
+            "-S",
+            "64K",
+        ];
+        let extra = ["-k", &private, "-s", "7", "-d", "1:1.0.0", "--confirm"];
+        let ended = lab.ends_with(0, &[&sign[..], &extra].concat());
+        assert_eq!(ended.stdout, "");
+        assert!(ended.stderr.contains("wrote signed: version 1.2.3+4"), "{}", ended.stderr);
+        for key in [&public, &private] {
+            let verify = ["image", "verify", "signed", "--slot-size", "0x10000", "--key", key];
+            let ended = lab.ends_with(0, &verify);
+            assert!(ended.stdout.contains("hash and signature are right"), "{}", ended.stdout);
+        }
+        let json = lab.ends_with(0, &["image", "info", "signed", "--json"]).json();
+        assert_eq!(
+            (&json["security_counter"], &json["trailer"]["image_ok"]),
+            (&7.into(), &"set".into())
+        );
+        let other = key("rsa-3072.pub.pem");
+        let ended = lab.ends_with(1, &["image", "verify", "signed", "--key", &other]);
+        assert!(ended.stdout.contains("FAILED: image: signed with key"), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_security_counter_follows_from_the_version_if_asked() {
+    let lab = Lab::new();
+    let sign = [
+        "image",
+        "sign",
+        "mcuboot.bin",
+        "-o",
+        "signed",
+        "-v",
+        "1.2.3+4",
+        "--pad-header",
+        "-S",
+        "64K",
+    ];
+    lab.ends_with(0, &[&sign[..], &["-s", "auto"]].concat());
+    let json = lab.ends_with(0, &["image", "info", "signed", "--json"]).json();
+    assert_eq!(json["security_counter"], 0x0102_0003);
+}
+
+#[test]
+fn an_image_that_cannot_be_signed_is_bad_input() {
+    let lab = Lab::new();
+    lab.write("payload", &[1; 0x800]);
+    let sign = ["image", "sign", "payload", "-o", "signed", "-v", "1"];
+    for (args, part) in [
+        (&["-S", "64K"][..], "--pad-header"),
+        (&["-S", "0x2000", "--pad-header"], "the slot has room for 0x7d0"),
+        (&["-S", "64K", "--pad-header", "-H", "16"], "--header-size 0x20"),
+        (&["-S", "64K", "--pad-header", "--max-align", "64"], "expected 8, 16 or 32"),
+        (&["-S", "64K", "--pad-header", "-k", "payload"], "payload: key: not PEM"),
+    ] {
+        let ended = lab.ends_with(2, &[&sign[..], args].concat());
+        assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
+        assert!(!lab.path().join("signed").exists());
+    }
+}
+
+#[test]
+fn a_padded_image_is_confirmed_in_one_byte() {
+    let lab = Lab::new();
+    let pending = target(Padding::Pending);
+    lab.write("image", &pending);
+    lab.ends_with(0, &["image", "confirm", "image", "-o", "copy"]);
+    assert_eq!(lab.read("image"), pending);
+    assert_eq!(lab.read("copy"), target(Padding::Confirmed));
+    let ended = lab.ends_with(0, &["image", "confirm", "image"]);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", "confirmed image\n"));
+    assert_eq!(lab.read("image"), target(Padding::Confirmed));
+
+    lab.write("image", &target(Padding::None));
+    let ended = lab.ends_with(2, &["image", "confirm", "image"]);
+    assert!(ended.stderr.contains("--pad"), "{}", ended.stderr);
+    let ended = lab.ends_with(2, &["image", "confirm", "mcuboot.bin"]);
+    assert!(ended.stderr.contains("name an MCUboot image"), "{}", ended.stderr);
+}

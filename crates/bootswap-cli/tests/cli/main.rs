@@ -1,0 +1,56 @@
+//! The built program: what it prints where, and the status it ends with.
+
+// Helpers are test code as much as tests are: a failure has no caller to be reported to.
+#![allow(clippy::unwrap_used)]
+
+mod image;
+mod plan;
+mod program;
+mod serve;
+
+use program::{Lab, bootswap};
+
+#[test]
+fn usage_errors_are_status_2_and_on_stderr() {
+    let lab = Lab::new();
+    for (args, part) in [
+        (&["plna"][..], "'plan'"),
+        (&["plan"], "<MIGRATION.toml>"),
+        (&["demo", "--chip", "esp8266"], "esp32 esp32s2 esp32s3 esp32c3 esp32c6 esp32h2"),
+        (&["serve", ".", "--fault", "fire"], "fault kind \"fire\""),
+        (&["image", "sign", "a", "-o", "b", "-S", "1M", "-v", "1.2.x"], "1.2.3+4"),
+        (&["image", "sign", "a", "-o", "b", "-S", "1X", "-v", "1.2"], "0x100000, 1048576"),
+        (&["simulate", "m.toml", "--until", "never"], "reboot, boot"),
+    ] {
+        let ended = lab.run(args);
+        assert_eq!(ended.status, 2, "{args:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(part), "{args:?}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{args:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let lab = Lab::new();
+    let help = lab.run(&["--help"]);
+    assert_eq!((help.status, help.stderr.as_str()), (0, ""));
+    for command in ["demo", "plan", "simulate", "image", "serve", "Exit status:"] {
+        assert!(help.stdout.contains(command), "{}", help.stdout);
+    }
+    let version = lab.run(&["--version"]);
+    assert_eq!(version.stdout.trim(), format!("bootswap {}", env!("CARGO_PKG_VERSION")));
+}
+
+/// As with `bootswap ... | head -0`.
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    use std::process::Stdio;
+    let lab = Lab::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut plan = bootswap(lab.path());
+    plan.args(["plan", "migration.toml"]).stdout(writer).stderr(Stdio::piped());
+    let ended = plan.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert_eq!(ended.status.code(), Some(0));
+}

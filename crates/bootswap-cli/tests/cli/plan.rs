@@ -1,0 +1,198 @@
+//! `bootswap plan`.
+
+use device_sim::synthetic;
+use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
+use mcuboot_format::builder::Padding;
+
+use crate::program::{Lab, MIGRATION, bootloader, dump, target};
+
+#[test]
+fn the_example_is_planned() {
+    let ended = Lab::new().ends_with(0, &["plan", "migration.toml"]);
+    assert_eq!(ended.stderr, "");
+    for part in [
+        "esp32s3 with 4MB of flash, as the migration says",
+        "factory, with an image of 0xa0000 bytes, which is an assumption",
+        "  1  fetch app to 0x110000..0x210000 (destination)",
+        "commit bootloader to 0x0..",
+        "reset",
+        "0x110000    0x210000  ota_0            secondary slot",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}\n{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_plan_as_json_has_stable_keys() {
+    let json = Lab::new().ends_with(0, &["plan", "migration.toml", "--json"]).json();
+    assert_eq!(json["outcome"], "planned");
+    assert_eq!(json["reasons"], serde_json::json!([]));
+    assert_eq!(json["device"]["running"], "factory");
+    assert_eq!(json["device"]["running_image_assumed"], true);
+    assert_eq!(json["device"]["previous"], serde_json::Value::Null);
+    let steps = json["steps"].as_array().unwrap();
+    let actions: Vec<&str> = steps.iter().map(|step| step["action"].as_str().unwrap()).collect();
+    assert_eq!(actions.first(), Some(&"fetch"));
+    assert_eq!(actions[actions.len() - 2..], ["commit", "reset"]);
+    let commit = &steps[steps.len() - 2];
+    assert_eq!(
+        (&commit["artifact"], &commit["to"][0]["offset"]),
+        (&"bootloader".into(), &0.into())
+    );
+    assert_eq!(json["commit"]["offset"], 0);
+    // The map covers the flash without gap.
+    let map = json["flash_map"].as_array().unwrap();
+    let mut at = 0;
+    for row in map {
+        assert_eq!(row["offset"], at, "{row}");
+        at += row["size"].as_u64().unwrap();
+    }
+    assert_eq!(at, 0x40_0000);
+}
+
+#[test]
+fn a_dump_tells_what_the_migration_does_not() {
+    let lab = Lab::new();
+    lab.write("dump.bin", &dump("factory"));
+    lab.write("migration.toml", MIGRATION.replace("partitions", "# partitions").as_bytes());
+    let json =
+        lab.ends_with(0, &["plan", "migration.toml", "--flash", "dump.bin", "--json"]).json();
+    let device = &json["device"];
+    assert_eq!(device["known_from"], "dump");
+    assert_eq!(device["running"], "factory");
+    assert_eq!(device["running_image_size"], 0x2_0000);
+    assert_eq!(device["running_image_assumed"], false);
+
+    let ended = lab.ends_with(2, &["plan", "migration.toml"]);
+    assert!(ended.stderr.contains("names no partition table"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--flash"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_device_that_was_migrated_is_not_planned_again() {
+    let lab = Lab::new();
+    let mut flash = dump("factory");
+    let bootloader = bootloader(2);
+    flash[..bootloader.len()].copy_from_slice(&bootloader);
+    lab.write("after.bin", &flash);
+    let ended = lab.ends_with(2, &["plan", "migration.toml", "--flash", "after.bin"]);
+    assert!(
+        ended.stderr.contains("after.bin: the device has the target bootloader already, at 0x0")
+    );
+}
+
+#[test]
+fn a_refusal_is_an_answer_with_status_1() {
+    let lab = Lab::new();
+    let other = synthetic::bootloader(Chip::Esp32c3, FlashSize::Mb8, 0x6000, 2).unwrap();
+    lab.write("mcuboot.bin", &other);
+    let args = ["plan", "migration.toml"];
+    let ended = lab.ends_with(1, &args);
+    assert_eq!(ended.stderr, "");
+    for part in
+        ["refused:\n  wrong-image-chip: bootloader is built for esp32c3", "  flash-too-small: "]
+    {
+        assert!(ended.stdout.contains(part), "{}", ended.stdout);
+    }
+    let json = lab.ends_with(1, &[&args[..], &["--json"]].concat()).json();
+    assert_eq!(json["outcome"], "refused");
+    let reasons = json["reasons"].as_array().unwrap();
+    let codes: Vec<_> = reasons.iter().map(|reason| reason["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["wrong-image-chip", "flash-too-small"]);
+    assert!(reasons[0]["message"].as_str().unwrap().contains("build it for esp32s3"));
+    assert_eq!((&json["steps"], &json["stages"]), (&serde_json::json!([]), &serde_json::json!([])));
+    assert_eq!(json["flash_map"], serde_json::Value::Null);
+}
+
+/// With swap using move the target has to go straight to the primary slot. A migrator that runs there
+/// moves away first, and then it is told what it does from there.
+#[test]
+fn a_move_is_planned_to_its_end() {
+    let lab = Lab::new();
+    lab.write("migration.toml", MIGRATION.replace("\"scratch\"", "\"move\"").as_bytes());
+    let args = ["plan", "migration.toml"];
+    let json = lab.ends_with(0, &[&args[..], &["--json"]].concat()).json();
+    let stages = json["stages"].as_array().unwrap();
+    assert_eq!(stages.len(), 2);
+    assert_eq!(
+        (&stages[0]["strategy"], &stages[0]["running"]),
+        (&"relocate".into(), &"factory".into())
+    );
+    assert_eq!(stages[1]["strategy"], "straight-to-primary");
+    let steps = json["steps"].as_array().unwrap();
+    let count: u64 = stages.iter().map(|stage| stage["steps"].as_u64().unwrap()).sum();
+    assert_eq!(count, steps.len() as u64);
+    let actions: Vec<&str> = steps.iter().map(|step| step["action"].as_str().unwrap()).collect();
+    let moved = actions.iter().position(|action| *action == "reset-into-copy").unwrap();
+    assert!(actions[..moved].contains(&"copy-self") && actions[moved..].contains(&"commit"));
+    assert_eq!(actions.last(), Some(&"reset"));
+
+    let text = lab.ends_with(0, &args).stdout;
+    let second = format!(
+        "from {}: application straight to the primary slot",
+        stages[1]["running"].as_str().unwrap()
+    );
+    assert!(
+        text.contains("from factory: the migrator moves first") && text.contains(&second),
+        "{text}"
+    );
+    assert!(text.contains("the migrator's copy"), "{text}");
+}
+
+#[test]
+fn an_image_on_trial_is_refused_unless_it_is_allowed() {
+    let lab = Lab::new();
+    lab.write("app_upd.bin", &target(Padding::Pending));
+    let json = lab.ends_with(1, &["plan", "migration.toml", "--json"]).json();
+    assert_eq!(json["reasons"][0]["code"], "not-confirmed");
+    lab.write("migration.toml", format!("{MIGRATION}\n[allow]\ntest_image = true\n").as_bytes());
+    lab.ends_with(0, &["plan", "migration.toml"]);
+}
+
+#[test]
+fn a_damaged_image_is_status_1_and_names_file_and_offset() {
+    let lab = Lab::new();
+    let mut app = target(Padding::Confirmed);
+    app[0x1000] ^= 1;
+    lab.write("app_upd.bin", &app);
+    let ended = lab.ends_with(1, &["plan", "migration.toml"]);
+    assert_eq!(ended.stdout, "");
+    for part in [
+        "migration.toml: app.file: app_upd.bin",
+        "TLV SHA256 (0x10) at offset 0x20",
+        "migration.toml:14:10",
+        "help",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
+    }
+}
+
+#[test]
+fn bad_input_is_status_2_and_names_what_to_change() {
+    let lab = Lab::new();
+    lab.write("typo.toml", MIGRATION.replace("flash_size", "flashsize").as_bytes());
+    lab.write("short.bin", &dump("factory")[..0x10_0001]);
+    for (args, parts) in [
+        (&["plan", "none.toml"][..], ["cannot read none.toml", "path"]),
+        (
+            &["plan", "typo.toml"],
+            ["typo.toml: flashsize: there is no such key", "did you mean `flash_size`?"],
+        ),
+        (&["plan", "migration.toml", "--flash", "none.bin"], ["cannot read none.bin", "path"]),
+        (
+            &["plan", "migration.toml", "--flash", "short.bin"],
+            ["short.bin: 0x100001 bytes are no whole flash", "esptool"],
+        ),
+        (
+            &["plan", "migration.toml", "--running", "app0"],
+            ["no partition is labelled \"app0\"", "factory, ota_0, ota_1"],
+        ),
+    ] {
+        let ended = lab.ends_with(2, args);
+        assert_eq!(ended.stdout, "", "{args:?}");
+        for part in parts {
+            assert!(ended.stderr.contains(part), "{args:?}: {part}\n{}", ended.stderr);
+        }
+    }
+}
