@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::Path;
 
 use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerHeader};
+use bootswap_plan::previous_firmware;
 use esp_idf_format::image::{self, FlashSize, ImageError, ImageHeader, ImageInfo};
 use esp_idf_format::otadata::{self, BootSlot, OtaData};
 use esp_idf_format::partition::{Partition, PartitionTable, PartitionTableError, TABLE_ADDR};
@@ -96,13 +97,14 @@ pub fn read_flash(chip: Chip, flash: &[u8], running: Option<&str>) -> Result<Fou
         Some(image) => device.len_with_container(running, &image),
         None => ASSUMED_IMAGE_LEN_BYTES.min(room_bytes),
     };
+    let partitions: Vec<Partition> = table.iter().collect();
     let facts = OwnedFacts {
         chip,
         flash_len_bytes,
-        partitions: table.iter().collect(),
         running: running.region,
         running_len_bytes,
-        previous: device.previous(running).map(|previous| previous.region),
+        previous: previous_firmware(&partitions, running.region),
+        partitions,
         bootloader_flash_len_bytes: header.flash_size().map(FlashSize::bytes),
         bootloader_flash_mode: header.flash_mode(),
         secure_boot: false,
@@ -129,13 +131,14 @@ pub fn assumed(migration: &OwnedMigration) -> Result<Found, FactsError> {
             .ok_or(FactsError::NoAppPartition)?,
     };
     let len_bytes = ASSUMED_IMAGE_LEN_BYTES.saturating_add(container_len_bytes(migration));
+    let partitions: Vec<Partition> = table.iter().collect();
     let facts = OwnedFacts {
         chip: migration.chip,
         flash_len_bytes: migration.flash_len_bytes.unwrap_or(ASSUMED_FLASH_SIZE.bytes()),
-        partitions: table.iter().collect(),
         running: running.region,
         running_len_bytes: len_bytes.min(running.region.len_bytes()),
-        previous: None,
+        previous: previous_firmware(&partitions, running.region),
+        partitions,
         bootloader_flash_len_bytes: None,
         bootloader_flash_mode: None,
         secure_boot: false,
@@ -229,18 +232,6 @@ impl<'a> Device<'a> {
             }
         }
         Err(first_error.unwrap_or(FactsError::NoAppPartition))
-    }
-
-    /// The partition of the firmware that ran before: the one that the other entry of otadata names,
-    /// else the first that the bootloader would fall back to.
-    fn previous(&self, running: Partition) -> Option<Partition> {
-        let ota_count = self.table.ota_count();
-        let entries = self.otadata().map(|data| data.entries).into_iter().flatten().flatten();
-        let named = entries.filter_map(|entry| entry.ota_index(ota_count)).map(BootSlot::Ota);
-        named
-            .chain(otadata::boot_order(None, ota_count))
-            .filter_map(|slot| self.slot(slot))
-            .find(|partition| partition.region != running.region && self.app_in(*partition).is_ok())
     }
 }
 

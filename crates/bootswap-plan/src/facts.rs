@@ -48,3 +48,18 @@ impl DeviceFacts<'_> {
         image.align_out(flash_region::SECTOR_BYTES).unwrap_or(image)
     }
 }
+
+/// The partition that most likely holds the firmware from before the migrator: the factory app, or the
+/// one other app partition there is.
+///
+/// It is read from the table alone, and not from otadata or from what the partitions hold: those change
+/// while the migration goes on, and the plan must be the same after every reset.
+#[must_use]
+pub fn previous_firmware(partitions: &[Partition], running: Region) -> Option<Region> {
+    let mut others = partitions.iter().filter(|p| p.is_app() && p.region != running);
+    if let Some(factory) = others.clone().find(|p| p.is_factory()) {
+        return Some(factory.region);
+    }
+    let only = others.next()?;
+    others.next().is_none().then_some(only.region)
+}

@@ -27,7 +27,7 @@ mod relocate;
 mod staging;
 mod step;
 
-pub use facts::DeviceFacts;
+pub use facts::{DeviceFacts, previous_firmware};
 pub use migration::{
     Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,
 };

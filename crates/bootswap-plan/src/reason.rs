@@ -394,7 +394,7 @@ impl fmt::Display for Reason {
             Self::NotConfirmed { artifact } => write!(
                 f,
                 "{artifact} is not padded and confirmed, so MCUboot would not start it for good; sign it with --pad \
-                 --confirm, or set confirm = true, or allow a trial with allow_test_image = true"
+                 --confirm, or set confirm = true, or allow a trial with test_image = true in [allow]"
             ),
             Self::NotSigned { artifact } => {
                 write!(f, "{artifact} has no signature, the bootloader wants one; sign it with the bootloader's key")

@@ -19,7 +19,7 @@ use crate::migration::Migration;
 use crate::planner::in_place;
 use crate::reason::Reason;
 use crate::step::{App, Place, Plan, Purpose, Step, Strategy};
-use crate::{DeviceFacts, check};
+use crate::{DeviceFacts, check, previous_firmware};
 
 /// The step that makes the old bootloader start the app in `partition` for good; `None` where there is no
 /// otadata, or nothing to be said in it: a factory app that runs needs no entry.
@@ -61,7 +61,8 @@ pub(crate) fn relocate(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Re
             tried += 1;
             let fits = to.region.len_bytes() >= image.len_bytes() && !to.region.overlaps(image);
             let Some(step) = select(facts, to.region).filter(|_| fits) else { continue };
-            let there = DeviceFacts { running: to.region, previous: None, ..*facts };
+            let previous = previous_firmware(facts.partitions, to.region);
+            let there = DeviceFacts { running: to.region, previous, ..*facts };
             // The prospect counts, not the plan: it is made anew from there.
             if in_place(migration, &there).is_err() || !keeps_trailers_clean(migration, &there) {
                 continue;

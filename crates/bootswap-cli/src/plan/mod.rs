@@ -8,7 +8,7 @@ mod report;
 use std::fs;
 use std::path::Path;
 
-use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Role, Step, plan};
+use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Role, Step, plan, previous_firmware};
 
 use crate::args::PlanArgs;
 use crate::facts::{self, Found};
@@ -100,8 +100,7 @@ fn stages<'a>(
     let there =
         copy.and_then(|copy| facts.partitions.iter().find(|p| p.region.contains_region(copy)));
     if let Some(there) = there {
-        // What was there before the copy is gone.
-        let previous = facts.previous.filter(|previous| *previous != there.region);
+        let previous = previous_firmware(facts.partitions, there.region);
         let facts = DeviceFacts { running: there.region, previous, ..facts };
         stages.push(Stage { facts, plan: plan(migration, &facts)? });
     }

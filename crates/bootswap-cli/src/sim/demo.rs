@@ -22,7 +22,7 @@ use super::{Run, Scene};
 use crate::args::{DemoArgs, Until};
 use crate::migration::content::classify;
 use crate::migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedStaging};
-use crate::{Failure, Verdict};
+use crate::{Failure, Verdict, output};
 
 /// Bytes of image in the application of the C example, of which the rest of 1 MiB is padding.
 const APP_LEN_BYTES: u32 = 149_824;
@@ -50,13 +50,15 @@ pub fn command(args: &DemoArgs) -> Result<Verdict, Failure> {
     if let Some(dir) = &args.out {
         save(dir, &migration, &scene, &run, &report)?;
     }
-    print!("{}", Summary { report: &report, baseline: Some(&C_COMPONENT) });
+    let mut text = Summary { report: &report, baseline: Some(&C_COMPONENT) }.to_string();
     if let Some(dir) = &args.out {
-        println!(
-            "\nwritten to {}: before.bin, after.bin, report.json, flash.svg, migration files",
+        text.push_str(&format!(
+            "\nwritten to {}: before.bin, at-reset.bin, after.bin, report.json, flash.svg,\nand the migration with \
+             its files\n",
             dir.display()
-        );
+        ));
     }
+    output::text(&text)?;
     Ok(verdict(&run))
 }
 

@@ -9,10 +9,10 @@ use bootswap_engine::{
     Buffers, CONTAINER_ALIGN_BYTES, ContainerHeader, Done, Engine, Event, Failure,
     HTTP_BUFFER_BYTES, HttpSource, Job, Platform, Veto,
 };
-use bootswap_plan::{Plan, Reasons, plan};
+use bootswap_plan::{Plan, Reasons, plan, previous_firmware};
 use device_sim::{Exit, Machine, RunningApp, Software};
 use esp_idf_format::image::{HEADER_LEN_BYTES, ImageHeader};
-use esp_idf_format::partition::{PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
+use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
 use flash_region::{FlashAddr, Region};
 use nor_sim::{Clock, Driver, NorDevice, NorError, TypMax, run_until_powered_off};
 
@@ -102,7 +102,7 @@ impl SimulatedMigrator<'_> {
             let facts = facts.lend();
             let plan = match plan(migration, &facts) {
                 Ok(plan) => plan,
-                Err(reasons) => return Ok(Err(reasons)),
+                Err(reasons) => return Ok(Err(Box::new(reasons))),
             };
             let network = HostNetwork { timeout: self.network_timeout };
             let mut buffer = Box::new([0; HTTP_BUFFER_BYTES]);
@@ -124,7 +124,10 @@ impl SimulatedMigrator<'_> {
         Ok(self.judge(outcome?))
     }
 
-    fn judge(&mut self, outcome: Result<(Plan, Result<Done, Failure<NorError>>), Reasons>) -> Exit {
+    fn judge(
+        &mut self,
+        outcome: Result<(Plan, Result<Done, Failure<NorError>>), Box<Reasons>>,
+    ) -> Exit {
         let say = |text: &str| {
             let stamp = super::story::stamp_ms(self.clock.now());
             self.story.borrow_mut().line(&format!("E ({stamp}) bootswap: {text}"));
@@ -134,7 +137,7 @@ impl SimulatedMigrator<'_> {
                 for reason in &reasons {
                     say(&format!("refused ({}): {reason}", reason.code()));
                 }
-                self.verdict.reasons = reasons;
+                self.verdict.reasons = *reasons;
                 Exit::Stay
             }
             Ok((plan, Ok(done))) => {
@@ -165,12 +168,13 @@ impl SimulatedMigrator<'_> {
         let flash = &mut *machine.flash;
         let mut table = [0; TABLE_LEN_BYTES as usize];
         flash.read(TABLE_ADDR, &mut table)?;
-        let partitions =
+        let partitions: Vec<Partition> =
             PartitionTable::parse(&table).map(|t| t.iter().collect()).unwrap_or_default();
         let mut header = [0; HEADER_LEN_BYTES as usize];
         flash.read(machine.board.chip().bootloader_addr(), &mut header)?;
         let header = ImageHeader::parse(&header).ok();
         let running = app.partition.region;
+        let previous = previous_firmware(&partitions, running);
         let end = container.map_or(app.code().end(), Region::end);
         Ok(OwnedFacts {
             chip: machine.board.chip(),
@@ -178,7 +182,7 @@ impl SimulatedMigrator<'_> {
             partitions,
             running,
             running_len_bytes: end.bytes_since(running.start()),
-            previous: None,
+            previous,
             bootloader_flash_len_bytes: header
                 .and_then(|h| h.flash_size())
                 .map(|size| size.bytes()),
