@@ -134,7 +134,7 @@ impl SimulatedMigrator<'_> {
         };
         match outcome {
             Err(reasons) => {
-                for reason in &reasons {
+                for reason in reasons.iter() {
                     say(&format!("refused ({}): {reason}", reason.code()));
                 }
                 self.verdict.reasons = *reasons;
