@@ -21,6 +21,9 @@ use super::scene::MIGRATOR_NAME;
 use super::story::Story;
 use crate::migration::{OwnedFacts, OwnedMigration};
 
+/// How the engine ended.
+type Ended = Result<Done, Failure<NorError>>;
+
 /// What the migrator came to, the last time that it ran to an end.
 #[derive(Debug, Default)]
 pub struct Verdict {
@@ -124,10 +127,7 @@ impl SimulatedMigrator<'_> {
         Ok(self.judge(outcome?))
     }
 
-    fn judge(
-        &mut self,
-        outcome: Result<(Plan, Result<Done, Failure<NorError>>), Box<Reasons>>,
-    ) -> Exit {
+    fn judge(&mut self, outcome: Result<(Plan, Ended), Box<Reasons>>) -> Exit {
         let say = |text: &str| {
             let stamp = super::story::stamp_ms(self.clock.now());
             self.story.borrow_mut().line(&format!("E ({stamp}) bootswap: {text}"));
