@@ -176,6 +176,9 @@ impl<F: NorFlash, S: Source, P: Platform> Work<'_, '_, F, S, P> {
                 let config = map.trailer_config();
                 trailers::clean_scratch(self.medium, self.platform, *scratch, *erasable, config).await
             }
+            Step::CleanHeader { slot, erasable } => {
+                trailers::clean_header(self.medium, self.platform, *slot, *erasable).await
+            }
             Step::Confirm { slot } => {
                 let layout = map.and_then(|map| map.trailer(*slot));
                 let layout = layout.ok_or(Failure::Plan("a slot without a trailer"))?;

@@ -11,10 +11,11 @@
 
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use mcuboot_format::IMAGE_MAGIC;
 use mcuboot_format::trailer::{Flag, Magic, TrailerConfig, TrailerLayout, TrailerState, magic_bytes};
 
 use crate::erase::{self, Bounds};
-use crate::medium::Medium;
+use crate::medium::{Medium, PAGE};
 use crate::verify::read_trailer;
 use crate::{Event, Failure, Platform};
 
@@ -66,6 +67,24 @@ pub(crate) async fn clean_scratch<F: NorFlash, P: Platform>(
         return Ok(());
     }
     clean(medium, platform, scratch.suffix(SECTOR_BYTES), erasable).await
+}
+
+/// Erases the first sector of the primary slot where it begins with MCUboot's magic.
+///
+/// Whatever image that was, MCUboot would go by its lengths when it swaps the slot's contents out, and
+/// stop at every boot where they make no sense.
+pub(crate) async fn clean_header<F: NorFlash, P: Platform>(
+    medium: &mut Medium<'_, F>,
+    platform: &mut P,
+    slot: Region,
+    erasable: Region,
+) -> Result<(), Failure<F::Error>> {
+    let mut page = [0; PAGE];
+    medium.read(slot.start(), &mut page).await?;
+    if !page.starts_with(&IMAGE_MAGIC.to_le_bytes()) {
+        return Ok(());
+    }
+    clean(medium, platform, slot.prefix(SECTOR_BYTES), erasable).await
 }
 
 /// Whether the trailer reads as that of a confirmed image of which no swap has begun.

@@ -246,6 +246,21 @@ impl Checks<'_> {
                     let (artifact, room_bytes) = (name(artifact.name), limits.max_image_len_bytes);
                     self.refuse(Reason::ReachesTrailer { artifact, image_len_bytes, room_bytes });
                 }
+                if map.swap == SwapKind::Scratch
+                    && slot == map.secondary
+                    && let Some(trailer) = trailer(map, slot)
+                {
+                    let sector = trailer.start().align_down(SECTOR_BYTES);
+                    let room_bytes = sector.bytes_since(slot.start());
+                    if image_len_bytes > room_bytes {
+                        let artifact = name(artifact.name);
+                        self.refuse(Reason::SharesTrailerSector {
+                            artifact,
+                            image_len_bytes,
+                            room_bytes,
+                        });
+                    }
+                }
                 // Straight in the primary an image needs no trailer to be started.
                 let needs_trailer = slot == map.secondary;
                 // Overwriting cannot be undone, so MCUboot does not ask whether it was confirmed.

@@ -359,11 +359,16 @@ impl<'a> Planner<'a> {
                 self.push(Step::Clean { region, erasable, purpose });
             }
         }
+        if app.is_some_and(|way| way.destination.slot == Some(map.secondary)) {
+            let first = map.primary.prefix(SECTOR_BYTES);
+            self.push(Step::CleanHeader {
+                slot: map.primary,
+                erasable: self.unless_running(first),
+            });
+        }
         if let Some(scratch) = map.scratch {
             let end = scratch.suffix(SECTOR_BYTES);
-            let busy = end.overlaps(self.facts.running_image());
-            let erasable = if busy { Region::clamped(end.end(), 0) } else { end };
-            self.push(Step::CleanScratch { scratch, erasable });
+            self.push(Step::CleanScratch { scratch, erasable: self.unless_running(end) });
         }
         for way in ways {
             if let (Some(slot), true) = (way.destination.slot, self.artifact(way.artifact).confirm)
@@ -371,6 +376,12 @@ impl<'a> Planner<'a> {
                 self.push(Step::Confirm { slot });
             }
         }
+    }
+
+    /// The sector, or nothing where the running image is in it.
+    fn unless_running(&self, sector: Region) -> Region {
+        let busy = sector.overlaps(self.facts.running_image());
+        if busy { Region::clamped(sector.end(), 0) } else { sector }
     }
 
     fn verifications(&mut self, ways: &[Way]) {

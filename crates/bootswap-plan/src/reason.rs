@@ -223,6 +223,16 @@ pub enum Reason {
     },
     /// The plan has more steps than a device can hold.
     TooComplex,
+    /// An MCUboot image ends in the sector in which the trailer begins, and would be swapped through
+    /// scratch: a power cut at the wrong moment of that swap leaves nothing that boots.
+    SharesTrailerSector {
+        /// Artifact.
+        artifact: Name,
+        /// End of the image within the slot, in bytes.
+        image_len_bytes: u32,
+        /// Bytes of the slot before that sector.
+        room_bytes: u32,
+    },
     /// The migrator would have to move first, and there is nowhere to go.
     NoRelocation {
         /// Bytes of the migrator's image.
@@ -266,6 +276,7 @@ impl Reason {
             Self::BootloaderMisplaced { .. } => 27,
             Self::TooComplex => 28,
             Self::NoRelocation { .. } => 29,
+            Self::SharesTrailerSector { .. } => 30,
         }
     }
 
@@ -276,6 +287,7 @@ impl Reason {
             self,
             Self::OverRunningCode { .. }
                 | Self::TrailerUnderRunningCode { .. }
+                | Self::SharesTrailerSector { .. }
                 | Self::StagingInUse { .. }
                 | Self::NoStaging { .. }
         )
@@ -314,6 +326,7 @@ impl Reason {
             Self::BootloaderMisplaced { .. } => "bootloader-misplaced",
             Self::TooComplex => "too-complex",
             Self::NoRelocation { .. } => "no-relocation",
+            Self::SharesTrailerSector { .. } => "shares-trailer-sector",
         }
     }
 }
@@ -421,6 +434,12 @@ impl fmt::Display for Reason {
             Self::BootloaderMisplaced { artifact, dest, wanted } => {
                 write!(f, "{artifact} goes to {dest}, this chip's ROM looks for a bootloader at {wanted}; let dest start there")
             }
+            Self::SharesTrailerSector { artifact, image_len_bytes, room_bytes } => write!(
+                f,
+                "{artifact} has {image_len_bytes:#x} bytes of image and ends in the sector in which MCUboot's trailer \
+                 begins; cut at the wrong moment, a swap using scratch would leave nothing that boots; make the image \
+                 at most {room_bytes:#x} bytes or the slot larger"
+            ),
             Self::NoRelocation { needed_bytes, tried } => write!(
                 f,
                 "the migrator has to move out of the way first, and none of {tried} other app partitions has room \

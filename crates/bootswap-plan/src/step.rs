@@ -136,6 +136,16 @@ pub enum Step {
         /// Its last sector, or nothing where the running image lies there and must not be erased.
         erasable: Region,
     },
+    /// Erases the first sector of the primary slot where it begins like an MCUboot image: whatever it
+    /// was, MCUboot would take its lengths for those of the application to be swapped out.
+    ///
+    /// Postcondition: the slot does not begin with MCUboot's magic.
+    CleanHeader {
+        /// The primary slot.
+        slot: Region,
+        /// Its first sector, or nothing where the running image lies there and must not be erased.
+        erasable: Region,
+    },
     /// Completes MCUboot's trailer of a slot: magic, and `image_ok` set.
     ///
     /// Postcondition: the trailer reads as that of a confirmed image.
@@ -276,6 +286,7 @@ impl Step {
             | Self::ResetIntoCopy
             | Self::Clean { .. }
             | Self::CleanScratch { .. }
+            | Self::CleanHeader { .. }
             | Self::Confirm { .. }
             | Self::Reset => None,
         }
@@ -319,6 +330,9 @@ impl fmt::Display for StepText<'_> {
             Step::Clean { region, purpose, .. } => write!(f, "clean {region}, the {purpose}"),
             Step::CleanScratch { scratch, .. } => {
                 write!(f, "clean the end of the scratch area {scratch}")
+            }
+            Step::CleanHeader { slot, .. } => {
+                write!(f, "clean the header of the primary slot {slot}")
             }
             Step::Confirm { slot } => write!(f, "confirm the image in slot {slot}"),
             Step::Verify { routes, .. } => {

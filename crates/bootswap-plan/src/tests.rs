@@ -269,9 +269,9 @@ fn changed_before_commit(plan: &Plan) -> Vec<Region> {
                 }))
             }
             Step::Copy { to, .. } => regions.push(to.erasable),
-            Step::Clean { erasable, .. } | Step::CleanScratch { erasable, .. } => {
-                regions.push(*erasable)
-            }
+            Step::Clean { erasable, .. }
+            | Step::CleanHeader { erasable, .. }
+            | Step::CleanScratch { erasable, .. } => regions.push(*erasable),
             Step::Confirm { slot } => regions.push(slot.suffix(SECTOR_BYTES)),
             Step::CopySelf { to, .. } => regions.push(to.erasable),
             Step::Select { .. }
@@ -292,6 +292,7 @@ fn the_example_from_factory() {
             "fetch app to 0x110000..0x210000 (destination)",
             "fetch bootloader to 0x310000..0x316af0 (staging)",
             "clean 0x10e7d0..0x110000, the trailer area of the primary slot",
+            "clean the header of the primary slot 0x10000..0x110000",
             "clean the end of the scratch area 0x210000..0x250000",
             "verify app in 0x110000..0x210000 (destination)",
             "verify bootloader in 0x310000..0x316af0 (staging)",
@@ -482,6 +483,16 @@ fn every_refusal_has_its_code() {
                 signed: false,
             });
         }),
+        ("shares-trailer-sector", |c| {
+            c.table.truncate(5);
+            c.artifacts[0].content = Some(Content::Mcuboot {
+                image_len_bytes: 0xf_e001,
+                padded: true,
+                confirmed: true,
+                signed: false,
+            });
+            c.artifacts[0].dest = Some(region(0x11_0000, MIB));
+        }),
         ("over-running-code", |c| {
             c.running = "ota_0";
             c.artifacts[0].dest = Some(region(0x11_0000, MIB));
@@ -563,7 +574,12 @@ fn an_image_up_to_the_trailer_is_fine() {
         signed: false,
     });
     case.running_len_bytes = 0xf_e7d0;
-    assert!(case.plan().is_ok());
+    case.map.as_mut().unwrap().swap = SwapKind::Overwrite;
+    assert_eq!(case.plan().unwrap().strategy, Strategy::SecondaryAndSwap);
+    // A swap using scratch is not safe for the last sector, so the image goes straight to the
+    // primary, out of which the migrator moves first.
+    case.map.as_mut().unwrap().swap = SwapKind::Scratch;
+    assert_eq!(case.plan().unwrap().strategy, Strategy::Relocate);
 }
 
 #[test]

@@ -165,6 +165,7 @@ impl StepReport {
             Step::Copy { from, to, .. } => ("copy", one(*from), one(to.region)),
             Step::Clean { region, .. } => ("clean", Vec::new(), one(*region)),
             Step::CleanScratch { scratch, .. } => ("clean-scratch", Vec::new(), one(*scratch)),
+            Step::CleanHeader { slot, .. } => ("clean-header", Vec::new(), one(*slot)),
             Step::Confirm { slot } => ("confirm", Vec::new(), one(*slot)),
             Step::Verify { routes, .. } => (
                 "verify",

@@ -19,6 +19,8 @@ mod summary;
 mod svg;
 
 #[cfg(test)]
+mod hazards;
+#[cfg(test)]
 mod tests;
 
 pub use lab::Lab;

@@ -1,0 +1,179 @@
+//! Ways in which a migration kills a device, each provoked, each with what has to come of it.
+//!
+//! Without the prevention that its name tells, each of these tests fails.
+
+use std::cell::RefCell;
+
+use bootswap_plan::Role;
+use device_sim::{Board, Efuses, EspIdfConfig, McubootConfig};
+use esp_idf_format::Chip;
+use esp_idf_format::otadata::{OtaEntry, OtaState};
+use flash_region::{FlashAddr, Region};
+use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::key::PrivateKey;
+use mcuboot_format::trailer::magic_bytes;
+
+use super::demo::example;
+use super::report::Report;
+use super::simulate::kept;
+use super::story::Story;
+use super::{Ending, Lab, Run, Scene, Settings, run};
+use crate::args::Until;
+use crate::migration::OwnedMigration;
+
+const CHIP: Chip = Chip::Esp32c3;
+
+fn live(migration: &OwnedMigration, scene: &Scene) -> Run {
+    live_with(migration, scene, &[])
+}
+
+fn live_with(migration: &OwnedMigration, scene: &Scene, faults: &[&str]) -> Run {
+    let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+    let lab = Lab::open(migration, faults, None).unwrap();
+    let story = RefCell::new(Story::on_stderr());
+    let run = run(scene, &lab, Settings::new(Until::Boot), &story);
+    let report = Report::new(&run, &kept(migration, scene));
+    assert!(report.kept.iter().all(|kept| kept.intact), "{:?}", report.kept);
+    run
+}
+
+fn assert_target(run: &Run) {
+    assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+}
+
+#[test]
+fn a_stale_magic_at_the_end_of_the_scratch_area_is_erased() {
+    let migration = example(CHIP).unwrap();
+    let mut scene = Scene::synthetic(&migration).unwrap();
+    // A good magic, and before it a status that says that a swap is under way.
+    let end = 0x25_0000;
+    scene.flash.load(FlashAddr(end - 16), &magic_bytes(8));
+    scene.flash.load(FlashAddr(end - 64), &[0x01; 24]);
+    assert_target(&live(&migration, &scene));
+}
+
+#[test]
+fn a_stale_mcuboot_header_in_the_primary_slot_is_erased() {
+    let mut migration = example(CHIP).unwrap();
+    migration.running = Some("ota_1".to_owned());
+    let mut scene = Scene::synthetic(&migration).unwrap();
+    // The magic of an image whose lengths and TLVs are noise.
+    scene.flash.load(FlashAddr(0x1_0000), &mcuboot_format::IMAGE_MAGIC.to_le_bytes());
+    assert_target(&live(&migration, &scene));
+}
+
+#[test]
+fn stale_bytes_in_the_primary_trailer_are_erased() {
+    let migration = example(CHIP).unwrap();
+    let mut scene = Scene::synthetic(&migration).unwrap();
+    // One byte that is not erased, at a status entry, and nothing else in the whole trailer.
+    scene.flash.load(FlashAddr(0x10_e000), &[0xff; 0x2000]);
+    scene.flash.load(FlashAddr(0x10_f000), &[0x01]);
+    let trailer = Region::clamped(FlashAddr(0x10_e7d0), 0x1830);
+    let run = live(&migration, &scene);
+    assert_target(&run);
+    assert!(flash_region::is_blank(&run.at_reset.unwrap().bytes(trailer)));
+}
+
+/// A migrator that came by OTA and is on trial: at the next reset the old bootloader would go back.
+#[test]
+fn a_migrator_on_trial_is_kept_through_every_reset() {
+    let mut migration = example(CHIP).unwrap();
+    migration.running = Some("ota_0".to_owned());
+    let mut scene = Scene::synthetic(&migration).unwrap();
+    let old = scene.flash.bytes(CHIP.bootloader_region());
+    let rollback = EspIdfConfig { rollback: true };
+    let map = migration.mcuboot.clone().unwrap();
+    let target = migration.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
+    let config = McubootConfig {
+        primary: map.primary,
+        secondary: map.secondary,
+        scratch: map.scratch,
+        ..McubootConfig::example()
+    };
+    scene.board =
+        Board::new(CHIP).esp_idf(&old, rollback).unwrap().mcuboot(&target, config).unwrap();
+    let trial = OtaEntry::new(1, OtaState::New);
+    scene.flash.load(FlashAddr(0xd000), &[0xff; 0x2000]);
+    scene.flash.load(FlashAddr(0xd000), &trial.to_bytes());
+    // The firmware that the device would go back to.
+    let before = device_sim::synthetic::app(CHIP, "old-firmware", "1.0", 300_000, 3).unwrap();
+    scene.flash.load(FlashAddr(0x1_0000), &before);
+    // The connection breaks often enough for the migrator to give up its first run and reset.
+    let lab = Lab::open(&migration, vec!["status=503*8".parse().unwrap()], None).unwrap();
+    let story = RefCell::new(Story::on_stderr());
+    let run = run(&scene, &lab, Settings::new(Until::Boot), &story);
+    assert_target(&run);
+    assert!(run.boots > 2, "the migrator never had to start again");
+}
+
+#[test]
+fn secure_boot_and_flash_encryption_are_refused_before_anything_is_touched() {
+    let migration = example(CHIP).unwrap();
+    for (efuses, code) in [
+        (Efuses { secure_boot: true, ..Efuses::default() }, "secure-boot"),
+        (Efuses { flash_encryption: true, ..Efuses::default() }, "flash-encryption"),
+    ] {
+        let mut scene = Scene::synthetic(&migration).unwrap();
+        let old = scene.flash.bytes(CHIP.bootloader_region());
+        scene.board = scene.board.efuses(efuses).prepared(&old).unwrap();
+        let run = live(&migration, &scene);
+        assert_eq!((run.ending, run.reasons[0].code()), (Ending::Refused, code));
+        assert_eq!(run.before.first_difference(&run.after), None);
+    }
+}
+
+/// An image signed with another key than the bootloader's: MCUboot would erase it.
+#[test]
+fn an_image_of_another_key_never_gets_to_the_commit() {
+    let key = |seed| PrivateKey::ed25519([seed; 32]);
+    let (ours, theirs) = (key(1), key(2));
+    for (signer, reaches_target) in [(&ours, true), (&theirs, false)] {
+        let mut migration = example(CHIP).unwrap();
+        let map = migration.mcuboot.as_mut().unwrap();
+        map.key_der = Some(ours.public_key().to_der());
+        let options = SignOptions {
+            padding: Padding::Confirmed,
+            key: Some(signer),
+            ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
+        };
+        let payload = device_sim::synthetic::target_payload(100_000, 1);
+        // As if nobody had looked at the file before: no digest of its own helps here, it is the
+        // right file of the wrong owner.
+        migration.artifacts[0].bytes = Some(sign(&payload, &options).unwrap());
+        migration.artifacts[0].content = None;
+        let scene = Scene::synthetic(&migration).unwrap();
+        let run = live(&migration, &scene);
+        let reached = matches!(run.ending, Ending::TargetRunning { .. });
+        assert_eq!(reached, reaches_target, "{}", run.ending);
+        let old = CHIP.bootloader_region();
+        assert!(reached || run.before.bytes(old) == run.after.bytes(old));
+    }
+}
+
+#[test]
+fn a_bootloader_for_another_chip_never_gets_to_the_commit() {
+    let mut migration = example(CHIP).unwrap();
+    let other = example(Chip::Esp32s3).unwrap();
+    let scene = Scene::synthetic(&migration).unwrap();
+    migration.artifacts[1] = other.artifacts[1].clone();
+    migration.artifacts[1].content = None;
+    let run = live(&migration, &scene);
+    assert!(matches!(run.ending, Ending::OldFirmware { .. }), "{}", run.ending);
+    let old = CHIP.bootloader_region();
+    assert!(run.before.bytes(old) == run.after.bytes(old));
+}
+
+/// A step that fails for ever must not wear the flash out, reset after reset.
+#[test]
+fn failing_again_and_again_wears_nothing_out() {
+    let migration = example(CHIP).unwrap();
+    let scene = Scene::synthetic(&migration).unwrap();
+    let whole = Region::clamped(FlashAddr::ZERO, 0x40_0000);
+    for fault in ["html", "/mcuboot.bin:status=500", "corrupt=100000"] {
+        let run = live_with(&migration, &scene, &[fault]);
+        assert!(matches!(run.ending, Ending::OldFirmware { .. }), "{fault}: {}", run.ending);
+        let worn = run.after.max_erase_count(whole) - run.before.max_erase_count(whole);
+        assert!(worn <= 8, "{fault}: a sector was erased {worn} times");
+    }
+}
