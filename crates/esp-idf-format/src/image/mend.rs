@@ -12,7 +12,8 @@ use super::{
 ///
 /// # Errors
 ///
-/// [`ImageError`] if the image is not all there or its header or segments make no sense.
+/// [`ImageError`] if the image is not all there or its header or segments make no sense. It is
+/// unchanged then.
 pub fn mend(image: &mut [u8]) -> Result<ImageInfo, ImageError> {
     let header = ImageHeader::parse(image)?;
     let mut checksum = CHECKSUM_SEED;
@@ -30,11 +31,11 @@ pub fn mend(image: &mut [u8]) -> Result<ImageInfo, ImageError> {
 
     let (content, behind) =
         image.split_at_mut_checked(image_len_bytes as usize).ok_or(truncated)?;
+    let digest = behind.get_mut(..digest_len_bytes as usize).ok_or(truncated)?;
     if let Some(last) = content.last_mut() {
         *last = checksum;
     }
-    if header.hash_appended {
-        let digest = behind.first_chunk_mut::<{ DIGEST_LEN_BYTES as usize }>().ok_or(truncated)?;
+    if let Some(digest) = digest.first_chunk_mut::<{ DIGEST_LEN_BYTES as usize }>() {
         *digest = Sha256::digest(content).into();
     }
     verify(image)

@@ -169,7 +169,14 @@ fn an_image_that_ends_anywhere_is_truncated() {
         };
         assert_eq!(found_bytes as usize, found);
         assert!(needed_bytes as usize > found && needed_bytes as usize <= image.len());
-        assert!(mend(&mut image.clone()[..found]).is_err());
+        // Changed, so that mending would have something to do.
+        let mut cut = image[..found].to_vec();
+        if let Some(byte) = cut.get_mut(40) {
+            *byte ^= 1;
+        }
+        let before = cut.clone();
+        assert!(mend(&mut cut).is_err());
+        assert_eq!(cut, before, "{found}");
     }
     let exact = verify(&image[..40]);
     assert_eq!(exact, Err(ImageError::Truncated { found_bytes: 40, needed_bytes: 96 }));
