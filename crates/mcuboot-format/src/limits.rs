@@ -37,7 +37,9 @@ fn max_image_len_bytes(layout: &TrailerLayout, sector_len_bytes: u32, spare_sect
     let config = layout.config();
     let slot_len_bytes = layout.slot().len_bytes();
     let trailer_len_bytes = layout.trailer().len_bytes();
-    let sectors_of_trailer = trailer_len_bytes.div_ceil(sector_len_bytes.max(1));
+    // Nothing has no sectors; bytes are the nearest that it could mean.
+    let sector_len_bytes = sector_len_bytes.max(1);
+    let sectors_of_trailer = trailer_len_bytes.div_ceil(sector_len_bytes);
     match config.swap {
         SwapKind::Overwrite => layout.offset_bytes(),
         SwapKind::Scratch => {
@@ -95,6 +97,16 @@ mod tests {
         let of = |swap| limits(TrailerConfig::espressif(swap)).max_image_len_bytes;
         assert_eq!(of(SwapKind::Move), 0x10_0000 - 3 * 0x1000);
         assert_eq!(of(SwapKind::Offset), 0x10_0000 - 3 * 0x1000);
+    }
+
+    #[test]
+    fn sectors_of_no_length_leave_no_more_than_any_other() {
+        let slot = Region::clamped(FlashAddr(0x1_0000), 0x10_0000);
+        for swap in SwapKind::ALL {
+            let layout = TrailerLayout::new(slot, TrailerConfig::espressif(swap)).unwrap();
+            let limits = SlotLimits::new(&layout, &layout, 0);
+            assert!(limits.max_image_len_bytes <= layout.offset_bytes(), "{swap}");
+        }
     }
 
     #[test]
