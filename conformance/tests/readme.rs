@@ -51,6 +51,26 @@ fn the_walk_through_works_as_written() {
     }
 }
 
+/// The README shows what `bootswap demo` prints. What came over the network depends a little on how TCP
+/// cuts it; everything else is the same each time.
+#[test]
+fn the_figures_are_those_of_the_demo() {
+    let readme = std::fs::read_to_string(workspace_root().join("README.md")).unwrap();
+    let demo = Ran::of(Command::new(program()).arg("demo")).expect_success();
+    let lines: Vec<&str> = demo.stdout.lines().filter(|line| !line.trim().is_empty()).collect();
+    assert!(lines.len() > 10, "{demo}");
+    for line in lines {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let shown = if line.starts_with("bytes downloaded") {
+            let received: u32 = words[2].replace(',', "").parse().unwrap();
+            (177_000..=185_000).contains(&received)
+        } else {
+            readme.lines().any(|shown| shown.split_whitespace().eq(words.iter().copied()))
+        };
+        assert!(shown, "the README does not show this line of `bootswap demo`: {line}");
+    }
+}
+
 /// The program, built from what is there now into the directory that this test came from.
 fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
