@@ -222,9 +222,10 @@ impl Checks<'_> {
 
     /// Bytes that an artifact may have.
     fn room(&self, artifact: &Artifact<'_>, region: &Region) -> u32 {
-        match (artifact.role, artifact.region_len_bytes) {
-            (Role::Bootloader, Some(len_bytes)) => len_bytes,
-            (Role::Bootloader, None) => bootloader_area(self.facts).len_bytes(),
+        match (artifact.role, artifact.dest, artifact.region_len_bytes) {
+            (Role::Bootloader, Some(dest), _) => dest.len_bytes(),
+            (Role::Bootloader, None, Some(len_bytes)) => len_bytes,
+            (Role::Bootloader, None, None) => bootloader_area(self.facts).len_bytes(),
             _ => region.len_bytes(),
         }
     }

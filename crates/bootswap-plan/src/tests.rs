@@ -475,6 +475,7 @@ fn every_refusal_has_its_code() {
         ("misaligned", |c| c.map.as_mut().unwrap().scratch = Some(region(0x21_0800, 0x4_0000))),
         ("too-large", |c| c.artifacts[0].len_bytes = Some(MIB + 1)),
         ("too-large", |c| c.artifacts[1].len_bytes = Some(0xf001)),
+        ("too-large", |c| c.artifacts[1].dest = Some(region(0, 0x6000))),
         ("reaches-trailer", |c| {
             c.artifacts[0].content = Some(Content::Mcuboot {
                 image_len_bytes: 0xf_e7d1,
