@@ -31,8 +31,7 @@ const VERSION: u16 = 1;
 const HEADER: usize = 16;
 const ENTRY: usize = 64;
 const NAME: usize = 20;
-/// Longest directory: header, entries and CRC.
-const MAX_DIRECTORY: usize = HEADER + MAX_CONTAINER_ENTRIES * ENTRY + 4;
+const CRC: usize = 4;
 
 /// One artifact in a container.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,9 +96,15 @@ impl ContainerEntry {
     /// # Errors
     ///
     /// [`ContainerError::NameTooLong`] for names of more than 20 bytes.
-    pub fn new(name: &str, offset: u32, len_bytes: u32, sha256: [u8; 32]) -> Result<Self, ContainerError> {
+    pub fn new(
+        name: &str,
+        offset: u32,
+        len_bytes: u32,
+        sha256: [u8; 32],
+    ) -> Result<Self, ContainerError> {
         let mut padded = [0; NAME];
-        let room = padded.get_mut(..name.len()).ok_or(ContainerError::NameTooLong { len: name.len() })?;
+        let room =
+            padded.get_mut(..name.len()).ok_or(ContainerError::NameTooLong { len: name.len() })?;
         room.copy_from_slice(name.as_bytes());
         Ok(Self { name: padded, offset, len_bytes, sha256 })
     }
@@ -116,7 +121,7 @@ impl ContainerHeader {
     /// Bytes that the directory of so many entries takes.
     #[must_use]
     pub const fn directory_len(entries: usize) -> usize {
-        HEADER + entries * ENTRY + 4
+        HEADER + entries * ENTRY + CRC
     }
 
     /// Reads a container's directory from its first bytes.
@@ -125,34 +130,25 @@ impl ContainerHeader {
     ///
     /// A [`ContainerError`] for anything that is not a whole, sound directory.
     pub fn parse(bytes: &[u8]) -> Result<Self, ContainerError> {
-        if bytes.get(..MAGIC.len()) != Some(&MAGIC) {
-            return Err(ContainerError::NoMagic);
-        }
-        let version = u16_at(bytes, 8).ok_or(ContainerError::Truncated { needed_bytes: HEADER })?;
-        if version != VERSION {
-            return Err(ContainerError::Version { found: version });
-        }
-        let count = usize::from(u16_at(bytes, 10).unwrap_or(0));
-        if count > MAX_CONTAINER_ENTRIES {
-            return Err(ContainerError::TooMany { found: count });
-        }
+        let head = match bytes.first_chunk::<HEADER>() {
+            Some(head) => head,
+            None if bytes.starts_with(&MAGIC) => {
+                return Err(ContainerError::Truncated { needed_bytes: HEADER });
+            }
+            None => return Err(ContainerError::NoMagic),
+        };
+        let (count, len_bytes) = parse_head(head)?;
         let needed_bytes = Self::directory_len(count);
-        let directory = bytes.get(..needed_bytes).ok_or(ContainerError::Truncated { needed_bytes })?;
-        let (body, crc) = directory.split_at(needed_bytes - 4);
+        let directory =
+            bytes.get(..needed_bytes).ok_or(ContainerError::Truncated { needed_bytes })?;
+        let (body, crc) = directory.split_at(needed_bytes - CRC);
         if u32_at(crc, 0) != Some(crc32fast::hash(body)) {
             return Err(ContainerError::Crc);
         }
-        let mut header = Self { entries: Vec::new(), len_bytes: u32_at(body, 12).unwrap_or(0) };
+        let mut header = Self { entries: Vec::new(), len_bytes };
         for (index, entry) in body.split_at(HEADER).1.as_chunks::<ENTRY>().0.iter().enumerate() {
-            let entry = parse_entry(entry).ok_or(ContainerError::OutOfBounds { entry: index })?;
-            let end = entry.offset.checked_add(entry.len_bytes);
-            let inside = end.is_some_and(|end| end <= header.len_bytes)
-                && usize::try_from(entry.offset).is_ok_and(|offset| offset >= needed_bytes);
-            if !inside {
-                return Err(ContainerError::OutOfBounds { entry: index });
-            }
             // There is room for as many as were counted.
-            let _ = header.entries.push(entry);
+            let _ = header.entries.push(checked_entry(entry, index, count, len_bytes)?);
         }
         Ok(header)
     }
@@ -165,21 +161,21 @@ impl ContainerHeader {
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, ContainerError> {
         let needed_bytes = Self::directory_len(self.entries.len());
         let out = out.get_mut(..needed_bytes).ok_or(ContainerError::Truncated { needed_bytes })?;
-        let (body, crc) = out.split_at_mut(needed_bytes - 4);
+        let (body, crc) = out.split_at_mut(needed_bytes - CRC);
         let (head, entries) = body.split_at_mut(HEADER);
         let count = u16::try_from(self.entries.len()).unwrap_or(u16::MAX);
-        head[..8].copy_from_slice(&MAGIC);
-        head[8..10].copy_from_slice(&VERSION.to_le_bytes());
-        head[10..12].copy_from_slice(&count.to_le_bytes());
-        head[12..16].copy_from_slice(&self.len_bytes.to_le_bytes());
+        let fields = [
+            &MAGIC[..],
+            &VERSION.to_le_bytes(),
+            &count.to_le_bytes(),
+            &self.len_bytes.to_le_bytes(),
+        ];
+        put(head, &fields);
         for (slot, entry) in entries.as_chunks_mut::<ENTRY>().0.iter_mut().zip(&self.entries) {
-            slot[..20].copy_from_slice(&entry.name);
-            slot[20..24].copy_from_slice(&entry.offset.to_le_bytes());
-            slot[24..28].copy_from_slice(&entry.len_bytes.to_le_bytes());
-            slot[28..32].fill(0xff);
-            slot[32..].copy_from_slice(&entry.sha256);
+            let (offset, len_bytes) = (entry.offset.to_le_bytes(), entry.len_bytes.to_le_bytes());
+            put(slot, &[&entry.name, &offset, &len_bytes, &[0xff; 4], &entry.sha256]);
         }
-        crc.copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+        put(crc, &[&crc32fast::hash(body).to_le_bytes()]);
         Ok(needed_bytes)
     }
 
@@ -188,6 +184,43 @@ impl ContainerHeader {
     pub fn find(&self, name: &str) -> Option<&ContainerEntry> {
         self.entries.iter().find(|entry| entry.name() == name.as_bytes())
     }
+}
+
+/// Writes fields one behind the other.
+fn put(out: &mut [u8], fields: &[&[u8]]) {
+    let bytes = fields.iter().flat_map(|field| field.iter());
+    out.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+}
+
+/// Reads how many entries there are, and how long the container is.
+fn parse_head(head: &[u8; HEADER]) -> Result<(usize, u32), ContainerError> {
+    if !head.starts_with(&MAGIC) {
+        return Err(ContainerError::NoMagic);
+    }
+    let found = u16_at(head, 8).unwrap_or(0);
+    if found != VERSION {
+        return Err(ContainerError::Version { found });
+    }
+    let found = usize::from(u16_at(head, 10).unwrap_or(0));
+    if found > MAX_CONTAINER_ENTRIES {
+        return Err(ContainerError::TooMany { found });
+    }
+    Ok((found, u32_at(head, 12).unwrap_or(0)))
+}
+
+/// Reads an entry, which has to lie between the directory and the container's end.
+fn checked_entry(
+    bytes: &[u8; ENTRY],
+    index: usize,
+    count: usize,
+    len_bytes: u32,
+) -> Result<ContainerEntry, ContainerError> {
+    let outside = ContainerError::OutOfBounds { entry: index };
+    let entry = parse_entry(bytes).ok_or(outside)?;
+    let end = entry.offset.checked_add(entry.len_bytes);
+    let behind =
+        usize::try_from(entry.offset).is_ok_and(|o| o >= ContainerHeader::directory_len(count));
+    if behind && end.is_some_and(|end| end <= len_bytes) { Ok(entry) } else { Err(outside) }
 }
 
 fn parse_entry(bytes: &[u8; ENTRY]) -> Option<ContainerEntry> {
@@ -205,19 +238,43 @@ fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
 }
 
 /// Where the bytes of the artifact called `name` lie, by the directory of the container.
+///
+/// The directory is read entry by entry: what it says counts once its CRC was seen.
 pub(crate) async fn locate<F: NorFlash, E>(
     medium: &mut Medium<'_, F>,
     container: Region,
     name: &str,
 ) -> Result<Region, SourceError<E>> {
-    let mut directory = [0; MAX_DIRECTORY];
-    let readable = container.prefix(crate::medium::len_bytes(&directory));
-    let head = directory.get_mut(..readable.len_bytes() as usize).ok_or(SourceError::BadContainer)?;
-    medium.read(readable.start(), head).await.map_err(|_| SourceError::BadContainer)?;
-    let header = ContainerHeader::parse(head).map_err(|_| SourceError::BadContainer)?;
-    let entry = header.find(name).ok_or(SourceError::NotEmbedded)?;
+    let bad = |_| SourceError::BadContainer;
+    let mut head = [0; HEADER];
+    medium.read(container.start(), &mut head).await.map_err(|_| SourceError::Broken)?;
+    let (count, len_bytes) = parse_head(&head).map_err(bad)?;
+    let inside = container.prefix(len_bytes);
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&head);
+    let (mut at, mut found) = (container.start().saturating_add(len_bytes_of(HEADER)), None);
+    for index in 0..count {
+        let mut bytes = [0; ENTRY];
+        medium.read(at, &mut bytes).await.map_err(|_| SourceError::Broken)?;
+        crc.update(&bytes);
+        at = at.saturating_add(len_bytes_of(ENTRY));
+        let entry = checked_entry(&bytes, index, count, len_bytes).map_err(bad)?;
+        if found.is_none() && entry.name() == name.as_bytes() {
+            found = Some(entry);
+        }
+    }
+    let mut stored = [0; 4];
+    medium.read(at, &mut stored).await.map_err(|_| SourceError::Broken)?;
+    if crc.finalize() != u32::from_le_bytes(stored) {
+        return Err(SourceError::BadContainer);
+    }
+    let entry = found.ok_or(SourceError::NotEmbedded)?;
     let bytes = Region::from_len(container.start().saturating_add(entry.offset), entry.len_bytes);
-    bytes.filter(|bytes| container.contains_region(*bytes)).ok_or(SourceError::BadContainer)
+    bytes.filter(|bytes| inside.contains_region(*bytes)).ok_or(SourceError::BadContainer)
+}
+
+fn len_bytes_of(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 /// A source for migrations whose artifacts are all embedded: it has nothing else.
@@ -237,15 +294,24 @@ impl crate::Source for Offline {
 impl fmt::Display for ContainerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoMagic => f.write_str("no container of embedded artifacts: magic missing at offset 0"),
+            Self::NoMagic => {
+                f.write_str("no container of embedded artifacts: magic missing at offset 0")
+            }
             Self::Version { found } => {
-                write!(f, "container version {found} at offset 8, this program knows {VERSION}; use a newer one")
+                write!(
+                    f,
+                    "container version {found} at offset 8, this program knows {VERSION}; use a newer one"
+                )
             }
             Self::TooMany { found } => {
                 write!(f, "{found} entries at offset 10, a container holds {MAX_CONTAINER_ENTRIES}")
             }
-            Self::Truncated { needed_bytes } => write!(f, "the directory takes {needed_bytes} bytes, there are fewer"),
-            Self::Crc => f.write_str("the directory's CRC-32 does not match; pack the migrator again"),
+            Self::Truncated { needed_bytes } => {
+                write!(f, "the directory takes {needed_bytes} bytes, there are fewer")
+            }
+            Self::Crc => {
+                f.write_str("the directory's CRC-32 does not match; pack the migrator again")
+            }
             Self::OutOfBounds { entry } => write!(f, "entry {entry} lies outside of its container"),
             Self::NameTooLong { len } => write!(f, "a name of {len} bytes; at most {NAME} fit"),
         }
@@ -256,10 +322,10 @@ impl core::error::Error for ContainerError {}
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use super::*;
     use proptest::prelude::*;
+
+    const MAX_DIRECTORY: usize = ContainerHeader::directory_len(MAX_CONTAINER_ENTRIES);
 
     fn header() -> impl Strategy<Value = ContainerHeader> {
         let entry = ("[a-z]{1,20}", 0..1000u32, 0..1000u32, any::<[u8; 32]>());

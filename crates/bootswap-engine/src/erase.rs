@@ -1,7 +1,12 @@
-//! Which erase clears what has to be cleared in the least time.
+//! Which erase clears what has to be cleared in the least time, while bytes stream in.
 //!
 //! NOR flash erases sectors of 4 KiB and blocks of 32 or 64 KiB. A block costs about as much as three
 //! sectors, so it pays to erase one where enough of its sectors have to go and none has to stay.
+//!
+//! What streams in is known up to the sector at hand and no further. A sector further on that is not
+//! blank counts as one that will have to go; the only sign that it might not is that the sectors
+//! before it held what they should already, and [`Bounds::combine`] tells of that. Where everything is
+//! known beforehand, [`block`](crate::block) decides instead.
 //!
 //! Times decide which erase is used, not whether anything is correct; they are those of the W25Q32JV
 //! (datasheet, "AC Electrical Characteristics"), typical. Other flashes differ by a factor, not in
@@ -31,6 +36,8 @@ pub(crate) struct Bounds {
     pub reserved: Option<Region>,
     /// First address behind what will be written from here on.
     pub horizon: FlashAddr,
+    /// Whether a block may be erased because what lies behind the sector is in the way too.
+    pub combine: bool,
 }
 
 impl Bounds {
@@ -39,30 +46,30 @@ impl Bounds {
     }
 }
 
-/// The erase to use for the sector at `at`, which has to go: the sector, or a block that starts with
-/// it.
-pub(crate) async fn choose<F: NorFlash>(
+/// The block that starts with the sector at `at` and pays to be erased, if one does; `must_go` says that
+/// the sector itself has to be.
+pub(crate) async fn block<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     at: FlashAddr,
+    must_go: bool,
     bounds: Bounds,
-) -> Result<Region, FlashFailure<F::Error>> {
-    let sector = Region::clamped(at, SECTOR_BYTES);
+) -> Result<Option<Region>, FlashFailure<F::Error>> {
     let half = Region::clamped(at, BLOCK_32K_BYTES);
     let block = Region::clamped(at, BLOCK_64K_BYTES);
-    if !at.is_aligned(BLOCK_32K_BYTES) || !bounds.allows(half) {
-        return Ok(sector);
+    if !bounds.combine || !at.is_aligned(BLOCK_32K_BYTES) || !bounds.allows(half) {
+        return Ok(None);
     }
-    // The sector itself is known to be in the way, so is everything not blank behind it that will be
-    // written.
-    let first_us = half_cost_us(1 + in_the_way(medium, half.from(sector.end()), bounds.horizon).await?);
+    let behind = half.from(at.saturating_add(SECTOR_BYTES));
+    let first = u32::from(must_go) + in_the_way(medium, behind, bounds.horizon).await?;
+    let first_us = half_cost_us(first);
     if at.is_aligned(BLOCK_64K_BYTES) && bounds.allows(block) {
         let second = block.from(half.end());
         let second_us = half_cost_us(in_the_way(medium, second, bounds.horizon).await?);
         if BLOCK_64K_ERASE_US < first_us + second_us {
-            return Ok(block);
+            return Ok(Some(block));
         }
     }
-    Ok(if first_us == BLOCK_32K_ERASE_US { half } else { sector })
+    Ok((first_us == BLOCK_32K_ERASE_US).then_some(half))
 }
 
 /// What clearing so many sectors of a 32 KiB block costs at the least.

@@ -49,6 +49,13 @@ pub enum ImageFault {
         /// Bytes there is room for.
         room_bytes: u32,
     },
+    /// The bytes are not those that were asked for.
+    Misplaced {
+        /// Offset of the first byte asked for.
+        wanted: u32,
+        /// Offset of the first byte sent.
+        found: u32,
+    },
     /// The file's SHA-256 is not the one that the migration names.
     Digest {
         /// First four bytes of the digest that the migration names.
@@ -193,6 +200,9 @@ impl fmt::Display for ImageFault {
                 write!(f, "the file has {found_bytes} bytes, the migration says {wanted_bytes}")
             }
             Self::TooLong { room_bytes } => write!(f, "the file is longer than its place of {room_bytes} bytes"),
+            Self::Misplaced { wanted, found } => {
+                write!(f, "bytes from {found} on were sent, from {wanted} on were asked for")
+            }
             Self::Digest { wanted, found } => {
                 f.write_str("the file's SHA-256 begins with ")?;
                 hex(f, found)?;
@@ -225,17 +235,27 @@ impl<E: fmt::Debug> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flash(failure) => failure.fmt(f),
-            Self::Stuck { sector } => write!(f, "the sector at {sector} does not take its contents; the flash may be worn out"),
+            Self::Stuck { sector } => write!(
+                f,
+                "the sector at {sector} does not take its contents; the flash may be worn out"
+            ),
             Self::Source { artifact, cause } => {
                 write!(f, "artifact {} could not be fetched: ", artifact.0)?;
                 fmt::Display::fmt(cause, f)
             }
-            Self::Image { artifact, fault } => write!(f, "artifact {} is not usable: {fault}", artifact.0),
+            Self::Image { artifact, fault } => {
+                write!(f, "artifact {} is not usable: {fault}", artifact.0)
+            }
             Self::InUse { region } => write!(f, "{region} is in use and must not be written"),
-            Self::Unclean { region } => write!(f, "{region} holds old bytes that MCUboot would stumble over, and cannot be erased"),
+            Self::Unclean { region } => write!(
+                f,
+                "{region} holds old bytes that MCUboot would stumble over, and cannot be erased"
+            ),
             Self::Plan(what) => write!(f, "the plan cannot be carried out: {what}"),
             Self::Veto(veto) => write!(f, "the commit did not start: {veto}"),
-            Self::GivenUp { attempts } => write!(f, "given up after {attempts} attempts without progress"),
+            Self::GivenUp { attempts } => {
+                write!(f, "given up after {attempts} attempts without progress")
+            }
             Self::Commit { at } => write!(
                 f,
                 "the bootloader's place does not take its contents at {at}; do not reset, the device would not boot"

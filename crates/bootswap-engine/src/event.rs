@@ -20,6 +20,11 @@ pub enum Event<'a> {
         /// Attempts since there was progress, this one included.
         attempt: u32,
     },
+    /// Earlier attempts came to nothing, so this one starts after a while.
+    Waiting {
+        /// Milliseconds until then.
+        wait_ms: u32,
+    },
     /// A step begins.
     Step {
         /// Its number, from 1.
@@ -113,16 +118,23 @@ impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started { steps, attempt: 1 } => write!(f, "migration of {steps} steps"),
-            Self::Started { steps, attempt } => write!(f, "migration of {steps} steps, attempt {attempt}"),
+            Self::Started { steps, attempt } => {
+                write!(f, "migration of {steps} steps, attempt {attempt}")
+            }
+            Self::Waiting { wait_ms } => write!(f, "waiting {wait_ms} ms before trying again"),
             Self::Step { number, of, step, artifact } => {
                 write!(f, "[{number}/{of}] {}", step.describe(artifact.unwrap_or("")))
             }
             Self::Holds => f.write_str("      holds already"),
-            Self::Fetching { name, url: Some(url), offset: 0 } => write!(f, "      fetching {name} from {url}"),
+            Self::Fetching { name, url: Some(url), offset: 0 } => {
+                write!(f, "      fetching {name} from {url}")
+            }
             Self::Fetching { name, url: Some(url), offset } => {
                 write!(f, "      fetching {name} from {url}, from byte {offset} on")
             }
-            Self::Fetching { name, url: None, .. } => write!(f, "      unpacking {name} from the migrator's image"),
+            Self::Fetching { name, url: None, .. } => {
+                write!(f, "      unpacking {name} from the migrator's image")
+            }
             Self::Progress { name, done_bytes, total_bytes: Some(total) } => {
                 write!(f, "      {name}: {done_bytes} of {total} bytes in place")
             }
@@ -130,7 +142,10 @@ impl fmt::Display for Event<'_> {
                 write!(f, "      {name}: {done_bytes} bytes in place")
             }
             Self::Predicted { name, len_bytes } => {
-                write!(f, "      {name}: the last {len_bytes} bytes are padding and trailer, known by the digest")
+                write!(
+                    f,
+                    "      {name}: the last {len_bytes} bytes are padding and trailer, known by the digest"
+                )
             }
             Self::Retry { name, cause, wait_ms } => {
                 write!(f, "      {name}: {cause}; trying again in {wait_ms} ms")
@@ -142,9 +157,14 @@ impl fmt::Display for Event<'_> {
             }
             Self::Cleaning { region } => write!(f, "      erasing stale bytes at {region}"),
             Self::Committing { region, sectors } => {
-                write!(f, "      commit window open: {sectors} sectors at {region}, power must stay on")
+                write!(
+                    f,
+                    "      commit window open: {sectors} sectors at {region}, power must stay on"
+                )
             }
-            Self::Repairing { round } => write!(f, "      read back failed, writing again ({round})"),
+            Self::Repairing { round } => {
+                write!(f, "      read back failed, writing again ({round})")
+            }
             Self::Committed => f.write_str("      commit window closed: read back and equal"),
             Self::Moving => f.write_str("moved, resetting into the copy"),
             Self::Resetting => f.write_str("done, resetting into the new bootloader"),

@@ -21,8 +21,14 @@
 //!
 //! Start reading at [`Engine::run`].
 #![no_std]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+#[cfg(test)]
+extern crate std;
+
+mod block;
 mod commit;
+mod copy;
 mod embedded;
 mod erase;
 mod error;
@@ -32,6 +38,7 @@ mod fetch;
 mod http;
 mod journal;
 mod medium;
+mod places;
 mod platform;
 mod receive;
 mod run;
@@ -53,3 +60,6 @@ pub use http::{HTTP_BUFFER_BYTES, HttpSource};
 pub use platform::{Platform, Veto};
 pub use run::{Buffers, Done, Engine, Job};
 pub use source::{Flow, Header, Request, Sink, Source, SourceError};
+
+#[cfg(test)]
+mod tests;

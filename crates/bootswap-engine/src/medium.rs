@@ -9,6 +9,9 @@ use crate::{FlashFailure, FlashOp};
 pub(crate) const PAGE: usize = PAGE_BYTES as usize;
 /// Bytes of a sector, as an array length.
 pub(crate) const SECTOR: usize = SECTOR_BYTES as usize;
+/// What drivers of these chips read and write whole numbers of, in bytes.
+const WORD_BYTES: u32 = 4;
+const WORD: usize = WORD_BYTES as usize;
 /// How often a failing read is tried before it counts.
 const READ_ATTEMPTS: u32 = 3;
 
@@ -23,8 +26,45 @@ impl<'a, F: NorFlash> Medium<'a, F> {
         Self { flash }
     }
 
-    /// Reads into all of `out`.
+    /// Reads into all of `out`, from any address and in any length.
+    ///
+    /// Drivers want whole words, so the ends of what is not whole are read through one.
     pub(crate) async fn read(
+        &mut self,
+        at: FlashAddr,
+        out: &mut [u8],
+    ) -> Result<(), FlashFailure<F::Error>> {
+        let word_at = at.align_down(WORD_BYTES);
+        let skip = at.bytes_since(word_at) as usize;
+        let head = if skip == 0 { 0 } else { out.len().min(WORD - skip) };
+        let (head, rest) = out.split_at_mut(head);
+        let (words, tail) = rest.split_at_mut(rest.len() - rest.len() % WORD);
+        let words_at = at.saturating_add(len_bytes(head));
+        if !head.is_empty() {
+            self.read_within_word(word_at, skip, head).await?;
+        }
+        if !words.is_empty() {
+            self.read_words(words_at, words).await?;
+        }
+        if !tail.is_empty() {
+            self.read_within_word(words_at.saturating_add(len_bytes(words)), 0, tail).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_within_word(
+        &mut self,
+        word_at: FlashAddr,
+        skip: usize,
+        out: &mut [u8],
+    ) -> Result<(), FlashFailure<F::Error>> {
+        let mut word = [0; WORD];
+        self.read_words(word_at, &mut word).await?;
+        out.iter_mut().zip(word.iter().skip(skip)).for_each(|(to, from)| *to = *from);
+        Ok(())
+    }
+
+    async fn read_words(
         &mut self,
         at: FlashAddr,
         out: &mut [u8],
@@ -57,17 +97,16 @@ impl<'a, F: NorFlash> Medium<'a, F> {
         done.map_err(|cause| FlashFailure { op: FlashOp::Erase, region, cause })
     }
 
-    /// Whether every byte of the region reads as erased.
-    ///
-    /// Ends of the region need no alignment; whole words are read around them.
-    pub(crate) async fn is_blank(&mut self, region: Region) -> Result<bool, FlashFailure<F::Error>> {
+    /// Whether every byte of the region reads as erased; its ends need no alignment.
+    pub(crate) async fn is_blank(
+        &mut self,
+        region: Region,
+    ) -> Result<bool, FlashFailure<F::Error>> {
         let mut page = [0; PAGE];
         for chunk in region.chunks(PAGE_BYTES) {
-            let start = chunk.start().align_down(PAGE_BYTES);
-            self.read(start, &mut page).await?;
-            let from = chunk.start().bytes_since(start) as usize;
-            let to = chunk.end().bytes_since(start) as usize;
-            if !page.get(from..to).is_some_and(flash_region::is_blank) {
+            let Some(bytes) = page.get_mut(..chunk.len_bytes() as usize) else { break };
+            self.read(chunk.start(), bytes).await?;
+            if !flash_region::is_blank(bytes) {
                 return Ok(false);
             }
         }

@@ -17,18 +17,22 @@
 use bootswap_plan::{Place, Route, Target};
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::{ERASED, FlashAddr, SECTOR_BYTES, is_blank};
-use mcuboot_format::trailer::confirmed_trailer;
+use mcuboot_format::trailer::TrailerState;
+use sha2::{Digest, Sha256};
 
 use crate::erase::Bounds;
-use crate::journal::{Entry, Journal};
-use crate::medium::{Medium, SECTOR, len_bytes};
+use crate::journal::{CHECKPOINT_BYTES, Entry, Journal};
+use crate::medium::{Medium, PAGE, SECTOR, len_bytes};
+use crate::places::place_of;
 use crate::scan::{Rules, Scan};
+use crate::verify::MEMORY;
 use crate::{Event, Failure, Flow, Header, ImageFault, Platform, Sink, writer};
 
-/// Bytes in place between two checkpoints.
-const CHECKPOINT_BYTES: u32 = 2 * SECTOR_BYTES;
+/// Sectors in a row that held what they should, from which on a block is not erased on the suspicion that
+/// the next ones do not. More than a resumed transfer brings again.
+const FAMILIAR_SECTORS: u32 = 4;
 /// Bytes of padding that are made up at a time.
-const PADDING: [u8; 256] = [ERASED; 256];
+const PADDING: [u8; PAGE] = [ERASED; PAGE];
 
 /// Why bytes were not taken.
 #[derive(Debug)]
@@ -51,16 +55,20 @@ impl<E> From<Failure<E>> for Refusal<E> {
     }
 }
 
-/// Takes one artifact.
-pub(crate) struct Receiver<'r, 'f, F, P> {
+/// Parts of the engine that are lent for one artifact.
+pub(crate) struct Lent<'r, 'f, F, P> {
     pub medium: &'r mut Medium<'f, F>,
     pub platform: &'r mut P,
     pub journal: &'r mut Journal,
     pub memory: &'r mut [u8],
     pub sector: &'r mut [u8; SECTOR],
-    pub step: u8,
+}
+
+/// Takes one artifact.
+pub(crate) struct Receiver<'r, 'f, F, P> {
+    pub lent: Lent<'r, 'f, F, P>,
+    artifact: u8,
     routes: &'r [Route],
-    rules: Rules<'r>,
     scan: Scan<'r>,
     /// Bytes taken, of which the last ones may still wait in the buffer.
     received: u32,
@@ -70,39 +78,41 @@ pub(crate) struct Receiver<'r, 'f, F, P> {
     total: Option<u32>,
     /// Bytes in place as of the last checkpoint.
     checkpoint: u32,
+    /// Bytes in place to go back to, should what is being sent turn out to be something else.
+    fallback: u32,
+    /// Sectors in a row that held what they should.
+    familiar: u32,
+    /// Whether the rest is made up instead of fetched.
+    predicted: bool,
     /// Whether everything was taken.
-    pub complete: bool,
+    complete: bool,
 }
 
 impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
-    #[expect(clippy::too_many_arguments, reason = "the parts of the engine, lent for one artifact")]
     pub(crate) fn new(
-        medium: &'r mut Medium<'f, F>,
-        platform: &'r mut P,
-        journal: &'r mut Journal,
-        memory: &'r mut [u8],
-        sector: &'r mut [u8; SECTOR],
-        step: u8,
+        lent: Lent<'r, 'f, F, P>,
+        artifact: u8,
         routes: &'r [Route],
         rules: Rules<'r>,
     ) -> Self {
-        let scan = Scan::new(rules);
         Self {
-            medium,
-            platform,
-            journal,
-            memory,
-            sector,
-            step,
+            lent,
+            artifact,
             routes,
-            rules,
-            scan,
+            scan: Scan::new(rules),
             received: 0,
             filled: 0,
             total: None,
             checkpoint: 0,
+            fallback: 0,
+            familiar: 0,
+            predicted: false,
             complete: false,
         }
+    }
+
+    fn rules(&self) -> Rules<'r> {
+        *self.scan.rules()
     }
 
     /// Bytes taken so far.
@@ -110,85 +120,112 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
         self.received
     }
 
+    /// Whether everything was taken.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// Starts again at the first byte.
-    pub(crate) fn restart(&mut self) {
-        self.scan = Scan::new(self.rules);
+    fn restart(&mut self) {
+        self.scan = Scan::new(self.rules());
         (self.received, self.filled, self.checkpoint) = (0, 0, 0);
-        (self.total, self.complete) = (None, false);
+        (self.total, self.complete, self.familiar) = (None, false, 0);
     }
 
     /// Takes up where an earlier run left off, as the journal remembers it.
     pub(crate) async fn resume(&mut self) -> Result<(), Failure<F::Error>> {
-        let in_flash = self.routes.iter().all(|route| matches!(route.to, Target::Flash(_)));
-        let done = self.journal.progress(self.step) & !(SECTOR_BYTES - 1);
-        if !in_flash || done > self.rules.room_bytes {
+        self.go_to(self.lent.journal.progress(self.artifact)).await
+    }
+
+    /// Forgets what was sent last, which turned out to be something else, and takes up where that began.
+    pub(crate) async fn fall_back(&mut self) -> Result<(), Failure<F::Error>> {
+        let in_place = core::mem::take(&mut self.fallback);
+        self.go_to(in_place).await
+    }
+
+    /// Starts with so many bytes that are said to be in place, or with the first one if they turn out
+    /// not to be.
+    async fn go_to(&mut self, in_place: u32) -> Result<(), Failure<F::Error>> {
+        self.restart();
+        let end = in_place & !(SECTOR_BYTES - 1);
+        let rules = self.rules();
+        if !self.is_in_flash() || end > rules.artifact.len_bytes.unwrap_or(rules.room_bytes) {
             return Ok(());
         }
-        while self.received < done {
-            let offset = self.received;
-            let known = if self.rules.is_padding(offset, SECTOR_BYTES, self.scan.image_end()) {
-                self.sector.fill(ERASED);
-                true
+        while self.received < end {
+            if rules.is_padding(self.received, SECTOR_BYTES, self.scan.image_end()) {
+                self.lent.sector.fill(ERASED);
+            } else if let Some((Target::Flash(_), addr)) = place_of(self.routes, self.received) {
+                self.lent.medium.read(addr, self.lent.sector.as_mut_slice()).await?;
             } else {
-                match place_of(self.routes, offset) {
-                    Some((Target::Flash(_), addr)) => {
-                        self.medium.read(addr, self.sector.as_mut_slice()).await?;
-                        true
-                    }
-                    _ => false,
-                }
-            };
-            if !known || self.scan.push(self.sector.as_slice()).is_err() {
+                self.restart();
+                return Ok(());
+            }
+            if self.scan.push(self.lent.sector.as_slice()).is_err() {
                 self.restart();
                 return Ok(());
             }
             self.received += SECTOR_BYTES;
+            self.lent.platform.alive();
         }
         self.checkpoint = self.received;
         Ok(())
     }
 
+    /// Whether a reset leaves what was taken.
+    fn is_in_flash(&self) -> bool {
+        self.routes.iter().all(|route| matches!(route.to, Target::Flash(_)))
+    }
+
     /// Writes what waits in the buffer, at the end of the file or of a sector.
     async fn flush(&mut self) -> Result<(), Failure<F::Error>> {
-        let Some(bytes) = self.sector.get(..self.filled).filter(|bytes| !bytes.is_empty()) else {
+        let filled = core::mem::take(&mut self.filled);
+        let Some(bytes) = self.lent.sector.get(..filled).filter(|bytes| !bytes.is_empty()) else {
             return Ok(());
         };
+        let rules = *self.scan.rules();
         let offset = self.received - len_bytes(bytes);
-        let image_end = self.scan.image_end();
-        let padding = self.rules.is_padding(offset, len_bytes(bytes), image_end) && is_blank(bytes);
+        let padding = rules.is_padding(offset, len_bytes(bytes), self.scan.image_end());
         match place_of(self.routes, offset) {
-            _ if padding => {}
+            _ if padding && is_blank(bytes) => {}
             Some((Target::Memory { .. }, at)) => {
                 let at = at.get() as usize;
-                let room = at.checked_add(bytes.len()).and_then(|end| self.memory.get_mut(at..end));
-                room.ok_or(Failure::Plan("the memory to stage in is too small"))?.copy_from_slice(bytes);
+                let end = at.checked_add(bytes.len());
+                let room = end.and_then(|end| self.lent.memory.get_mut(at..end));
+                room.ok_or(Failure::Plan(MEMORY))?.copy_from_slice(bytes);
             }
             Some((Target::Flash(place), addr)) => {
-                let horizon = self.horizon(&place, addr);
-                let bounds = Bounds { erasable: place.erasable, reserved: place.reserved, horizon };
-                writer::put_sector(self.medium, addr, bytes, bounds).await?;
-                let done = self.received;
-                let due = done - self.checkpoint >= CHECKPOINT_BYTES;
-                if due && self.filled == SECTOR {
-                    self.checkpoint = done;
-                    self.journal.note(self.medium, Entry::Progress { step: self.step, len_bytes: done }).await;
+                let horizon = self.horizon(&place, addr, offset);
+                let combine = self.familiar < FAMILIAR_SECTORS;
+                let Place { erasable, reserved, .. } = place;
+                let bounds = Bounds { erasable, reserved, horizon, combine };
+                let changed = writer::put_sector(self.lent.medium, addr, bytes, bounds).await?;
+                if changed {
+                    (self.familiar, self.fallback) = (0, 0);
+                } else if !is_blank(bytes) {
+                    self.familiar += 1;
                 }
             }
             None => return Err(Failure::Plan("an artifact is longer than its places")),
         }
-        self.filled = 0;
-        self.platform.alive();
+        let due = self.received - self.checkpoint >= CHECKPOINT_BYTES && filled == SECTOR;
+        if due && !self.predicted && self.is_in_flash() {
+            self.checkpoint = self.received;
+            let done = Entry::Progress { artifact: self.artifact, len_bytes: self.received };
+            self.lent.journal.note(self.lent.medium, done).await;
+        }
+        self.lent.platform.alive();
         Ok(())
     }
 
-    /// First address of the place that nothing will be written to from `addr` on, as far as is known.
-    fn horizon(&self, place: &Place, addr: FlashAddr) -> FlashAddr {
-        let end = match (self.scan.needed_bytes(), self.rules.slot, self.total) {
-            (Some(needed), Some(_), _) => Some(needed),
-            (_, _, Some(total)) => Some(total),
-            (needed, ..) => needed,
+    /// First address of the place that nothing will be written to from `addr`, which takes the file's
+    /// bytes from `offset`, as far as is known.
+    fn horizon(&self, place: &Place, addr: FlashAddr, offset: u32) -> FlashAddr {
+        let needed = self.scan.needed_bytes();
+        let end = match self.rules().slot {
+            Some(_) => needed,
+            None => self.total.or(self.rules().artifact.len_bytes).or(needed),
         };
-        let offset = self.received - u32::try_from(self.filled).unwrap_or(0);
         match end {
             Some(end) if end > offset => addr.saturating_add(end - offset).min(place.region.end()),
             // Behind the image comes the trailer, which ends with the place.
@@ -196,14 +233,19 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
         }
     }
 
+    /// Length that the file has, as the migration or the source says.
+    fn length(&self) -> Option<u32> {
+        self.rules().artifact.len_bytes.or(self.total)
+    }
+
     /// Takes bytes that belong behind those taken so far.
     async fn take(&mut self, mut bytes: &[u8]) -> Result<(), Refusal<F::Error>> {
-        let limit = self.rules.artifact.len_bytes.or(self.total).unwrap_or(u32::MAX);
-        if self.received.saturating_add(len_bytes(bytes)) > limit.min(self.rules.room_bytes) {
-            return Err(self.too_long().into());
+        let room_bytes = self.rules().room_bytes;
+        if self.received.saturating_add(len_bytes(bytes)) > room_bytes {
+            return Err(ImageFault::TooLong { room_bytes }.into());
         }
         while !bytes.is_empty() {
-            let room = self.sector.get_mut(self.filled..).unwrap_or_default();
+            let room = self.lent.sector.get_mut(self.filled..).unwrap_or_default();
             let (now, rest) = bytes.split_at(bytes.len().min(room.len()));
             // First the look, then the write: nothing is erased for what will not do.
             self.scan.push(now)?;
@@ -218,42 +260,44 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
         Ok(())
     }
 
-    fn too_long(&self) -> ImageFault {
-        match self.rules.artifact.len_bytes {
-            Some(wanted_bytes) => {
-                ImageFault::Length { wanted_bytes, found_bytes: self.total.unwrap_or(wanted_bytes.saturating_add(1)) }
-            }
-            None => ImageFault::TooLong { room_bytes: self.rules.room_bytes },
-        }
-    }
-
-    /// Completes a padded, confirmed image without its last bytes.
+    /// Completes a padded image without its last bytes.
     ///
     /// Between the image's TLVs and the end of the slot such a file has padding and a trailer, and
     /// nothing else. Where the migration names the file's digest, that can be proved without fetching
     /// them: if the digest comes out right with them made up, they are right.
-    async fn predict(&mut self) -> Result<bool, Refusal<F::Error>> {
+    pub(crate) async fn predict(&mut self) -> Result<bool, Refusal<F::Error>> {
+        let rules = self.rules();
         let (Some(slot), Some(wanted), Some(len)) =
-            (self.rules.slot, self.rules.artifact.sha256, self.rules.artifact.len_bytes)
+            (rules.slot, rules.artifact.sha256, rules.artifact.len_bytes)
         else {
             return Ok(false);
         };
-        let mut tail = PADDING;
-        let made = confirmed_trailer(&slot.trailer, &mut tail).is_ok();
-        let tail_start = len.checked_sub(len_bytes(&tail)).filter(|start| *start >= self.received);
-        let Some(tail_start) = tail_start.filter(|_| made && len == slot.limits.slot_len_bytes) else {
-            return Ok(false);
-        };
+        let tail_start = len.saturating_sub(len_bytes(&PADDING));
         let start = self.received;
-        let rest = || padding(start, tail_start).chain(core::iter::once::<&[u8]>(&tail));
-        if self.scan.digest_with(rest()) != wanted {
+        if !self.scan.is_complete() || len != slot.limits.slot_len_bytes || start > tail_start {
             return Ok(false);
         }
-        let name = self.rules.artifact.name;
-        self.platform.event(&Event::Predicted { name, len_bytes: len - start });
-        for bytes in rest() {
+        let mut sha256 = self.scan.sha256();
+        for (bytes, count) in padding(start, tail_start).zip(0usize..) {
+            sha256.update(bytes);
+            if count.is_multiple_of(SECTOR) {
+                self.lent.platform.alive();
+            }
+        }
+        let tails = [TrailerState::CONFIRMED, TrailerState::PENDING].map(|state| {
+            let mut tail = PADDING;
+            let made = state.emit(&slot.trailer, &mut tail).is_ok();
+            made.then_some(tail)
+        });
+        let ends_so = |tail: &&[u8; PAGE]| sha256_with(&sha256, tail.as_slice()) == wanted;
+        let Some(tail) = tails.iter().flatten().find(ends_so) else { return Ok(false) };
+        let name = rules.artifact.name;
+        self.lent.platform.event(&Event::Predicted { name, len_bytes: len - start });
+        self.predicted = true;
+        for bytes in padding(start, tail_start) {
             self.take(bytes).await?;
         }
+        self.take(tail).await?;
         self.end().await?;
         Ok(true)
     }
@@ -269,11 +313,18 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
         Ok(())
     }
 
-    /// Whether the source promised more than it has sent.
+    /// Whether there must be more of the file than was sent.
     pub(crate) fn is_short(&self) -> bool {
-        let wanted = self.total.or(self.rules.artifact.len_bytes);
-        !self.complete && wanted.is_some_and(|wanted| self.received < wanted)
+        match self.length() {
+            _ if self.complete => false,
+            Some(wanted) => self.received < wanted,
+            None => self.scan.is_short(),
+        }
     }
+}
+
+fn sha256_with(so_far: &Sha256, bytes: &[u8]) -> [u8; 32] {
+    so_far.clone().chain_update(bytes).finalize().into()
 }
 
 /// Padding for the bytes of the file from `start` to `end`, in pieces.
@@ -281,17 +332,6 @@ fn padding<'a>(start: u32, end: u32) -> impl Iterator<Item = &'a [u8]> {
     let step = len_bytes(&PADDING);
     let pieces = (start..end).step_by(step as usize);
     pieces.map(move |at| PADDING.get(..(end - at).min(step) as usize).unwrap_or(&PADDING))
-}
-
-/// The place that a byte of the file goes to, and its address there; in memory that is an offset.
-pub(crate) fn place_of(routes: &[Route], offset: u32) -> Option<(Target, FlashAddr)> {
-    let route = routes.iter().rev().find(|route| route.file_offset <= offset)?;
-    let within = offset - route.file_offset;
-    let start = match route.to {
-        Target::Flash(place) => place.start(),
-        Target::Memory { .. } => FlashAddr::ZERO,
-    };
-    (within < route.to.len_bytes()).then(|| (route.to, start.saturating_add(within)))
 }
 
 impl<F: NorFlash, P: Platform> Sink for Receiver<'_, '_, F, P> {
@@ -302,33 +342,44 @@ impl<F: NorFlash, P: Platform> Sink for Receiver<'_, '_, F, P> {
     }
 
     fn begin(&mut self, header: Header) -> Result<(), Self::Error> {
-        if header.offset != self.received {
-            self.restart();
-            if header.offset != 0 {
-                return Err(ImageFault::Empty.into());
+        let (rules, wanted) = (self.rules(), self.received);
+        // What is in place is kept until the first sector that is not the same.
+        self.fallback = wanted - u32::try_from(self.filled).unwrap_or(0);
+        match (header.total_len_bytes, rules.artifact.len_bytes) {
+            (Some(0), _) => return Err(ImageFault::Empty.into()),
+            (Some(found_bytes), Some(wanted_bytes)) if found_bytes != wanted_bytes => {
+                return Err(ImageFault::Length { wanted_bytes, found_bytes }.into());
             }
+            (Some(total), _) if total > rules.room_bytes => {
+                return Err(ImageFault::TooLong { room_bytes: rules.room_bytes }.into());
+            }
+            _ => {}
+        }
+        if header.offset == wanted {
+            self.fallback = 0;
+        } else if header.offset == 0 {
+            self.restart();
+        } else {
+            return Err(ImageFault::Misplaced { wanted, found: header.offset }.into());
         }
         self.total = header.total_len_bytes;
-        match (header.total_len_bytes, self.rules.artifact.len_bytes) {
-            (Some(0), _) => Err(ImageFault::Empty.into()),
-            (Some(found_bytes), Some(wanted_bytes)) if found_bytes != wanted_bytes => {
-                Err(ImageFault::Length { wanted_bytes, found_bytes }.into())
-            }
-            (Some(total), _) if total > self.rules.room_bytes => {
-                Err(ImageFault::TooLong { room_bytes: self.rules.room_bytes }.into())
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     async fn data(&mut self, bytes: &[u8]) -> Result<Flow, Self::Error> {
         let was_complete = self.scan.is_complete();
         let before = self.received;
-        self.take(bytes).await?;
-        let (name, total_bytes) = (self.rules.artifact.name, self.total);
+        // What follows the file is nobody's business.
+        let left = self.length().map_or(u32::MAX, |length| length.saturating_sub(before)) as usize;
+        self.take(bytes.get(..left).unwrap_or(bytes)).await?;
+        let (name, total_bytes) = (self.rules().artifact.name, self.length());
         if before / CHECKPOINT_BYTES != self.received / CHECKPOINT_BYTES {
             let done_bytes = self.received;
-            self.platform.event(&Event::Progress { name, done_bytes, total_bytes });
+            self.lent.platform.event(&Event::Progress { name, done_bytes, total_bytes });
+        }
+        if self.length() == Some(self.received) {
+            self.end().await?;
+            return Ok(Flow::Enough);
         }
         // The moment to try is when the image's own bytes are all there.
         if !was_complete && self.scan.is_complete() && self.predict().await? {

@@ -1,22 +1,32 @@
 //! Carries out a plan, step by step.
 
 use bootswap_plan::{
-    ArtifactIndex, DeviceFacts, Migration, Place, Plan, Purpose, Route, Step, Target,
+    Artifact, ArtifactIndex, DeviceFacts, Merge, Migration, Place, Plan, Purpose, Route, Step,
+    Target,
 };
 use embedded_storage_async::nor_flash::NorFlash;
-use flash_region::Region;
+use flash_region::{Region, SECTOR_BYTES};
+use heapless::Vec;
 use mcuboot_format::key::PublicKey;
+use mcuboot_format::trailer::Magic;
 use sha2::{Digest, Sha256};
 
+use crate::block::{Bytes, Wanted};
 use crate::commit::{Commit, commit};
 use crate::journal::{Entry, Journal};
 use crate::medium::{Medium, SECTOR};
-use crate::scan::Rules;
+use crate::places::{self, slot_place};
+use crate::scan::{Rules, Scan};
 use crate::source::Source;
-use crate::{Event, Failure, ImageFault, Platform, fetch, select, trailers, verify, writer};
+use crate::verify::Known;
+use crate::{Event, Failure, ImageFault, Platform, copy, fetch, select, trailers, verify};
 
 /// Attempts without progress after which the engine gives up.
 const MAX_ATTEMPTS: u32 = 8;
+/// Wait before the second attempt without progress in milliseconds; it doubles each time.
+const FIRST_BACKOFF_MS: u32 = 1000;
+/// Most artifacts that one commit writes.
+const MAX_COMMITS: usize = 8;
 
 /// Memory that the engine works in, besides its own stack: static on a chip.
 #[derive(Debug)]
@@ -105,16 +115,26 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
     /// # Errors
     ///
     /// A [`Failure`]. Unless it is [`Failure::Commit`], the device still boots what it booted before,
-    /// and may be reset to try again.
+    /// and may be reset to try again. After that one, running the engine again without a reset goes on
+    /// repairing.
     pub async fn run(&mut self, job: &Job<'_>) -> Result<Done, Failure<F::Error>> {
+        if let Some(objection) = places::objection(job, self.memory.len()) {
+            return Err(Failure::Plan(objection));
+        }
         let mut medium = Medium::new(&mut *self.flash);
-        let mut journal = Journal::load(&mut medium, job.plan.journal, tag(job)).await?;
+        let mut journal = Journal::load(&mut medium, job.plan.journal, tag(job)).await;
         let attempt = journal.attempts().saturating_add(1);
         if attempt > MAX_ATTEMPTS {
             return Err(Failure::GivenUp { attempts: attempt - 1 });
         }
-        self.platform.event(&Event::Started { steps: job.plan.steps.len(), attempt });
+        let steps = &job.plan.steps;
+        self.platform.event(&Event::Started { steps: steps.len(), attempt });
         journal.note(&mut medium, Entry::Attempt(attempt)).await;
+        if attempt > 1 {
+            let wait_ms = FIRST_BACKOFF_MS << (attempt - 2).min(MAX_ATTEMPTS);
+            self.platform.event(&Event::Waiting { wait_ms });
+            self.platform.delay_ms(wait_ms).await;
+        }
         let mut work = Work {
             medium: &mut medium,
             source: &mut *self.source,
@@ -124,18 +144,20 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
             sector: &mut self.buffers.sector,
             container: job.container,
         };
-        let key = work.key(job)?;
-        for (index, step) in (0u8..).zip(&job.plan.steps) {
-            let name = step.artifact().and_then(|a| job.migration.artifacts.get(usize::from(a.0)));
-            work.platform.event(&Event::Step {
-                number: usize::from(index) + 1,
-                of: job.plan.steps.len(),
-                step,
-                artifact: name.map(|artifact| artifact.name),
-            });
-            work.step(job, index, step, key.as_ref()).await?;
+        let key = key(job)?;
+        // Once the bootloader is being written nothing may come in between, so all commits are one.
+        let is_commit = |step: &&Step| matches!(step, Step::Commit { .. });
+        let before = steps.iter().take_while(|step| !is_commit(step)).count();
+        let commits = steps.iter().filter(is_commit).count();
+        for (index, step) in steps.iter().enumerate() {
+            work.announce(job, index, step);
+            if index < before {
+                work.step(job, step, key.as_ref()).await?;
+            } else if index + 1 == before + commits {
+                work.commit(job, attempt).await?;
+            }
         }
-        if job.plan.steps.last() == Some(&Step::ResetIntoCopy) {
+        if steps.last() == Some(&Step::ResetIntoCopy) {
             work.platform.event(&Event::Moving);
             return Ok(Done::Copy);
         }
@@ -145,27 +167,42 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
 }
 
 impl<F: NorFlash, S: Source, P: Platform> Work<'_, '_, F, S, P> {
+    fn announce(&mut self, job: &Job<'_>, index: usize, step: &Step) {
+        let artifact = step.artifact().and_then(|artifact| artifact_of(job, artifact));
+        self.platform.event(&Event::Step {
+            number: index + 1,
+            of: job.plan.steps.len(),
+            step,
+            artifact: artifact.map(|artifact| artifact.name),
+        });
+    }
+
     async fn step(
         &mut self,
         job: &Job<'_>,
-        index: u8,
         step: &Step,
         key: Option<&PublicKey>,
     ) -> Result<(), Failure<F::Error>> {
         let map = job.migration.mcuboot.as_ref();
         match step {
+            Step::Select { otadata, app } => select::select(self.medium, *otadata, *app).await,
+            Step::CopySelf { from, to } => self.copy_self(*from, to).await,
             Step::Fetch { artifact, routes } => {
+                let waits = job.plan.steps.iter().any(
+                    |step| matches!(step, Step::Copy { artifact: copied, .. } if copied == artifact),
+                );
+                let end = match end_of(job, *artifact).filter(|_| waits) {
+                    Some(end) => Some((end, rules(job, *artifact, end, key)?)),
+                    None => None,
+                };
                 let rules = rules(job, *artifact, routes, key)?;
-                fetch::fetch(self, index, *artifact, routes, rules).await
+                fetch::fetch(self, *artifact, routes, rules, end).await
             }
-            Step::Copy { artifact, from, to } => {
-                let rules = rules_of(job, *artifact, to.slot, from.len_bytes(), key)?;
-                self.copy(*from, to, &rules).await
-            }
+            Step::Copy { artifact, from, to } => self.copy(job, *artifact, *from, to, key).await,
             Step::Clean { region, erasable, purpose } => {
                 let layout = map.and_then(|map| map.trailer_ending(region.end()));
                 if let (Purpose::OwnTrailer, Some(layout)) = (purpose, layout)
-                    && trailers::is_confirmed(self.medium, &layout).await?
+                    && trailers::is_untouched(self.medium, &layout).await?
                 {
                     return Ok(());
                 }
@@ -174,106 +211,124 @@ impl<F: NorFlash, S: Source, P: Platform> Work<'_, '_, F, S, P> {
             Step::CleanScratch { scratch, erasable } => {
                 let map = map.ok_or(Failure::Plan("a scratch area without a map"))?;
                 let config = map.trailer_config();
-                trailers::clean_scratch(self.medium, self.platform, *scratch, *erasable, config).await
+                trailers::clean_scratch(self.medium, self.platform, *scratch, *erasable, config)
+                    .await
             }
             Step::CleanHeader { slot, erasable } => {
                 trailers::clean_header(self.medium, self.platform, *slot, *erasable).await
             }
-            Step::Confirm { slot } => {
-                let layout = map.and_then(|map| map.trailer(*slot));
-                let layout = layout.ok_or(Failure::Plan("a slot without a trailer"))?;
-                trailers::confirm(self.medium, &layout).await
-            }
+            Step::Confirm { slot } => self.confirm(job, *slot, key).await,
             Step::Verify { artifact, routes } => {
                 let rules = rules(job, *artifact, routes, key)?;
                 self.verify(*artifact, routes, &rules).await
             }
-            Step::Commit { from, to, merge, unused, .. } => {
-                let step = Commit { from: *from, to: *to, merge: *merge, unused: *unused };
-                if crate::commit::holds(self.medium, self.memory, &step).await? {
-                    self.platform.event(&Event::Holds);
-                    return Ok(());
-                }
-                commit(self.medium, self.platform, self.memory, &step).await
-            }
-            Step::Select { otadata, app } => select::select(self.medium, *otadata, *app).await,
-            Step::CopySelf { from, to } => self.copy_self(*from, to).await,
-            Step::Reset | Step::ResetIntoCopy => Ok(()),
+            Step::Commit { .. } | Step::Reset | Step::ResetIntoCopy => Ok(()),
         }
     }
+}
 
-    /// Parses the bootloader's key once for all steps.
-    fn key(&self, job: &Job<'_>) -> Result<Option<PublicKey>, Failure<F::Error>> {
-        let Some(der) = job.migration.mcuboot.as_ref().and_then(|map| map.key_der) else {
-            return Ok(None);
-        };
-        let artifact = ArtifactIndex(0);
-        PublicKey::from_der(der)
-            .map(Some)
-            .map_err(|_| Failure::Image { artifact, fault: ImageFault::Key })
+impl<F, S, P> Work<'_, '_, F, S, P> {
+    /// What an artifact is known by: its length from the migration, or from when it was fetched.
+    pub(crate) fn known(&self, artifact: ArtifactIndex, rules: &Rules<'_>) -> Option<Known> {
+        let fetched = self.journal.fetched(artifact.0);
+        let len_bytes = rules.artifact.len_bytes.or(fetched.map(|fetched| fetched.len_bytes))?;
+        Some(Known { len_bytes, digest: fetched.map(|fetched| fetched.digest) })
     }
+}
 
-    /// Copies the running image, sector by sector; what is there already is not written again.
+impl<F: NorFlash, S: Source, P: Platform> Work<'_, '_, F, S, P> {
+    /// Copies the running image; what is there already is not written again.
     async fn copy_self(&mut self, from: Region, to: &Place) -> Result<(), Failure<F::Error>> {
-        for part in from.chunks(flash_region::SECTOR_BYTES) {
-            let offset = part.start().bytes_since(from.start());
-            let Some(bytes) = self.sector.get_mut(..part.len_bytes() as usize) else { continue };
-            self.medium.read(part.start(), bytes).await?;
-            let (addr, horizon) = (to.start().saturating_add(offset), to.region.end());
-            let bounds =
-                crate::erase::Bounds { erasable: to.erasable, reserved: to.reserved, horizon };
-            writer::put_sector(self.medium, addr, bytes, bounds).await?;
-            self.platform.alive();
-        }
-        Ok(())
+        let wanted = Wanted {
+            from: Bytes::Flash(from.start()),
+            to: to.region.prefix(from.len_bytes()),
+            ..wanted_in(to)
+        };
+        copy::copy(self.medium, self.platform, self.sector, &wanted).await.map(drop)
     }
 
-    /// Copies what was staged to where it ends.
+    /// Copies what was staged to where it ends, unless it is there.
     async fn copy(
         &mut self,
+        job: &Job<'_>,
+        artifact: ArtifactIndex,
         from: Region,
         to: &Place,
-        rules: &Rules<'_>,
+        key: Option<&PublicKey>,
     ) -> Result<(), Failure<F::Error>> {
-        let image_end = self.image_end(from, rules).await?;
-        for part in from.chunks(flash_region::SECTOR_BYTES) {
-            let offset = part.start().bytes_since(from.start());
-            let Some(bytes) = self.sector.get_mut(..part.len_bytes() as usize) else { continue };
-            if rules.is_padding(offset, part.len_bytes(), image_end) {
-                continue;
+        let end = end_of(job, artifact).ok_or(Failure::Plan("a copy that nobody verifies"))?;
+        let rules = rules(job, artifact, end, key)?;
+        let known =
+            self.known(artifact, &rules).ok_or(Failure::Plan("an artifact of unknown length"))?;
+        if fetch::holds(self, artifact, end, &rules).await? {
+            self.platform.event(&Event::Holds);
+        } else {
+            // Of a file whose first part waits for the commit, the rest is copied.
+            let skipped = end.iter().find(|route| route.to == Target::Flash(*to));
+            let file_offset = skipped.map_or(0, |route| route.file_offset);
+            let len_bytes = known.len_bytes.saturating_sub(file_offset).min(from.len_bytes());
+            let region = to.region.prefix(len_bytes);
+            let gap = self.padding(from, region, &rules).await?;
+            let wanted =
+                Wanted { from: Bytes::Flash(from.start()), to: region, gap, ..wanted_in(to) };
+            if copy::copy(self.medium, self.platform, self.sector, &wanted).await? {
+                self.journal.note(self.medium, Entry::Attempt(0)).await;
             }
-            self.medium.read(part.start(), bytes).await?;
-            let addr = to.start().saturating_add(offset);
-            let horizon = match image_end {
-                Some(end) if end > offset => to.start().saturating_add(end),
-                _ => to.region.end(),
-            };
-            let bounds =
-                crate::erase::Bounds { erasable: to.erasable, reserved: to.reserved, horizon };
-            writer::put_sector(self.medium, addr, bytes, bounds).await?;
-            self.platform.alive();
         }
-        Ok(())
+        trailers::finish_slot(self.medium, self.sector, to, &rules, known.len_bytes).await
     }
 
-    /// Where the MCUboot image that was staged ends, if it is one.
-    async fn image_end(
+    /// Where in the slot `to` the image waiting in `from` has padding.
+    async fn padding(
         &mut self,
         from: Region,
+        to: Region,
         rules: &Rules<'_>,
-    ) -> Result<Option<u32>, Failure<F::Error>> {
-        let mut scan = crate::scan::Scan::new(*rules);
-        for part in from.chunks(flash_region::SECTOR_BYTES) {
-            if scan.image_end().is_some() || rules.slot.is_none() {
-                break;
-            }
+    ) -> Result<Option<Region>, Failure<F::Error>> {
+        if rules.slot.is_none() {
+            return Ok(None);
+        }
+        let mut scan = Scan::new(*rules);
+        for part in from.chunks(SECTOR_BYTES) {
             let Some(bytes) = self.sector.get_mut(..part.len_bytes() as usize) else { break };
             self.medium.read(part.start(), bytes).await?;
-            if scan.push(bytes).is_err() {
-                return Ok(None);
+            if scan.push(bytes).is_err() || scan.image_end().is_some() {
+                break;
             }
         }
-        Ok(scan.image_end())
+        let padding = scan.image_end().and_then(|end| rules.padding(end));
+        Ok(padding.and_then(|(first, last)| {
+            let start = to.start().checked_add(first)?;
+            Region::new(start, to.start().checked_add(last)?)?.intersection(to)
+        }))
+    }
+
+    /// Completes the trailer of the image in `slot`.
+    async fn confirm(
+        &mut self,
+        job: &Job<'_>,
+        slot: Region,
+        key: Option<&PublicKey>,
+    ) -> Result<(), Failure<F::Error>> {
+        let layout = job.migration.mcuboot.as_ref().and_then(|map| map.trailer(slot));
+        let layout = layout.ok_or(Failure::Plan("a slot without a trailer"))?;
+        let verified = job.plan.steps.iter().find_map(|step| match step {
+            Step::Verify { artifact, routes } => slot_place(routes)
+                .filter(|place| place.slot == Some(slot))
+                .map(|_| (*artifact, routes)),
+            _ => None,
+        });
+        let (artifact, routes) =
+            verified.ok_or(Failure::Plan("a confirmation that nobody verifies"))?;
+        let rules = rules(job, artifact, routes, key)?;
+        let known =
+            self.known(artifact, &rules).ok_or(Failure::Plan("an artifact of unknown length"))?;
+        // A magic inside the file is the file's business: writing one would change its digest.
+        let inside = slot.start().saturating_add(known.len_bytes) > layout.magic();
+        if inside && verify::read_trailer(self.medium, &layout).await?.magic != Magic::Good {
+            return Err(Failure::Image { artifact, fault: ImageFault::Trailer });
+        }
+        trailers::confirm(self.medium, &layout).await
     }
 
     async fn verify(
@@ -283,21 +338,109 @@ impl<F: NorFlash, S: Source, P: Platform> Work<'_, '_, F, S, P> {
         rules: &Rules<'_>,
     ) -> Result<(), Failure<F::Error>> {
         let fault = |fault| Failure::Image { artifact, fault };
-        let verdict = verify::in_place(self, routes, rules).await?.map_err(fault)?;
-        if let Some(slot) = slot_of(routes) {
+        let known =
+            self.known(artifact, rules).ok_or(Failure::Plan("an artifact of unknown length"))?;
+        let verdict = verify::in_place(self, routes, rules, known).await?.map_err(fault)?;
+        if let Some(slot) = slot_place(routes).and_then(|place| place.slot) {
             verify::trailer(self.medium, slot, rules).await?.map_err(fault)?;
         }
         verify::report(self.platform, rules, &verdict);
         Ok(())
     }
+
+    /// Writes what the ROM boots from: all commits of the plan in one window.
+    async fn commit(&mut self, job: &Job<'_>, attempt: u32) -> Result<(), Failure<F::Error>> {
+        let mut commits: Vec<Commit<'_>, MAX_COMMITS> = Vec::new();
+        for step in &job.plan.steps {
+            let Step::Commit { artifact: index, from, to, merge, unused } = step else { continue };
+            let artifact = artifact_of(job, *index).ok_or(Failure::Plan("a commit of nothing"))?;
+            let fetched = self.journal.fetched(index.0);
+            let len_bytes = artifact.len_bytes.or(fetched.map(|fetched| fetched.len_bytes));
+            let len_bytes = len_bytes.ok_or(Failure::Plan("an artifact of unknown length"))?;
+            let region = to.region.prefix(len_bytes);
+            let wanted = Wanted {
+                from: match from {
+                    Target::Flash(place) => Bytes::Flash(place.start()),
+                    Target::Memory { .. } => {
+                        let staged = self.memory.get(..region.len_bytes() as usize);
+                        Bytes::Memory(staged.ok_or(Failure::Plan(verify::MEMORY))?)
+                    }
+                },
+                to: region,
+                keep_under_blank: *merge == Merge::KeepUnderBlank,
+                unused: *unused,
+                ..wanted_in(to)
+            };
+            let digest = fetched.map(|fetched| fetched.digest);
+            let rest_len_bytes = len_bytes - region.len_bytes();
+            let rest = rest_of(
+                end_of(job, *index).unwrap_or_default(),
+                region.len_bytes(),
+                rest_len_bytes,
+            );
+            let rest = rest.ok_or(Failure::Plan("an artifact is longer than its places"))?;
+            let commit = Commit { artifact, digest, wanted, rest, sectors: 0 };
+            commits
+                .push(commit)
+                .map_err(|_| Failure::Plan("more commits than there is room for"))?;
+        }
+        let done = commit(self.medium, self.platform, self.sector, &mut commits).await;
+        if matches!(done, Err(Failure::Veto(_))) {
+            // Waiting for a better moment is no failed attempt.
+            self.journal.note(self.medium, Entry::Attempt(attempt - 1)).await;
+        }
+        done
+    }
 }
 
-/// The MCUboot slot that the routes fill, or stage for.
-fn slot_of(routes: &[Route]) -> Option<Region> {
-    routes.iter().find_map(|route| match route.to {
-        Target::Flash(place) => place.slot,
-        Target::Memory { .. } => None,
+/// Where the bytes of a file behind its first `file_offset` lie, which are so many; empty for none.
+fn rest_of(routes: &[Route], file_offset: u32, len_bytes: u32) -> Option<Region> {
+    if len_bytes == 0 {
+        return Some(Region::default());
+    }
+    match places::place_of(routes, file_offset)? {
+        (Target::Flash(place), addr) => {
+            let rest = Region::from_len(addr, len_bytes)?;
+            place.region.contains_region(rest).then_some(rest)
+        }
+        (Target::Memory { .. }, _) => None,
+    }
+}
+
+/// Nothing wanted yet, within the bounds of a place.
+fn wanted_in(place: &Place) -> Wanted<'static> {
+    Wanted {
+        from: Bytes::Memory(&[]),
+        to: place.region,
+        erasable: place.erasable,
+        reserved: place.reserved,
+        gap: None,
+        unused: None,
+        keep_under_blank: false,
+    }
+}
+
+/// The places in which an artifact is verified in the end.
+fn end_of<'j>(job: &Job<'j>, wanted: ArtifactIndex) -> Option<&'j [Route]> {
+    job.plan.steps.iter().find_map(|step| match step {
+        Step::Verify { artifact, routes } if *artifact == wanted => Some(routes.as_slice()),
+        _ => None,
     })
+}
+
+fn artifact_of<'j>(job: &Job<'j>, artifact: ArtifactIndex) -> Option<&'j Artifact<'j>> {
+    job.migration.artifacts.get(usize::from(artifact.0))
+}
+
+/// Parses the bootloader's key once for all steps.
+fn key<E>(job: &Job<'_>) -> Result<Option<PublicKey>, Failure<E>> {
+    let Some(der) = job.migration.mcuboot.as_ref().and_then(|map| map.key_der) else {
+        return Ok(None);
+    };
+    let artifact = ArtifactIndex(0);
+    PublicKey::from_der(der)
+        .map(Some)
+        .map_err(|_| Failure::Image { artifact, fault: ImageFault::Key })
 }
 
 /// The rules for an artifact on its way along `routes`.
@@ -307,19 +450,10 @@ fn rules<'a, E>(
     routes: &[Route],
     key: Option<&'a PublicKey>,
 ) -> Result<Rules<'a>, Failure<E>> {
-    let room_bytes =
-        routes.iter().map(|route| route.file_offset.saturating_add(route.to.len_bytes())).max();
-    rules_of(job, artifact, slot_of(routes), room_bytes.unwrap_or(0), key)
-}
-
-fn rules_of<'a, E>(
-    job: &Job<'a>,
-    artifact: ArtifactIndex,
-    slot: Option<Region>,
-    room_bytes: u32,
-    key: Option<&'a PublicKey>,
-) -> Result<Rules<'a>, Failure<E>> {
-    let named = job.migration.artifacts.get(usize::from(artifact.0));
+    let ends = routes.iter().map(|route| route.file_offset.saturating_add(route.to.len_bytes()));
+    let room_bytes = ends.max().unwrap_or(0);
+    let slot = slot_place(routes).and_then(|place| place.slot);
+    let named = artifact_of(job, artifact);
     let named = named.ok_or(Failure::Plan("an artifact that the migration does not name"))?;
     Ok(Rules::new(job.migration, job.facts, named, slot, room_bytes, key))
 }

@@ -3,7 +3,7 @@
 //! One [`Scan`] computes the file's digest and, beside it, follows the format that the artifact's role
 //! asks for. The rules are those of whoever will read the artifact: MCUboot, or the mask ROM.
 
-use bootswap_plan::{Artifact, DeviceFacts, McubootMap, Migration, Role};
+use bootswap_plan::{Artifact, Content, DeviceFacts, McubootMap, Migration, Role};
 use esp_idf_format::image::{FlashMode, ImageHeader, ImageVerifier};
 use flash_region::Region;
 use mcuboot_format::key::PublicKey;
@@ -24,6 +24,9 @@ pub(crate) struct Rules<'a> {
     pub facts: &'a DeviceFacts<'a>,
     /// Bytes there is room for.
     pub room_bytes: u32,
+    /// Where in the file the ROM will find the bootloader that it starts, if it will find it there:
+    /// a merged image may have something before it.
+    pub boots_at: Option<u32>,
 }
 
 /// What MCUboot asks of an image in a slot.
@@ -55,16 +58,30 @@ impl<'a> Rules<'a> {
             (Some(map), Some(slot)) => slot_rules(migration, map, slot, key),
             _ => None,
         };
-        Self { artifact, slot, facts, room_bytes }
+        let addr = facts.chip.bootloader_addr();
+        let merged = artifact.dest.filter(|dest| dest.contains(addr));
+        let boots_at = match artifact.role {
+            Role::Bootloader => Some(0),
+            Role::Application | Role::Other => merged.map(|dest| addr.bytes_since(dest.start())),
+        };
+        Self { artifact, slot, facts, room_bytes, boots_at }
     }
 
-    /// Whether a run of the file from `offset` means nothing to MCUboot: it lies behind the image
+    /// The bytes of the file that mean nothing to MCUboot, if its image ends there: they lie behind it
     /// and before the trailer, in whole sectors of which none reaches into either.
-    pub(crate) fn is_padding(&self, offset: u32, len_bytes: u32, image_end: Option<u32>) -> bool {
-        let (Some(slot), Some(image_end)) = (self.slot, image_end) else { return false };
-        let first = image_end.next_multiple_of(flash_region::SECTOR_BYTES);
+    pub(crate) fn padding(&self, image_end: u32) -> Option<(u32, u32)> {
+        let slot = self.slot?;
+        let first = image_end.checked_next_multiple_of(flash_region::SECTOR_BYTES)?;
         let last = slot.trailer.offset_bytes() & !(flash_region::SECTOR_BYTES - 1);
-        first <= offset && offset.saturating_add(len_bytes) <= last
+        (first < last).then_some((first, last))
+    }
+
+    /// Whether a run of the file from `offset` is such padding.
+    pub(crate) fn is_padding(&self, offset: u32, len_bytes: u32, image_end: Option<u32>) -> bool {
+        let padding = image_end.and_then(|image_end| self.padding(image_end));
+        padding.is_some_and(|(first, last)| {
+            first <= offset && offset.saturating_add(len_bytes) <= last
+        })
     }
 }
 
@@ -95,7 +112,7 @@ pub(crate) struct Scan<'a> {
 }
 
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one of them at a time, and no allocator")]
+#[allow(clippy::large_enum_variant, reason = "one of them at a time, and no allocator")]
 enum Kind<'a> {
     /// Not known before the first byte.
     Open,
@@ -118,10 +135,13 @@ pub(crate) struct Verdict {
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(rules: Rules<'a>) -> Self {
-        let kind = match (rules.artifact.role, rules.slot) {
-            (_, Some(slot)) => Kind::Mcuboot(ImageValidator::new(slot.limits, slot.key)),
-            (Role::Bootloader, None) => Kind::Esp(ImageVerifier::with_max_len(rules.room_bytes)),
-            (Role::Application | Role::Other, None) => Kind::Open,
+        let kind = match (rules.slot, rules.boots_at) {
+            (Some(slot), _) => Kind::Mcuboot(ImageValidator::new(slot.limits, slot.key)),
+            (None, Some(at)) => {
+                Kind::Esp(ImageVerifier::with_max_len(rules.room_bytes.saturating_sub(at)))
+            }
+            (None, None) if rules.artifact.content == Some(Content::Opaque) => Kind::Opaque,
+            (None, None) => Kind::Open,
         };
         Self { rules, sha256: Sha256::new(), len_bytes: 0, kind }
     }
@@ -130,7 +150,8 @@ impl<'a> Scan<'a> {
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), ImageFault> {
         let Some(&first) = bytes.first() else { return Ok(()) };
         if self.len_bytes == 0 {
-            if looks_like_web_page(bytes) {
+            let image = matches!(self.kind, Kind::Mcuboot(_)) || self.rules.boots_at == Some(0);
+            if looks_like_web_page(bytes, image) {
                 return Err(ImageFault::WebPage);
             }
             if matches!(self.kind, Kind::Open) {
@@ -139,17 +160,29 @@ impl<'a> Scan<'a> {
             }
         }
         let had_header = self.has_esp_header();
+        // What a merged image has before the bootloader is not part of that.
+        let before = self.rules.boots_at.unwrap_or(0).saturating_sub(self.len_bytes) as usize;
         match &mut self.kind {
             Kind::Mcuboot(validator) => validator.push(bytes).map_err(ImageFault::Mcuboot)?,
-            Kind::Esp(verifier) => verifier.push(bytes).map_err(ImageFault::Esp)?,
+            Kind::Esp(verifier) => {
+                verifier.push(bytes.get(before..).unwrap_or_default()).map_err(ImageFault::Esp)?;
+            }
             Kind::Open | Kind::Opaque => {}
         }
         self.sha256.update(bytes);
         self.len_bytes = self.len_bytes.saturating_add(crate::medium::len_bytes(bytes));
-        if !had_header && let Kind::Esp(verifier) = &self.kind && let Some(header) = verifier.header() {
+        if !had_header
+            && let Kind::Esp(verifier) = &self.kind
+            && let Some(header) = verifier.header()
+        {
             self.check_header(header)?;
         }
         Ok(())
+    }
+
+    /// The rules that it goes by.
+    pub(crate) fn rules(&self) -> &Rules<'a> {
+        &self.rules
     }
 
     fn has_esp_header(&self) -> bool {
@@ -163,7 +196,7 @@ impl<'a> Scan<'a> {
         if header.chip_id != wanted {
             return Err(ImageFault::Chip { wanted, found: header.chip_id });
         }
-        if self.rules.artifact.role != Role::Bootloader {
+        if self.rules.boots_at.is_none() {
             return Ok(());
         }
         if let Some(size) = header.flash_size()
@@ -190,9 +223,17 @@ impl<'a> Scan<'a> {
     pub(crate) fn needed_bytes(&self) -> Option<u32> {
         match &self.kind {
             Kind::Mcuboot(validator) => Some(validator.needed_bytes()),
-            Kind::Esp(verifier) => verifier.total_len_bytes(),
+            Kind::Esp(verifier) => {
+                let at = self.rules.boots_at.unwrap_or(0);
+                verifier.total_len_bytes().map(|len_bytes| len_bytes.saturating_add(at))
+            }
             Kind::Open | Kind::Opaque => None,
         }
+    }
+
+    /// Whether bytes are missing for certain: the format knows its end, and this is not it.
+    pub(crate) fn is_short(&self) -> bool {
+        matches!(self.kind, Kind::Mcuboot(_) | Kind::Esp(_)) && !self.is_complete()
     }
 
     /// Whether the format needs no more bytes.
@@ -226,18 +267,17 @@ impl<'a> Scan<'a> {
             }
             Kind::Esp(verifier) => {
                 let info = verifier.finish().map_err(ImageFault::Esp)?;
-                info.digest.is_some() && info.total_len_bytes == len_bytes
+                let at = self.rules.boots_at.unwrap_or(0);
+                info.digest.is_some() && info.total_len_bytes.saturating_add(at) == len_bytes
             }
             Kind::Open | Kind::Opaque => false,
         };
         if vouched || artifact.sha256.is_some() { Ok(verdict) } else { Err(ImageFault::NoDigest) }
     }
 
-    /// The digest that the file will have if `rest` are its last bytes, in their order.
-    pub(crate) fn digest_with<'b>(&self, rest: impl Iterator<Item = &'b [u8]>) -> [u8; 32] {
-        let mut sha256 = self.sha256.clone();
-        rest.for_each(|bytes| sha256.update(bytes));
-        sha256.finalize().into()
+    /// The digest's state: what the file's SHA-256 is if nothing more comes.
+    pub(crate) fn sha256(&self) -> Sha256 {
+        self.sha256.clone()
     }
 }
 
@@ -247,9 +287,14 @@ pub(crate) fn head(digest: &[u8; 32]) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// Whether a file begins as HTML or XML does.
-fn looks_like_web_page(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().first() == Some(&b'<')
+/// Whether a file begins as a web page does. Of what should be an image one character tells; other files
+/// may well begin with a bracket.
+fn looks_like_web_page(bytes: &[u8], image: bool) -> bool {
+    let begins = bytes.trim_ascii_start();
+    let tags: [&[u8]; 4] = [b"<!doctype", b"<html", b"<head", b"<script"];
+    let is =
+        |tag: &[u8]| begins.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag));
+    (image && begins.first() == Some(&b'<')) || tags.into_iter().any(is)
 }
 
 /// Data lines that a flash mode uses.

@@ -18,14 +18,12 @@
 
 use bootswap_plan::App;
 use embedded_storage_async::nor_flash::NorFlash;
-use esp_idf_format::otadata::{OtaData, OtaState, sector};
+use esp_idf_format::otadata::{ENTRY_LEN_BYTES, OtaData, OtaState, sector};
 use flash_region::{PAGE_BYTES, Region};
 
-use crate::Failure;
-use crate::medium::{Medium, PAGE};
-
-/// Bytes of an entry.
-const ENTRY: usize = 32;
+use crate::erase::Bounds;
+use crate::medium::Medium;
+use crate::{Failure, writer};
 
 /// Lets otadata select `app`, not on trial; does nothing where it does already.
 pub(crate) async fn select<F: NorFlash>(
@@ -50,16 +48,14 @@ async fn select_slot<F: NorFlash>(
         return Ok(());
     }
     let next = data.entry_for(index, count);
-    let (entry_index, mut entry) = next.map_err(|_| Failure::Plan("otadata cannot name this slot"))?;
+    let (entry_index, mut entry) =
+        next.map_err(|_| Failure::Plan("otadata cannot name this slot"))?;
     entry.state = OtaState::Valid;
     let place = sector(otadata, entry_index);
-    let page = place.prefix(PAGE_BYTES);
-    if !medium.is_blank(page).await? {
-        medium.erase(place).await?;
-    }
-    medium.program(place.start(), &entry.to_bytes()).await?;
+    let bounds = Bounds { erasable: place, reserved: None, horizon: place.end(), combine: false };
+    writer::put_sector(medium, place.start(), &entry.to_bytes(), bounds).await?;
     let holds = selects(&read(medium, otadata).await?, index, count);
-    if holds { Ok(()) } else { Err(Failure::Stuck { sector: place.start() }) }
+    if holds { Ok(()) } else { Err(Failure::Unclean { region: otadata }) }
 }
 
 /// Whether the bootloader would start this slot, and rollback would not undo that.
@@ -78,7 +74,7 @@ async fn select_factory<F: NorFlash>(
     // How many slots there are makes no difference to which entry counts.
     let in_force = read(medium, otadata).await?.select(1).map(|selection| selection.entry_index);
     let last = in_force.unwrap_or(1);
-    for entry_index in [1 - last.min(1), last.min(1)] {
+    for entry_index in [usize::from(last == 0), usize::from(last != 0)] {
         let place = sector(otadata, entry_index);
         if !medium.is_blank(place.prefix(PAGE_BYTES)).await? {
             medium.erase(place).await?;
@@ -94,9 +90,11 @@ async fn read<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     otadata: Region,
 ) -> Result<OtaData, Failure<F::Error>> {
-    let (mut first, mut second) = ([0; PAGE], [0; PAGE]);
+    let (mut first, mut second) = ([0; ENTRY_LEN_BYTES], [0; ENTRY_LEN_BYTES]);
     medium.read(sector(otadata, 0).start(), &mut first).await?;
     medium.read(sector(otadata, 1).start(), &mut second).await?;
-    let entry = |page: &[u8; PAGE]| page.first_chunk::<ENTRY>().copied().unwrap_or([0xff; ENTRY]);
-    Ok(OtaData::parse(&entry(&first), &entry(&second)))
+    Ok(OtaData::parse(&first, &second))
 }
+
+#[cfg(test)]
+mod tests;

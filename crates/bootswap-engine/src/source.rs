@@ -168,24 +168,43 @@ impl<E: fmt::Display> fmt::Display for SourceError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sink(error) => error.fmt(f),
-            Self::BadUrl => f.write_str("the address is not an http:// URL; check url in the migration"),
-            Self::NoTls => f.write_str("the address wants TLS, which this build does not have; use http://"),
-            Self::Dns => f.write_str("the host's name could not be resolved; check url and the network's DNS"),
-            Self::Connect => f.write_str("no connection to the server; check that it runs and can be reached"),
+            Self::BadUrl => {
+                f.write_str("the address is not an http:// URL; check url in the migration")
+            }
+            Self::NoTls => {
+                f.write_str("the address wants TLS, which this build does not have; use http://")
+            }
+            Self::Dns => f.write_str(
+                "the host's name could not be resolved; check url and the network's DNS",
+            ),
+            Self::Connect => {
+                f.write_str("no connection to the server; check that it runs and can be reached")
+            }
             Self::Broken => f.write_str("the connection broke before the end"),
             Self::Stalled => f.write_str("the server stopped sending"),
-            Self::Status(status) => write!(f, "the server answered with status {status}; check path and server"),
+            Self::Status(status) => {
+                write!(f, "the server answered with status {status}; check path and server")
+            }
             Self::Redirects => f.write_str("the server redirected more often than is followed (5)"),
-            Self::BadRedirect => f.write_str("the server redirected to an address that cannot be used"),
+            Self::BadRedirect => {
+                f.write_str("the server redirected to an address that cannot be used")
+            }
             Self::Protocol => f.write_str("the answer is not HTTP, or its headers are too long"),
             Self::WrongRange { asked, answered: Some(answered) } => {
                 write!(f, "the server answered from byte {answered}, asked for {asked}")
             }
             Self::WrongRange { asked, answered: None } => {
-                write!(f, "the server's partial answer does not say where it begins, asked for byte {asked}")
+                write!(
+                    f,
+                    "the server's partial answer does not say where it begins, asked for byte {asked}"
+                )
             }
-            Self::NotEmbedded => f.write_str("the artifact is not embedded in the migrator; pack it with --embed"),
-            Self::BadContainer => f.write_str("the embedded artifacts are damaged; pack the migrator again"),
+            Self::NotEmbedded => {
+                f.write_str("the artifact is not embedded in the migrator; pack it with --embed")
+            }
+            Self::BadContainer => {
+                f.write_str("the embedded artifacts are damaged; pack the migrator again")
+            }
         }
     }
 }

@@ -6,20 +6,24 @@
 //! # Power-fail safety
 //!
 //! All of this happens before the commit, in places that the old bootloader never looks at. A cut
-//! leaves a sector that is neither what it was nor blank; the next run finds the postcondition
-//! unmet and erases it again.
+//! leaves a sector that is neither what it was nor blank, or a flag or magic with some of its bits
+//! cleared; the next run finds the postcondition unmet and erases again, or clears the rest.
 
+use bootswap_plan::{Place, Purpose};
 use embedded_storage_async::nor_flash::NorFlash;
-use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use flash_region::{ERASED, FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES};
 use mcuboot_format::IMAGE_MAGIC;
-use mcuboot_format::trailer::{Flag, Magic, TrailerConfig, TrailerLayout, TrailerState, magic_bytes};
+use mcuboot_format::trailer::{
+    FLAG_SET, Magic, TrailerConfig, TrailerLayout, TrailerState, magic_bytes,
+};
 
 use crate::erase::{self, Bounds};
-use crate::medium::{Medium, PAGE};
+use crate::medium::{Medium, PAGE, SECTOR};
+use crate::scan::Rules;
 use crate::verify::read_trailer;
-use crate::{Event, Failure, Platform};
+use crate::{Event, Failure, Platform, writer};
 
-/// Erases before a sector counts as worn out.
+/// Erases, or programs, before a sector counts as worn out.
 const ATTEMPTS: u32 = 3;
 
 /// Makes `region` blank by erasing whole sectors of `erasable`, only where it is not.
@@ -29,24 +33,26 @@ pub(crate) async fn clean<F: NorFlash, P: Platform>(
     region: Region,
     erasable: Region,
 ) -> Result<(), Failure<F::Error>> {
+    let bounds = Bounds { erasable, reserved: None, horizon: region.end(), combine: true };
     for part in region.chunks(SECTOR_BYTES) {
         let sector = Region::clamped(part.start().align_down(SECTOR_BYTES), SECTOR_BYTES);
-        let mut attempts = 0;
+        let (mut attempts, mut last) = (0, None);
         while !medium.is_blank(part).await? {
-            if !erasable.contains_region(sector) {
+            if !bounds.allows(sector) {
                 return Err(Failure::Unclean { region: part });
             }
-            if attempts == ATTEMPTS {
-                return Err(Failure::Stuck { sector: sector.start() });
-            }
+            let unit = match attempts {
+                0 => erase::block(medium, sector.start(), true, bounds).await?.unwrap_or(sector),
+                ATTEMPTS => {
+                    return Err(
+                        last.map_or(Failure::Stuck { sector: sector.start() }, Failure::Flash)
+                    );
+                }
+                _ => sector,
+            };
             platform.event(&Event::Cleaning { region: part });
-            let bounds = Bounds { erasable, reserved: None, horizon: region.end() };
-            let unit = erase::choose(medium, sector.start(), bounds).await?;
-            let erased = medium.erase(if attempts == 0 { unit } else { sector }).await;
             attempts += 1;
-            if attempts == ATTEMPTS {
-                erased?;
-            }
+            last = medium.erase(unit).await.err().or(last);
         }
     }
     Ok(())
@@ -79,21 +85,12 @@ pub(crate) async fn clean_header<F: NorFlash, P: Platform>(
     slot: Region,
     erasable: Region,
 ) -> Result<(), Failure<F::Error>> {
-    let mut page = [0; PAGE];
-    medium.read(slot.start(), &mut page).await?;
-    if !page.starts_with(&IMAGE_MAGIC.to_le_bytes()) {
+    let mut magic = [0; 4];
+    medium.read(slot.start(), &mut magic).await?;
+    if magic != IMAGE_MAGIC.to_le_bytes() {
         return Ok(());
     }
     clean(medium, platform, slot.prefix(SECTOR_BYTES), erasable).await
-}
-
-/// Whether the trailer reads as that of a confirmed image of which no swap has begun.
-pub(crate) async fn is_confirmed<F: NorFlash>(
-    medium: &mut Medium<'_, F>,
-    layout: &TrailerLayout,
-) -> Result<bool, Failure<F::Error>> {
-    let state = read_trailer(medium, layout).await?;
-    Ok(state == TrailerState::CONFIRMED && medium.is_blank(layout.status()).await?)
 }
 
 /// Completes the trailer of a slot: `image_ok` first, then the magic that makes it count.
@@ -101,22 +98,116 @@ pub(crate) async fn confirm<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     layout: &TrailerLayout,
 ) -> Result<(), Failure<F::Error>> {
-    let state = read_trailer(medium, layout).await?;
-    if state.image_ok != Flag::Set {
-        if state.image_ok != Flag::Unset {
-            return Err(Failure::Unclean { region: field(layout.image_ok()) });
-        }
-        // Drivers want whole words; the bytes behind the flag stay as they are.
-        medium.program(layout.image_ok(), &[1, 0xff, 0xff, 0xff]).await?;
-    }
-    if state.magic != Magic::Good {
-        medium.program(layout.magic(), &magic_bytes(layout.config().max_align)).await?;
-    }
-    let state = read_trailer(medium, layout).await?;
-    let done = state.image_ok == Flag::Set && state.magic == Magic::Good;
-    if done { Ok(()) } else { Err(Failure::Unclean { region: layout.fields() }) }
+    // Drivers want whole words; the bytes behind the flag stay as they are.
+    let flag = [FLAG_SET, ERASED, ERASED, ERASED];
+    clear_to(medium, layout.image_ok(), &flag).await?;
+    clear_to(medium, layout.magic(), &magic_bytes(layout.config().max_align)).await
 }
 
-fn field(addr: FlashAddr) -> Region {
-    Region::clamped(addr, 4)
+/// Clears bits until flash reads so; `Unclean` where bits would have to be set.
+async fn clear_to<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    at: FlashAddr,
+    bytes: &[u8],
+) -> Result<(), Failure<F::Error>> {
+    let region = Region::clamped(at, crate::medium::len_bytes(bytes));
+    let (mut attempts, mut last) = (0, None);
+    loop {
+        let mut old = [0; 16];
+        let Some(old) = old.get_mut(..bytes.len()) else { return Err(Failure::Unclean { region }) };
+        medium.read(at, old).await?;
+        if old.iter().zip(bytes).any(|(old, new)| old & new != *new) {
+            return Err(Failure::Unclean { region });
+        }
+        if old == bytes {
+            return Ok(());
+        }
+        if attempts == ATTEMPTS {
+            let sector = at.align_down(SECTOR_BYTES);
+            return Err(last.map_or(Failure::Stuck { sector }, Failure::Flash));
+        }
+        attempts += 1;
+        last = medium.program(at, bytes).await.err().or(last);
+    }
 }
+
+/// Makes sure that nothing stale lies in a slot's trailer behind a file of `len_bytes` that ends before it,
+/// as an unpadded image does.
+///
+/// What the migrator itself has put there to confirm the image stays. The first of the trailer's
+/// sectors can hold the end of the image, which is then written again.
+pub(crate) async fn finish_slot<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    buffer: &mut [u8; SECTOR],
+    place: &Place,
+    rules: &Rules<'_>,
+    len_bytes: u32,
+) -> Result<(), Failure<F::Error>> {
+    let (Some(slot), Some(asked)) = (place.slot, rules.slot) else { return Ok(()) };
+    if place.purpose != Purpose::Destination {
+        return Ok(());
+    }
+    let trailer = slot.from(slot.start().saturating_add(asked.trailer.offset_bytes()));
+    let behind = trailer.from(slot.start().saturating_add(len_bytes));
+    let wanted = fresh_tail(&asked.trailer, rules.artifact.confirm)?;
+    for part in behind.chunks(SECTOR_BYTES) {
+        if is_fresh(medium, part, slot, &wanted).await? {
+            continue;
+        }
+        let sector = Region::clamped(part.start().align_down(SECTOR_BYTES), SECTOR_BYTES);
+        medium.read(sector.start(), buffer).await?;
+        // What lies before the trailer stays: the end of the image may be there.
+        let kept = part.start().bytes_since(sector.start()) as usize;
+        buffer.iter_mut().skip(kept).for_each(|byte| *byte = ERASED);
+        let (erasable, reserved) = (place.erasable, place.reserved);
+        let bounds = Bounds { erasable, reserved, horizon: part.end(), combine: false };
+        writer::put_sector(medium, sector.start(), buffer, bounds).await?;
+    }
+    Ok(())
+}
+
+/// Whether the trailer is blank, confirmed, or on the way from the one to the other.
+pub(crate) async fn is_untouched<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    layout: &TrailerLayout,
+) -> Result<bool, Failure<F::Error>> {
+    let wanted = fresh_tail(layout, true)?;
+    for part in layout.trailer().chunks(SECTOR_BYTES) {
+        if !is_fresh(medium, part, layout.slot(), &wanted).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The last page of a slot as it may become: blank, or confirmed.
+fn fresh_tail<E>(layout: &TrailerLayout, confirm: bool) -> Result<[u8; PAGE], Failure<E>> {
+    let state = if confirm { TrailerState::CONFIRMED } else { TrailerState::UNSET };
+    let mut tail = [ERASED; PAGE];
+    let made = state.emit(layout, &mut tail);
+    made.map(|()| tail).map_err(|_| Failure::Plan("a trailer is longer than a page"))
+}
+
+/// Whether the bytes at `part` of the slot are blank, but for bits of its last page that `tail` has cleared
+/// too.
+async fn is_fresh<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    part: Region,
+    slot: Region,
+    tail: &[u8; PAGE],
+) -> Result<bool, Failure<F::Error>> {
+    let last = slot.suffix(PAGE_BYTES).start();
+    let before = part.prefix(last.bytes_since(part.start()));
+    if !medium.is_blank(before).await? {
+        return Ok(false);
+    }
+    let fields = part.from(last);
+    let mut old = [ERASED; PAGE];
+    let Some(old) = old.get_mut(..fields.len_bytes() as usize) else { return Ok(false) };
+    medium.read(fields.start(), old).await?;
+    // Both end with the slot, whatever they begin with.
+    Ok(old.iter().rev().zip(tail.iter().rev()).all(|(old, new)| old & new == *new))
+}
+
+#[cfg(test)]
+mod tests;

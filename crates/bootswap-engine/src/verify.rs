@@ -2,86 +2,92 @@
 
 use bootswap_plan::{Route, Target};
 use embedded_storage_async::nor_flash::NorFlash;
-use flash_region::{ERASED, FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES};
-use mcuboot_format::trailer::{Flag, Magic, TrailerLayout, TrailerState};
+use flash_region::{ERASED, PAGE_BYTES, Region, SECTOR_BYTES};
+use mcuboot_format::trailer::{TrailerLayout, TrailerState};
 
 use crate::medium::{Medium, PAGE};
-use crate::receive::place_of;
+use crate::places::place_of;
 use crate::run::Work;
-use crate::scan::{Rules, Scan, Verdict};
+use crate::scan::{Rules, Scan, Verdict, head};
 use crate::{Event, Failure, ImageFault, Platform};
+
+/// What an artifact is known by, besides what the migration says of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Known {
+    /// Bytes of the file.
+    pub len_bytes: u32,
+    /// How its SHA-256 began when it was fetched.
+    pub digest: Option<[u8; 4]>,
+}
 
 /// Reads the artifact from its places and scans it. Says what is wrong with it, or its digest.
 pub(crate) async fn in_place<F: NorFlash, S, P: Platform>(
     work: &mut Work<'_, '_, F, S, P>,
     routes: &[Route],
     rules: &Rules<'_>,
+    known: Known,
 ) -> Result<Result<Verdict, ImageFault>, Failure<F::Error>> {
     let mut scan = Scan::new(*rules);
     let mut offset = 0;
-    // Without a length from the migration, the artifact's own format says where it ends.
-    let end = rules.artifact.len_bytes.unwrap_or(rules.room_bytes);
-    while offset < end && !(rules.artifact.len_bytes.is_none() && scan.is_complete()) {
-        let limit = match rules.artifact.len_bytes {
-            Some(_) => end,
-            None => scan.needed_bytes().unwrap_or(end).clamp(offset + 1, end),
-        };
-        let len = limit.min(offset + SECTOR_BYTES) - offset;
+    while offset < known.len_bytes {
+        let len = SECTOR_BYTES.min(known.len_bytes - offset);
         let Some(bytes) = work.sector.get_mut(..len as usize) else { break };
         if rules.is_padding(offset, len, scan.image_end()) {
             // Whatever old data lies here, the artifact has padding, and MCUboot never looks.
             bytes.fill(ERASED);
         } else {
             match place_of(routes, offset) {
-                Some((Target::Flash(_), addr)) => read(work.medium, addr, bytes).await?,
+                Some((Target::Flash(_), addr)) => work.medium.read(addr, bytes).await?,
                 Some((Target::Memory { .. }, at)) => {
                     let at = at.get() as usize;
-                    let staged = at.checked_add(bytes.len()).and_then(|end| work.memory.get(at..end));
-                    bytes.copy_from_slice(staged.ok_or(Failure::Plan("the memory to stage in is too small"))?);
+                    let staged =
+                        at.checked_add(bytes.len()).and_then(|end| work.memory.get(at..end));
+                    bytes.copy_from_slice(staged.ok_or(Failure::Plan(MEMORY))?);
                 }
                 None => return Err(Failure::Plan("an artifact is longer than its places")),
             }
-            if rules.artifact.confirm {
-                hide_confirmation(bytes, offset, rules);
+        }
+        offset += len;
+        work.platform.alive();
+        if offset == known.len_bytes
+            && let Some(confirmed) = confirmation(bytes, offset - len, rules)
+        {
+            // The file may have come confirmed, or the migrator did it.
+            let mut unconfirmed = scan.clone();
+            let as_it_is = scan.push(bytes).and_then(|()| judge(scan, known));
+            if let Some(byte) = bytes.get_mut(confirmed) {
+                *byte = ERASED;
             }
+            return Ok(as_it_is.or_else(|fault| {
+                unconfirmed.push(bytes).and_then(|()| judge(unconfirmed, known)).map_err(|_| fault)
+            }));
         }
         if let Err(fault) = scan.push(bytes) {
             return Ok(Err(fault));
         }
-        offset += len;
-        work.platform.alive();
     }
-    Ok(scan.finish())
+    Ok(judge(scan, known))
 }
 
-/// Reads any number of bytes; drivers want whole words, so the last page is read in whole.
-async fn read<F: NorFlash>(
-    medium: &mut Medium<'_, F>,
-    addr: FlashAddr,
-    out: &mut [u8],
-) -> Result<(), Failure<F::Error>> {
-    let whole = out.len() - out.len() % PAGE;
-    let (pages, rest) = out.split_at_mut(whole);
-    if !pages.is_empty() {
-        medium.read(addr, pages).await?;
+/// What a plan asks for that needs more memory than there is.
+pub(crate) const MEMORY: &str = "the memory to stage in is too small";
+
+fn judge(scan: Scan<'_>, known: Known) -> Result<Verdict, ImageFault> {
+    let named = scan.rules().artifact.sha256.is_some();
+    let verdict = scan.finish()?;
+    let found = head(&verdict.sha256);
+    match known.digest {
+        Some(wanted) if !named && wanted != found => Err(ImageFault::Digest { wanted, found }),
+        _ => Ok(verdict),
     }
-    if !rest.is_empty() {
-        let mut page = [0; PAGE];
-        medium.read(addr.saturating_add(crate::medium::len_bytes(pages)), &mut page).await?;
-        rest.iter_mut().zip(page).for_each(|(to, from)| *to = from);
-    }
-    Ok(())
 }
 
-/// Takes back, in memory, the confirmation that the migrator itself wrote, so that the digest is that
-/// of the file.
-fn hide_confirmation(bytes: &mut [u8], offset: u32, rules: &Rules<'_>) {
-    let Some(slot) = rules.slot else { return };
-    let image_ok = slot.trailer.image_ok();
-    let byte = image_ok.get().checked_sub(offset).and_then(|at| bytes.get_mut(at as usize));
-    if let Some(byte) = byte {
-        *byte = ERASED;
-    }
+/// Where in the last bytes of a file that the migrator is to confirm the flag for that is, unless it is
+/// blank.
+fn confirmation(bytes: &[u8], offset: u32, rules: &Rules<'_>) -> Option<usize> {
+    let slot = rules.slot.filter(|_| rules.artifact.confirm)?;
+    let at = slot.trailer.image_ok().get().checked_sub(offset)? as usize;
+    bytes.get(at).is_some_and(|byte| *byte != ERASED).then_some(at)
 }
 
 /// Whether MCUboot will take the trailer in `slot` as this migration wants it.
@@ -96,11 +102,15 @@ pub(crate) async fn trailer<F: NorFlash>(
     };
     let state = read_trailer(medium, &layout).await?;
     let clean = medium.is_blank(layout.status()).await?;
-    let confirmed = state.magic == Magic::Good && state.image_ok == Flag::Set;
-    let pending = state.magic == Magic::Good && state.image_ok == Flag::Unset;
-    let wanted = confirmed || (pending && asked.allow_test) || !asked.needs_trailer;
-    let fresh = state.copy_done == Flag::Unset || !asked.needs_trailer;
-    Ok(if clean && wanted && fresh { Ok(()) } else { Err(ImageFault::Trailer) })
+    // Straight in the primary slot an image is started whatever its trailer says, as long as that
+    // tells of no swap.
+    let good = match state {
+        TrailerState::CONFIRMED => true,
+        TrailerState::PENDING => asked.allow_test || !asked.needs_trailer,
+        TrailerState::UNSET => !asked.needs_trailer,
+        _ => false,
+    };
+    Ok(if clean && good { Ok(()) } else { Err(ImageFault::Trailer) })
 }
 
 /// Reads the fields of a trailer.

@@ -1,9 +1,9 @@
 //! Brings one sector to its new contents with the fewest flash operations.
 //!
 //! ```text
-//!            +--> equal ----------------------------------------> done
-//!  compare --+--> bits to clear only --> program what differs --> compare
-//!            +--> a bit to set       --> erase                --> compare
+//!            +--> equal ------------------------------------------> done
+//!  compare --+--> bits to clear only --> program pages that differ --> compare
+//!            +--> a bit to set       --> erase                     --> compare
 //! ```
 //!
 //! The loop is its own read-back: it ends when flash reads as it should, and a program or erase that
@@ -40,31 +40,45 @@ pub(crate) enum Comparison {
 }
 
 /// Brings the sector at `at` to begin with `new`, at most a sector; what lies behind is not kept.
+/// Says whether anything had to be done for it.
 pub(crate) async fn put_sector<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     at: FlashAddr,
     new: &[u8],
     bounds: Bounds,
-) -> Result<(), Failure<F::Error>> {
+) -> Result<bool, Failure<F::Error>> {
     let sector = Region::clamped(at, SECTOR_BYTES);
     let (mut erases, mut programs) = (0, 0);
     let mut last = None;
     loop {
-        let outcome = match compare(medium, at, new).await? {
-            Comparison::Equal => return Ok(()),
-            _ if !bounds.allows(sector) => return Err(Failure::InUse { region: sector }),
-            Comparison::Erase if erases < ATTEMPTS => {
-                // The first time a block may do; a repetition is about this sector alone.
-                let region =
-                    if erases == 0 { erase::choose(medium, at, bounds).await? } else { sector };
+        let (must_go, pages) = match compare(medium, at, new).await? {
+            Comparison::Equal => return Ok(erases + programs > 0),
+            Comparison::Clear { pages } => (false, pages),
+            Comparison::Erase => (true, 0),
+        };
+        if !bounds.allows(sector) {
+            return Err(Failure::InUse { region: sector });
+        }
+        // A block may do the first time, also where the sector at its start is not in the way
+        // itself; a repetition is about this sector alone.
+        let block = match erases + programs {
+            0 => erase::block(medium, at, must_go, bounds).await?,
+            _ => None,
+        };
+        let outcome = match block {
+            None if must_go && erases < ATTEMPTS => {
                 erases += 1;
-                medium.erase(region).await
+                medium.erase(sector).await
             }
-            Comparison::Clear { pages } if programs < ATTEMPTS => {
+            None if !must_go && programs < ATTEMPTS => {
                 programs += 1;
                 program(medium, at, new, pages).await
             }
-            _ => return Err(last.map_or(Failure::Stuck { sector: at }, Failure::Flash)),
+            None => return Err(last.map_or(Failure::Stuck { sector: at }, Failure::Flash)),
+            Some(block) => {
+                erases += 1;
+                medium.erase(block).await
+            }
         };
         if let Err(failure) = outcome {
             last = Some(failure);
@@ -97,7 +111,7 @@ pub(crate) async fn compare<F: NorFlash>(
     Ok(if pages == 0 { Comparison::Equal } else { Comparison::Clear { pages } })
 }
 
-/// Programs the marked pages, neighbours in one go.
+/// Programs the marked pages.
 async fn program<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     at: FlashAddr,
@@ -122,3 +136,6 @@ async fn program<F: NorFlash>(
 fn len_index(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

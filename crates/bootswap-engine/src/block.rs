@@ -1,0 +1,210 @@
+//! What has to happen to a block of flash so that it holds bytes that are all at hand already.
+//!
+//! ```text
+//!   sector:  | equal | equal | bits to clear | bits to set | nothing counts | in use |
+//!            '------ look: 16 of them, then the erases that cost the least time -----'
+//! ```
+//!
+//! An erase of 32 or 64 KiB is used where it costs less than the sectors that need one, with what has to
+//! be programmed again because of it reckoned in; a sector that is in use forbids it.
+
+use embedded_storage_async::nor_flash::NorFlash;
+use flash_region::{
+    BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES, is_blank,
+};
+
+use crate::FlashFailure;
+use crate::erase::{BLOCK_32K_ERASE_US, BLOCK_64K_ERASE_US, PAGE_PROGRAM_US, SECTOR_ERASE_US};
+use crate::medium::{Medium, PAGE};
+
+/// Sectors of a 64 KiB block, which is what is looked at at once.
+pub(crate) const SECTORS: usize = (BLOCK_64K_BYTES / SECTOR_BYTES) as usize;
+
+/// Where bytes wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bytes<'m> {
+    /// In flash, from a sector's start on.
+    Flash(FlashAddr),
+    /// In memory.
+    Memory(&'m [u8]),
+}
+
+/// Bytes and where they are to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'m> {
+    /// Where they wait.
+    pub from: Bytes<'m>,
+    /// Where they go; starts at a sector.
+    pub to: Region,
+    /// Whole sectors that may be erased; contains `to`.
+    pub erasable: Region,
+    /// Whole sectors that are in use for something else.
+    pub reserved: Option<Region>,
+    /// Whole sectors of `to` whose contents mean nothing.
+    pub gap: Option<Region>,
+    /// A sector before `to` that may be erased while it is blank.
+    pub unused: Option<Region>,
+    /// Whether sectors for which there is nothing but 0xFF stay as they are.
+    pub keep_under_blank: bool,
+}
+
+/// What is to happen to one sector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sector {
+    /// Neither written nor erased.
+    Keep,
+    /// Nothing in it counts: it may be erased along with others.
+    Free,
+    /// It holds what it should; if it is erased along with others, so many pages are written again.
+    Equal {
+        /// Pages that are not blank.
+        pages: u32,
+    },
+    /// Pages are to be programmed, no erase is needed.
+    Clear,
+    /// It has to be erased.
+    Erase,
+}
+
+impl Sector {
+    /// Whether the sector does not hold what it should.
+    pub(crate) fn differs(self) -> bool {
+        matches!(self, Self::Clear | Self::Erase)
+    }
+}
+
+impl Wanted<'_> {
+    /// All of the sectors that may be touched, by 64 KiB block.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = Region> + use<> {
+        let all = self.erasable;
+        let reach = match self.unused {
+            Some(unused) => Region::new(unused.start().min(all.start()), all.end()).unwrap_or(all),
+            None => all,
+        };
+        reach.chunks(BLOCK_64K_BYTES)
+    }
+
+    /// Reads what the addresses of `part`, which lies in `to`, are to hold; `out` is as long as that.
+    pub(crate) async fn bytes<F: NorFlash>(
+        &self,
+        medium: &mut Medium<'_, F>,
+        part: Region,
+        out: &mut [u8],
+    ) -> Result<(), FlashFailure<F::Error>> {
+        let offset = part.start().bytes_since(self.to.start());
+        match self.from {
+            Bytes::Flash(from) => medium.read(from.saturating_add(offset), out).await,
+            Bytes::Memory(bytes) => {
+                let waiting = bytes.iter().skip(offset as usize);
+                out.iter_mut().zip(waiting).for_each(|(to, from)| *to = *from);
+                Ok(())
+            }
+        }
+    }
+
+    /// Compares every sector of a block with what it should hold.
+    pub(crate) async fn look<F: NorFlash>(
+        &self,
+        medium: &mut Medium<'_, F>,
+        block: Region,
+    ) -> Result<[Sector; SECTORS], FlashFailure<F::Error>> {
+        let mut states = [Sector::Keep; SECTORS];
+        for (state, sector) in states.iter_mut().zip(block.chunks(SECTOR_BYTES)) {
+            *state = match self.to.intersection(sector) {
+                _ if self.reserved.is_some_and(|reserved| reserved.overlaps(sector)) => {
+                    Sector::Keep
+                }
+                _ if self.gap.is_some_and(|gap| gap.contains_region(sector)) => Sector::Free,
+                Some(part) => self.compare(medium, part).await?,
+                None if self.erasable.contains_region(sector) => Sector::Free,
+                // What is blank before the bytes' place can be erased and stays what it is.
+                None if medium.is_blank(sector).await? => Sector::Free,
+                None => Sector::Keep,
+            };
+        }
+        Ok(states)
+    }
+
+    /// Compares the part of `to` that lies in one sector.
+    async fn compare<F: NorFlash>(
+        &self,
+        medium: &mut Medium<'_, F>,
+        part: Region,
+    ) -> Result<Sector, FlashFailure<F::Error>> {
+        let (mut old, mut new) = ([0; PAGE], [0; PAGE]);
+        let (mut pages, mut equal, mut clears) = (0, true, true);
+        for page in part.chunks(PAGE_BYTES) {
+            let len = page.len_bytes() as usize;
+            let (Some(old), Some(new)) = (old.get_mut(..len), new.get_mut(..len)) else { continue };
+            self.bytes(medium, page, new).await?;
+            medium.read(page.start(), old).await?;
+            let pairs = || old.iter().zip(new.iter());
+            equal &= pairs().all(|(old, new)| old == new);
+            clears &= pairs().all(|(old, new)| old & new == *new);
+            pages += u32::from(!is_blank(new));
+        }
+        Ok(match (equal, clears) {
+            _ if self.keep_under_blank && pages == 0 => Sector::Keep,
+            (true, _) => Sector::Equal { pages },
+            (false, true) => Sector::Clear,
+            (false, false) => Sector::Erase,
+        })
+    }
+}
+
+/// The erase to use at `addr`, if there is to be one there: the largest that costs less than the sectors
+/// that need it one by one. Without `combine`, sector by sector.
+pub(crate) fn erase_at(
+    states: &[Sector; SECTORS],
+    block: Region,
+    addr: FlashAddr,
+    combine: bool,
+) -> Option<Region> {
+    let candidates = [(BLOCK_64K_BYTES, BLOCK_64K_ERASE_US), (BLOCK_32K_BYTES, BLOCK_32K_ERASE_US)];
+    for (len_bytes, erase_us) in candidates {
+        let unit = Region::clamped(addr, len_bytes);
+        if !combine || !addr.is_aligned(len_bytes) || !block.contains_region(unit) {
+            continue;
+        }
+        let inside = || sectors_of(states, block, unit);
+        if inside().any(|state| state == Sector::Keep) {
+            continue;
+        }
+        let again: u32 =
+            inside().map(|s| if let Sector::Equal { pages } = s { pages } else { 0 }).sum();
+        if erase_us + again * PAGE_PROGRAM_US < otherwise_us(states, block, unit) {
+            return Some(unit);
+        }
+    }
+    let sector = Region::clamped(addr, SECTOR_BYTES);
+    sectors_of(states, block, sector).any(|state| state == Sector::Erase).then_some(sector)
+}
+
+/// What clearing the unit costs without an erase of its own: sector by sector, or by halves.
+fn otherwise_us(states: &[Sector; SECTORS], block: Region, unit: Region) -> u32 {
+    let by_sectors = |part| {
+        let erases = sectors_of(states, block, part).filter(|&s| s == Sector::Erase).count();
+        u32::try_from(erases).unwrap_or(0) * SECTOR_ERASE_US
+    };
+    if unit.len_bytes() == BLOCK_64K_BYTES {
+        unit.chunks(BLOCK_32K_BYTES).map(|half| by_sectors(half).min(BLOCK_32K_ERASE_US)).sum()
+    } else {
+        by_sectors(unit)
+    }
+}
+
+/// States of the sectors of `part`, which lies in `block`.
+fn sectors_of(
+    states: &[Sector; SECTORS],
+    block: Region,
+    part: Region,
+) -> impl Iterator<Item = Sector> + '_ {
+    block
+        .chunks(SECTOR_BYTES)
+        .zip(states)
+        .filter(move |(s, _)| part.contains_region(*s))
+        .map(|(_, s)| *s)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! Whole migrations on a small device.
+
+pub(crate) mod kit;
+
+mod cuts;
+mod example;
+mod layouts;
+mod network;
+#[cfg(feature = "http")]
+mod size;
