@@ -1,4 +1,6 @@
 //! Whole migrations against HTTP servers that others wrote, and against one that fails on request.
+// Everything here is test code: a failure has no caller to be reported to but the test's output.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::cell::RefCell;
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! The README's walk-through, run as it stands, with the program and the tools that it names.
+// Everything here is test code: a failure has no caller to be reported to but the test's output.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::PathBuf;
 use std::process::Command;
