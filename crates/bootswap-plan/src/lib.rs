@@ -18,25 +18,33 @@
 #![allow(clippy::result_large_err, reason = "without an allocator, reasons travel by value")]
 
 mod check;
+mod cost;
 mod facts;
 mod layout;
 mod migration;
+mod objections;
 mod planner;
 mod reason;
 mod relocate;
 mod staging;
 mod step;
+mod way_back;
 
+pub use cost::{Cost, CostModel, ERASE_4K, ERASE_32K, ERASE_64K, OpTime, PROGRAM_PAGE};
 pub use facts::{DeviceFacts, previous_firmware};
 pub use migration::{
     Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,
 };
+pub use objections::{objections, preferred};
 pub use planner::plan;
 pub use reason::{MAX_REASONS, Reason, Reasons};
 pub use step::{
     App, ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText,
     Strategy, Target,
 };
+pub use way_back::WayBack;
 
+#[cfg(test)]
+mod test_support;
 #[cfg(test)]
 mod tests;

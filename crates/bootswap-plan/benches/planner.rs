@@ -1,0 +1,194 @@
+//! How long planning takes: `cargo bench -p bootswap-plan`.
+//!
+//! A device plans once after every reset, a command line once per device of a fleet; either should not
+//! notice. The budget is 1 ms a plan on a host.
+
+use bootswap_plan::{
+    Allow, Artifact, Content, CostModel, DeviceFacts, McubootMap, Migration, Origin, Role, Staging,
+    plan, previous_firmware,
+};
+use divan::{Bencher, black_box};
+use esp_idf_format::partition::{Label, Partition, PartitionType, subtype};
+use esp_idf_format::{Chip, FixedText};
+use flash_region::{FlashAddr, Region};
+use mcuboot_format::SwapKind;
+
+const MIB: u32 = 0x10_0000;
+const CHIP: Chip = Chip::Esp32s3;
+
+fn main() {
+    divan::main();
+}
+
+/// What is planned.
+#[derive(Clone, Copy)]
+enum Case {
+    /// The example, from factory: the first strategy does.
+    Example,
+    /// From the secondary slot: the second strategy does.
+    StraightToPrimary,
+    /// Swap using move from the primary slot: the migrator moves.
+    Relocation,
+    /// The same, with 16 OTA slots of which the first seven are in the way.
+    RelocationAmongMany,
+    /// The same where all of them are in the way.
+    Refused,
+}
+
+/// The example's migration on a device with so many OTA slots.
+struct Setting {
+    artifacts: [Artifact<'static>; 2],
+    map: McubootMap<'static>,
+    table: Vec<Partition>,
+    running: Region,
+    flash_len_bytes: u32,
+}
+
+impl Setting {
+    fn new(case: Case) -> Self {
+        let slots = match case {
+            Case::RelocationAmongMany | Case::Refused => 16,
+            _ => 2,
+        };
+        let flash_len_bytes = if slots > 2 { 64 * MIB } else { 4 * MIB };
+        let mut table = vec![
+            partition("nvs", PartitionType::Data, subtype::NVS, 0x9000, 0x4000),
+            partition("otadata", PartitionType::Data, subtype::OTADATA, 0xd000, 0x2000),
+            partition("phy_init", PartitionType::Data, subtype::PHY, 0xf000, 0x1000),
+            partition("factory", PartitionType::App, subtype::FACTORY, 0x1_0000, MIB),
+        ];
+        for index in 0..slots {
+            let start = 0x11_0000 + u32::from(index) * MIB;
+            let label = format!("ota_{index}");
+            table.push(partition(&label, PartitionType::App, subtype::OTA_0 + index, start, MIB));
+        }
+        let slot_bytes = match case {
+            Case::RelocationAmongMany => 8 * MIB,
+            Case::Refused => 17 * MIB,
+            _ => MIB,
+        };
+        let moves = matches!(case, Case::Relocation | Case::RelocationAmongMany | Case::Refused);
+        let running = if matches!(case, Case::StraightToPrimary) { 4 } else { 3 };
+        Self {
+            artifacts: artifacts(slot_bytes),
+            map: McubootMap {
+                primary: Region::clamped(FlashAddr(0x1_0000), slot_bytes),
+                secondary: Region::clamped(FlashAddr(0x1_0000 + slot_bytes), slot_bytes),
+                scratch: (!moves).then_some(Region::clamped(FlashAddr(0x21_0000), 0x4_0000)),
+                swap: if moves { SwapKind::Move } else { SwapKind::Scratch },
+                max_align_bytes: 8,
+                key_der: None,
+            },
+            running: table.get(running).map_or(Region::default(), |p| p.region),
+            table,
+            flash_len_bytes,
+        }
+    }
+
+    fn migration(&self) -> Migration<'_> {
+        Migration {
+            chip: CHIP,
+            flash_len_bytes: Some(self.flash_len_bytes),
+            mcuboot: Some(self.map),
+            artifacts: &self.artifacts,
+            staging: Staging::Auto,
+            allow: Allow::default(),
+        }
+    }
+
+    fn facts(&self) -> DeviceFacts<'_> {
+        DeviceFacts {
+            chip: CHIP,
+            flash_len_bytes: self.flash_len_bytes,
+            partitions: &self.table,
+            running: self.running,
+            running_len_bytes: 0xa_0000,
+            previous: previous_firmware(&self.table, self.running),
+            bootloader_flash_len_bytes: None,
+            bootloader_flash_mode: None,
+            secure_boot: false,
+            flash_encryption: false,
+            staging_memory_len_bytes: 0,
+        }
+    }
+}
+
+fn artifacts(slot_bytes: u32) -> [Artifact<'static>; 2] {
+    let app = Artifact {
+        name: "app",
+        role: Role::Application,
+        origin: Origin::Url("http://lab/app.bin"),
+        dest: None,
+        region_len_bytes: None,
+        len_bytes: Some(slot_bytes),
+        sha256: Some([1; 32]),
+        content: Some(Content::Mcuboot {
+            image_len_bytes: 149_944,
+            padded: true,
+            confirmed: true,
+            signed: false,
+        }),
+        confirm: false,
+    };
+    let bootloader = Artifact {
+        name: "bootloader",
+        role: Role::Bootloader,
+        origin: Origin::Url("http://lab/bootloader.bin"),
+        region_len_bytes: Some(0xf000),
+        len_bytes: Some(27_376),
+        content: Some(Content::EspImage {
+            chip_id: CHIP.image_chip_id(),
+            image_len_bytes: 27_376,
+            flash_len_bytes: Some(4 * MIB),
+        }),
+        ..app
+    };
+    [app, bootloader]
+}
+
+fn partition(label: &str, kind: PartitionType, subtype: u8, start: u32, len: u32) -> Partition {
+    let label: Label = FixedText::new(label).unwrap_or_default();
+    let region = Region::clamped(FlashAddr(start), len);
+    Partition { label, kind, subtype, region, flags: 0 }
+}
+
+fn planning(bencher: Bencher<'_, '_>, case: Case, is_planned: bool) {
+    let setting = Setting::new(case);
+    let (migration, facts) = (setting.migration(), setting.facts());
+    assert_eq!(plan(&migration, &facts).is_ok(), is_planned, "another case than meant");
+    bencher.bench_local(|| black_box(plan(black_box(&migration), black_box(&facts))).is_ok());
+}
+
+#[divan::bench]
+fn example(bencher: Bencher<'_, '_>) {
+    planning(bencher, Case::Example, true);
+}
+
+#[divan::bench]
+fn straight_to_primary(bencher: Bencher<'_, '_>) {
+    planning(bencher, Case::StraightToPrimary, true);
+}
+
+#[divan::bench]
+fn relocation(bencher: Bencher<'_, '_>) {
+    planning(bencher, Case::Relocation, true);
+}
+
+#[divan::bench]
+fn relocation_among_16_slots(bencher: Bencher<'_, '_>) {
+    planning(bencher, Case::RelocationAmongMany, true);
+}
+
+#[divan::bench]
+fn refused_after_16_slots(bencher: Bencher<'_, '_>) {
+    planning(bencher, Case::Refused, false);
+}
+
+/// Not part of planning: what the command line adds.
+#[divan::bench]
+fn cost_of_the_example(bencher: Bencher<'_, '_>) {
+    let setting = Setting::new(Case::Example);
+    let migration = setting.migration();
+    let Ok(plan) = plan(&migration, &setting.facts()) else { return };
+    bencher.bench_local(|| CostModel::new(black_box(&migration)).plan(black_box(&plan)));
+}

@@ -1,0 +1,312 @@
+//! What a plan costs: flash operations, and the time that they take on a chip.
+//!
+//! ```text
+//!   step --> runs of sectors to be written --+--> erases, chosen as the engine chooses them --> Cost
+//!                                            '--> pages
+//! ```
+//!
+//! It is an upper estimate of what a device does that nobody interrupts, made from the plan alone:
+//!
+//! - everything that is written over is taken to be full of old data. What is blank already, or holds
+//!   what it should, costs less. Flash costs more only where the first sectors of a block hold what they
+//!   should already and those behind them do not: what comes over the network is not known beforehand,
+//!   so nothing tells then that it pays to erase the block;
+//! - every page of an artifact counts as programmed, though blank ones are skipped. Of an MCUboot image
+//!   whose length is known, the padding does not count: no engine writes it;
+//! - reads, the network and what MCUboot does later are left out.
+
+mod erases;
+
+use core::iter::Sum;
+use core::ops::{Add, AddAssign};
+
+use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES};
+
+use self::erases::{Erases, clean, commit_erases, sectors};
+use crate::migration::{Artifact, Content, Migration};
+use crate::step::{App, ArtifactIndex, Merge, Place, Plan, Route, Step, Target};
+
+/// How long one flash operation takes, in microseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpTime {
+    /// Typically.
+    pub typ_us: u32,
+    /// At most.
+    pub max_us: u32,
+}
+
+/// Erase of a 4 KiB sector: W25Q32JV datasheet, "AC Electrical Characteristics", tSE.
+pub const ERASE_4K: OpTime = OpTime { typ_us: 45_000, max_us: 400_000 };
+/// Erase of a 32 KiB block: same table, tBE1.
+pub const ERASE_32K: OpTime = OpTime { typ_us: 120_000, max_us: 1_600_000 };
+/// Erase of a 64 KiB block: same table, tBE2.
+pub const ERASE_64K: OpTime = OpTime { typ_us: 150_000, max_us: 2_000_000 };
+/// Program of a page: same table, tPP.
+pub const PROGRAM_PAGE: OpTime = OpTime { typ_us: 400, max_us: 3_000 };
+
+/// Sectors of an artifact between two checkpoints (`journal.rs` of the engine).
+const CHECKPOINT_SECTORS: u32 = 2;
+
+/// Bytes at the end of an MCUboot image of which the engine learns only when it comes to them: its
+/// unprotected TLVs. A hash, a hash of the key and an RSA-3072 signature take 464.
+const LATE_TLV_BYTES: u32 = 1024;
+
+/// Flash operations.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Cost {
+    /// Erases of 4 KiB.
+    pub erase_4k: u32,
+    /// Erases of 32 KiB.
+    pub erase_32k: u32,
+    /// Erases of 64 KiB.
+    pub erase_64k: u32,
+    /// Pages programmed.
+    pub pages: u32,
+}
+
+impl Cost {
+    /// Nothing.
+    pub const NONE: Self = Self { erase_4k: 0, erase_32k: 0, erase_64k: 0, pages: 0 };
+
+    const fn pages(pages: u32) -> Self {
+        Self { pages, ..Self::NONE }
+    }
+
+    const fn sectors(erase_4k: u32) -> Self {
+        Self { erase_4k, ..Self::NONE }
+    }
+
+    /// Erases of any size.
+    #[must_use]
+    pub const fn erases(&self) -> u32 {
+        self.erase_4k + self.erase_32k + self.erase_64k
+    }
+
+    /// What the operations typically take, in microseconds.
+    #[must_use]
+    pub const fn typ_us(&self) -> u64 {
+        self.erase_4k as u64 * ERASE_4K.typ_us as u64
+            + self.erase_32k as u64 * ERASE_32K.typ_us as u64
+            + self.erase_64k as u64 * ERASE_64K.typ_us as u64
+            + self.pages as u64 * PROGRAM_PAGE.typ_us as u64
+    }
+
+    /// What the operations take at most, in microseconds.
+    #[must_use]
+    pub const fn max_us(&self) -> u64 {
+        self.erase_4k as u64 * ERASE_4K.max_us as u64
+            + self.erase_32k as u64 * ERASE_32K.max_us as u64
+            + self.erase_64k as u64 * ERASE_64K.max_us as u64
+            + self.pages as u64 * PROGRAM_PAGE.max_us as u64
+    }
+
+    /// Counts the erase of a unit of that size.
+    const fn erase(&mut self, len_bytes: u32) {
+        match len_bytes {
+            BLOCK_64K_BYTES => self.erase_64k += 1,
+            BLOCK_32K_BYTES => self.erase_32k += 1,
+            _ => self.erase_4k += 1,
+        }
+    }
+}
+
+impl Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            erase_4k: self.erase_4k + other.erase_4k,
+            erase_32k: self.erase_32k + other.erase_32k,
+            erase_64k: self.erase_64k + other.erase_64k,
+            pages: self.pages + other.pages,
+        }
+    }
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::NONE, Add::add)
+    }
+}
+
+/// Estimates what the plans of one migration cost.
+#[derive(Clone, Copy, Debug)]
+pub struct CostModel<'a> {
+    migration: &'a Migration<'a>,
+    unused_is_blank: bool,
+}
+
+impl<'a> CostModel<'a> {
+    /// A model of plans for `migration`, on a device whose unused sector before the bootloader is
+    /// blank ([`Step::Commit::unused`]), as it is unless somebody wrote there.
+    #[must_use]
+    pub const fn new(migration: &'a Migration<'a>) -> Self {
+        Self { migration, unused_is_blank: true }
+    }
+
+    /// As before, on a device where that sector holds something. The commit leaves it alone then, and
+    /// has to erase sector by sector beside it.
+    #[must_use]
+    pub const fn with_unused_written(self) -> Self {
+        Self { unused_is_blank: false, ..self }
+    }
+
+    /// The whole plan, journal included.
+    #[must_use]
+    pub fn plan(&self, plan: &Plan) -> Cost {
+        self.journal(plan) + plan.steps.iter().map(|step| self.step(step)).sum()
+    }
+
+    /// The commit window: every [`Step::Commit`]; `None` for a plan without one.
+    #[must_use]
+    pub fn commit_window(&self, plan: &Plan) -> Option<Cost> {
+        let mut commits = plan.steps.iter().filter(|s| matches!(s, Step::Commit { .. })).peekable();
+        commits.peek()?;
+        Some(commits.map(|step| self.step(step)).sum())
+    }
+
+    /// One step, without what the journal notes meanwhile.
+    #[must_use]
+    pub fn step(&self, step: &Step) -> Cost {
+        match step {
+            Step::Select { app: App::Ota { .. }, .. } => {
+                Cost { erase_4k: 1, pages: 1, ..Cost::NONE }
+            }
+            Step::Select { app: App::Factory, .. } => Cost::sectors(2),
+            Step::CopySelf { to, .. } => put_run(to, to.region, to.region.end()),
+            Step::Fetch { artifact, routes } => {
+                self.in_flash(*artifact, routes).map(|(place, parts)| parts.put(&place)).sum()
+            }
+            Step::Copy { artifact, from, to } => {
+                let region = to.region.prefix(from.len_bytes());
+                self.parts(self.artifact(*artifact), to, region).put(to)
+            }
+            Step::Clean { region, erasable, .. } => clean(*region, *erasable),
+            Step::CleanScratch { scratch, erasable } => {
+                clean(scratch.suffix(SECTOR_BYTES), *erasable)
+            }
+            Step::CleanHeader { slot, erasable } => clean(slot.prefix(SECTOR_BYTES), *erasable),
+            // The flag, then the magic that makes it count.
+            Step::Confirm { .. } => Cost::pages(2),
+            Step::Commit { to, merge, unused, .. } => {
+                let pages = to.region.len_bytes().div_ceil(PAGE_BYTES);
+                let erases = match merge {
+                    Merge::Exact => commit_erases(to, *unused, self.unused_is_blank),
+                    // A gap in any block forbids to erase it as a whole, and where the gaps are is
+                    // not known here.
+                    Merge::KeepUnderBlank => Cost::sectors(sectors(to.region)),
+                };
+                erases + Cost::pages(pages)
+            }
+            Step::Verify { .. } | Step::Reset | Step::ResetIntoCopy => Cost::NONE,
+        }
+    }
+
+    /// What the journal notes while the plan is carried out.
+    #[must_use]
+    pub fn journal(&self, plan: &Plan) -> Cost {
+        if plan.journal.is_none() {
+            return Cost::NONE;
+        }
+        // The attempt; the sector has room for all that follows, so it is erased once.
+        let mut pages = 1;
+        for step in &plan.steps {
+            let Step::Fetch { artifact, routes } = step else { continue };
+            let noted: u32 = self.in_flash(*artifact, routes).map(|(_, parts)| parts.noted()).sum();
+            pages += noted + 1;
+        }
+        Cost { erase_4k: 1, pages, ..Cost::NONE }
+    }
+
+    fn artifact(&self, index: ArtifactIndex) -> Option<&'a Artifact<'a>> {
+        self.migration.artifacts.get(usize::from(index.0))
+    }
+
+    /// The places in flash that an artifact is fetched to, and what is written there.
+    fn in_flash<'r>(
+        &self,
+        index: ArtifactIndex,
+        routes: &'r [Route],
+    ) -> impl Iterator<Item = (Place, Parts)> + use<'r, 'a> {
+        let (model, artifact) = (*self, self.artifact(index));
+        routes.iter().filter_map(move |route| {
+            let Target::Flash(place) = route.to else { return None };
+            let rest = artifact?.len_bytes.map(|len| len.saturating_sub(route.file_offset));
+            let region = rest.map_or(place.region, |rest| place.region.prefix(rest));
+            Some((place, model.parts(artifact, &place, region)))
+        })
+    }
+
+    /// Divides what fills `region` of a place into what is written and what is padding.
+    fn parts(&self, artifact: Option<&Artifact<'_>>, place: &Place, region: Region) -> Parts {
+        let tail = Region::clamped(region.end(), 0);
+        let whole = Parts { first: region, tail, all: region, is_image: false };
+        let content = artifact.and_then(|artifact| artifact.content);
+        let (Some(slot), Some(Content::Mcuboot { image_len_bytes, padded, .. })) =
+            (place.slot, content)
+        else {
+            return whole;
+        };
+        let Some(layout) = self.migration.mcuboot.and_then(|map| map.trailer(slot)) else {
+            return whole;
+        };
+        let first = region.prefix(image_len_bytes);
+        let padding = first.end().align_up(SECTOR_BYTES).unwrap_or(first.end());
+        let tail = region.from(padding.max(layout.trailer().start().align_down(SECTOR_BYTES)));
+        // What follows the image in a padded file can be made up, if there is a digest to prove it
+        // right: it is not fetched.
+        let made_up = padded && artifact.is_some_and(|a| a.sha256.is_some());
+        Parts { first, tail, all: if made_up { first } else { region }, is_image: true }
+    }
+}
+
+/// What of an artifact is written to one place.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    /// From the place's start: all of it, or up to the end of an MCUboot image.
+    first: Region,
+    /// The sectors with MCUboot's trailer that a padded image ends in; else empty.
+    tail: Region,
+    /// What is fetched, whether it is written or not.
+    all: Region,
+    /// Whether `first` is an MCUboot image.
+    is_image: bool,
+}
+
+impl Parts {
+    /// Checkpoints while this is fetched.
+    fn noted(&self) -> u32 {
+        sectors(self.all).div_ceil(CHECKPOINT_SECTORS)
+    }
+
+    fn put(&self, place: &Place) -> Cost {
+        let end = self.first.end();
+        let mut cost = put_run(place, self.first, end);
+        let last = end.align_down(SECTOR_BYTES);
+        if self.is_image && end.bytes_since(last) <= LATE_TLV_BYTES {
+            // The engine may have chosen its erases as if the image ended where the last sector begins.
+            // It clears that one by itself then.
+            let late = put_run(place, self.first, last);
+            cost += if late == cost { Cost::NONE } else { Cost::sectors(1) };
+        }
+        if !self.tail.is_empty() {
+            // Nothing but the fields, all in one page, is not blank there.
+            cost += Erases::new(place).run(self.tail, place.region.end()).cost + Cost::pages(1);
+        }
+        cost
+    }
+}
+
+/// A run of sectors brought to new contents. Behind `horizon` nothing is known to follow.
+fn put_run(place: &Place, run: Region, horizon: FlashAddr) -> Cost {
+    Erases::new(place).run(run, horizon).cost + Cost::pages(run.len_bytes().div_ceil(PAGE_BYTES))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! What a device boots if power goes during a step.
+//!
+//! ```text
+//!   select   copy-self  select copy  reset     |  fetch ... verify     commit     reset
+//!   migrator or  |      migrator     |  copy   |       migrator        nothing    new bootloader
+//!   previous     '--------- or copy -'         |
+//! ```
+
+use core::fmt;
+
+use esp_idf_format::partition::Label;
+use flash_region::Region;
+
+use crate::DeviceFacts;
+use crate::step::{Plan, Step, Strategy};
+
+/// What the device boots if power goes while a step is carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum WayBack {
+    /// The migrator, which goes on where it was.
+    Migrator {
+        /// Partition that it runs from.
+        label: Label,
+    },
+    /// The migrator; or the firmware before it, as long as the old bootloader has the migrator on
+    /// trial.
+    MigratorOrPrevious {
+        /// Partition that the migrator runs from.
+        label: Label,
+    },
+    /// The migrator or its copy, whichever otadata names by then. Either goes on.
+    MigratorOrCopy {
+        /// Partition that the migrator runs from.
+        label: Label,
+        /// Partition that the copy is in.
+        copy: Label,
+    },
+    /// The migrator's copy, which goes on.
+    Copy {
+        /// Partition that the copy is in.
+        label: Label,
+    },
+    /// Nothing: this is the commit window.
+    None,
+    /// The new bootloader, which has all that it needs.
+    NewBootloader {
+        /// What it finds.
+        strategy: Strategy,
+    },
+}
+
+impl WayBack {
+    /// The code, as `--json` prints it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Migrator { .. } => "migrator",
+            Self::MigratorOrPrevious { .. } => "migrator-or-previous",
+            Self::MigratorOrCopy { .. } => "migrator-or-copy",
+            Self::Copy { .. } => "copy",
+            Self::None => "none",
+            Self::NewBootloader { .. } => "new-bootloader",
+        }
+    }
+}
+
+impl fmt::Display for WayBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Migrator { label } => write!(f, "boots this migrator again, from {label}"),
+            Self::MigratorOrPrevious { label } => write!(
+                f,
+                "boots this migrator again, from {label}, or the firmware before it while that is on trial"
+            ),
+            Self::MigratorOrCopy { label, copy } => {
+                write!(f, "boots this migrator again, from {label} or as the copy in {copy}")
+            }
+            Self::Copy { label } => write!(f, "boots the migrator's copy, from {label}"),
+            Self::None => f.write_str("none: this is the commit window"),
+            Self::NewBootloader { strategy: Strategy::SecondaryAndSwap } => {
+                f.write_str("MCUboot goes on and swaps the application in")
+            }
+            Self::NewBootloader { strategy: Strategy::StraightToPrimary } => {
+                f.write_str("MCUboot goes on and starts the application")
+            }
+            Self::NewBootloader { strategy: Strategy::AsNamed | Strategy::Relocate } => {
+                f.write_str("the new bootloader goes on")
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// The way back during each of the steps, in their order, on the device of `facts`.
+    pub fn ways_back(&self, facts: &DeviceFacts<'_>) -> impl Iterator<Item = WayBack> {
+        let label = label_of(facts, facts.running);
+        let copied = self.steps.iter().enumerate().find_map(|(index, step)| match step {
+            Step::CopySelf { to, .. } => Some((index, label_of(facts, to.region))),
+            _ => None,
+        });
+        let is_commit = |step: &Step| matches!(step, Step::Commit { .. });
+        let commits =
+            self.steps.iter().position(is_commit).zip(self.steps.iter().rposition(is_commit));
+        let strategy = self.strategy;
+        self.steps.iter().enumerate().map(move |(index, step)| match (step, commits, copied) {
+            (_, Some((first, last)), _) if (first..=last).contains(&index) => WayBack::None,
+            (_, Some((_, last)), _) if index > last => WayBack::NewBootloader { strategy },
+            (Step::Select { .. }, _, Some((at, copy))) if index > at => {
+                WayBack::MigratorOrCopy { label, copy }
+            }
+            (Step::Select { .. }, ..) => WayBack::MigratorOrPrevious { label },
+            (Step::ResetIntoCopy, _, Some((_, label))) => WayBack::Copy { label },
+            _ => WayBack::Migrator { label },
+        })
+    }
+}
+
+/// The label of the app partition that starts as `region` does; empty where there is none.
+fn label_of(facts: &DeviceFacts<'_>, region: Region) -> Label {
+    let mut apps = facts.partitions.iter().filter(|p| p.is_app());
+    apps.find(|p| p.region.start() == region.start()).map(|p| p.label).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
