@@ -1,33 +1,37 @@
-//! A device's flash as it is, and what the plan does in each part of it.
+//! A device's flash before a migration, at its commit and after it.
 
-use std::fmt;
-
-use bootswap_plan::{DeviceFacts, Migration, Plan, Purpose, Step, Target};
-use esp_idf_format::partition::TABLE_ADDR;
-use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use bootswap_plan::{Migration, Plan, Purpose, Step, Target};
+use flash_region::Region;
 use serde::Serialize;
 
 use super::Stage;
+use super::contents::{Contents, cut};
 use super::report::RegionReport;
 
-/// The whole flash, in ascending order.
+/// The whole flash, in ascending order and without gap.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(transparent)]
 pub struct FlashMap {
-    /// Its parts; without gap unless partitions overlap.
+    /// Its parts.
     pub rows: Vec<MapRow>,
 }
 
-/// A part of the flash.
+/// A part of the flash that is one thing at each of the three moments.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct MapRow {
     /// Where it is.
     #[serde(flatten)]
     pub region: RegionReport,
-    /// What it is today: the label of a partition, or what else is there.
+    /// What it belongs to today: the label of a partition, or what else is there.
     pub today: String,
-    /// What the plan has in it, in the order of addresses.
+    /// What plan and target system use it for.
     pub then: Vec<String>,
+    /// What is there before the migration.
+    pub before: String,
+    /// What is there right before the commit.
+    pub at_commit: String,
+    /// What is there when the target application starts.
+    pub after: String,
 }
 
 impl FlashMap {
@@ -35,73 +39,42 @@ impl FlashMap {
     #[must_use]
     pub fn new(migration: &Migration<'_>, stages: &[Stage<'_>]) -> Self {
         let Some(Stage { facts, .. }) = stages.first() else { return Self { rows: Vec::new() } };
+        let before = Contents::before(facts);
+        let at_commit = before.clone().at_commit(migration, stages);
+        let after = at_commit.clone().after(migration, stages);
         let mut uses = targets(migration);
         uses.push((facts.running_image(), "the migrator runs".to_owned()));
         for stage in stages {
             uses.extend(uses_of(migration, &stage.plan));
         }
         uses.sort_by_key(|(region, _)| (region.start(), region.end()));
-        let rows = parts(facts).into_iter().map(|(region, today)| {
-            let inside = uses.iter().filter_map(|(used, what)| {
-                let part = used.intersection(region)?;
-                // The address is worth saying where it is not that of the part itself.
-                Some(if part == region { what.clone() } else { format!("{what} in {part}") })
-            });
-            MapRow { region: region.into(), today, then: inside.collect() }
-        });
-        Self { rows: rows.collect() }
-    }
-}
 
-impl fmt::Display for FlashMap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.rows.iter().map(|row| row.today.chars().count()).max().unwrap_or(0);
-        for row in &self.rows {
-            let MapRow { region, today, then } = row;
-            let end = region.offset.saturating_add(region.size);
-            write!(f, "  {:>#10x}  {end:>#10x}  ", region.offset)?;
-            match then.split_first() {
-                None => writeln!(f, "{today}")?,
-                Some((first, more)) => {
-                    writeln!(f, "{today:<width$}  {first}")?;
-                    for what in more {
-                        writeln!(f, "{:26}{:width$}  {what}", "", "")?;
-                    }
-                }
+        let mut rows: Vec<MapRow> = Vec::new();
+        for region in cut(facts.flash(), after.bounds()) {
+            let at = region.start();
+            let inside = uses.iter().filter(|(used, _)| used.overlaps(region));
+            let row = MapRow {
+                region: region.into(),
+                today: before.part(at).to_owned(),
+                then: inside.map(|(_, what)| what.clone()).collect(),
+                before: before.tell(at),
+                at_commit: at_commit.tell(at),
+                after: after.tell(at),
+            };
+            match rows.last_mut().filter(|last| last.is_like(&row)) {
+                Some(last) => last.region.size += row.region.size,
+                None => rows.push(row),
             }
         }
-        Ok(())
+        Self { rows }
     }
 }
 
-/// The flash by partition, with what lies before, between and behind.
-fn parts(facts: &DeviceFacts<'_>) -> Vec<(Region, String)> {
-    let mut known = vec![
-        (
-            Region::clamped(facts.chip.bootloader_addr(), bootloader_len_bytes(facts)),
-            "bootloader".to_owned(),
-        ),
-        (Region::clamped(TABLE_ADDR, SECTOR_BYTES), "partition table".to_owned()),
-    ];
-    known.extend(facts.partitions.iter().map(|p| (p.region, p.label.to_string())));
-    known.sort_by_key(|(region, _)| (region.start(), region.end()));
-    let mut parts = Vec::new();
-    let mut at = FlashAddr::ZERO;
-    let end = (facts.flash().end(), None);
-    for (start, part) in known.into_iter().map(|part| (part.0.start(), Some(part))).chain([end]) {
-        if let Some(gap) = Region::new(at, start).filter(|gap| !gap.is_empty()) {
-            parts.push((gap, "unclaimed".to_owned()));
-        }
-        if let Some(part) = part {
-            at = at.max(part.0.end());
-            parts.push(part);
-        }
+impl MapRow {
+    /// Whether it differs in its place only.
+    fn is_like(&self, next: &Self) -> bool {
+        *self == Self { region: self.region, ..next.clone() }
     }
-    parts
-}
-
-fn bootloader_len_bytes(facts: &DeviceFacts<'_>) -> u32 {
-    facts.chip.bootloader_region().len_bytes()
 }
 
 /// What the target system has each region for.

@@ -2,8 +2,13 @@
 //!
 //! The steps are those of the planner that runs on the device; here they are only told.
 
+mod contents;
+mod cost;
 mod flash_map;
 mod report;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use std::fs;
 use std::path::Path;
@@ -15,6 +20,7 @@ use crate::facts::{self, Found};
 use crate::migration::{self, OwnedMigration};
 use crate::{Failure, Verdict, output};
 
+pub use cost::{CostReport, WayBackReport, WindowReport};
 pub use flash_map::{FlashMap, MapRow};
 pub use report::{DeviceReport, PlanReport, ReasonReport, RegionReport, StageReport, StepReport};
 
@@ -29,17 +35,18 @@ pub fn command(args: &PlanArgs) -> Result<Verdict, Failure> {
     if args.running.is_some() {
         migration.running.clone_from(&args.running);
     }
-    let found = match &args.flash {
-        Some(path) => {
-            let dump = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
-            refuse_migrated(&migration, &dump, path)?;
-            facts::found_in_flash(migration.chip, &dump, migration.running.as_deref(), path)?
+    let read = |path: &Path| fs::read(path).map_err(|error| Failure::file("read", path, &error));
+    let dump = args.flash.as_deref().map(read).transpose()?;
+    let found = match args.flash.as_deref().zip(dump.as_deref()) {
+        Some((path, dump)) => {
+            refuse_migrated(&migration, dump, path)?;
+            facts::found_in_flash(migration.chip, dump, migration.running.as_deref(), path)?
         }
         None => facts::assumed(&migration).map_err(|error| {
             Failure::input(format_args!("{}: {error}", args.migration.display()), error.help())
         })?,
     };
-    let report = report(&migration, &found, args.flash.is_some());
+    let report = report(&migration, &found, dump.as_deref());
     if args.json {
         output::json(&report)?;
     } else {
@@ -75,12 +82,12 @@ pub struct Stage<'a> {
     pub plan: Plan,
 }
 
-/// Plans the migration of the device that was found.
+/// Plans the migration of the device that was found; `dump` is its flash, where it is at hand.
 #[must_use]
-pub fn report(migration: &OwnedMigration, found: &Found, from_dump: bool) -> PlanReport {
-    let device = DeviceReport::new(found, from_dump);
+pub fn report(migration: &OwnedMigration, found: &Found, dump: Option<&[u8]>) -> PlanReport {
+    let device = DeviceReport::new(found, dump.is_some());
     migration.with(|migration| match stages(migration, found.facts.lend()) {
-        Ok(stages) => PlanReport::planned(device, migration, &stages),
+        Ok(stages) => PlanReport::planned(device, migration, &stages, dump),
         Err(reasons) => PlanReport::refused(device, &reasons),
     })
 }

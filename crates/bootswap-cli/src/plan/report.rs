@@ -1,19 +1,19 @@
-//! A plan, or the reasons against one, for people and for scripts.
+//! A plan, or the reasons against one, for scripts; `text.rs` tells it to people.
 
-use std::fmt;
-
-use bootswap_plan::{Migration, Plan, Reason, Reasons, Step, Target};
-use esp_idf_format::image::FlashSize;
+use bootswap_plan::{
+    Cost, CostModel, Migration, Plan, Reason, Reasons, Step, Target, WayBack, objections, preferred,
+};
 use esp_idf_format::partition::Partition;
 use flash_region::Region;
 use serde::Serialize;
 
-use super::{FlashMap, Stage};
+use super::cost::looked_at;
+use super::{CostReport, FlashMap, Stage, WayBackReport, WindowReport};
 use crate::Verdict;
 use crate::facts::Found;
 
 /// What `--json` prints. Keys are never renamed; `null` where something does not apply.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct PlanReport {
     /// `planned` or `refused`.
     pub outcome: &'static str,
@@ -21,12 +21,18 @@ pub struct PlanReport {
     pub reasons: Vec<ReasonReport>,
     /// The device that it is planned for.
     pub device: DeviceReport,
+    /// How the device is migrated: the strategy of the first stage.
+    pub strategy: Option<&'static str>,
     /// The stages: one, or two where the migrator moves to another partition first.
     pub stages: Vec<StageReport>,
     /// What is done, in this order, over all stages.
     pub steps: Vec<StepReport>,
+    /// What all of it costs, checkpoints included.
+    pub cost: Option<CostReport>,
     /// From the first to the last byte that the commit may erase.
     pub commit: Option<RegionReport>,
+    /// The time in which losing power leaves a device that does not boot.
+    pub commit_window: Option<WindowReport>,
     /// The sector for checkpoints.
     pub journal: Option<RegionReport>,
     /// What lies where, and what will.
@@ -73,7 +79,7 @@ pub struct DeviceReport {
 }
 
 /// What is done without a reset of the migrator in between.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct StageReport {
     /// `as-named`, `secondary-and-swap`, `straight-to-primary` or `relocate`.
     pub strategy: &'static str,
@@ -83,13 +89,19 @@ pub struct StageReport {
     pub running: String,
     /// How many of the steps it has.
     pub steps: usize,
+    /// The strategy that is tried first, because it keeps most of what is there.
+    pub preferred: &'static str,
+    /// Everything that speaks against that one.
+    pub objections: Vec<ReasonReport>,
+    /// What noting checkpoints costs.
+    pub checkpoints: CostReport,
 }
 
 /// A step of the plan.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct StepReport {
-    /// `select`, `copy-self`, `reset-into-copy`, `fetch`, `copy`, `clean`, `clean-scratch`, `confirm`,
-    /// `verify`, `commit` or `reset`.
+    /// `select`, `copy-self`, `reset-into-copy`, `fetch`, `copy`, `clean`, `clean-scratch`,
+    /// `clean-header`, `confirm`, `verify`, `commit` or `reset`.
     pub action: &'static str,
     /// Name of the artifact that it is about.
     pub artifact: Option<String>,
@@ -99,6 +111,10 @@ pub struct StepReport {
     pub to: Vec<RegionReport>,
     /// The step in words.
     pub text: String,
+    /// What it costs.
+    pub cost: CostReport,
+    /// What the device boots if power goes during it.
+    pub way_back: WayBackReport,
 }
 
 impl From<Region> for RegionReport {
@@ -114,13 +130,16 @@ fn label_of(partitions: &[Partition], region: Region) -> Option<String> {
 }
 
 impl StageReport {
-    fn new(stage: &Stage<'_>) -> Self {
+    fn new(migration: &Migration<'_>, stage: &Stage<'_>) -> Self {
         let Stage { facts, plan } = stage;
         Self {
             strategy: plan.strategy.name(),
             text: plan.strategy.to_string(),
             running: label_of(facts.partitions, facts.running).unwrap_or_default(),
             steps: plan.steps.len(),
+            preferred: preferred(migration).name(),
+            objections: objections(migration, facts).iter().map(ReasonReport::from).collect(),
+            checkpoints: CostModel::new(migration).journal(plan).into(),
         }
     }
 }
@@ -144,7 +163,7 @@ impl DeviceReport {
 }
 
 impl StepReport {
-    fn new(step: &Step, migration: &Migration<'_>) -> Self {
+    fn new(migration: &Migration<'_>, step: &Step, cost: Cost, way: &WayBack) -> Self {
         let artifact =
             step.artifact().and_then(|index| migration.artifacts.get(usize::from(index.0)));
         let name = artifact.map(|artifact| artifact.name);
@@ -178,7 +197,8 @@ impl StepReport {
             Step::Reset => ("reset", Vec::new(), Vec::new()),
         };
         let text = step.describe(name.unwrap_or_default()).to_string();
-        Self { action, artifact: name.map(str::to_owned), from, to, text }
+        let artifact = name.map(str::to_owned);
+        Self { action, artifact, from, to, text, cost: cost.into(), way_back: way.into() }
     }
 }
 
@@ -189,20 +209,33 @@ impl From<&Reason> for ReasonReport {
 }
 
 impl PlanReport {
+    /// What is done; `dump` is the device's flash, where it is at hand.
     pub(super) fn planned(
         device: DeviceReport,
         migration: &Migration<'_>,
         stages: &[Stage<'_>],
+        dump: Option<&[u8]>,
     ) -> Self {
-        let steps = stages.iter().flat_map(|stage| &stage.plan.steps);
+        let model = CostModel::new(migration);
+        let (mut steps, mut cost) = (Vec::new(), Cost::NONE);
+        for Stage { facts, plan } in stages {
+            let model = looked_at(model, plan, dump);
+            for (step, way) in plan.steps.iter().zip(plan.ways_back(facts)) {
+                steps.push(StepReport::new(migration, step, model.step(step), &way));
+            }
+            cost += model.plan(plan);
+        }
         let last = stages.last().map(|stage| &stage.plan);
         Self {
             outcome: "planned",
             reasons: Vec::new(),
             device,
-            stages: stages.iter().map(StageReport::new).collect(),
-            steps: steps.map(|step| StepReport::new(step, migration)).collect(),
+            strategy: stages.first().map(|stage| stage.plan.strategy.name()),
+            stages: stages.iter().map(|stage| StageReport::new(migration, stage)).collect(),
+            steps,
+            cost: Some(cost.into()),
             commit: last.and_then(Plan::commit_region).map(RegionReport::from),
+            commit_window: last.and_then(|plan| WindowReport::new(&model, plan, dump)),
             journal: last.and_then(|plan| plan.journal).map(RegionReport::from),
             flash_map: Some(FlashMap::new(migration, stages)),
         }
@@ -213,9 +246,12 @@ impl PlanReport {
             outcome: "refused",
             reasons: reasons.iter().map(ReasonReport::from).collect(),
             device,
+            strategy: None,
             stages: Vec::new(),
             steps: Vec::new(),
+            cost: None,
             commit: None,
+            commit_window: None,
             journal: None,
             flash_map: None,
         }
@@ -225,58 +261,5 @@ impl PlanReport {
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         if self.reasons.is_empty() { Verdict::Safe } else { Verdict::Unsafe }
-    }
-}
-
-impl fmt::Display for DeviceReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { chip, running, running_image_size, .. } = self;
-        match FlashSize::from_bytes(self.flash_size) {
-            Some(size) => writeln!(
-                f,
-                "device   {chip} with {size} of flash, as the {} says",
-                self.known_from
-            )?,
-            None => writeln!(f, "device   {chip} with {:#x} bytes of flash", self.flash_size)?,
-        }
-        write!(f, "running  {running}, with an image of {running_image_size:#x} bytes")?;
-        writeln!(
-            f,
-            "{}",
-            if self.running_image_assumed { ", which is an assumption" } else { "" }
-        )?;
-        if let Some(previous) = &self.previous {
-            writeln!(f, "before   {previous}")?;
-        }
-        writeln!(
-            f,
-            "eFuses   secure boot and flash encryption are taken to be off; the device looks for itself"
-        )
-    }
-}
-
-impl fmt::Display for PlanReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.device)?;
-        if !self.reasons.is_empty() {
-            writeln!(f, "refused:")?;
-            for reason in &self.reasons {
-                writeln!(f, "  {}: {}", reason.code, reason.message)?;
-            }
-            return Ok(());
-        }
-        let mut steps = (1..).zip(&self.steps);
-        for StageReport { text, running, steps: count, .. } in &self.stages {
-            writeln!(f, "from {running}: {text}")?;
-            for (number, step) in steps.by_ref().take(*count) {
-                writeln!(f, "{number:>3}  {}", step.text)?;
-            }
-        }
-        match &self.flash_map {
-            Some(map) => {
-                write!(f, "\nflash map: from, to, what is there today, what comes there\n{map}")
-            }
-            None => Ok(()),
-        }
     }
 }

@@ -17,7 +17,11 @@ fn the_example_is_planned() {
         "  1  fetch app to 0x110000..0x210000 (destination)",
         "commit bootloader to 0x0..",
         "reset",
-        "0x110000    0x210000  ota_0            secondary slot",
+        "from factory: application to the secondary slot, MCUboot swaps it in",
+        "in 8       none: this is the commit window",
+        "in 9       MCUboot goes on and swaps the application in",
+        "Costs are an upper estimate",
+        "0x009000  0x00d000  nvs                       \"                         \"",
     ] {
         assert!(ended.stdout.contains(part), "{part}\n{}", ended.stdout);
     }
@@ -41,10 +45,42 @@ fn a_plan_as_json_has_stable_keys() {
         (&"bootloader".into(), &0.into())
     );
     assert_eq!(json["commit"]["offset"], 0);
+    assert_eq!(json["strategy"], "secondary-and-swap");
+    assert_eq!(json["stages"][0]["preferred"], "secondary-and-swap");
+    assert_eq!(json["stages"][0]["objections"], serde_json::json!([]));
+    // What each step costs adds up, and the commit's is the window.
+    let counted = |key: &str| {
+        let steps: u64 = steps.iter().map(|step| step["cost"][key].as_u64().unwrap()).sum();
+        steps + json["stages"][0]["checkpoints"][key].as_u64().unwrap()
+    };
+    for key in ["erase_4k", "erase_32k", "erase_64k", "pages_programmed"] {
+        assert_eq!(json["cost"][key].as_u64(), Some(counted(key)), "{key}");
+    }
+    let window = &json["commit_window"];
+    for key in ["typ_ms", "max_ms"] {
+        assert!(json["cost"][key].as_f64() > window[key].as_f64());
+        assert_eq!(window[key], commit["cost"][key]);
+    }
+    assert_eq!(
+        (&window["erase_ops"], &window["pages"]),
+        (&1.into(), &commit["cost"]["pages_programmed"])
+    );
+    assert_eq!(window["assumed_blank"], serde_json::Value::Null);
+    // The way back at each step.
+    let codes: Vec<&str> =
+        steps.iter().map(|step| step["way_back"]["code"].as_str().unwrap()).collect();
+    assert!(codes[..codes.len() - 2].iter().all(|code| *code == "migrator"), "{codes:?}");
+    assert_eq!(codes[codes.len() - 2..], ["none", "new-bootloader"]);
+    let back = steps[0]["way_back"]["message"].as_str().unwrap();
+    assert_eq!(back, "boots this migrator again, from factory");
     // The map covers the flash without gap.
     let map = json["flash_map"].as_array().unwrap();
     let mut at = 0;
     for row in map {
+        for key in ["today", "before", "at_commit", "after"] {
+            assert!(row[key].is_string(), "{key}: {row}");
+        }
+        assert!(row["then"].is_array(), "{row}");
         assert_eq!(row["offset"], at, "{row}");
         at += row["size"].as_u64().unwrap();
     }
@@ -102,7 +138,9 @@ fn a_refusal_is_an_answer_with_status_1() {
     assert_eq!(codes, ["wrong-image-chip", "flash-too-small"]);
     assert!(reasons[0]["message"].as_str().unwrap().contains("build it for esp32s3"));
     assert_eq!((&json["steps"], &json["stages"]), (&serde_json::json!([]), &serde_json::json!([])));
-    assert_eq!(json["flash_map"], serde_json::Value::Null);
+    for key in ["flash_map", "strategy", "cost", "commit", "commit_window", "journal"] {
+        assert_eq!(json[key], serde_json::Value::Null, "{key}");
+    }
 }
 
 /// With swap using move the target has to go straight to the primary slot. A migrator that runs there
@@ -120,6 +158,10 @@ fn a_move_is_planned_to_its_end() {
         (&"relocate".into(), &"factory".into())
     );
     assert_eq!(stages[1]["strategy"], "straight-to-primary");
+    assert_eq!(json["strategy"], "relocate");
+    assert_eq!(stages[0]["preferred"], "straight-to-primary");
+    assert_eq!(stages[0]["objections"][0]["code"], "over-running-code");
+    assert_eq!(stages[1]["objections"], serde_json::json!([]));
     let steps = json["steps"].as_array().unwrap();
     let count: u64 = stages.iter().map(|stage| stage["steps"].as_u64().unwrap()).sum();
     assert_eq!(count, steps.len() as u64);
@@ -137,7 +179,13 @@ fn a_move_is_planned_to_its_end() {
         text.contains("from factory: the migrator moves first") && text.contains(&second),
         "{text}"
     );
-    assert!(text.contains("the migrator's copy"), "{text}");
+    for part in [
+        "relocate instead of straight-to-primary, because\n    over-running-code: ",
+        "in 2       boots this migrator again, from factory or as the copy in ota_0",
+        "ota_0: migrator's copy",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
 }
 
 #[test]
