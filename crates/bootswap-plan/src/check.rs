@@ -113,7 +113,10 @@ impl Checks<'_> {
         }
         // The trailer of the slot that the application fills comes with it.
         let image = self.facts.running.prefix(self.facts.running_len_bytes);
-        let filled = self.app_slot.of(&map);
+        let app = self.migration.artifacts.iter().find(|a| a.role == Role::Application);
+        let dest =
+            app.and_then(|a| layout::destination(self.migration, self.facts, a, self.app_slot));
+        let filled = dest.and_then(|dest| dest.slot).unwrap_or(self.app_slot.of(&map));
         for slot in [map.primary, map.secondary].into_iter().filter(|slot| *slot != filled) {
             if let Some(trailer) = trailer(&map, slot)
                 && trailer.overlaps(image)

@@ -519,6 +519,12 @@ fn every_refusal_has_its_code() {
             c.running_len_bytes = 0xf_e7d1;
             c.table.truncate(5);
         }),
+        ("trailer-under-running-code", |c| {
+            // Naming the secondary slot as the place makes no difference to the primary's trailer.
+            c.running_len_bytes = 0xf_f000;
+            c.artifacts[0].dest = Some(region(0x11_0000, MIB));
+            c.table.truncate(5);
+        }),
         ("not-confirmed", |c| {
             c.artifacts[0].content = Some(Content::Mcuboot {
                 image_len_bytes: APP_IMAGE_BYTES,
