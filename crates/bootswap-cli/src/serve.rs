@@ -35,8 +35,8 @@ pub fn command(args: &ServeArgs) -> Result<Verdict, Failure> {
     .map_err(|error| {
         Failure::input(error, "name a directory, and an address with a port that is free")
     })?;
-    output::text(&listing(&args.dir, reachable(server.addr())))?;
     eprintln!("serving {} on {}, end with Ctrl-C", args.dir.display(), server.addr());
+    output::text(&listing(&args.dir, reachable(server.addr())))?;
     loop {
         thread::park();
     }
