@@ -1,6 +1,7 @@
 //! The command line: what is typed, checked as far as that can be done without looking at a file.
 
 mod image;
+mod sweep;
 mod values;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use esp_idf_format::Chip;
 pub use image::{
     ConfirmArgs, ImageCommand, InfoArgs, SecurityCounter, SignArgs, TrailerArgs, VerifyArgs,
 };
+pub use sweep::SweepArgs;
 use values::fault;
 
 const EXIT_STATUS: &str = "\
@@ -84,6 +86,7 @@ pub struct PlanArgs {
 
 /// Arguments of `bootswap simulate`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = sweep::HELP)]
 pub struct SimulateArgs {
     /// What is to be done to the device
     #[arg(value_name = "MIGRATION.toml")]
@@ -108,6 +111,9 @@ pub struct SimulateArgs {
     /// `bootswap serve --help`
     #[arg(long = "fault", value_name = "SPEC", value_parser = fault)]
     pub faults: Vec<Fault>,
+    /// What else is tried, after the run without interruption
+    #[command(flatten)]
+    pub sweep: SweepArgs,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,

@@ -1,16 +1,60 @@
 //! The lab's server: the migration's artifacts at their paths, on loopback.
 
 use std::io;
+use std::net::SocketAddr;
 
 use bootswap_serve::{Content, Fault, Log, Server, ServerConfig};
 
 use crate::migration::OwnedMigration;
 
-/// A server with a migration's artifacts, and the migration with its addresses changed to it.
+/// The artifacts that have an address and are at hand, for any number of servers.
+#[derive(Clone, Debug)]
+pub struct Shelf {
+    content: Content,
+}
+
+impl Shelf {
+    /// The artifacts of a migration.
+    #[must_use]
+    pub fn of(migration: &OwnedMigration) -> Self {
+        let served = migration.artifacts.iter().filter_map(|artifact| {
+            let path = path_of(artifact.url.as_deref()?).to_owned();
+            Some((path, artifact.bytes.clone()?))
+        });
+        Self { content: Content::memory(served.collect::<Vec<_>>()) }
+    }
+
+    /// Serves them on a free port of the loopback interface.
+    ///
+    /// # Errors
+    ///
+    /// Where no port can be listened on.
+    pub fn serve(&self, faults: Vec<Fault>, log: Option<Log>) -> io::Result<Server> {
+        let content = self.content.clone();
+        Server::start(ServerConfig { faults, log, ..ServerConfig::on_loopback(content) })
+    }
+}
+
+/// The migration with addresses that the lab's server answers for: the same, without TLS.
+///
+/// Whatever host they name, a simulated device in the lab is connected to that server; so what the device
+/// remembers of an address is the same from one server to the next.
+#[must_use]
+pub fn over_http(migration: &OwnedMigration) -> OwnedMigration {
+    let mut migration = migration.clone();
+    for url in migration.artifacts.iter_mut().filter_map(|artifact| artifact.url.as_mut()) {
+        if let Some(rest) = url.strip_prefix("https:") {
+            *url = format!("http:{rest}");
+        }
+    }
+    migration
+}
+
+/// A server with a migration's artifacts, and the migration as a device in its network sees it.
 #[derive(Debug)]
 pub struct Lab {
-    /// Serves until it is dropped.
-    _server: Option<Server>,
+    /// Serves until it is dropped; `None` for the servers that the migration names.
+    server: Option<Server>,
     /// The migration as the device is to see it.
     pub migration: OwnedMigration,
 }
@@ -26,31 +70,25 @@ impl Lab {
         faults: Vec<Fault>,
         log: Option<Log>,
     ) -> io::Result<Self> {
-        let mut migration = migration.clone();
-        let served = migration.artifacts.iter().filter_map(|artifact| {
-            let path = path_of(artifact.url.as_deref()?).to_owned();
-            Some((path, artifact.bytes.clone()?))
-        });
-        let content = Content::memory(served.collect::<Vec<_>>());
-        let server =
-            Server::start(ServerConfig { faults, log, ..ServerConfig::on_loopback(content) })?;
-        for artifact in &mut migration.artifacts {
-            if let (Some(url), true) = (&artifact.url, artifact.bytes.is_some()) {
-                artifact.url = Some(format!("{}{}", server.url(), path_of(url)));
-            }
-        }
-        Ok(Self { _server: Some(server), migration })
+        let server = Some(Shelf::of(migration).serve(faults, log)?);
+        Ok(Self { server, migration: over_http(migration) })
     }
 
-    /// Leaves the migration's addresses as they are.
+    /// Leaves the migration's addresses, and who answers for them, as they are.
     #[must_use]
     pub fn online(migration: &OwnedMigration) -> Self {
-        Self { _server: None, migration: migration.clone() }
+        Self { server: None, migration: migration.clone() }
+    }
+
+    /// Where the server is to which every connection goes; `None` where they go to whom they name.
+    #[must_use]
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.server.as_ref().map(Server::addr)
     }
 }
 
 /// The path of an address, from its slash on.
-fn path_of(url: &str) -> &str {
+pub fn path_of(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     match url[host..].find('/') {
         Some(slash) => &url[host + slash..],

@@ -1,19 +1,29 @@
 //! One simulated life: power on, migrator, reset, target.
+//!
+//! [`run`] lives through a migration and keeps account of it: every flash operation with its bytes, what
+//! came over the network before it, snapshots. [`live`] only lives, and is what a sweep does by the
+//! thousand.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use bootswap_plan::{Plan, Reasons, Role};
-use device_sim::{BootEnd, Device, Line};
+use bootswap_plan::{Migration, Plan, Reasons, Role};
+use device_sim::{Board, BootEnd, Device, Line};
 use flash_region::{FlashAddr, Region};
-use nor_sim::{Clock, Counted, Counts, DatasheetTiming, NorMemory, Op, Recorded, Timed};
+use nor_sim::{
+    Clock, Counted, Counts, DatasheetTiming, Faulty, NorMemory, NorModel, Op, Recorded, Recording,
+    StuckBits, Timed,
+};
 
 use super::lab::Lab;
-use super::migrator::SimulatedMigrator;
+use super::metered::Metered;
+use super::migrator::{Firmware, SimulatedMigrator, Verdict, unchanged};
 use super::scene::Scene;
 use super::story::Story;
 use crate::args::Until;
+use crate::migration::OwnedMigration;
 
 /// Boots after which a device counts as caught in a loop.
 const MAX_BOOTS: u32 = 32;
@@ -21,10 +31,22 @@ const MAX_BOOTS: u32 = 32;
 /// The part of flash that the ROM boots from, up to and with the partition table: whoever writes
 /// here has opened the commit window. The first address is that of the chips with the lowest
 /// bootloader, the last one the end of the partition table's sector.
-const BOOT_AREA: Region = Region::clamped(FlashAddr::ZERO, 0x9000);
+pub const BOOT_AREA: Region = Region::clamped(FlashAddr::ZERO, 0x9000);
 
-/// The flash of a simulated device: the chip at the bottom, what is known of it on top.
-type Flash = Timed<Counted<Recorded<NorMemory>>>;
+/// The flash of a device that is being watched: the chip at the bottom, what is known of it on top.
+type Watched<'a> = Timed<Counted<Metered<'a, Recorded<Chip>>>>;
+
+/// The flash chip: its bytes, and bits that do not change any more.
+pub type Chip = Faulty<NorMemory>;
+
+/// A chip that holds `memory`.
+pub fn chip(memory: NorMemory, stuck: Option<StuckBits>) -> Chip {
+    let chip = Faulty::new(memory);
+    match stuck {
+        Some(bits) => chip.with_stuck_bits(bits),
+        None => chip,
+    }
+}
 
 /// What a life is to be like.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +65,27 @@ impl Settings {
     pub const fn new(until: Until) -> Self {
         Self { until, staging_memory_len_bytes: 0, network_timeout: Duration::from_secs(2) }
     }
+}
+
+/// What a device is besides its flash, and the network around it.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The board.
+    pub board: &'a Board,
+    /// The migration with its files, to know them again.
+    pub files: &'a OwnedMigration,
+    /// The migration as the migrator has it.
+    pub migration: &'a Migration<'a>,
+    /// What the life is to be like.
+    pub settings: Settings,
+    /// Which migrator it is.
+    pub firmware: &'a Firmware<'a>,
+    /// The lab's server; `None` for the servers that the migration names.
+    pub server: Option<SocketAddr>,
+    /// Bits of the flash that never change.
+    pub stuck: Option<StuckBits>,
+    /// Who is told.
+    pub story: &'a RefCell<Story>,
 }
 
 /// How a life ended, in the words of the report.
@@ -72,6 +115,8 @@ pub enum Ending {
 pub struct Run {
     /// How it ended.
     pub ending: Ending,
+    /// Boots, from power on to the end.
+    pub boots: u32,
     /// Why the planner refused, if it did.
     pub reasons: Reasons,
     /// The plan that was carried out, if there was one.
@@ -90,8 +135,10 @@ pub struct Run {
     pub window: Counts,
     /// Every operation until that reset.
     pub ops: Vec<Op>,
-    /// Boots, from power on to the end.
-    pub boots: u32,
+    /// Every operation until the end, with its bytes.
+    pub recording: Recording,
+    /// Body bytes that the device had received before each of them.
+    pub received_before: Vec<u64>,
     /// HTTP requests that the device sent.
     pub requests: u32,
     /// Body bytes that the device received.
@@ -100,61 +147,53 @@ pub struct Run {
 
 /// Lives through a migration.
 pub fn run(scene: &Scene, lab: &Lab, settings: Settings, story: &RefCell<Story>) -> Run {
-    let clock = Clock::new();
-    let timing = DatasheetTiming::W25Q32JV;
-    let flash = Recorded::new(scene.flash.clone());
-    let flash: Flash = Timed::sharing(Counted::new(flash), timing, clock.clone());
-    let mut device = Device::new(scene.board.clone(), flash).with_clock(clock.clone());
-    let mut software = SimulatedMigrator {
-        migration: &lab.migration,
-        clock,
-        story,
-        verdict: super::migrator::Verdict::default(),
-        staging_memory_len_bytes: settings.staging_memory_len_bytes,
-        network_timeout: settings.network_timeout,
-    };
-    let mut console = |line: Line| {
-        let us = line.at.busy_us.typ + line.at.read_us;
-        story.borrow_mut().line(&format!("  ({}) {}", us / 1000, line.event));
-    };
+    lab.migration.with(|migration| {
+        let world = World {
+            board: &scene.board,
+            files: &lab.migration,
+            migration,
+            settings,
+            firmware: &unchanged,
+            server: lab.addr(),
+            stuck: None,
+            story,
+        };
+        run_from(&world, scene.flash.clone())
+    })
+}
 
-    let mut reset: Option<(usize, NorMemory, Counts)> = None;
-    let (mut end, mut boots) = (None, 0);
-    while boots < MAX_BOOTS {
-        boots += 1;
-        let boot = device.boot(&mut software, &mut console);
-        if software.verdict.done && reset.is_none() {
-            let counted = device.supply().inner().inner();
-            let ops = counted.inner().recording().len();
-            reset = Some((ops, device.memory().clone(), counted.counts()));
-            if settings.until == Until::Reboot {
-                break;
-            }
-        }
-        match boot {
-            BootEnd::Reset(_) | BootEnd::PowerLost(_) => {}
-            boot => {
-                end = Some(boot);
-                break;
-            }
-        }
-    }
+/// Lives through a migration, or the rest of one, from flash as it is.
+pub fn run_from(world: &World<'_>, before: NorMemory) -> Run {
+    let (clock, received) = (Clock::new(), Cell::new(0));
+    let recorded = Recorded::new(chip(before.clone(), world.stuck));
+    let recorded = Metered::new(recorded, &received);
+    let timing = DatasheetTiming::W25Q32JV;
+    let flash: Watched<'_> = Timed::sharing(Counted::new(recorded), timing, clock.clone());
+    let mut device = Device::new(world.board.clone(), flash).with_clock(clock.clone());
+    let mut at_reset: Option<(NorMemory, Counts)> = None;
+    let life = live(world, &mut device, &clock, &received, &mut |device| {
+        at_reset = Some((device.memory().clone(), device.supply().inner().inner().counts()));
+    });
 
     let after = device.memory().clone();
-    let counted = device.supply().inner().inner();
-    let recording = counted.inner().recording();
-    let until = reset.as_ref().map_or(recording.len(), |(ops, ..)| *ops);
-    let ops: Vec<Op> = recording.ops().take(until).collect();
+    let counted = device.into_flash().into_inner();
+    let counts = counted.counts();
+    let (mut recorded, received_before) = counted.into_inner().into_parts();
+    let recording = recorded.take();
+    let until = life.ops_at_reset.and_then(|ops| usize::try_from(ops).ok());
+    let ops: Vec<Op> = recording.ops().take(until.unwrap_or(recording.len())).collect();
     let window = window(&ops);
-    let verdict = software.verdict;
+    let ending = ending(&life, world.files, &after);
+    let Life { verdict, boots, received_bytes, .. } = life;
     Run {
-        ending: ending(end, &verdict, lab, &after),
+        ending,
+        boots,
         reasons: verdict.reasons,
         plan: verdict.plan,
-        before: scene.flash.clone(),
+        before,
         at_commit: window.clone().and_then(|window| recording.before(window.start)),
-        migration: reset.as_ref().map_or_else(|| counted.counts(), |(_, _, counts)| *counts),
-        at_reset: reset.map(|(_, memory, _)| memory),
+        migration: at_reset.as_ref().map_or(counts, |(_, counts)| *counts),
+        at_reset: at_reset.map(|(memory, _)| memory),
         after,
         window: window
             .and_then(|window| ops.get(window))
@@ -163,10 +202,90 @@ pub fn run(scene: &Scene, lab: &Lab, settings: Settings, story: &RefCell<Story>)
             .copied()
             .collect(),
         ops,
-        boots,
+        recording,
+        received_before,
         requests: verdict.requests,
-        downloaded_bytes: verdict.received_bytes,
+        downloaded_bytes: received_bytes,
     }
+}
+
+/// How a life is over.
+#[derive(Debug)]
+pub enum End {
+    /// With a boot that no reset follows: something runs, nothing does, or power was lost.
+    Boot(BootEnd),
+    /// It was not to go further than the reset into the new bootloader.
+    AtReset,
+    /// Never: every boot ends in a reset.
+    BootLoop,
+}
+
+/// What came of a life.
+#[derive(Debug)]
+pub struct Life {
+    /// How it is over.
+    pub end: End,
+    /// Boots.
+    pub boots: u32,
+    /// What came of the migrator.
+    pub verdict: Verdict,
+    /// Flash operations, the one at which power was lost among them.
+    pub ops: u64,
+    /// How many of them there were when the migrator was done.
+    pub ops_at_reset: Option<u64>,
+    /// Body bytes received.
+    pub received_bytes: u64,
+}
+
+/// Lives from power on until something stays, until power goes, or until the device has booted often
+/// enough to say that it does so for ever.
+pub fn live<D: NorModel>(
+    world: &World<'_>,
+    device: &mut Device<D>,
+    clock: &Clock,
+    received: &Cell<u64>,
+    at_reset: &mut dyn FnMut(&Device<D>),
+) -> Life {
+    let Settings { until, staging_memory_len_bytes, network_timeout } = world.settings;
+    let mut software = (world.firmware)(SimulatedMigrator {
+        migration: world.migration,
+        clock: clock.clone(),
+        story: world.story,
+        received,
+        verdict: Verdict::default(),
+        staging_memory_len_bytes,
+        network_timeout,
+        server: world.server,
+    });
+    let mut console = |line: Line| {
+        let us = line.at.busy_us.typ + line.at.read_us;
+        world.story.borrow_mut().line(&format!("  ({}) {}", us / 1000, line.event));
+    };
+    let (mut end, mut ops_at_reset, mut boots) = (End::BootLoop, None, 0);
+    while boots < MAX_BOOTS {
+        boots += 1;
+        let ops = device.supply().ops();
+        let boot = device.boot(&mut *software, &mut console);
+        if software.verdict().done && ops_at_reset.is_none() {
+            ops_at_reset = Some(device.supply().ops());
+            at_reset(device);
+            if until == Until::Reboot {
+                end = End::AtReset;
+                break;
+            }
+        }
+        // A bootloader that wrote before it gave up may find something else the next time.
+        let wrote = device.supply().ops() != ops;
+        let again =
+            matches!(boot, BootEnd::Reset(_)) || matches!(boot, BootEnd::Failed(_)) && wrote;
+        end = if matches!(boot, BootEnd::Reset(_)) { End::BootLoop } else { End::Boot(boot) };
+        if !again {
+            break;
+        }
+    }
+    let verdict = std::mem::take(software.verdict());
+    let (ops, received_bytes) = (device.supply().ops(), received.get());
+    Life { end, boots, verdict, ops, ops_at_reset, received_bytes }
 }
 
 /// The operations from the first to the last one that touch what the ROM boots from.
@@ -177,35 +296,41 @@ fn window(ops: &[Op]) -> Option<Range<usize>> {
     Some(first..last + 1)
 }
 
-fn ending(
-    end: Option<BootEnd>,
-    verdict: &super::migrator::Verdict,
-    lab: &Lab,
-    after: &NorMemory,
-) -> Ending {
-    let why = || verdict.failure.clone().unwrap_or_else(|| "the migration did not end".to_owned());
-    match end {
-        Some(BootEnd::TargetRunning(target)) => Ending::TargetRunning { what: target.to_string() },
-        Some(BootEnd::OldFirmwareRunning(_)) if verdict.stuck => Ending::Bricked { why: why() },
-        Some(BootEnd::OldFirmwareRunning(app)) => {
-            let runs = lab.migration.artifact(Role::Application).and_then(|a| a.bytes.as_deref());
+/// How a life ended that left `after`; the files are those of its migration.
+#[must_use]
+pub fn ending(life: &Life, files: &OwnedMigration, after: &NorMemory) -> Ending {
+    let verdict = &life.verdict;
+    let failure = || verdict.failure.clone();
+    let why = || failure().unwrap_or_else(|| "the migration did not end".to_owned());
+    match &life.end {
+        End::Boot(BootEnd::TargetRunning(target)) => {
+            Ending::TargetRunning { what: target.to_string() }
+        }
+        End::Boot(BootEnd::OldFirmwareRunning(_)) if verdict.stuck => {
+            Ending::Bricked { why: why() }
+        }
+        End::Boot(BootEnd::OldFirmwareRunning(app)) => {
+            let runs = files.artifact(Role::Application).and_then(|a| a.bytes.as_deref());
             let in_place = |bytes: &[u8]| {
                 let len_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
                 after.bytes(app.partition.region.prefix(len_bytes)) == bytes
             };
             if !verdict.reasons.is_empty() {
                 Ending::Refused
-            } else if verdict.done && runs.is_some_and(in_place) {
+            } else if runs.is_some_and(in_place) {
                 Ending::TargetRunning { what: app.to_string() }
             } else {
                 Ending::OldFirmware { why: why() }
             }
         }
-        Some(BootEnd::Failed(failure)) => Ending::Bricked { why: failure.to_string() },
-        None if verdict.done => {
-            Ending::TargetRunning { what: "the new bootloader, next".to_owned() }
-        }
-        _ => Ending::OldFirmware { why: why() },
+        End::Boot(BootEnd::Failed(failure)) => Ending::Bricked { why: failure.to_string() },
+        End::Boot(_) => Ending::OldFirmware { why: "power was lost".to_owned() },
+        End::AtReset => Ending::TargetRunning { what: "the new bootloader, next".to_owned() },
+        // As long as the migrator can say why, it is there to be helped.
+        End::BootLoop => match failure() {
+            Some(why) => Ending::OldFirmware { why: format!("it resets for ever: {why}") },
+            None => Ending::Bricked { why: "it resets for ever".to_owned() },
+        },
     }
 }
 

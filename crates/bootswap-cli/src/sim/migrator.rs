@@ -2,24 +2,26 @@
 //!
 //! It knows nothing but what a chip could tell it: its flash, where it runs, its eFuses.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bootswap_engine::{
     Buffers, CONTAINER_ALIGN_BYTES, ContainerHeader, Done, Engine, Event, Failure,
     HTTP_BUFFER_BYTES, HttpSource, Job, Platform, Veto,
 };
-use bootswap_plan::{Plan, Reasons, plan, previous_firmware};
+use bootswap_plan::{Migration, Plan, Reasons, plan, previous_firmware};
 use device_sim::{Exit, Machine, RunningApp, Software};
 use esp_idf_format::image::{HEADER_LEN_BYTES, ImageHeader};
 use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
 use flash_region::{FlashAddr, Region};
 use nor_sim::{Clock, Driver, NorDevice, NorError, TypMax, run_until_powered_off};
 
+use super::metered::Tallied;
 use super::net::HostNetwork;
 use super::scene::MIGRATOR_NAME;
 use super::story::Story;
-use crate::migration::{OwnedFacts, OwnedMigration};
+use crate::migration::OwnedFacts;
 
 /// How the engine ended.
 type Ended = Result<Done, Failure<NorError>>;
@@ -39,24 +41,42 @@ pub struct Verdict {
     pub done: bool,
     /// HTTP requests that it sent, over all its runs.
     pub requests: u32,
-    /// Body bytes that it received, over all its runs.
-    pub received_bytes: u64,
+}
+
+/// All software of a simulated device, and what came of the migrator among it.
+pub trait Migrator: Software {
+    /// What came of it so far.
+    fn verdict(&mut self) -> &mut Verdict;
+}
+
+/// Which migrator a device has: the one that it is given, or, to find out whether a test would notice,
+/// one that does something else.
+pub type Firmware<'f> = dyn for<'a> Fn(SimulatedMigrator<'a>) -> Box<dyn Migrator + 'a> + Sync + 'f;
+
+/// The [`Firmware`] that is as it should be.
+#[must_use]
+pub fn unchanged(migrator: SimulatedMigrator<'_>) -> Box<dyn Migrator + '_> {
+    Box::new(migrator)
 }
 
 /// All software of a simulated device: the migrator, and whatever else is started stays as it is.
 pub struct SimulatedMigrator<'a> {
     /// The migration, as it was packed into the migrator.
-    pub migration: &'a OwnedMigration,
+    pub migration: &'a Migration<'a>,
     /// Modelled time.
     pub clock: Clock,
     /// Who is told.
     pub story: &'a RefCell<Story>,
+    /// Where body bytes are counted as they come.
+    pub received: &'a Cell<u64>,
     /// What came of it.
     pub verdict: Verdict,
     /// Bytes of memory that it may stage in.
     pub staging_memory_len_bytes: u32,
     /// How long a connection may stay silent, in real time.
     pub network_timeout: Duration,
+    /// The lab's server, to which every connection goes.
+    pub server: Option<SocketAddr>,
 }
 
 struct Simulated<'a> {
@@ -95,36 +115,37 @@ impl Software for SimulatedMigrator<'_> {
     }
 }
 
+impl Migrator for SimulatedMigrator<'_> {
+    fn verdict(&mut self) -> &mut Verdict {
+        &mut self.verdict
+    }
+}
+
 impl SimulatedMigrator<'_> {
     fn migrate(&mut self, app: &RunningApp, mut machine: Machine<'_>) -> Result<Exit, NorError> {
         let container = find_container(app, machine.flash)?;
         let facts = self.facts(app, container, &mut machine)?;
-        let (mut requests, mut received_bytes) = (0, 0);
-        let (clock, story) = (&self.clock, self.story);
-        let outcome = self.migration.with(|migration| {
-            let facts = facts.lend();
-            let plan = match plan(migration, &facts) {
-                Ok(plan) => plan,
-                Err(reasons) => return Ok(Err(Box::new(reasons))),
-            };
-            let network = HostNetwork { timeout: self.network_timeout };
-            let mut buffer = Box::new([0; HTTP_BUFFER_BYTES]);
-            let mut source = HttpSource::new(&network, &network, &mut buffer);
-            let mut platform = Simulated { clock, story };
-            let mut buffers = Box::new(Buffers::new());
-            let mut memory = vec![0; facts.staging_memory_len_bytes as usize];
-            let mut driver = Driver::<_, 4, 4>::with_alignment(&mut *machine.flash);
-            let mut engine =
-                Engine::new(&mut driver, &mut source, &mut platform, &mut buffers, &mut memory);
-            let job = Job { migration, facts: &facts, plan: &plan, container };
-            let run = Box::pin(engine.run(&job));
-            let ended = run_until_powered_off(run, machine.power);
-            (requests, received_bytes) = (source.requests(), source.received_bytes());
-            ended.map(|ended| Ok((plan, ended))).ok_or(NorError::PowerLost)
-        });
-        self.verdict.requests += requests;
-        self.verdict.received_bytes += received_bytes;
-        Ok(self.judge(outcome?))
+        let facts = facts.lend();
+        let plan = match plan(self.migration, &facts) {
+            Ok(plan) => plan,
+            Err(reasons) => return Ok(self.judge(Err(Box::new(reasons)))),
+        };
+        let network = HostNetwork { timeout: self.network_timeout, server: self.server };
+        let mut buffer = Box::new([0; HTTP_BUFFER_BYTES]);
+        let http = HttpSource::new(&network, &network, &mut buffer);
+        let mut source = Tallied::new(http, self.received);
+        let mut platform = Simulated { clock: &self.clock, story: self.story };
+        let mut buffers = Box::new(Buffers::new());
+        let mut memory = vec![0; facts.staging_memory_len_bytes as usize];
+        let mut driver = Driver::<_, 4, 4>::with_alignment(&mut *machine.flash);
+        let mut engine =
+            Engine::new(&mut driver, &mut source, &mut platform, &mut buffers, &mut memory);
+        let job = Job { migration: self.migration, facts: &facts, plan: &plan, container };
+        let run = Box::pin(engine.run(&job));
+        let ended = run_until_powered_off(run, machine.power);
+        self.verdict.requests += source.inner().requests();
+        let ended = ended.ok_or(NorError::PowerLost)?;
+        Ok(self.judge(Ok((plan, ended))))
     }
 
     fn judge(&mut self, outcome: Result<(Plan, Ended), Box<Reasons>>) -> Exit {

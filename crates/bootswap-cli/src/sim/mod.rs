@@ -9,6 +9,7 @@
 pub mod demo;
 mod lab;
 mod life;
+mod metered;
 mod migrator;
 mod net;
 pub mod report;
@@ -17,6 +18,7 @@ pub mod simulate;
 pub mod story;
 mod summary;
 mod svg;
+pub mod sweep;
 
 #[cfg(test)]
 mod hazards;

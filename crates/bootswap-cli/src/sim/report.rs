@@ -6,6 +6,8 @@ use nor_sim::{Counts, NorMemory};
 use serde::Serialize;
 
 use super::life::{Ending, Run, modelled_ms};
+use super::sweep::Findings;
+use super::sweep::report::{FaultsReport, PowerCutsReport};
 
 /// What `--json` prints and `report.json` holds. Keys are never renamed; `null` where something does not
 /// apply.
@@ -25,8 +27,25 @@ pub struct Report {
     pub download: Option<DownloadReport>,
     /// Regions that had to stay as they were, and whether they did.
     pub kept: Vec<KeptReport>,
-    /// Result of a power cut sweep; `null` for a single run.
-    pub power_cuts: Option<()>,
+    /// What came of losing power everywhere; `null` for a single run.
+    pub power_cuts: Option<PowerCutsReport>,
+    /// What came of flash that fails; `null` for a single run.
+    pub flash_faults: Option<FaultsReport>,
+    /// What came of servers that fail; `null` for a single run.
+    pub network_faults: Option<FaultsReport>,
+    /// The case that was replayed; `null` without one. Everything else then is about its last life.
+    pub replayed: Option<ReplayReport>,
+}
+
+/// A case that was replayed.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplayReport {
+    /// The case.
+    pub case: String,
+    /// Whether its last cut fell into the commit window.
+    pub in_commit_window: bool,
+    /// What flash should hold in the end and does not.
+    pub missing: Option<String>,
 }
 
 /// A reason against the migration.
@@ -118,7 +137,17 @@ impl Report {
                 .map(|(label, region)| KeptReport::new(label, *region, &run.before, state))
                 .collect(),
             power_cuts: None,
+            flash_faults: None,
+            network_faults: None,
+            replayed: None,
         }
+    }
+
+    /// The report with what sweeps came to.
+    #[must_use]
+    pub fn with(self, findings: Findings) -> Self {
+        let Findings { power_cuts, flash_faults, network_faults } = findings;
+        Self { power_cuts, flash_faults, network_faults, ..self }
     }
 }
 

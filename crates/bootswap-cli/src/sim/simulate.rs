@@ -11,10 +11,11 @@ use super::life::{Ending, Settings, run};
 use super::report::Report;
 use super::story::Story;
 use super::summary::Summary;
+use super::sweep::command;
 use super::{Lab, Run, Scene, SceneError};
 use crate::args::{SimulateArgs, Until};
 use crate::migration::OwnedMigration;
-use crate::{Failure, Verdict};
+use crate::{Failure, Verdict, output};
 
 /// Runs the command.
 ///
@@ -40,18 +41,37 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
         }
         None => Scene::synthetic(&migration).map_err(scene_failure)?,
     };
+    if let Some(case) = &args.sweep.replay {
+        let (report, verdict) = command::replay(args, &migration, &scene, case)?;
+        print(args, &report)?;
+        return Ok(verdict);
+    }
     let story = RefCell::new(Story::on_stderr());
     let run = live(&migration, &scene, args.online, args.faults.clone(), args.until, &story)?;
     if let Some(path) = &args.out {
         write(path, &run.after.to_bytes())?;
     }
-    let report = Report::new(&run, &kept(&migration, &scene));
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).unwrap_or_default());
-    } else {
-        print!("{}", Summary { report: &report, baseline: None });
+    let mut report = Report::new(&run, &kept(&migration, &scene));
+    let mut verdict = verdict(&run);
+    if args.sweep.sweeps().are_wanted() && verdict == Verdict::Safe {
+        let findings = command::sweep(args, &migration, &scene, &run)?;
+        if !findings.are_good() {
+            verdict = Verdict::Unsafe;
+        }
+        report = report.with(findings);
+    } else if args.sweep.sweeps().are_wanted() {
+        eprintln!("nothing else is tried: the run without interruption does not reach the target");
     }
-    Ok(verdict(&run))
+    print(args, &report)?;
+    Ok(verdict)
+}
+
+fn print(args: &SimulateArgs, report: &Report) -> Result<(), Failure> {
+    if args.json {
+        output::json(report)
+    } else {
+        output::text(&Summary { report, baseline: None }.to_string())
+    }
 }
 
 /// Whether the run did what it was for.
@@ -76,22 +96,30 @@ pub fn live(
     until: Until,
     story: &RefCell<Story>,
 ) -> Result<Run, Failure> {
-    let missing =
-        migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
-    if let Some(artifact) = missing {
-        return Err(scene_failure(SceneError::NotAtHand { name: artifact.name.clone() }));
-    }
+    at_hand(migration, online)?;
     let lab = if online {
         Lab::online(migration)
     } else {
-        Lab::open(migration, faults, None).map_err(|error| {
-            Failure::input(
-                format_args!("the loopback server does not start: {error}"),
-                "check that loopback connections are allowed",
-            )
-        })?
+        Lab::open(migration, faults, None).map_err(|error| no_server(&error))?
     };
     Ok(run(scene, &lab, Settings::new(until), story))
+}
+
+/// Whether every artifact's file is there, or can be had online.
+pub(super) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), Failure> {
+    let missing =
+        migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
+    match missing {
+        Some(artifact) => Err(scene_failure(SceneError::NotAtHand { name: artifact.name.clone() })),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn no_server(error: &std::io::Error) -> Failure {
+    Failure::input(
+        format_args!("the loopback server does not start: {error}"),
+        "check that loopback connections are allowed",
+    )
 }
 
 /// What has to stay as it is until the reset into the new bootloader: everything of the owner's that no

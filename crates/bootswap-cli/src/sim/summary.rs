@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::report::Report;
+use super::report::{ReplayReport, Report};
 
 /// What Espressif's C component does to flash for the same work.
 ///
@@ -90,6 +90,23 @@ impl fmt::Display for Summary<'_> {
         if !lost.is_empty() {
             writeln!(f, "CHANGED            {}", names(&lost))?;
         }
+        let Report { power_cuts, flash_faults, network_faults, replayed, .. } = self.report;
+        if let Some(power_cuts) = power_cuts {
+            power_cuts.fmt(f)?;
+        }
+        if let Some(faults) = flash_faults {
+            faults.titled("flash faults").fmt(f)?;
+        }
+        if let Some(faults) = network_faults {
+            faults.titled("network faults").fmt(f)?;
+        }
+        if let Some(ReplayReport { case, in_commit_window, missing }) = replayed {
+            let place = if *in_commit_window { ", power lost in the commit window" } else { "" };
+            writeln!(f, "\nreplayed           {case}{place}")?;
+            if let Some(missing) = missing {
+                writeln!(f, "MISSING            {missing} is not as it should be")?;
+            }
+        }
         Ok(())
     }
 }
@@ -108,7 +125,7 @@ fn row(f: &mut fmt::Formatter<'_>, what: &str, value: f64, base: Option<f64>) ->
 }
 
 /// A number with its thousands apart; a tenth where it is not whole.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     let rounded = format!("{value:.1}");
     let (digits, tenth) = rounded.split_once('.').unwrap_or((&rounded, "0"));
     let mut out = String::new();

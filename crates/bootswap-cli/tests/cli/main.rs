@@ -7,6 +7,7 @@ mod image;
 mod plan;
 mod program;
 mod serve;
+mod sweep;
 
 use program::{Lab, bootswap};
 

@@ -1,0 +1,141 @@
+//! The part of `bootswap simulate` that makes sweeps and replays their cases.
+
+use super::{Bench, Case, Findings, Replayed, Seat, SweepError};
+use crate::args::{SimulateArgs, Until};
+use crate::migration::OwnedMigration;
+use crate::sim::lab::over_http;
+use crate::sim::report::{ReplayReport, Report};
+use crate::sim::simulate::{at_hand, kept, no_server, verdict};
+use crate::sim::story::Story;
+use crate::sim::{Run, Scene, Settings};
+use crate::{Failure, Verdict};
+
+/// Makes the sweeps that are asked for of `run`, and tells on stderr which cases failed.
+///
+/// # Errors
+///
+/// [`Failure`] where they cannot be made.
+pub fn sweep(
+    args: &SimulateArgs,
+    migration: &OwnedMigration,
+    scene: &Scene,
+    run: &Run,
+) -> Result<Findings, Failure> {
+    let sweeps = args.sweep.sweeps();
+    let mut findings = on_bench(args, migration, scene, |bench| sweeps.run(bench, run))?;
+    for failure in findings.failures_mut() {
+        failure.replay = replay_command(args, &failure.case);
+        eprintln!("FAILED {}: {}\n  {}", failure.case, failure.detail, failure.replay);
+    }
+    Ok(findings)
+}
+
+/// Lives through one case and tells all of it on stderr.
+///
+/// # Errors
+///
+/// [`Failure`] where there is no such case.
+pub fn replay(
+    args: &SimulateArgs,
+    migration: &OwnedMigration,
+    scene: &Scene,
+    case: &Case,
+) -> Result<(Report, Verdict), Failure> {
+    let Replayed { run, in_window, missing } = on_bench(args, migration, scene, |bench| {
+        Seat::with_story(bench, Story::on_stderr())?.replay(case)
+    })?;
+    let mut report = Report::new(&run, &kept(migration, scene));
+    let verdict = if missing.is_none() { verdict(&run) } else { Verdict::Unsafe };
+    let case = case.to_string();
+    report.replayed = Some(ReplayReport { case, in_commit_window: in_window, missing });
+    Ok((report, verdict))
+}
+
+/// Puts the migration on a bench.
+fn on_bench<R>(
+    args: &SimulateArgs,
+    migration: &OwnedMigration,
+    scene: &Scene,
+    use_it: impl FnOnce(&Bench<'_>) -> Result<R, SweepError>,
+) -> Result<R, Failure> {
+    at_hand(migration, false)?;
+    let served = over_http(migration);
+    let result = served.with(|lent| {
+        let bench = Bench::new(scene, &served, lent, Settings::new(args.until));
+        use_it(&Bench { faults: args.faults.clone(), ..bench })
+    });
+    result.map_err(|error| match error {
+        SweepError::Server(error) => no_server(&error),
+        SweepError::NeverCut { .. } => Failure::input(
+            error,
+            "take a smaller number, or the options of the sweep that printed the case",
+        ),
+        error => Failure::unsafe_because(error, "report this as a fault"),
+    })
+}
+
+/// The command line that replays a case of this one's sweeps.
+fn replay_command(args: &SimulateArgs, case: &str) -> String {
+    let mut words = vec!["bootswap".to_owned(), "simulate".to_owned()];
+    words.push(args.migration.display().to_string());
+    let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    if let Some(path) = &args.flash {
+        option("--flash", path.display().to_string());
+    }
+    if let Some(label) = &args.running {
+        option("--running", label.clone());
+    }
+    if args.until == Until::Reboot {
+        option("--until", "reboot".to_owned());
+    }
+    for fault in &args.faults {
+        option("--fault", fault.to_string());
+    }
+    option("--replay", case.to_owned());
+    let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
+    quoted.join(" ")
+}
+
+/// A word as a POSIX shell takes it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn simulate(words: &[&str]) -> SimulateArgs {
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Simulate(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_that_replays_a_case_says_what_the_sweep_was_made_with() {
+        let sweep = [
+            ["bootswap", "simulate", "my fleet/m.toml", "--power-cuts"],
+            ["all", "--fault", "/app.bin:drop=13000*1", "--running"],
+            ["it's", "--flash", "dump.bin", "--torn"],
+            ["--until", "reboot", "--depth", "2"],
+        ];
+        let case = "cut:1234:middle:7,cut:15:after";
+        let command = replay_command(&simulate(&sweep.concat()), case);
+        assert_eq!(
+            command,
+            "bootswap simulate 'my fleet/m.toml' --flash dump.bin --running 'it'\\''s' --until reboot \
+             --fault '/app.bin:drop=13000*1' --replay cut:1234:middle:7,cut:15:after"
+        );
+        let words = ["bootswap", "simulate", "m.toml", "--replay", case];
+        assert_eq!(simulate(&words).sweep.replay.unwrap().to_string(), case);
+    }
+}

@@ -1,0 +1,55 @@
+//! What flash has to hold in the end, whatever happened on the way.
+
+use esp_idf_format::partition::{TABLE_ADDR, TABLE_LEN_BYTES};
+use flash_region::Region;
+use nor_sim::NorMemory;
+
+use super::bench::Bench;
+use crate::sim::life::Run;
+use crate::sim::simulate::kept;
+
+/// Parts of flash that are the same after every life that ended well.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug)]
+struct Part {
+    label: String,
+    region: Region,
+    bytes: Vec<u8>,
+    /// Whether it is the owner's and held these bytes before, too.
+    is_kept: bool,
+}
+
+impl Expected {
+    /// What `life`, which nothing interrupted, kept of the owner's, and what it left to boot from.
+    #[must_use]
+    pub fn of(bench: &Bench<'_>, life: &Run) -> Self {
+        let mut regions = kept(bench.files, bench.scene);
+        regions.retain(|(_, region)| life.before.bytes(*region) == life.after.bytes(*region));
+        let area = life.after.bytes(bench.files.chip.bootloader_region());
+        if let Ok(bootloader) = esp_idf_format::image::verify(&area) {
+            let addr = bench.files.chip.bootloader_addr();
+            let region = Region::clamped(addr, bootloader.total_len_bytes);
+            regions.push(("the new bootloader".to_owned(), region));
+        }
+        let table = Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES);
+        regions.push(("the partition table".to_owned(), table));
+        let parts = regions.into_iter().map(|(label, region)| {
+            let bytes = life.after.bytes(region);
+            Part { label, region, is_kept: life.before.bytes(region) == bytes, bytes }
+        });
+        Self { parts: parts.collect() }
+    }
+
+    /// The first part that `memory` does not hold. What the target has to bring is only asked for where
+    /// it runs.
+    #[must_use]
+    pub fn missing_in(&self, memory: &NorMemory, target_runs: bool) -> Option<String> {
+        let mut asked = self.parts.iter().filter(|part| part.is_kept || target_runs);
+        let missing = asked.find(|part| memory.bytes(part.region) != part.bytes)?;
+        Some(missing.label.clone())
+    }
+}

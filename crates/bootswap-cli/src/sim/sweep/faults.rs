@@ -1,0 +1,82 @@
+//! Faults that do not take the power: one a case, and what it may lead to.
+//!
+//! A fault that passes must not keep a device from its target, or only until the next power on. One that
+//! stays, a stuck bit, may: then the old firmware has to run.
+
+use std::time::Instant;
+
+use super::bench::{Bench, Ended, Seat};
+use super::case::Case;
+use super::error::SweepError;
+use super::pool::Pool;
+use super::power;
+use super::report::{FailureReport, FaultsReport};
+use crate::sim::life::{Ending, Run};
+
+/// What is asked of a case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Demand {
+    /// The target runs without another power cycle.
+    Target,
+    /// The target runs, at the latest after the next power on.
+    TargetInTheEnd,
+    /// Something runs that can be reached over the network.
+    Alive,
+}
+
+/// Tries cases and holds each against what is asked of it.
+pub fn try_all(
+    bench: &Bench<'_>,
+    life: &Run,
+    cases: Vec<(Case, Demand)>,
+    seed: u64,
+    (what, pool): (&'static str, Pool),
+) -> Result<FaultsReport, SweepError> {
+    let started = Instant::now();
+    let ended = pool.run(
+        what,
+        cases.len(),
+        || Seat::new(bench),
+        |seat, index| {
+            let Some((case, _)) = cases.get(index) else { return Ok(None) };
+            let memory = match case.interrupted.last() {
+                Some((_, cut)) => power::left_by(&life.recording, *cut)?,
+                None => bench.scene.flash.clone(),
+            };
+            Ok(Some(seat.end(memory, &case.last)?))
+        },
+    )?;
+    let mut report = FaultsReport {
+        cases: cases.len() as u64,
+        target_running: 0,
+        old_firmware: 0,
+        failed: 0,
+        seconds: 0.0,
+        seed,
+        failures: Vec::new(),
+    };
+    for ((case, demand), ended) in cases.iter().zip(ended.iter().flatten()) {
+        if !satisfies(ended, *demand) {
+            report.failed += 1;
+            let detail = match demand {
+                Demand::TargetInTheEnd => ended.to_string(),
+                Demand::Target | Demand::Alive => ended.first.to_string(),
+            };
+            report.failures.push(FailureReport::new(case, detail));
+        } else if matches!(ended.first, Ending::TargetRunning { .. }) {
+            report.target_running += 1;
+        } else {
+            report.old_firmware += 1;
+        }
+    }
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+fn satisfies(ended: &Ended, demand: Demand) -> bool {
+    match demand {
+        Demand::Target => matches!(ended.first, Ending::TargetRunning { .. }) && ended.is_good(),
+        Demand::TargetInTheEnd => ended.is_good(),
+        Demand::Alive => !matches!(ended.first, Ending::Bricked { .. }) && ended.missing.is_none(),
+    }
+}

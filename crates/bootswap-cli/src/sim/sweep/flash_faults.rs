@@ -1,0 +1,104 @@
+//! Flash that fails: every operation of the migrator and every read, in each way, and bits that are stuck.
+//!
+//! A fault in the commit window has to be repaired there, because there is nobody to try again.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flash_region::SECTOR_BYTES;
+use nor_sim::{Fault, Noise, ReadFault};
+
+use super::bench::{Bench, Seat};
+use super::case::{Case, Hazards};
+use super::choice::{Amount, seed_of};
+use super::error::SweepError;
+use super::faults::{Demand, try_all};
+use super::frail::{Accesses, FlashFault, Frail};
+use super::pool::Pool;
+use super::report::FaultsReport;
+use super::window;
+use crate::sim::life::{BOOT_AREA, Run};
+
+/// Tries the faults in `life`.
+///
+/// # Errors
+///
+/// [`SweepError`].
+pub fn sweep(
+    bench: &Bench<'_>,
+    life: &Run,
+    amount: Amount,
+    seed: u64,
+    pool: Pool,
+) -> Result<FaultsReport, SweepError> {
+    let told = Arc::new(Mutex::new(Accesses::default()));
+    let firmware = Frail::watched(bench.firmware, Arc::clone(&told));
+    let watched = Bench { firmware: &*firmware, ..bench.clone() };
+    Seat::new(&watched)?.end(bench.scene.flash.clone(), &Hazards::default())?;
+    let accesses = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let faults = flash_faults(&accesses, life, seed);
+    let picked = amount.pick(faults.len() as u64, seed);
+    let pick = |index: &u64| {
+        let (fault, demand) = faults.get(usize::try_from(*index).ok()?)?;
+        Some((Case::flash(*fault), *demand))
+    };
+    let cases = picked.iter().filter_map(pick).collect();
+    try_all(bench, life, cases, seed, ("flash faults", pool))
+}
+
+/// Everything that can go wrong once with what the migrator does to its flash.
+fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, Demand)> {
+    let window = window::of(&accesses.ops, window::commit_region(life));
+    let demand = |op: u64, window: &Option<Range<usize>>| {
+        let inside =
+            usize::try_from(op).is_ok_and(|op| window.as_ref().is_some_and(|w| w.contains(&op)));
+        if inside { Demand::Target } else { Demand::TargetInTheEnd }
+    };
+    let mut faults = Vec::new();
+    for op in 0..accesses.ops.len() as u64 {
+        let torn = seed_of(seed, op);
+        for fault in [
+            Fault::Fails,
+            Fault::FailsTorn { seed: torn },
+            Fault::SilentlyTorn { seed: torn },
+            Fault::Ignored,
+        ] {
+            faults.push((FlashFault::Op { op, fault }, demand(op, &window)));
+        }
+    }
+    // Reads are inside once the first erase was made; what is read behind the last program is read back.
+    let opened = window.map(|window| window.start + 1..window.end + 1);
+    for (read, op) in (0..).zip(&accesses.reads) {
+        let bit = Noise::new(seed ^ read).below(8);
+        for fault in [ReadFault::Fails, ReadFault::Flipped(1 << bit)] {
+            faults.push((FlashFault::Read { read, fault }, demand(*op, &opened)));
+        }
+    }
+    faults.extend(stuck_bits(accesses, seed));
+    faults
+}
+
+/// One bit that is stuck, either way, in every sector that the migrator writes, but for what the ROM
+/// boots from: there it is the end of the device, and nobody's fault.
+fn stuck_bits(accesses: &Accesses, seed: u64) -> Vec<(FlashFault, Demand)> {
+    let mut sectors: Vec<_> = accesses
+        .ops
+        .iter()
+        .filter(|op| !op.region().overlaps(BOOT_AREA))
+        .map(|op| op.addr().align_down(SECTOR_BYTES))
+        .collect();
+    sectors.sort_unstable();
+    sectors.dedup();
+    let mut noise = Noise::new(seed);
+    let mut faults = Vec::new();
+    for sector in sectors {
+        // Most files begin where sectors do, and few fill the last one.
+        let offset = noise.below(u64::from(SECTOR_BYTES) / 8);
+        let addr = sector.saturating_add(u32::try_from(offset).unwrap_or(0));
+        let bit = u8::try_from(noise.below(8)).unwrap_or(0);
+        for value in [false, true] {
+            faults.push((FlashFault::Stuck { addr, bit, value }, Demand::Alive));
+        }
+    }
+    faults
+}

@@ -1,0 +1,128 @@
+//! Many cases on a few threads.
+
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How many threads there are to be, and whether progress is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    jobs: usize,
+    interactive: bool,
+}
+
+impl Pool {
+    /// So many threads, or as many as there are processors; progress is shown on a terminal.
+    #[must_use]
+    pub fn new(jobs: Option<NonZeroUsize>) -> Self {
+        let available = || thread::available_parallelism().ok();
+        let jobs = jobs.or_else(available).map_or(1, NonZeroUsize::get);
+        Self { jobs, interactive: std::io::stderr().is_terminal() }
+    }
+
+    /// Does work 0, 1, ... `count` - 1 in any order and returns the results in that order.
+    ///
+    /// Each thread sets up once what it works with.
+    ///
+    /// # Errors
+    ///
+    /// The first error of any work; what was not begun by then is not done.
+    pub fn run<S, T: Send, E: Send>(
+        &self,
+        what: &'static str,
+        count: usize,
+        set_up: impl Fn() -> Result<S, E> + Sync,
+        work: impl Fn(&S, usize) -> Result<T, E> + Sync,
+    ) -> Result<Vec<T>, E> {
+        let bar = self.bar(what, count);
+        let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
+        let one = || -> Result<Vec<(usize, T)>, E> {
+            let (place, mut done) = (set_up()?, Vec::new());
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    return Ok(done);
+                }
+                done.push((index, work(&place, index)?));
+                bar.inc(1);
+            }
+        };
+        let guarded = || {
+            one().unwrap_or_else(|error| {
+                next.store(count, Ordering::Relaxed);
+                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Vec::new()
+            })
+        };
+        let jobs = self.jobs.min(count).max(1);
+        let mut results: Vec<(usize, T)> = thread::scope(|scope| {
+            let others: Vec<_> = (1..jobs).map(|_| scope.spawn(guarded)).collect();
+            let mut results = guarded();
+            for other in others {
+                match other.join() {
+                    Ok(more) => results.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            results
+        });
+        bar.finish_and_clear();
+        if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        results.sort_unstable_by_key(|(index, _)| *index);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    fn bar(&self, what: &'static str, count: usize) -> ProgressBar {
+        if !self.interactive {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(count as u64).with_message(what);
+        if let Ok(style) =
+            ProgressStyle::with_template("  {msg} {bar:40} {pos}/{len} {per_sec} {eta}")
+        {
+            bar.set_style(style);
+        }
+        bar
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(jobs: usize) -> Pool {
+        Pool { jobs, interactive: false }
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_work() {
+        for jobs in [1, 2, 7] {
+            let squares = pool(jobs).run("", 1000, || Ok::<_, ()>(2), |two, n| Ok(n.pow(*two)));
+            assert_eq!(squares.unwrap(), (0..1000).map(|n| n * n).collect::<Vec<usize>>());
+        }
+        assert_eq!(pool(4).run("", 0, || Ok::<_, ()>(()), |(), n| Ok(n)), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn an_error_ends_the_work() {
+        let tried = AtomicUsize::new(0);
+        let result = pool(2).run(
+            "",
+            1_000_000,
+            || Ok(()),
+            |(), n| {
+                tried.fetch_add(1, Ordering::Relaxed);
+                if n == 10 { Err("ten") } else { Ok(n) }
+            },
+        );
+        assert_eq!(result, Err("ten"));
+        assert!(tried.into_inner() < 1_000_000);
+        assert_eq!(pool(1).run("", 3, || Err::<(), _>("no place"), |(), n| Ok(n)), Err("no place"));
+    }
+}

@@ -1,0 +1,128 @@
+//! Sweeps over a small device.
+
+mod good;
+mod planted;
+
+use std::num::NonZeroUsize;
+
+use bootswap_plan::Role;
+use device_sim::{Board, EspIdfConfig, FlashBuilder, McubootConfig, OldData, synthetic};
+use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
+use esp_idf_format::partition::{Partition, TABLE_LEN_BYTES, emit};
+use flash_region::{FlashAddr, Region};
+use mcuboot_format::SwapKind;
+use mcuboot_format::builder::{Padding, SignOptions, sign};
+
+use super::report::PowerCutsReport;
+use super::*;
+use crate::args::Until;
+use crate::migration::content::classify;
+use crate::migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedStaging};
+use crate::sim::migrator::Firmware;
+use crate::sim::{MIGRATOR_NAME, Scene, Settings};
+
+const SLOT_BYTES: u32 = 0x2_0000;
+const NVS: FlashAddr = FlashAddr(0x9000);
+
+fn slot(start: u32) -> Region {
+    Region::clamped(FlashAddr(start), SLOT_BYTES)
+}
+
+/// The example with everything an eighth of its size.
+fn small() -> (OwnedMigration, Scene) {
+    let chip = Chip::Esp32c3;
+    let mut partitions: Vec<Partition> = synthetic::example_partitions();
+    for (partition, start) in partitions.iter_mut().skip(3).zip([0x1_0000, 0x3_0000, 0x5_0000]) {
+        partition.region = slot(start);
+    }
+    let map = OwnedMap {
+        primary: slot(0x1_0000),
+        secondary: slot(0x3_0000),
+        scratch: Some(Region::clamped(FlashAddr(0x5_0000), 0x2000)),
+        swap: SwapKind::Scratch,
+        max_align_bytes: 8,
+        key_der: None,
+    };
+    let options = SignOptions {
+        padding: Padding::Confirmed,
+        ..SignOptions::espressif(SLOT_BYTES, SwapKind::Scratch)
+    };
+    let app = sign(&synthetic::target_payload(9000, 1), &options).unwrap();
+    let [old, new] =
+        [2, 3].map(|seed| synthetic::bootloader(chip, FlashSize::Mb1, 5000, seed).unwrap());
+    let mut table = vec![0xff; TABLE_LEN_BYTES as usize];
+    emit(&partitions, &mut table).unwrap();
+    let artifact = |name: &str, role, bytes: Vec<u8>| OwnedArtifact {
+        name: name.to_owned(),
+        role,
+        url: Some(format!("https://example.org/{name}.bin")),
+        content: Some(classify(&bytes, role, Some(&map)).unwrap()),
+        bytes: Some(bytes),
+        dest: None,
+        region_len_bytes: None,
+        confirm: false,
+    };
+    let artifacts = vec![
+        artifact("app", Role::Application, app),
+        artifact("bootloader", Role::Bootloader, new.clone()),
+    ];
+    let config = McubootConfig {
+        primary: map.primary,
+        secondary: map.secondary,
+        scratch: map.scratch,
+        ..McubootConfig::example()
+    };
+    let board = Board::new(chip).esp_idf(&old, EspIdfConfig::default()).unwrap();
+    let migrator = synthetic::app(chip, MIGRATOR_NAME, "1.0", 12_000, 4).unwrap();
+    let flash = FlashBuilder::new(chip, FlashSize::Mb1)
+        .partitions(&partitions)
+        .bootloader(&old)
+        .old_data(OldData::Noise { seed: 5 })
+        .app("factory", &migrator)
+        .data(NVS, b"what the owner set");
+    let scene = Scene {
+        flash: flash.build().unwrap(),
+        board: board.mcuboot(&new, config).unwrap(),
+        running: partitions[3],
+    };
+    let migration = OwnedMigration {
+        chip,
+        flash_len_bytes: Some(FlashSize::Mb1.bytes()),
+        partition_table: Some(table),
+        running: None,
+        mcuboot: Some(map),
+        artifacts,
+        staging: OwnedStaging::Auto,
+        allow_test_image: false,
+        allow_overwrite: Vec::new(),
+    };
+    (migration, scene)
+}
+
+fn sweeps() -> Sweeps {
+    let power_cuts = PowerCuts { amount: Amount::None, torn: true, twice: false, seed: 1 };
+    let (flash_faults, network_faults) = (Amount::None, Amount::None);
+    Sweeps { power_cuts, flash_faults, network_faults, pool: Pool::new(NonZeroUsize::new(2)) }
+}
+
+/// Puts the small device on a bench, with that firmware, and lives through its migration once.
+fn on_bench<R>(firmware: &Firmware<'_>, use_it: impl FnOnce(&Bench<'_>, &Run) -> R) -> R {
+    let (migration, scene) = small();
+    let migration = crate::sim::lab::over_http(&migration);
+    migration.with(|lent| {
+        let bench = Bench::new(&scene, &migration, lent, Settings::new(Until::Boot));
+        let bench = Bench { firmware, ..bench };
+        let flash = scene.flash.clone();
+        let run = Seat::new(&bench).unwrap().record(flash, &Hazards::default()).unwrap();
+        assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+        use_it(&bench, &run)
+    })
+}
+
+fn power_cuts(firmware: &Firmware<'_>, power_cuts: PowerCuts) -> PowerCutsReport {
+    let sweeps = Sweeps { power_cuts, ..sweeps() };
+    on_bench(firmware, |bench, run| sweeps.run(bench, run).unwrap().power_cuts.unwrap())
+}
+
+const ALL: PowerCuts = PowerCuts { amount: Amount::All, torn: true, twice: false, seed: 1 };

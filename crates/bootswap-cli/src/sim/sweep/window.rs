@@ -1,0 +1,99 @@
+//! The commit window of a life, as a judge sees it: by what was done to flash.
+
+use std::ops::Range;
+
+use bootswap_plan::Plan;
+use flash_region::Region;
+use nor_sim::{Cut, Op, Phase};
+
+use crate::sim::life::{BOOT_AREA, Run};
+
+/// The commit window: the last operations in a row that write what the commit is for, from the first to
+/// the last of them that touches what the ROM boots from.
+///
+/// Whoever touches the bootloader and then does something else has no window there, so that every cut
+/// in between has to be survived.
+pub fn of(ops: &[Op], commit: Option<Region>) -> Option<Range<usize>> {
+    let boots = |op: &Op| op.region().overlaps(BOOT_AREA);
+    let commits =
+        |op: &Op| boots(op) || commit.is_some_and(|commit| commit.contains_region(op.region()));
+    let last = ops.iter().rposition(boots)?;
+    let before = ops.get(..last)?.iter().rposition(|op| !commits(op)).map_or(0, |op| op + 1);
+    let first = before + ops.get(before..=last)?.iter().position(boots)?;
+    Some(first..last + 1)
+}
+
+/// The commit window of a life.
+pub fn of_life(life: &Run) -> Option<Range<usize>> {
+    of(&life.ops, commit_region(life))
+}
+
+/// What the commit is for, as the plan that was carried out has it.
+pub fn commit_region(life: &Run) -> Option<Region> {
+    life.plan.as_ref().and_then(Plan::commit_region)
+}
+
+/// Whether power goes in the commit window of a life.
+pub fn is_open_at(life: &Run, cut: Cut) -> bool {
+    of_life(life).is_some_and(|window| is_inside(&window, cut))
+}
+
+/// Whether power goes after the first operation of the window has begun and before its last one is done.
+pub fn is_inside(window: &Range<usize>, cut: Cut) -> bool {
+    let inside = usize::try_from(cut.op).is_ok_and(|op| window.contains(&op));
+    let (first, last) = (window.start as u64, window.end as u64 - 1);
+    inside
+        && match cut.phase {
+            Phase::Before => cut.op != first,
+            Phase::Middle { .. } => true,
+            Phase::After => cut.op != last,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use flash_region::{FlashAddr, SECTOR_BYTES};
+    use nor_sim::EraseUnit;
+
+    use super::*;
+
+    /// Operations on these sectors.
+    fn ops(sectors: &[u32]) -> Vec<Op> {
+        let erase = |sector| Op::erase(EraseUnit::Sector4K, FlashAddr(sector * SECTOR_BYTES));
+        sectors.iter().map(|sector| erase(*sector)).collect()
+    }
+
+    #[test]
+    fn the_window_is_what_comes_last_and_in_a_row() {
+        assert_eq!(of(&ops(&[0x110, 0x111, 0, 1, 2]), None), Some(2..5));
+        assert_eq!(of(&ops(&[0x110, 0, 1, 0x110]), None), Some(1..3));
+        // Touched early, and again at the end: only the end is the window.
+        assert_eq!(of(&ops(&[0, 0x110, 0, 1]), None), Some(2..4));
+        assert_eq!(of(&ops(&[0x110, 0x111]), None), None);
+        assert_eq!(of(&[], None), None);
+    }
+
+    #[test]
+    fn what_the_commit_writes_besides_the_bootloader_does_not_end_the_window() {
+        let commit = Region::clamped(FlashAddr::ZERO, 0xf000);
+        assert_eq!(of(&ops(&[0x110, 0xd, 0, 0xe, 1, 0xd]), Some(commit)), Some(2..5));
+    }
+
+    #[test]
+    fn the_window_is_open_behind_its_first_operation_and_until_its_last_is_done() {
+        let window = 10..13;
+        for (cut, wanted) in [
+            (Cut::after(9), false),
+            (Cut::before(10), false),
+            (Cut::middle(10, 0), true),
+            (Cut::after(10), true),
+            (Cut::before(11), true),
+            (Cut::before(12), true),
+            (Cut::middle(12, 0), true),
+            (Cut::after(12), false),
+            (Cut::before(13), false),
+        ] {
+            assert_eq!(is_inside(&window, cut), wanted, "{cut:?}");
+        }
+    }
+}
