@@ -111,12 +111,12 @@ pub struct SimulateArgs {
     /// `bootswap serve --help`
     #[arg(long = "fault", value_name = "SPEC", value_parser = fault)]
     pub faults: Vec<Fault>,
-    /// What else is tried, after the run without interruption
-    #[command(flatten)]
-    pub sweep: SweepArgs,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
+    /// What else is tried, after the run without interruption
+    #[command(flatten)]
+    pub sweep: SweepArgs,
 }
 
 /// How far a simulation goes.
