@@ -186,8 +186,9 @@ impl Checks<'_> {
         }
         let written = layout::written(region, artifact);
         // Not only what is written counts: all of the place may be erased.
-        if region.overlaps(facts.running) {
-            let (dest, running) = (region, facts.running);
+        let running = facts.running_image();
+        if region.overlaps(running) {
+            let dest = region;
             self.refuse(Reason::OverRunningCode { artifact: name(artifact.name), dest, running });
         }
         if artifact.role == Role::Bootloader && region.start() != facts.chip.bootloader_addr() {
@@ -297,6 +298,12 @@ impl Checks<'_> {
                 {
                     let found_bytes = self.facts.flash_len_bytes;
                     self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes });
+                }
+                if let (Some(header_bytes), Some(map)) = (flash_len_bytes, map)
+                    && map.end().get() > header_bytes
+                {
+                    let (artifact, map_end) = (name(artifact.name), map.end());
+                    self.refuse(Reason::MapBehindFlash { artifact, header_bytes, map_end });
                 }
             }
             (Role::Bootloader, ..) => {

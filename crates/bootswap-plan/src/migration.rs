@@ -62,6 +62,13 @@ impl McubootMap<'_> {
             .and_then(|s| self.trailer(s))
     }
 
+    /// The end of the last area of the map: so much flash the bootloader has to reach.
+    #[must_use]
+    pub fn end(&self) -> FlashAddr {
+        let areas = [Some(self.primary), Some(self.secondary), self.scratch];
+        areas.into_iter().flatten().map(|area| area.end()).max().unwrap_or(FlashAddr::ZERO)
+    }
+
     /// How long an image may be; `None` where no trailer fits the slots.
     #[must_use]
     pub fn limits(&self) -> Option<SlotLimits> {

@@ -233,6 +233,15 @@ pub enum Reason {
         /// Bytes of the slot before that sector.
         room_bytes: u32,
     },
+    /// The bootloader's header says less flash than its own map takes: it would not read behind that.
+    MapBehindFlash {
+        /// Artifact.
+        artifact: Name,
+        /// Bytes of flash in its header.
+        header_bytes: u32,
+        /// End of the map's last area.
+        map_end: FlashAddr,
+    },
     /// The migrator would have to move first, and there is nowhere to go.
     NoRelocation {
         /// Bytes of the migrator's image.
@@ -277,6 +286,7 @@ impl Reason {
             Self::TooComplex => 28,
             Self::NoRelocation { .. } => 29,
             Self::SharesTrailerSector { .. } => 30,
+            Self::MapBehindFlash { .. } => 31,
         }
     }
 
@@ -327,6 +337,7 @@ impl Reason {
             Self::TooComplex => "too-complex",
             Self::NoRelocation { .. } => "no-relocation",
             Self::SharesTrailerSector { .. } => "shares-trailer-sector",
+            Self::MapBehindFlash { .. } => "map-behind-flash",
         }
     }
 }
@@ -439,6 +450,11 @@ impl fmt::Display for Reason {
                 "{artifact} has {image_len_bytes:#x} bytes of image and ends in the sector in which MCUboot's trailer \
                  begins; cut at the wrong moment, a swap using scratch would leave nothing that boots; make the image \
                  at most {room_bytes:#x} bytes or the slot larger"
+            ),
+            Self::MapBehindFlash { artifact, header_bytes, map_end } => write!(
+                f,
+                "{artifact} is built for {header_bytes:#x} bytes of flash and would not read behind them, its map \
+                 goes on to {map_end}; build it for the flash that it needs"
             ),
             Self::NoRelocation { needed_bytes, tried } => write!(
                 f,

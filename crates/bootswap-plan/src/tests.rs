@@ -13,6 +13,10 @@ use mcuboot_format::SwapKind;
 
 use crate::*;
 
+mod any_layout;
+mod layouts;
+mod refusals;
+
 const MIB: u32 = 0x10_0000;
 const APP_IMAGE_BYTES: u32 = 150_000;
 
@@ -47,6 +51,7 @@ fn example_table() -> Vec<Partition> {
 #[derive(Clone)]
 struct Case {
     chip: Chip,
+    device_chip: Chip,
     wanted_flash_bytes: Option<u32>,
     map: Option<McubootMap<'static>>,
     artifacts: Vec<Artifact<'static>>,
@@ -105,6 +110,7 @@ fn other(name: &'static str) -> Artifact<'static> {
 fn example() -> Case {
     Case {
         chip: Chip::Esp32s3,
+        device_chip: Chip::Esp32s3,
         wanted_flash_bytes: Some(4 * MIB),
         map: Some(McubootMap {
             primary: region(0x1_0000, MIB),
@@ -154,7 +160,7 @@ impl Case {
             allow: self.allow,
         };
         let facts = DeviceFacts {
-            chip: Chip::Esp32s3,
+            chip: self.device_chip,
             flash_len_bytes: self.flash_len_bytes,
             partitions: &self.table,
             running: self.running(),
@@ -451,126 +457,6 @@ fn nothing_critical_changes_before_the_commit() {
     }
 }
 
-/// Each refusal: what is changed of the example, and the code that names it.
-#[test]
-fn every_refusal_has_its_code() {
-    type Change = fn(&mut Case);
-    let table: &[(&str, Change)] = &[
-        ("secure-boot", |c| c.secure_boot = true),
-        ("flash-encryption", |c| c.flash_encryption = true),
-        ("wrong-chip", |c| c.chip = Chip::Esp32c3),
-        ("wrong-image-chip", |c| {
-            c.artifacts[1].content =
-                Some(Content::EspImage { chip_id: 0, image_len_bytes: 1, flash_len_bytes: None });
-        }),
-        ("flash-too-small", |c| c.wanted_flash_bytes = Some(8 * MIB)),
-        ("flash-too-small", |c| {
-            c.artifacts[1].content = Some(Content::EspImage {
-                chip_id: Chip::Esp32s3.image_chip_id(),
-                image_len_bytes: 1,
-                flash_len_bytes: Some(16 * MIB),
-            });
-        }),
-        ("outside-flash", |c| c.map.as_mut().unwrap().scratch = Some(region(0x3f_0000, 0x2_0000))),
-        ("misaligned", |c| c.map.as_mut().unwrap().scratch = Some(region(0x21_0800, 0x4_0000))),
-        ("too-large", |c| c.artifacts[0].len_bytes = Some(MIB + 1)),
-        ("too-large", |c| c.artifacts[1].len_bytes = Some(0xf001)),
-        ("too-large", |c| c.artifacts[1].dest = Some(region(0, 0x6000))),
-        ("reaches-trailer", |c| {
-            c.artifacts[0].content = Some(Content::Mcuboot {
-                image_len_bytes: 0xf_e7d1,
-                padded: true,
-                confirmed: true,
-                signed: false,
-            });
-        }),
-        ("shares-trailer-sector", |c| {
-            c.table.truncate(5);
-            c.artifacts[0].content = Some(Content::Mcuboot {
-                image_len_bytes: 0xf_e001,
-                padded: true,
-                confirmed: true,
-                signed: false,
-            });
-            c.artifacts[0].dest = Some(region(0x11_0000, MIB));
-        }),
-        ("over-running-code", |c| {
-            c.running = "ota_0";
-            c.artifacts[0].dest = Some(region(0x11_0000, MIB));
-            c.artifacts.push(Artifact { dest: Some(region(0x20_0000, MIB)), ..other("data") });
-            c.table.truncate(5);
-        }),
-        ("no-relocation", |c| {
-            c.map.as_mut().unwrap().swap = SwapKind::Move;
-            c.table.truncate(4);
-        }),
-        ("over-kept", |c| c.artifacts[1].len_bytes = Some(39_776)),
-        ("over-kept", |c| {
-            c.table.push(partition("cfg", PartitionType::Custom(0x40), 0, 0x22_0000, 0x1000));
-        }),
-        ("overlap", |c| c.map.as_mut().unwrap().scratch = Some(region(0x20_0000, 0x4_0000))),
-        ("unknown-label", |c| c.staging = Staging::Label("nowhere")),
-        ("staging-in-use", |c| {
-            c.artifacts[0].dest = Some(region(0x11_0000, MIB));
-            c.staging = Staging::Label("ota_0");
-        }),
-        ("no-staging", |c| c.staging = Staging::Label("phy_init")),
-        ("trailer-under-running-code", |c| {
-            c.running_len_bytes = 0xf_e7d1;
-            c.table.truncate(5);
-        }),
-        ("trailer-under-running-code", |c| {
-            // Naming the secondary slot as the place makes no difference to the primary's trailer.
-            c.running_len_bytes = 0xf_f000;
-            c.artifacts[0].dest = Some(region(0x11_0000, MIB));
-            c.table.truncate(5);
-        }),
-        ("not-confirmed", |c| {
-            c.artifacts[0].content = Some(Content::Mcuboot {
-                image_len_bytes: APP_IMAGE_BYTES,
-                padded: true,
-                confirmed: false,
-                signed: false,
-            });
-        }),
-        ("not-confirmed", |c| {
-            c.artifacts[0].len_bytes = Some(APP_IMAGE_BYTES);
-            c.artifacts[0].content = Some(Content::Mcuboot {
-                image_len_bytes: APP_IMAGE_BYTES,
-                padded: false,
-                confirmed: false,
-                signed: false,
-            });
-        }),
-        ("not-signed", |c| c.map.as_mut().unwrap().key_der = Some(&[])),
-        ("no-scratch", |c| c.map.as_mut().unwrap().scratch = None),
-        ("slots-differ", |c| c.map.as_mut().unwrap().primary = region(0x1_0000, 0xf_0000)),
-        ("bad-map", |c| c.map.as_mut().unwrap().max_align_bytes = 7),
-        ("no-destination", |c| c.map = None),
-        ("wrong-content", |c| c.artifacts[0].content = Some(Content::Opaque)),
-        ("wrong-content", |c| c.artifacts[1].content = Some(Content::Opaque)),
-        ("artifact-count", |c| c.artifacts.clear()),
-        ("bad-partition", |c| c.table[5].region = region(0x3f_0000, MIB)),
-        ("unknown-running", |c| c.running = "nowhere"),
-        ("bootloader-misplaced", |c| c.artifacts[1].dest = Some(region(0x1000, 0x7000))),
-    ];
-    let mut numbers: Vec<(u16, &str)> = Vec::new();
-    for (code, change) in table {
-        let mut case = example();
-        change(&mut case);
-        let codes = case.codes();
-        assert!(codes.contains(code), "wanted {code}, found {codes:?}");
-        // A message names what and says what to do.
-        for reason in case.plan().unwrap_err() {
-            assert!(reason.to_string().len() > 30, "{reason}");
-            let (number, code) = (reason.number(), reason.code());
-            let clash = numbers.iter().find(|(n, c)| (*n == number) != (*c == code));
-            assert_eq!(clash, None, "{number} and {code}");
-            numbers.push((number, code));
-        }
-    }
-}
-
 #[test]
 fn an_image_up_to_the_trailer_is_fine() {
     let mut case = example();
@@ -670,91 +556,4 @@ fn an_app_only_table_without_otadata_needs_none() {
     let plan = case.plan().unwrap();
     assert!(plan.steps.iter().all(|step| !matches!(step, Step::Select { .. })));
     assert_safe(&case, &plan);
-}
-
-/// MCUboot's own maps for each chip, on the example's table
-/// (boot/espressif/port/*/bootloader.conf in mcu-tools/mcuboot).
-#[test]
-fn mcuboots_own_maps_from_every_partition() {
-    for slot_bytes in [0x15_0000, 0x1c_0000] {
-        for swap in SwapKind::ALL {
-            for running in ["factory", "ota_0", "ota_1"] {
-                let mut case = Case { running, ..example() };
-                let map = case.map.as_mut().unwrap();
-                map.primary = region(0x2_0000, slot_bytes);
-                map.secondary = region(0x2_0000 + slot_bytes, slot_bytes);
-                map.scratch = (swap == SwapKind::Scratch).then(|| region(0x3e_0000, 0x1_f000));
-                map.swap = swap;
-                case.artifacts[0].len_bytes = Some(slot_bytes);
-                match case.plan() {
-                    Ok(plan) => assert_safe(&case, &plan),
-                    Err(reasons) => {
-                        // Slots of 0x1c0000 leave no partition outside of both.
-                        let place = reasons.iter().any(Reason::is_about_place);
-                        assert!(place && slot_bytes == 0x1c_0000, "{running} {swap}: {reasons:?}");
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A case with everything about the layout arbitrary, in steps that can be aligned or not.
-fn any_case() -> impl Strategy2<Value = Case> {
-    use proptest::prelude::*;
-    let place = || {
-        (0u32..0x44, 1u32..0x18).prop_map(|(start, len)| region(start * 0x1_0000, len * 0x1_0000))
-    };
-    let map =
-        (place(), 1u32..0x18, place(), 0usize..4, prop::sample::select(vec![7u32, 8, 16, 32]));
-    let slots = prop::collection::vec((1u32..0x18, 0u32..4), 1..5);
-    let running = 0usize..5;
-    (map, slots, running, 1u32..0x17_0000, any::<[bool; 4]>(), 0u32..0xa000).prop_map(
-        |((primary, len, scratch, swap, align), slots, running, image, flags, bootloader_len)| {
-            let mut case = example();
-            let labels = ["factory", "ota_0", "ota_1", "ota_2", "ota_3"];
-            case.table.truncate(if flags[0] { 3 } else { 1 });
-            let mut start = 0x1_0000;
-            for (index, (len, gap)) in slots.iter().enumerate() {
-                let sub =
-                    if index == 0 { subtype::FACTORY } else { subtype::OTA_0 + index as u8 - 1 };
-                start += gap * 0x1_0000;
-                case.table.push(partition(
-                    labels[index],
-                    PartitionType::App,
-                    sub,
-                    start,
-                    len * 0x1_0000,
-                ));
-                start += len * 0x1_0000;
-            }
-            case.running = labels[running.min(slots.len() - 1)];
-            case.running_len_bytes = image.min(case.running().len_bytes());
-            let len_bytes = len * 0x1_0000;
-            let map = case.map.as_mut().unwrap();
-            map.primary = Region::clamped(primary.start(), len_bytes);
-            map.secondary = Region::clamped(primary.end(), len_bytes);
-            map.swap = SwapKind::ALL[swap];
-            map.scratch = flags[1].then_some(scratch);
-            map.max_align_bytes = align;
-            case.artifacts[0].len_bytes = Some(if flags[2] { len_bytes } else { APP_IMAGE_BYTES });
-            case.artifacts[0].confirm = flags[3];
-            case.artifacts[1].len_bytes = Some(bootloader_len);
-            case
-        },
-    )
-}
-
-use proptest::strategy::Strategy as Strategy2;
-
-proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(4096))]
-
-    #[test]
-    fn any_layout_gets_a_safe_plan_or_reasons(case in any_case().no_shrink()) {
-        match case.plan() {
-            Ok(plan) => assert_safe(&case, &plan),
-            Err(reasons) => proptest::prop_assert!(!reasons.is_empty()),
-        }
-    }
 }

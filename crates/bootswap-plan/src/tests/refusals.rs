@@ -1,0 +1,130 @@
+//! Every refusal, each with the change that provokes it.
+
+use super::*;
+
+/// Each refusal: what is changed of the example, and the code that names it.
+#[test]
+fn every_refusal_has_its_code() {
+    type Change = fn(&mut Case);
+    let table: &[(&str, Change)] = &[
+        ("secure-boot", |c| c.secure_boot = true),
+        ("flash-encryption", |c| c.flash_encryption = true),
+        ("wrong-chip", |c| c.chip = Chip::Esp32c3),
+        ("wrong-image-chip", |c| {
+            c.artifacts[1].content =
+                Some(Content::EspImage { chip_id: 0, image_len_bytes: 1, flash_len_bytes: None });
+        }),
+        ("flash-too-small", |c| c.wanted_flash_bytes = Some(8 * MIB)),
+        ("flash-too-small", |c| {
+            c.artifacts[1].content = Some(Content::EspImage {
+                chip_id: Chip::Esp32s3.image_chip_id(),
+                image_len_bytes: 1,
+                flash_len_bytes: Some(16 * MIB),
+            });
+        }),
+        ("map-behind-flash", |c| {
+            c.artifacts[1].content = Some(Content::EspImage {
+                chip_id: Chip::Esp32s3.image_chip_id(),
+                image_len_bytes: 1,
+                flash_len_bytes: Some(2 * MIB),
+            });
+        }),
+        ("outside-flash", |c| c.map.as_mut().unwrap().scratch = Some(region(0x3f_0000, 0x2_0000))),
+        ("misaligned", |c| c.map.as_mut().unwrap().scratch = Some(region(0x21_0800, 0x4_0000))),
+        ("too-large", |c| c.artifacts[0].len_bytes = Some(MIB + 1)),
+        ("too-large", |c| c.artifacts[1].len_bytes = Some(0xf001)),
+        ("too-large", |c| c.artifacts[1].dest = Some(region(0, 0x6000))),
+        ("reaches-trailer", |c| {
+            c.artifacts[0].content = Some(Content::Mcuboot {
+                image_len_bytes: 0xf_e7d1,
+                padded: true,
+                confirmed: true,
+                signed: false,
+            });
+        }),
+        ("shares-trailer-sector", |c| {
+            c.table.truncate(5);
+            c.artifacts[0].content = Some(Content::Mcuboot {
+                image_len_bytes: 0xf_e001,
+                padded: true,
+                confirmed: true,
+                signed: false,
+            });
+            c.artifacts[0].dest = Some(region(0x11_0000, MIB));
+        }),
+        ("over-running-code", |c| {
+            c.running = "ota_0";
+            c.artifacts[0].dest = Some(region(0x11_0000, MIB));
+            c.artifacts.push(Artifact { dest: Some(region(0x20_0000, MIB)), ..other("data") });
+            c.table.truncate(5);
+        }),
+        ("no-relocation", |c| {
+            c.map.as_mut().unwrap().swap = SwapKind::Move;
+            c.table.truncate(4);
+        }),
+        ("over-kept", |c| c.artifacts[1].len_bytes = Some(39_776)),
+        ("over-kept", |c| {
+            c.table.push(partition("cfg", PartitionType::Custom(0x40), 0, 0x22_0000, 0x1000));
+        }),
+        ("overlap", |c| c.map.as_mut().unwrap().scratch = Some(region(0x20_0000, 0x4_0000))),
+        ("unknown-label", |c| c.staging = Staging::Label("nowhere")),
+        ("staging-in-use", |c| {
+            c.artifacts[0].dest = Some(region(0x11_0000, MIB));
+            c.staging = Staging::Label("ota_0");
+        }),
+        ("no-staging", |c| c.staging = Staging::Label("phy_init")),
+        ("trailer-under-running-code", |c| {
+            c.running_len_bytes = 0xf_e7d1;
+            c.table.truncate(5);
+        }),
+        ("trailer-under-running-code", |c| {
+            // Naming the secondary slot as the place makes no difference to the primary's trailer.
+            c.running_len_bytes = 0xf_f000;
+            c.artifacts[0].dest = Some(region(0x11_0000, MIB));
+            c.table.truncate(5);
+        }),
+        ("not-confirmed", |c| {
+            c.artifacts[0].content = Some(Content::Mcuboot {
+                image_len_bytes: APP_IMAGE_BYTES,
+                padded: true,
+                confirmed: false,
+                signed: false,
+            });
+        }),
+        ("not-confirmed", |c| {
+            c.artifacts[0].len_bytes = Some(APP_IMAGE_BYTES);
+            c.artifacts[0].content = Some(Content::Mcuboot {
+                image_len_bytes: APP_IMAGE_BYTES,
+                padded: false,
+                confirmed: false,
+                signed: false,
+            });
+        }),
+        ("not-signed", |c| c.map.as_mut().unwrap().key_der = Some(&[])),
+        ("no-scratch", |c| c.map.as_mut().unwrap().scratch = None),
+        ("slots-differ", |c| c.map.as_mut().unwrap().primary = region(0x1_0000, 0xf_0000)),
+        ("bad-map", |c| c.map.as_mut().unwrap().max_align_bytes = 7),
+        ("no-destination", |c| c.map = None),
+        ("wrong-content", |c| c.artifacts[0].content = Some(Content::Opaque)),
+        ("wrong-content", |c| c.artifacts[1].content = Some(Content::Opaque)),
+        ("artifact-count", |c| c.artifacts.clear()),
+        ("bad-partition", |c| c.table[5].region = region(0x3f_0000, MIB)),
+        ("unknown-running", |c| c.running = "nowhere"),
+        ("bootloader-misplaced", |c| c.artifacts[1].dest = Some(region(0x1000, 0x7000))),
+    ];
+    let mut numbers: Vec<(u16, &str)> = Vec::new();
+    for (code, change) in table {
+        let mut case = example();
+        change(&mut case);
+        let codes = case.codes();
+        assert!(codes.contains(code), "wanted {code}, found {codes:?}");
+        // A message names what and says what to do.
+        for reason in case.plan().unwrap_err() {
+            assert!(reason.to_string().len() > 30, "{reason}");
+            let (number, code) = (reason.number(), reason.code());
+            let clash = numbers.iter().find(|(n, c)| (*n == number) != (*c == code));
+            assert_eq!(clash, None, "{number} and {code}");
+            numbers.push((number, code));
+        }
+    }
+}
