@@ -83,6 +83,13 @@ pub enum ImageFault {
         /// Bytes that the device has.
         found_bytes: u32,
     },
+    /// A bootloader whose header says less flash than its own map takes.
+    MapBehindFlash {
+        /// End of the map's last area.
+        map_end: FlashAddr,
+        /// Bytes of flash in the header; 2 MiB where it holds no known size, as the bootloader takes it.
+        found_bytes: u32,
+    },
     /// An ESP image that talks to the flash through more lines than the bootloader in place does.
     FlashMode,
     /// An ESP image that ends before its file does, or has no digest of its own.
@@ -218,6 +225,11 @@ impl fmt::Display for ImageFault {
             Self::FlashSize { wanted_bytes, found_bytes } => {
                 write!(f, "the image counts on {wanted_bytes} bytes of flash, there are {found_bytes}")
             }
+            Self::MapBehindFlash { map_end, found_bytes } => write!(
+                f,
+                "the bootloader is built for {found_bytes} bytes of flash and its map goes on to {map_end}; it would \
+                 not read behind its flash"
+            ),
             Self::FlashMode => {
                 f.write_str("the image uses a faster flash mode than the bootloader in place, which this board may not have")
             }

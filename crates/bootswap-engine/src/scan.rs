@@ -4,8 +4,8 @@
 //! asks for. The rules are those of whoever will read the artifact: MCUboot, or the mask ROM.
 
 use bootswap_plan::{Artifact, Content, DeviceFacts, McubootMap, Migration, Role};
-use esp_idf_format::image::{FlashMode, ImageHeader, ImageVerifier};
-use flash_region::Region;
+use esp_idf_format::image::{FlashMode, FlashSize, ImageHeader, ImageVerifier};
+use flash_region::{FlashAddr, Region};
 use mcuboot_format::key::PublicKey;
 use mcuboot_format::trailer::TrailerLayout;
 use mcuboot_format::{ImageValidator, SlotLimits, SwapKind};
@@ -27,6 +27,8 @@ pub(crate) struct Rules<'a> {
     /// Where in the file the ROM will find the bootloader that it starts, if it will find it there:
     /// a merged image may have something before it.
     pub boots_at: Option<u32>,
+    /// End of the target bootloader's map, where it is known.
+    pub map_end: Option<FlashAddr>,
 }
 
 /// What MCUboot asks of an image in a slot.
@@ -64,7 +66,8 @@ impl<'a> Rules<'a> {
             Role::Bootloader => Some(0),
             Role::Application | Role::Other => merged.map(|dest| addr.bytes_since(dest.start())),
         };
-        Self { artifact, slot, facts, room_bytes, boots_at }
+        let map_end = migration.mcuboot.as_ref().map(McubootMap::end);
+        Self { artifact, slot, facts, room_bytes, boots_at, map_end }
     }
 
     /// The bytes of the file that mean nothing to MCUboot, if its image ends there: they lie behind it
@@ -204,6 +207,14 @@ impl<'a> Scan<'a> {
         {
             let (wanted_bytes, found_bytes) = (size.bytes(), facts.flash_len_bytes);
             return Err(ImageFault::FlashSize { wanted_bytes, found_bytes });
+        }
+        // Espressif's bootloaders take an unknown size for 2 MiB (`update_flash_config` in
+        // components/bootloader_support of ESP-IDF), and their reads stop at its end.
+        let found_bytes = header.flash_size().unwrap_or(FlashSize::Mb2).bytes();
+        if let Some(map_end) = self.rules.map_end
+            && map_end.get() > found_bytes
+        {
+            return Err(ImageFault::MapBehindFlash { map_end, found_bytes });
         }
         match (facts.bootloader_flash_mode, header.flash_mode()) {
             (Some(old), Some(new)) if wires(new) > wires(old) => Err(ImageFault::FlashMode),

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use bootswap_plan::Role;
 use device_sim::{Board, Efuses, EspIdfConfig, McubootConfig};
 use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::{OtaEntry, OtaState};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::builder::{Padding, SignOptions, sign};
@@ -20,6 +21,7 @@ use super::story::Story;
 use super::{Ending, Lab, Run, Scene, Settings, run};
 use crate::args::Until;
 use crate::migration::OwnedMigration;
+use crate::migration::content::classify;
 
 const CHIP: Chip = Chip::Esp32c3;
 
@@ -157,6 +159,26 @@ fn a_bootloader_for_another_chip_never_gets_to_the_commit() {
     let other = example(Chip::Esp32s3).unwrap();
     let scene = Scene::synthetic(&migration).unwrap();
     migration.artifacts[1] = other.artifacts[1].clone();
+    migration.artifacts[1].content = None;
+    let run = live(&migration, &scene);
+    assert!(matches!(run.ending, Ending::OldFirmware { .. }), "{}", run.ending);
+    let old = CHIP.bootloader_region();
+    assert!(run.before.bytes(old) == run.after.bytes(old));
+}
+
+/// Built for less flash than its map takes, MCUboot would not reach its own scratch area.
+#[test]
+fn a_bootloader_for_less_flash_than_its_map_takes_never_gets_to_the_commit() {
+    let mut migration = example(CHIP).unwrap();
+    let scene = Scene::synthetic(&migration).unwrap();
+    let bytes = migration.artifacts[1].bytes.as_mut().unwrap();
+    bytes[3] = (bytes[3] & 0x0f) | (FlashSize::Mb2.raw() << 4);
+    esp_idf_format::image::mend(bytes).unwrap();
+    migration.artifacts[1].content =
+        Some(classify(bytes, Role::Bootloader, migration.mcuboot.as_ref()).unwrap());
+    let run = live(&migration, &scene);
+    assert_eq!((run.ending, run.reasons[0].code()), (Ending::Refused, "map-behind-flash"));
+    // Nor where nobody had looked at the file before.
     migration.artifacts[1].content = None;
     let run = live(&migration, &scene);
     assert!(matches!(run.ending, Ending::OldFirmware { .. }), "{}", run.ending);
