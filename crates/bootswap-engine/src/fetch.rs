@@ -128,7 +128,7 @@ async fn receive<F: NorFlash, S: Source, P: Platform>(
             Ok(Refusal::Failure(failure)) => return Err(failure),
             Ok(Refusal::Image(fault)) => {
                 refused += 1;
-                if refused == MAX_REFUSED || url.is_none() {
+                if refused == MAX_REFUSED {
                     return Err(Failure::Image { artifact, fault });
                 }
                 platform.event(&Event::Refused { name, fault: &fault });
