@@ -1,0 +1,46 @@
+//! The configuration packed into a migrator: one prebuilt firmware image serves every fleet, because
+//! what differs between them is data in a section that the image reserves.
+//!
+//! ```text
+//!   migration.toml -- bootswap pack --> | ESP image of the migrator                      |
+//!                                       |  ... | section: header, CBOR, 0xff ... | ...   |
+//!                                                    |
+//!                              decode on the device  v  no allocation, borrowed
+//!                                                  Config: Migration, networks, log level
+//! ```
+//!
+//! The firmware holds a [`Section`] in its read-only data and [`decode`]s it. `bootswap pack` looks for
+//! it with [`find_section`] in the image file and writes it with [`encode`], which needs no allocation
+//! either. The bytes of the section are drawn in `section.rs`, the keys of the CBOR in `wire.rs`.
+//!
+//! # Versions
+//!
+//! A section has a version `major.minor`. Within one major version, keys are only ever added, and only
+//! such as a reader that does not know them may pass over: so a newer minor version is read, and its
+//! unknown keys are not. Anything else (a new kind of contents, another meaning) makes a new major
+//! version, which is refused with an error that says so.
+#![no_std]
+#![warn(clippy::indexing_slicing)]
+
+mod config;
+mod decode;
+mod encode;
+mod error;
+mod log_level;
+mod section;
+mod wifi;
+mod wire;
+
+pub use config::{Config, MAX_HOSTNAME_LEN_BYTES, Network, is_hostname};
+pub use decode::{MAX_ARTIFACTS, MAX_LABELS, MAX_NETWORKS, Storage, decode};
+pub use encode::{EncodeError, encode};
+pub use error::{ConfigError, FieldProblem, Malformed};
+pub use log_level::{LogLevel, UnknownLogLevel};
+pub use section::{
+    HEADER_LEN_BYTES, MAJOR_VERSION, MINOR_VERSION, SECTION_ALIGN_BYTES, SECTION_LEN_BYTES,
+    SECTION_MAGIC, Section, find_section,
+};
+pub use wifi::{Wifi, WifiError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! A Wi-Fi network that a device may join.
+
+use core::fmt;
+
+/// Longest SSID in bytes (IEEE 802.11-2020, 9.4.2.2 "SSID element").
+const MAX_SSID_LEN_BYTES: usize = 32;
+/// Shortest and longest passphrase in bytes (IEEE 802.11-2020, annex J.4.1 "Introduction").
+const PASSPHRASE_LEN_BYTES: core::ops::RangeInclusive<usize> = 8..=63;
+/// Length of a pre-shared key written in hexadecimal digits.
+const KEY_DIGITS: usize = 64;
+
+/// A network that has name and password as Wi-Fi asks for them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Wifi<'a> {
+    ssid: &'a str,
+    password: &'a str,
+}
+
+/// Why there can be no such network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum WifiError {
+    /// The SSID is empty.
+    NoSsid,
+    /// The SSID is longer than 32 bytes.
+    LongSsid {
+        /// Its length in bytes.
+        len_bytes: usize,
+    },
+    /// The password is neither empty nor of 8 to 63 bytes nor of 64 hexadecimal digits.
+    PasswordLength {
+        /// Its length in bytes.
+        len_bytes: usize,
+    },
+    /// The password has 64 bytes, which are not all hexadecimal digits.
+    NotHex,
+    /// SSID or password has a NUL in it, which drivers take for its end.
+    Nul,
+}
+
+impl<'a> Wifi<'a> {
+    /// The network with this name, and this password; an empty one for a network without any.
+    ///
+    /// # Errors
+    ///
+    /// A [`WifiError`] if no access point can be of that name, or have that password.
+    pub fn new(ssid: &'a str, password: &'a str) -> Result<Self, WifiError> {
+        if ssid.is_empty() {
+            return Err(WifiError::NoSsid);
+        }
+        if ssid.len() > MAX_SSID_LEN_BYTES {
+            return Err(WifiError::LongSsid { len_bytes: ssid.len() });
+        }
+        match password.len() {
+            0 => {}
+            KEY_DIGITS if password.bytes().all(|byte| byte.is_ascii_hexdigit()) => {}
+            KEY_DIGITS => return Err(WifiError::NotHex),
+            len if PASSPHRASE_LEN_BYTES.contains(&len) => {}
+            len_bytes => return Err(WifiError::PasswordLength { len_bytes }),
+        }
+        if [ssid, password].iter().any(|text| text.bytes().any(|byte| byte == 0)) {
+            return Err(WifiError::Nul);
+        }
+        Ok(Self { ssid, password })
+    }
+
+    /// Its name, 1 to 32 bytes.
+    #[must_use]
+    pub const fn ssid(&self) -> &'a str {
+        self.ssid
+    }
+
+    /// Its password: empty, a passphrase of 8 to 63 bytes, or a key of 64 hexadecimal digits.
+    #[must_use]
+    pub const fn password(&self) -> &'a str {
+        self.password
+    }
+
+    /// Whether it is joined without a password.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.password.is_empty()
+    }
+}
+
+/// Passwords stay out of logs.
+impl fmt::Debug for Wifi<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let password = if self.is_open() { "" } else { "********" };
+        f.debug_struct("Wifi").field("ssid", &self.ssid).field("password", &password).finish()
+    }
+}
+
+impl fmt::Display for WifiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSsid => f.write_str("the SSID is empty"),
+            Self::LongSsid { len_bytes } => {
+                write!(
+                    f,
+                    "the SSID has {len_bytes} bytes, at most {MAX_SSID_LEN_BYTES} are possible"
+                )
+            }
+            Self::PasswordLength { len_bytes } => write!(
+                f,
+                "the password has {len_bytes} bytes; possible are none, 8 to 63, or {KEY_DIGITS} hexadecimal digits"
+            ),
+            Self::NotHex => write!(
+                f,
+                "the password has {KEY_DIGITS} bytes, which have to be hexadecimal digits then"
+            ),
+            Self::Nul => f.write_str("there is a NUL in SSID or password"),
+        }
+    }
+}
+
+impl core::error::Error for WifiError {}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn takes_what_an_access_point_can_be() {
+        let ssid = "s".repeat(32);
+        for password in ["", "8 bytes!", &"p".repeat(63), &"0aF9".repeat(16)] {
+            let wifi = Wifi::new(&ssid, password).unwrap();
+            assert_eq!((wifi.ssid(), wifi.password()), (ssid.as_str(), password));
+            assert_eq!(wifi.is_open(), password.is_empty());
+        }
+    }
+
+    #[test]
+    fn refuses_what_none_can_be() {
+        let long = "s".repeat(33);
+        assert_eq!(Wifi::new("", "password"), Err(WifiError::NoSsid));
+        assert_eq!(Wifi::new(&long, "password"), Err(WifiError::LongSsid { len_bytes: 33 }));
+        assert_eq!(Wifi::new("a", "7 bytes"), Err(WifiError::PasswordLength { len_bytes: 7 }));
+        assert_eq!(
+            Wifi::new("a", &"0".repeat(65)),
+            Err(WifiError::PasswordLength { len_bytes: 65 })
+        );
+        assert_eq!(Wifi::new("a", &"g".repeat(64)), Err(WifiError::NotHex));
+        assert_eq!(Wifi::new("a\0b", "password"), Err(WifiError::Nul));
+        assert_eq!(Wifi::new("a", "pass\0word"), Err(WifiError::Nul));
+    }
+
+    #[test]
+    fn keeps_the_password_out_of_logs() {
+        let wifi = Wifi::new("fleet", "correct horse").unwrap();
+        assert_eq!(format!("{wifi:?}"), r#"Wifi { ssid: "fleet", password: "********" }"#);
+    }
+}

@@ -1,0 +1,241 @@
+//! The payload: CBOR maps with small numbers for keys (RFC 8949).
+//!
+//! ```text
+//!   root       0 migration   1 device   15 reserved for a signature over the bytes of 0
+//!   migration  0 chip        1 flash length   2 MCUboot map   3 artifacts   4 staging
+//!              5 test image allowed           6 labels that may be overwritten
+//!   device     0 networks    1 old credentials   2 rescue network   3 host name   4 log level
+//! ```
+//!
+//! A key that is absent means `None`, or nothing in the list. Numbers that stand for something are
+//! those of the format it is from (chips: ESP image headers) or given here; none is ever given twice.
+
+use core::convert::Infallible;
+
+use minicbor::bytes::{ByteArray, ByteSlice};
+use minicbor::data::Type;
+use minicbor::decode::{Decoder, Error};
+use minicbor::encode::{Encoder, Error as EncodeError, Write};
+use minicbor::{Decode, Encode};
+
+/// All of it.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Root<'b> {
+    #[b(0)]
+    pub migration: Migration<'b>,
+    #[b(1)]
+    pub device: Device<'b>,
+}
+
+/// [`bootswap_plan::Migration`].
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Migration<'b> {
+    /// As ESP image headers have it.
+    #[n(0)]
+    pub chip: u16,
+    #[n(1)]
+    pub flash_len_bytes: Option<u32>,
+    #[b(2)]
+    pub mcuboot: Option<Map<'b>>,
+    #[b(3)]
+    pub artifacts: List<'b, Artifact<'b>>,
+    #[b(4)]
+    pub staging: Option<Staging<'b>>,
+    #[n(5)]
+    pub allow_test_image: Option<bool>,
+    #[b(6)]
+    pub allow_overwrite: List<'b, &'b str>,
+}
+
+/// [`bootswap_plan::McubootMap`].
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Map<'b> {
+    #[n(0)]
+    pub primary: Span,
+    #[n(1)]
+    pub secondary: Span,
+    #[n(2)]
+    pub scratch: Option<Span>,
+    /// 0 scratch, 1 move, 2 offset, 3 overwrite.
+    #[n(3)]
+    pub swap: u8,
+    #[n(4)]
+    pub max_align_bytes: u32,
+    #[b(5)]
+    pub key_der: Option<&'b ByteSlice>,
+}
+
+/// A region: first address, length in bytes.
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[cbor(array)]
+pub(crate) struct Span {
+    #[n(0)]
+    pub start: u32,
+    #[n(1)]
+    pub len_bytes: u32,
+}
+
+/// [`bootswap_plan::Artifact`].
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Artifact<'b> {
+    #[b(0)]
+    pub name: &'b str,
+    /// 0 application, 1 bootloader, 2 other.
+    #[n(1)]
+    pub role: u8,
+    /// Absent for one that is embedded.
+    #[b(2)]
+    pub url: Option<&'b str>,
+    #[n(3)]
+    pub dest: Option<Span>,
+    #[n(4)]
+    pub region_len_bytes: Option<u32>,
+    #[n(5)]
+    pub len_bytes: Option<u32>,
+    #[n(6)]
+    pub sha256: Option<ByteArray<32>>,
+    #[n(7)]
+    pub content: Option<Content>,
+    #[n(8)]
+    pub confirm: Option<bool>,
+}
+
+/// [`bootswap_plan::Content`].
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) enum Content {
+    #[n(0)]
+    Opaque,
+    #[n(1)]
+    Mcuboot {
+        #[n(0)]
+        image_len_bytes: u32,
+        #[n(1)]
+        padded: bool,
+        #[n(2)]
+        confirmed: bool,
+        #[n(3)]
+        signed: bool,
+    },
+    #[n(2)]
+    EspImage {
+        #[n(0)]
+        chip_id: u16,
+        #[n(1)]
+        image_len_bytes: u32,
+        #[n(2)]
+        flash_len_bytes: Option<u32>,
+    },
+}
+
+/// [`bootswap_plan::Staging`] that is not left to the planner.
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+pub(crate) enum Staging<'b> {
+    #[n(0)]
+    Label(#[b(0)] &'b str),
+    #[n(1)]
+    Memory,
+}
+
+/// All that is not the migration.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Device<'b> {
+    #[b(0)]
+    pub wifi: List<'b, Wifi<'b>>,
+    #[n(1)]
+    pub old_credentials: bool,
+    #[b(2)]
+    pub rescue: Option<Wifi<'b>>,
+    #[b(3)]
+    pub hostname: Option<&'b str>,
+    /// 0 off, 1 error, 2 warn, 3 info, 4 debug, 5 trace.
+    #[n(4)]
+    pub log_level: u8,
+}
+
+/// [`crate::Wifi`].
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Wifi<'b> {
+    #[b(0)]
+    pub ssid: &'b str,
+    /// Absent for a network without.
+    #[b(1)]
+    pub password: Option<&'b str>,
+}
+
+/// A list, which is read entry by entry: so it is nowhere in memory as a whole but where it belongs.
+#[derive(Clone, Debug)]
+pub(crate) enum List<'b, T> {
+    /// To be written.
+    Values(&'b [T]),
+    /// As found: a decoder that is about to read it.
+    Encoded(Decoder<'b>),
+}
+
+impl<'b, T: Decode<'b, ()>> List<'b, T> {
+    /// Hands over every entry with its index.
+    pub(crate) fn read<E: From<Error>>(
+        &self,
+        mut each: impl FnMut(usize, T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self::Encoded(list) = self else { return Ok(()) };
+        list.clone().array_iter()?.enumerate().try_for_each(|(index, entry)| each(index, entry?))
+    }
+}
+
+impl<'b, T, C> Decode<'b, C> for List<'b, T> {
+    fn decode(decoder: &mut Decoder<'b>, _: &mut C) -> Result<Self, Error> {
+        match decoder.datatype()? {
+            Type::Array => {
+                let list = decoder.clone();
+                decoder.skip()?;
+                Ok(Self::Encoded(list))
+            }
+            other => Err(Error::type_mismatch(other).at(decoder.position())),
+        }
+    }
+
+    fn nil() -> Option<Self> {
+        Some(Self::Values(&[]))
+    }
+}
+
+impl<C, T: Encode<C>> Encode<C> for List<'_, T> {
+    fn encode<W: Write>(
+        &self,
+        encoder: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        let Self::Values(values) = self else { return Ok(()) };
+        encoder.array(values.len() as u64)?;
+        values.iter().try_for_each(|value| value.encode(encoder, ctx))
+    }
+
+    fn is_nil(&self) -> bool {
+        matches!(self, Self::Values([]))
+    }
+}
+
+/// Takes what there is room for, and counts the rest.
+#[derive(Debug)]
+pub(crate) struct Counted<'o> {
+    pub out: &'o mut [u8],
+    pub len_bytes: usize,
+}
+
+impl Write for Counted<'_> {
+    type Error = Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        let room = self.out.get_mut(self.len_bytes..).unwrap_or_default();
+        room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        self.len_bytes = self.len_bytes.saturating_add(bytes.len());
+        Ok(())
+    }
+}
