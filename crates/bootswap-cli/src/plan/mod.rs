@@ -5,6 +5,7 @@
 mod contents;
 mod cost;
 mod flash_map;
+mod given_up;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::{Failure, Verdict, output};
 
 pub use cost::{CostReport, WayBackReport, WindowReport};
 pub use flash_map::{FlashMap, MapRow};
+pub use given_up::GivenUp;
 pub use report::{DeviceReport, PlanReport, ReasonReport, RegionReport, StageReport, StepReport};
 
 /// Runs the command.

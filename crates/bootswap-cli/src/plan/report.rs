@@ -8,6 +8,7 @@ use flash_region::Region;
 use serde::Serialize;
 
 use super::cost::looked_at;
+use super::given_up::{GivenUp, given_up};
 use super::{CostReport, FlashMap, Stage, WayBackReport, WindowReport};
 use crate::Verdict;
 use crate::facts::Found;
@@ -35,6 +36,8 @@ pub struct PlanReport {
     pub commit_window: Option<WindowReport>,
     /// The sector for checkpoints.
     pub journal: Option<RegionReport>,
+    /// What belongs to the owner and is overwritten because the migration gives it up by name.
+    pub given_up: Vec<GivenUp>,
     /// What lies where, and what will.
     pub flash_map: Option<FlashMap>,
 }
@@ -237,6 +240,7 @@ impl PlanReport {
             commit: last.and_then(Plan::commit_region).map(RegionReport::from),
             commit_window: last.and_then(|plan| WindowReport::new(&model, plan, dump)),
             journal: last.and_then(|plan| plan.journal).map(RegionReport::from),
+            given_up: given_up(migration, stages),
             flash_map: Some(FlashMap::new(migration, stages)),
         }
     }
@@ -253,6 +257,7 @@ impl PlanReport {
             commit: None,
             commit_window: None,
             journal: None,
+            given_up: Vec::new(),
             flash_map: None,
         }
     }

@@ -334,3 +334,31 @@ fn a_window_beside_a_sector_in_use_is_longer() {
     let window = reported(&example(Chip::Esp32s3).unwrap()).commit_window.unwrap();
     assert_eq!(window.assumed_blank, None);
 }
+
+/// A bootloader that covers the partition table and the start of NVS: refused with both names, or said to
+/// overwrite them, in the commit.
+#[test]
+fn what_is_given_up_is_named() {
+    let mut migration = example(Chip::Esp32s3).unwrap();
+    let bytes = device_sim::synthetic::app(migration.chip, "bootloader", "1", 39_000, 1).unwrap();
+    let len_bytes = u32::try_from(bytes.len()).unwrap();
+    assert!((0x9001..0xa000).contains(&len_bytes));
+    let bootloader = &mut migration.artifacts[1];
+    let content = classify(&bytes, Role::Bootloader, migration.mcuboot.as_ref()).unwrap();
+    (bootloader.bytes, bootloader.content) = (Some(bytes), Some(content));
+    let refused = reported(&migration);
+    assert_eq!(refused.reasons.iter().filter(|reason| reason.code == "over-kept").count(), 2);
+    assert_eq!(refused.given_up, []);
+
+    migration.allow_overwrite = vec!["partition-table".to_owned(), "nvs".to_owned()];
+    let report = reported(&migration);
+    let found: Vec<(&str, u32, bool)> =
+        report.given_up.iter().map(|g| (g.what.as_str(), g.region.offset, g.in_commit)).collect();
+    assert_eq!(found, [("partition-table", 0x8000, true), ("nvs", 0x9000, true)]);
+    assert_eq!(report.given_up[1].region.size, len_bytes - 0x9000);
+    let text = report.to_string();
+    assert!(
+        text.contains("overwritten    partition-table in 0x8000..0x8c00, in the commit"),
+        "{text}"
+    );
+}

@@ -43,6 +43,10 @@ impl fmt::Display for PlanReport {
             writeln!(f)?;
             self.window(f, window)?;
         }
+        for (index, part) in self.given_up.iter().enumerate() {
+            let heading = if index == 0 { "\noverwritten    " } else { "               " };
+            writeln!(f, "{heading}{part}")?;
+        }
         writeln!(f)?;
         paragraph(
             f,
