@@ -18,6 +18,7 @@ mod nginx;
 mod process;
 mod python;
 mod report;
+mod standard_library;
 mod test;
 mod workspace;
 

@@ -1,13 +1,14 @@
 //! `cargo xtask test`: everything that has to hold before a change is merged.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process::{cargo, command, output, retry, run as run_program, works};
+use crate::process::{cargo, command, retry, run as run_program, works};
 use crate::report::Report;
+use crate::standard_library::StandardLibrary;
 use crate::{deny, nginx, python, workspace};
 
 /// What of the tests is run.
@@ -20,6 +21,8 @@ pub(crate) struct Options {
 
 /// The target of the smallest chip that rustup has a target for, an ESP32-C3.
 const DEVICE_TARGET: &str = "riscv32imc-unknown-none-elf";
+/// A target for the chips with Xtensa cores, as far as stock rustc has one: without assembly.
+const XTENSA_SPECIFICATION: &str = "xtask/targets/xtensa-none-elf.json";
 /// Cases of each property test in a long run; otherwise it is the library's 256.
 const LONG_PROPTEST_CASES: &str = "4096";
 
@@ -30,10 +33,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
     let has_fmt = report.obtain("rustfmt", "format check", || component("rustfmt", "fmt"));
     let has_clippy = report.obtain("clippy", "lints", || component("clippy", "clippy"));
-    let has_device_target = report.obtain(
+    let device = report.obtain(
         "target of a device",
         "check that what runs on the device builds without the standard library",
-        device_target,
+        || StandardLibrary::obtain(DEVICE_TARGET),
+    );
+    let xtensa = report.obtain(
+        "target of the Xtensa chips",
+        "check that what runs on ESP32, ESP32-S2 and ESP32-S3 compiles for them",
+        || StandardLibrary::from_source(XTENSA_SPECIFICATION),
     );
     let deny = report.obtain("cargo-deny", "check of licences and sources", deny::set_up);
     let python = report.obtain("Python", "all conformance tests", python::set_up);
@@ -52,15 +60,28 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             run_program(clippy.args(["--", "--deny", "warnings"]))
         });
     }
-    if has_clippy.is_some() && has_device_target.is_some() {
+    if let Some(device) = device.as_ref().filter(|_| has_clippy.is_some()) {
         report.step("lints of what runs on the device", |_| {
             // One by one: together, each would get the features that the others want of it.
             workspace::no_std_crates()?.iter().try_for_each(|name| {
                 let mut clippy = cargo();
                 clippy.args(["clippy", "--quiet", "--lib", "--no-default-features"]);
-                clippy.args(["--target", DEVICE_TARGET, "--package", name]);
+                device.apply(clippy.args(["--package", name]));
                 run_program(clippy.args(["--", "--deny", "warnings"]))
             })
+        });
+    }
+    if let Some(xtensa) = &xtensa {
+        report.step("what runs on the device, for Xtensa", |_| {
+            // Without generating code: stock LLVM runs out of registers in a function with a large frame.
+            let mut check = cargo();
+            // In release for the same reason: the library's own routines are always compiled.
+            check.args(["check", "--quiet", "--release", "--lib", "--no-default-features"]);
+            for name in workspace::no_std_crates()? {
+                check.args(["--package", &name]);
+            }
+            xtensa.apply(&mut check);
+            run_program(&mut check)
         });
     }
     report.step("documentation", |_| {
@@ -73,17 +94,6 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     eprintln!("\n=== summary");
     println!("{report}");
     Ok(report.exit_code())
-}
-
-/// Makes sure that there is a standard library for [`DEVICE_TARGET`], or rather what is left of it.
-fn device_target() -> Result<()> {
-    let mut probe = command("rustc", &["--print", "target-libdir", "--target", DEVICE_TARGET]);
-    let mut is_there = || output(&mut probe).map(|dir| Path::new(dir.trim()).is_dir());
-    if !is_there()? {
-        retry(|| run_program(&mut command("rustup", &["target", "add", DEVICE_TARGET])))?;
-        ensure!(is_there()?, "it was added and is not there");
-    }
-    Ok(())
 }
 
 /// Makes sure that a component of the toolchain is there, as a cargo subcommand.
