@@ -31,6 +31,9 @@ use url::{MAX_URL, authority, resolve};
 
 /// Bytes of buffer that a source needs: response headers have to fit, and body bytes pass through.
 pub const HTTP_BUFFER_BYTES: usize = 3 * 1024;
+/// Bytes of the body that are handed over at a time: so many may come again after a loss of power, on top
+/// of what came since the last checkpoint.
+const PIECE_BYTES: usize = 1024;
 /// Redirections that are followed.
 const MAX_REDIRECTS: u32 = 5;
 /// Longest entity tag that is kept, in bytes.
@@ -134,10 +137,11 @@ impl<'a, T: TcpConnect, D: Dns> HttpSource<'a, T, D> {
         let mut body = response.body().reader();
         loop {
             let bytes = body.fill_buf().await.map_err(transfer)?;
-            let len = bytes.len();
-            if len == 0 {
+            if bytes.is_empty() {
                 return if has_ended(&body) { Ok(Answer::Done) } else { Err(SourceError::Broken) };
             }
+            let len = bytes.len().min(PIECE_BYTES);
+            let bytes = bytes.get(..len).unwrap_or(bytes);
             self.received_bytes += len as u64;
             if sink.data(bytes).await.map_err(SourceError::Sink)? == Flow::Enough {
                 return Ok(Answer::Done);
