@@ -105,7 +105,7 @@ pub struct Artifact<'a> {
 pub enum Role {
     /// The target application.
     Application,
-    /// The target bootloader; written last.
+    /// The target bootloader; written after everything but otadata, which may hand control over.
     Bootloader,
     /// Anything else, at the place that the migration names.
     Other,

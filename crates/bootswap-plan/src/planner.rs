@@ -399,8 +399,18 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Otadata goes last: while it names the migrator, a bootloader that reads it starts the migrator
+    /// again, which finishes what a cut left undone.
     fn commits(&mut self, ways: &[Way]) {
-        for way in ways {
+        let facts = self.facts;
+        let is_otadata = |way: &&Way| {
+            let critical = way.destination.critical();
+            let otadata =
+                facts.partitions.iter().any(|p| p.is_otadata() && p.region.overlaps(critical));
+            otadata && !critical.overlaps(layout::bootloader_area(facts))
+        };
+        let last = ways.iter().filter(is_otadata);
+        for way in ways.iter().filter(|way| !is_otadata(way)).chain(last) {
             let Some(from) = way.critical else { continue };
             let artifact = self.artifact(way.artifact);
             let critical = way.destination.critical();
