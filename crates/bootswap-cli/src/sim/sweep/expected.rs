@@ -1,6 +1,7 @@
 //! What flash has to hold in the end, whatever happened on the way.
 
-use esp_idf_format::partition::{TABLE_ADDR, TABLE_LEN_BYTES};
+use esp_idf_format::otadata::{self, ENTRY_LEN_BYTES, OtaData, OtaState};
+use esp_idf_format::partition::{PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
 use flash_region::Region;
 use nor_sim::NorMemory;
 
@@ -21,6 +22,30 @@ struct Part {
     bytes: Vec<u8>,
     /// Whether it is the owner's and held these bytes before, too.
     is_kept: bool,
+    /// Of otadata what it tells a bootloader counts, for which there are many ways to write it down.
+    ota_count: Option<u8>,
+}
+
+impl Part {
+    fn holds(&self, bytes: &[u8]) -> bool {
+        match self.ota_count {
+            Some(count) => told(bytes, count) == told(&self.bytes, count),
+            None => bytes == self.bytes,
+        }
+    }
+}
+
+/// Which slot otadata selects, and whether that is on trial.
+fn told(bytes: &[u8], ota_count: u8) -> Option<(u8, OtaState)> {
+    let whole = Region::clamped(flash_region::FlashAddr::ZERO, u32::try_from(bytes.len()).ok()?);
+    let entry = |index| {
+        let start = otadata::sector(whole, index).start().get() as usize;
+        bytes.get(start..)?.first_chunk::<ENTRY_LEN_BYTES>()
+    };
+    let data = OtaData::parse(entry(0)?, entry(1)?);
+    let selected = data.select(ota_count)?;
+    let entry = data.entries.get(selected.entry_index)?.ok()?;
+    Some((selected.ota_index, entry.state))
 }
 
 impl Expected {
@@ -37,9 +62,13 @@ impl Expected {
         }
         let table = Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES);
         regions.push(("the partition table".to_owned(), table));
+        let bytes = life.before.bytes(table);
+        let partitions = PartitionTable::parse(&bytes).ok();
         let parts = regions.into_iter().map(|(label, region)| {
             let bytes = life.after.bytes(region);
-            Part { label, region, is_kept: life.before.bytes(region) == bytes, bytes }
+            let otadata = partitions.filter(|t| t.otadata().is_some_and(|p| p.region == region));
+            let ota_count = otadata.map(|table| table.ota_count());
+            Part { label, region, is_kept: life.before.bytes(region) == bytes, bytes, ota_count }
         });
         Self { parts: parts.collect() }
     }
@@ -49,7 +78,7 @@ impl Expected {
     #[must_use]
     pub fn missing_in(&self, memory: &NorMemory, target_runs: bool) -> Option<String> {
         let mut asked = self.parts.iter().filter(|part| part.is_kept || target_runs);
-        let missing = asked.find(|part| memory.bytes(part.region) != part.bytes)?;
+        let missing = asked.find(|part| !part.holds(&memory.bytes(part.region)))?;
         Some(missing.label.clone())
     }
 }

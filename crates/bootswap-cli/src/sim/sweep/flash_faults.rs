@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flash_region::SECTOR_BYTES;
+use flash_region::{Region, SECTOR_BYTES, is_blank};
 use nor_sim::{Fault, Noise, ReadFault};
 
 use super::bench::{Bench, Seat};
@@ -74,17 +74,22 @@ fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, 
             faults.push((FlashFault::Read { read, fault }, demand(*op, &opened)));
         }
     }
-    faults.extend(stuck_bits(accesses, seed));
+    faults.extend(stuck_bits(accesses, life, seed));
     faults
 }
 
-/// One bit that is stuck, either way, in every sector that the migrator writes, but for what the ROM
-/// boots from: there it is the end of the device, and nobody's fault.
-fn stuck_bits(accesses: &Accesses, seed: u64) -> Vec<(FlashFault, Demand)> {
+/// One bit that is stuck in every sector that the migrator writes, but for what the commit writes: there
+/// it is the end of the device, and nobody's fault. In a blank sector it is stuck either way; where
+/// something was written, the bit is stuck as it is.
+fn stuck_bits(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, Demand)> {
+    let commit = window::commit_region(life);
+    let vital = |region: Region| {
+        region.overlaps(BOOT_AREA) || commit.is_some_and(|commit| commit.overlaps(region))
+    };
     let mut sectors: Vec<_> = accesses
         .ops
         .iter()
-        .filter(|op| !op.region().overlaps(BOOT_AREA))
+        .filter(|op| !vital(op.region()))
         .map(|op| op.addr().align_down(SECTOR_BYTES))
         .collect();
     sectors.sort_unstable();
@@ -96,8 +101,12 @@ fn stuck_bits(accesses: &Accesses, seed: u64) -> Vec<(FlashFault, Demand)> {
         let offset = noise.below(u64::from(SECTOR_BYTES) / 8);
         let addr = sector.saturating_add(u32::try_from(offset).unwrap_or(0));
         let bit = u8::try_from(noise.below(8)).unwrap_or(0);
+        let before = life.before.bytes(Region::clamped(sector, SECTOR_BYTES));
+        let is = before.get(offset as usize).is_some_and(|byte| byte >> bit & 1 == 1);
         for value in [false, true] {
-            faults.push((FlashFault::Stuck { addr, bit, value }, Demand::Alive));
+            if is_blank(&before) || value == is {
+                faults.push((FlashFault::Stuck { addr, bit, value }, Demand::Alive));
+            }
         }
     }
     faults
