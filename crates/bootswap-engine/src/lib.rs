@@ -59,6 +59,7 @@ pub use event::Event;
 pub use http::{HTTP_BUFFER_BYTES, HttpSource};
 pub use platform::{Platform, Veto};
 pub use run::{Buffers, Done, Engine, Job};
+pub use select::select_app;
 pub use source::{Flow, Header, Request, Sink, Source, SourceError};
 
 #[cfg(test)]

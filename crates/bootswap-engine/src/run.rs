@@ -40,6 +40,11 @@ impl Buffers {
     pub const fn new() -> Self {
         Self { sector: [0; SECTOR] }
     }
+
+    /// Lends the memory to somebody else while no engine runs.
+    pub const fn sector(&mut self) -> &mut [u8; SECTOR] {
+        &mut self.sector
+    }
 }
 
 impl Default for Buffers {
@@ -163,6 +168,20 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
         }
         work.platform.event(&Event::Resetting);
         Ok(Done::NewBootloader)
+    }
+}
+
+impl<F: NorFlash, S, P> Engine<'_, F, S, P> {
+    /// Forgets earlier attempts, so that the engine starts a new series of them: for devices that have
+    /// nowhere to go back to, after a long rest.
+    ///
+    /// # Power-fail safety
+    ///
+    /// That of the journal: a torn record is passed over, and the attempts count as they did before.
+    pub async fn forget_attempts(&mut self, job: &Job<'_>) {
+        let mut medium = Medium::new(&mut *self.flash);
+        let mut journal = Journal::load(&mut medium, job.plan.journal, tag(job)).await;
+        journal.note(&mut medium, Entry::Attempt(0)).await;
     }
 }
 

@@ -26,6 +26,27 @@ use crate::medium::Medium;
 use crate::{Failure, writer};
 
 /// Lets otadata select `app`, not on trial; does nothing where it does already.
+///
+/// The engine does this for itself where the plan says so. From outside it is the way back to the
+/// firmware that was there before.
+///
+/// # Power-fail safety
+///
+/// A cut leaves either the app selected that was selected before, or this one.
+///
+/// # Errors
+///
+/// [`Failure::Flash`] and [`Failure::Stuck`] where the flash fails, [`Failure::Plan`] where otadata cannot
+/// name the app, [`Failure::Unclean`] where it does not take the entry.
+pub async fn select_app<F: NorFlash>(
+    flash: &mut F,
+    otadata: Region,
+    app: App,
+) -> Result<(), Failure<F::Error>> {
+    select(&mut Medium::new(flash), otadata, app).await
+}
+
+/// Lets otadata select `app`, not on trial; does nothing where it does already.
 pub(crate) async fn select<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     otadata: Region,

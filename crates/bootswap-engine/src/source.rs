@@ -113,6 +113,8 @@ pub enum SourceError<E> {
     NotEmbedded,
     /// The embedded artifacts could not be read, or their directory is damaged.
     BadContainer,
+    /// There is no network to reach the server by.
+    NoNetwork,
 }
 
 impl<E> SourceError<E> {
@@ -133,6 +135,7 @@ impl<E> SourceError<E> {
             Self::WrongRange { asked, answered } => SourceError::WrongRange { asked, answered },
             Self::NotEmbedded => SourceError::NotEmbedded,
             Self::BadContainer => SourceError::BadContainer,
+            Self::NoNetwork => SourceError::NoNetwork,
         })
     }
 
@@ -154,6 +157,7 @@ impl<E> SourceError<E> {
             Self::WrongRange { .. } => 11,
             Self::NotEmbedded => 12,
             Self::BadContainer => 13,
+            Self::NoNetwork => 14,
         }
     }
 
@@ -205,6 +209,9 @@ impl<E: fmt::Display> fmt::Display for SourceError<E> {
             Self::BadContainer => {
                 f.write_str("the embedded artifacts are damaged; pack the migrator again")
             }
+            Self::NoNetwork => f.write_str(
+                "no network could be joined; check names and passwords of the networks, and their reach",
+            ),
         }
     }
 }

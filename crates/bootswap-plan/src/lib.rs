@@ -38,6 +38,7 @@ pub use migration::{
 pub use objections::{objections, preferred};
 pub use planner::plan;
 pub use reason::{MAX_REASONS, Reason, Reasons};
+pub use relocate::app_in;
 pub use step::{
     App, ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText,
     Strategy, Target,

@@ -30,8 +30,9 @@ pub(crate) fn select(facts: &DeviceFacts<'_>, partition: Region) -> Option<Step>
     needed.then_some(Step::Select { otadata, app })
 }
 
-/// What otadata calls the app in `partition`.
-fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
+/// What otadata calls the app in `partition`; `None` where it cannot name it.
+#[must_use]
+pub fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
     let found = facts.partitions.iter().find(|p| p.is_app() && p.region == partition)?;
     if found.is_factory() {
         return Some(App::Factory);

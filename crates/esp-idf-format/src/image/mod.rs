@@ -41,7 +41,7 @@ pub use mend::mend;
 pub use segment::{
     MAX_SEGMENT_LEN_BYTES, SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments,
 };
-pub use verifier::{ImageInfo, ImageVerifier, verify};
+pub use verifier::{ImageInfo, ImageVerifier, closed_len_bytes, verify};
 
 /// Bytes of the SHA-256 behind an image.
 pub const DIGEST_LEN_BYTES: u32 = 32;

@@ -327,8 +327,9 @@ const fn digest_len_bytes(header: &ImageHeader) -> u32 {
     if header.hash_appended { DIGEST_LEN_BYTES } else { 0 }
 }
 
-/// Bytes of an image whose last segment ends at `segments_end_bytes`.
-const fn closed_len_bytes(segments_end_bytes: u32, header: &ImageHeader) -> u32 {
+/// Bytes of an image whose last segment ends at `segments_end_bytes`, with checksum and SHA-256.
+#[must_use]
+pub const fn closed_len_bytes(segments_end_bytes: u32, header: &ImageHeader) -> u32 {
     segments_end_bytes
         .saturating_add(checksum_len_bytes(segments_end_bytes))
         .saturating_add(digest_len_bytes(header))
