@@ -1,0 +1,70 @@
+//! The way back to the firmware that was there before.
+//!
+//! # Power-fail safety
+//!
+//! The previous firmware is read and verified first, then otadata is changed as the engine changes it:
+//! in one sector while the other still counts. Whichever app the bootloader starts after a cut is whole.
+
+use bootswap_engine::{Failure, select_app};
+use bootswap_plan::{App, DeviceFacts, app_in};
+use embedded_storage_async::nor_flash::NorFlash;
+use esp_idf_format::image::ImageVerifier;
+use flash_region::{Region, SECTOR_BYTES};
+
+use crate::Board;
+
+/// A firmware that the device can go back to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    otadata: Region,
+    app: App,
+    /// Where it lies.
+    pub(crate) partition: Region,
+}
+
+/// Looks for a firmware to go back to: the previous one as the table tells it, else any other app that
+/// verifies.
+pub(crate) async fn find<F: NorFlash, B: Board>(
+    flash: &mut F,
+    board: &mut B,
+    facts: &DeviceFacts<'_>,
+    buffer: &mut [u8; SECTOR_BYTES as usize],
+) -> Option<Way> {
+    let otadata = facts.partitions.iter().find(|p| p.is_otadata())?.region;
+    let others = facts.partitions.iter().filter(|p| p.is_app() && p.region != facts.running);
+    let others = others.map(|p| p.region).filter(|region| Some(*region) != facts.previous);
+    for partition in facts.previous.into_iter().chain(others) {
+        let Some(app) = app_in(facts, partition) else { continue };
+        if verifies(flash, board, facts, partition, buffer).await {
+            return Some(Way { otadata, app, partition });
+        }
+    }
+    None
+}
+
+/// Lets the bootloader start it at the next reset.
+pub(crate) async fn take<F: NorFlash>(flash: &mut F, way: &Way) -> Result<(), Failure<F::Error>> {
+    select_app(flash, way.otadata, way.app).await
+}
+
+/// Whether the app in `partition` is one that the bootloader would start.
+async fn verifies<F: NorFlash, B: Board>(
+    flash: &mut F,
+    board: &mut B,
+    facts: &DeviceFacts<'_>,
+    partition: Region,
+    buffer: &mut [u8; SECTOR_BYTES as usize],
+) -> bool {
+    let mut verifier = ImageVerifier::with_max_len(partition.len_bytes());
+    for part in partition.chunks(SECTOR_BYTES) {
+        let Some(bytes) = buffer.get_mut(..part.len_bytes() as usize) else { return false };
+        if flash.read(part.start().get(), bytes).await.is_err() || verifier.push(bytes).is_err() {
+            return false;
+        }
+        board.feed();
+        if verifier.is_complete() {
+            return verifier.header().is_some_and(|header| header.chip() == Some(facts.chip));
+        }
+    }
+    false
+}

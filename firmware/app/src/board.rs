@@ -1,0 +1,45 @@
+//! What the migrator asks of the chip and the board around it.
+
+use bootswap_engine::Veto;
+use esp_idf_format::Chip;
+use flash_region::FlashAddr;
+
+/// The chip and its board, as far as the migrator has to do with them.
+pub trait Board {
+    /// What can be found out without reading flash.
+    fn identity(&mut self) -> Identity;
+
+    /// Feeds the watchdog.
+    fn feed(&mut self);
+
+    /// Waits, and feeds the watchdog meanwhile.
+    fn delay_ms(&mut self, ms: u32) -> impl Future<Output = ()>;
+
+    /// Whether the supply can be trusted for the next second. Boards that can measure it say so here.
+    ///
+    /// # Errors
+    ///
+    /// [`Veto::WeakSupply`], or another reason for not overwriting the bootloader now.
+    fn supply(&mut self) -> Result<(), Veto> {
+        Ok(())
+    }
+
+    /// Makes the chip quiet for the commit: radio off, second core parked, watchdogs held off. It stays
+    /// so until the next reset.
+    fn quiet(&mut self) -> impl Future<Output = ()>;
+}
+
+/// What a chip says of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The chip.
+    pub chip: Chip,
+    /// Size of the flash in bytes, from its JEDEC identification.
+    pub flash_len_bytes: u32,
+    /// First byte of the running image, as the memory mapping of the cache tells it.
+    pub image_start: FlashAddr,
+    /// Whether secure boot is enabled in the eFuses.
+    pub secure_boot: bool,
+    /// Whether flash encryption is enabled in the eFuses.
+    pub flash_encryption: bool,
+}

@@ -1,0 +1,127 @@
+//! Finds out what is true of the device that the migrator runs on.
+
+use core::fmt;
+
+use bootswap_plan::{DeviceFacts, previous_firmware};
+use embedded_storage_async::nor_flash::ReadNorFlash;
+use esp_idf_format::image::{FlashMode, HEADER_LEN_BYTES, ImageHeader};
+use esp_idf_format::partition::{
+    MAX_ENTRIES, Partition, PartitionTable, PartitionTableError, TABLE_ADDR, TABLE_LEN_BYTES,
+};
+use flash_region::{Region, SECTOR_BYTES};
+use heapless::Vec;
+
+use crate::{Identity, image};
+
+/// What was found out, with its data.
+#[derive(Clone, Debug)]
+pub struct Found {
+    identity: Identity,
+    partitions: Vec<Partition, MAX_ENTRIES>,
+    running: Region,
+    running_len_bytes: u32,
+    previous: Option<Region>,
+    bootloader_flash_len_bytes: Option<u32>,
+    bootloader_flash_mode: Option<FlashMode>,
+    container: Option<Region>,
+}
+
+/// Why the device cannot be told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FactsError<E> {
+    /// Flash cannot be read.
+    Flash(E),
+    /// The partition table is not one.
+    Table(PartitionTableError),
+}
+
+impl Found {
+    /// Reads partition table, bootloader header and the running image's headers. `buffer` holds a
+    /// partition table.
+    ///
+    /// # Errors
+    ///
+    /// A [`FactsError`] where flash cannot be read or holds no partition table.
+    pub async fn on<F: ReadNorFlash>(
+        flash: &mut F,
+        identity: Identity,
+        buffer: &mut [u8; SECTOR_BYTES as usize],
+    ) -> Result<Self, FactsError<F::Error>> {
+        let table = &mut buffer[..TABLE_LEN_BYTES as usize];
+        flash.read(TABLE_ADDR.get(), table).await.map_err(FactsError::Flash)?;
+        let table = PartitionTable::parse(table).map_err(FactsError::Table)?;
+        let partitions: Vec<Partition, MAX_ENTRIES> = table.iter().take(MAX_ENTRIES).collect();
+
+        let mut header = [0; HEADER_LEN_BYTES as usize];
+        let bootloader = identity.chip.bootloader_addr();
+        flash.read(bootloader.get(), &mut header).await.map_err(FactsError::Flash)?;
+        let header = ImageHeader::parse(&header).ok();
+
+        // Where no partition is, the planner says so.
+        let running = partitions
+            .iter()
+            .find(|p| p.is_app() && p.region.contains(identity.image_start))
+            .map_or(Region::clamped(identity.image_start, SECTOR_BYTES), |p| p.region);
+        let image = image::len_bytes(flash, running).await.map_err(FactsError::Flash)?;
+        let image_len_bytes = image.unwrap_or(running.len_bytes());
+        let container = image::container(flash, running, image_len_bytes, buffer.as_mut_slice())
+            .await
+            .map_err(FactsError::Flash)?;
+        let end = container.map(|container| container.end().bytes_since(running.start()));
+        let previous = previous_firmware(&partitions, running);
+        Ok(Self {
+            identity,
+            partitions,
+            running,
+            running_len_bytes: end.unwrap_or(image_len_bytes),
+            previous,
+            bootloader_flash_len_bytes: header
+                .and_then(|header| header.flash_size())
+                .map(|size| size.bytes()),
+            bootloader_flash_mode: header.and_then(|header| header.flash_mode()),
+            container,
+        })
+    }
+
+    /// The facts, for planner and engine. `memory_len_bytes` can be staged in.
+    #[must_use]
+    pub fn lend(&self, memory_len_bytes: u32) -> DeviceFacts<'_> {
+        DeviceFacts {
+            chip: self.identity.chip,
+            flash_len_bytes: self.identity.flash_len_bytes,
+            partitions: &self.partitions,
+            running: self.running,
+            running_len_bytes: self.running_len_bytes,
+            previous: self.previous,
+            bootloader_flash_len_bytes: self.bootloader_flash_len_bytes,
+            bootloader_flash_mode: self.bootloader_flash_mode,
+            secure_boot: self.identity.secure_boot,
+            flash_encryption: self.identity.flash_encryption,
+            staging_memory_len_bytes: memory_len_bytes,
+        }
+    }
+
+    /// Where the container of embedded artifacts lies, if there is one.
+    #[must_use]
+    pub const fn container(&self) -> Option<Region> {
+        self.container
+    }
+
+    /// The partition that the migrator runs from; `None` where the table has none there.
+    #[must_use]
+    pub fn running(&self) -> Option<&Partition> {
+        self.partitions.iter().find(|p| p.is_app() && p.region == self.running)
+    }
+}
+
+impl<E: fmt::Debug> fmt::Display for FactsError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flash(error) => write!(f, "flash cannot be read: {error:?}"),
+            Self::Table(error) => write!(f, "the partition table is not usable: {error}"),
+        }
+    }
+}
+
+impl<E: fmt::Debug> core::error::Error for FactsError<E> {}

@@ -1,0 +1,56 @@
+//! The running image: how long it is, and what lies behind it.
+
+use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerHeader, MAX_CONTAINER_ENTRIES};
+use embedded_storage_async::nor_flash::ReadNorFlash;
+use esp_idf_format::image::{
+    self, HEADER_LEN_BYTES, ImageHeader, SEGMENT_HEADER_LEN_BYTES, SegmentHeader,
+};
+use flash_region::Region;
+
+/// Most bytes of a container's directory.
+pub(crate) const DIRECTORY: usize = ContainerHeader::directory_len(MAX_CONTAINER_ENTRIES);
+
+/// Bytes of the image that begins where `partition` does, with checksum and digest; `None` where there is
+/// none. It looks at headers alone: the bootloader has verified the rest when it started the image.
+pub(crate) async fn len_bytes<F: ReadNorFlash>(
+    flash: &mut F,
+    partition: Region,
+) -> Result<Option<u32>, F::Error> {
+    let mut header = [0; HEADER_LEN_BYTES as usize];
+    flash.read(partition.start().get(), &mut header).await?;
+    let Ok(header) = ImageHeader::parse(&header) else { return Ok(None) };
+    let mut end_bytes = HEADER_LEN_BYTES;
+    for index in 0..header.segment_count {
+        let mut segment = [0; SEGMENT_HEADER_LEN_BYTES as usize];
+        let Some(at) = partition.start().checked_add(end_bytes) else { return Ok(None) };
+        if !partition.contains(at) {
+            return Ok(None);
+        }
+        flash.read(at.get(), &mut segment).await?;
+        let Ok(segment) = SegmentHeader::parse(&segment, end_bytes, index) else {
+            return Ok(None);
+        };
+        end_bytes =
+            end_bytes.saturating_add(SEGMENT_HEADER_LEN_BYTES).saturating_add(segment.len_bytes);
+    }
+    let total = image::closed_len_bytes(end_bytes, &header);
+    Ok((total <= partition.len_bytes()).then_some(total))
+}
+
+/// The container of embedded artifacts behind an image of so many bytes, if there is one.
+pub(crate) async fn container<F: ReadNorFlash>(
+    flash: &mut F,
+    partition: Region,
+    image_len_bytes: u32,
+    buffer: &mut [u8],
+) -> Result<Option<Region>, F::Error> {
+    let end = partition.start().saturating_add(image_len_bytes);
+    let Some(start) = end.align_up(CONTAINER_ALIGN_BYTES) else { return Ok(None) };
+    let rest = partition.from(start);
+    let len = buffer.len().min(DIRECTORY).min(rest.len_bytes() as usize);
+    let Some(directory) = buffer.get_mut(..len - len % 4) else { return Ok(None) };
+    flash.read(rest.start().get(), directory).await?;
+    let header = ContainerHeader::parse(directory).ok();
+    let region = header.map(|header| Region::clamped(start, header.len_bytes));
+    Ok(region.filter(|region| rest.contains_region(*region)))
+}

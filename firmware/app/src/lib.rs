@@ -1,0 +1,32 @@
+//! The migrator without its chip: everything between the engine and a particular chip that can be
+//! compiled and tested on a host.
+//!
+//! ```text
+//!   Board, flash ---> facts ---> plan ---> engine ---> Next: reset, or stay
+//!                       ^                    |
+//!       Identity, partition table            v when nothing helps any more
+//!                                          back: the previous firmware, by otadata
+//! ```
+//!
+//! Start reading at [`Migrator::run`].
+#![no_std]
+
+mod back;
+mod board;
+mod commit;
+mod facts;
+mod image;
+mod log;
+mod migrator;
+mod network;
+mod platform;
+
+pub use board::{Board, Identity};
+pub use commit::is_open as commit_window_is_open;
+pub use facts::{FactsError, Found};
+pub use log::{Level, Log, Sink};
+pub use migrator::{Migrator, Next};
+pub use network::{Joining, Network};
+
+#[cfg(test)]
+extern crate std;

@@ -1,0 +1,62 @@
+//! The board as the engine sees it.
+
+use bootswap_engine::{Event, Platform, Veto};
+
+use crate::{Board, Level, Log, commit};
+
+/// Bytes of an artifact between two lines about its progress.
+const PROGRESS_BYTES: u32 = 64 * 1024;
+
+/// A board and its console.
+pub(crate) struct Talking<'a, 'l, B> {
+    pub(crate) board: &'a mut B,
+    pub(crate) log: Log<'l>,
+    /// Bytes in place when progress was last told.
+    told_bytes: u32,
+}
+
+impl<'a, 'l, B: Board> Talking<'a, 'l, B> {
+    pub(crate) fn new(board: &'a mut B, log: Log<'l>) -> Self {
+        Self { board, log, told_bytes: 0 }
+    }
+}
+
+impl<B: Board> Platform for Talking<'_, '_, B> {
+    fn event(&mut self, event: &Event<'_>) {
+        let level = match event {
+            Event::Progress { done_bytes, .. } => {
+                if done_bytes.abs_diff(self.told_bytes) < PROGRESS_BYTES {
+                    return;
+                }
+                self.told_bytes = *done_bytes;
+                Level::Debug
+            }
+            // Every character on a serial console takes its time, and the window is open.
+            Event::Repairing { .. } | Event::Retry { .. } | Event::Refused { .. } => Level::Warn,
+            _ => Level::Info,
+        };
+        if matches!(event, Event::Committed | Event::Moving | Event::Resetting) {
+            commit::close();
+        }
+        self.log.say(level, format_args!("{event}"));
+    }
+
+    async fn delay_ms(&mut self, ms: u32) {
+        self.board.delay_ms(ms).await;
+    }
+
+    fn alive(&mut self) {
+        self.board.feed();
+    }
+
+    async fn before_commit(&mut self) -> Result<(), Veto> {
+        // The engine comes here again where what it wrote did not verify. There is no way back then.
+        if commit::is_open() {
+            return Ok(());
+        }
+        self.board.supply()?;
+        self.board.quiet().await;
+        commit::open();
+        Ok(())
+    }
+}

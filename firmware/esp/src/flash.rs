@@ -1,0 +1,175 @@
+//! The flash that the chip itself runs from, through the functions of its ROM.
+
+use core::fmt;
+
+use embassy_futures::yield_now;
+use embedded_storage_async::nor_flash::{
+    ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
+};
+use esp_storage::ll;
+use flash_region::{BLOCK_64K_BYTES, PAGE_BYTES, SECTOR_BYTES};
+
+/// Bytes of the words in which the ROM reads and programs.
+const WORD_BYTES: u32 = 4;
+
+/// The flash.
+///
+/// # Power-fail safety
+///
+/// None of its own: an operation that power ends leaves what the chip leaves, torn pages and half-erased
+/// sectors among it. The engine reads back what it writes and repairs it after the next start.
+#[derive(Debug)]
+pub struct Flash {
+    len_bytes: u32,
+    is_unlocked: bool,
+}
+
+/// Why the flash did not do as it was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FlashError {
+    /// The address or the length is not a multiple of what it should be.
+    Alignment,
+    /// The operation leaves the flash.
+    OutOfBounds,
+    /// What the ROM's function gave back.
+    Rom(i32),
+}
+
+/// A page in memory that is aligned as the ROM wants it.
+#[repr(align(4))]
+struct Page([u8; PAGE_BYTES as usize]);
+
+impl Flash {
+    /// The flash of so many bytes.
+    ///
+    /// # Safety
+    ///
+    /// There is one flash, and it is also what the chip executes from: only one of these may be in use at
+    /// a time, and whoever writes must not write where code or constants lie that will run before the next
+    /// reset.
+    pub unsafe fn new(len_bytes: u32) -> Self {
+        Self { len_bytes, is_unlocked: false }
+    }
+
+    fn check(&self, at: u32, len: usize, unit_bytes: u32) -> Result<u32, FlashError> {
+        let len_bytes = u32::try_from(len).map_err(|_| FlashError::OutOfBounds)?;
+        if !at.is_multiple_of(unit_bytes) || !len_bytes.is_multiple_of(unit_bytes) {
+            return Err(FlashError::Alignment);
+        }
+        match at.checked_add(len_bytes) {
+            Some(end) if end <= self.len_bytes => Ok(len_bytes),
+            _ => Err(FlashError::OutOfBounds),
+        }
+    }
+
+    /// Clears the flash chip's own write protection, once.
+    fn unlock(&mut self) -> Result<(), FlashError> {
+        if !self.is_unlocked {
+            // Safety: the function changes the status register and nothing that is mapped; it runs from RAM
+            // with interrupts off, so nobody reads the flash meanwhile.
+            unsafe { ll::spiflash_unlock() }.map_err(FlashError::Rom)?;
+            self.is_unlocked = true;
+        }
+        Ok(())
+    }
+
+    /// Erases one unit at `at` and says how many bytes it had.
+    fn erase_unit(&mut self, at: u32, end: u32) -> Result<u32, FlashError> {
+        if at.is_multiple_of(BLOCK_64K_BYTES) && end - at >= BLOCK_64K_BYTES {
+            // Safety: within the flash, as was checked; whose code lies there is the caller's promise to
+            // `new`. Erasing runs from RAM with interrupts off.
+            unsafe { ll::spiflash_erase_block(at / BLOCK_64K_BYTES) }.map_err(FlashError::Rom)?;
+            return Ok(BLOCK_64K_BYTES);
+        }
+        // Safety: as above.
+        unsafe { ll::spiflash_erase_sector(at / SECTOR_BYTES) }.map_err(FlashError::Rom)?;
+        Ok(SECTOR_BYTES)
+    }
+}
+
+impl ErrorType for Flash {
+    type Error = FlashError;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = WORD_BYTES as usize;
+
+    async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
+        let len_bytes = self.check(offset, bytes.len(), WORD_BYTES)?;
+        if bytes.as_ptr().cast::<u32>().is_aligned() {
+            // Safety: aligned for words and as long as is said, and nobody else has it.
+            let done = unsafe { ll::spiflash_read(offset, bytes.as_mut_ptr().cast(), len_bytes) };
+            return done.map_err(FlashError::Rom);
+        }
+        let mut page = Page([0; PAGE_BYTES as usize]);
+        for (at, part) in
+            (offset..).step_by(PAGE_BYTES as usize).zip(bytes.chunks_mut(page.0.len()))
+        {
+            let len_bytes = (part.len() as u32).next_multiple_of(WORD_BYTES);
+            // Safety: `Page` is aligned, and a part is never longer than it.
+            unsafe { ll::spiflash_read(at, page.0.as_mut_ptr().cast(), len_bytes) }
+                .map_err(FlashError::Rom)?;
+            part.iter_mut().zip(&page.0).for_each(|(to, from)| *to = *from);
+        }
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.len_bytes as usize
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = WORD_BYTES as usize;
+    const ERASE_SIZE: usize = SECTOR_BYTES as usize;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        let len = to.checked_sub(from).ok_or(FlashError::OutOfBounds)?;
+        self.check(from, len as usize, SECTOR_BYTES)?;
+        self.unlock()?;
+        let mut at = from;
+        while at < to {
+            at += self.erase_unit(at, to)?;
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        self.check(offset, bytes.len(), WORD_BYTES)?;
+        self.unlock()?;
+        let mut page = Page([0; PAGE_BYTES as usize]);
+        for (at, part) in (offset..).step_by(PAGE_BYTES as usize).zip(bytes.chunks(page.0.len())) {
+            page.0.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+            // Safety: `Page` is aligned and in RAM, where the ROM can read it while the flash is busy; a
+            // part is never longer than it. Where it goes is as for `erase_unit`.
+            unsafe { ll::spiflash_write(at, page.0.as_ptr().cast(), part.len() as u32) }
+                .map_err(FlashError::Rom)?;
+            yield_now().await;
+        }
+        Ok(())
+    }
+}
+
+impl NorFlashError for FlashError {
+    fn kind(&self) -> NorFlashErrorKind {
+        match self {
+            Self::Alignment => NorFlashErrorKind::NotAligned,
+            Self::OutOfBounds => NorFlashErrorKind::OutOfBounds,
+            Self::Rom(_) => NorFlashErrorKind::Other,
+        }
+    }
+}
+
+impl fmt::Display for FlashError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alignment => f.write_str("not aligned"),
+            Self::OutOfBounds => f.write_str("outside of the flash"),
+            Self::Rom(code) => write!(f, "the ROM's function gave back {code}"),
+        }
+    }
+}
+
+impl core::error::Error for FlashError {}

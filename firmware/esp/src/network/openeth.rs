@@ -1,0 +1,186 @@
+//! The OpenCores Ethernet card of the emulators of ESP32-C3, polled.
+//!
+//! ```text
+//!   0x600cd000  registers            descriptor:  | length << 16, flags | address of the frame |
+//!   0x600cd400  descriptors: first those for sending, then those for receiving, in a ring each
+//! ```
+//!
+//! Source: "Ethernet IP Core Specification", OpenCores, chapters 3 and 4.
+
+use core::ptr::{self, addr_of_mut};
+use core::sync::atomic::{Ordering, fence};
+use core::task::Context;
+
+use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+
+const REGISTERS: usize = 0x600c_d000;
+const DESCRIPTORS: usize = 0x600c_d400;
+
+const MODER: usize = 0x00;
+const INT_MASK: usize = 0x08;
+const TX_BD_NUM: usize = 0x20;
+const MAC_ADDR0: usize = 0x40;
+const MAC_ADDR1: usize = 0x44;
+
+const MODER_RXEN: u32 = 1 << 0;
+const MODER_TXEN: u32 = 1 << 1;
+const MODER_FULLD: u32 = 1 << 10;
+const MODER_CRCEN: u32 = 1 << 13;
+const MODER_PAD: u32 = 1 << 15;
+
+const TX_READY: u32 = 1 << 15;
+const TX_WRAP: u32 = 1 << 13;
+const TX_PAD: u32 = 1 << 12;
+const TX_CRC: u32 = 1 << 11;
+const RX_EMPTY: u32 = 1 << 15;
+const RX_WRAP: u32 = 1 << 13;
+
+/// Bytes of a frame, with its header and without its check sequence.
+const MTU: usize = 1514;
+/// Bytes of the check sequence, which is received as well.
+const FCS: usize = 4;
+/// Bytes of a buffer.
+const FRAME: usize = 1536;
+/// Frames that can be received before they are looked at.
+const RX_FRAMES: usize = 8;
+
+/// The buffers that the card reads and writes, aligned as it wants them.
+#[repr(C, align(4))]
+struct Frames {
+    tx: [u8; FRAME],
+    rx: [[u8; FRAME]; RX_FRAMES],
+}
+
+static mut FRAMES: Frames = Frames { tx: [0; FRAME], rx: [[0; FRAME]; RX_FRAMES] };
+
+/// The card.
+pub struct OpenEth {
+    mac: [u8; 6],
+    /// The buffer in which the next frame will be received.
+    next_rx: usize,
+}
+
+fn read(at: usize) -> u32 {
+    // Safety: every caller adds an offset of the card's to one of its two base addresses. Where there is no
+    // such card, nothing answers and zero is read.
+    unsafe { ptr::read_volatile(at as *const u32) }
+}
+
+fn write(at: usize, value: u32) {
+    // Safety: as for `read`; what the card does on its own is to read and write `FRAMES`, whose addresses it
+    // is given.
+    unsafe { ptr::write_volatile(at as *mut u32, value) }
+}
+
+/// Addresses of the two words of a descriptor: the sending one, then the receiving ones.
+const fn descriptor(index: usize) -> (usize, usize) {
+    (DESCRIPTORS + index * 8, DESCRIPTORS + index * 8 + 4)
+}
+
+impl OpenEth {
+    /// Starts the card.
+    ///
+    /// # Safety
+    ///
+    /// Only once: there is one card, and one set of buffers.
+    pub unsafe fn start(mac: [u8; 6]) -> Self {
+        write(REGISTERS + MODER, 0);
+        write(REGISTERS + INT_MASK, 0);
+        write(REGISTERS + TX_BD_NUM, 1);
+        let [a, b, c, d, e, f] = mac.map(u32::from);
+        write(REGISTERS + MAC_ADDR0, c << 24 | d << 16 | e << 8 | f);
+        write(REGISTERS + MAC_ADDR1, a << 8 | b);
+        let (flags, pointer) = descriptor(0);
+        write(flags, TX_WRAP);
+        // Safety: the address alone is taken, no reference is made.
+        write(pointer, unsafe { addr_of_mut!(FRAMES.tx) } as u32);
+        for index in 0..RX_FRAMES {
+            let (flags, pointer) = descriptor(1 + index);
+            // Safety: the index is within the array; no reference is made.
+            let frame = unsafe { addr_of_mut!(FRAMES.rx).cast::<u8>().add(index * FRAME) };
+            write(pointer, frame as u32);
+            write(flags, rx_flags(index));
+        }
+        fence(Ordering::SeqCst);
+        write(REGISTERS + MODER, MODER_RXEN | MODER_TXEN | MODER_FULLD | MODER_CRCEN | MODER_PAD);
+        Self { mac, next_rx: 0 }
+    }
+
+    fn may_send() -> bool {
+        read(descriptor(0).0) & TX_READY == 0
+    }
+}
+
+const fn rx_flags(index: usize) -> u32 {
+    if index + 1 == RX_FRAMES { RX_EMPTY | RX_WRAP } else { RX_EMPTY }
+}
+
+/// A frame that was received and waits in its buffer.
+pub struct Received {
+    index: usize,
+}
+
+impl RxToken for Received {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, f: F) -> R {
+        let (flags, _) = descriptor(1 + self.index);
+        let len = ((read(flags) >> 16) as usize).saturating_sub(FCS).min(FRAME);
+        fence(Ordering::SeqCst);
+        // Safety: the card has handed the buffer over, since the descriptor is not empty any more, and gets
+        // it back below; the network stack looks at one frame at a time.
+        let frame = unsafe { &mut *addr_of_mut!(FRAMES.rx[self.index]) };
+        let result = f(frame.get_mut(..len).unwrap_or_default());
+        fence(Ordering::SeqCst);
+        write(flags, rx_flags(self.index));
+        result
+    }
+}
+
+/// Leave to send a frame.
+pub struct Sending;
+
+impl TxToken for Sending {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let len = len.min(FRAME);
+        // Safety: the descriptor is not ready, so the card has done with the buffer; there is one of these
+        // tokens at a time.
+        let frame = unsafe { &mut *addr_of_mut!(FRAMES.tx) };
+        let result = f(frame.get_mut(..len).unwrap_or_default());
+        fence(Ordering::SeqCst);
+        write(descriptor(0).0, (len as u32) << 16 | TX_READY | TX_WRAP | TX_PAD | TX_CRC);
+        result
+    }
+}
+
+impl Driver for OpenEth {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = Sending;
+
+    fn receive(&mut self, _cx: &mut Context<'_>) -> Option<(Received, Sending)> {
+        let (flags, _) = descriptor(1 + self.next_rx);
+        if read(flags) & RX_EMPTY != 0 || !Self::may_send() {
+            return None;
+        }
+        let index = self.next_rx;
+        self.next_rx = (index + 1) % RX_FRAMES;
+        Some((Received { index }, Sending))
+    }
+
+    fn transmit(&mut self, _cx: &mut Context<'_>) -> Option<Sending> {
+        Self::may_send().then_some(Sending)
+    }
+
+    fn link_state(&mut self, _cx: &mut Context<'_>) -> LinkState {
+        LinkState::Up
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        capabilities.max_transmission_unit = MTU;
+        capabilities.max_burst_size = Some(1);
+        capabilities
+    }
+
+    fn hardware_address(&self) -> HardwareAddress {
+        HardwareAddress::Ethernet(self.mac)
+    }
+}

@@ -1,0 +1,23 @@
+//! What happens when something happened that cannot happen.
+
+use core::panic::PanicInfo;
+
+use esp_hal::delay::Delay;
+
+/// Wait before a reset, so that the console can be read, in milliseconds.
+const WAIT_MS: u32 = 3000;
+
+/// Says what happened and resets, unless the bootloader is being overwritten: then the chip must stay on
+/// for as long as it has power, so that somebody may come and look.
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    esp_println::println!("E bootswap: {info}");
+    while bootswap_app::commit_window_is_open() {
+        esp_println::println!(
+            "E bootswap: the bootloader may be incomplete; do not reset, flash the device by serial"
+        );
+        Delay::new().delay_millis(60_000);
+    }
+    Delay::new().delay_millis(WAIT_MS);
+    esp_hal::system::software_reset()
+}
