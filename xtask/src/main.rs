@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask test          everything that has to hold before a change is merged
 //! cargo xtask test --long   the tests that take minutes, too
+//! cargo xtask firmware      the migrator for a chip
 //! ```
 //!
 //! Each subcommand is a module. What the tests compare with is brought into `target/` by
@@ -14,6 +15,7 @@ use clap::{Parser, Subcommand};
 
 mod debian;
 mod deny;
+mod firmware;
 mod nginx;
 mod process;
 mod python;
@@ -34,10 +36,13 @@ struct Arguments {
 enum Task {
     /// Checks everything: format, lints, licences, documentation, tests
     Test(test::Options),
+    /// Builds the migrator for a chip, as an app image for any ESP-IDF OTA mechanism
+    Firmware(firmware::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
+        Task::Firmware(options) => firmware::run(&options),
     }
 }

@@ -1,0 +1,99 @@
+//! `cargo xtask firmware`: the migrator for a chip, ready for any ESP-IDF OTA mechanism.
+//!
+//! ```text
+//!   firmware/esp --cargo--> ELF --espflash--> bootswap-CHIP.bin --esptool--> checked
+//!                            '--> sizes by section, against the budgets
+//! ```
+
+mod build;
+mod chip;
+mod image;
+mod size;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+pub(crate) use chip::{Firmware, Network};
+
+use crate::process::{command, output};
+use crate::{python, workspace};
+
+/// Which firmware is built, and where it goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Chip: esp32, esp32s2, esp32s3, esp32c3, esp32c6 or esp32h2; may be given several times
+    #[arg(long = "chip", value_name = "CHIP", required = true)]
+    chips: Vec<chip::Chip>,
+
+    /// Network: what the chip has, unless it is said; openeth is that of emulators of ESP32-C3
+    #[arg(long)]
+    network: Option<Network>,
+
+    /// Directory for the images
+    #[arg(long, value_name = "DIR", default_value = "target/firmware")]
+    out: PathBuf,
+}
+
+/// Builds each firmware and prints what it takes; fails where one is over its budget.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let out = std::path::absolute(&options.out)?;
+    std::env::set_current_dir(workspace::root()?)?;
+    for chip in &options.chips {
+        let firmware = Firmware::new(*chip, options.network)?;
+        let built = make(firmware, &out)?;
+        println!("{}", built.sizes);
+        println!("image      {}", built.image.display());
+        check_with_esptool(firmware, &built.image)?;
+        built.sizes.within_budget()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was built.
+#[derive(Debug)]
+pub(crate) struct Built {
+    /// The app image.
+    pub(crate) image: PathBuf,
+    /// What it takes.
+    pub(crate) sizes: size::Sizes,
+}
+
+/// Builds a firmware into `out`.
+///
+/// # Errors
+///
+/// Where its target or toolchain is missing, with what to run, or where it does not build.
+pub(crate) fn make(firmware: Firmware, out: &Path) -> Result<Built> {
+    let elf_path = build::elf(firmware)?;
+    let elf = fs::read(&elf_path).with_context(|| elf_path.display().to_string())?;
+    let bytes = image::of(&elf, firmware.chip)?;
+    let sizes = size::Sizes::of(firmware, &elf, bytes.len())?;
+    fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    let path = out.join(firmware.file_name());
+    fs::write(&path, &bytes).with_context(|| path.display().to_string())?;
+    Ok(Built { image: path, sizes })
+}
+
+/// Has esptool look at the image, as a second opinion on headers, checksum and digest.
+///
+/// # Errors
+///
+/// Where it finds something wrong, or cannot be had.
+pub(crate) fn check_with_esptool(firmware: Firmware, image: &Path) -> Result<()> {
+    let python = python::set_up()?;
+    let mut esptool = command(python, &["-m", "esptool", "--chip", firmware.chip.name()]);
+    let told = output(esptool.args(["image-info"]).arg(image))?;
+    for wanted in ["Checksum:", "Validation hash:"] {
+        let line = told.lines().find(|line| line.trim_start().starts_with(wanted));
+        let line =
+            line.with_context(|| format!("esptool says nothing of the {wanted} in\n{told}"))?;
+        if !line.contains("(valid)") {
+            bail!("esptool says of {}: {}", image.display(), line.trim());
+        }
+        println!("esptool    {}", line.trim());
+    }
+    Ok(())
+}

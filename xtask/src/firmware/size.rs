@@ -1,0 +1,115 @@
+//! What a firmware takes of flash and memory, by section, against its budget.
+
+use std::fmt;
+
+use anyhow::{Result, ensure};
+use object::{Object, ObjectSection, SectionFlags, elf};
+
+use super::chip::{Firmware, Network};
+
+/// Most bytes of an image with Wi-Fi and HTTP ("Sizes" in the design: it has to fit an OTA partition of
+/// 1 MiB together with what a fleet needs beside it).
+const IMAGE_BUDGET_BYTES: usize = 640 * 1024;
+
+/// A section that takes memory or flash.
+#[derive(Clone, Debug)]
+struct Section {
+    name: String,
+    address: u64,
+    len_bytes: u64,
+    /// Whether the image holds its bytes.
+    is_stored: bool,
+    /// Whether it takes memory that can be written.
+    is_ram: bool,
+}
+
+/// What a firmware takes.
+#[derive(Clone, Debug)]
+pub(crate) struct Sizes {
+    what: String,
+    sections: Vec<Section>,
+    image_len_bytes: usize,
+    budget_bytes: usize,
+}
+
+impl Sizes {
+    /// Reads the sections of an ELF.
+    pub(super) fn of(firmware: Firmware, bytes: &[u8], image_len_bytes: usize) -> Result<Self> {
+        let file = object::File::parse(bytes)?;
+        let mut sections = Vec::new();
+        for section in file.sections() {
+            let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
+            if sh_flags & u64::from(elf::SHF_ALLOC) == 0 || section.size() == 0 {
+                continue;
+            }
+            let name = section.name()?.to_owned();
+            // What is mapped from flash is read-only data, and code that is not copied.
+            let in_flash =
+                name.starts_with(".rodata") || name == ".text" || name == ".flash.appdesc";
+            // Gaps that the linker script leaves between sections.
+            let is_gap = name.contains("dummy");
+            let is_stored = section.kind() != object::SectionKind::UninitializedData && !is_gap;
+            sections.push(Section {
+                address: section.address(),
+                len_bytes: section.size(),
+                is_stored,
+                is_ram: !in_flash && !is_gap,
+                name,
+            });
+        }
+        let budget_bytes = IMAGE_BUDGET_BYTES;
+        let network = match firmware.network {
+            Network::Wifi => "Wi-Fi and HTTP",
+            Network::Openeth => "emulated Ethernet and HTTP",
+            Network::None => "embedded artifacts",
+        };
+        let what = format!("migrator for {} with {network}", firmware.chip.name());
+        Ok(Self { what, sections, image_len_bytes, budget_bytes })
+    }
+
+    /// Fails where the image is larger than it may be.
+    pub(super) fn within_budget(&self) -> Result<()> {
+        ensure!(
+            self.image_len_bytes <= self.budget_bytes,
+            "{} has {} bytes, its budget is {}",
+            self.what,
+            self.image_len_bytes,
+            self.budget_bytes
+        );
+        Ok(())
+    }
+
+    /// Bytes of memory that are taken from start to end; the stack comes on top.
+    fn ram_bytes(&self) -> u64 {
+        let taken = self.sections.iter().filter(|s| s.is_ram && !s.name.starts_with(".stack"));
+        taken.map(|section| section.len_bytes).sum()
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.what)?;
+        writeln!(f, "  {:<24}{:>12}{:>10}  in", "section", "address", "bytes")?;
+        for Section { name, address, len_bytes, is_stored, is_ram } in &self.sections {
+            let place = match (is_ram, is_stored) {
+                (true, true) => "memory, from the image",
+                (true, false) => "memory",
+                (false, true) => "flash",
+                (false, false) => "address space only",
+            };
+            writeln!(f, "  {name:<24}{address:>#12x}{len_bytes:>10}  {place}")?;
+        }
+        let Self { image_len_bytes, budget_bytes, .. } = self;
+        let percent = image_len_bytes * 100 / budget_bytes;
+        writeln!(
+            f,
+            "image      {image_len_bytes} bytes, {percent} % of its budget of {budget_bytes}"
+        )?;
+        let stack = self.sections.iter().find(|section| section.name.starts_with(".stack"));
+        write!(f, "memory     {} bytes static", self.ram_bytes())?;
+        if let Some(stack) = stack {
+            write!(f, ", {} bytes left for the stack", stack.len_bytes)?;
+        }
+        Ok(())
+    }
+}
