@@ -36,7 +36,7 @@ impl Part {
 }
 
 /// Which slot otadata selects, and whether that is on trial.
-fn told(bytes: &[u8], ota_count: u8) -> Option<(u8, OtaState)> {
+fn told(bytes: &[u8], ota_count: u8) -> Option<(u8, bool)> {
     let whole = Region::clamped(flash_region::FlashAddr::ZERO, u32::try_from(bytes.len()).ok()?);
     let entry = |index| {
         let start = otadata::sector(whole, index).start().get() as usize;
@@ -45,7 +45,8 @@ fn told(bytes: &[u8], ota_count: u8) -> Option<(u8, OtaState)> {
     let data = OtaData::parse(entry(0)?, entry(1)?);
     let selected = data.select(ota_count)?;
     let entry = data.entries.get(selected.entry_index)?.ok()?;
-    Some((selected.ota_index, entry.state))
+    let is_on_trial = !matches!(entry.state, OtaState::Valid | OtaState::Undefined);
+    Some((selected.ota_index, is_on_trial))
 }
 
 impl Expected {
