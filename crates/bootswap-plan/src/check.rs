@@ -111,13 +111,13 @@ impl Checks<'_> {
         if trailer(&map, map.primary).is_none() {
             self.refuse(Reason::BadMap { slot: map.primary, max_align_bytes: map.max_align_bytes });
         }
-        // The trailer of the slot that the application fills comes with it.
+        // The trailer of the slot that the application fills comes with it; without one both are cleaned.
         let image = self.facts.running.prefix(self.facts.running_len_bytes);
         let app = self.migration.artifacts.iter().find(|a| a.role == Role::Application);
         let dest =
             app.and_then(|a| layout::destination(self.migration, self.facts, a, self.app_slot));
-        let filled = dest.and_then(|dest| dest.slot).unwrap_or(self.app_slot.of(&map));
-        for slot in [map.primary, map.secondary].into_iter().filter(|slot| *slot != filled) {
+        let filled = dest.and_then(|dest| dest.slot);
+        for slot in [map.primary, map.secondary].into_iter().filter(|slot| Some(*slot) != filled) {
             if let Some(trailer) = trailer(&map, slot)
                 && trailer.overlaps(image)
             {
@@ -155,7 +155,30 @@ impl Checks<'_> {
             }
             let _ = destinations.push(destination);
         }
+        self.starts_something(&destinations);
         destinations
+    }
+
+    /// A new bootloader has to find what it is to start, or it is the last thing that the device does.
+    fn starts_something(&mut self, destinations: &[Destination]) {
+        let artifacts = self.migration.artifacts;
+        let Some(map) = self.migration.mcuboot else { return };
+        // An artifact without a destination has a reason of its own.
+        if artifacts.len() != destinations.len()
+            || !artifacts.iter().any(|artifact| artifact.role == Role::Bootloader)
+        {
+            return;
+        }
+        let is_brought = |slot: Region| {
+            artifacts.iter().zip(destinations).any(|(artifact, destination)| {
+                layout::written(destination.region, artifact).contains(slot.start())
+            })
+        };
+        let swaps_in = matches!(map.swap, SwapKind::Scratch | SwapKind::Overwrite);
+        let is_found = is_brought(map.primary) || (swaps_in && is_brought(map.secondary));
+        if !is_found {
+            self.refuse(Reason::NothingToStart { primary: map.primary });
+        }
     }
 
     /// Where an artifact goes.

@@ -249,6 +249,11 @@ pub enum Reason {
         /// App partitions that were looked at.
         tried: u32,
     },
+    /// The new bootloader would find no application.
+    NothingToStart {
+        /// The slot that it starts from.
+        primary: Region,
+    },
 }
 
 impl Reason {
@@ -287,6 +292,7 @@ impl Reason {
             Self::NoRelocation { .. } => 29,
             Self::SharesTrailerSector { .. } => 30,
             Self::MapBehindFlash { .. } => 31,
+            Self::NothingToStart { .. } => 32,
         }
     }
 
@@ -338,6 +344,7 @@ impl Reason {
             Self::NoRelocation { .. } => "no-relocation",
             Self::SharesTrailerSector { .. } => "shares-trailer-sector",
             Self::MapBehindFlash { .. } => "map-behind-flash",
+            Self::NothingToStart { .. } => "nothing-to-start",
         }
     }
 }
@@ -461,6 +468,11 @@ impl fmt::Display for Reason {
                 "the migrator has to move out of the way first, and none of {tried} other app partitions has room \
                  for its {needed_bytes} bytes, can be started by the old bootloader and is out of the target's way; \
                  deliver it to another partition, or make it smaller"
+            ),
+            Self::NothingToStart { primary } => write!(
+                f,
+                "the new bootloader would find no application: nothing goes to the primary slot {primary}, nor to \
+                 where it would be swapped in from; name the application in [app]"
             ),
             Self::TooComplex => f.write_str("the plan has more steps than a device can hold; name fewer artifacts"),
         }

@@ -128,3 +128,31 @@ fn every_refusal_has_its_code() {
         }
     }
 }
+
+#[test]
+fn a_bootloader_without_anything_to_start_is_refused() {
+    for swap in SwapKind::ALL {
+        let mut example = crate::test_support::Example::new(Chip::Esp32c3, 5);
+        example.map.swap = swap;
+        let reasons = example.with(|migration, facts| {
+            let alone = &migration.artifacts[1..];
+            plan(&Migration { artifacts: alone, ..*migration }, facts).unwrap_err()
+        });
+        assert!(reasons.iter().any(|r| matches!(r, Reason::NothingToStart { .. })), "{reasons:?}");
+    }
+}
+
+#[test]
+fn a_trailer_that_nobody_brings_is_not_left_under_the_running_code() {
+    for swap in SwapKind::ALL {
+        let mut example = crate::test_support::Example::new(Chip::Esp32c3, 3);
+        example.map.swap = swap;
+        example.running_len_bytes = 0x10_0000;
+        let reasons = example.with(|migration, facts| {
+            let alone = &migration.artifacts[1..];
+            plan(&Migration { artifacts: alone, ..*migration }, facts).unwrap_err()
+        });
+        let found = reasons.iter().any(|r| matches!(r, Reason::TrailerUnderRunningCode { .. }));
+        assert!(found, "{swap}: {reasons:?}");
+    }
+}
