@@ -14,19 +14,21 @@
 
 use core::fmt::Write as _;
 
-use embedded_io_async::{BufRead, ErrorKind, Read};
+use embedded_io_async::{ErrorKind, Read};
 use embedded_nal_async::{Dns, TcpConnect};
 use heapless::String;
 use nourl::{Url, UrlScheme};
 use reqwless::client::HttpClient;
 use reqwless::headers::TransferEncoding;
 use reqwless::request::{Method, RequestBuilder};
-use reqwless::response::{BodyReader, Response, StatusCode};
+use reqwless::response::{Response, StatusCode};
 
 use crate::{Flow, Header, Request, Sink, Source, SourceError};
 
+mod body;
 mod url;
 
+use body::Body;
 use url::{MAX_URL, authority, resolve};
 
 /// Bytes of buffer that a source needs: response headers have to fit, and body bytes pass through.
@@ -134,11 +136,11 @@ impl<'a, T: TcpConnect, D: Dns> HttpSource<'a, T, D> {
         self.etag = tag.and_then(|tag| Some((artifact, String::try_from(tag).ok()?)));
 
         sink.begin(header).map_err(SourceError::Sink)?;
-        let mut body = response.body().reader();
+        let mut body = Body::new(response.body().reader());
         loop {
             let bytes = body.fill_buf().await.map_err(transfer)?;
             if bytes.is_empty() {
-                return if has_ended(&body) { Ok(Answer::Done) } else { Err(SourceError::Broken) };
+                return if body.has_ended() { Ok(Answer::Done) } else { Err(SourceError::Broken) };
             }
             let len = bytes.len().min(PIECE_BYTES);
             let bytes = bytes.get(..len).unwrap_or(bytes);
@@ -197,6 +199,14 @@ fn answer<C: Read, E>(response: &Response<'_, '_, C>, asked: u32) -> Result<Mean
     if !(plain || (framing == [TransferEncoding::Chunked] && response.content_length.is_none())) {
         return Err(SourceError::Protocol);
     }
+    // So are lengths that contradict each other.
+    let lengths =
+        response.headers().filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let mut lengths = lengths.map(|(_, length)| length);
+    let first = lengths.next();
+    if lengths.any(|length| Some(length) != first) {
+        return Err(SourceError::Protocol);
+    }
     let total = response.content_length.map(|len| u32::try_from(len).unwrap_or(u32::MAX));
     match status {
         200 => Ok(Meant::Bytes(Header { offset: 0, total_len_bytes: total })),
@@ -220,15 +230,6 @@ fn answer<C: Read, E>(response: &Response<'_, '_, C>, asked: u32) -> Result<Mean
 fn text_of<'r, C: Read>(response: &'r Response<'_, '_, C>, name: &str) -> Option<&'r str> {
     let (_, value) = response.headers().find(|(found, _)| found.eq_ignore_ascii_case(name))?;
     core::str::from_utf8(value).ok()
-}
-
-/// Whether a body that gives no more bytes has come to its end, as far as the server said where that is.
-fn has_ended<B: Read>(body: &BodyReader<B>) -> bool {
-    match body {
-        BodyReader::Empty | BodyReader::ToEnd(_) => true,
-        BodyReader::FixedLength(body) => body.remaining == 0,
-        BodyReader::Chunked(body) => body.is_done(),
-    }
 }
 
 /// First byte and length of the file from a `Content-Range: bytes 500-999/1000` (RFC 9110, 14.4).

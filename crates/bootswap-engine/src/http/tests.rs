@@ -301,7 +301,17 @@ fn a_chunked_body_that_breaks_off_is_a_broken_one() {
 
 #[test]
 fn chunks_that_make_no_sense_are_no_http() {
-    for end in ["x\r\n", "5\nabcde", "123456789\r\n", "-1\r\n", "0\r\nX: y\r\n\r\n"] {
+    let endless = format!("0;{}\r\n\r\n", "x".repeat(5000));
+    for end in [
+        "x\r\n",
+        "5\nabcde",
+        "123456789\r\n",
+        "-1\r\n",
+        "\r\n\r\n",
+        ";x\r\n\r\n",
+        "0\n\n",
+        &endless,
+    ] {
         let mut case = case([in_pieces(&chunked(&[BODY], end.as_bytes()), 500)]);
         assert_eq!(case.fetch(URL), Err(SourceError::Protocol), "{end:?}");
         assert_eq!(case.taker.bytes, BODY);
@@ -309,9 +319,21 @@ fn chunks_that_make_no_sense_are_no_http() {
 }
 
 #[test]
+fn what_stands_beside_sizes_is_passed_over() {
+    let body = "5;name=value\r\nabcde\r\n0003  \r\nfgh\r\n000;last\r\nX: y\r\nZ: \r\n\r\n";
+    let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+    for piece in [1, 2, 7, 500] {
+        let mut case = case([in_pieces(answer.as_bytes(), piece)]);
+        assert_eq!(case.fetch(URL), Ok(()), "{piece}");
+        assert_eq!(case.taker.bytes, b"abcdefgh");
+    }
+}
+
+#[test]
 fn two_framings_at_once_or_an_unknown_one_are_refused() {
     for headers in [
         "Content-Length: 16\r\nTransfer-Encoding: chunked",
+        "Content-Length: 16\r\ncontent-length: 6",
         "Transfer-Encoding: gzip",
         "Transfer-Encoding: deflate\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: something",

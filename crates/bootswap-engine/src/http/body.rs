@@ -1,0 +1,153 @@
+//! The body of an answer, to its end and no further.
+//!
+//! Chunks are taken apart here (RFC 9112, 7.1): a line that should have a chunk's size and has none is no
+//! end, and what servers may put behind a size, or behind the last chunk, is passed over.
+//!
+//! ```text
+//!   size [ ";" extension ... ] CRLF  data  CRLF      as often as there are chunks
+//!   "0"  [ ";" extension ... ] CRLF  { trailer CRLF }  CRLF
+//! ```
+
+use embedded_io_async::{BufRead, ErrorKind, Read};
+use reqwless::Error;
+use reqwless::response::BodyReader;
+
+/// Most bytes of extensions and trailers of one body.
+const MAX_EXTRAS: u32 = 4096;
+/// Most digits of a size: more than 32 bits have, for there may be zeros before them.
+const MAX_DIGITS: u32 = 16;
+
+/// A body.
+pub(super) enum Body<B> {
+    /// Framed by its length or by the end of the connection.
+    Plain(BodyReader<B>),
+    /// In chunks.
+    Chunked(Chunks<B>),
+}
+
+impl<B: BufRead + Read<Error = ErrorKind>> Body<B> {
+    pub(super) fn new(reader: BodyReader<B>) -> Self {
+        match reader {
+            BodyReader::Chunked(chunked) => Self::Chunked(Chunks::new(chunked.raw_body)),
+            plain => Self::Plain(plain),
+        }
+    }
+
+    /// The bytes that come next; none at the end, and where the connection ended before it.
+    pub(super) async fn fill_buf(&mut self) -> Result<&[u8], Error> {
+        match self {
+            Self::Plain(body) => body.fill_buf().await,
+            Self::Chunked(chunks) => chunks.fill_buf().await,
+        }
+    }
+
+    pub(super) fn consume(&mut self, len: usize) {
+        match self {
+            Self::Plain(body) => body.consume(len),
+            Self::Chunked(chunks) => chunks.consume(len),
+        }
+    }
+
+    /// Whether a body that gives no more bytes has come to its end, as far as the server said where that
+    /// is.
+    pub(super) fn has_ended(&self) -> bool {
+        match self {
+            Self::Plain(BodyReader::Empty | BodyReader::ToEnd(_)) => true,
+            Self::Plain(BodyReader::FixedLength(body)) => body.remaining == 0,
+            Self::Plain(BodyReader::Chunked(_)) => false,
+            Self::Chunked(chunks) => chunks.at == At::End,
+        }
+    }
+}
+
+/// Where in a chunked body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum At {
+    /// Before the first chunk.
+    Start,
+    /// In a chunk, with so many bytes left.
+    Data(u32),
+    /// Behind the last chunk.
+    End,
+}
+
+/// The data of chunks.
+pub(super) struct Chunks<B> {
+    raw: B,
+    at: At,
+    extras: u32,
+}
+
+impl<B: BufRead + Read<Error = ErrorKind>> Chunks<B> {
+    const fn new(raw: B) -> Self {
+        Self { raw, at: At::Start, extras: 0 }
+    }
+
+    async fn fill_buf(&mut self) -> Result<&[u8], Error> {
+        if self.at == At::Data(0) && self.line().await? > 0 {
+            return Err(Error::Codec);
+        }
+        if matches!(self.at, At::Start | At::Data(0)) {
+            self.at = match self.size().await? {
+                0 => {
+                    while self.line().await? > 0 {}
+                    At::End
+                }
+                size => At::Data(size),
+            };
+        }
+        let At::Data(left) = self.at else { return Ok(&[]) };
+        let bytes = self.raw.fill_buf().await.map_err(Error::Network)?;
+        Ok(bytes.get(..left as usize).unwrap_or(bytes))
+    }
+
+    fn consume(&mut self, len: usize) {
+        if let At::Data(left) = &mut self.at {
+            *left = left.saturating_sub(u32::try_from(len).unwrap_or(u32::MAX));
+        }
+        self.raw.consume(len);
+    }
+
+    async fn byte(&mut self) -> Result<u8, Error> {
+        let bytes = self.raw.fill_buf().await.map_err(Error::Network)?;
+        let byte = bytes.first().copied().ok_or(Error::ConnectionAborted)?;
+        self.raw.consume(1);
+        Ok(byte)
+    }
+
+    /// Reads the line with a chunk's size.
+    async fn size(&mut self) -> Result<u32, Error> {
+        let (mut size, mut digits) = (0u32, 0);
+        let behind = loop {
+            let byte = self.byte().await?;
+            let Some(digit) = char::from(byte).to_digit(16) else { break byte };
+            size = size.checked_mul(16).ok_or(Error::Codec)? | digit;
+            digits += 1;
+            if digits > MAX_DIGITS {
+                return Err(Error::Codec);
+            }
+        };
+        match behind {
+            _ if digits == 0 => Err(Error::Codec),
+            b'\r' if self.byte().await? == b'\n' => Ok(size),
+            b';' | b' ' | b'\t' => self.line().await.map(|_| size),
+            _ => Err(Error::Codec),
+        }
+    }
+
+    /// Passes over the rest of a line, and says how many bytes that was without its end.
+    async fn line(&mut self) -> Result<u32, Error> {
+        let mut len = 0;
+        loop {
+            match self.byte().await? {
+                b'\r' if self.byte().await? == b'\n' => return Ok(len),
+                b'\r' | b'\n' => return Err(Error::Codec),
+                _ => len += 1,
+            }
+            self.extras += 1;
+            if self.extras > MAX_EXTRAS {
+                return Err(Error::Codec);
+            }
+        }
+    }
+}
