@@ -261,7 +261,8 @@ fn altered(file: File, fault: Option<&FaultKind>) -> File {
     };
     match fault {
         Some(FaultKind::Oversize(count)) => {
-            bytes.resize(bytes.len().saturating_add(index(*count)), OVERSIZE_FILL);
+            let count = index((*count).min(FaultKind::MAX_OVERSIZE_BYTES));
+            bytes.resize(bytes.len().saturating_add(count), OVERSIZE_FILL);
         }
         Some(FaultKind::Corrupt(offset)) => {
             let last = bytes.len().saturating_sub(1);

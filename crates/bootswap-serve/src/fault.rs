@@ -67,7 +67,8 @@ pub enum FaultKind {
     /// `corrupt` or `corrupt=OFFSET`: the lowest bit of the file's byte at the offset is flipped, of
     /// the byte in its middle without one, of its last byte where the offset is behind the end.
     Corrupt(Option<u64>),
-    /// `oversize=N`: N bytes of 0xa5 behind the file, announced as if they belonged to it.
+    /// `oversize=N`: N bytes of 0xa5 behind the file, announced as if they belonged to it; at most
+    /// [`FaultKind::MAX_OVERSIZE_BYTES`], which the server holds in memory.
     Oversize(u64),
     /// `no-length`: an HTTP/1.0 answer without `Content-Length`; the body ends with the connection.
     NoLength,
@@ -97,6 +98,8 @@ pub(crate) enum Aspect {
 impl FaultKind {
     /// The most redirections that `redirect=N` can ask for.
     pub const MAX_REDIRECTS: u32 = 100;
+    /// The most bytes that `oversize=N` puts behind a file: 256 MiB, twice the largest flash.
+    pub const MAX_OVERSIZE_BYTES: u64 = 256 << 20;
 
     /// The names of all kinds, as the text form has them.
     pub(crate) const NAMES: [&str; 17] = [

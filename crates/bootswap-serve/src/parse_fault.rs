@@ -171,7 +171,7 @@ impl FromStr for FaultKind {
             "chunked" => part.bare(Self::Chunked),
             "status" => part.status().map(Self::Status),
             "redirect" => part.hops().map(Self::Redirect),
-            "oversize" => part.bytes().map(Self::Oversize),
+            "oversize" => part.oversize().map(Self::Oversize),
             "truncate" => part.bytes().map(Self::Truncate),
             "corrupt" => part.bytes_if_any().map(Self::Corrupt),
             "drop" => part.bytes_if_any().map(Self::Drop),
@@ -207,6 +207,14 @@ impl Part<'_> {
 
     fn bytes(self) -> Result<u64, FaultError> {
         self.number("a number of bytes")
+    }
+
+    fn oversize(self) -> Result<u64, FaultError> {
+        const EXPECTED: &str = "a number of bytes up to 256 MiB";
+        let bytes = self.number(EXPECTED)?;
+        Some(bytes)
+            .filter(|bytes| *bytes <= FaultKind::MAX_OVERSIZE_BYTES)
+            .ok_or_else(|| self.wants(EXPECTED))
     }
 
     fn bytes_if_any(self) -> Result<Option<u64>, FaultError> {
@@ -270,6 +278,7 @@ mod tests {
         assert!(message("html=3").contains("html takes no number, found \"3\""));
         assert!(message("status=99").contains("a status from 200 to 599, found \"99\""));
         assert!(message("redirect=0").contains("from 1 to 100, found \"0\""));
+        assert!(message("oversize=0x10000001").contains("up to 256 MiB, found \"0x10000001\""));
         assert!(message("drop=3*0").contains("\"0\" behind the asterisk"));
         assert!(message("drop=3*").contains("\"\" behind the asterisk"));
         assert!(message("drop=3*2*2").contains("\"2*2\" behind the asterisk"));
@@ -303,7 +312,7 @@ mod tests {
         prop_oneof![
             (200u16..600).prop_map(FaultKind::Status),
             (1u32..=100).prop_map(FaultKind::Redirect),
-            any::<u64>().prop_map(FaultKind::Oversize),
+            (0..=FaultKind::MAX_OVERSIZE_BYTES).prop_map(FaultKind::Oversize),
             any::<Option<u64>>().prop_map(FaultKind::Corrupt),
             any::<Option<u64>>().prop_map(FaultKind::Drop),
             any::<Option<u64>>().prop_map(FaultKind::Stall),
