@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -14,25 +14,51 @@ use crate::answer::Answer;
 use crate::fault::FaultKind;
 use crate::request::{BadRequest, MAX_HEAD_BYTES, Parsed, Request, parse};
 use crate::server::Shared;
-use crate::wire::{self, After};
+use crate::wire;
 
 /// How long a connection may wait for a request: devices vanish without closing theirs.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// How a conversation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client sent nothing more.
+    Gone,
+    /// The server closes the connection in order.
+    Closed,
+    /// The server resets the connection.
+    Reset,
+    /// The server goes silent and leaves the connection open.
+    Silent,
+}
 
 /// Serves a connection to its end.
 pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     shared.counters.connections.fetch_add(1, Relaxed);
     // An error here says that the client has gone, and there is nobody else to tell.
-    let _ = converse(stream, peer.ip(), &shared).await;
+    let _ = serve_stream(stream, peer.ip(), &shared).await;
 }
 
-async fn converse(mut stream: TcpStream, peer: IpAddr, shared: &Shared) -> io::Result<()> {
+async fn serve_stream(mut stream: TcpStream, peer: IpAddr, shared: &Shared) -> io::Result<()> {
     // The head and the body are two writes, which otherwise wait for each other's acknowledgement.
     stream.set_nodelay(true)?;
+    match converse(&mut stream, peer, shared).await? {
+        Ending::Gone => Ok(()),
+        Ending::Closed => wire::close(stream).await,
+        Ending::Reset => wire::reset(stream).await,
+        Ending::Silent => wire::hold(stream).await,
+    }
+}
+
+/// Answers requests until one of both sides has enough; what then becomes of the stream is the caller's.
+pub(crate) async fn converse<S>(stream: &mut S, peer: IpAddr, shared: &Shared) -> io::Result<Ending>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut received = Vec::new();
     loop {
-        let (answer, keep_alive) = match next_request(&mut stream, &mut received).await? {
-            Next::Gone => return Ok(()),
+        let (answer, keep_alive) = match next_request(stream, &mut received).await? {
+            Next::Gone => return Ok(Ending::Gone),
             Next::Request(request) => (decide(shared, peer, &request), request.keep_alive),
             Next::Bad(line, bad) => {
                 let answer = Answer::to_bad(bad);
@@ -41,11 +67,8 @@ async fn converse(mut stream: TcpStream, peer: IpAddr, shared: &Shared) -> io::R
                 (answer, false)
             }
         };
-        match wire::send(&mut stream, &answer, keep_alive, &shared.counters).await? {
-            After::Keep => {}
-            After::Close => return wire::close(stream).await,
-            After::Reset => return wire::reset(stream).await,
-            After::Hold => return wire::hold(stream).await,
+        if let Some(ending) = wire::send(stream, &answer, keep_alive, &shared.counters).await? {
+            return Ok(ending);
         }
     }
 }
@@ -57,7 +80,10 @@ enum Next {
 }
 
 /// Takes the next request from `received`, into which more is read as needed.
-async fn next_request(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<Next> {
+async fn next_request<S>(stream: &mut S, received: &mut Vec<u8>) -> io::Result<Next>
+where
+    S: AsyncRead + Unpin,
+{
     loop {
         if !received.is_empty() {
             match parse(received) {

@@ -30,13 +30,16 @@ mod answer;
 mod connection;
 mod content;
 mod fault;
+mod offline;
 mod parse_fault;
 mod range;
 mod request;
 mod server;
 mod wire;
 
+pub use connection::Ending;
 pub use content::{Content, File};
 pub use fault::{Fault, FaultKind};
+pub use offline::OfflineServer;
 pub use parse_fault::FaultError;
 pub use server::{Log, Server, ServerConfig, Stats};

@@ -91,8 +91,7 @@ impl Server {
             io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
         })?;
         let addr = listener.local_addr()?;
-        let state = State { store, rules: Rules::new(faults), log };
-        let shared = Arc::new(Shared { counters: Counters::default(), state: Mutex::new(state) });
+        let shared = Arc::new(Shared::new(store, faults, log));
         let (stop, stopped) = oneshot::channel();
         let accepting = accept(listener, Arc::clone(&shared));
         let thread = thread::Builder::new().name("bootswap-serve".to_owned()).spawn(move || {
@@ -129,13 +128,7 @@ impl Server {
     /// What it did so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let Counters { connections, requests, faults, body_bytes } = &self.shared.counters;
-        Stats {
-            connections: connections.load(Relaxed),
-            requests: requests.load(Relaxed),
-            faults: faults.load(Relaxed),
-            body_bytes: body_bytes.load(Relaxed),
-        }
+        self.shared.stats()
     }
 }
 
@@ -157,6 +150,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(store: Store, faults: Vec<Fault>, log: Option<Log>) -> Self {
+        let state = State { store, rules: Rules::new(faults), log };
+        Self { counters: Counters::default(), state: Mutex::new(state) }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let Counters { connections, requests, faults, body_bytes } = &self.counters;
+        Stats {
+            connections: connections.load(Relaxed),
+            requests: requests.load(Relaxed),
+            faults: faults.load(Relaxed),
+            body_bytes: body_bytes.load(Relaxed),
+        }
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         // The state has no invariant that a panic of the log could have broken.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

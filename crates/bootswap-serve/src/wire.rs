@@ -6,38 +6,26 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::answer::{Answer, Break, Framing, http_date};
+use crate::connection::Ending;
 use crate::server::Counters;
-
-/// What has to become of the connection behind an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum After {
-    /// The next request may come.
-    Keep,
-    /// See [`close`].
-    Close,
-    /// See [`reset`].
-    Reset,
-    /// See [`hold`].
-    Hold,
-}
 
 /// Bytes of a chunk of a chunked body; chosen to meet neither flash pages nor sectors.
 const CHUNK_BYTES: usize = 1000;
 /// Bytes that are handed to the connection, and counted, at once.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Sends an answer, up to where it breaks.
-pub(crate) async fn send(
-    stream: &mut TcpStream,
+/// Sends an answer, up to where it breaks; `None` where the next request may come.
+pub(crate) async fn send<S: AsyncWrite + Unpin>(
+    stream: &mut S,
     answer: &Answer,
     keep_alive: bool,
     counters: &Counters,
-) -> io::Result<After> {
+) -> io::Result<Option<Ending>> {
     let limit = match answer.broken {
         Some(broken) => match broken.after_bytes {
             Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -58,13 +46,13 @@ pub(crate) async fn send(
     Ok(after(answer, keep_alive))
 }
 
-fn after(answer: &Answer, keep_alive: bool) -> After {
+fn after(answer: &Answer, keep_alive: bool) -> Option<Ending> {
     match answer.broken.map(|broken| broken.how) {
-        Some(Break::Reset) => After::Reset,
-        Some(Break::Silence) => After::Hold,
-        Some(Break::Close) => After::Close,
-        None if keep_alive && answer.framing != Framing::Connection => After::Keep,
-        None => After::Close,
+        Some(Break::Reset) => Some(Ending::Reset),
+        Some(Break::Silence) => Some(Ending::Silent),
+        Some(Break::Close) => Some(Ending::Closed),
+        None if keep_alive && answer.framing != Framing::Connection => None,
+        None => Some(Ending::Closed),
     }
 }
 
@@ -107,7 +95,11 @@ fn head(answer: &Answer, keep_alive: bool) -> String {
     head + "\r\n"
 }
 
-async fn send_counted(stream: &mut TcpStream, bytes: &[u8], counters: &Counters) -> io::Result<()> {
+async fn send_counted<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    bytes: &[u8],
+    counters: &Counters,
+) -> io::Result<()> {
     for piece in bytes.chunks(PIECE_BYTES) {
         // Counted before it is sent: whoever has received a byte must see it counted.
         counters.body_bytes.fetch_add(piece.len() as u64, Relaxed);
@@ -116,8 +108,8 @@ async fn send_counted(stream: &mut TcpStream, bytes: &[u8], counters: &Counters)
     Ok(())
 }
 
-async fn send_chunked(
-    stream: &mut TcpStream,
+async fn send_chunked<S: AsyncWrite + Unpin>(
+    stream: &mut S,
     answer: &Answer,
     limit: usize,
     counters: &Counters,
