@@ -29,8 +29,18 @@ pub fn load(path: &Path) -> Result<OwnedMigration, Failure> {
             "save the file as UTF-8; is it a migration file at all?",
         )
     })?;
+    parse(&text, path)
+}
+
+/// Reads a migration whose text is at hand, and everything that it names, relative to the directory of
+/// `path`.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn parse(text: &str, path: &Path) -> Result<OwnedMigration, Failure> {
     let dir = path.parent().unwrap_or(Path::new(""));
-    from_text(&text, dir).map_err(|problem| problem.into_failure(path, &text))
+    from_text(text, dir).map_err(|problem| problem.into_failure(path, text))
 }
 
 /// Reads a migration; paths in it are relative to `dir`.

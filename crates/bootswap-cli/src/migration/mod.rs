@@ -19,5 +19,5 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use load::load;
+pub use load::{load, parse};
 pub use owned::{OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedStaging};
