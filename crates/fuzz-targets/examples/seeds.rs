@@ -1,0 +1,258 @@
+//! Writes real inputs to begin with, for the targets whose inputs are of some format:
+//! `cargo run -p fuzz-targets --example seeds -- DIR` makes `DIR/TARGET/NAME`, and the files that
+//! migrations name, in `crates/fuzz-targets/lab`.
+#![allow(clippy::unwrap_used, reason = "a tool for developers, who see where it fails")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bootswap_engine::{ContainerEntry, ContainerHeader};
+use esp_idf_format::Chip;
+use esp_idf_format::image::{FlashSize, ImageBuilder, verify};
+use esp_idf_format::otadata::{OtaEntry, OtaState};
+use esp_idf_format::partition::{TABLE_LEN_BYTES, emit, parse_csv};
+use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::key::PrivateKey;
+use mcuboot_format::tlv::Dependency;
+use mcuboot_format::{ImageVersion, SwapKind};
+use pem_rfc7468::LineEnding;
+
+const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab");
+
+struct Seeds(PathBuf);
+
+impl Seeds {
+    fn write(&self, target: &str, name: &str, bytes: impl AsRef<[u8]>) {
+        let dir = self.0.join(target);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(name), bytes).unwrap();
+    }
+}
+
+fn main() {
+    let seeds = Seeds(std::env::args_os().nth(1).unwrap().into());
+    let csv = fs::read_to_string(Path::new(LAB).join("partitions.csv")).unwrap();
+    esp_idf(&seeds, &csv);
+    mcuboot(&seeds);
+    container(&seeds);
+    texts(&seeds, &csv);
+}
+
+/// An app with descriptions, as short as they come.
+fn app(chip: Chip, version: &str) -> Vec<u8> {
+    device_sim::synthetic::app(chip, "app", version, 0x40, 1).unwrap()
+}
+
+fn esp_idf(seeds: &Seeds, csv: &str) {
+    let table = table(csv);
+    // The MD5 entry and what is erased behind it, which is all there is to see of the rest.
+    seeds.write("partition_table", "example", &table[..8 * 32]);
+    for (name, seqs) in [("both", [7, 8]), ("first", [1, u32::MAX])] {
+        let entry = |seq| OtaEntry::new(seq, OtaState::Valid).to_bytes();
+        let mut input = seqs.map(entry).concat();
+        input.extend([0, 0, 2, 1, 1]);
+        seeds.write("otadata", name, input);
+    }
+    for chip in Chip::ALL {
+        // The beginning of a real one, with its header and first segment; the whole is too long.
+        let real = esp_idf_bootloaders::bootloader(chip, FlashSize::Mb4.bytes()).unwrap();
+        seeds.write("esp_image", &format!("bootloader-{chip}"), &real[..512]);
+        let small = ImageBuilder::new(chip).segment(0x4008_0000, &[0x13; 48]).build().unwrap();
+        seeds.write("esp_image", &format!("small-{chip}"), &small);
+        let app = app(chip, "1.0");
+        seeds.write("esp_image", &format!("app-{chip}"), &app);
+        let mut parts = Vec::new();
+        let boot = if chip.bootloader_addr().get() == 0 { 0 } else { 1 };
+        for (place, part) in [(boot, &small), (2, &table[..8 * 32].to_vec()), (4, &app)] {
+            parts.push(place);
+            parts.extend((part.len() as u16).to_le_bytes());
+            parts.extend(part);
+        }
+        seeds.write("file_info", &format!("flash-{chip}"), &parts);
+        seeds.write("file_info", &format!("app-{chip}"), &app);
+    }
+    let small = ImageBuilder::new(Chip::Esp32s3).segment(0x4038_0000, &[0x13; 48]).build().unwrap();
+    assert!(verify(&small).is_ok());
+    fs::write(Path::new(LAB).join("bootloader.bin"), small).unwrap();
+}
+
+fn table(csv: &str) -> Vec<u8> {
+    let mut table = vec![0; TABLE_LEN_BYTES as usize];
+    emit(&parse_csv(csv).unwrap(), &mut table).unwrap();
+    table
+}
+
+fn mcuboot(seeds: &Seeds) {
+    let keys = [PrivateKey::ed25519([7; 32]), PrivateKey::ecdsa_p256([7; 32]).unwrap()];
+    let dependencies = [Dependency { image_id: 1, min_version: ImageVersion::new(1, 2, 3) }];
+    let payload = [0x5a; 200];
+    for (name, key) in [("plain", None), ("ed25519", Some(&keys[0])), ("p256", Some(&keys[1]))] {
+        let options = SignOptions {
+            version: ImageVersion::new(1, 2, 3),
+            key,
+            security_counter: key.map(|_| 5),
+            dependencies: if key.is_some() { &dependencies } else { &[] },
+            ..SignOptions::espressif(0x10_0000, SwapKind::Scratch)
+        };
+        let image = sign(&payload, &options).unwrap();
+        seeds.write("mcuboot_tlvs", name, &image);
+        seeds.write("mcuboot_header", name, &image[..32]);
+        seeds.write("file_info", &format!("mcuboot-{name}"), &image);
+        if key.is_none() {
+            fs::write(Path::new(LAB).join("app.bin"), &image).unwrap();
+        }
+    }
+    seeds.write("mcuboot_header", "version", "1.2.3+4");
+    for (name, key) in [("ed25519", &keys[0]), ("p256", &keys[1])] {
+        let der = key.public_key().to_der();
+        let pem = pem_rfc7468::encode_string("PUBLIC KEY", LineEnding::LF, &der).unwrap();
+        seeds.write("mcuboot_keys", &format!("{name}.der"), &der);
+        seeds.write("mcuboot_keys", &format!("{name}.pem"), &pem);
+        fs::write(Path::new(LAB).join("key.pem"), pem).unwrap();
+    }
+    // A padded image is a whole slot: too long to be kept, but the options are input enough.
+    assert_eq!(SignOptions::espressif(0x1_0000, SwapKind::Move).padding, Padding::None);
+}
+
+fn container(seeds: &Seeds) {
+    let entry = |name, offset| ContainerEntry::new(name, offset, 100, [9; 32]).unwrap();
+    let mut header = ContainerHeader { entries: Default::default(), len_bytes: 600 };
+    for (name, offset) in [("app", 400), ("bootloader", 500)] {
+        header.entries.push(entry(name, offset)).unwrap();
+    }
+    let mut bytes = vec![0; ContainerHeader::directory_len(2)];
+    header.emit(&mut bytes).unwrap();
+    seeds.write("container", "two", bytes);
+}
+
+fn texts(seeds: &Seeds, csv: &str) {
+    seeds.write("partition_csv", "example", csv);
+    for (index, text) in [
+        "/app.bin:drop=13000*2",
+        "no-length+truncate=5",
+        "status=503*1",
+        "redirect=3",
+        "corrupt=0x10",
+        "range-wrong",
+        "/a:b*c+d.bin:chunked+stall=7+etag-changes+oversize=3*4294967295",
+        "none*1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        seeds.write("serve_faults", &index.to_string(), text);
+    }
+    for (index, text) in [
+        "cut:1234:before",
+        "cut:1234:middle:7,cut:15:after",
+        "op:12:fails",
+        "op:1:fails-torn:3",
+        "op:1:silently-torn:3,net:html",
+        "op:7:ignored",
+        "read:500:flips:3",
+        "read:5:fails,cut:9:after",
+        "stuck:0x310000:3:0",
+        "net:/app_upd.bin:drop=13000*1,net:html",
+        "net:/a,b:drop,cut:1:before",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        seeds.write("sweep_case", &index.to_string(), text);
+    }
+    for (index, text) in [
+        "GET /app.bin HTTP/1.1\r\nHost: x\r\nRange: bytes=10-19\r\nIf-Range: \"a\"\r\n\r\n",
+        "GET /app.bin HTTP/1.1\r\nHost: x\r\nRange: bytes=10-19\r\n\r\nGET /app.bin HTTP/1.1\r\nHost: x\r\n\r\n",
+        "HEAD /dir/b%201.bin HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET http://x/none HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /app.bin?redirects-left=2 HTTP/1.1\r\nHost: x\r\nRange: bytes=-5\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
+        "GET /app.bin HTTP/1.1\r\nHost: x\r\nIf-Modified-Since: Sun, 22 Nov 2026 10:00:00 GMT\r\nIf-None-Match: *\r\n\r\n",
+    ].into_iter().enumerate() {
+        seeds.write("serve_requests", &index.to_string(), text);
+    }
+    for (name, text) in MIGRATIONS {
+        seeds.write("migration_toml", name, text);
+    }
+}
+
+const MIGRATIONS: [(&str, &str); 4] = [
+    (
+        "example",
+        r#"chip = "esp32s3"
+flash_size = "4MB"
+partitions = "partitions.csv"
+running = "factory"
+[mcuboot]
+primary = { offset = 0x10000, size = 0x100000 }
+secondary = { offset = 0x110000, size = 0x100000 }
+scratch = { offset = 0x210000, size = 0x40000 }
+swap = "scratch"
+max_align = 8
+[app]
+file = "app.bin"
+url = "http://192.168.100.101:8070/app_upd.bin"
+confirm = true
+[bootloader]
+file = "bootloader.bin"
+url = "http://192.168.100.101:8070/mcuboot-esp32s3.bin"
+size = 0xf000
+"#,
+    ),
+    (
+        "signed",
+        r#"chip = "ESP32-C3"
+partitions = "partitions.csv"
+running = "ota_1"
+[mcuboot]
+primary = { offset = 0x10000, size = 0x100000 }
+secondary = { offset = 0x110000, size = 0x100000 }
+swap = "overwrite"
+public_key = "key.pem"
+[app]
+url = "https://lab/app.bin"
+[bootloader]
+url = "https://lab/boot.bin"
+[staging]
+label = "ota_0"
+[allow]
+test_image = true
+overwrite = ["nvs", "storage"]
+"#,
+    ),
+    (
+        "own",
+        r#"chip = "esp32"
+flash_size = "8MB"
+partitions = "partitions.csv"
+staging = { memory = true }
+[[artifact]]
+name = "data"
+file = "app.bin"
+dest = 0x300000
+size = 0x1000
+[[artifact]]
+url = "http://lab/other.bin"
+dest = 0x310000
+size = 65536
+[bootloader]
+file = "bootloader.bin"
+dest = 0x1000
+size = 0x7000
+"#,
+    ),
+    (
+        "embedded",
+        r#"chip = "esp32s3"
+partitions = "partitions.csv"
+[mcuboot]
+primary = { offset = 0x10000, size = 0x100000 }
+secondary = { offset = 0x110000, size = 0x100000 }
+swap = "move"
+max_align = 32
+[app]
+file = "app.bin"
+[bootloader]
+file = "bootloader.bin"
+"#,
+    ),
+];

@@ -1,0 +1,332 @@
+//! Migrations and devices out of bytes.
+
+use arbitrary::{Result, Unstructured};
+use bootswap_plan::{
+    Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, PARTITION_TABLE, Role,
+    Staging, previous_firmware,
+};
+use esp_idf_format::Chip;
+use esp_idf_format::image::FlashMode;
+use esp_idf_format::partition::{Label, Partition, PartitionType, subtype};
+use flash_region::{FlashAddr, Region};
+use mcuboot_format::SwapKind;
+
+const SECTOR: u32 = 0x1000;
+const MAPPING: u32 = 0x1_0000;
+const KEY: [u8; 4] = [0x30, 0x02, 0x06, 0x00];
+
+/// Labels of partitions, of which tables have some, in this order.
+const LABELS: [&str; 10] = [
+    "nvs", "otadata", "phy_init", "factory", "ota_0", "ota_1", "ota_2", "storage", "settings",
+    "cfg",
+];
+
+/// A migration and a device, with their data.
+#[derive(Debug)]
+pub(crate) struct Case {
+    chip: Chip,
+    wanted_flash_len_bytes: Option<u32>,
+    map: Option<McubootMap<'static>>,
+    artifacts: Vec<Artifact<'static>>,
+    staging: Staging<'static>,
+    test_image: bool,
+    overwrite: Vec<&'static str>,
+    device_chip: Chip,
+    flash_len_bytes: u32,
+    partitions: Vec<Partition>,
+    running: Region,
+    running_len_bytes: u32,
+    previous: Option<Region>,
+    secure_boot: bool,
+    flash_encryption: bool,
+    memory_len_bytes: u32,
+}
+
+impl Case {
+    pub(crate) fn arbitrary(u: &mut Unstructured<'_>) -> Result<Self> {
+        let device_chip = *u.choose(&Chip::ALL)?;
+        let flash_len_bytes = match u.int_in_range(0..=7)? {
+            0 => u.arbitrary()?,
+            1 => u.int_in_range(0..=0x1000)? * SECTOR,
+            n => 1 << (19 + n),
+        };
+        let partitions = partitions(u)?;
+        let apps: Vec<Region> =
+            partitions.iter().filter(|p| p.is_app()).map(|p| p.region).collect();
+        let running = match u.choose_iter(apps.iter()) {
+            Ok(region) if u.ratio(31, 32)? => *region,
+            _ => region(u)?,
+        };
+        let running_len_bytes = match u.int_in_range(0..=7)? {
+            0 => u.arbitrary()?,
+            1 => running.len_bytes(),
+            _ => u.int_in_range(1..=running.len_bytes().max(1))?,
+        };
+        let previous = match u.int_in_range(0..=3)? {
+            0 => None,
+            1 => u.choose_iter(apps.iter()).ok().copied(),
+            _ => previous_firmware(&partitions, running),
+        };
+        let map = if u.ratio(7, 8)? { Some(map(u, &apps)?) } else { None };
+        let artifacts = artifacts(u, device_chip, map.as_ref())?;
+        let staging = match u.int_in_range(0..=5)? {
+            0 => Staging::Label(u.choose(&LABELS)?),
+            1 => Staging::Memory,
+            _ => Staging::Auto,
+        };
+        let mut overwrite = Vec::new();
+        for label in LABELS.into_iter().chain([PARTITION_TABLE]) {
+            if u.ratio(1, 4)? {
+                overwrite.push(label);
+            }
+        }
+        Ok(Self {
+            chip: if u.ratio(31, 32)? { device_chip } else { *u.choose(&Chip::ALL)? },
+            wanted_flash_len_bytes: if u.ratio(1, 8)? { Some(u.arbitrary()?) } else { None },
+            map,
+            artifacts,
+            staging,
+            test_image: u.ratio(1, 4)?,
+            overwrite,
+            device_chip,
+            flash_len_bytes,
+            partitions,
+            running,
+            running_len_bytes,
+            previous,
+            secure_boot: u.ratio(1, 64)?,
+            flash_encryption: u.ratio(1, 64)?,
+            memory_len_bytes: if u.ratio(1, 4)? { u.int_in_range(0..=0x1_0000)? } else { 0 },
+        })
+    }
+
+    /// Lends the case to whoever plans.
+    pub(crate) fn with<R>(&self, use_it: impl FnOnce(&Migration<'_>, &DeviceFacts<'_>) -> R) -> R {
+        let migration = Migration {
+            chip: self.chip,
+            flash_len_bytes: self.wanted_flash_len_bytes,
+            mcuboot: self.map,
+            artifacts: &self.artifacts,
+            staging: self.staging,
+            allow: Allow { test_image: self.test_image, overwrite: &self.overwrite },
+        };
+        let facts = DeviceFacts {
+            chip: self.device_chip,
+            flash_len_bytes: self.flash_len_bytes,
+            partitions: &self.partitions,
+            running: self.running,
+            running_len_bytes: self.running_len_bytes,
+            previous: self.previous,
+            bootloader_flash_len_bytes: None,
+            bootloader_flash_mode: Some(FlashMode::Dio),
+            secure_boot: self.secure_boot,
+            flash_encryption: self.flash_encryption,
+            staging_memory_len_bytes: self.memory_len_bytes,
+        };
+        use_it(&migration, &facts)
+    }
+}
+
+/// A region of whole sectors in the first 8 MiB; now and then any region.
+fn region(u: &mut Unstructured<'_>) -> Result<Region> {
+    let (start, len) = match u.int_in_range(0..=15)? {
+        0 => (u.arbitrary()?, u.arbitrary()?),
+        1..=5 => (u.int_in_range(0..=0x7ff)? * SECTOR, u.int_in_range(0..=0x200)? * SECTOR),
+        _ => (u.int_in_range(0..=0x7f)? * MAPPING, u.int_in_range(0..=0x20)? * MAPPING),
+    };
+    Ok(Region::clamped(FlashAddr(start), len))
+}
+
+/// A table as tools make it: partitions in ascending order, aligned, with unique labels.
+fn partitions(u: &mut Unstructured<'_>) -> Result<Vec<Partition>> {
+    let mut next = 0x9000;
+    let mut table = Vec::new();
+    for label in LABELS {
+        if !u.ratio(3, 4)? {
+            continue;
+        }
+        let (kind, subtype) = match label {
+            "nvs" => (PartitionType::Data, subtype::NVS),
+            "otadata" => (PartitionType::Data, subtype::OTADATA),
+            "phy_init" => (PartitionType::Data, subtype::PHY),
+            "factory" => (PartitionType::App, subtype::FACTORY),
+            "ota_0" => (PartitionType::App, subtype::OTA_0),
+            "ota_1" => (PartitionType::App, subtype::OTA_0 + 1),
+            "ota_2" => (PartitionType::App, subtype::OTA_0 + 2),
+            "storage" => (PartitionType::Data, subtype::SPIFFS),
+            "settings" => (PartitionType::Data, subtype::NVS),
+            _ => (PartitionType::Custom(0x40), 1),
+        };
+        let unit = if kind == PartitionType::App { MAPPING } else { SECTOR };
+        let gap = if u.ratio(1, 4)? { u.int_in_range(0..=8)? * unit } else { 0 };
+        let sectors = match kind {
+            PartitionType::App => u.int_in_range(1..=0x18)?,
+            _ if subtype == subtype::OTADATA => 2,
+            _ => u.int_in_range(1..=0x10)?,
+        };
+        let start = FlashAddr(next + gap).align_up(unit).expect("far from the end");
+        let region = Region::clamped(start, sectors * unit);
+        next = region.end().get();
+        let label = Label::new(label).expect("a short label");
+        table.push(Partition { label, kind, subtype, region, flags: 0 });
+    }
+    Ok(table)
+}
+
+fn map(u: &mut Unstructured<'_>, apps: &[Region]) -> Result<McubootMap<'static>> {
+    let place = |u: &mut Unstructured<'_>| match u.choose_iter(apps.iter()) {
+        Ok(app) if u.ratio(3, 4)? => Ok(*app),
+        _ => region(u),
+    };
+    let primary = place(u)?;
+    let secondary = place(u)?;
+    // As long as the primary, most of the time.
+    let secondary = match u.int_in_range(0..=7)? {
+        0 => secondary,
+        1..=3 => Region::clamped(primary.end(), primary.len_bytes()),
+        _ => Region::clamped(secondary.start(), primary.len_bytes()),
+    };
+    let scratch = match u.int_in_range(0..=7)? {
+        0 => None,
+        1..=4 => Some(Region::clamped(secondary.end(), u.int_in_range(0..=0x10)? * SECTOR)),
+        _ => Some(place(u)?),
+    };
+    Ok(McubootMap {
+        primary,
+        secondary,
+        scratch,
+        swap: *u.choose(&SwapKind::ALL)?,
+        max_align_bytes: *u.choose(&[8, 8, 8, 16, 32, 0, 7])?,
+        key_der: u.ratio(1, 8)?.then_some(&KEY),
+    })
+}
+
+fn artifacts(
+    u: &mut Unstructured<'_>,
+    chip: Chip,
+    map: Option<&McubootMap<'_>>,
+) -> Result<Vec<Artifact<'static>>> {
+    let mut artifacts = Vec::new();
+    if u.ratio(15, 16)? {
+        artifacts.push(application(u, map)?);
+    }
+    for _ in 0..u.int_in_range(0..=3)?.max(u.int_in_range(0..=9)?) % 10 {
+        artifacts.push(other(u)?);
+    }
+    if u.ratio(15, 16)? {
+        artifacts.push(bootloader(u, chip)?);
+    }
+    if u.ratio(1, 32)? {
+        artifacts.push(bootloader(u, chip)?);
+        artifacts.push(application(u, map)?);
+    }
+    if u.ratio(1, 8)? {
+        artifacts.reverse();
+    }
+    Ok(artifacts)
+}
+
+fn application(
+    u: &mut Unstructured<'_>,
+    map: Option<&McubootMap<'_>>,
+) -> Result<Artifact<'static>> {
+    let slot_len_bytes = map.map_or(0x10_0000, |map| map.secondary.len_bytes());
+    let image_len_bytes = u.int_in_range(0..=slot_len_bytes)?;
+    let padded = u.ratio(3, 4)?;
+    let content = Content::Mcuboot {
+        image_len_bytes,
+        padded,
+        confirmed: u.ratio(7, 8)?,
+        signed: u.arbitrary()?,
+    };
+    let dest = match (u.int_in_range(0..=7)?, map) {
+        (0, _) => Some(region(u)?),
+        (1, Some(map)) => Some(map.primary),
+        (2, Some(map)) => Some(map.secondary),
+        _ => None,
+    };
+    let len_bytes = match u.int_in_range(0..=7)? {
+        0 => None,
+        1 => Some(u.arbitrary()?),
+        _ => Some(if padded { slot_len_bytes } else { image_len_bytes }),
+    };
+    Ok(Artifact {
+        name: "app",
+        role: Role::Application,
+        origin: origin(u)?,
+        dest,
+        region_len_bytes: None,
+        len_bytes,
+        sha256: u.arbitrary()?,
+        content: any_content(u, content)?,
+        confirm: u.ratio(1, 4)?,
+    })
+}
+
+fn bootloader(u: &mut Unstructured<'_>, chip: Chip) -> Result<Artifact<'static>> {
+    let len_bytes = u.int_in_range(1..=0xb000)?;
+    let content = Content::EspImage {
+        chip_id: chip.image_chip_id(),
+        image_len_bytes: len_bytes,
+        flash_len_bytes: if u.ratio(1, 16)? { Some(u.arbitrary()?) } else { None },
+    };
+    let dest = match u.int_in_range(0..=7)? {
+        0 => Some(region(u)?),
+        1 => Some(Region::clamped(chip.bootloader_addr(), u.int_in_range(0..=0x20)? * SECTOR)),
+        _ => None,
+    };
+    Ok(Artifact {
+        name: "bootloader",
+        role: Role::Bootloader,
+        origin: origin(u)?,
+        dest,
+        region_len_bytes: if u.arbitrary()? {
+            Some(u.int_in_range(0..=0xf)? * SECTOR)
+        } else {
+            None
+        },
+        len_bytes: if u.ratio(7, 8)? { Some(len_bytes) } else { None },
+        sha256: u.arbitrary()?,
+        content: any_content(u, content)?,
+        confirm: u.ratio(1, 16)?,
+    })
+}
+
+fn other(u: &mut Unstructured<'_>) -> Result<Artifact<'static>> {
+    let dest = match u.int_in_range(0..=3)? {
+        // Over what the device boots from.
+        0 => {
+            let start = FlashAddr(u.int_in_range(0..=0x10)? * SECTOR);
+            Region::clamped(start, u.int_in_range(1..=0x20)? * SECTOR)
+        }
+        _ => region(u)?,
+    };
+    let len_bytes = match u.int_in_range(0..=3)? {
+        0 => None,
+        1 => Some(dest.len_bytes()),
+        _ => Some(u.int_in_range(0..=dest.len_bytes())?),
+    };
+    Ok(Artifact {
+        name: u.choose(&["data", "table", "merged"])?,
+        role: Role::Other,
+        origin: origin(u)?,
+        dest: if u.ratio(31, 32)? { Some(dest) } else { None },
+        region_len_bytes: None,
+        len_bytes,
+        sha256: u.arbitrary()?,
+        content: any_content(u, Content::Opaque)?,
+        confirm: u.ratio(1, 16)?,
+    })
+}
+
+fn origin(u: &mut Unstructured<'_>) -> Result<Origin<'static>> {
+    Ok(if u.arbitrary()? { Origin::Url("http://lab/file.bin") } else { Origin::Embedded })
+}
+
+fn any_content(u: &mut Unstructured<'_>, content: Content) -> Result<Option<Content>> {
+    Ok(match u.int_in_range(0..=15)? {
+        0 | 1 => None,
+        2 => Some(Content::Opaque),
+        _ => Some(content),
+    })
+}

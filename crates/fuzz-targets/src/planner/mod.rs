@@ -1,0 +1,58 @@
+//! The planner over whatever migration and device: a plan that is safe, or reasons.
+//!
+//! `case` makes migrations and devices out of bytes, most of them nearly sensible. `safe` is the
+//! second opinion: it goes through a plan's steps and keeps book of what every byte of flash is needed
+//! for. It knows what ESP-IDF and MCUboot want, and nothing of how the planner comes to its steps.
+
+mod case;
+mod safe;
+
+use arbitrary::Unstructured;
+use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Step, Strategy, plan};
+
+pub(crate) use case::Case;
+
+/// Makes a plan, and checks it.
+///
+/// The input says what the owner wants and what is true of the device.
+pub fn planner(input: &[u8]) {
+    // Too short an input is no input.
+    let Ok(case) = Case::arbitrary(&mut Unstructured::new(input)) else { return };
+    case.with(check_plan);
+}
+
+/// Makes a plan and checks it; says whether there is one.
+pub(crate) fn check_plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> bool {
+    let outcome = plan(migration, facts);
+    assert_eq!(outcome, plan(migration, facts), "the planner is not pure");
+    match &outcome {
+        Ok(plan) => {
+            describe(plan);
+            safe::check(migration, facts, plan);
+            if plan.strategy == Strategy::Relocate {
+                let there = DeviceFacts { running: safe::moved_to(facts, plan), ..*facts };
+                let next = bootswap_plan::plan(migration, &there);
+                let goes_on = next.is_ok_and(|next| next.strategy != Strategy::Relocate);
+                assert!(goes_on, "moves to where it cannot go on: {plan:#?}");
+            }
+        }
+        Err(reasons) => explain(reasons),
+    }
+    outcome.is_ok()
+}
+
+fn describe(plan: &Plan) {
+    assert!(!plan.strategy.to_string().is_empty() && !plan.strategy.name().is_empty());
+    for step in &plan.steps {
+        assert!(!step.describe("artifact").to_string().is_empty());
+    }
+    let last = plan.steps.last();
+    assert!(matches!(last, Some(Step::Reset | Step::ResetIntoCopy)), "{plan:#?}");
+}
+
+fn explain(reasons: &Reasons) {
+    assert!(!reasons.is_empty(), "refused without a reason");
+    for reason in reasons {
+        assert!(reason.to_string().len() > 30 && !reason.code().is_empty());
+    }
+}
