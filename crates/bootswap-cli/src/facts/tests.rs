@@ -8,7 +8,8 @@ use esp_idf_format::otadata::{OtaEntry, OtaState};
 use proptest::prelude::*;
 
 use super::*;
-use crate::migration::{OwnedArtifact, OwnedStaging};
+use crate::migration::{OwnedArtifact, OwnedNetwork, OwnedStaging};
+use bootswap_config::LogLevel;
 use bootswap_engine::ContainerEntry;
 use bootswap_plan::Role;
 
@@ -190,6 +191,8 @@ fn migration(artifacts: Vec<OwnedArtifact>) -> OwnedMigration {
         staging: OwnedStaging::Auto,
         allow_test_image: false,
         allow_overwrite: Vec::new(),
+        network: OwnedNetwork::default(),
+        log_level: LogLevel::default(),
     }
 }
 

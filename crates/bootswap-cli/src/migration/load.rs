@@ -63,6 +63,8 @@ pub(super) fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Proble
         staging,
         allow_test_image,
         allow_overwrite,
+        network: spec.network,
+        log_level: spec.log_level,
     })
 }
 

@@ -12,6 +12,7 @@
 
 pub mod content;
 mod load;
+mod network;
 mod owned;
 mod problem;
 mod reader;
@@ -20,4 +21,6 @@ mod spec;
 mod tests;
 
 pub use load::{load, parse};
-pub use owned::{OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedStaging};
+pub use owned::{
+    OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging, OwnedWifi,
+};

@@ -1,5 +1,8 @@
 //! A migration and the facts of a device, with their data: what the planner borrows.
 
+use std::fmt;
+
+use bootswap_config::{Config, LogLevel, Network, Wifi, WifiError};
 use bootswap_plan::{
     Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, Role, Staging,
 };
@@ -31,6 +34,10 @@ pub struct OwnedMigration {
     pub allow_test_image: bool,
     /// Labels that may be overwritten.
     pub allow_overwrite: Vec<String>,
+    /// How the migrator gets into a network.
+    pub network: OwnedNetwork,
+    /// How much it says on its console.
+    pub log_level: LogLevel,
 }
 
 /// A [`McubootMap`] that owns its data.
@@ -102,6 +109,24 @@ impl OwnedMigration {
         })
     }
 
+    /// Lends all that a migrator is told.
+    ///
+    /// # Errors
+    ///
+    /// A [`WifiError`] if there can be no such network.
+    pub fn with_config<R>(&self, use_it: impl FnOnce(&Config<'_>) -> R) -> Result<R, WifiError> {
+        let OwnedNetwork { wifi, old_credentials, rescue, hostname } = &self.network;
+        let wifi = wifi.iter().map(OwnedWifi::lend).collect::<Result<Vec<_>, _>>()?;
+        let network = Network {
+            wifi: &wifi,
+            old_credentials: *old_credentials,
+            rescue: rescue.as_ref().map(OwnedWifi::lend).transpose()?,
+            hostname: hostname.as_deref(),
+        };
+        let log_level = self.log_level;
+        Ok(self.with(|migration| use_it(&Config { migration: *migration, network, log_level })))
+    }
+
     /// The artifact with this role that comes first.
     #[must_use]
     pub fn artifact(&self, role: Role) -> Option<&OwnedArtifact> {
@@ -139,6 +164,54 @@ impl OwnedArtifact {
             content: self.content,
             confirm: self.confirm,
         }
+    }
+}
+
+/// A [`Network`] that owns its data.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnedNetwork {
+    /// Networks, in the order in which they are tried.
+    pub wifi: Vec<OwnedWifi>,
+    /// Whether the old firmware's network is tried.
+    pub old_credentials: bool,
+    /// The last resort.
+    pub rescue: Option<OwnedWifi>,
+    /// The device's name in the network.
+    pub hostname: Option<String>,
+}
+
+impl Default for OwnedNetwork {
+    /// That of a migration that does not say anything about it.
+    fn default() -> Self {
+        let Network { old_credentials, .. } = Network::default();
+        Self { wifi: Vec::new(), old_credentials, rescue: None, hostname: None }
+    }
+}
+
+/// A [`Wifi`] that owns its data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OwnedWifi {
+    /// Name.
+    pub ssid: String,
+    /// Password; empty for a network without.
+    pub password: String,
+}
+
+impl OwnedWifi {
+    /// Lends the network.
+    ///
+    /// # Errors
+    ///
+    /// A [`WifiError`] if there can be no such network.
+    pub fn lend(&self) -> Result<Wifi<'_>, WifiError> {
+        Wifi::new(&self.ssid, &self.password)
+    }
+}
+
+/// Passwords stay out of logs.
+impl fmt::Debug for OwnedWifi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedWifi").field("ssid", &self.ssid).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a migration file says, before any file that it names is read.
 
+use bootswap_config::LogLevel;
 use bootswap_engine::ContainerEntry;
 use bootswap_plan::Role;
 use esp_idf_format::Chip;
@@ -8,12 +9,13 @@ use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use toml::de::DeTable;
 
-use super::OwnedStaging;
+use super::network::{log_level, network};
 use super::problem::{At, Problem};
 use super::reader::{Field, Table};
+use super::{OwnedNetwork, OwnedStaging};
 
 /// Keys of the document.
-const DOCUMENT: [&str; 10] = [
+const DOCUMENT: [&str; 12] = [
     "chip",
     "flash_size",
     "partitions",
@@ -24,6 +26,8 @@ const DOCUMENT: [&str; 10] = [
     "artifact",
     "staging",
     "allow",
+    "network",
+    "log",
 ];
 const MCUBOOT: [&str; 6] = ["primary", "secondary", "scratch", "swap", "max_align", "public_key"];
 const REGION: [&str; 2] = ["offset", "size"];
@@ -48,6 +52,8 @@ pub(super) struct Spec {
     pub(super) staging: OwnedStaging,
     pub(super) allow_test_image: bool,
     pub(super) allow_overwrite: Vec<String>,
+    pub(super) network: OwnedNetwork,
+    pub(super) log_level: LogLevel,
 }
 
 /// `[mcuboot]`.
@@ -96,6 +102,8 @@ pub(super) fn parse(text: &str) -> Result<Spec, Problem> {
         staging: root.optional("staging").map(staging).transpose()?.unwrap_or_default(),
         allow_test_image,
         allow_overwrite,
+        network: root.optional("network").map(network).transpose()?.unwrap_or_default(),
+        log_level: root.optional("log").map(log_level).transpose()?.unwrap_or_default(),
     })
 }
 
@@ -108,7 +116,7 @@ fn syntax(error: &toml::de::Error) -> Problem {
 }
 
 /// A text that stands for something; what it can be is in the error.
-fn parsed<T>(field: Field<'_>) -> Result<T, Problem>
+pub(super) fn parsed<T>(field: Field<'_>) -> Result<T, Problem>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
@@ -119,7 +127,7 @@ where
         .map_err(|error: T::Err| text.problem(format_args!("found {:?}", text.value), error))
 }
 
-fn owned_text(field: Option<Field<'_>>) -> Result<Option<At<String>>, Problem> {
+pub(super) fn owned_text(field: Option<Field<'_>>) -> Result<Option<At<String>>, Problem> {
     field.map(|field| field.text().map(|text| text.with(text.value.to_owned()))).transpose()
 }
 

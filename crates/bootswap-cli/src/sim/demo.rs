@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 
+use bootswap_config::LogLevel;
 use bootswap_plan::Role;
 use device_sim::synthetic;
 use esp_idf_format::Chip;
@@ -21,7 +22,7 @@ use super::svg::{self, Picture};
 use super::{Run, Scene};
 use crate::args::{DemoArgs, Until};
 use crate::migration::content::classify;
-use crate::migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedStaging};
+use crate::migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 use crate::{Failure, Verdict, output};
 
 /// Bytes of image in the application of the C example, of which the rest of 1 MiB is padding.
@@ -129,6 +130,8 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, Failure> {
         staging: OwnedStaging::Auto,
         allow_test_image: false,
         allow_overwrite: Vec::new(),
+        network: OwnedNetwork::default(),
+        log_level: LogLevel::default(),
     })
 }
 

@@ -5,6 +5,7 @@ mod planted;
 
 use std::num::NonZeroUsize;
 
+use bootswap_config::LogLevel;
 use bootswap_plan::Role;
 use device_sim::{Board, EspIdfConfig, FlashBuilder, McubootConfig, OldData, synthetic};
 use esp_idf_format::Chip;
@@ -18,7 +19,7 @@ use super::report::PowerCutsReport;
 use super::*;
 use crate::args::Until;
 use crate::migration::content::classify;
-use crate::migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedStaging};
+use crate::migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 use crate::sim::migrator::Firmware;
 use crate::sim::{MIGRATOR_NAME, Scene, Settings};
 
@@ -96,6 +97,8 @@ fn small() -> (OwnedMigration, Scene) {
         staging: OwnedStaging::Auto,
         allow_test_image: false,
         allow_overwrite: Vec::new(),
+        network: OwnedNetwork::default(),
+        log_level: LogLevel::default(),
     };
     (migration, scene)
 }

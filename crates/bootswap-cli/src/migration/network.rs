@@ -1,0 +1,217 @@
+//! `[network]` and `[log]`: how a migrator gets into a network, and how much it says.
+//!
+//! ```toml
+//! [network]
+//! old_credentials = true                 # try the network of the old firmware, from its NVS
+//! hostname        = "sensor"             # for DHCP servers
+//! rescue          = { ssid = "rescue" }  # tried last: opened near a device that finds no other
+//!
+//! [[network.wifi]]                       # tried first, in this order
+//! ssid     = "fleet"
+//! password = "correct horse"             # left out for a network without
+//!
+//! [log]
+//! level = "info"                         # off | error | warn | info | debug | trace
+//! ```
+
+use bootswap_config::{
+    LogLevel, MAX_HOSTNAME_LEN_BYTES, MAX_NETWORKS, Wifi, WifiError, is_hostname,
+};
+
+use super::problem::Problem;
+use super::reader::{Field, Table};
+use super::spec::{owned_text, parsed};
+use super::{OwnedNetwork, OwnedWifi};
+
+const NETWORK: [&str; 4] = ["wifi", "old_credentials", "rescue", "hostname"];
+const WIFI: [&str; 2] = ["ssid", "password"];
+const LOG: [&str; 1] = ["level"];
+
+/// Reads `[network]`.
+pub(super) fn network(field: Field<'_>) -> Result<OwnedNetwork, Problem> {
+    let table = field.table(&NETWORK)?;
+    let mut wifi = Vec::new();
+    if let Some(field) = table.optional("wifi") {
+        for entry in field.tables(&WIFI)? {
+            if wifi.len() == MAX_NETWORKS {
+                return Err(entry.here().problem(
+                    format_args!("there are more than {MAX_NETWORKS} networks"),
+                    "leave some out: a device tries each of them, every time",
+                ));
+            }
+            wifi.push(self::wifi(&entry)?);
+        }
+    }
+    let rescue =
+        table.optional("rescue").map(|field| self::wifi(&field.table(&WIFI)?)).transpose()?;
+    let old_credentials =
+        table.optional("old_credentials").map(|field| field.truth()).transpose()?;
+    Ok(OwnedNetwork {
+        wifi,
+        old_credentials: old_credentials.unwrap_or(true),
+        rescue,
+        hostname: table.optional("hostname").map(hostname).transpose()?,
+    })
+}
+
+/// Reads `[log]`.
+pub(super) fn log_level(field: Field<'_>) -> Result<LogLevel, Problem> {
+    let level = field.table(&LOG)?.optional("level").map(parsed).transpose()?;
+    Ok(level.unwrap_or_default())
+}
+
+fn wifi(table: &Table<'_>) -> Result<OwnedWifi, Problem> {
+    let ssid = table.required("ssid", "\"name of the network\"")?.text()?;
+    let password = owned_text(table.optional("password"))?;
+    let word = password.as_ref().map_or("", |password| password.value.as_str());
+    // The password itself stays out of messages.
+    Wifi::new(ssid.value, word).map_err(|error| match (&error, &password) {
+        (WifiError::PasswordLength { .. } | WifiError::NotHex, Some(password)) => {
+            password.problem(error, "write the password as it is, or the key of 64 digits; leave it out for an open network")
+        }
+        _ => ssid.problem(error, "write the network's name as its access point has it"),
+    })?;
+    Ok(OwnedWifi {
+        ssid: ssid.value.to_owned(),
+        password: password.map(|password| password.value).unwrap_or_default(),
+    })
+}
+
+fn hostname(field: Field<'_>) -> Result<String, Problem> {
+    let name = field.text()?;
+    if !is_hostname(name.value) {
+        return Err(name.problem(
+            format_args!("{:?} cannot be a device's name in a network", name.value),
+            format_args!(
+                "write 1 to {MAX_HOSTNAME_LEN_BYTES} letters, digits and hyphens, no hyphen at either end"
+            ),
+        ));
+    }
+    Ok(name.value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::problem::Problem;
+    use super::super::spec::{self, Spec};
+    use super::*;
+
+    const REST: &str = "chip = \"esp32c3\"\n[app]\nurl = \"http://a/b\"\ndest = 0\nsize = 1\n";
+
+    fn parse(tables: &str) -> Result<Spec, Problem> {
+        spec::parse(&format!("{REST}{tables}"))
+    }
+
+    /// The field, what is wrong with it, what to do, and the part of the text that it is about.
+    fn problem(tables: &str) -> [String; 4] {
+        let Problem { field, message, help, span, .. } = parse(tables).unwrap_err();
+        let text = format!("{REST}{tables}");
+        [field, message, help, text[span].to_owned()]
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let spec = parse(
+            "[network]\nold_credentials = false\nhostname = \"sensor-17\"\n\
+             rescue = { ssid = \"rescue\" }\n\
+             [[network.wifi]]\nssid = \"fleet\"\npassword = \"correct horse\"\n\
+             [[network.wifi]]\nssid = \"workshop\"\n\
+             [log]\nlevel = \"debug\"\n",
+        );
+        let Spec { network, log_level, .. } = spec.unwrap();
+        let wifi = |ssid: &str, password: &str| OwnedWifi {
+            ssid: ssid.to_owned(),
+            password: password.to_owned(),
+        };
+        let wanted = OwnedNetwork {
+            wifi: vec![wifi("fleet", "correct horse"), wifi("workshop", "")],
+            old_credentials: false,
+            rescue: Some(wifi("rescue", "")),
+            hostname: Some("sensor-17".to_owned()),
+        };
+        assert_eq!((network, log_level), (wanted, LogLevel::Debug));
+    }
+
+    #[test]
+    fn nothing_has_to_be_said() {
+        for tables in ["", "[network]\n[log]\n"] {
+            let Spec { network, log_level, .. } = parse(tables).unwrap();
+            assert_eq!((network, log_level), (OwnedNetwork::default(), LogLevel::Info));
+        }
+        assert!(OwnedNetwork::default().old_credentials);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        for (tables, field, message, help, place) in [
+            ("[network]\nwlan = 1\n", "network.wlan", "no such key", "wifi", "wlan"),
+            ("[network]\nssid = 1\n", "network.ssid", "no such key", "the keys here are", "ssid"),
+            (
+                "[[network.wifi]]\npassword = \"12345678\"\n",
+                "network.wifi[0].ssid",
+                "missing",
+                "ssid",
+                "[[network.wifi]]",
+            ),
+            (
+                "[[network.wifi]]\nssid = \"a\"\n[[network.wifi]]\nssid = \"b\"\npassword = \"short\"\n",
+                "network.wifi[1].password",
+                "5 bytes; possible are none, 8 to 63, or 64",
+                "leave it out",
+                "\"short\"",
+            ),
+            (
+                "[network]\nrescue = { ssid = \"a name of more than thirty-two bytes\" }\n",
+                "network.rescue.ssid",
+                "36 bytes, at most 32",
+                "as its access point has it",
+                "\"a name of more than thirty-two bytes\"",
+            ),
+            (
+                "[network]\nhostname = \"a b\"\n",
+                "network.hostname",
+                "\"a b\" cannot be",
+                "letters, digits and hyphens",
+                "\"a b\"",
+            ),
+            (
+                "[network]\nold_credentials = 1\n",
+                "network.old_credentials",
+                "expected true or false",
+                "true",
+                "1",
+            ),
+            (
+                "[log]\nlevel = \"loud\"\n",
+                "log.level",
+                "\"loud\"",
+                "off error warn info",
+                "\"loud\"",
+            ),
+            ("[log]\nlvl = 1\n", "log.lvl", "no such key", "level", "lvl"),
+        ] {
+            let found = problem(tables);
+            assert_eq!((found[0].as_str(), found[3].as_str()), (field, place), "{found:?}");
+            assert!(found[1].contains(message) && found[2].contains(help), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn passwords_stay_out_of_messages_about_them() {
+        for password in
+            ["secret", "not sixty-four hexadecimal digits but as many bytes as those are"]
+        {
+            let found =
+                problem(&format!("[[network.wifi]]\nssid = \"a\"\npassword = \"{password}\"\n"));
+            assert!(!found[1].contains(password) && !found[2].contains(password), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn there_are_only_so_many_networks() {
+        let many = "[[network.wifi]]\nssid = \"a\"\n".repeat(MAX_NETWORKS + 1);
+        let found = problem(&many);
+        assert_eq!(found[0], "network.wifi[8]");
+        assert!(found[1].contains("more than 8"), "{found:?}");
+    }
+}
