@@ -121,8 +121,7 @@ pub fn read_flash(chip: Chip, flash: &[u8], running: Option<&str>) -> Result<Fou
 ///
 /// A [`FactsError`] where the migration names no table, or one without the app.
 pub fn assumed(migration: &OwnedMigration) -> Result<Found, FactsError> {
-    let table = migration.partition_table.as_deref().ok_or(FactsError::NoTable)?;
-    let table = PartitionTable::parse(table).map_err(|error| FactsError::Table { error })?;
+    let table = named_table(migration)?;
     let running = match &migration.running {
         Some(label) => find_app(&table, label)?,
         None => table
@@ -131,6 +130,46 @@ pub fn assumed(migration: &OwnedMigration) -> Result<Found, FactsError> {
             .ok_or(FactsError::NoAppPartition)?,
     };
     let len_bytes = ASSUMED_IMAGE_LEN_BYTES.saturating_add(container_len_bytes(migration));
+    Ok(assumed_in(migration, &table, &running, len_bytes))
+}
+
+/// As [`assumed`], with the migrator's image at hand, of which the file has `len_bytes`: from the
+/// partition that the migration names, or else from each that it could run from.
+///
+/// # Errors
+///
+/// As [`assumed`].
+pub fn assumed_with_image(
+    migration: &OwnedMigration,
+    image: ImageInfo,
+    len_bytes: u32,
+) -> Result<Vec<Found>, FactsError> {
+    let table = named_table(migration)?;
+    let running: Vec<Partition> = match &migration.running {
+        Some(label) => vec![find_app(&table, label)?],
+        None => table.iter().filter(Partition::is_app).collect(),
+    };
+    if running.is_empty() {
+        return Err(FactsError::NoAppPartition);
+    }
+    let found = running.iter().map(|running| Found {
+        image: Some(image),
+        ..assumed_in(migration, &table, running, len_bytes)
+    });
+    Ok(found.collect())
+}
+
+fn named_table(migration: &OwnedMigration) -> Result<PartitionTable<'_>, FactsError> {
+    let table = migration.partition_table.as_deref().ok_or(FactsError::NoTable)?;
+    PartitionTable::parse(table).map_err(|error| FactsError::Table { error })
+}
+
+fn assumed_in(
+    migration: &OwnedMigration,
+    table: &PartitionTable<'_>,
+    running: &Partition,
+    len_bytes: u32,
+) -> Found {
     let partitions: Vec<Partition> = table.iter().collect();
     let facts = OwnedFacts {
         chip: migration.chip,
@@ -145,7 +184,7 @@ pub fn assumed(migration: &OwnedMigration) -> Result<Found, FactsError> {
         flash_encryption: false,
         staging_memory_len_bytes: 0,
     };
-    Ok(Found { facts, running: running.label, image: None })
+    Found { facts, running: running.label, image: None }
 }
 
 /// Bytes that the migration's embedded artifacts add to the migrator's image, as far as they are at

@@ -4,6 +4,7 @@
 //!   args ──> plan ─────> migration + facts ──> bootswap-plan
 //!        ├─> sim  ─────> migration + facts ──> bootswap-plan, bootswap-engine on device-sim
 //!        ├─> image ────> esp-idf-format, mcuboot-format
+//!        ├─> pack ─────> migration ──> bootswap-config, esp-idf-format; bootswap-plan
 //!        └─> serve ────> bootswap-serve
 //! ```
 //!
@@ -17,6 +18,7 @@ pub mod facts;
 pub mod image;
 pub mod migration;
 pub mod output;
+pub mod pack;
 pub mod plan;
 pub mod serve;
 pub mod sim;
@@ -36,6 +38,7 @@ pub fn run(command: &Command) -> Result<Verdict, Failure> {
         Command::Plan(args) => plan::command(args),
         Command::Simulate(args) => sim::simulate::command(args),
         Command::Image(command) => image::command(command),
+        Command::Pack(args) => pack::command(args),
         Command::Serve(args) => serve::command(args),
     }
 }

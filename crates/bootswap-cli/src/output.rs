@@ -1,6 +1,8 @@
-//! Writing a command's data to stdout.
+//! Writing a command's data to stdout, and to files that are there as a whole or not at all.
 
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -34,4 +36,24 @@ pub fn json(object: &impl Serialize) -> Result<(), Failure> {
     let mut json = serde_json::to_string_pretty(object).unwrap_or_default();
     json.push('\n');
     text(&json)
+}
+
+/// Writes a file beside its place and moves it there once it is whole, so that nobody ever finds half
+/// of it.
+///
+/// # Errors
+///
+/// [`Failure::Input`] where it cannot be written. What was in its place is still there then.
+pub fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = File::create(&part)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&part, path));
+    written.map_err(|error| {
+        // What is left of it is of no use; if it cannot be removed either, the first error counts.
+        let _ = fs::remove_file(&part);
+        Failure::file("write", path, &error)
+    })
 }

@@ -1,6 +1,7 @@
 //! The command line: what is typed, checked as far as that can be done without looking at a file.
 
 mod image;
+mod pack;
 mod sweep;
 mod values;
 
@@ -14,6 +15,7 @@ use esp_idf_format::Chip;
 pub use image::{
     ConfirmArgs, ImageCommand, InfoArgs, SecurityCounter, SignArgs, TrailerArgs, VerifyArgs,
 };
+pub use pack::PackArgs;
 pub use sweep::SweepArgs;
 use values::fault;
 
@@ -46,6 +48,8 @@ pub enum Command {
     /// Look at, verify, sign and confirm images, partition tables and flash dumps
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Put a migration into a firmware image, which makes it a migrator to send out
+    Pack(PackArgs),
     /// Serve files to devices in the lab over HTTP, with faults on request
     Serve(ServeArgs),
 }

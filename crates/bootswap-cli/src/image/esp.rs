@@ -5,6 +5,7 @@ use esp_idf_format::image::{self, ImageHeader, ImageInfo};
 use serde::Serialize;
 
 use super::lines::{Hex, Lines, hex};
+use super::migrator::MigratorInfo;
 use crate::facts::ChipId;
 
 /// An ESP image.
@@ -40,6 +41,8 @@ pub struct EspInfo {
     pub built: Option<String>,
     /// Artifacts embedded behind the image, as in a migrator.
     pub embedded: Vec<ContainerInfo>,
+    /// The configuration of a migrator; `null` in other images.
+    pub configuration: Option<MigratorInfo>,
 }
 
 /// A segment of an image.
@@ -97,6 +100,8 @@ impl EspInfo {
                 .map(|version| version.to_string()),
             built: built.filter(|built| !built.trim().is_empty()),
             embedded: info.map(|info| embedded(file, info)).unwrap_or_default(),
+            // An embedded artifact may be a migrator, too.
+            configuration: MigratorInfo::of(info.map_or(file, |info| split(file, info).0)),
         }
     }
 
@@ -129,6 +134,9 @@ impl EspInfo {
                 format_args!("{name}, {size:#x} bytes at {offset:#x}, SHA-256 {sha256}"),
             );
         }
+        if let Some(configuration) = &self.configuration {
+            configuration.write(lines);
+        }
     }
 }
 
@@ -142,11 +150,17 @@ fn segments(file: &[u8]) -> Vec<SegmentInfo> {
     described.collect()
 }
 
+/// The image, and what is behind it: the container, where there is one.
+pub(super) fn split<'f>(file: &'f [u8], info: &ImageInfo) -> (&'f [u8], &'f [u8]) {
+    let start = info.total_len_bytes.checked_next_multiple_of(CONTAINER_ALIGN_BYTES);
+    let start = start.map_or(file.len(), |start| start as usize);
+    file.split_at_checked(start).unwrap_or((file, &[]))
+}
+
 /// The artifacts in the container behind an image, if there is one.
 fn embedded(file: &[u8], info: &ImageInfo) -> Vec<ContainerInfo> {
-    let start = info.total_len_bytes.checked_next_multiple_of(CONTAINER_ALIGN_BYTES);
-    let Some(start) = start else { return Vec::new() };
-    let behind = file.get(start as usize..).unwrap_or_default();
+    let (image, behind) = split(file, info);
+    let start = u32::try_from(image.len()).unwrap_or(u32::MAX);
     let Ok(header) = ContainerHeader::parse(behind) else { return Vec::new() };
     let described = header.entries.iter().map(|entry| ContainerInfo {
         name: String::from_utf8_lossy(entry.name()).escape_debug().to_string(),

@@ -12,6 +12,7 @@ mod esp;
 mod kind;
 mod lines;
 mod mcuboot;
+mod migrator;
 mod sign;
 mod tables;
 mod verify;
@@ -24,6 +25,7 @@ pub use dump::{Content, DumpInfo, Found};
 pub use esp::{ContainerInfo, EspInfo, SegmentInfo};
 pub use kind::Kind;
 pub use mcuboot::{McubootInfo, TlvInfo, TrailerInfo};
+pub use migrator::{ArtifactInfo, MapInfo, MigrationInfo, MigratorInfo, NetworkInfo, WifiInfo};
 pub use tables::{EntryInfo, OtadataInfo, PartitionInfo, TableInfo};
 pub use verify::{Check, Verification};
 

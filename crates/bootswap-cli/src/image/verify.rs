@@ -13,10 +13,11 @@ use mcuboot_format::trailer::{Flag, Magic, TrailerLayout, TrailerState};
 use mcuboot_format::{SlotLimits, validate};
 use serde::Serialize;
 
+use super::esp::split;
 use super::kind::{Kind, bootloader};
 use super::lines::{Lines, hex};
 use super::mcuboot::{ANY_SLOT, TrailerInfo};
-use super::{read_known, read_text};
+use super::{migrator, read_known, read_text};
 use crate::args::{TrailerArgs, VerifyArgs};
 use crate::facts::{ChipId, bytes};
 use crate::{Failure, Verdict, output};
@@ -28,7 +29,7 @@ pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, Failure> {
     let key = args.key.as_deref().map(public_key).transpose()?;
     let checks = match kind {
         Kind::McubootImage => mcuboot(&file, key.as_ref(), args)?,
-        Kind::EspImage => vec![Check::new("image", esp(&file, args.chip))],
+        Kind::EspImage => esp_image(&file, args.chip),
         Kind::PartitionTable => vec![Check::new("partition table", table(&file, args.flash_size))],
         Kind::Otadata => vec![Check::new("otadata", otadata(&file))],
         Kind::FlashDump => dump(&file, args.chip),
@@ -211,6 +212,16 @@ fn trailer(file: &[u8], layout: &TrailerLayout) -> Option<Result<String, String>
             Err(format!("the magic at offset {magic_at} is not the one for this alignment"))
         }
     })
+}
+
+/// An ESP image, and what a migrator has in it and behind it.
+fn esp_image(file: &[u8], chip: Option<Chip>) -> Vec<Check> {
+    let mut checks = vec![Check::new("image", esp(file, chip))];
+    if let Ok(info) = image::verify(file) {
+        let (image, behind) = split(file, &info);
+        checks.extend(migrator::check(image, behind).map(|c| Check::new("configuration", c)));
+    }
+    checks
 }
 
 fn esp(file: &[u8], chip: Option<Chip>) -> Result<String, String> {

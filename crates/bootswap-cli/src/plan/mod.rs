@@ -96,7 +96,7 @@ pub fn report(migration: &OwnedMigration, found: &Found, dump: Option<&[u8]>) ->
 
 /// The plan, and the one that follows where the migrator moves to another partition and plans anew.
 #[allow(clippy::result_large_err, reason = "as the planner's")]
-fn stages<'a>(
+pub(crate) fn stages<'a>(
     migration: &Migration<'_>,
     facts: DeviceFacts<'a>,
 ) -> Result<Vec<Stage<'a>>, Reasons> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader};
+use bootswap_engine::{ContainerError, ContainerHeader};
 use bootswap_plan::Role;
 use device_sim::{
     Board, EspIdfConfig, FlashBuildError, FlashBuilder, McubootConfig, OldData, synthetic,
@@ -13,9 +13,9 @@ use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN
 use flash_region::Region;
 use mcuboot_format::key::PublicKey;
 use nor_sim::NorMemory;
-use sha2::{Digest, Sha256};
 
 use crate::migration::OwnedMigration;
+use crate::pack::container;
 
 /// Project name in the app descriptor of the migrator, by which the simulator knows it.
 pub const MIGRATOR_NAME: &str = "bootswap";
@@ -148,8 +148,8 @@ fn pick(partitions: &[Partition], label: Option<&str>) -> Result<Partition, Scen
 
 /// The simulated migrator: an image that every check passes, and behind it the embedded artifacts.
 fn migrator_image(migration: &OwnedMigration, running: &Partition) -> Result<Vec<u8>, SceneError> {
-    let embedded: Vec<_> = migration.artifacts.iter().filter(|a| a.url.is_none()).collect();
-    let payload: usize = embedded.iter().filter_map(|a| a.bytes.as_ref()).map(Vec::len).sum();
+    let embedded = container::embedded(migration).map_err(|name| SceneError::NotAtHand { name })?;
+    let payload: usize = embedded.iter().map(|(_, bytes)| bytes.len()).sum();
     let directory = ContainerHeader::directory_len(embedded.len()) + 16 * (embedded.len() + 2);
     let appended = if embedded.is_empty() { 0 } else { payload + directory };
     let room =
@@ -159,41 +159,9 @@ fn migrator_image(migration: &OwnedMigration, running: &Partition) -> Result<Vec
     let mut image = synthetic::app(migration.chip, MIGRATOR_NAME, version, len_bytes, SEED)
         .map_err(SceneError::Image)?;
     if !embedded.is_empty() {
-        append_container(&mut image, &embedded)?;
+        container::append(&mut image, &embedded).map_err(SceneError::Container)?;
     }
     Ok(image)
-}
-
-fn append_container(
-    image: &mut Vec<u8>,
-    embedded: &[&crate::migration::OwnedArtifact],
-) -> Result<(), SceneError> {
-    let align = CONTAINER_ALIGN_BYTES as usize;
-    image.resize(image.len().next_multiple_of(align), flash_region::ERASED);
-    let mut header = ContainerHeader::default();
-    let mut data = Vec::new();
-    let start = ContainerHeader::directory_len(embedded.len()).next_multiple_of(align);
-    for artifact in embedded {
-        let bytes = artifact
-            .bytes
-            .as_ref()
-            .ok_or_else(|| SceneError::NotAtHand { name: artifact.name.clone() })?;
-        let offset = u32::try_from(start + data.len()).unwrap_or(u32::MAX);
-        let len_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let entry =
-            ContainerEntry::new(&artifact.name, offset, len_bytes, Sha256::digest(bytes).into())
-                .map_err(SceneError::Container)?;
-        let full = |_| SceneError::Container(ContainerError::TooMany { found: embedded.len() });
-        header.entries.push(entry).map_err(full)?;
-        data.extend_from_slice(bytes);
-        data.resize(data.len().next_multiple_of(align), flash_region::ERASED);
-    }
-    header.len_bytes = u32::try_from(start + data.len()).unwrap_or(u32::MAX);
-    let mut container = vec![flash_region::ERASED; start];
-    header.emit(&mut container).map_err(SceneError::Container)?;
-    container.extend(data);
-    image.extend(container);
-    Ok(())
 }
 
 /// The board: the old bootloader as it is, the target's if the migration has one.

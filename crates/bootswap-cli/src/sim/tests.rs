@@ -15,6 +15,7 @@ use super::story::Story;
 use super::{Ending, Lab, Run, Scene, Settings, run};
 use crate::args::Until;
 use crate::migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
+use crate::pack::settle;
 
 const MIB: u32 = 0x10_0000;
 
@@ -150,6 +151,22 @@ fn embedded_artifacts_need_no_network() {
         assert_eq!(run.requests, 0);
         assert!(report.download.is_none());
     }
+}
+
+/// A padded application is packed without its padding, and ends in flash as if it had it.
+#[test]
+fn packed_artifacts_end_as_fetched_ones_do() {
+    let fetched = example(Chip::Esp32s3).unwrap();
+    let mut packed = fetched.clone();
+    settle(&mut packed, None, true).unwrap();
+    let app = packed.artifact(Role::Application).unwrap();
+    assert!(app.bytes.as_ref().unwrap().len() < MIB as usize && app.confirm);
+    migrate(&packed, to_the_end());
+    let slot = |migration| {
+        let (run, _) = migrate(migration, Settings::new(Until::Reboot));
+        run.after.to_bytes()[0x11_0000..0x21_0000].to_vec()
+    };
+    assert!(slot(&packed) == slot(&fetched), "the secondary slot is another");
 }
 
 /// One image that spans bootloader, partition table and application, with gaps of 0xFF between them.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod image;
+mod pack;
 mod plan;
 mod program;
 mod serve;

@@ -1,0 +1,54 @@
+//! The container of embedded artifacts behind a migrator's image.
+
+use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader};
+use sha2::{Digest, Sha256};
+
+use crate::migration::{OwnedArtifact, OwnedMigration};
+
+/// The artifacts of a migration that travel inside the migrator, each a name and its bytes.
+///
+/// # Errors
+///
+/// The name of one that is not at hand.
+pub fn embedded(migration: &OwnedMigration) -> Result<Vec<(&str, &[u8])>, String> {
+    let embedded = migration.artifacts.iter().filter(|artifact| artifact.url.is_none());
+    let at_hand = embedded.map(|OwnedArtifact { name, bytes, .. }| match bytes {
+        Some(bytes) => Ok((name.as_str(), bytes.as_slice())),
+        None => Err(name.clone()),
+    });
+    at_hand.collect()
+}
+
+/// Appends a container with these artifacts, each a name and its bytes, to a migrator's image.
+///
+/// # Errors
+///
+/// A [`ContainerError`] for a name that is too long, or for too many artifacts. The image is as it was
+/// then.
+pub fn append(image: &mut Vec<u8>, artifacts: &[(&str, &[u8])]) -> Result<(), ContainerError> {
+    let align = CONTAINER_ALIGN_BYTES as usize;
+    let mut header = ContainerHeader::default();
+    let mut data = Vec::new();
+    let start = ContainerHeader::directory_len(artifacts.len()).next_multiple_of(align);
+    for (name, bytes) in artifacts {
+        let offset = len_u32(start + data.len());
+        let entry =
+            ContainerEntry::new(name, offset, len_u32(bytes.len()), Sha256::digest(bytes).into())?;
+        let full = |_| ContainerError::TooMany { found: artifacts.len() };
+        header.entries.push(entry).map_err(full)?;
+        data.extend_from_slice(bytes);
+        data.resize(data.len().next_multiple_of(align), flash_region::ERASED);
+    }
+    header.len_bytes = len_u32(start + data.len());
+    let mut directory = vec![flash_region::ERASED; start];
+    header.emit(&mut directory)?;
+    image.resize(image.len().next_multiple_of(align), flash_region::ERASED);
+    image.extend(directory);
+    image.extend(data);
+    Ok(())
+}
+
+/// A length in 32 bits; no flash holds more.
+fn len_u32(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
