@@ -4,6 +4,7 @@
 //! cargo xtask test          everything that has to hold before a change is merged
 //! cargo xtask test --long   the tests that take minutes, too
 //! cargo xtask firmware      the migrator for a chip
+//! cargo xtask emulate       the migrator in an emulator of the ESP32-C3
 //! ```
 //!
 //! Each subcommand is a module. What the tests compare with is brought into `target/` by
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 mod debian;
 mod deny;
+mod emulate;
 mod firmware;
 mod nginx;
 mod process;
@@ -38,11 +40,14 @@ enum Task {
     Test(test::Options),
     /// Builds the migrator for a chip, as an app image for any ESP-IDF OTA mechanism
     Firmware(firmware::Options),
+    /// Runs the migrator in an emulator of the ESP32-C3, where one is found
+    Emulate(emulate::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Firmware(options) => firmware::run(&options),
+        Task::Emulate(options) => emulate::run(&options),
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::process::{cargo, command, retry, run as run_program, works};
 use crate::report::Report;
 use crate::standard_library::StandardLibrary;
-use crate::{deny, nginx, python, workspace};
+use crate::{deny, emulate, nginx, python, workspace};
 
 /// What of the tests is run.
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     );
     let deny = report.obtain("cargo-deny", "check of licences and sources", deny::set_up);
     let python = report.obtain("Python", "all conformance tests", python::set_up);
+    let emulator = report.obtain(
+        "an emulator of the ESP32-C3",
+        "the migrator on an emulated chip: all tests with `emulated` in their names",
+        emulate::Setting::obtain,
+    );
     let nginx = report.obtain("nginx", "conformance tests with nginx", nginx::set_up);
 
     if has_fmt.is_some() {
@@ -89,7 +94,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         doc.args(["doc", "--quiet", "--workspace", "--no-deps", "--all-features"]);
         run_program(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     });
-    report.step("tests", |report| test_all(report, options, python.as_ref(), nginx.as_ref()));
+    let others =
+        Others { python: python.as_ref(), nginx: nginx.as_ref(), emulator: emulator.as_ref() };
+    report.step("tests", |report| test_all(report, options, others));
 
     eprintln!("\n=== summary");
     println!("{report}");
@@ -106,12 +113,16 @@ fn component(name: &str, subcommand: &str) -> Result<()> {
     Ok(())
 }
 
-fn test_all(
-    report: &mut Report,
-    options: &Options,
-    python: Option<&PathBuf>,
-    nginx: Option<&PathBuf>,
-) -> Result<()> {
+/// What of others there is to compare with.
+#[derive(Clone, Copy)]
+struct Others<'a> {
+    python: Option<&'a PathBuf>,
+    nginx: Option<&'a PathBuf>,
+    emulator: Option<&'a emulate::Setting>,
+}
+
+fn test_all(report: &mut Report, options: &Options, others: Others<'_>) -> Result<()> {
+    let Others { python, nginx, emulator } = others;
     let mut test = cargo();
     test.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     match python {
@@ -124,7 +135,14 @@ fn test_all(
         // Tests that need it have its name in theirs.
         None => drop(test.args(["--skip", "nginx"])),
     }
+    match emulator {
+        Some(setting) => setting.apply(&mut test),
+        // The same here.
+        None => drop(test.args(["--skip", "emulated"])),
+    }
     if options.long {
+        // That one needs files that only its user has.
+        test.args(["--skip", "emulated_up_to_the_banner"]);
         test.arg("--include-ignored").env("PROPTEST_CASES", LONG_PROPTEST_CASES);
     }
     run_counted(report, &mut test)

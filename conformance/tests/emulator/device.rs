@@ -1,0 +1,197 @@
+//! A device whose flash is a file: the example's, with the real bootloader and the real migrator.
+
+use std::cell::RefCell;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bootswap_cli::args::Until;
+use bootswap_cli::migration::OwnedMigration;
+use bootswap_cli::pack::{Firmware, pack, settle};
+use bootswap_cli::sim::demo::example;
+use bootswap_cli::sim::simulate::kept;
+use bootswap_cli::sim::story::Story;
+use bootswap_cli::sim::{Ending, Lab, Run, Scene, Settings, run};
+use bootswap_plan::Role;
+use bootswap_serve::{Content, Server, ServerConfig};
+use esp_idf_format::Chip;
+use flash_region::{FlashAddr, Region};
+use nor_sim::NorMemory;
+use tempfile::TempDir;
+
+use crate::emulator::{self, Console, Ended, Power};
+
+/// Names the directory with the firmware images that `cargo xtask firmware` makes.
+const VARIABLE: &str = "BOOTSWAP_FIRMWARE";
+/// The host, as a device in the emulator's network sees it.
+const HOST: &str = "10.0.2.2";
+/// Resets after which a device counts as caught in a loop.
+const MAX_RESETS: u32 = 12;
+
+/// A lab: server, migration, and a device before its migration.
+pub struct Bench {
+    /// The migration as it was packed.
+    pub migration: OwnedMigration,
+    /// The device, with the packed migrator in its partition.
+    pub scene: Scene,
+    /// Whether the device has a network.
+    pub has_network: bool,
+    directory: TempDir,
+    _server: Option<Server>,
+}
+
+/// What came of a migration on the emulated chip.
+pub struct Migrated {
+    /// Flash at the end.
+    pub flash: Vec<u8>,
+    /// The console of every boot.
+    pub consoles: Vec<Console>,
+    /// Whether power was cut while the bootloader was neither the old one nor the new one.
+    pub is_lost: bool,
+}
+
+impl Bench {
+    /// The example on an ESP32-C3, its artifacts fetched from a real server.
+    pub fn download(change: impl FnOnce(&mut OwnedMigration)) -> Self {
+        let mut migration = example(Chip::Esp32c3).unwrap();
+        change(&mut migration);
+        let files: Vec<_> = migration
+            .artifacts
+            .iter()
+            .map(|a| (format!("/{}.bin", a.name), a.bytes.clone().unwrap()))
+            .collect();
+        let server = Server::start(ServerConfig::on_loopback(Content::memory(files))).unwrap();
+        let port = server.addr().port();
+        for artifact in &mut migration.artifacts {
+            artifact.url = Some(format!("http://{HOST}:{port}/{}.bin", artifact.name));
+        }
+        migration.network.old_credentials = true;
+        Self::new(migration, false, "bootswap-esp32c3-openeth.bin", Some(server))
+    }
+
+    /// The example with its artifacts in the migrator's own image, and no network.
+    pub fn embedded(change: impl FnOnce(&mut OwnedMigration)) -> Self {
+        let mut migration = example(Chip::Esp32c3).unwrap();
+        change(&mut migration);
+        Self::new(migration, true, "bootswap-esp32c3-embedded.bin", None)
+    }
+
+    fn new(
+        mut migration: OwnedMigration,
+        embed: bool,
+        firmware: &str,
+        server: Option<Server>,
+    ) -> Self {
+        settle(&mut migration, Some(Chip::Esp32c3), embed).unwrap();
+        let directory = env::var_os(VARIABLE).unwrap_or_else(|| {
+            panic!("{VARIABLE} does not name the firmware's directory; run `cargo xtask emulate`")
+        });
+        let path = PathBuf::from(directory).join(firmware);
+        let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let firmware = Firmware::new(bytes, Chip::Esp32c3).unwrap();
+        let migrator = pack(&migration, firmware).unwrap().image;
+        let mut scene = Scene::synthetic(&migration).unwrap();
+        let room = scene.running.region;
+        let erased = vec![flash_region::ERASED; room.len_bytes() as usize];
+        scene.flash.load(room.start(), &erased);
+        scene.flash.load(room.start(), &migrator);
+        let directory = TempDir::new().unwrap();
+        Self { migration, scene, has_network: server.is_some(), directory, _server: server }
+    }
+
+    /// The bytes of the artifact for `role`.
+    pub fn file(&self, role: Role) -> &[u8] {
+        self.migration.artifact(role).unwrap().bytes.as_deref().unwrap()
+    }
+
+    /// A new device: its flash file.
+    pub fn device(&self) -> PathBuf {
+        let path = self.directory.path().join("flash.bin");
+        fs::write(&path, self.scene.flash.to_bytes()).unwrap();
+        path
+    }
+
+    fn bootloader(&self) -> Region {
+        let len_bytes = u32::try_from(self.file(Role::Bootloader).len()).unwrap();
+        Region::clamped(Chip::Esp32c3.bootloader_addr(), len_bytes)
+    }
+
+    /// Whether the target bootloader is in place.
+    pub fn is_migrated(&self, flash: &[u8]) -> bool {
+        bytes(flash, self.bootloader()) == self.file(Role::Bootloader)
+    }
+
+    /// Migrates a device from power on to the reset into the target bootloader. Power is cut after each of
+    /// `cuts` in turn, then stays.
+    pub fn migrate(&self, path: &Path, cuts: &[Duration]) -> Migrated {
+        let mut consoles = Vec::new();
+        let mut cuts = cuts.iter();
+        let mut resets = 0;
+        loop {
+            let cut = cuts.next();
+            let power = cut.map_or(Power::UntilReset, |after| Power::CutAfter(*after));
+            let console = emulator::run(path, self.has_network, power);
+            let is_reset = console.ended == Ended::Reset;
+            consoles.push(console);
+            let flash = fs::read(path).unwrap();
+            if self.is_migrated(&flash) && is_reset {
+                return Migrated { flash, consoles, is_lost: false };
+            }
+            let area = self.bootloader();
+            let old = self.scene.flash.bytes(area);
+            if !self.is_migrated(&flash) && bytes(&flash, area) != old {
+                assert!(!is_reset, "reset with half a bootloader:\n{}", told(&consoles));
+                return Migrated { flash, consoles, is_lost: true };
+            }
+            if self.is_migrated(&flash) {
+                // Cut after the last write and before the reset: the next power on starts the target.
+                return Migrated { flash, consoles, is_lost: false };
+            }
+            resets += u32::from(is_reset);
+            assert!(resets < MAX_RESETS, "no end of it:\n{}", told(&consoles));
+        }
+    }
+
+    /// The same migration on the simulated device.
+    pub fn simulate(&self) -> Run {
+        let lab = Lab::open(&self.migration, Vec::new(), None).unwrap();
+        let story = RefCell::new(Story::silent());
+        let run = run(&self.scene, &lab, Settings::new(Until::Reboot), &story);
+        assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+        run
+    }
+
+    /// Checks what has to hold of flash after every migration: target in place, the owner's data as they
+    /// were, and a device that goes on into the target application, by the simulator's judge.
+    pub fn check(&self, migrated: &Migrated) {
+        let flash = &migrated.flash;
+        assert!(self.is_migrated(flash), "{}", told(&migrated.consoles));
+        for (label, region) in kept(&self.migration, &self.scene) {
+            let before = self.scene.flash.bytes(region);
+            // Otadata may name the running slot anew; what it selects is checked by booting.
+            if label != "otadata" {
+                assert!(bytes(flash, region) == before, "{label} changed");
+            }
+        }
+        let mut scene = self.scene.clone();
+        scene.flash = NorMemory::from_bytes(flash);
+        let lab = Lab::open(&self.migration, Vec::new(), None).unwrap();
+        let story = RefCell::new(Story::silent());
+        let run = run(&scene, &lab, Settings::new(Until::Boot), &story);
+        assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+    }
+}
+
+/// The consoles of several boots, for messages.
+pub fn told(consoles: &[Console]) -> String {
+    consoles.iter().fold(String::new(), |all, console| {
+        all + &format!("--- {:?} after {:?}\n{}", console.ended, console.took, console.text())
+    })
+}
+
+/// A part of a flash dump.
+pub fn bytes(flash: &[u8], region: Region) -> &[u8] {
+    let at = |addr: FlashAddr| addr.get() as usize;
+    &flash[at(region.start())..at(region.end())]
+}

@@ -1,0 +1,131 @@
+//! An emulator of the ESP32-C3: a chip with its mask ROM, whose flash is a file.
+//!
+//! It is one derived from Espressif's QEMU. It is started with `-no-reboot`, so that it ends where the chip
+//! resets, and started again on the same file: what its caches hold of the flash would be stale otherwise.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Names the emulator: `qemu-system-riscv32` with a machine `esp32c3`.
+const VARIABLE: &str = "BOOTSWAP_QEMU";
+/// A device that does nothing for so long has hung; the longest thing that it does is to wait for DHCP.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// The chip reset.
+    Reset,
+    /// Power was cut.
+    Killed,
+    /// What was waited for was printed.
+    Seen,
+}
+
+/// What the serial console showed.
+#[derive(Debug)]
+pub struct Console {
+    /// Its lines, and when they came, since power on.
+    pub lines: Vec<(Duration, String)>,
+    /// How the run ended.
+    pub ended: Ended,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Console {
+    /// When a line with `text` came first.
+    pub fn when(&self, text: &str) -> Option<Duration> {
+        self.lines.iter().find(|(_, line)| line.contains(text)).map(|(when, _)| *when)
+    }
+
+    /// All lines.
+    pub fn text(&self) -> String {
+        self.lines.iter().fold(String::new(), |all, (_, line)| all + line + "\n")
+    }
+}
+
+/// How long a chip has power.
+#[derive(Clone, Copy, Debug)]
+pub enum Power {
+    /// Until it resets.
+    UntilReset,
+    /// Not longer than this.
+    CutAfter(Duration),
+    /// Until the console shows this.
+    UntilSeen(&'static str),
+}
+
+/// Runs the chip on a flash file, with or without a network.
+pub fn run(flash: &Path, has_network: bool, power: Power) -> Console {
+    let chip = Chip::start(flash, has_network);
+    let start = Instant::now();
+    let mut lines = Vec::new();
+    let ended = loop {
+        let left = match power {
+            Power::CutAfter(limit) => limit.saturating_sub(start.elapsed()),
+            Power::UntilReset | Power::UntilSeen(_) => PATIENCE,
+        };
+        match chip.console.recv_timeout(left) {
+            Ok(line) => {
+                let is_seen = matches!(power, Power::UntilSeen(text) if line.contains(text));
+                lines.push((start.elapsed(), line));
+                if is_seen {
+                    break Ended::Seen;
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break Ended::Reset,
+            Err(RecvTimeoutError::Timeout) => {
+                assert!(matches!(power, Power::CutAfter(_)), "the chip hangs:\n{lines:#?}");
+                break Ended::Killed;
+            }
+        }
+    };
+    drop(chip);
+    Console { lines, ended, took: start.elapsed() }
+}
+
+struct Chip {
+    child: Child,
+    console: Receiver<String>,
+}
+
+impl Chip {
+    fn start(flash: &Path, has_network: bool) -> Self {
+        let program = PathBuf::from(env::var_os(VARIABLE).unwrap_or_else(|| {
+            panic!("{VARIABLE} does not name an emulator; run `cargo xtask emulate`, which looks for one")
+        }));
+        let mut command = Command::new(&program);
+        command.args(["-M", "esp32c3", "-nographic", "-no-reboot", "-drive"]);
+        // What was reported as written survives a kill.
+        command.arg(format!("file={},if=mtd,format=raw,cache=writethrough", flash.display()));
+        command.args(["-nic", if has_network { "user,model=open_eth" } else { "none" }]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let output = child.stdout.take().expect("the console is piped");
+        let (send, console) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, console }
+    }
+}
+
+/// `SIGKILL`: the power is gone, whatever the chip was doing.
+impl Drop for Chip {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,164 @@
+//! The real firmware on an emulated ESP32-C3: mask ROM, real ESP-IDF bootloader, real HTTP.
+//!
+//! `cargo xtask emulate` builds the firmware, looks for an emulator and runs these tests; without one they
+//! count as not run, by name.
+// Everything here is test code: a failure has no caller to be reported to but the test's output.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod device;
+mod emulator;
+
+use std::env;
+use std::fs;
+use std::time::Duration;
+
+use bootswap_cli::migration::OwnedMigration;
+use bootswap_cli::migration::content::classify;
+use bootswap_plan::Role;
+use flash_region::{Region, SECTOR_BYTES};
+use mcuboot_format::SwapKind;
+
+use device::{Bench, bytes, told};
+use emulator::Power;
+
+/// Power cuts of a short run, spread over the migration.
+const CUTS: u32 = 12;
+/// Power cuts of a long run.
+const MANY_CUTS: u32 = 200;
+/// What the migrator says before it fetches anything.
+const FIRST_WORDS: &str = "step 1";
+
+fn from(label: &'static str) -> impl FnOnce(&mut OwnedMigration) {
+    move |migration| migration.running = Some(label.to_owned())
+}
+
+/// Migrates without interruption and holds the flash against that of the simulator, byte for byte.
+fn compare(bench: &Bench) {
+    let migrated = bench.migrate(&bench.device(), &[]);
+    bench.check(&migrated);
+    let run = bench.simulate();
+    let wanted = run.at_reset.unwrap().to_bytes();
+    let differs = (0..).zip(wanted.iter().zip(&migrated.flash)).find(|(_, (a, b))| a != b);
+    let consoles = told(&migrated.consoles);
+    if let Some((at, (wanted, found))) = differs {
+        let at: usize = at;
+        panic!("{at:#x}: {found:#04x}, the simulator has {wanted:#04x}\n{consoles}");
+    }
+    let last = migrated.consoles.last().unwrap();
+    let first = last.when(FIRST_WORDS).unwrap_or_else(|| panic!("no {FIRST_WORDS:?}:\n{consoles}"));
+    let modelled = run.migration.duration_us(&nor_sim::DatasheetTiming::W25Q32JV).typ / 1000;
+    println!(
+        "from the first step to the reset {} ms of emulated time; flash time modelled {modelled} ms, \
+         downloaded {} bytes",
+        (last.took - first).as_millis(),
+        run.downloaded_bytes,
+    );
+}
+
+#[test]
+fn emulated_from_factory() {
+    compare(&Bench::download(from("factory")));
+}
+
+#[test]
+fn emulated_from_ota_0() {
+    compare(&Bench::download(from("ota_0")));
+}
+
+#[test]
+fn emulated_from_ota_1() {
+    compare(&Bench::download(from("ota_1")));
+}
+
+/// Out of the primary slot, into which the application has to go.
+#[test]
+fn emulated_relocation() {
+    compare(&Bench::download(|migration| {
+        let map = migration.mcuboot.as_mut().unwrap();
+        (map.swap, map.scratch) = (SwapKind::Move, None);
+        let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
+        app.content = None;
+        let content = classify(app.bytes.as_ref().unwrap(), Role::Application, Some(map));
+        app.content = content.ok();
+    }));
+}
+
+#[test]
+fn emulated_embedded_artifacts() {
+    let bench = Bench::embedded(from("factory"));
+    assert!(!bench.has_network);
+    compare(&bench);
+}
+
+/// Loses power at many points spread over the migration, and once more in the recovery.
+fn cut_often(cuts: u32) {
+    let bench = Bench::download(from("factory"));
+    let run = bench.simulate();
+    let whole = bench.migrate(&bench.device(), &[]);
+    let took = whole.consoles.iter().map(|console| console.took).sum::<Duration>();
+    let (mut lost, mut survived) = (0, 0);
+    for index in 0..cuts {
+        let first = took * (2 * index + 1) / (2 * cuts);
+        // The second one somewhere else each time.
+        let second = took * ((index * 7 + 3) % cuts) / cuts;
+        let migrated = bench.migrate(&bench.device(), &[first, second]);
+        if migrated.is_lost {
+            lost += 1;
+            continue;
+        }
+        survived += 1;
+        bench.check(&migrated);
+        // Nothing was written that an uninterrupted migration leaves alone.
+        let wanted = run.at_reset.as_ref().unwrap();
+        for start in (0..wanted.to_bytes().len()).step_by(SECTOR_BYTES as usize) {
+            let start = u32::try_from(start).unwrap();
+            let sector = Region::clamped(flash_region::FlashAddr(start), SECTOR_BYTES);
+            let (before, then) = (run.before.bytes(sector), wanted.bytes(sector));
+            let found = bytes(&migrated.flash, sector);
+            let is_free =
+                flash_region::is_blank(found) || run.plan.as_ref().unwrap().journal == Some(sector);
+            assert!(before != then || found == before || is_free, "{sector} was written");
+        }
+    }
+    println!(
+        "{cuts} times power was cut twice: {survived} survived, {lost} cut in the commit window"
+    );
+    assert!(survived > lost && lost <= 1 + cuts / 10, "{survived} survived, {lost} lost");
+}
+
+#[test]
+fn emulated_power_cuts() {
+    cut_often(CUTS);
+}
+
+#[test]
+#[ignore = "takes minutes: hundreds of power cuts"]
+fn emulated_many_power_cuts() {
+    cut_often(MANY_CUTS);
+}
+
+/// A real MCUboot and a real application, where they are given: on to the application's banner.
+#[test]
+#[ignore = "needs BOOTSWAP_TARGET_BOOTLOADER, BOOTSWAP_TARGET_APP and BOOTSWAP_TARGET_BANNER"]
+fn emulated_up_to_the_banner_of_the_target_application() {
+    let given = |name| env::var_os(name).unwrap_or_else(|| panic!("{name} is not set"));
+    let read = |name| fs::read(given(name)).unwrap();
+    let banner = given("BOOTSWAP_TARGET_BANNER").into_string().unwrap();
+    let bench = Bench::download(|migration| {
+        let map = migration.mcuboot.clone();
+        for (role, name) in [
+            (Role::Bootloader, "BOOTSWAP_TARGET_BOOTLOADER"),
+            (Role::Application, "BOOTSWAP_TARGET_APP"),
+        ] {
+            let bytes = read(name);
+            let artifact = migration.artifacts.iter_mut().find(|a| a.role == role).unwrap();
+            artifact.content = Some(classify(&bytes, role, map.as_ref()).unwrap());
+            artifact.bytes = Some(bytes);
+        }
+    });
+    let device = bench.device();
+    let migrated = bench.migrate(&device, &[]);
+    assert!(bench.is_migrated(&migrated.flash));
+    let power = Power::UntilSeen(Box::leak(banner.into_boxed_str()));
+    println!("{}", emulator::run(&device, bench.has_network, power).text());
+}
