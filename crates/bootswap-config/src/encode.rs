@@ -8,7 +8,7 @@ use heapless::Vec;
 use minicbor::Encoder;
 
 use crate::decode::{MAX_ARTIFACTS, MAX_LABELS, MAX_NETWORKS, ROLES, SWAPS};
-use crate::section::{HEADER_LEN_BYTES, Header};
+use crate::section::{HEADER_LEN_BYTES, Header, crc32};
 use crate::wire::{self, Counted, List};
 use crate::{Config, Wifi, is_hostname};
 
@@ -81,7 +81,7 @@ fn write(root: &wire::Root<'_>, section: &mut [u8]) -> Result<usize, EncodeError
     let (Some(head), Some(payload)) = (head, body.get(..payload_len_bytes)) else {
         return Err(EncodeError::TooLarge { needed_bytes, section_len_bytes });
     };
-    let payload_crc = crc32fast::hash(payload);
+    let payload_crc = crc32(payload);
     *head = Header { section_len_bytes, payload_len_bytes, payload_crc }.emit();
     Ok(needed_bytes)
 }

@@ -87,8 +87,9 @@ const fn put(to: &mut [u8; HEADER_LEN_BYTES], offset: usize, from: &[u8]) {
     room.copy_from_slice(from);
 }
 
-/// CRC-32 as `crc32fast` has it, for constants.
-const fn crc32(mut bytes: &[u8]) -> u32 {
+/// CRC-32 as Ethernet and zip have it, bit by bit: for constants, and because a table would be larger than
+/// what it is computed over.
+pub(crate) const fn crc32(mut bytes: &[u8]) -> u32 {
     let mut crc = u32::MAX;
     while let [byte, rest @ ..] = bytes {
         crc ^= *byte as u32;
@@ -126,7 +127,7 @@ impl Header {
             return Err(ConfigError::NoMagic);
         }
         let (covered, stored) = header.split_at(HEADER_CRC);
-        let (stored, computed) = (u32_at(stored, 0), crc32fast::hash(covered));
+        let (stored, computed) = (u32_at(stored, 0), crc32(covered));
         if stored != computed {
             return Err(ConfigError::HeaderCrc { stored, computed });
         }
@@ -149,7 +150,7 @@ impl Header {
         put(&mut header, 20, &len_u32(self.section_len_bytes).to_le_bytes());
         put(&mut header, 24, &len_u32(self.payload_len_bytes).to_le_bytes());
         put(&mut header, 28, &self.payload_crc.to_le_bytes());
-        let crc = crc32fast::hash(header.split_at(HEADER_CRC).0);
+        let crc = crc32(header.split_at(HEADER_CRC).0);
         put(&mut header, HEADER_CRC, &crc.to_le_bytes());
         header
     }
@@ -165,7 +166,7 @@ pub(crate) fn payload(bytes: &[u8]) -> Result<&[u8], ConfigError> {
         .ok_or(ConfigError::TooShort { len_bytes: bytes.len(), needed_bytes })?;
     let body = section.get(HEADER_LEN_BYTES..).unwrap_or_default();
     let (payload, filling) = body.split_at_checked(header.payload_len_bytes).unwrap_or((body, &[]));
-    let (stored, computed) = (header.payload_crc, crc32fast::hash(payload));
+    let (stored, computed) = (header.payload_crc, crc32(payload));
     if stored != computed {
         return Err(ConfigError::PayloadCrc { stored, computed });
     }

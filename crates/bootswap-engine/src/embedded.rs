@@ -142,7 +142,7 @@ impl ContainerHeader {
         let directory =
             bytes.get(..needed_bytes).ok_or(ContainerError::Truncated { needed_bytes })?;
         let (body, crc) = directory.split_at(needed_bytes - CRC);
-        if u32_at(crc, 0) != Some(crc32fast::hash(body)) {
+        if u32_at(crc, 0) != Some(crate::crc::hash(body)) {
             return Err(ContainerError::Crc);
         }
         let mut header = Self { entries: Vec::new(), len_bytes };
@@ -175,7 +175,7 @@ impl ContainerHeader {
             let (offset, len_bytes) = (entry.offset.to_le_bytes(), entry.len_bytes.to_le_bytes());
             put(slot, &[&entry.name, &offset, &len_bytes, &[0xff; 4], &entry.sha256]);
         }
-        put(crc, &[&crc32fast::hash(body).to_le_bytes()]);
+        put(crc, &[&crate::crc::hash(body).to_le_bytes()]);
         Ok(needed_bytes)
     }
 
@@ -250,7 +250,7 @@ pub(crate) async fn locate<F: NorFlash, E>(
     medium.read(container.start(), &mut head).await.map_err(|_| SourceError::Broken)?;
     let (count, len_bytes) = parse_head(&head).map_err(bad)?;
     let inside = container.prefix(len_bytes);
-    let mut crc = crc32fast::Hasher::new();
+    let mut crc = crate::crc::digest();
     crc.update(&head);
     let (mut at, mut found) = (container.start().saturating_add(len_bytes_of(HEADER)), None);
     for index in 0..count {

@@ -274,7 +274,7 @@ fn parse(cell: &[u8; CELL], tag: u32) -> Option<Entry> {
 }
 
 fn crc(body: &[u8], tag: u32) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
+    let mut hasher = crate::crc::digest();
     hasher.update(&tag.to_le_bytes());
     hasher.update(body);
     hasher.finalize()

@@ -29,6 +29,7 @@ extern crate std;
 mod block;
 mod commit;
 mod copy;
+mod crc;
 mod embedded;
 mod erase;
 mod error;
