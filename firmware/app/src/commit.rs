@@ -1,24 +1,41 @@
 //! Whether the commit window may be open.
-//!
-//! Whoever could reset the chip from outside of the migrator's own course, a panic handler above all, has
-//! to ask first: a reset in the window leaves a device that does not boot.
 
+use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-static OPEN: AtomicBool = AtomicBool::new(false);
+/// Whether the commit window may be open: a `static` in the firmware.
+///
+/// Whoever could reset the chip from outside of the migrator's own course, a panic handler above all, has
+/// to ask first: a reset in the window leaves a device that does not boot.
+#[derive(Debug, Default)]
+pub struct CommitWindow(AtomicBool);
 
-/// Notes that the bootloader is about to be overwritten.
-pub(crate) fn open() {
-    OPEN.store(true, Ordering::Release);
+impl CommitWindow {
+    /// A window that is closed.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Whether a reset may find a bootloader that does not boot.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Notes that the bootloader is about to be overwritten.
+    pub(crate) fn open(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Notes that the bootloader in place is whole.
+    pub(crate) fn close(&self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
-/// Notes that the bootloader in place is whole.
-pub(crate) fn close() {
-    OPEN.store(false, Ordering::Release);
-}
-
-/// Whether a reset may find a bootloader that does not boot.
-#[must_use]
-pub fn is_open() -> bool {
-    OPEN.load(Ordering::Acquire)
+impl fmt::Display for CommitWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_open() { "commit window open" } else { "commit window closed" })
+    }
 }

@@ -8,7 +8,7 @@
 //!                                          back: the previous firmware, by otadata
 //! ```
 //!
-//! Start reading at [`Migrator::run`].
+//! Start reading at [`Migrator::migrate`].
 #![no_std]
 
 mod back;
@@ -22,11 +22,11 @@ mod network;
 mod platform;
 
 pub use board::{Board, Identity};
-pub use commit::is_open as commit_window_is_open;
+pub use commit::CommitWindow;
 pub use facts::{FactsError, Found};
-pub use log::{Level, Log, Sink};
+pub use log::{Log, Sink};
 pub use migrator::{Migrator, Next};
-pub use network::{Joining, Network};
+pub use network::{Absent, Joining, Network};
 
 #[cfg(test)]
 extern crate std;

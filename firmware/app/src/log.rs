@@ -2,32 +2,7 @@
 
 use core::fmt;
 
-/// How much is said.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub enum Level {
-    /// What went wrong.
-    Error,
-    /// What may go wrong.
-    Warn,
-    /// What happens.
-    #[default]
-    Info,
-    /// How far it is.
-    Debug,
-}
-
-impl Level {
-    /// The letter that a line begins with.
-    #[must_use]
-    pub const fn letter(self) -> char {
-        match self {
-            Self::Error => 'E',
-            Self::Warn => 'W',
-            Self::Info => 'I',
-            Self::Debug => 'D',
-        }
-    }
-}
+use bootswap_config::LogLevel;
 
 /// Where lines go.
 pub trait Sink {
@@ -42,37 +17,48 @@ pub trait Sink {
 #[derive(Clone, Copy)]
 pub struct Log<'a> {
     sink: &'a dyn Sink,
-    level: Level,
+    level: LogLevel,
 }
 
 impl<'a> Log<'a> {
     /// A log that says everything up to `level`.
     #[must_use]
-    pub const fn new(sink: &'a dyn Sink, level: Level) -> Self {
+    pub const fn new(sink: &'a dyn Sink, level: LogLevel) -> Self {
         Self { sink, level }
     }
 
     /// Says something.
-    pub fn say(&self, level: Level, what: fmt::Arguments<'_>) {
+    pub fn say(&self, level: LogLevel, what: fmt::Arguments<'_>) {
         if level <= self.level {
-            let (letter, stamp_ms) = (level.letter(), self.sink.now_ms());
+            let (letter, stamp_ms) = (letter(level), self.sink.now_ms());
             self.sink.line(format_args!("{letter} ({stamp_ms}) bootswap: {what}"));
         }
     }
 
     /// Says what went wrong.
     pub fn error(&self, what: fmt::Arguments<'_>) {
-        self.say(Level::Error, what);
+        self.say(LogLevel::Error, what);
     }
 
     /// Says what may go wrong.
     pub fn warn(&self, what: fmt::Arguments<'_>) {
-        self.say(Level::Warn, what);
+        self.say(LogLevel::Warn, what);
     }
 
     /// Says what happens.
     pub fn info(&self, what: fmt::Arguments<'_>) {
-        self.say(Level::Info, what);
+        self.say(LogLevel::Info, what);
+    }
+}
+
+/// The letter that a line of this level begins with.
+const fn letter(level: LogLevel) -> char {
+    match level {
+        LogLevel::Off | LogLevel::Error => 'E',
+        LogLevel::Warn => 'W',
+        LogLevel::Info => 'I',
+        LogLevel::Debug => 'D',
+        LogLevel::Trace => 'V',
     }
 }
 

@@ -39,3 +39,13 @@ impl<N: Network, S: Source> Source for Joining<N, S> {
         self.source.fetch(request, sink).await
     }
 }
+
+/// A network that is not there and will not come.
+#[derive(Clone, Copy, Debug)]
+pub struct Absent;
+
+impl Network for Absent {
+    async fn join(&mut self) -> bool {
+        false
+    }
+}

@@ -1,23 +1,25 @@
 //! The board as the engine sees it.
 
+use bootswap_config::LogLevel;
 use bootswap_engine::{Event, Platform, Veto};
 
-use crate::{Board, Level, Log, commit};
+use crate::{Board, CommitWindow, Log};
 
 /// Bytes of an artifact between two lines about its progress.
 const PROGRESS_BYTES: u32 = 64 * 1024;
 
 /// A board and its console.
 pub(crate) struct Talking<'a, 'l, B> {
-    pub(crate) board: &'a mut B,
-    pub(crate) log: Log<'l>,
+    board: &'a mut B,
+    log: Log<'l>,
+    window: &'a CommitWindow,
     /// Bytes in place when progress was last told.
     told_bytes: u32,
 }
 
 impl<'a, 'l, B: Board> Talking<'a, 'l, B> {
-    pub(crate) fn new(board: &'a mut B, log: Log<'l>) -> Self {
-        Self { board, log, told_bytes: 0 }
+    pub(crate) fn new(board: &'a mut B, log: Log<'l>, window: &'a CommitWindow) -> Self {
+        Self { board, log, window, told_bytes: 0 }
     }
 }
 
@@ -29,14 +31,14 @@ impl<B: Board> Platform for Talking<'_, '_, B> {
                     return;
                 }
                 self.told_bytes = *done_bytes;
-                Level::Debug
+                LogLevel::Debug
             }
-            // Every character on a serial console takes its time, and the window is open.
-            Event::Repairing { .. } | Event::Retry { .. } | Event::Refused { .. } => Level::Warn,
-            _ => Level::Info,
+            Event::Repairing { .. } | Event::Retry { .. } | Event::Refused { .. } => LogLevel::Warn,
+            _ => LogLevel::Info,
         };
-        if matches!(event, Event::Committed | Event::Moving | Event::Resetting) {
-            commit::close();
+        // A commit that holds already, after one that did not verify, says nothing but that it resets.
+        if matches!(event, Event::Committed | Event::Resetting) {
+            self.window.close();
         }
         self.log.say(level, format_args!("{event}"));
     }
@@ -51,12 +53,12 @@ impl<B: Board> Platform for Talking<'_, '_, B> {
 
     async fn before_commit(&mut self) -> Result<(), Veto> {
         // The engine comes here again where what it wrote did not verify. There is no way back then.
-        if commit::is_open() {
+        if self.window.is_open() {
             return Ok(());
         }
         self.board.supply()?;
         self.board.quiet().await;
-        commit::open();
+        self.window.open();
         Ok(())
     }
 }

@@ -1,24 +1,74 @@
 //! The chip and the board around it.
 
 use bootswap_app::{Board, Identity};
+use bootswap_engine::Veto;
 use embassy_time::Timer;
+use esp_hal::peripherals::RTC_TIMER;
+use esp_hal::rtc_cntl::{Rtc, RwdtStage};
+use esp_hal::time::Duration;
 
-/// The board that everybody has: a chip and its flash, and nothing that is known of its supply.
-pub struct EspBoard {
-    /// What the chip says of itself.
-    pub identity: Identity,
+use crate::network::Radio;
+
+/// How long the migrator may go without a sign of life. Longer than the longest wait for a network.
+const WATCHDOG: Duration = Duration::from_secs(120);
+/// Longest wait without feeding the watchdog, in milliseconds.
+const WAIT_MS: u32 = 1000;
+
+/// The board that everybody has: a chip, a watchdog, perhaps a radio, and nothing known of its supply.
+pub struct EspBoard<'a> {
+    identity: Identity,
+    rtc: Rtc<'static>,
+    radio: Option<&'a Radio>,
 }
 
-impl Board for EspBoard {
+impl<'a> EspBoard<'a> {
+    /// A board whose watchdog runs from now on.
+    pub fn new(
+        identity: Identity,
+        rtc_timer: RTC_TIMER<'static>,
+        radio: Option<&'a Radio>,
+    ) -> Self {
+        let mut rtc = Rtc::new(rtc_timer);
+        rtc.rwdt.set_timeout(RwdtStage::Stage0, WATCHDOG);
+        rtc.rwdt.enable();
+        Self { identity, rtc, radio }
+    }
+
+    /// Stops the watchdog.
+    pub fn unwatch(&mut self) {
+        self.rtc.rwdt.disable();
+    }
+}
+
+impl Board for EspBoard<'_> {
     fn identity(&mut self) -> Identity {
         self.identity
     }
 
-    fn feed(&mut self) {}
-
-    async fn delay_ms(&mut self, ms: u32) {
-        Timer::after_millis(u64::from(ms)).await;
+    fn feed(&mut self) {
+        self.rtc.rwdt.feed();
     }
 
-    async fn quiet(&mut self) {}
+    async fn delay_ms(&mut self, ms: u32) {
+        let mut left_ms = ms;
+        while left_ms > 0 {
+            self.feed();
+            let wait_ms = left_ms.min(WAIT_MS);
+            Timer::after_millis(u64::from(wait_ms)).await;
+            left_ms -= wait_ms;
+        }
+    }
+
+    /// The place for whatever a board knows of its supply, such as a divider at an analog input.
+    fn supply(&mut self) -> Result<(), Veto> {
+        Ok(())
+    }
+
+    /// The second core, where there is one, was never started.
+    async fn quiet(&mut self) {
+        if let Some(radio) = self.radio {
+            radio.off().await;
+        }
+        self.unwatch();
+    }
 }

@@ -1,34 +1,40 @@
 //! The migrator on the ESP32 family: an app under the ESP-IDF bootloader.
+//!
+//! ```text
+//!   main   clocks, console, and whatever runs futures here     entry.rs
+//!     `--> start   configuration, flash, board, network       this file
+//!            `--> Migrator::migrate                            bootswap-app
+//! ```
 #![no_std]
 #![no_main]
 
 mod board;
 mod chip;
-mod config;
 mod console;
+mod entry;
 mod flash;
-#[cfg(feature = "_network")]
 mod network;
+#[cfg(feature = "_network")]
+mod online;
 mod panic;
+#[cfg(not(feature = "wifi"))]
 mod polled;
 
-use bootswap_app::{Joining, Level, Log, Migrator, Next};
-use bootswap_engine::{Buffers, HTTP_BUFFER_BYTES, HttpSource};
-use embassy_futures::select::{Either, select};
-use embassy_net::dns::DnsSocket;
-use embassy_net::tcp::client::TcpClient;
-use esp_hal::clock::CpuClock;
-use esp_hal::peripherals::Peripherals;
-use esp_hal::rng::Rng;
-use static_cell::{ConstStaticCell, StaticCell};
+use bootswap_app::{CommitWindow, Log, Migrator, Next};
+use bootswap_config::{Config, ConfigError, LogLevel, Section, Storage, decode};
+use bootswap_engine::{Buffers, Source};
+use esp_hal::peripherals::{Peripherals, RTC_TIMER};
+use static_cell::ConstStaticCell;
 
 use board::EspBoard;
 use console::Console;
 use flash::Flash;
+use network::Radio;
 
 esp_bootloader_esp_idf::esp_app_desc!(
     env!("CARGO_PKG_VERSION"),
     "bootswap",
+    // Of when it was built nothing depends, so that the same sources make the same image.
     "-",
     "-",
     esp_bootloader_esp_idf::ESP_IDF_COMPATIBLE_VERSION,
@@ -38,58 +44,69 @@ esp_bootloader_esp_idf::esp_app_desc!(
     esp_bootloader_esp_idf::SECURE_VERSION
 );
 
+/// What `bootswap pack` writes into.
+static CONFIG: Section = Section::empty();
+/// Whether a reset would find half a bootloader.
+static WINDOW: CommitWindow = CommitWindow::new();
 static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
-static HTTP: ConstStaticCell<[u8; HTTP_BUFFER_BYTES]> =
-    ConstStaticCell::new([0; HTTP_BUFFER_BYTES]);
-static RESOURCES: StaticCell<network::Resources> = StaticCell::new();
-static CONNECTIONS: StaticCell<network::Connections> = StaticCell::new();
 
-#[esp_hal::main]
-fn main() -> ! {
-    let config = esp_hal::Config::default().with_cpu_clock(CpuClock::max());
-    let peripherals = esp_hal::init(config);
-    match polled::run(start(peripherals)) {
-        Next::Reset => esp_hal::system::software_reset(),
-        Next::Stay => loop {
-            core::hint::spin_loop();
-        },
+/// What every migration needs of the chip.
+struct Parts {
+    flash: Flash,
+    rtc_timer: RTC_TIMER<'static>,
+    log: Log<'static>,
+}
+
+/// Does all there is to do on this device.
+async fn start(peripherals: Peripherals) -> Next {
+    chip::reset_on_brownout();
+    let mut storage = Storage::default();
+    let config = decode(CONFIG.bytes(), &mut storage);
+    let level = config.as_ref().map_or(LogLevel::default(), |config| config.log_level);
+    // Safety: the engine writes nowhere where the migrator's own image lies.
+    let flash = unsafe { Flash::new(peripherals.FLASH) };
+    let log = Log::new(&Console, level);
+    let parts = Parts { flash, rtc_timer: peripherals.RTC_TIMER, log };
+    match config {
+        #[cfg(feature = "_network")]
+        Ok(config) => online::migrate(parts, &config, peripherals.WIFI).await,
+        #[cfg(not(feature = "_network"))]
+        Ok(config) => parts.migrate(&config, &mut bootswap_engine::Offline, None).await,
+        Err(error) => parts.without_config(&error).await,
     }
 }
 
-async fn start(peripherals: Peripherals) -> Next {
-    let log = Log::new(&Console, Level::Debug);
-    let _ = peripherals.FLASH;
-    let flash_len_bytes = 4 << 20;
-    // Safety: the one and only.
-    let mut flash = unsafe { Flash::new(flash_len_bytes) };
-    let identity = chip::identity((&raw const ESP_APP_DESC).cast(), flash_len_bytes);
-    let mut board = EspBoard { identity };
+impl Parts {
+    async fn migrate<S: Source>(
+        self,
+        config: &Config<'_>,
+        source: &mut S,
+        radio: Option<&Radio>,
+    ) -> Next {
+        self.run(radio, async |migrator| migrator.migrate(&config.migration, source, &mut []).await)
+            .await
+    }
 
-    let mac = esp_hal::efuse::base_mac_address();
-    let mut bytes = [0; 6];
-    bytes.copy_from_slice(mac.as_bytes());
-    // Safety: the one and only.
-    let card = unsafe { network::openeth::OpenEth::start(bytes) };
-    let seed = u64::from(Rng::new().random()) << 32 | u64::from(Rng::new().random());
-    let resources = RESOURCES.init(network::Resources::new());
-    let (stack, mut runner) = embassy_net::new(card, network::config(), resources, seed);
-    let connections = CONNECTIONS.init(network::Connections::new());
-    let mut tcp = TcpClient::new(stack, connections);
-    tcp.set_timeout(Some(network::TIMEOUT));
-    let dns = DnsSocket::new(stack);
-    let http = HttpSource::new(&tcp, &dns, HTTP.take());
-    let mut source = Joining::new(network::Wired { stack, log }, http);
+    async fn without_config(self, error: &ConfigError) -> Next {
+        self.run(None, async |migrator| migrator.without_config(error).await).await
+    }
 
-    let migrator = Migrator {
-        flash: &mut flash,
-        source: &mut source,
-        board: &mut board,
-        log,
-        migration: &config::MIGRATION,
-        buffers: BUFFERS.take(),
-        memory: &mut [],
-    };
-    match select(runner.run(), migrator.run()).await {
-        Either::Second(next) => next,
+    async fn run(
+        mut self,
+        radio: Option<&Radio>,
+        what: impl AsyncFnOnce(Migrator<'_, Flash, EspBoard<'_>>) -> Next,
+    ) -> Next {
+        let identity = chip::identity((&raw const ESP_APP_DESC).cast(), self.flash.len_bytes());
+        let mut board = EspBoard::new(identity, self.rtc_timer, radio);
+        let next = what(Migrator {
+            flash: &mut self.flash,
+            board: &mut board,
+            log: self.log,
+            window: &WINDOW,
+            buffers: BUFFERS.take(),
+        })
+        .await;
+        board.unwatch();
+        next
     }
 }

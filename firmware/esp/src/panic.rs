@@ -4,6 +4,8 @@ use core::panic::PanicInfo;
 
 use esp_hal::delay::Delay;
 
+use crate::WINDOW;
+
 /// Wait before a reset, so that the console can be read, in milliseconds.
 const WAIT_MS: u32 = 3000;
 
@@ -12,7 +14,7 @@ const WAIT_MS: u32 = 3000;
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     esp_println::println!("E bootswap: {info}");
-    while bootswap_app::commit_window_is_open() {
+    while WINDOW.is_open() {
         esp_println::println!(
             "E bootswap: the bootloader may be incomplete; do not reset, flash the device by serial"
         );

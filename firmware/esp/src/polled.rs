@@ -25,7 +25,7 @@ embassy_time_driver::time_driver_impl!(static TIME: PolledTime = PolledTime);
 /// Runs a future to its end, polling it without a pause.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
     // On a chip the counter runs from reset on, in the emulators it has to be told to.
-    #[cfg(feature = "openeth")]
+    #[cfg(feature = "esp32c3")]
     esp_hal::peripherals::SYSTIMER::regs().conf().modify(|_, w| w.timer_unit0_work_en().set_bit());
     embassy_futures::block_on(future)
 }

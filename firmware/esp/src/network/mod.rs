@@ -1,7 +1,31 @@
-//! The network: a card, and a TCP/IP stack over it.
+//! The network: a card, and TCP/IP over it.
+//!
+//! | feature | card | joined by |
+//! | --- | --- | --- |
+//! | `wifi` | the chip's radio | the networks of the configuration, in order, the rescue network last |
+//! | `openeth` | the emulators' Ethernet card | nothing |
+//! | neither | none | - |
+//!
+//! Each is a module `card` with the same contents: `open` gives a driver for the TCP/IP stack and a
+//! [`Radio`], which joins a network and goes silent again.
 
+#[cfg(not(any(feature = "wifi", feature = "openeth")))]
+#[path = "none.rs"]
+mod card;
 #[cfg(feature = "openeth")]
-pub mod openeth;
+#[path = "openeth.rs"]
+mod card;
+#[cfg(feature = "wifi")]
+#[path = "wifi.rs"]
+mod card;
+#[cfg(feature = "_network")]
 mod stack;
 
-pub use stack::*;
+#[cfg(all(feature = "wifi", feature = "openeth"))]
+compile_error!("choose one network: wifi or openeth");
+
+pub use card::Radio;
+#[cfg(feature = "_network")]
+pub use card::open;
+#[cfg(feature = "_network")]
+pub use stack::{Connections, Joined, Resources, TIMEOUT, config};

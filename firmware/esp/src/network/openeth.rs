@@ -7,11 +7,19 @@
 //!
 //! Source: "Ethernet IP Core Specification", OpenCores, chapters 3 and 4.
 
+use core::convert::Infallible;
 use core::ptr::{self, addr_of_mut};
 use core::sync::atomic::{Ordering, fence};
 use core::task::Context;
 
+use bootswap_app::Log;
+use bootswap_config::Network as Networks;
+use embassy_net::Stack;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+
+use esp_hal::peripherals::WIFI;
+
+use super::stack::addressed;
 
 const REGISTERS: usize = 0x600c_d000;
 const DESCRIPTORS: usize = 0x600c_d400;
@@ -77,35 +85,65 @@ const fn descriptor(index: usize) -> (usize, usize) {
     (DESCRIPTORS + index * 8, DESCRIPTORS + index * 8 + 4)
 }
 
-impl OpenEth {
-    /// Starts the card.
-    ///
-    /// # Safety
-    ///
-    /// Only once: there is one card, and one set of buffers.
-    pub unsafe fn start(mac: [u8; 6]) -> Self {
-        write(REGISTERS + MODER, 0);
-        write(REGISTERS + INT_MASK, 0);
-        write(REGISTERS + TX_BD_NUM, 1);
-        let [a, b, c, d, e, f] = mac.map(u32::from);
-        write(REGISTERS + MAC_ADDR0, c << 24 | d << 16 | e << 8 | f);
-        write(REGISTERS + MAC_ADDR1, a << 8 | b);
-        let (flags, pointer) = descriptor(0);
-        write(flags, TX_WRAP);
-        // Safety: the address alone is taken, no reference is made.
-        write(pointer, unsafe { addr_of_mut!(FRAMES.tx) } as u32);
-        for index in 0..RX_FRAMES {
-            let (flags, pointer) = descriptor(1 + index);
-            // Safety: the index is within the array; no reference is made.
-            let frame = unsafe { addr_of_mut!(FRAMES.rx).cast::<u8>().add(index * FRAME) };
-            write(pointer, frame as u32);
-            write(flags, rx_flags(index));
-        }
-        fence(Ordering::SeqCst);
-        write(REGISTERS + MODER, MODER_RXEN | MODER_TXEN | MODER_FULLD | MODER_CRCEN | MODER_PAD);
-        Self { mac, next_rx: 0 }
+/// Starts the card, in the place of the radio that the emulators do not have.
+///
+/// # Errors
+///
+/// None.
+pub fn open(_: WIFI<'static>) -> Result<(OpenEth, Radio), Infallible> {
+    write(REGISTERS + MODER, 0);
+    write(REGISTERS + INT_MASK, 0);
+    write(REGISTERS + TX_BD_NUM, 1);
+    let mac = mac();
+    let [a, b, c, d, e, f] = mac.map(u32::from);
+    write(REGISTERS + MAC_ADDR0, c << 24 | d << 16 | e << 8 | f);
+    write(REGISTERS + MAC_ADDR1, a << 8 | b);
+    let (flags, pointer) = descriptor(0);
+    write(flags, TX_WRAP);
+    // Safety: the address alone is taken, no reference is made.
+    write(pointer, unsafe { addr_of_mut!(FRAMES.tx) } as u32);
+    for index in 0..RX_FRAMES {
+        let (flags, pointer) = descriptor(1 + index);
+        // Safety: the index is within the array; no reference is made.
+        let frame = unsafe { addr_of_mut!(FRAMES.rx).cast::<u8>().add(index * FRAME) };
+        write(pointer, frame as u32);
+        write(flags, rx_flags(index));
+    }
+    fence(Ordering::SeqCst);
+    write(REGISTERS + MODER, MODER_RXEN | MODER_TXEN | MODER_FULLD | MODER_CRCEN | MODER_PAD);
+    Ok((OpenEth { mac, next_rx: 0 }, Radio))
+}
+
+/// The chip's address, with the mark of one that nobody assigned.
+fn mac() -> [u8; 6] {
+    let base = esp_hal::efuse::base_mac_address();
+    let mut mac = [0; 6];
+    mac.iter_mut().zip(base.as_bytes()).for_each(|(to, from)| *to = *from);
+    mac[0] = mac[0] & 0xfc | 0x02;
+    mac
+}
+
+/// The cable, which is always plugged in.
+pub struct Radio;
+
+impl Radio {
+    /// Whether the cable is plugged in.
+    pub fn is_up(&self) -> bool {
+        true
     }
 
+    /// Waits for an address.
+    pub async fn join(&self, _: &Networks<'_>, stack: Stack<'_>, log: Log<'_>) -> bool {
+        addressed(stack, log).await
+    }
+
+    /// Goes silent: no frame is taken or sent any more.
+    pub async fn off(&self) {
+        write(REGISTERS + MODER, 0);
+    }
+}
+
+impl OpenEth {
     fn may_send() -> bool {
         read(descriptor(0).0) & TX_READY == 0
     }
@@ -176,7 +214,6 @@ impl Driver for OpenEth {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.max_transmission_unit = MTU;
-        capabilities.max_burst_size = Some(1);
         capabilities
     }
 

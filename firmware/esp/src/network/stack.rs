@@ -1,16 +1,19 @@
 //! DHCP, DNS and TCP over whatever card there is.
 
 use bootswap_app::{Log, Network};
+use bootswap_config::Network as Networks;
 use embassy_net::tcp::client::TcpClientState;
-use embassy_net::{Config, Stack, StackResources};
+use embassy_net::{Config, DhcpConfig, Stack, StackResources};
 use embassy_time::{Duration, with_timeout};
 
+use super::Radio;
+
 /// Sockets: DHCP, DNS, one connection, and one for a connection that still closes.
-pub const SOCKETS: usize = 4;
+const SOCKETS: usize = 4;
 /// Bytes that a connection can receive before they are taken.
-pub const RX_BYTES: usize = 6 * 1024;
+const RX_BYTES: usize = 8 * 1024;
 /// Bytes of a request.
-pub const TX_BYTES: usize = 1024;
+const TX_BYTES: usize = 1024;
 /// How long a server may be silent.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long DHCP may take.
@@ -21,14 +24,37 @@ pub type Resources = StackResources<SOCKETS>;
 /// Memory of its connections: the one in use, and one that still closes.
 pub type Connections = TcpClientState<2, TX_BYTES, RX_BYTES>;
 
-/// What the stack begins with: an address by DHCP.
+/// What the stack begins with: an address by DHCP, asked for under the device's name.
 #[must_use]
-pub fn config() -> Config {
-    Config::dhcpv4(Default::default())
+pub fn config(networks: &Networks<'_>) -> Config {
+    let mut dhcp = DhcpConfig::default();
+    dhcp.hostname = networks.hostname.and_then(|name| heapless::String::try_from(name).ok());
+    Config::dhcpv4(dhcp)
+}
+
+/// The network, once it was joined.
+pub struct Joined<'a> {
+    /// The stack.
+    pub stack: Stack<'a>,
+    /// What the card is told.
+    pub radio: &'a Radio,
+    /// The networks to try.
+    pub networks: Networks<'a>,
+    /// The console.
+    pub log: Log<'a>,
+}
+
+impl Network for Joined<'_> {
+    async fn join(&mut self) -> bool {
+        if self.radio.is_up() && self.stack.is_config_up() {
+            return true;
+        }
+        self.radio.join(&self.networks, self.stack, self.log).await
+    }
 }
 
 /// Waits until DHCP has given an address.
-pub async fn configured(stack: Stack<'_>, log: Log<'_>) -> bool {
+pub async fn addressed(stack: Stack<'_>, log: Log<'_>) -> bool {
     if with_timeout(DHCP_TIMEOUT, stack.wait_config_up()).await.is_err() {
         log.error(format_args!(
             "no address by DHCP within {} s; check that the network has a DHCP server",
@@ -37,21 +63,7 @@ pub async fn configured(stack: Stack<'_>, log: Log<'_>) -> bool {
         return false;
     }
     if let Some(config) = stack.config_v4() {
-        log.info(format_args!("address {}", config.address));
+        log.info(format_args!("      address {}", config.address));
     }
     true
-}
-
-/// A network that is there as soon as its cable is.
-pub struct Wired<'a> {
-    /// The stack.
-    pub stack: Stack<'a>,
-    /// The console.
-    pub log: Log<'a>,
-}
-
-impl Network for Wired<'_> {
-    async fn join(&mut self) -> bool {
-        self.stack.is_config_up() || configured(self.stack, self.log).await
-    }
 }

@@ -1,13 +1,17 @@
 //! The flash that the chip itself runs from, through the functions of its ROM.
 
+#[cfg(not(feature = "esp32"))]
+mod command;
+
 use core::fmt;
 
 use embassy_futures::yield_now;
 use embedded_storage_async::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
-use esp_storage::ll;
-use flash_region::{BLOCK_64K_BYTES, PAGE_BYTES, SECTOR_BYTES};
+use esp_hal::peripherals::FLASH;
+use esp_storage::{FlashStorage, ll};
+use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, PAGE_BYTES, SECTOR_BYTES, is_blank};
 
 /// Bytes of the words in which the ROM reads and programs.
 const WORD_BYTES: u32 = 4;
@@ -22,6 +26,15 @@ const WORD_BYTES: u32 = 4;
 pub struct Flash {
     len_bytes: u32,
     is_unlocked: bool,
+    erases_32k: Erases,
+}
+
+/// Whether the flash chip erases blocks of 32 KiB, which not all of them do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Erases {
+    Unknown,
+    Yes,
+    No,
 }
 
 /// Why the flash did not do as it was told.
@@ -41,15 +54,22 @@ pub enum FlashError {
 struct Page([u8; PAGE_BYTES as usize]);
 
 impl Flash {
-    /// The flash of so many bytes.
+    /// The flash, whose size is read from its JEDEC identification; on ESP32, where that is not possible,
+    /// from the bootloader's header.
     ///
     /// # Safety
     ///
-    /// There is one flash, and it is also what the chip executes from: only one of these may be in use at
-    /// a time, and whoever writes must not write where code or constants lie that will run before the next
-    /// reset.
-    pub unsafe fn new(len_bytes: u32) -> Self {
-        Self { len_bytes, is_unlocked: false }
+    /// It is also what the chip executes from: whoever writes must not write where code or constants lie
+    /// that will be used before the next reset.
+    pub unsafe fn new(flash: FLASH<'static>) -> Self {
+        let len_bytes = u32::try_from(FlashStorage::new(flash).capacity()).unwrap_or(0);
+        let erases_32k = if cfg!(feature = "esp32") { Erases::No } else { Erases::Unknown };
+        Self { len_bytes, is_unlocked: false, erases_32k }
+    }
+
+    /// Bytes of the flash.
+    pub const fn len_bytes(&self) -> u32 {
+        self.len_bytes
     }
 
     fn check(&self, at: u32, len: usize, unit_bytes: u32) -> Result<u32, FlashError> {
@@ -74,17 +94,49 @@ impl Flash {
         Ok(())
     }
 
-    /// Erases one unit at `at` and says how many bytes it had.
+    /// Erases the largest unit that begins at `at` and ends at `end` or before; says how many bytes it had.
     fn erase_unit(&mut self, at: u32, end: u32) -> Result<u32, FlashError> {
-        if at.is_multiple_of(BLOCK_64K_BYTES) && end - at >= BLOCK_64K_BYTES {
+        let fits = |unit_bytes: u32| at.is_multiple_of(unit_bytes) && end - at >= unit_bytes;
+        if fits(BLOCK_64K_BYTES) {
             // Safety: within the flash, as was checked; whose code lies there is the caller's promise to
             // `new`. Erasing runs from RAM with interrupts off.
             unsafe { ll::spiflash_erase_block(at / BLOCK_64K_BYTES) }.map_err(FlashError::Rom)?;
             return Ok(BLOCK_64K_BYTES);
         }
+        if fits(BLOCK_32K_BYTES) && self.erase_32k(at)? {
+            return Ok(BLOCK_32K_BYTES);
+        }
         // Safety: as above.
         unsafe { ll::spiflash_erase_sector(at / SECTOR_BYTES) }.map_err(FlashError::Rom)?;
         Ok(SECTOR_BYTES)
+    }
+
+    /// Erases 32 KiB in one go, if the flash chip can. Whether it can is seen the first time, by reading
+    /// them: a chip that does not know the command does nothing.
+    fn erase_32k(&mut self, at: u32) -> Result<bool, FlashError> {
+        if self.erases_32k == Erases::No {
+            return Ok(false);
+        }
+        #[cfg(not(feature = "esp32"))]
+        command::erase_32k(at);
+        if self.erases_32k == Erases::Unknown {
+            let is_erased = self.is_erased(at, BLOCK_32K_BYTES)?;
+            self.erases_32k = if is_erased { Erases::Yes } else { Erases::No };
+        }
+        Ok(self.erases_32k == Erases::Yes)
+    }
+
+    fn is_erased(&self, at: u32, len_bytes: u32) -> Result<bool, FlashError> {
+        let mut page = Page([0; PAGE_BYTES as usize]);
+        for at in (at..at + len_bytes).step_by(page.0.len()) {
+            // Safety: `Page` is aligned and as long as is said.
+            unsafe { ll::spiflash_read(at, page.0.as_mut_ptr().cast(), PAGE_BYTES) }
+                .map_err(FlashError::Rom)?;
+            if !is_blank(&page.0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

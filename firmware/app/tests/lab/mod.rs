@@ -1,0 +1,310 @@
+//! A device for the migrator: flash, board, files, and somebody who listens to the console.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::pending;
+
+use bootswap_app::{Board, CommitWindow, Identity, Joining, Log, Migrator, Network, Next, Sink};
+use bootswap_config::{ConfigError, LogLevel};
+use bootswap_engine::{Buffers, Header, Request, Source, SourceError, Veto};
+use bootswap_plan::{Allow, Artifact, McubootMap, Migration, Origin, Role, Staging};
+use device_sim::{
+    Board as SimBoard, Device, EspIdfConfig, FlashBuilder, McubootConfig, OldData, Outcome,
+    synthetic,
+};
+use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
+use esp_idf_format::otadata::OtaState;
+use flash_region::{FlashAddr, Region};
+use mcuboot_format::SwapKind;
+use mcuboot_format::builder::{Padding, SignOptions, sign};
+use nor_sim::{Driver, Faulty, NorDevice, NorMemory, StuckBits};
+use sha2::{Digest, Sha256};
+
+pub const CHIP: Chip = Chip::Esp32c3;
+const SLOT_LEN: u32 = 0x10_0000;
+const MIGRATOR_LEN: u32 = 0x3_0000;
+
+/// A device before its migration, and what became of it.
+pub struct Lab {
+    pub flash: Faulty<NorMemory>,
+    board: SimBoard,
+    app: Vec<u8>,
+    bootloader: Vec<u8>,
+    running: FlashAddr,
+    /// Whether the server can be reached.
+    pub online: bool,
+    /// What the supply hook says.
+    pub veto: Option<Veto>,
+    /// Whether the chip is one that boots signed bootloaders only.
+    pub secure_boot: bool,
+    /// After so many waits the device is left alone for good.
+    pub patience: u32,
+    /// What the migrator said.
+    pub console: Console,
+    pub window: CommitWindow,
+    /// Longest wait so far, in milliseconds.
+    pub longest_wait_ms: u32,
+    /// Whether the radio was switched off.
+    pub quiet: bool,
+}
+
+/// Keeps what is said.
+#[derive(Default)]
+pub struct Console(RefCell<Vec<String>>);
+
+impl Console {
+    pub fn has(&self, words: &str) -> bool {
+        self.0.borrow().iter().any(|line| line.contains(words))
+    }
+
+    pub fn text(&self) -> String {
+        self.0.borrow().join("\n")
+    }
+}
+
+impl Sink for Console {
+    fn now_ms(&self) -> u64 {
+        0
+    }
+
+    fn line(&self, line: fmt::Arguments<'_>) {
+        self.0.borrow_mut().push(line.to_string());
+    }
+}
+
+struct LabBoard<'a> {
+    identity: Identity,
+    veto: Option<Veto>,
+    patience: u32,
+    longest_wait_ms: &'a mut u32,
+    quiet: &'a mut bool,
+}
+
+impl Board for LabBoard<'_> {
+    fn identity(&mut self) -> Identity {
+        self.identity
+    }
+
+    fn feed(&mut self) {}
+
+    async fn delay_ms(&mut self, ms: u32) {
+        *self.longest_wait_ms = ms.max(*self.longest_wait_ms);
+        match self.patience.checked_sub(1) {
+            Some(left) => self.patience = left,
+            None => pending().await,
+        }
+    }
+
+    fn supply(&mut self) -> Result<(), Veto> {
+        self.veto.map_or(Ok(()), Err)
+    }
+
+    async fn quiet(&mut self) {
+        *self.quiet = true;
+    }
+}
+
+struct Files<'a>(&'a [(&'static str, &'a [u8])]);
+
+impl Source for Files<'_> {
+    async fn fetch<K: bootswap_engine::Sink>(
+        &mut self,
+        request: &Request<'_>,
+        sink: &mut K,
+    ) -> Result<(), SourceError<K::Error>> {
+        let (_, bytes) = self.0.iter().find(|(name, _)| *name == request.name).unwrap();
+        let offset = sink.wanted();
+        let total_len_bytes = Some(bytes.len() as u32);
+        sink.begin(Header { offset, total_len_bytes }).map_err(SourceError::Sink)?;
+        for part in bytes[offset as usize..].chunks(1000) {
+            sink.data(part).await.map_err(SourceError::Sink)?;
+        }
+        Ok(())
+    }
+}
+
+struct Air(bool);
+
+impl Network for Air {
+    async fn join(&mut self) -> bool {
+        self.0
+    }
+}
+
+impl Lab {
+    /// The example, with the migrator in the partition of this label. Where that is an OTA slot, the factory
+    /// app is the old firmware.
+    pub fn new(label: &str) -> Self {
+        let partitions = synthetic::example_partitions();
+        let running = partitions.iter().find(|p| p.label.as_str() == Some(label)).unwrap();
+        let old_bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x5000, 1).unwrap();
+        let bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x6000, 2).unwrap();
+        let migrator = synthetic::app(CHIP, "bootswap", "1", MIGRATOR_LEN, 3).unwrap();
+        let old = synthetic::app(CHIP, "old", "1", 0x2_0000, 4).unwrap();
+        let mut builder = FlashBuilder::new(CHIP, FlashSize::Mb4)
+            .partitions(&partitions)
+            .bootloader(&old_bootloader)
+            .old_data(OldData::Noise { seed: 5 })
+            .app(label, &migrator);
+        if let Some(index) = running.ota_index() {
+            builder = builder.select_ota(index, OtaState::PendingVerify).app("factory", &old);
+        }
+        let board = SimBoard::new(CHIP)
+            .esp_idf(&old_bootloader, EspIdfConfig::default())
+            .unwrap()
+            .mcuboot(&bootloader, McubootConfig::example())
+            .unwrap();
+        let options = SignOptions {
+            padding: Padding::Confirmed,
+            ..SignOptions::espressif(SLOT_LEN, SwapKind::Scratch)
+        };
+        let app = sign(&synthetic::target_payload(0x1_0000, 6), &options).unwrap();
+        Self {
+            flash: Faulty::new(builder.build().unwrap()),
+            board,
+            app,
+            bootloader,
+            running: running.region.start(),
+            online: true,
+            veto: None,
+            secure_boot: false,
+            patience: 1000,
+            console: Console::default(),
+            window: CommitWindow::new(),
+            longest_wait_ms: 0,
+            quiet: false,
+        }
+    }
+
+    /// The app partition that the migrator runs from, and what it is told to do, become one run of it.
+    /// `None`: it never came to an end.
+    pub fn run(&mut self) -> Option<Next> {
+        let (app, bootloader) = (self.app.clone(), self.bootloader.clone());
+        let url = |name| Origin::Url(name);
+        let artifacts = [
+            artifact("app", Role::Application, url("http://lab/app"), &app),
+            artifact("bootloader", Role::Bootloader, url("http://lab/boot"), &bootloader),
+        ];
+        self.run_with(Ok(&artifacts))
+    }
+
+    /// A run of a migrator whose configuration is none.
+    pub fn run_without_config(&mut self, error: &ConfigError) -> Option<Next> {
+        self.run_with(Err(error))
+    }
+
+    fn run_with(&mut self, what: Result<&[Artifact<'_>], &ConfigError>) -> Option<Next> {
+        let identity = Identity {
+            chip: CHIP,
+            flash_len_bytes: self.flash.capacity_bytes(),
+            image_start: self.running,
+            secure_boot: self.secure_boot,
+            flash_encryption: false,
+        };
+        let mut board = LabBoard {
+            identity,
+            veto: self.veto,
+            patience: self.patience,
+            longest_wait_ms: &mut self.longest_wait_ms,
+            quiet: &mut self.quiet,
+        };
+        let mut driver = Driver::<_, 4, 4>::with_alignment(&mut self.flash);
+        let mut buffers = Buffers::new();
+        let migrator = Migrator {
+            flash: &mut driver,
+            board: &mut board,
+            log: Log::new(&self.console, LogLevel::Debug),
+            window: &self.window,
+            buffers: &mut buffers,
+        };
+        let files = [("app", self.app.as_slice()), ("bootloader", self.bootloader.as_slice())];
+        let mut source = Joining::new(Air(self.online), Files(&files));
+        let future = async {
+            match what {
+                Ok(artifacts) => {
+                    migrator.migrate(&migration(artifacts), &mut source, &mut []).await
+                }
+                Err(error) => migrator.without_config(error).await,
+            }
+        };
+        // Nothing here ever waits for anything but the patience to end.
+        embassy_futures::poll_once(std::pin::pin!(future)).into_ready()
+    }
+
+    /// Lets the device live on by itself: whichever app is started is asked for its name and stays.
+    pub fn boot(&mut self) -> (Outcome, String) {
+        let mut started = String::new();
+        let mut device = Device::new(self.board.clone(), &mut self.flash);
+        let mut stay = |app: &device_sim::RunningApp, _: device_sim::Machine<'_>| {
+            started = app.project_name();
+            device_sim::Exit::Stay
+        };
+        let life = device.run(8, &mut stay, &mut |_: device_sim::Line| {});
+        (life.outcome, started)
+    }
+
+    /// The bytes of a region.
+    pub fn read(&mut self, region: Region) -> Vec<u8> {
+        let mut bytes = vec![0; region.len_bytes() as usize];
+        self.flash.read(region.start(), &mut bytes).unwrap();
+        bytes
+    }
+
+    pub fn bootloader_in_place(&mut self) -> Vec<u8> {
+        self.read(CHIP.bootloader_region())
+    }
+
+    /// Wears out a cell of the bootloader's place.
+    pub fn wear_out(&mut self, addr: u32) {
+        let bits = StuckBits { addr: FlashAddr(addr), at_0: 0xff, at_1: 0 };
+        self.flash = self.flash.clone().with_stuck_bits(bits);
+    }
+}
+
+trait IntoReady<T> {
+    fn into_ready(self) -> Option<T>;
+}
+
+impl<T> IntoReady<T> for std::task::Poll<T> {
+    fn into_ready(self) -> Option<T> {
+        match self {
+            Self::Ready(value) => Some(value),
+            Self::Pending => None,
+        }
+    }
+}
+
+fn artifact<'a>(name: &'a str, role: Role, origin: Origin<'a>, bytes: &[u8]) -> Artifact<'a> {
+    Artifact {
+        name,
+        role,
+        origin,
+        dest: None,
+        region_len_bytes: (role == Role::Bootloader).then_some(0x8000),
+        len_bytes: Some(bytes.len() as u32),
+        sha256: Some(Sha256::digest(bytes).into()),
+        content: None,
+        confirm: false,
+    }
+}
+
+fn migration<'a>(artifacts: &'a [Artifact<'a>]) -> Migration<'a> {
+    let map = McubootConfig::example();
+    Migration {
+        chip: CHIP,
+        flash_len_bytes: Some(4 << 20),
+        mcuboot: Some(McubootMap {
+            primary: map.primary,
+            secondary: map.secondary,
+            scratch: map.scratch,
+            swap: map.swap,
+            max_align_bytes: map.max_align,
+            key_der: None,
+        }),
+        artifacts,
+        staging: Staging::Auto,
+        allow: Allow::default(),
+    }
+}

@@ -1,0 +1,44 @@
+//! Where the chip begins, and what it does in the end.
+
+use bootswap_app::Next;
+use esp_hal::clock::CpuClock;
+use esp_hal::peripherals::Peripherals;
+
+fn init() -> Peripherals {
+    esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()))
+}
+
+/// Begins, where everything is polled.
+#[cfg(not(feature = "wifi"))]
+#[esp_hal::main]
+fn main() -> ! {
+    end(crate::polled::run(crate::start(init())))
+}
+
+/// Begins, where the radio wants threads, interrupts and a heap.
+#[cfg(feature = "wifi")]
+#[esp_rtos::main]
+async fn main(_spawner: embassy_executor::Spawner) {
+    use esp_hal::ram;
+    use esp_hal::timer::timg::TimerGroup;
+
+    // What the bootloader used, and some more.
+    esp_alloc::heap_allocator!(#[ram(reclaimed)] size: 64 * 1024);
+    esp_alloc::heap_allocator!(size: 36 * 1024);
+    let peripherals = init();
+    // Safety: nobody else uses the software interrupt.
+    let interrupt = unsafe { peripherals.FROM_CPU_INTR0.clone_unchecked() };
+    // Safety: nobody else uses the timers.
+    let timers = TimerGroup::new(unsafe { peripherals.TIMG0.clone_unchecked() });
+    esp_rtos::start(timers.timer0, interrupt);
+    end(crate::start(peripherals).await)
+}
+
+fn end(next: Next) -> ! {
+    match next {
+        Next::Reset => esp_hal::system::software_reset(),
+        Next::Stay => loop {
+            core::hint::spin_loop();
+        },
+    }
+}

@@ -1,0 +1,87 @@
+//! Commands that the ROM has no function for, sent to the flash chip through the second flash controller.
+//!
+//! The first controller serves the cache, the second one (SPI1) everybody else. While the flash chip is busy
+//! the cache reads garbage, so everything from the command on to the end of waiting runs from RAM with
+//! interrupts off.
+//!
+//! Sources: ESP32-C3 Technical Reference Manual and those of the other chips, "SPI Controller"; W25Q32JV
+//! datasheet, chapter 8 "Instructions". The register layout is the same in all chips but ESP32.
+
+use core::ptr;
+
+use esp_hal::peripherals::SPI1;
+use esp_hal::ram;
+
+const WRITE_ENABLE: u32 = 0x06;
+const READ_STATUS: u32 = 0x05;
+const ERASE_32K: u32 = 0x52;
+/// In the flash chip's status: an operation is under way.
+const STATUS_BUSY: u32 = 1 << 0;
+
+const CMD: usize = 0x00;
+const ADDR: usize = 0x04;
+const CTRL: usize = 0x08;
+const USER: usize = 0x18;
+const USER1: usize = 0x1c;
+const USER2: usize = 0x20;
+const MISO_DLEN: usize = 0x28;
+const W0: usize = 0x58;
+
+const CMD_USER: u32 = 1 << 18;
+/// One line in each direction, write protection off.
+const CTRL_PLAIN: u32 = 1 << 21;
+const USER_COMMAND: u32 = 1 << 31;
+const USER_ADDR: u32 = 1 << 30;
+const USER_MISO: u32 = 1 << 28;
+/// Eight bits of command, in `USER2`.
+const COMMAND_8_BITS: u32 = 7 << 28;
+/// Twenty-four bits of address, in `USER1`.
+const ADDR_24_BITS: u32 = 23 << 26;
+
+/// Erases the 32 KiB at `at`, as far as the flash chip knows how to.
+pub fn erase_32k(at: u32) {
+    let base = ptr::from_ref(SPI1::regs()).addr();
+    critical_section::with(|_| {
+        // Safety: the address is that of the controller; interrupts are off; the flash was unlocked before,
+        // and the caller has seen to it that nothing that is in use lies in these 32 KiB.
+        unsafe { erase(base, at) }
+    });
+}
+
+/// # Safety
+///
+/// `base` is the controller's; interrupts are off; nothing in use lies in the 32 KiB at `at`.
+#[ram]
+unsafe fn erase(base: usize, at: u32) {
+    // Safety: the offsets are registers of the controller, and reads and writes of them become single
+    // instructions, so that nothing here is fetched from flash. The ROM's functions find the controller as
+    // they left it.
+    unsafe {
+        let read = |offset: usize| ptr::read_volatile((base + offset) as *const u32);
+        let write = |offset: usize, value: u32| {
+            ptr::write_volatile((base + offset) as *mut u32, value);
+        };
+        let kept = [CTRL, USER, USER1, USER2, MISO_DLEN, ADDR].map(|offset| (offset, read(offset)));
+        let command = |opcode: u32, parts: u32| {
+            write(USER, USER_COMMAND | parts);
+            write(USER2, COMMAND_8_BITS | opcode);
+            write(CMD, CMD_USER);
+            while read(CMD) & CMD_USER != 0 {}
+        };
+        write(CTRL, CTRL_PLAIN);
+        command(WRITE_ENABLE, 0);
+        write(ADDR, at);
+        write(USER1, ADDR_24_BITS);
+        command(ERASE_32K, USER_ADDR);
+        write(MISO_DLEN, 7);
+        loop {
+            command(READ_STATUS, USER_MISO);
+            if read(W0) & STATUS_BUSY == 0 {
+                break;
+            }
+        }
+        for (offset, value) in kept {
+            write(offset, value);
+        }
+    }
+}
