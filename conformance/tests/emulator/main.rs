@@ -25,8 +25,9 @@ use emulator::Power;
 const CUTS: u32 = 12;
 /// Power cuts of a long run.
 const MANY_CUTS: u32 = 200;
-/// What the migrator says before it fetches anything.
-const FIRST_WORDS: &str = "step 1";
+/// What the migrator says before it does anything, and when it is done.
+const FIRST_WORDS: &str = "[1/";
+const LAST_WORDS: &str = "resetting into the new bootloader";
 
 fn from(label: &'static str) -> impl FnOnce(&mut OwnedMigration) {
     move |migration| migration.running = Some(label.to_owned())
@@ -35,8 +36,8 @@ fn from(label: &'static str) -> impl FnOnce(&mut OwnedMigration) {
 /// Migrates without interruption and holds the flash against that of the simulator, byte for byte.
 fn compare(bench: &Bench) {
     let migrated = bench.migrate(&bench.device(), &[]);
-    bench.check(&migrated);
     let run = bench.simulate();
+    bench.check(&migrated, &run);
     let wanted = run.at_reset.unwrap().to_bytes();
     let differs = (0..).zip(wanted.iter().zip(&migrated.flash)).find(|(_, (a, b))| a != b);
     let consoles = told(&migrated.consoles);
@@ -45,12 +46,12 @@ fn compare(bench: &Bench) {
         panic!("{at:#x}: {found:#04x}, the simulator has {wanted:#04x}\n{consoles}");
     }
     let last = migrated.consoles.last().unwrap();
-    let first = last.when(FIRST_WORDS).unwrap_or_else(|| panic!("no {FIRST_WORDS:?}:\n{consoles}"));
+    let when = |words| last.when(words).unwrap_or_else(|| panic!("no {words:?}:\n{consoles}"));
+    let took_ms = (when(LAST_WORDS) - when(FIRST_WORDS)).as_millis();
     let modelled = run.migration.duration_us(&nor_sim::DatasheetTiming::W25Q32JV).typ / 1000;
     println!(
-        "from the first step to the reset {} ms of emulated time; flash time modelled {modelled} ms, \
-         downloaded {} bytes",
-        (last.took - first).as_millis(),
+        "the last boot took {took_ms} ms from its first step to its end, with {} bytes over the network; the \
+         whole migration is modelled at {modelled} ms of flash time",
         run.downloaded_bytes,
     );
 }
@@ -107,7 +108,7 @@ fn cut_often(cuts: u32) {
             continue;
         }
         survived += 1;
-        bench.check(&migrated);
+        bench.check(&migrated, &run);
         // Nothing was written that an uninterrupted migration leaves alone.
         let wanted = run.at_reset.as_ref().unwrap();
         for start in (0..wanted.to_bytes().len()).step_by(SECTOR_BYTES as usize) {
