@@ -1,4 +1,4 @@
-//! What an ESP-IDF device keeps in flash: partition table, otadata, app and bootloader images.
+//! What an ESP-IDF device keeps in flash: partition table, otadata, NVS, app and bootloader images.
 //!
 //! ```text
 //!   0x0 or 0x1000     0x8000            0x9000 ...
@@ -25,8 +25,10 @@ extern crate alloc;
 pub mod app_desc;
 pub mod bootloader_desc;
 mod chip;
+mod crc;
 mod cursor;
 pub mod image;
+pub mod nvs;
 pub mod otadata;
 pub mod partition;
 mod text;

@@ -204,15 +204,27 @@ fn target_bootloader(migration: &OwnedMigration) -> Option<&[u8]> {
     })
 }
 
-/// NVS contents as an old firmware leaves them: Wi-Fi credentials and a setting of its own.
+/// NVS contents as an old firmware leaves them: Wi-Fi credentials in the form of ESP-IDF's driver, and a
+/// setting of its own.
 fn nvs_contents(region: Region) -> Result<Vec<u8>, SceneError> {
-    let csv = "key,type,encoding,value\n\
-               nvs.net80211,namespace,,\n\
-               sta.ssid,data,string,fleet\n\
-               sta.pswd,data,string,correct horse battery staple\n\
-               settings,namespace,,\n\
-               boot_count,data,u32,1234\n";
-    esp_nvs_partition_tool::NvsPartition::try_from_str(csv)
+    const SSID: &[u8] = b"fleet";
+    const PASSWORD: &[u8] = b"correct horse battery staple";
+    let hex = |parts: &[&[u8]], len_bytes: usize| {
+        let mut value = parts.concat();
+        value.resize(len_bytes, 0);
+        value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let csv = format!(
+        "key,type,encoding,value\n\
+         nvs.net80211,namespace,,\n\
+         sta.ssid,data,hex2bin,{}\n\
+         sta.pswd,data,hex2bin,{}\n\
+         settings,namespace,,\n\
+         boot_count,data,u32,1234\n",
+        hex(&[&(SSID.len() as u32).to_le_bytes(), SSID], 36),
+        hex(&[PASSWORD], 65),
+    );
+    esp_nvs_partition_tool::NvsPartition::try_from_str(&csv)
         .and_then(|nvs| nvs.generate_partition(region.len_bytes() as usize))
         .map_err(|error| SceneError::Nvs(error.to_string()))
 }
@@ -243,3 +255,19 @@ impl fmt::Display for SceneError {
 }
 
 impl std::error::Error for SceneError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use esp_idf_format::nvs::{Lookup, find};
+    use flash_region::FlashAddr;
+
+    #[test]
+    fn the_old_firmware_leaves_its_network_as_esp_idf_does() {
+        let nvs = nvs_contents(Region::clamped(FlashAddr(0x9000), 0x4000)).unwrap();
+        let mut ssid = Lookup::<36>::new("nvs.net80211", "sta.ssid");
+        assert!(find(&nvs, &mut ssid).unwrap().starts_with(b"\x05\0\0\0fleet\0"));
+        let mut password = Lookup::<65>::new("nvs.net80211", "sta.pswd");
+        assert!(find(&nvs, &mut password).unwrap().starts_with(b"correct horse battery staple\0"));
+    }
+}

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::crc::rom_crc32;
 use crate::cursor::{Reader, Writer};
 
 /// Bytes of an entry (`sizeof(esp_ota_select_entry_t)`).
@@ -150,23 +151,9 @@ impl OtaEntry {
     }
 }
 
-/// The checksum of an entry: reflected CRC-32 (polynomial 0x04c11db7) over the four bytes of the
-/// sequence, from register 0 instead of the usual all-ones, and inverted at the end.
-///
-/// That is `esp_rom_crc32_le(UINT32_MAX, ..)`, which inverts what it is given. Bitwise, because a
-/// table would be larger than everything else here, for four bytes.
+/// The checksum of an entry: over the four bytes of the sequence.
 pub(super) fn seq_crc(seq: u32) -> u32 {
-    /// The polynomial, reflected.
-    const POLYNOMIAL: u32 = 0xedb8_8320;
-    let mut register = seq;
-    for _ in 0..u32::BITS {
-        let carry = register & 1;
-        register >>= 1;
-        if carry != 0 {
-            register ^= POLYNOMIAL;
-        }
-    }
-    !register
+    rom_crc32(&seq.to_le_bytes())
 }
 
 /// Why an entry does not count.

@@ -1,0 +1,49 @@
+//! Why there is no value.
+
+use core::fmt;
+
+/// Why NVS has no such value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum NvsError {
+    /// No page with a right header: nothing was ever stored, or this is no NVS.
+    NoPages,
+    /// There are entries, and none of them can be read: they are encrypted, or all damaged.
+    Unreadable {
+        /// How many there are.
+        entries: u32,
+    },
+    /// There is no such namespace.
+    NoNamespace,
+    /// There is no binary value of that key in the namespace.
+    NoKey,
+    /// There is one, and it is damaged or not all there.
+    Damaged,
+    /// The value is longer than what was asked for.
+    TooLong {
+        /// Its bytes.
+        len_bytes: u32,
+        /// Bytes there is room for.
+        room_bytes: usize,
+    },
+}
+
+impl fmt::Display for NvsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPages => f.write_str("NVS is empty: no page has a right header"),
+            Self::Unreadable { entries } => write!(
+                f,
+                "none of the {entries} entries in NVS has a right CRC: it is encrypted, or damaged"
+            ),
+            Self::NoNamespace => f.write_str("there is no such namespace in NVS"),
+            Self::NoKey => f.write_str("there is no such binary value in NVS"),
+            Self::Damaged => f.write_str("the value in NVS is damaged"),
+            Self::TooLong { len_bytes, room_bytes } => {
+                write!(f, "the value in NVS has {len_bytes} bytes, at most {room_bytes} make sense")
+            }
+        }
+    }
+}
+
+impl core::error::Error for NvsError {}
