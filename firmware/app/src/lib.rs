@@ -14,6 +14,7 @@
 mod back;
 mod board;
 mod commit;
+mod credentials;
 mod facts;
 mod image;
 mod log;
@@ -23,6 +24,7 @@ mod platform;
 
 pub use board::{Board, Identity};
 pub use commit::CommitWindow;
+pub use credentials::{Credentials, CredentialsError};
 pub use facts::{FactsError, Found};
 pub use log::{Log, Sink};
 pub use migrator::{Migrator, Next};
