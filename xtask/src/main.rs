@@ -4,6 +4,7 @@
 //! cargo xtask test          everything that has to hold before a change is merged
 //! cargo xtask test --long   the tests that take minutes, too
 //! cargo xtask firmware      the migrator for a chip
+//! cargo xtask dist          the folder of a release
 //! cargo xtask emulate       the migrator in an emulator of the ESP32-C3
 //! ```
 //!
@@ -16,8 +17,10 @@ use clap::{Parser, Subcommand};
 
 mod debian;
 mod deny;
+mod dist;
 mod emulate;
 mod firmware;
+mod licences;
 mod nginx;
 mod process;
 mod python;
@@ -40,6 +43,8 @@ enum Task {
     Test(test::Options),
     /// Builds the migrator for a chip, as an app image for any ESP-IDF OTA mechanism
     Firmware(firmware::Options),
+    /// Makes the folder of a release: command line, prebuilt firmware, checksums, licences
+    Dist(dist::Options),
     /// Runs the migrator in an emulator of the ESP32-C3, where one is found
     Emulate(emulate::Options),
 }
@@ -49,5 +54,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Test(options) => test::run(&options),
         Task::Firmware(options) => firmware::run(&options),
         Task::Emulate(options) => emulate::run(&options),
+        Task::Dist(options) => dist::run(&options),
     }
 }

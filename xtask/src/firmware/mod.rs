@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-pub(crate) use chip::{Chip, Firmware, Network};
+pub(crate) use chip::{CHIPS, Chip, Firmware, Network};
 
 use crate::process::{command, output};
 use crate::{python, workspace};
