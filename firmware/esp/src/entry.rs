@@ -5,6 +5,8 @@ use esp_hal::clock::CpuClock;
 use esp_hal::peripherals::Peripherals;
 
 fn init() -> Peripherals {
+    #[cfg(feature = "stack-use")]
+    crate::stack_use::paint();
     esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()))
 }
 

@@ -19,6 +19,8 @@ mod online;
 mod panic;
 #[cfg(not(feature = "wifi"))]
 mod polled;
+#[cfg(feature = "stack-use")]
+mod stack_use;
 
 use bootswap_app::{CommitWindow, Log, Migrator, Next};
 use bootswap_config::{Config, ConfigError, LogLevel, Section, Storage, decode};
@@ -106,6 +108,8 @@ impl Parts {
             buffers: BUFFERS.take(),
         })
         .await;
+        #[cfg(feature = "stack-use")]
+        stack_use::tell(self.log);
         board.unwatch();
         next
     }

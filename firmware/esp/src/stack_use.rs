@@ -1,0 +1,58 @@
+//! How much of the stack was used: painted at the start, looked at in the end.
+//!
+//! ```text
+//!   _stack_end_cpu0                                      now          _stack_start_cpu0
+//!   | guard | paint paint paint paint | used at some time | in use     |
+//!                                     ^ first byte that is no paint
+//! ```
+
+use core::arch::asm;
+use core::ptr;
+
+use bootswap_app::Log;
+
+const PAINT: u32 = 0xa5a5_a5a5;
+/// Bytes at the far end that esp-hal watches, and bytes under the stack pointer that are left alone.
+const MARGIN: usize = 256;
+
+unsafe extern "C" {
+    static mut _stack_start_cpu0: u32;
+    static mut _stack_end_cpu0: u32;
+}
+
+/// The far end of the stack without its guard, and the near end.
+fn ends() -> (*mut u32, *mut u32) {
+    // The linker's symbols, of which the addresses alone are taken.
+    let (start, end) = (&raw mut _stack_start_cpu0, &raw mut _stack_end_cpu0);
+    (end.wrapping_byte_add(MARGIN), start)
+}
+
+fn stack_pointer() -> *mut u32 {
+    let pointer: usize;
+    // Safety: copies a register.
+    unsafe { asm!("mv {}, sp", out(reg) pointer, options(nomem, nostack)) };
+    ptr::with_exposed_provenance_mut(pointer)
+}
+
+/// Paints what is free.
+pub fn paint() {
+    let (mut at, _) = ends();
+    let until = stack_pointer().wrapping_byte_sub(MARGIN);
+    while at < until {
+        // Safety: below the stack pointer and above the stack's far end, so nobody's.
+        unsafe { at.write_volatile(PAINT) };
+        at = at.wrapping_add(1);
+    }
+}
+
+/// Says how much was used.
+pub fn tell(log: Log<'_>) {
+    let (far, near) = ends();
+    let mut at = far;
+    // Safety: within the stack, whose words can all be read.
+    while at < near && unsafe { at.read_volatile() } == PAINT {
+        at = at.wrapping_add(1);
+    }
+    let (used, all) = (near.addr() - at.addr(), near.addr() - far.addr());
+    log.info(format_args!("stack: {used} of {all} bytes used"));
+}
