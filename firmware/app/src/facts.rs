@@ -108,6 +108,12 @@ impl Found {
         self.container
     }
 
+    /// The partition table.
+    #[must_use]
+    pub fn partitions(&self) -> &[Partition] {
+        &self.partitions
+    }
+
     /// The partition that the migrator runs from; `None` where the table has none there.
     #[must_use]
     pub fn running(&self) -> Option<&Partition> {

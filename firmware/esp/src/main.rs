@@ -57,6 +57,7 @@ struct Parts {
     flash: Flash,
     rtc_timer: RTC_TIMER<'static>,
     log: Log<'static>,
+    buffers: &'static mut Buffers,
 }
 
 /// Does all there is to do on this device.
@@ -68,7 +69,7 @@ async fn start(peripherals: Peripherals) -> Next {
     // Safety: the engine writes nowhere where the migrator's own image lies.
     let flash = unsafe { Flash::new(peripherals.FLASH) };
     let log = Log::new(&Console, level);
-    let parts = Parts { flash, rtc_timer: peripherals.RTC_TIMER, log };
+    let parts = Parts { flash, rtc_timer: peripherals.RTC_TIMER, log, buffers: BUFFERS.take() };
     match config {
         #[cfg(feature = "_network")]
         Ok(config) => online::migrate(parts, &config, peripherals.WIFI).await,
@@ -93,6 +94,27 @@ impl Parts {
         self.run(None, async |migrator| migrator.without_config(error).await).await
     }
 
+    /// The network that the old firmware was in, if it is to be tried and is known.
+    #[cfg(feature = "_network")]
+    async fn old_network(
+        &mut self,
+        network: &bootswap_config::Network<'_>,
+    ) -> Option<bootswap_app::Credentials> {
+        if !network.old_credentials {
+            return None;
+        }
+        let (flash, buffer) = (&mut self.flash, self.buffers.sector());
+        let identity = chip::identity((&raw const ESP_APP_DESC).cast(), flash.len_bytes());
+        let found = bootswap_app::Found::on(flash, identity, buffer).await.ok()?;
+        match bootswap_app::Credentials::on(flash, found.partitions(), buffer).await {
+            Ok(credentials) => Some(credentials),
+            Err(error) => {
+                self.log.warn(format_args!("the old firmware's network is not tried: {error}"));
+                None
+            }
+        }
+    }
+
     async fn run(
         mut self,
         radio: Option<&Radio>,
@@ -105,7 +127,7 @@ impl Parts {
             board: &mut board,
             log: self.log,
             window: &WINDOW,
-            buffers: BUFFERS.take(),
+            buffers: self.buffers,
         })
         .await;
         #[cfg(feature = "stack-use")]

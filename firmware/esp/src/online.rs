@@ -19,7 +19,7 @@ static RESOURCES: StaticCell<Resources> = StaticCell::new();
 static CONNECTIONS: StaticCell<Connections> = StaticCell::new();
 
 /// Migrates, with the network beside.
-pub async fn migrate(parts: Parts, config: &Config<'_>, wifi: WIFI<'static>) -> Next {
+pub async fn migrate(mut parts: Parts, config: &Config<'_>, wifi: WIFI<'static>) -> Next {
     let (driver, radio) = match network::open(wifi) {
         Ok(card) => card,
         Err(error) => {
@@ -28,6 +28,11 @@ pub async fn migrate(parts: Parts, config: &Config<'_>, wifi: WIFI<'static>) -> 
             return parts.migrate(config, &mut Joining::new(Absent, Offline), None).await;
         }
     };
+    let old = parts.old_network(&config.network).await;
+    let old = old.as_ref().and_then(|old| old.wifi().ok());
+    if let Some(old) = &old {
+        parts.log.info(format_args!("the old firmware was in the network {}", old.ssid()));
+    }
     let rng = Rng::new();
     let seed = u64::from(rng.random()) << 32 | u64::from(rng.random());
     let resources = RESOURCES.init(Resources::new());
@@ -38,7 +43,7 @@ pub async fn migrate(parts: Parts, config: &Config<'_>, wifi: WIFI<'static>) -> 
     tcp.set_timeout(Some(network::TIMEOUT));
     let dns = DnsSocket::new(stack);
     let http = HttpSource::new(&tcp, &dns, HTTP.take());
-    let joined = Joined { stack, radio: &radio, networks: config.network, log: parts.log };
+    let joined = Joined { stack, radio: &radio, networks: config.network, old, log: parts.log };
     let mut source = Joining::new(joined, http);
     match select(runner.run(), parts.migrate(config, &mut source, Some(&radio))).await {
         Either::Second(next) => next,

@@ -13,7 +13,7 @@ use core::sync::atomic::{Ordering, fence};
 use core::task::Context;
 
 use bootswap_app::Log;
-use bootswap_config::Network as Networks;
+use bootswap_config::Wifi;
 use embassy_net::Stack;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
@@ -133,7 +133,12 @@ impl Radio {
     }
 
     /// Waits for an address.
-    pub async fn join(&self, _: &Networks<'_>, stack: Stack<'_>, log: Log<'_>) -> bool {
+    pub async fn join<'w>(
+        &self,
+        _: impl Iterator<Item = Wifi<'w>>,
+        stack: Stack<'_>,
+        log: Log<'_>,
+    ) -> bool {
         addressed(stack, log).await
     }
 

@@ -1,7 +1,7 @@
 //! DHCP, DNS and TCP over whatever card there is.
 
 use bootswap_app::{Log, Network};
-use bootswap_config::Network as Networks;
+use bootswap_config::{Network as Networks, Wifi};
 use embassy_net::tcp::client::TcpClientState;
 use embassy_net::{Config, DhcpConfig, Stack, StackResources};
 use embassy_time::{Duration, with_timeout};
@@ -40,6 +40,8 @@ pub struct Joined<'a> {
     pub radio: &'a Radio,
     /// The networks to try.
     pub networks: Networks<'a>,
+    /// The network that the old firmware was in.
+    pub old: Option<Wifi<'a>>,
     /// The console.
     pub log: Log<'a>,
 }
@@ -49,7 +51,9 @@ impl Network for Joined<'_> {
         if self.radio.is_up() && self.stack.is_config_up() {
             return true;
         }
-        self.radio.join(&self.networks, self.stack, self.log).await
+        let Networks { wifi, rescue, .. } = self.networks;
+        let candidates = wifi.iter().copied().chain(self.old).chain(rescue);
+        self.radio.join(candidates, self.stack, self.log).await
     }
 }
 

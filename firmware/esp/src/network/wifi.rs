@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use bootswap_app::Log;
-use bootswap_config::{Network as Networks, Wifi};
+use bootswap_config::Wifi;
 use embassy_net::Stack;
 use embassy_time::{Duration, with_timeout};
 use esp_hal::peripherals::WIFI;
@@ -49,12 +49,17 @@ impl Radio {
     }
 
     /// Tries one network after the other until one lets the device in and gives it an address.
-    pub async fn join(&self, networks: &Networks<'_>, stack: Stack<'_>, log: Log<'_>) -> bool {
+    pub async fn join<'w>(
+        &self,
+        candidates: impl Iterator<Item = Wifi<'w>>,
+        stack: Stack<'_>,
+        log: Log<'_>,
+    ) -> bool {
         let Some(mut controller) = self.controller.take() else { return false };
         let mut joined = false;
-        for wifi in networks.wifi.iter().chain(networks.rescue.as_ref()) {
+        for wifi in candidates {
             log.info(format_args!("      joining the network {}", wifi.ssid()));
-            joined = enter(&mut controller, wifi, log).await && addressed(stack, log).await;
+            joined = enter(&mut controller, &wifi, log).await && addressed(stack, log).await;
             if joined {
                 break;
             }
