@@ -30,6 +30,9 @@ const AGAIN_BYTES: u64 = 8192 + 4096;
 /// each attempt.
 const AGAIN_OPS: u64 = 1 + 16 + 3;
 
+/// Erases of one sector in a migration that nothing interrupts.
+const MOST_ERASES: u32 = 2;
+
 /// A kind of migration.
 struct Kind {
     name: String,
@@ -77,6 +80,10 @@ impl Kind {
             if worst.most > limit {
                 wrong += &format!("{name}: {what} too much: {worst:?}\n");
             }
+        }
+        let worn = run.most_erases_of_a_sector();
+        if worn > MOST_ERASES {
+            wrong += &format!("{name}: a sector was erased {worn} times\n");
         }
         if wrong.is_empty() { Ok((run, cuts)) } else { Err(wrong) }
     }

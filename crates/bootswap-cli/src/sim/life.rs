@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use bootswap_plan::{Migration, Plan, Reasons, Role};
 use device_sim::{Board, BootEnd, Device, Line};
-use flash_region::{FlashAddr, Region};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use nor_sim::{
-    Clock, Counted, Counts, DatasheetTiming, Faulty, NorMemory, NorModel, Op, Recorded, Recording,
-    StuckBits, Timed,
+    Clock, Counted, Counts, DatasheetTiming, Faulty, NorDevice, NorMemory, NorModel, Op, Recorded,
+    Recording, StuckBits, Timed,
 };
 
 use super::lab::Lab;
@@ -143,6 +143,18 @@ pub struct Run {
     pub requests: u32,
     /// Body bytes that the device received.
     pub downloaded_bytes: u64,
+}
+
+impl Run {
+    /// How often the sector was erased that was erased most, until the reset into the new bootloader.
+    #[must_use]
+    pub fn most_erases_of_a_sector(&self) -> u32 {
+        let then = self.at_reset.as_ref().unwrap_or(&self.after);
+        let whole = Region::clamped(FlashAddr::ZERO, then.capacity_bytes());
+        let sectors = whole.chunks(SECTOR_BYTES).map(|sector| sector.start());
+        let erases = |addr| then.erase_count(addr).saturating_sub(self.before.erase_count(addr));
+        sectors.map(erases).max().unwrap_or(0)
+    }
 }
 
 /// Lives through a migration.

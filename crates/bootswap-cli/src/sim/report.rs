@@ -76,6 +76,8 @@ pub struct FlashReport {
     pub typ_ms: f64,
     /// The same, at most.
     pub max_ms: f64,
+    /// How often the sector was erased that was erased most.
+    pub most_erases_of_a_sector: u32,
 }
 
 /// The commit window.
@@ -128,7 +130,7 @@ impl Report {
             outcome,
             detail: run.ending.to_string(),
             reasons: run.reasons.iter().map(ReasonReport::new).collect(),
-            flash: FlashReport::new(&run.migration),
+            flash: FlashReport::new(&run.migration, run.most_erases_of_a_sector()),
             commit_window: (run.window.ops() > 0).then(|| WindowReport::new(&run.window)),
             download: (run.requests > 0)
                 .then_some(DownloadReport { bytes: run.downloaded_bytes, requests: run.requests }),
@@ -160,7 +162,7 @@ impl ReasonReport {
 }
 
 impl FlashReport {
-    fn new(counts: &Counts) -> Self {
+    fn new(counts: &Counts, most_erases_of_a_sector: u32) -> Self {
         let (typ_ms, max_ms) = modelled_ms(counts);
         let Counts {
             erase_4k,
@@ -179,6 +181,7 @@ impl FlashReport {
             bytes_read,
             typ_ms,
             max_ms,
+            most_erases_of_a_sector,
         }
     }
 }
