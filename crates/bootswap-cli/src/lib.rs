@@ -3,6 +3,7 @@
 //! ```text
 //!   args ──> plan ─────> migration + facts ──> bootswap-plan
 //!        ├─> sim  ─────> migration + facts ──> bootswap-plan, bootswap-engine on device-sim
+//!        ├─> config ───> migration + facts ──> bootswap-plan, at every change of the file
 //!        ├─> image ────> esp-idf-format, mcuboot-format
 //!        ├─> pack ─────> migration ──> bootswap-config, esp-idf-format; bootswap-plan
 //!        └─> serve ────> bootswap-serve
@@ -13,6 +14,7 @@
 //! [`run`].
 
 pub mod args;
+pub mod config;
 pub mod error;
 pub mod facts;
 pub mod image;
@@ -36,6 +38,7 @@ pub fn run(command: &Command) -> Result<Verdict, Failure> {
     match command {
         Command::Demo(args) => sim::demo::command(args),
         Command::Plan(args) => plan::command(args),
+        Command::Config(args) => config::command(args),
         Command::Simulate(args) => sim::simulate::command(args),
         Command::Image(command) => image::command(command),
         Command::Pack(args) => pack::command(args),

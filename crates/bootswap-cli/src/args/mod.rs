@@ -1,5 +1,6 @@
 //! The command line: what is typed, checked as far as that can be done without looking at a file.
 
+mod config;
 mod image;
 mod pack;
 mod sweep;
@@ -12,12 +13,14 @@ use bootswap_serve::Fault;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use esp_idf_format::Chip;
 
+pub use config::ConfigArgs;
 pub use image::{
     ConfirmArgs, ImageCommand, InfoArgs, SecurityCounter, SignArgs, TrailerArgs, VerifyArgs,
 };
 pub use pack::PackArgs;
 pub use sweep::SweepArgs;
 use values::fault;
+pub(crate) use values::len_bytes;
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -43,6 +46,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Show what a migration would do to a device, or every reason against it
     Plan(PlanArgs),
+    /// Set up a migration in a menu, with the planner's verdict on every change
+    Config(ConfigArgs),
     /// Run a migration on a simulated device, from a flash dump or made up
     Simulate(SimulateArgs),
     /// Look at, verify, sign and confirm images, partition tables and flash dumps

@@ -7,7 +7,7 @@ use mcuboot_format::{ImageVersion, VersionError};
 use super::SecurityCounter;
 
 /// A number of bytes: decimal or, behind `0x`, hexadecimal; `K` and `M` behind it mean KiB and MiB.
-pub(super) fn len_bytes(text: &str) -> Result<u32, String> {
+pub(crate) fn len_bytes(text: &str) -> Result<u32, String> {
     let wrong = || format!("{text:?} is no number of bytes as in 0x100000, 1048576, 1024K or 1M");
     let upper = text.to_ascii_uppercase();
     let (digits, unit_bytes) = match (upper.strip_suffix('K'), upper.strip_suffix('M')) {

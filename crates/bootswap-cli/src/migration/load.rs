@@ -43,8 +43,8 @@ pub fn parse(text: &str, path: &Path) -> Result<OwnedMigration, Failure> {
     from_text(text, dir).map_err(|problem| problem.into_failure(path, text))
 }
 
-/// Reads a migration; paths in it are relative to `dir`.
-pub(super) fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
+/// Reads a migration from its text, and every file that it names; paths in it are relative to `dir`.
+pub(crate) fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
     let spec = spec::parse(text)?;
     let table =
         spec.partitions.as_ref().map(|path| table(path, dir, spec.flash_size)).transpose()?;

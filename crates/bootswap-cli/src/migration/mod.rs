@@ -20,7 +20,10 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use load::from_text;
 pub use load::{load, parse};
 pub use owned::{
     OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging, OwnedWifi,
 };
+pub(crate) use problem::Problem;
+pub(crate) use spec::{URL_HELP, check, is_url};

@@ -10,22 +10,22 @@ use crate::Failure;
 
 /// Something wrong with a migration file, or with a file that it names.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// Which bytes of the text it is about.
     pub(super) span: Range<usize>,
     /// The field, as `app.file`; empty for the file as such.
-    pub(super) field: String,
+    pub(crate) field: String,
     /// What was found.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// What to do.
-    pub(super) help: String,
+    pub(crate) help: String,
     /// Whether something failed its verification, instead of being bad input.
     pub(super) is_unsafe: bool,
 }
 
 impl Problem {
     /// The problem as the command reports it, with the lines of the file that it is about.
-    pub(super) fn into_failure(self, path: &Path, text: &str) -> Failure {
+    pub(crate) fn into_failure(self, path: &Path, text: &str) -> Failure {
         let Self { span, field, message, help, is_unsafe } = self;
         // The file is named in words too: a snippet can only be shown for spans that are inside.
         let name = path.display().to_string();

@@ -107,6 +107,11 @@ pub(super) fn parse(text: &str) -> Result<Spec, Problem> {
     })
 }
 
+/// What is wrong with a migration's text by itself, whatever the files that it names hold.
+pub(crate) fn check(text: &str) -> Option<Problem> {
+    parse(text).err()
+}
+
 fn syntax(error: &toml::de::Error) -> Problem {
     let at = At { value: (), span: error.span().unwrap_or_default(), field: String::new() };
     at.problem(
@@ -280,16 +285,23 @@ fn missing(table: &Table<'_>, key: &str, example: &str) -> Problem {
 
 fn url(field: Field<'_>) -> Result<String, Problem> {
     let text = field.text()?;
-    let rest = ["http://", "https://"].iter().find_map(|scheme| text.value.strip_prefix(scheme));
-    let host = rest.and_then(|rest| rest.split('/').next());
-    let printable = text.value.bytes().all(|byte| byte.is_ascii_graphic());
-    match host {
-        Some(host) if !host.is_empty() && printable => Ok(text.value.to_owned()),
-        _ => Err(text.problem(
-            format_args!("found {:?}", text.value),
-            "write an address as in \"http://192.168.100.101:8070/app_upd.bin\", other characters as %20",
-        )),
+    if is_url(text.value) {
+        Ok(text.value.to_owned())
+    } else {
+        Err(text.problem(format_args!("found {:?}", text.value), URL_HELP))
     }
+}
+
+/// What an address has to be.
+pub(crate) const URL_HELP: &str =
+    "write an address as in \"http://192.168.100.101:8070/app_upd.bin\", other characters as %20";
+
+/// Whether this is an address that a device can fetch from.
+pub(crate) fn is_url(text: &str) -> bool {
+    let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let host = rest.and_then(|rest| rest.split('/').next());
+    let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+    host.is_some_and(|host| !host.is_empty()) && printable
 }
 
 fn default_name(role: Role, file: Option<&At<String>>, url: Option<&String>) -> String {

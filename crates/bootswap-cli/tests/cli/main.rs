@@ -1,8 +1,9 @@
 //! The built program: what it prints where, and the status it ends with.
 
 // Helpers are test code as much as tests are: a failure has no caller to be reported to.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
+mod config;
 mod image;
 mod pack;
 mod plan;
@@ -36,7 +37,7 @@ fn help_and_version_are_data() {
     let lab = Lab::new();
     let help = lab.run(&["--help"]);
     assert_eq!((help.status, help.stderr.as_str()), (0, ""));
-    for command in ["demo", "plan", "simulate", "image", "serve", "Exit status:"] {
+    for command in ["demo", "plan", "config", "simulate", "image", "serve", "Exit status:"] {
         assert!(help.stdout.contains(command), "{}", help.stdout);
     }
     let version = lab.run(&["--version"]);

@@ -1,0 +1,23 @@
+//! `bootswap config`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use esp_idf_format::Chip;
+
+/// Arguments of `bootswap config`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Comments and order of the file stay as they are. Nothing is written before you save."
+)]
+pub struct ConfigArgs {
+    /// The migration to change; with --chip and --partitions, a new one
+    #[arg(value_name = "MIGRATION.toml")]
+    pub migration: PathBuf,
+    /// Chip of the devices that a new migration is for
+    #[arg(long, value_name = "CHIP", requires = "partitions")]
+    pub chip: Option<Chip>,
+    /// Their partition table as it is today, ESP-IDF CSV or binary
+    #[arg(long, value_name = "FILE", requires = "chip")]
+    pub partitions: Option<PathBuf>,
+}

@@ -1,0 +1,62 @@
+//! The rows of a group: its fields, and those of its list's entries.
+
+use super::super::document::Document;
+use super::super::fields::{Field, Group, List};
+use super::super::key_path::KeyPath;
+
+/// A row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Row {
+    /// What the fields below are of.
+    Heading(String),
+    /// A field.
+    Field {
+        /// What it is.
+        field: &'static Field,
+        /// Where it is in this file.
+        path: KeyPath,
+        /// What the file says.
+        value: Option<String>,
+        /// The entry of the group's list that it is of.
+        entry: Option<usize>,
+    },
+    /// One more entry for the list.
+    Add {
+        /// What one is called.
+        what: &'static str,
+        /// What they are for.
+        help: &'static str,
+    },
+}
+
+impl Row {
+    /// Whether the cursor can be on it.
+    #[must_use]
+    pub const fn is_selectable(&self) -> bool {
+        !matches!(self, Self::Heading(_))
+    }
+}
+
+/// The rows of that group.
+pub(super) fn rows(document: &Document, group: &'static Group) -> Vec<Row> {
+    let row = |field: &'static Field, entry: Option<usize>| {
+        let path = KeyPath::new(field.path, entry.unwrap_or(0));
+        let value = document.get(&path);
+        Row::Field { field, path, value, entry }
+    };
+    let mut rows: Vec<Row> = group.fields.iter().map(|field| row(field, None)).collect();
+    if let Some(List { path, entry, help, fields }) = group.list {
+        for index in 0..document.entries(&KeyPath::new(path, 0)) {
+            rows.push(Row::Heading(format!("{} {}", capitalized(entry), index + 1)));
+            rows.extend(fields.iter().map(|field| row(field, Some(index))));
+        }
+        rows.push(Row::Add { what: entry, help });
+    }
+    rows
+}
+
+fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + characters.as_str()
+}

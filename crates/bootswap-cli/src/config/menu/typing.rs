@@ -1,0 +1,221 @@
+//! Values that are typed or chosen: checked at every key, and judged before they are taken.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+
+use super::super::document::Document;
+use super::super::editor::Editor;
+use super::super::fields::Field;
+use super::super::key_path::KeyPath;
+use super::super::kind::Kind;
+use super::{Choose, Edit, Menu, Mode, Row, Wish};
+use crate::migration;
+
+/// Most suggestions for one value.
+const MAX_SUGGESTIONS: usize = 32;
+
+impl Menu {
+    /// Begins to change a field.
+    pub(super) fn start(&mut self, field: &'static Field, value: Option<String>) {
+        let choices = field.kind.choices();
+        if choices.is_empty() {
+            let suggestions = self.suggestions(field.kind);
+            let editor = Editor::new(value.as_deref().unwrap_or_default());
+            self.mode = Mode::Edit(Edit { editor, problem: None, suggestions, suggested: None });
+            return;
+        }
+        let mut all: Vec<Option<String>> =
+            choices.into_iter().map(|choice| Some(choice.to_owned())).collect();
+        if !field.is_required() {
+            all.insert(0, None);
+        }
+        let at = all.iter().position(|choice| *choice == value).unwrap_or(0);
+        self.mode = Mode::Choose(Choose { choices: all, at });
+    }
+
+    pub(super) fn edit_key(&mut self, key: KeyEvent) -> Wish {
+        let Mode::Edit(edit) = &mut self.mode else { return Wish::Stay };
+        match key.code {
+            KeyCode::Esc => self.leave(),
+            KeyCode::Enter => self.take_line(),
+            KeyCode::Up | KeyCode::BackTab => {
+                edit.suggest(-1);
+                self.check_line();
+            }
+            KeyCode::Down | KeyCode::Tab => {
+                edit.suggest(1);
+                self.check_line();
+            }
+            _ => {
+                if edit.editor.key(key) {
+                    edit.suggested = None;
+                    self.check_line();
+                }
+            }
+        }
+        Wish::Stay
+    }
+
+    pub(super) fn choose_key(&mut self, key: KeyEvent) -> Wish {
+        let Mode::Choose(choose) = &mut self.mode else { return Wish::Stay };
+        let last = choose.choices.len().saturating_sub(1);
+        match key.code {
+            KeyCode::Esc | KeyCode::Char('q') => self.leave(),
+            KeyCode::Up | KeyCode::Char('k') => {
+                choose.at = choose.at.saturating_sub(1);
+                self.preview_choice();
+            }
+            KeyCode::Down | KeyCode::Char('j') => {
+                choose.at = (choose.at + 1).min(last);
+                self.preview_choice();
+            }
+            KeyCode::Home | KeyCode::PageUp => {
+                choose.at = 0;
+                self.preview_choice();
+            }
+            KeyCode::End | KeyCode::PageDown => {
+                choose.at = last;
+                self.preview_choice();
+            }
+            KeyCode::Enter | KeyCode::Char(' ') => self.take_choice(),
+            _ => {}
+        }
+        Wish::Stay
+    }
+
+    /// Checks what is typed, and judges the file as it would be with it.
+    pub(super) fn check_line(&mut self) {
+        let Mode::Edit(edit) = &self.mode else { return };
+        let typed = edit.editor.text();
+        let checked = self.candidate(&typed);
+        self.preview = checked.as_ref().ok().map(|document| self.judge.judge(document.text()));
+        if let Mode::Edit(edit) = &mut self.mode {
+            edit.problem = checked.err();
+        }
+    }
+
+    fn preview_choice(&mut self) {
+        let Mode::Choose(choose) = &self.mode else { return };
+        let choice = choose.choices.get(choose.at).cloned().flatten().unwrap_or_default();
+        let candidate = self.candidate(&choice);
+        self.preview = candidate.ok().map(|document| self.judge.judge(document.text()));
+    }
+
+    fn take_line(&mut self) {
+        let Mode::Edit(edit) = &self.mode else { return };
+        match self.candidate(&edit.editor.text()) {
+            Ok(document) => {
+                self.mode = Mode::Browse;
+                self.change(document);
+            }
+            Err(problem) => {
+                if let Mode::Edit(edit) = &mut self.mode {
+                    edit.problem = Some(problem);
+                }
+                self.complain("not taken: correct it, or Esc to leave it as it was".to_owned());
+            }
+        }
+    }
+
+    fn take_choice(&mut self) {
+        let Mode::Choose(choose) = &self.mode else { return };
+        let choice = choose.choices.get(choose.at).cloned().flatten().unwrap_or_default();
+        match self.candidate(&choice) {
+            Ok(document) => {
+                self.mode = Mode::Browse;
+                self.change(document);
+            }
+            Err(problem) => self.complain(problem),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.mode = Mode::Browse;
+        self.preview = None;
+    }
+
+    /// The document as it would be with what was typed in the field under the cursor; nothing typed
+    /// takes the value out.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the value, in the words of whoever reads it in the end.
+    fn candidate(&self, typed: &str) -> Result<Document, String> {
+        let Some(Row::Field { field, path, value, .. }) = self.current() else {
+            return Err("there is no field here".to_owned());
+        };
+        // A blank may belong to a network's name.
+        let is_exact = matches!(field.kind, Kind::Ssid | Kind::Password);
+        let typed = if is_exact { typed } else { typed.trim() };
+        if typed.is_empty() && !field.is_required() {
+            return self.without(&path, field.kind).map_err(|error| error.to_string());
+        }
+        if value.as_deref() == Some(typed) && field.kind.to_toml(typed).is_ok() {
+            return Ok(self.document.clone());
+        }
+        let toml = field.kind.to_toml(typed)?;
+        let mut document = self.document.clone();
+        document.set(&path, &toml).map_err(|error| error.to_string())?;
+        match self.problem_of(&document, &path) {
+            Some(problem) => Err(problem),
+            None => Ok(document),
+        }
+    }
+
+    /// What the parser of the file has against this very value.
+    fn problem_of(&self, document: &Document, path: &KeyPath) -> Option<String> {
+        let migration::Problem { field, message, help, .. } = migration::check(document.text())?;
+        // One that was there before, about the table that it is in, is not about this value.
+        path.is_field(&field).then(|| format!("{message}; {help}"))
+    }
+
+    /// Values that are likely for that kind.
+    fn suggestions(&self, kind: Kind) -> Vec<String> {
+        let labels = |only_apps: bool| {
+            let labels = self.labels.iter().filter(move |label| label.is_app || !only_apps);
+            labels.map(|label| label.name.clone())
+        };
+        match kind {
+            Kind::AppLabel => labels(true).collect(),
+            Kind::Label => labels(false).collect(),
+            Kind::Labels => labels(false).chain(["partition-table".to_owned()]).collect(),
+            Kind::File => self.files(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Files beside the migration.
+    fn files(&self) -> Vec<String> {
+        let dir = self.judge.dir();
+        let dir = if dir.as_os_str().is_empty() { std::path::Path::new(".") } else { dir };
+        let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+        let files = entries.filter_map(|entry| {
+            let entry = entry.ok()?;
+            let is_file = entry.path().is_file();
+            let name = entry.file_name().into_string().ok()?;
+            (is_file && !name.starts_with('.') && !name.ends_with(".toml")).then_some(name)
+        });
+        let mut files: Vec<String> = files.collect();
+        files.sort();
+        files.truncate(MAX_SUGGESTIONS);
+        files
+    }
+}
+
+impl Edit {
+    /// Puts the next suggestion into the line.
+    fn suggest(&mut self, by: isize) {
+        let count = self.suggestions.len();
+        if count == 0 {
+            return;
+        }
+        let next = match self.suggested {
+            None if by > 0 => 0,
+            None => count - 1,
+            Some(at) => at.wrapping_add_signed(by).wrapping_add(count) % count,
+        };
+        if let Some(suggestion) = self.suggestions.get(next) {
+            self.editor.replace(suggestion);
+            self.suggested = Some(next);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `bootswap config`: a menu for a migration file.
+//!
+//! ```text
+//!   keys ──> terminal ──> session ──> menu ──> document   values change, all else stays
+//!                |            |        |  └──> judge      the planner's verdict, the flash map
+//!                |            v        v
+//!                |          store     fields, kind        what there is to say, and how
+//!                v
+//!   screen <── view
+//! ```
+//!
+//! Everything but `terminal` works without one, and is tested so.
+
+mod document;
+mod editor;
+mod fields;
+mod judge;
+mod key_path;
+mod kind;
+mod map;
+mod menu;
+mod session;
+mod store;
+mod template;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::path::Path;
+
+use crate::args::ConfigArgs;
+use crate::{Failure, Verdict, migration};
+
+use document::Document;
+use session::Session;
+use store::Store;
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// [`Failure::Input`] where there is no terminal, no file to open, or one already that should be new.
+pub fn command(args: &ConfigArgs) -> Result<Verdict, Failure> {
+    let path = args.migration.as_path();
+    let mut session = open(args)?;
+    if !terminal::is_there() {
+        return Err(Failure::input(
+            "the menu needs a terminal, and stdin or stdout is none",
+            format_args!(
+                "run it in a terminal, or edit {} by hand and let `bootswap plan` judge it",
+                path.display()
+            ),
+        ));
+    }
+    terminal::run(&mut session).map_err(|error| {
+        Failure::input(
+            format_args!("the terminal fails: {error}"),
+            "run it in another terminal, or edit the file by hand",
+        )
+    })?;
+    Ok(Verdict::Safe)
+}
+
+/// Opens the file, or begins a new one.
+fn open(args: &ConfigArgs) -> Result<Session, Failure> {
+    let path = args.migration.as_path();
+    let store = Store::open(path).map_err(|error| Failure::file("read", path, &error))?;
+    let text = match (store.bytes(), args.chip.zip(args.partitions.as_deref())) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::input(
+                format_args!("{} is there already", path.display()),
+                "leave out --chip and --partitions to change it, or name a file that is not there",
+            ));
+        }
+        (Some(bytes), None) => String::from_utf8(bytes.to_vec()).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Failure::input(
+                format_args!("{}: byte at offset {at} is not UTF-8", path.display()),
+                "save the file as UTF-8; is it a migration file at all?",
+            )
+        })?,
+        (None, Some((chip, partitions))) => template::new(chip, partitions, path)?,
+        (None, None) => {
+            return Err(Failure::input(
+                format_args!("{} is not there", path.display()),
+                "check the path; or name --chip and --partitions to begin a new migration",
+            ));
+        }
+    };
+    let dir = path.parent().unwrap_or(Path::new(""));
+    Ok(Session::new(path.display().to_string(), dir, document(text, path)?, store))
+}
+
+/// The document of a text that has to be TOML at least.
+fn document(text: String, path: &Path) -> Result<Document, Failure> {
+    Document::new(text.clone()).map_err(|error| match migration::check(&text) {
+        Some(problem) => problem.into_failure(path, &text),
+        None => Failure::input(
+            format_args!("{}: {error}", path.display()),
+            "see https://toml.io for how TOML is written",
+        ),
+    })
+}

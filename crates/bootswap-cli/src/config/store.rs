@@ -1,0 +1,175 @@
+//! The file: read once, written as a whole, and looked at for changes that others made.
+//!
+//! A file is written under another name beside it first and then renamed, so that at every moment
+//! there is either the old one or the new one, whole.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// A file, and what was in it when it was last looked at.
+#[derive(Clone, Debug)]
+pub struct Store {
+    path: PathBuf,
+    /// `None` where there was no file.
+    known: Option<Vec<u8>>,
+}
+
+/// Why a file was not written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// It is not what it was, or is there although it was not.
+    Changed,
+    /// It cannot be written.
+    Write(io::Error),
+}
+
+impl Store {
+    /// The file at that path, which may be missing.
+    ///
+    /// # Errors
+    ///
+    /// That of reading it.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let known = read(path)?;
+        // Where the path is a link, what it leads to is replaced, not the link.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Self { path, known })
+    }
+
+    /// What was in it when it was last looked at.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&[u8]> {
+        self.known.as_deref()
+    }
+
+    /// Whether somebody else has changed it, or made or removed it.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        read(&self.path).is_ok_and(|now| now != self.known)
+    }
+
+    /// Looks at it again, and gives what is in it.
+    ///
+    /// # Errors
+    ///
+    /// That of reading it.
+    pub fn reload(&mut self) -> io::Result<&[u8]> {
+        self.known = Some(fs::read(&self.path)?);
+        Ok(self.known.as_deref().unwrap_or_default())
+    }
+
+    /// Replaces it; one that has changed only if `overwrite` says so, one that was not there never.
+    ///
+    /// # Errors
+    ///
+    /// A [`SaveError`]; the file is as it was then.
+    pub fn save(&mut self, text: &str, overwrite: bool) -> Result<(), SaveError> {
+        let is_new = self.known.is_none();
+        if self.has_changed() && (is_new || !overwrite) {
+            return Err(SaveError::Changed);
+        }
+        write(&self.path, text, is_new).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => SaveError::Changed,
+            _ => SaveError::Write(error),
+        })?;
+        self.known = Some(text.as_bytes().to_vec());
+        Ok(())
+    }
+}
+
+/// What is in a file, `None` if there is none.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn write(path: &Path, text: &str, is_new: bool) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".bootswap-").suffix(".toml");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // What anybody's new file gets; the system takes from it what it takes from all of them.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(dir)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(old) = fs::metadata(path) {
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    let done = if is_new { file.persist_noclobber(path) } else { file.persist(path) };
+    done.map(|_| ()).map_err(|error| error.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_with_its_permissions() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        fs::write(&path, "old").unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        }
+        let mut store = Store::open(&path).unwrap();
+        store.save("new", false).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert!(!store.has_changed());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the temporary file is gone");
+    }
+
+    #[test]
+    fn what_others_wrote_is_not_lost_unasked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        fs::write(&path, "old").unwrap();
+        let mut store = Store::open(&path).unwrap();
+        fs::write(&path, "theirs").unwrap();
+        assert!(store.has_changed());
+        assert!(matches!(store.save("mine", false), Err(SaveError::Changed)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+        store.save("mine", true).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_new_file_never_replaces_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        let mut store = Store::open(&path).unwrap();
+        assert!(store.bytes().is_none() && !store.has_changed());
+        fs::write(&path, "theirs").unwrap();
+        for overwrite in [false, true] {
+            assert!(matches!(store.save("mine", overwrite), Err(SaveError::Changed)));
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("a.toml"), dir.path().join("link.toml"));
+        fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        Store::open(&link).unwrap().save("new", false).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
+}

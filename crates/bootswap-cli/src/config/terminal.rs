@@ -1,0 +1,69 @@
+//! The terminal around a session: its keys in, its screen out.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{
+    self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEventKind,
+};
+use ratatui::crossterm::execute;
+
+use super::session::{Next, Session};
+use super::view;
+
+/// How long nothing has to happen before the file on disk is looked at.
+const IDLE: Duration = Duration::from_millis(1000);
+
+/// Whether there is a terminal to show the menu in, and to type in.
+#[must_use]
+pub fn is_there() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Runs a session until the menu is left.
+///
+/// The terminal is as it was before afterwards, even after an error or a panic.
+///
+/// # Errors
+///
+/// That of the terminal.
+pub fn run(session: &mut Session) -> io::Result<()> {
+    // ratatui restores the terminal in a hook for panics, too.
+    let terminal = ratatui::try_init()?;
+    let _restored = Restored;
+    // A terminal that cannot tell pasted text from typed one gives it as keys.
+    let _ = execute!(io::stdout(), EnableBracketedPaste);
+    turn(terminal, session)
+}
+
+fn turn(mut terminal: DefaultTerminal, session: &mut Session) -> io::Result<()> {
+    loop {
+        terminal.draw(|frame| view::draw(frame, session.menu()))?;
+        if !event::poll(IDLE)? {
+            session.look_at_disk();
+            continue;
+        }
+        let next = match event::read()? {
+            Event::Key(key) if key.kind != KeyEventKind::Release => session.key(key),
+            Event::Paste(text) => {
+                session.paste(&text);
+                Next::Go
+            }
+            _ => Next::Go,
+        };
+        if next == Next::End {
+            return Ok(());
+        }
+    }
+}
+
+/// Gives the terminal back when it goes.
+struct Restored;
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        let _ = execute!(io::stdout(), DisableBracketedPaste);
+        ratatui::restore();
+    }
+}

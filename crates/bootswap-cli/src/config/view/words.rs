@@ -1,0 +1,68 @@
+//! Words in lines.
+
+/// Words in lines of at most `columns`; what is longer than one line is broken anywhere.
+pub(super) fn wrapped(words: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines: Vec<String> = Vec::new();
+    let mut used = 0;
+    for word in words.split_whitespace() {
+        let len = word.chars().count();
+        if let Some(line) = lines.last_mut().filter(|_| used + 1 + len <= columns) {
+            line.push(' ');
+            line.push_str(word);
+            used += 1 + len;
+            continue;
+        }
+        let characters: Vec<char> = word.chars().collect();
+        for piece in characters.chunks(columns) {
+            used = piece.len();
+            lines.push(piece.iter().collect());
+        }
+    }
+    lines
+}
+
+/// The text in exactly `columns`, cut off where it is too long.
+pub(super) fn cell(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return format!("{text:<columns$}");
+    }
+    let kept: String = text.chars().take(columns.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+/// The first of the `count` lines to show of `all`, so that `at` is among them.
+pub(super) fn first_shown(at: usize, all: usize, count: usize) -> usize {
+    let last = all.saturating_sub(count);
+    at.saturating_sub(count / 2).min(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_broken_between_and_only_long_ones_inside() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a 0123456789 b", 4), ["a", "0123", "4567", "89 b"]);
+        assert!(wrapped("", 4).is_empty());
+    }
+
+    #[test]
+    fn cells_have_their_width() {
+        assert_eq!(cell("ab", 4), "ab  ");
+        assert_eq!(cell("abcde", 4), "abc…");
+    }
+
+    #[test]
+    fn the_row_under_the_cursor_is_shown() {
+        for all in 1..20 {
+            for count in 1..10 {
+                for at in 0..all {
+                    let first = first_shown(at, all, count);
+                    assert!(first <= at && at < first + count, "{at} of {all} in {count}");
+                }
+            }
+        }
+    }
+}
