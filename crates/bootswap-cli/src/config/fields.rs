@@ -180,7 +180,7 @@ const APPLICATION: [Field; 6] = [
         Kind::Truth,
         "false",
         "Whether the migrator completes the trailer of an image that was signed without --pad \
-        --confirm, so that MCUboot starts it for good. There is no way back to ESP-IDF by a trial.",
+        --confirm, so that MCUboot starts it for good.",
     ),
     field(
         "app.name",
@@ -359,8 +359,8 @@ const NETWORK: [Field; 5] = [
         "Rescue, password",
         Kind::Password,
         "open network",
-        "Its password: 8 to 63 bytes, or a key of 64 hexadecimal digits. Anybody can read it from \
-        this file, and from a migrator that is not encrypted.",
+        "Its password: 8 to 63 bytes, or a key of 64 hexadecimal digits. It stands in this file and in the \
+        migrator as it is: keep both as you keep it.",
     ),
     field(
         "network.hostname",
@@ -395,8 +395,8 @@ const NETWORKS: List = List {
             "Password",
             Kind::Password,
             "open network",
-            "Its password: 8 to 63 bytes, or a key of 64 hexadecimal digits. Anybody can read it \
-            from this file, and from a migrator that is not encrypted.",
+            "Its password: 8 to 63 bytes, or a key of 64 hexadecimal digits. It stands in this file and in the \
+        migrator as it is: keep both as you keep it.",
         ),
     ],
 };

@@ -73,7 +73,8 @@ pub struct Edit {
     pub problem: Option<String>,
     /// Values that are likely.
     pub suggestions: Vec<String>,
-    suggested: Option<usize>,
+    /// What was typed before the first suggestion was taken, and the number of the last one.
+    suggested: Option<(String, usize)>,
 }
 
 /// A list of values.

@@ -136,7 +136,7 @@ fn text(
     let [app, bootloader] = [("app_upd.bin", ""), ("mcuboot.bin", "\nsize = 0xf000                                 # its region; the offset follows from the chip")]
         .map(|(file, size)| source(chip, file) + size);
     let wifi = if chip.has_wifi() {
-        "\n# [network]\n# old_credentials = true                       # try the old firmware's Wi-Fi\n"
+        "\n# [network]\n# old_credentials = true                      # try the old firmware's Wi-Fi\n"
     } else {
         ""
     };
@@ -145,7 +145,7 @@ fn text(
 # `bootswap config` explains each of them, `bootswap plan` judges them all.
 chip       = "{chip}"
 flash_size = "{size}"
-partitions = {partitions:<34} # as on the devices today
+partitions = {partitions:<32} # as on the devices today
 running    = "{running}"
 
 [mcuboot]                                     # the flash map compiled into the target bootloader

@@ -327,6 +327,23 @@ fn likely_values_are_suggested() {
     lab.keys(&[KeyCode::Enter]);
     let Mode::Edit(edit) = lab.session.menu().mode() else { panic!("no line") };
     assert_eq!(edit.suggestions, ["app_upd.bin", "mcuboot.bin", "partitions.csv"]);
+    let typed = |lab: &Lab| match lab.session.menu().mode() {
+        Mode::Edit(edit) => edit.editor.text(),
+        mode => panic!("{mode:?}"),
+    };
+    // What is typed is completed, and without anything typed one after the other comes.
+    lab.retypes("m");
+    lab.keys(&[KeyCode::Tab]);
+    assert_eq!(typed(&lab), "mcuboot.bin");
+    lab.keys(&[KeyCode::Tab]);
+    assert_eq!(typed(&lab), "mcuboot.bin");
+    lab.retypes("");
+    for wanted in ["app_upd.bin", "mcuboot.bin", "partitions.csv", "app_upd.bin"] {
+        lab.keys(&[KeyCode::Tab]);
+        assert_eq!(typed(&lab), wanted);
+    }
+    lab.keys(&[KeyCode::BackTab]);
+    assert_eq!(typed(&lab), "partitions.csv");
 }
 
 #[test]

@@ -41,7 +41,10 @@ pub(super) fn revived(text: &str, path: &KeyPath) -> Option<String> {
     let (Some(Step::Key(first)), rest) = (path.steps().first(), path.steps().get(1..)?) else {
         return None;
     };
-    let table = Node::Table(document.as_table()).child(Step::Key(first));
+    // A table that is only there because of the tables in it can still get its header back.
+    let table = Node::Table(document.as_table())
+        .child(Step::Key(first))
+        .filter(|table| !matches!(table, Node::Table(table) if table.is_implicit()));
     match (table, rest) {
         (None, []) => {
             let end = headers(document.as_table()).first().copied().unwrap_or(text.len());

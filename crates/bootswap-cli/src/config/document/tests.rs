@@ -154,6 +154,17 @@ fn a_line_that_was_a_comment_becomes_a_value() {
 }
 
 #[test]
+fn a_header_comes_back_behind_the_tables_in_it() {
+    let text = "[[network.wifi]]\nssid = \"a\"\n\n# [network]\n# hostname = \"b\" # for DHCP\n";
+    let mut after = document(text);
+    after.set(&path("network.hostname"), "\"c\"").unwrap();
+    assert_eq!(
+        after.text(),
+        text.replace("# [", "[").replace("# hostname = \"b\"", "hostname = \"c\"")
+    );
+}
+
+#[test]
 fn comments_that_only_look_like_values_stay_comments() {
     let text = "# chip = the one on the board\nchip = \"esp32\"\n# running = \"a\" or \"b\"\n";
     let mut after = document(text);

@@ -202,20 +202,24 @@ impl Menu {
 }
 
 impl Edit {
-    /// Puts the next suggestion into the line.
+    /// Puts the next suggestion into the line: of those that begin with what was typed, if any do.
     fn suggest(&mut self, by: isize) {
-        let count = self.suggestions.len();
-        if count == 0 {
-            return;
-        }
-        let next = match self.suggested {
-            None if by > 0 => 0,
-            None => count - 1,
-            Some(at) => at.wrapping_add_signed(by).wrapping_add(count) % count,
+        let (typed, last) = match self.suggested.take() {
+            Some((typed, last)) => (typed, Some(last)),
+            None => (self.editor.text(), None),
         };
-        if let Some(suggestion) = self.suggestions.get(next) {
+        let begun: Vec<&String> =
+            self.suggestions.iter().filter(|one| one.starts_with(&typed)).collect();
+        let fitting = if begun.is_empty() { self.suggestions.iter().collect() } else { begun };
+        let count = fitting.len();
+        let next = match last {
+            None if by > 0 => 0,
+            None => count.saturating_sub(1),
+            Some(last) => (last + count).saturating_add_signed(by) % count.max(1),
+        };
+        if let Some(suggestion) = fitting.get(next) {
             self.editor.replace(suggestion);
-            self.suggested = Some(next);
+            self.suggested = Some((typed, next));
         }
     }
 }

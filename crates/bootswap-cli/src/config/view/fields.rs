@@ -34,8 +34,9 @@ fn draw_list(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
             cursor_line = lines.len();
         }
         match (row, menu.mode()) {
-            (Row::Field { field, .. }, Mode::Edit(edit)) if is_cursor => {
-                let (line, column) = typed(field.title, field.kind.is_secret(), edit, width);
+            (Row::Field { field, entry, .. }, Mode::Edit(edit)) if is_cursor => {
+                let title = indented(field.title, *entry);
+                let (line, column) = typed(&title, field.kind.is_secret(), edit, width);
                 edited = Some((lines.len(), column));
                 lines.push(line);
                 lines.extend(below(edit, width));
@@ -88,8 +89,7 @@ fn shown(menu: &Menu, row: &Row, is_cursor: bool, width: usize) -> Line<'static>
                 .field_at_fault()
                 .is_some_and(|at| path.is_within(at) && !at.is_empty());
             let mark = if is_bad { "  !" } else { "   " };
-            let indent = if entry.is_some() { " " } else { "" };
-            let title = format!("{indent}{}", field.title);
+            let title = indented(field.title, *entry);
             match value {
                 Some(value) => (mark, title, field.kind.shown(value), Style::new()),
                 None if field.is_required() => (mark, title, "(not set)".to_owned(), style::DIM),
@@ -114,6 +114,11 @@ fn shown(menu: &Menu, row: &Row, is_cursor: bool, width: usize) -> Line<'static>
         Span::raw(format!("{title} ")),
         Span::styled(value, value_style),
     ])
+}
+
+/// The title of a field, further in where it is one of an entry.
+fn indented(title: &str, entry: Option<usize>) -> String {
+    format!("{}{title}", if entry.is_some() { " " } else { "" })
 }
 
 /// The row in which a line is typed, and the column of the cursor.
