@@ -7,6 +7,24 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{command, find, is_root, output, retry};
 
+/// As [`unpack`], for a package and the libraries that it names as needed, except the C library.
+pub(crate) fn unpack_with_libraries(package: &str, into: &Path) -> Result<()> {
+    let ask = || output(&mut command("apt-cache", &["depends", "--no-recommends", package]));
+    let told = match ask() {
+        Ok(told) => told,
+        // A new machine has no package lists.
+        Err(_) if is_root() => {
+            output(&mut command("apt-get", &["update"]))?;
+            ask()?
+        }
+        Err(error) => return Err(error),
+    };
+    let needed = told.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    let libraries = needed.filter(|name| name.starts_with("lib") && *name != "libc6");
+    let packages: Vec<&str> = std::iter::once(package).chain(libraries).collect();
+    unpack(&packages, into)
+}
+
 /// Downloads packages and unpacks them under `into`, which is made anew; nothing is installed.
 ///
 /// What the packages depend on is not fetched, and nothing of theirs is run.

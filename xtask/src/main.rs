@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Each subcommand is a module. What the tests compare with is brought into `target/` by
-//! [`python`], [`nginx`] and [`deny`]; what cannot be had is named in the summary of [`report`].
+//! [`python`], [`nginx`], [`tmux`] and [`deny`]; what cannot be had is named in the summary of [`report`].
 
 use std::process::ExitCode;
 
@@ -27,6 +27,7 @@ mod python;
 mod report;
 mod standard_library;
 mod test;
+mod tmux;
 mod workspace;
 
 /// What has to be done in this repository

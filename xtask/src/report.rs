@@ -59,7 +59,7 @@ pub(crate) struct Report {
 impl Report {
     /// Does a step and notes how it ended; the next one is done all the same, so that one run tells
     /// everything.
-    pub(crate) fn step(&mut self, name: &'static str, work: impl FnOnce(&mut Self) -> Result<()>) {
+    pub(crate) fn step(&mut self, name: &str, work: impl FnOnce(&mut Self) -> Result<()>) {
         eprintln!("\n=== {name}");
         let start = Instant::now();
         let outcome = match work(self) {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::process::{cargo, command, retry, run as run_program, works};
 use crate::report::Report;
 use crate::standard_library::StandardLibrary;
-use crate::{deny, emulate, nginx, python, workspace};
+use crate::{deny, emulate, firmware, nginx, python, tmux, workspace};
 
 /// What of the tests is run.
 #[derive(Debug, clap::Args)]
@@ -50,6 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         "the migrator on an emulated chip: all tests with `emulated` in their names",
         emulate::Setting::obtain,
     );
+    let tmux = report.obtain("tmux", "tests of the menu in a real terminal", tmux::set_up);
     let nginx = report.obtain("nginx", "conformance tests with nginx", nginx::set_up);
 
     if has_fmt.is_some() {
@@ -94,8 +95,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         doc.args(["doc", "--quiet", "--workspace", "--no-deps", "--all-features"]);
         run_program(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     });
-    let others =
-        Others { python: python.as_ref(), nginx: nginx.as_ref(), emulator: emulator.as_ref() };
+    firmware::check_all(&mut report, has_fmt.is_some(), has_clippy.is_some());
+    let others = Others {
+        python: python.as_ref(),
+        nginx: nginx.as_ref(),
+        tmux: tmux.as_ref(),
+        emulator: emulator.as_ref(),
+    };
     report.step("tests", |report| test_all(report, options, others));
 
     eprintln!("\n=== summary");
@@ -118,11 +124,12 @@ fn component(name: &str, subcommand: &str) -> Result<()> {
 struct Others<'a> {
     python: Option<&'a PathBuf>,
     nginx: Option<&'a PathBuf>,
+    tmux: Option<&'a PathBuf>,
     emulator: Option<&'a emulate::Setting>,
 }
 
 fn test_all(report: &mut Report, options: &Options, others: Others<'_>) -> Result<()> {
-    let Others { python, nginx, emulator } = others;
+    let Others { python, nginx, tmux, emulator } = others;
     let mut test = cargo();
     test.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     match python {
@@ -134,6 +141,11 @@ fn test_all(report: &mut Report, options: &Options, others: Others<'_>) -> Resul
         Some(path) => drop(test.env("BOOTSWAP_NGINX", path)),
         // Tests that need it have its name in theirs.
         None => drop(test.args(["--skip", "nginx"])),
+    }
+    match tmux {
+        Some(path) => drop(test.env("BOOTSWAP_TMUX", path)),
+        // And here.
+        None => drop(test.args(["--skip", "tmux"])),
     }
     match emulator {
         Some(setting) => setting.apply(&mut test),

@@ -6,6 +6,7 @@
 //! ```
 
 mod build;
+mod checks;
 mod chip;
 mod image;
 mod size;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use checks::all as check_all;
 pub(crate) use chip::{CHIPS, Chip, Firmware, Network};
 
 use crate::process::{command, output};

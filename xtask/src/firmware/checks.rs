@@ -1,0 +1,59 @@
+//! What `cargo xtask test` does about the firmware, a workspace of its own.
+
+use anyhow::Result;
+
+use super::chip::{CHIPS, Firmware, Network};
+use super::{check_with_esptool, make};
+use crate::process::{cargo, run};
+use crate::report::Report;
+use crate::standard_library::StandardLibrary;
+use crate::workspace;
+
+/// Checks its format, tests what runs on the host, lints and builds what runs on chips.
+pub(crate) fn all(report: &mut Report, has_fmt: bool, has_clippy: bool) {
+    if has_fmt {
+        report.step("format of the firmware", |_| in_workspace(&["fmt", "--all", "--check"]));
+    }
+    report.step("tests of the firmware on the host", |_| {
+        in_workspace(&["test", "--locked", "--quiet", "--package", "bootswap-app"])
+    });
+    for chip in CHIPS.into_iter().filter(|chip| chip.is_riscv()) {
+        let Ok(firmware) = Firmware::new(chip, None) else { continue };
+        let library = report.obtain(
+            &format!("target of {}", chip.name()),
+            &format!("the firmware for {}", chip.name()),
+            || StandardLibrary::obtain(chip.target()),
+        );
+        let Some(library) = library else { continue };
+        // One stands for all: what differs between them is a few lines.
+        if has_clippy && chip.name() == "esp32c3" {
+            report.step("lints of the firmware", |_| {
+                [Network::Wifi, Network::Openeth, Network::None]
+                    .into_iter()
+                    .try_for_each(|network| lint(Firmware::new(chip, Some(network))?, &library))
+            });
+        }
+        report.step(&format!("firmware for {}", chip.name()), |_| {
+            let built = make(firmware, &workspace::target("firmware")?)?;
+            println!("{}", built.sizes);
+            check_with_esptool(firmware, &built.image)?;
+            built.sizes.within_budget()
+        });
+    }
+}
+
+fn lint(firmware: Firmware, library: &StandardLibrary) -> Result<()> {
+    let mut clippy = cargo();
+    clippy.current_dir(workspace::root()?.join("firmware"));
+    clippy.args(["clippy", "--locked", "--release", "--quiet", "--package", "bootswap-esp"]);
+    clippy.args(["--features", &firmware.features()]);
+    library.apply(&mut clippy);
+    clippy.arg("--target-dir").arg(workspace::target("firmware-build")?);
+    run(clippy.args(["--", "--deny", "warnings"]))
+}
+
+fn in_workspace(arguments: &[&str]) -> Result<()> {
+    let mut cargo = cargo();
+    cargo.current_dir(workspace::root()?.join("firmware")).args(arguments);
+    run(cargo.env("CARGO_TARGET_DIR", workspace::target("firmware-host")?))
+}
