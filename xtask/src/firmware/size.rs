@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::{Result, ensure};
-use object::{Object, ObjectSection, SectionFlags, elf};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
 
 use super::chip::{Firmware, Network};
 
@@ -23,11 +23,23 @@ struct Section {
     is_ram: bool,
 }
 
+/// So many of the largest things in memory are named.
+const LARGEST: usize = 10;
+
+/// Something that takes memory from start to end.
+#[derive(Clone, Debug)]
+struct Static {
+    name: String,
+    len_bytes: u64,
+}
+
 /// What a firmware takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Sizes {
     what: String,
     sections: Vec<Section>,
+    /// The largest first.
+    statics: Vec<Static>,
     image_len_bytes: usize,
     budget_bytes: usize,
 }
@@ -64,7 +76,8 @@ impl Sizes {
             Network::None => "embedded artifacts",
         };
         let what = format!("migrator for {} with {network}", firmware.chip.name());
-        Ok(Self { what, sections, image_len_bytes, budget_bytes })
+        let statics = statics(&file, &sections);
+        Ok(Self { what, sections, statics, image_len_bytes, budget_bytes })
     }
 
     /// Fails where the image is larger than it may be.
@@ -86,6 +99,25 @@ impl Sizes {
     }
 }
 
+/// The largest things in sections that are memory.
+fn statics(file: &object::File<'_>, sections: &[Section]) -> Vec<Static> {
+    let in_memory = |address: u64| {
+        let holds = |s: &&Section| (s.address..s.address + s.len_bytes).contains(&address);
+        sections.iter().filter(|s| s.is_ram && !s.name.starts_with(".stack")).find(holds)
+    };
+    let data = file.symbols().filter(|s| s.kind() == object::SymbolKind::Data && s.size() > 0);
+    let mut statics: Vec<Static> = data
+        .filter(|symbol| in_memory(symbol.address()).is_some())
+        .filter_map(|symbol| {
+            let name = format!("{:#}", rustc_demangle::demangle(symbol.name().ok()?));
+            Some(Static { name, len_bytes: symbol.size() })
+        })
+        .collect();
+    statics.sort_by_key(|symbol| std::cmp::Reverse(symbol.len_bytes));
+    statics.truncate(LARGEST);
+    statics
+}
+
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.what)?;
@@ -98,6 +130,11 @@ impl fmt::Display for Sizes {
                 (false, false) => "address space only",
             };
             writeln!(f, "  {name:<24}{address:>#12x}{len_bytes:>10}  {place}")?;
+        }
+        writeln!(f, "  {:<46}{:>10}", "largest in memory", "bytes")?;
+        for Static { name, len_bytes } in &self.statics {
+            let start = name.len().saturating_sub(44);
+            writeln!(f, "  {:<46}{len_bytes:>10}", name.get(start..).unwrap_or(name))?;
         }
         let Self { image_len_bytes, budget_bytes, .. } = self;
         let percent = image_len_bytes * 100 / budget_bytes;
