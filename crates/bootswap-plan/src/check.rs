@@ -196,6 +196,9 @@ impl Checks<'_> {
         if !region.start().is_aligned(SECTOR_BYTES) || region.is_empty() {
             self.refuse(Reason::Misaligned { what: name(artifact.name), region });
         }
+        if artifact.len_bytes == Some(0) {
+            self.refuse(Reason::Empty { artifact: name(artifact.name) });
+        }
         if let Some(len_bytes) = artifact.len_bytes {
             let room_bytes = self.room(artifact, &region);
             if len_bytes > room_bytes {

@@ -254,6 +254,11 @@ pub enum Reason {
         /// The slot that it starts from.
         primary: Region,
     },
+    /// An artifact has no bytes.
+    Empty {
+        /// Artifact.
+        artifact: Name,
+    },
 }
 
 impl Reason {
@@ -293,6 +298,7 @@ impl Reason {
             Self::SharesTrailerSector { .. } => 30,
             Self::MapBehindFlash { .. } => 31,
             Self::NothingToStart { .. } => 32,
+            Self::Empty { .. } => 33,
         }
     }
 
@@ -345,6 +351,7 @@ impl Reason {
             Self::SharesTrailerSector { .. } => "shares-trailer-sector",
             Self::MapBehindFlash { .. } => "map-behind-flash",
             Self::NothingToStart { .. } => "nothing-to-start",
+            Self::Empty { .. } => "empty",
         }
     }
 }
@@ -474,6 +481,7 @@ impl fmt::Display for Reason {
                 "the new bootloader would find no application: nothing goes to the primary slot {primary}, nor to \
                  where it would be swapped in from; name the application in [app]"
             ),
+            Self::Empty { artifact } => write!(f, "{artifact} has no bytes; build or copy it again"),
             Self::TooComplex => f.write_str("the plan has more steps than a device can hold; name fewer artifacts"),
         }
     }

@@ -31,6 +31,8 @@ fn every_refusal_has_its_code() {
         }),
         ("outside-flash", |c| c.map.as_mut().unwrap().scratch = Some(region(0x3f_0000, 0x2_0000))),
         ("misaligned", |c| c.map.as_mut().unwrap().scratch = Some(region(0x21_0800, 0x4_0000))),
+        ("empty", |c| c.artifacts[0].len_bytes = Some(0)),
+        ("empty", |c| c.artifacts[1].len_bytes = Some(0)),
         ("too-large", |c| c.artifacts[0].len_bytes = Some(MIB + 1)),
         ("too-large", |c| c.artifacts[1].len_bytes = Some(0xf001)),
         ("too-large", |c| c.artifacts[1].dest = Some(region(0, 0x6000))),
