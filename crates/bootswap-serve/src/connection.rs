@@ -61,7 +61,9 @@ where
             Next::Gone => return Ok(Ending::Gone),
             Next::Request(request) => (decide(shared, peer, &request), request.keep_alive),
             Next::Bad(line, bad) => {
-                let answer = Answer::to_bad(bad);
+                let mut answer = Answer::to_bad(bad);
+                // The answer to a HEAD has no body, whatever else is wrong with the request.
+                answer.head_only = line.starts_with("HEAD ");
                 shared.counters.requests.fetch_add(1, Relaxed);
                 shared.lock().log_line(peer, &line, Some(answer.status), None);
                 (answer, false)

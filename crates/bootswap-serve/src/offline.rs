@@ -126,6 +126,17 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_is_refused_has_no_body_either() {
+        for rest in ["/a HTTP/1.1\r\n\r\n", "/a\x01 HTTP/1.1\r\n\r\n"] {
+            let head = converse(&[], &[format!("HEAD {rest}").as_bytes()]).0;
+            assert!(head.starts_with("HTTP/1.1 400 ") && head.ends_with("\r\n\r\n"), "{head}");
+            let get = converse(&[], &[format!("GET {rest}").as_bytes()]).0;
+            assert!(get.starts_with("HTTP/1.1 400 ") && get.ends_with("\n"), "{get}");
+            assert!(!get.ends_with("\r\n\r\n"), "{get}");
+        }
+    }
+
+    #[test]
     fn faults_end_the_conversation_in_their_way() {
         for (fault, ending) in
             [("drop=1", Ending::Reset), ("stall", Ending::Silent), ("truncate=1", Ending::Closed)]
