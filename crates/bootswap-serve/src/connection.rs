@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::answer::Answer;
 use crate::fault::FaultKind;
-use crate::request::{BadRequest, MAX_HEAD_BYTES, Parsed, Request, parse};
+use crate::request::{BadRequest, MAX_HEAD_BYTES, Method, Parsed, Request, parse};
 use crate::server::Shared;
 use crate::wire;
 
@@ -114,7 +114,8 @@ fn decide(shared: &Shared, peer: IpAddr, request: &Request) -> Answer {
     let between_hops =
         request.hops_left.filter(|hops| (1..=FaultKind::MAX_REDIRECTS).contains(hops));
     if let Some(hops) = between_hops {
-        let answer = Answer::redirection(request, hops - 1);
+        let mut answer = Answer::redirection(request, hops - 1);
+        answer.head_only = request.method == Method::Head;
         state.log_line(peer, &request.line, Some(answer.status), None);
         return answer;
     }

@@ -137,6 +137,15 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_is_sent_on_has_no_body_either() {
+        let (answers, ending, _) =
+            converse(&[], &[b"HEAD /a?redirects-left=2 HTTP/1.1\r\nHost: x\r\n\r\n", TWO]);
+        assert!(answers.starts_with("HTTP/1.1 302 "), "{answers}");
+        assert!(answers.contains("\r\n\r\nHTTP/1.1 200 "), "{answers}");
+        assert_eq!(ending, Ending::Closed);
+    }
+
+    #[test]
     fn faults_end_the_conversation_in_their_way() {
         for (fault, ending) in
             [("drop=1", Ending::Reset), ("stall", Ending::Silent), ("truncate=1", Ending::Closed)]
