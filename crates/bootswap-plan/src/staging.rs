@@ -8,7 +8,8 @@
 //! 4. the previous firmware's partition;
 //! 5. what the application leaves free of its own slot, between its end and the trailer.
 //!
-//! Data partitions are never touched, unless the migration names one by its label.
+//! Data partitions are never touched, unless the migration names one by its label; NVS and otadata not
+//! even then.
 
 use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, Region, SECTOR_BYTES};
 use heapless::Vec;
@@ -120,9 +121,15 @@ impl Space<'_> {
                 table_region().intersection(region).map(|shared| ("the partition table", shared))
             })
             .or_else(|| {
-                let otadata = self.facts.partitions.iter().filter(|p| p.is_otadata());
-                let mut shared = otadata.filter_map(|p| p.region.intersection(region));
-                shared.next().map(|shared| ("otadata", shared))
+                // Both are the way back: what the old firmware needs to start, and to reach its owner.
+                let needed = self.facts.partitions.iter().filter_map(|p| match p {
+                    p if p.is_otadata() => Some(("otadata", p.region)),
+                    p if p.is_nvs() => Some(("NVS", p.region)),
+                    _ => None,
+                });
+                let mut shared =
+                    needed.filter_map(|(what, kept)| Some((what, kept.intersection(region)?)));
+                shared.next()
             })
             .or_else(|| {
                 let mut shared =

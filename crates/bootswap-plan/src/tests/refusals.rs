@@ -74,6 +74,11 @@ fn every_refusal_has_its_code() {
             c.artifacts[0].dest = Some(region(0x11_0000, MIB));
             c.staging = Staging::Label("ota_0");
         }),
+        ("staging-in-use", |c| {
+            c.table[0].region = region(0x31_0000, 0xf_0000);
+            c.artifacts[0].len_bytes = Some(0x8_0000);
+            c.staging = Staging::Label("nvs");
+        }),
         ("no-staging", |c| c.staging = Staging::Label("phy_init")),
         ("trailer-under-running-code", |c| {
             c.running_len_bytes = 0xf_e7d1;
