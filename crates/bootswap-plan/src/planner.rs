@@ -423,12 +423,12 @@ impl<'a> Planner<'a> {
                 }
                 _ => Merge::Exact,
             };
-            // A bootloader may be erased to the end of its area; anything else covers just itself.
+            // A bootloader may be erased to the end of its area, unless a part of it is there already;
+            // anything else covers just itself.
+            let area = way.destination.region;
+            let is_split = layout::written(area, &artifact).end() > region.end();
             let erasable = match artifact.role {
-                Role::Bootloader => {
-                    let area = way.destination.region;
-                    area.align_out(SECTOR_BYTES).unwrap_or(area)
-                }
+                Role::Bootloader if !is_split => area.align_out(SECTOR_BYTES).unwrap_or(area),
                 _ => region.align_out(SECTOR_BYTES).unwrap_or(region),
             };
             let start = self.facts.chip.bootloader_addr();

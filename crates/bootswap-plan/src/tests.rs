@@ -557,3 +557,29 @@ fn an_app_only_table_without_otadata_needs_none() {
     assert!(plan.steps.iter().all(|step| !matches!(step, Step::Select { .. })));
     assert_safe(&case, &plan);
 }
+
+#[test]
+fn a_commit_erases_nothing_that_was_written_before_it() {
+    let mut example = crate::test_support::Example::new(Chip::Esp32c3, 5);
+    example.bootloader.dest = Some(region(0, 0x1_0000));
+    example.bootloader.len_bytes = Some(0xf800);
+    let allow = Allow { overwrite: &[PARTITION_TABLE, "nvs", "phy_init"], ..Allow::default() };
+    let plan =
+        example.with(|migration, facts| plan(&Migration { allow, ..*migration }, facts).unwrap());
+    let commits = plan.steps.iter().filter_map(|step| match step {
+        Step::Commit { to, .. } => Some(to.erasable),
+        _ => None,
+    });
+    let written = plan.steps.iter().filter_map(|step| match step {
+        Step::Fetch { artifact: ArtifactIndex(1), routes } => routes.get(1),
+        _ => None,
+    });
+    let written: Vec<Region> = written
+        .map(|route| match &route.to {
+            Target::Flash(place) => place.region,
+            Target::Memory { .. } => Region::default(),
+        })
+        .collect();
+    assert_eq!(written, [region(0xf000, 0x1000)]);
+    assert_eq!(commits.collect::<Vec<_>>(), [region(0, 0xf000)]);
+}
