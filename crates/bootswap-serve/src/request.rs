@@ -161,6 +161,9 @@ fn split_target(target: &str) -> Option<(&str, &str)> {
 
 /// The first line of whatever came, made printable and short, for the log.
 fn first_line(bytes: &[u8]) -> String {
+    // Empty lines before a request are none of it (RFC 9112, 2.2).
+    let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(0);
+    let bytes = bytes.get(begin..).unwrap_or_default();
     let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     line.iter().take(120).flat_map(|byte| byte.escape_ascii()).map(char::from).collect()
@@ -232,6 +235,7 @@ mod tests {
     #[test]
     fn the_first_line_is_printable() {
         assert_eq!(first_line(b"\x16\x03\"\r\nrest"), "\\x16\\x03\\\"");
+        assert_eq!(first_line(b"\r\n\nGET x\r\nrest"), "GET x");
     }
 
     proptest! {
