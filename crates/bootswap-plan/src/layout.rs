@@ -126,6 +126,13 @@ pub(crate) fn destination(
         (None, ..) => return None,
     };
     let written = written(region, artifact);
+    // What the device lives on and the artifact does not reach is none of its place, which may be erased.
+    let behind = critical(facts).map(Region::start).filter(|start| *start >= written.end());
+    let end = behind.min().map_or(region.end(), |start| start.min(region.end()));
+    let region = match slot {
+        Some(slot) => slot,
+        None => Region::new(region.start(), end).unwrap_or(region),
+    };
     let critical_end =
         critical(facts).filter_map(|part| part.intersection(written)).map(Region::end).max();
     let critical_len_bytes = critical_end.map_or(0, |end| {

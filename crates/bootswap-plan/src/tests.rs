@@ -583,3 +583,24 @@ fn a_commit_erases_nothing_that_was_written_before_it() {
     assert_eq!(written, [region(0xf000, 0x1000)]);
     assert_eq!(commits.collect::<Vec<_>>(), [region(0, 0xf000)]);
 }
+
+#[test]
+fn what_an_artifact_does_not_reach_of_its_place_is_kept_if_it_is_critical() {
+    let mut example = crate::test_support::Example::new(Chip::Esp32c3, 5);
+    example.table[0].region = region(0x31_8000, 0x4000);
+    example.app.role = Role::Other;
+    example.app.dest = Some(region(0x31_0000, 0x1_0000));
+    example.app.len_bytes = Some(100);
+    let plan = example.with(|migration, facts| {
+        let artifacts = &migration.artifacts[..1];
+        plan(&Migration { mcuboot: None, artifacts, ..*migration }, facts).unwrap()
+    });
+    let erasable = plan.steps.iter().find_map(|step| match step {
+        Step::Fetch { routes, .. } => match &routes.first()?.to {
+            Target::Flash(place) => Some(place.erasable),
+            Target::Memory { .. } => None,
+        },
+        _ => None,
+    });
+    assert_eq!(erasable, Some(region(0x31_0000, 0x8000)));
+}
