@@ -156,7 +156,40 @@ impl Checks<'_> {
             let _ = destinations.push(destination);
         }
         self.starts_something(&destinations);
+        self.is_not_cleaned(&destinations);
         destinations
+    }
+
+    /// What the steps clean for MCUboot has to be nobody's place: the trailers of slots that the
+    /// application does not fill, the header of the primary if it is swapped in, the end of scratch.
+    fn is_not_cleaned(&mut self, destinations: &[Destination]) {
+        let artifacts = self.migration.artifacts;
+        let Some(map) = self.migration.mcuboot else { return };
+        if artifacts.len() != destinations.len() {
+            return;
+        }
+        let filled = destinations.iter().find_map(|destination| destination.slot);
+        let trailer = |slot| trailer(&map, slot).filter(|_| filled != Some(slot));
+        let header = (filled == Some(map.secondary)).then_some(map.primary.prefix(SECTOR_BYTES));
+        let cleaned = [
+            ("the primary slot", trailer(map.primary)),
+            ("the primary slot", header),
+            ("the secondary slot", trailer(map.secondary)),
+            ("scratch", map.scratch.map(|scratch| scratch.suffix(SECTOR_BYTES))),
+        ];
+        for (artifact, destination) in artifacts.iter().zip(destinations) {
+            if destination.slot.is_some() {
+                continue;
+            }
+            let written = layout::written(destination.region, artifact);
+            for (what, part) in cleaned {
+                let part = part.and_then(|part| part.align_out(SECTOR_BYTES)).unwrap_or_default();
+                if let Some(shared) = part.intersection(written) {
+                    let (first, second) = (name(artifact.name), name(what));
+                    self.refuse(Reason::Overlap { first, second, shared });
+                }
+            }
+        }
     }
 
     /// A new bootloader has to find what it is to start, or it is the last thing that the device does.

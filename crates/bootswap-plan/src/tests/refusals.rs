@@ -163,3 +163,29 @@ fn a_trailer_that_nobody_brings_is_not_left_under_the_running_code() {
         assert!(found, "{swap}: {reasons:?}");
     }
 }
+
+#[test]
+fn nothing_goes_where_a_slot_is_cleaned() {
+    // Header and trailer of the primary, trailer of the secondary with an app in the primary, scratch.
+    let places = [
+        (0x1_0000, 0x11_0000),
+        (0x10_f000, 0x11_0000),
+        (0x20_f000, 0x1_0000),
+        (0x24_f000, 0x11_0000),
+    ];
+    for (start, app) in places {
+        let mut example = crate::test_support::Example::new(Chip::Esp32c3, 5);
+        example.table[5].region = region(0x31_0000, 0xf_0000);
+        example.app.dest = Some(region(app, 0x10_0000));
+        let mut data = example.app;
+        (data.name, data.role, data.content) = ("data", Role::Other, None);
+        (data.dest, data.len_bytes) = (Some(region(start, 0x1000)), Some(100));
+        let reasons = example.with(|migration, facts| {
+            let artifacts = [migration.artifacts[0], data, migration.artifacts[1]];
+            plan(&Migration { artifacts: &artifacts, ..*migration }, facts).unwrap_err()
+        });
+        let overlaps =
+            |r: &Reason| matches!(r, Reason::Overlap { first, .. } if first.as_str() == "data");
+        assert!(reasons.iter().any(overlaps), "{start:#x}: {reasons:?}");
+    }
+}
