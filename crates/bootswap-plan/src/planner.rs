@@ -423,17 +423,24 @@ impl<'a> Planner<'a> {
                 }
                 _ => Merge::Exact,
             };
-            // A bootloader may be erased to the end of its area, unless a part of it is there already;
-            // anything else covers just itself.
+            let others = |place: Region| {
+                let other = |other: &&Way| other.artifact != way.artifact;
+                ways.iter().filter(other).any(|other| other.destination.region.overlaps(place))
+            };
+            // A bootloader may be erased to the end of its area, unless a part of it is there already or
+            // another artifact's place is in it; anything else covers just itself.
             let area = way.destination.region;
             let is_split = layout::written(area, &artifact).end() > region.end();
             let erasable = match artifact.role {
-                Role::Bootloader if !is_split => area.align_out(SECTOR_BYTES).unwrap_or(area),
+                Role::Bootloader if !is_split && !others(area) => {
+                    area.align_out(SECTOR_BYTES).unwrap_or(area)
+                }
                 _ => region.align_out(SECTOR_BYTES).unwrap_or(region),
             };
             let start = self.facts.chip.bootloader_addr();
             let unused = (region.start() == start && start > FlashAddr::ZERO)
-                .then(|| Region::clamped(FlashAddr::ZERO, start.get()));
+                .then(|| Region::clamped(FlashAddr::ZERO, start.get()))
+                .filter(|unused| !others(*unused));
             let to = Place::plain(region, erasable, Purpose::Destination);
             self.push(Step::Commit { artifact: way.artifact, from, to, merge, unused });
         }

@@ -604,3 +604,31 @@ fn what_an_artifact_does_not_reach_of_its_place_is_kept_if_it_is_critical() {
     });
     assert_eq!(erasable, Some(region(0x31_0000, 0x8000)));
 }
+
+#[test]
+fn a_commit_erases_nothing_of_another_artifact() {
+    for start in [0, 0x7000] {
+        let mut example = crate::test_support::Example::new(Chip::Esp32, 5);
+        example.app.role = Role::Other;
+        example.app.dest = Some(region(start, 0x1000));
+        example.app.len_bytes = Some(0x1000);
+        example.bootloader.len_bytes = Some(0x5000);
+        let plan = example.with(|migration, facts| {
+            plan(&Migration { mcuboot: None, ..*migration }, facts).unwrap()
+        });
+        let erased: Vec<Region> = plan
+            .steps
+            .iter()
+            .flat_map(|step| match step {
+                Step::Commit { artifact: ArtifactIndex(1), to, unused, .. } => {
+                    [Some(to.erasable), *unused]
+                }
+                _ => [None; 2],
+            })
+            .flatten()
+            .collect();
+        assert!(!erased.is_empty(), "{start:#x}");
+        let hit = erased.iter().any(|erased| erased.overlaps(region(start, 0x1000)));
+        assert!(!hit, "{start:#x}: {erased:?}");
+    }
+}
