@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bootswap_config::{SECTION_LEN_BYTES, encode};
 use bootswap_engine::{ContainerEntry, ContainerHeader};
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashSize, ImageBuilder, verify};
@@ -172,6 +173,12 @@ fn texts(seeds: &Seeds, csv: &str) {
     }
     for (name, text) in MIGRATIONS {
         seeds.write("migration_toml", name, text);
+        let migration =
+            bootswap_cli::migration::parse(text, &Path::new(LAB).join("migration.toml"));
+        let mut section = vec![0; SECTION_LEN_BYTES];
+        let packed = migration.unwrap().with_config(|config| encode(config, &mut section));
+        let len = packed.unwrap().unwrap();
+        seeds.write("config_section", name, &section[..len]);
     }
 }
 
@@ -212,6 +219,15 @@ public_key = "key.pem"
 url = "https://lab/app.bin"
 [bootloader]
 url = "https://lab/boot.bin"
+[network]
+old_credentials = false
+hostname = "sensor-17"
+rescue = { ssid = "rescue" }
+[[network.wifi]]
+ssid = "fleet"
+password = "correct horse"
+[log]
+level = "debug"
 [staging]
 label = "ota_0"
 [allow]

@@ -16,6 +16,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "that is how a target fails")]
 
 pub mod cli;
+pub mod config;
 pub mod container;
 mod cut;
 pub mod esp_idf;
@@ -54,6 +55,7 @@ targets! {
     mcuboot::mcuboot_boot,
     planner::planner,
     container::container,
+    config::config_section,
     http_client::http_client,
     http_client::http_download,
     serve::serve_faults,

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use bootswap_cli::facts;
-use bootswap_cli::migration::{OwnedArtifact, OwnedMigration, OwnedStaging, parse};
+use bootswap_cli::migration::{OwnedArtifact, OwnedMigration, OwnedStaging, OwnedWifi, parse};
 use bootswap_cli::{Verdict, plan};
+use bootswap_config::{LogLevel, SECTION_LEN_BYTES, Storage, decode, encode};
 use bootswap_plan::Role;
 use flash_region::Region;
 use mcuboot_format::SwapKind;
@@ -132,6 +133,40 @@ fn check(table: &Table, migration: &OwnedMigration) {
     let labels = allow.and_then(|allow| allow.get("overwrite")).and_then(Value::as_array);
     let labels: Vec<&str> = labels.into_iter().flatten().filter_map(Value::as_str).collect();
     assert_eq!(migration.allow_overwrite, labels);
+    network(table, migration);
+}
+
+fn network(table: &Table, migration: &OwnedMigration) {
+    let (found, none) = (&migration.network, Table::new());
+    let network = sub(table, "network").unwrap_or(&none);
+    let is_wifi = |owned: &OwnedWifi, wifi: &Table| {
+        assert_eq!(text(wifi, "ssid"), Some(&owned.ssid[..]));
+        assert_eq!(text(wifi, "password").unwrap_or_default(), owned.password);
+    };
+    let wifi = network.get("wifi").map(|list| list.as_array().expect("a list of tables"));
+    let wifi: Vec<&Table> = wifi.into_iter().flatten().filter_map(Value::as_table).collect();
+    assert_eq!(found.wifi.len(), wifi.len());
+    found.wifi.iter().zip(wifi).for_each(|(owned, wifi)| is_wifi(owned, wifi));
+    let rescue = sub(network, "rescue");
+    assert_eq!(found.rescue.is_some(), rescue.is_some());
+    found.rescue.iter().zip(rescue).for_each(|(owned, wifi)| is_wifi(owned, wifi));
+    let old = !network.contains_key("old_credentials") || truth(network, "old_credentials");
+    assert_eq!(found.old_credentials, old);
+    assert_eq!(found.hostname.as_deref(), text(network, "hostname"));
+    let level = sub(table, "log").and_then(|log| text(log, "level"));
+    assert_eq!(
+        migration.log_level,
+        level.map_or(Ok(LogLevel::default()), str::parse).expect("a level")
+    );
+    // What can be asked for can be packed, or is told why not.
+    let mut section = vec![0; SECTION_LEN_BYTES];
+    let packed = migration.with_config(|config| encode(config, &mut section));
+    if packed.expect("networks that were read").is_ok() {
+        let mut storage = Storage::default();
+        let config = decode(&section, &mut storage).expect("what was packed");
+        migration
+            .with(|wanted| assert_eq!(format!("{:?}", config.migration), format!("{wanted:?}")));
+    }
 }
 
 /// The artifacts come in the order in which they are placed.

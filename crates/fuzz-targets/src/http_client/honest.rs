@@ -157,9 +157,9 @@ impl Server for Lab {
             if at < bytes.len() {
                 bytes.truncate(at);
                 error = kind;
-            }
-            if let Some(file) = self.next_file.take() {
-                (self.file, self.etag) = (file, Some("\"two\""));
+                if let Some(file) = self.next_file.take() {
+                    (self.file, self.etag) = (file, Some("\"two\""));
+                }
             }
         }
         Answer { bytes, lens, error }

@@ -361,7 +361,9 @@ impl Book<'_> {
         let running = facts.running.prefix(facts.running_len_bytes);
         assert!(!to.erasable.overlaps(running), "over the running image: {self}");
         for live in &self.live {
-            let lost = live.region.is_some_and(|region| region.overlaps(to.erasable));
+            let lost = live.region.is_some_and(|region| {
+                region.overlaps(to.erasable) || unused.is_some_and(|unused| unused.overlaps(region))
+            });
             assert!(!lost, "the commit erases {live:?}: {self}");
         }
         self.live.push(Live { artifact, file_offset: 0, region: Some(to.region), len_bytes });

@@ -39,7 +39,7 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
     for ask in &asks {
         let expected = rules.expect(ask, find(ask.path.1));
         if expected.is_answered() {
-            let answer = next(&mut rest, ask.is_head && ask.defect != Defect::Method);
+            let answer = next(&mut rest, is_head(ask));
             rules.check(ask, &expected, &answer);
             last = Some(answer);
         }
@@ -125,8 +125,7 @@ impl Rules {
 
     /// The kinds of the fault that is due, which is thereby used once.
     fn take(&mut self, ask: &Ask) -> Vec<FaultKind> {
-        let redirects =
-            |kind: &FaultKind| matches!(kind, FaultKind::Redirect(_) | FaultKind::RedirectLoop);
+        let redirects = |kind: &FaultKind| matches!(kind, FaultKind::Redirect(_));
         for (fault, used) in &mut self.faults {
             let concerns = fault.path.as_deref().is_none_or(|path| path == ask.path.1);
             let is_used_up = fault.times.is_some_and(|times| *used >= times.get());
@@ -172,7 +171,7 @@ impl Rules {
             None => assert_eq!(answer.header("ETag"), None, "{}", say()),
         }
         let after = expected.broken.flatten().map_or(usize::MAX, |after| after as usize);
-        let is_sent = has_body && (!ask.is_head || ask.defect != Defect::None);
+        let is_sent = has_body && !is_head(ask);
         match &expected.body {
             Some(body) => {
                 assert!(length.is_none_or(|length| length == Ok(body.len())), "{}", say());
@@ -182,6 +181,10 @@ impl Rules {
             None => assert!(answer.body.len() <= after, "{}", say()),
         }
     }
+}
+
+fn is_head(ask: &Ask) -> bool {
+    ask.is_head && ask.defect != Defect::Method
 }
 
 /// What is answered, before it is framed and broken off.

@@ -59,13 +59,14 @@ impl Question {
     /// Reads up to the empty line; whatever is not simple is just skipped.
     fn next(bytes: &mut &[u8]) -> Self {
         // Empty lines before a request are none.
-        while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
-            *bytes = rest;
-        }
+        let begin = bytes.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(bytes.len());
+        *bytes = &bytes[begin..];
         let mut lines = Vec::new();
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        while !bytes.is_empty() {
+            // What is no request is refused before its first line ends.
+            let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
             let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
-            *bytes = &bytes[end + 1..];
+            *bytes = &bytes[bytes.len().min(end + 1)..];
             if line.is_empty() {
                 break;
             }
@@ -75,7 +76,7 @@ impl Question {
         let first: Vec<&str> =
             lines.next().map(|line| line.split(' ').collect()).unwrap_or_default();
         let mut question = Self { is_simple: true, ..Self::default() };
-        question.is_head = first.first() == Some(&"HEAD");
+        question.is_head = first.len() > 1 && first[0] == "HEAD";
         if let ["GET", path, "HTTP/1.1"] = first[..]
             && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.".contains(&byte))
         {
