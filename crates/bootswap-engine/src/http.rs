@@ -13,23 +13,24 @@
 //! whose read fails with `TimedOut` counts as stalled.
 
 use core::fmt::Write as _;
+use core::net::SocketAddr;
 
-use embedded_io_async::{ErrorKind, Read};
-use embedded_nal_async::{Dns, TcpConnect};
+use embedded_io_async::{Error as _, ErrorKind, Read};
+use embedded_nal_async::{AddrType, Dns, TcpConnect};
 use heapless::String;
-use nourl::{Url, UrlScheme};
-use reqwless::client::HttpClient;
 use reqwless::headers::TransferEncoding;
-use reqwless::request::{Method, RequestBuilder};
+use reqwless::request::Method;
 use reqwless::response::{Response, StatusCode};
 
 use crate::{Flow, Header, Request, Sink, Source, SourceError};
 
 mod body;
 mod url;
+mod wire;
 
 use body::Body;
-use url::{MAX_URL, authority, resolve};
+use url::{Address, MAX_URL, authority, resolve};
+use wire::Wire;
 
 /// Bytes of buffer that a source needs: response headers have to fit, and body bytes pass through.
 pub const HTTP_BUFFER_BYTES: usize = 3 * 1024;
@@ -93,33 +94,27 @@ impl<'a, T: TcpConnect, D: Dns> HttpSource<'a, T, D> {
         sink: &mut K,
     ) -> Result<Answer, SourceError<K::Error>> {
         let asked = if from_start { 0 } else { sink.wanted() };
-        let parsed = Url::parse(url).map_err(|_| SourceError::BadUrl)?;
-        if parsed.scheme() != UrlScheme::HTTP {
+        let Address { tls, host: server, port, path } =
+            url::parse(url).ok_or(SourceError::BadUrl)?;
+        if tls {
             return Err(SourceError::NoTls);
         }
         let host = authority(url).filter(|_| url::is_clean(url)).ok_or(SourceError::BadUrl)?;
         let mut range: String<24> = String::new();
         write!(range, "bytes={asked}-").map_err(|_| SourceError::Protocol)?;
         let etag = self.etag.as_ref().filter(|(of, _)| *of == artifact).map(|(_, tag)| tag.clone());
-        let headers = [
-            ("User-Agent", concat!("bootswap/", env!("CARGO_PKG_VERSION"))),
-            ("Connection", "close"),
-            // Bytes are counted, so they must not be packed on the way.
-            ("Accept-Encoding", "identity"),
-            ("Range", range.as_str()),
-            ("If-Range", etag.as_deref().unwrap_or_default()),
-        ];
-        let headers = match (asked, &etag) {
-            (0, _) => headers.split_at(3).0,
-            (_, None) => headers.split_at(4).0,
-            (_, Some(_)) => headers.as_slice(),
-        };
+        let text = head(self.buffer, path, host, (asked > 0).then_some(&range), etag.as_deref())
+            .ok_or(SourceError::BadUrl)?;
 
         self.requests += 1;
-        let mut client = HttpClient::new(self.tcp, self.dns);
-        let request = client.request(Method::GET, url).await.map_err(connecting)?;
-        let mut request = request.headers(headers).host(host);
-        let response = request.send(self.buffer.as_mut_slice()).await.map_err(transfer)?;
+        let named = self.dns.get_host_by_name(server, AddrType::Either).await;
+        let address = SocketAddr::new(named.map_err(|_| SourceError::Dns)?, port);
+        let connection =
+            self.tcp.connect(address).await.map_err(|error| connecting(error.kind()))?;
+        let mut wire = Wire(connection);
+        wire.send(text).await.map_err(|error| transfer(error.into()))?;
+        let response = Response::read(&mut wire, Method::GET, self.buffer.as_mut_slice());
+        let response = response.await.map_err(transfer)?;
 
         let header = match answer(&response, asked)? {
             Meant::Bytes(header) => header,
@@ -136,7 +131,7 @@ impl<'a, T: TcpConnect, D: Dns> HttpSource<'a, T, D> {
         self.etag = tag.and_then(|tag| Some((artifact, String::try_from(tag).ok()?)));
 
         sink.begin(header).map_err(SourceError::Sink)?;
-        let mut body = Body::new(response.body().reader());
+        let mut body = Body::new(response.body().reader()).ok_or(SourceError::Protocol)?;
         loop {
             let bytes = body.fill_buf().await.map_err(transfer)?;
             if bytes.is_empty() {
@@ -177,6 +172,50 @@ impl<T: TcpConnect, D: Dns> Source for HttpSource<'_, T, D> {
                 }
             }
         }
+    }
+}
+
+/// Writes the head of a request into the buffer; `None` where that is too small.
+fn head<'b>(
+    buffer: &'b mut [u8],
+    path: &str,
+    host: &str,
+    range: Option<&String<24>>,
+    etag: Option<&str>,
+) -> Option<&'b [u8]> {
+    let mut text = Text { buffer, len: 0 };
+    // Bytes are counted, so they must not be packed on the way.
+    write!(
+        text,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bootswap/{}\r\nConnection: close\r\n\
+         Accept-Encoding: identity\r\n",
+        env!("CARGO_PKG_VERSION")
+    )
+    .ok()?;
+    if let Some(range) = range {
+        write!(text, "Range: {range}\r\n").ok()?;
+        if let Some(etag) = etag {
+            write!(text, "If-Range: {etag}\r\n").ok()?;
+        }
+    }
+    text.write_str("\r\n").ok()?;
+    let Text { buffer, len } = text;
+    buffer.get(..len)
+}
+
+/// Text in a buffer.
+struct Text<'b> {
+    buffer: &'b mut [u8],
+    len: usize,
+}
+
+impl core::fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let end = self.len + text.len();
+        let room = self.buffer.get_mut(self.len..end).ok_or(core::fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
     }
 }
 
@@ -245,11 +284,9 @@ fn content_range(value: &str) -> Option<(u32, Option<u32>)> {
 }
 
 /// An error on the way to the server.
-fn connecting<E>(error: reqwless::Error) -> SourceError<E> {
+fn connecting<E>(error: ErrorKind) -> SourceError<E> {
     match error {
-        reqwless::Error::Dns => SourceError::Dns,
-        reqwless::Error::InvalidUrl(_) => SourceError::BadUrl,
-        reqwless::Error::Network(ErrorKind::TimedOut) => SourceError::Stalled,
+        ErrorKind::TimedOut => SourceError::Stalled,
         _ => SourceError::Connect,
     }
 }

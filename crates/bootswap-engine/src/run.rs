@@ -457,9 +457,10 @@ fn key<E>(job: &Job<'_>) -> Result<Option<PublicKey>, Failure<E>> {
         return Ok(None);
     };
     let artifact = ArtifactIndex(0);
-    PublicKey::from_der(der)
-        .map(Some)
-        .map_err(|_| Failure::Image { artifact, fault: ImageFault::Key })
+    match PublicKey::from_known_der(der) {
+        Some(key) => Ok(Some(key)),
+        None => Err(Failure::Image { artifact, fault: ImageFault::Key }),
+    }
 }
 
 /// The rules for an artifact on its way along `routes`.

@@ -17,73 +17,42 @@ const MAX_EXTRAS: u32 = 4096;
 /// Most digits of a size: more than 32 bits have, for there may be zeros before them.
 const MAX_DIGITS: u32 = 16;
 
-/// A body.
-pub(super) enum Body<B> {
-    /// Framed by its length or by the end of the connection.
-    Plain(BodyReader<B>),
-    /// In chunks.
-    Chunked(Chunks<B>),
-}
-
-impl<B: BufRead + Read<Error = ErrorKind>> Body<B> {
-    pub(super) fn new(reader: BodyReader<B>) -> Self {
-        match reader {
-            BodyReader::Chunked(chunked) => Self::Chunked(Chunks::new(chunked.raw_body)),
-            plain => Self::Plain(plain),
-        }
-    }
-
-    /// The bytes that come next; none at the end, and where the connection ended before it.
-    pub(super) async fn fill_buf(&mut self) -> Result<&[u8], Error> {
-        match self {
-            Self::Plain(body) => body.fill_buf().await,
-            Self::Chunked(chunks) => chunks.fill_buf().await,
-        }
-    }
-
-    pub(super) fn consume(&mut self, len: usize) {
-        match self {
-            Self::Plain(body) => body.consume(len),
-            Self::Chunked(chunks) => chunks.consume(len),
-        }
-    }
-
-    /// Whether a body that gives no more bytes has come to its end, as far as the server said where that
-    /// is.
-    pub(super) fn has_ended(&self) -> bool {
-        match self {
-            Self::Plain(BodyReader::Empty | BodyReader::ToEnd(_)) => true,
-            Self::Plain(BodyReader::FixedLength(body)) => body.remaining == 0,
-            Self::Plain(BodyReader::Chunked(_)) => false,
-            Self::Chunked(chunks) => chunks.at == At::End,
-        }
-    }
-}
-
-/// Where in a chunked body.
+/// Where in a body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum At {
+    /// In one that ends with the connection.
+    Endless,
+    /// In one of known length, with so many bytes left.
+    Length(usize),
     /// Before the first chunk.
     Start,
     /// In a chunk, with so many bytes left.
-    Data(u32),
+    Data(usize),
     /// Behind the last chunk.
     End,
 }
 
-/// The data of chunks.
-pub(super) struct Chunks<B> {
+/// A body.
+pub(super) struct Body<B> {
     raw: B,
     at: At,
     extras: u32,
 }
 
-impl<B: BufRead + Read<Error = ErrorKind>> Chunks<B> {
-    const fn new(raw: B) -> Self {
-        Self { raw, at: At::Start, extras: 0 }
+impl<B: BufRead + Read<Error = ErrorKind>> Body<B> {
+    /// The body behind the head that was read; `None` where there can be none.
+    pub(super) fn new(reader: BodyReader<B>) -> Option<Self> {
+        let (raw, at) = match reader {
+            BodyReader::Empty => return None,
+            BodyReader::Chunked(chunked) => (chunked.raw_body, At::Start),
+            BodyReader::FixedLength(body) => (body.raw_body, At::Length(body.remaining)),
+            BodyReader::ToEnd(raw) => (raw, At::Endless),
+        };
+        Some(Self { raw, at, extras: 0 })
     }
 
-    async fn fill_buf(&mut self) -> Result<&[u8], Error> {
+    /// The bytes that come next; none at the end, and where the connection ended before it.
+    pub(super) async fn fill_buf(&mut self) -> Result<&[u8], Error> {
         if self.at == At::Data(0) && self.line().await? > 0 {
             return Err(Error::Codec);
         }
@@ -93,19 +62,29 @@ impl<B: BufRead + Read<Error = ErrorKind>> Chunks<B> {
                     while self.line().await? > 0 {}
                     At::End
                 }
-                size => At::Data(size),
+                size => At::Data(size as usize),
             };
         }
-        let At::Data(left) = self.at else { return Ok(&[]) };
+        let left = match self.at {
+            At::Data(left) | At::Length(left) if left > 0 => left,
+            At::Endless => usize::MAX,
+            _ => return Ok(&[]),
+        };
         let bytes = self.raw.fill_buf().await.map_err(Error::Network)?;
-        Ok(bytes.get(..left as usize).unwrap_or(bytes))
+        Ok(bytes.get(..left).unwrap_or(bytes))
     }
 
-    fn consume(&mut self, len: usize) {
-        if let At::Data(left) = &mut self.at {
-            *left = left.saturating_sub(u32::try_from(len).unwrap_or(u32::MAX));
+    pub(super) fn consume(&mut self, len: usize) {
+        if let At::Data(left) | At::Length(left) = &mut self.at {
+            *left = left.saturating_sub(len);
         }
         self.raw.consume(len);
+    }
+
+    /// Whether a body that gives no more bytes has come to its end, as far as the server said where that
+    /// is.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.at, At::Endless | At::Length(0) | At::End)
     }
 
     async fn byte(&mut self) -> Result<u8, Error> {

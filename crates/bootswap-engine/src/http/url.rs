@@ -7,9 +7,54 @@ use heapless::String;
 /// Longest address that is followed, in bytes.
 pub(super) const MAX_URL: usize = 512;
 
+/// What an address says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Address<'u> {
+    /// Whether it wants TLS.
+    pub tls: bool,
+    /// The server's name, or its number.
+    pub host: &'u str,
+    pub port: u16,
+    pub path: &'u str,
+}
+
+/// Takes an address apart.
+pub(super) fn parse(url: &str) -> Option<Address<'_>> {
+    let (scheme, rest) = split_scheme(url)?;
+    let tls = scheme.eq_ignore_ascii_case("https");
+    if !tls && !scheme.eq_ignore_ascii_case("http") {
+        return None;
+    }
+    let (server, path) = match rest.find('/').and_then(|slash| rest.split_at_checked(slash)) {
+        Some((server, path)) => (server, path),
+        None => (rest, "/"),
+    };
+    // Only the colons of a number of IPv6 are in brackets.
+    let (host, port) = match server.strip_prefix('[').map(|server| server.split_once(']')) {
+        Some(None) => return None,
+        Some(Some((host, ""))) => (host, None),
+        Some(Some((host, port))) => (host, Some(port.strip_prefix(':')?)),
+        None => match server.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (server, None),
+        },
+    };
+    let port = match port {
+        Some(port) => port.parse().ok()?,
+        None if tls => 443,
+        None => 80,
+    };
+    Some(Address { tls, host, port, path })
+}
+
+fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//")?))
+}
+
 /// The server's name and port, as the `Host` header wants it.
 pub(super) fn authority(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
+    let (_, rest) = split_scheme(url)?;
     let authority = rest.split(['/', '?', '#']).next()?;
     (!authority.is_empty()).then_some(authority)
 }
@@ -22,12 +67,12 @@ pub(super) fn is_clean(url: &str) -> bool {
 /// The address that a `Location` means, which may be relative (RFC 9110, 10.2.2).
 pub(super) fn resolve(base: &str, location: &str) -> Option<String<MAX_URL>> {
     let base = base.split(['?', '#']).next()?;
-    let (scheme, rest) = base.split_once("://")?;
+    let (scheme, rest) = split_scheme(base)?;
     let authority = authority(base)?;
     // A fragment is for whoever shows the page, not for the server.
     let location = location.trim().split('#').next()?;
     let mut next = String::new();
-    if location.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
+    if split_scheme(location).is_some_and(|(scheme, _)| is_scheme(scheme)) {
         next.push_str(location).ok()?;
     } else if location.starts_with("//") {
         write!(next, "{scheme}:{location}").ok()?;
@@ -86,6 +131,28 @@ mod tests {
         assert_eq!(authority("http://lab?x"), Some("lab"));
         assert_eq!(authority("http:///app.bin"), None);
         assert_eq!(authority("lab"), None);
+    }
+
+    #[test]
+    fn takes_addresses_apart() {
+        let of = |tls, host, port, path| Some(Address { tls, host, port, path });
+        for (url, wanted) in [
+            ("http://lab:8070/app.bin?v=1", of(false, "lab", 8070, "/app.bin?v=1")),
+            ("HTTP://lab", of(false, "lab", 80, "/")),
+            ("https://lab/", of(true, "lab", 443, "/")),
+            ("http://[fe80::1]:8070/a", of(false, "fe80::1", 8070, "/a")),
+            ("http://[fe80::1]/a", of(false, "fe80::1", 80, "/a")),
+            ("http://lab/to://x", of(false, "lab", 80, "/to://x")),
+            ("http://lab:/", None),
+            ("http://lab:65536/", None),
+            ("http://[fe80::1/", None),
+            ("http://[fe80::1]8070/", None),
+            ("ftp://lab/", None),
+            ("http:/lab/", None),
+            ("lab/app.bin", None),
+        ] {
+            assert_eq!(parse(url), wanted, "{url}");
+        }
     }
 
     #[test]

@@ -46,6 +46,39 @@ fn keys_that_no_bootloader_holds_are_refused() {
     assert_eq!(error("no key"), KeyError::Pem);
 }
 
+/// The DER in a PEM file of a test, which must not be longer than any key.
+fn der_of(pem: &str) -> Vec<u8> {
+    let mut der = [0; MAX_PUBLIC_DER_LEN_BYTES];
+    pem_rfc7468::decode(pem.as_bytes(), &mut der).unwrap().1.to_vec()
+}
+
+#[test]
+fn a_known_der_is_one_that_any_reader_of_der_takes() {
+    let p384 = include_str!("../../testdata/ecdsa-p384.pub.pem");
+    let x25519 = include_str!("../../testdata/x25519.pub.pem");
+    let compressed = include_str!("../../testdata/ecdsa-p256.compressed.pub.pem");
+    for pem in [ECDSA, ED25519, RSA_2048, p384, x25519, compressed] {
+        let der = der_of(pem);
+        assert_eq!(PublicKey::from_known_der(&der), PublicKey::from_der(&der).ok());
+    }
+    for pem in [ECDSA, ED25519] {
+        let good = der_of(pem);
+        for len in 0..good.len() {
+            assert_eq!(PublicKey::from_known_der(&good[..len]), None);
+        }
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut der = good.clone();
+                der[at] ^= 1 << bit;
+                let known = PublicKey::from_known_der(&der);
+                assert_eq!(known, PublicKey::from_der(&der).ok(), "bit {bit} of byte {at}");
+            }
+        }
+        let longer = [good.as_slice(), &[0]].concat();
+        assert_eq!(PublicKey::from_known_der(&longer), None);
+    }
+}
+
 #[cfg(not(feature = "rsa"))]
 #[test]
 fn without_rsa_the_error_says_so() {
