@@ -28,7 +28,7 @@ pub use credentials::{Credentials, CredentialsError};
 pub use facts::{FactsError, Found};
 pub use log::{Log, Sink};
 pub use migrator::{Migrator, Next};
-pub use network::{Absent, Joining, Network};
+pub use network::{Joining, Network};
 
 #[cfg(test)]
 extern crate std;

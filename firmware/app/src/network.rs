@@ -14,16 +14,24 @@ pub trait Network {
 }
 
 /// A source that joins its network first.
+///
+/// One without a network, where the card does not start, is of the same type, so that the engine is not
+/// built twice.
 #[derive(Debug)]
 pub struct Joining<N, S> {
-    network: N,
-    source: S,
+    parts: Option<(N, S)>,
 }
 
 impl<N: Network, S: Source> Joining<N, S> {
     /// A source in this network.
     pub const fn new(network: N, source: S) -> Self {
-        Self { network, source }
+        Self { parts: Some((network, source)) }
+    }
+
+    /// A source in a network that is not there and will not come.
+    #[must_use]
+    pub const fn absent() -> Self {
+        Self { parts: None }
     }
 }
 
@@ -33,19 +41,10 @@ impl<N: Network, S: Source> Source for Joining<N, S> {
         request: &Request<'_>,
         sink: &mut K,
     ) -> Result<(), SourceError<K::Error>> {
-        if !self.network.join().await {
+        let Some((network, source)) = &mut self.parts else { return Err(SourceError::NoNetwork) };
+        if !network.join().await {
             return Err(SourceError::NoNetwork);
         }
-        self.source.fetch(request, sink).await
-    }
-}
-
-/// A network that is not there and will not come.
-#[derive(Clone, Copy, Debug)]
-pub struct Absent;
-
-impl Network for Absent {
-    async fn join(&mut self) -> bool {
-        false
+        source.fetch(request, sink).await
     }
 }

@@ -1,11 +1,15 @@
 //! A migration that fetches what it places.
 
-use bootswap_app::{Absent, Joining, Next};
+use core::future::pending;
+
+use bootswap_app::{Joining, Next};
 use bootswap_config::Config;
-use bootswap_engine::{HTTP_BUFFER_BYTES, HttpSource, Offline};
+use bootswap_engine::{HTTP_BUFFER_BYTES, HttpSource};
 use embassy_futures::select::{Either, select};
 use embassy_net::dns::DnsSocket;
+use embassy_net::driver::Driver;
 use embassy_net::tcp::client::TcpClient;
+use embassy_net::{Runner, Stack};
 use esp_hal::peripherals::WIFI;
 use esp_hal::rng::Rng;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -18,34 +22,53 @@ static HTTP: ConstStaticCell<[u8; HTTP_BUFFER_BYTES]> =
 static RESOURCES: StaticCell<Resources> = StaticCell::new();
 static CONNECTIONS: StaticCell<Connections> = StaticCell::new();
 
-/// Migrates, with the network beside.
+/// Migrates, with the network beside. Where the radio does not start there is none: what is in flash
+/// already may do, and if it does not, the attempt is counted.
 pub async fn migrate(mut parts: Parts, config: &Config<'_>, wifi: WIFI<'static>) -> Next {
     let (driver, radio) = match network::open(wifi) {
-        Ok(card) => card,
+        Ok((driver, radio)) => (Some(driver), Some(radio)),
         Err(error) => {
             parts.log.error(format_args!("the radio does not start: {error}"));
-            // What is in flash already may do; and if it does not, the attempt is counted.
-            return parts.migrate(config, &mut Joining::new(Absent, Offline), None).await;
+            (None, None)
         }
     };
-    let old = parts.old_network(&config.network).await;
+    let old = match &radio {
+        Some(_) => parts.old_network(&config.network).await,
+        None => None,
+    };
     let old = old.as_ref().and_then(|old| old.wifi().ok());
     if let Some(old) = &old {
         parts.log.info(format_args!("the old firmware was in the network {}", old.ssid()));
     }
+    let (stack, mut runner) = driver.map(|driver| open(driver, config)).unzip();
+    let tcp = stack.map(|stack| {
+        let mut tcp = TcpClient::new(stack, CONNECTIONS.init(Connections::new()));
+        tcp.set_timeout(Some(network::TIMEOUT));
+        tcp
+    });
+    let dns = stack.map(DnsSocket::new);
+    let mut source = match (stack, &radio, &tcp, &dns) {
+        (Some(stack), Some(radio), Some(tcp), Some(dns)) => {
+            let joined = Joined { stack, radio, networks: config.network, old, log: parts.log };
+            Joining::new(joined, HttpSource::new(tcp, dns, HTTP.take()))
+        }
+        _ => Joining::absent(),
+    };
+    let network = async {
+        match &mut runner {
+            Some(runner) => runner.run().await,
+            None => pending().await,
+        }
+    };
+    match select(network, parts.migrate(config, &mut source, radio.as_ref())).await {
+        Either::First(never) => never,
+        Either::Second(next) => next,
+    }
+}
+
+fn open<D: Driver>(driver: D, config: &Config<'_>) -> (Stack<'static>, Runner<'static, D>) {
     let rng = Rng::new();
     let seed = u64::from(rng.random()) << 32 | u64::from(rng.random());
     let resources = RESOURCES.init(Resources::new());
-    let (stack, mut runner) =
-        embassy_net::new(driver, network::config(&config.network), resources, seed);
-    let connections = CONNECTIONS.init(Connections::new());
-    let mut tcp = TcpClient::new(stack, connections);
-    tcp.set_timeout(Some(network::TIMEOUT));
-    let dns = DnsSocket::new(stack);
-    let http = HttpSource::new(&tcp, &dns, HTTP.take());
-    let joined = Joined { stack, radio: &radio, networks: config.network, old, log: parts.log };
-    let mut source = Joining::new(joined, http);
-    match select(runner.run(), parts.migrate(config, &mut source, Some(&radio))).await {
-        Either::Second(next) => next,
-    }
+    embassy_net::new(driver, network::config(&config.network), resources, seed)
 }
