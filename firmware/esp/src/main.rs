@@ -19,6 +19,8 @@ mod online;
 mod panic;
 #[cfg(not(feature = "wifi"))]
 mod polled;
+#[cfg(target_arch = "riscv32")]
+mod registers;
 #[cfg(feature = "stack-use")]
 mod stack_use;
 
