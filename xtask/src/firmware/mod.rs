@@ -39,7 +39,7 @@ pub(crate) struct Options {
     out: PathBuf,
 }
 
-/// Builds each firmware and prints what it takes; fails where one is over its budget.
+/// Builds each firmware and prints what it takes; fails where one is too large to be sent out.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let out = std::path::absolute(&options.out)?;
     std::env::set_current_dir(workspace::root()?)?;
@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         println!("{}", built.sizes);
         println!("image      {}", built.image.display());
         check_with_esptool(firmware, &built.image)?;
-        built.sizes.within_budget()?;
+        built.sizes.within_limit()?;
     }
     Ok(ExitCode::SUCCESS)
 }
