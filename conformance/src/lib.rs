@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 pub mod program;
 pub mod python;
+pub mod walk_through;
 pub mod web;
 
 /// The directory of the workspace's own `Cargo.toml`.

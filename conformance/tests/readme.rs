@@ -2,46 +2,18 @@
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use conformance::program::Ran;
-use conformance::{python, workspace_root};
-
-/// The commands of the blocks that the README marks as its walk-through.
-fn walk_through() -> String {
-    let readme = std::fs::read_to_string(workspace_root().join("README.md")).unwrap();
-    let mut commands = String::new();
-    let mut inside = false;
-    for line in readme.lines() {
-        if line.starts_with("```") {
-            inside = line == "```sh walk-through";
-        } else if inside {
-            commands.push_str(line);
-            commands.push('\n');
-        }
-    }
-    commands
-}
+use conformance::walk_through::{commands, program, run};
+use conformance::workspace_root;
 
 #[test]
 fn the_walk_through_works_as_written() {
-    let commands = walk_through();
+    let commands = commands(&std::fs::read_to_string(workspace_root().join("README.md")).unwrap());
     assert!(commands.lines().count() >= 8, "the README's walk-through is gone:\n{commands}");
     let dir = tempfile::tempdir().unwrap();
-    let tools = python::interpreter().parent().unwrap().to_path_buf();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = [program().parent().unwrap().to_path_buf(), tools]
-        .into_iter()
-        .chain(std::env::split_paths(&path));
-    let ran = Ran::of(
-        Command::new("bash")
-            .args(["-euc", &commands])
-            .current_dir(dir.path())
-            .env("PATH", std::env::join_paths(path).unwrap())
-            .env("PYTHONUTF8", "1"),
-    )
-    .expect_success();
+    let ran = run(&commands, dir.path()).expect_success();
     for wanted in [
         "Image was correctly validated",
         "Validation hash",
@@ -71,19 +43,4 @@ fn the_figures_are_those_of_the_demo() {
         };
         assert!(shown, "the README does not show this line of `bootswap demo`: {line}");
     }
-}
-
-/// The program, built from what is there now into the directory that this test came from.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(|deps| deps.parent()).unwrap().to_path_buf();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.current_dir(workspace_root()).args(["build", "--quiet", "--package", "bootswap-cli"]);
-    build.arg("--target-dir").arg(profile.parent().unwrap());
-    if profile.ends_with("release") {
-        build.arg("--release");
-    }
-    Ran::of(&mut build).expect_success();
-    profile.join("bootswap")
 }
