@@ -53,35 +53,59 @@ pub fn erase_32k(at: u32) {
 /// `base` is the controller's; interrupts are off; nothing in use lies in the 32 KiB at `at`.
 #[ram]
 unsafe fn erase(base: usize, at: u32) {
-    // Safety: the offsets are registers of the controller, and reads and writes of them become single
-    // instructions, so that nothing here is fetched from flash. The ROM's functions find the controller as
-    // they left it.
+    // Safety: the offsets are registers of the controller, and what is called is part of this function, so
+    // that nothing here is fetched from flash. The ROM's functions find the controller as they left it.
     unsafe {
-        let read = |offset: usize| ptr::read_volatile((base + offset) as *const u32);
-        let write = |offset: usize, value: u32| {
-            ptr::write_volatile((base + offset) as *mut u32, value);
-        };
-        let kept = [CTRL, USER, USER1, USER2, MISO_DLEN, ADDR].map(|offset| (offset, read(offset)));
-        let command = |opcode: u32, parts: u32| {
-            write(USER, USER_COMMAND | parts);
-            write(USER2, COMMAND_8_BITS | opcode);
-            write(CMD, CMD_USER);
-            while read(CMD) & CMD_USER != 0 {}
-        };
-        write(CTRL, CTRL_PLAIN);
-        command(WRITE_ENABLE, 0);
-        write(ADDR, at);
-        write(USER1, ADDR_24_BITS);
-        command(ERASE_32K, USER_ADDR);
-        write(MISO_DLEN, 7);
+        let kept = [CTRL, USER, USER1, USER2, MISO_DLEN, ADDR];
+        let kept = kept.map(|offset| (offset, read(base, offset)));
+        write(base, CTRL, CTRL_PLAIN);
+        command(base, WRITE_ENABLE, 0);
+        write(base, ADDR, at);
+        write(base, USER1, ADDR_24_BITS);
+        command(base, ERASE_32K, USER_ADDR);
+        write(base, MISO_DLEN, 7);
         loop {
-            command(READ_STATUS, USER_MISO);
-            if read(W0) & STATUS_BUSY == 0 {
+            command(base, READ_STATUS, USER_MISO);
+            if read(base, W0) & STATUS_BUSY == 0 {
                 break;
             }
         }
         for (offset, value) in kept {
-            write(offset, value);
+            write(base, offset, value);
         }
     }
+}
+
+/// Sends a command and waits until it is sent.
+///
+/// # Safety
+///
+/// As for [`erase`]. Always part of that: a function of its own would lie in flash.
+#[inline(always)]
+unsafe fn command(base: usize, opcode: u32, parts: u32) {
+    // Safety: as for `erase`.
+    unsafe {
+        write(base, USER, USER_COMMAND | parts);
+        write(base, USER2, COMMAND_8_BITS | opcode);
+        write(base, CMD, CMD_USER);
+        while read(base, CMD) & CMD_USER != 0 {}
+    }
+}
+
+/// # Safety
+///
+/// As for [`command`].
+#[inline(always)]
+unsafe fn read(base: usize, offset: usize) -> u32 {
+    // Safety: a register of the controller; the read is a single instruction.
+    unsafe { ptr::read_volatile((base + offset) as *const u32) }
+}
+
+/// # Safety
+///
+/// As for [`command`].
+#[inline(always)]
+unsafe fn write(base: usize, offset: usize, value: u32) {
+    // Safety: a register of the controller; the write is a single instruction.
+    unsafe { ptr::write_volatile((base + offset) as *mut u32, value) }
 }
