@@ -44,6 +44,8 @@ struct Checks<'a> {
 }
 
 impl Checks<'_> {
+    // A reason is large, and there are dozens of places.
+    #[inline(never)]
     fn refuse(&mut self, reason: Reason) {
         // More reasons than there is room for change nothing: one is enough to refuse.
         let _ = self.reasons.push(reason);

@@ -28,9 +28,9 @@ const LABEL: &str = "nvs";
 /// Longest SSID and password in bytes.
 const MAX_SSID: usize = 32;
 const MAX_PASSWORD: usize = 64;
-/// Bytes of the value with the SSID (`wifi_ssid_t`) and of the one with the password.
-const SSID_VALUE: usize = 4 + MAX_SSID;
-const PASSWORD_VALUE: usize = MAX_PASSWORD + 1;
+/// Bytes of the longer one of both values: the password's. With room for that, the search for the SSID
+/// (`wifi_ssid_t`, 36 bytes) is the same code.
+const VALUE: usize = MAX_PASSWORD + 1;
 
 /// The network that the old firmware was in.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,9 +75,9 @@ impl Credentials {
         buffer: &mut [u8; SECTOR_BYTES as usize],
     ) -> Result<Self, CredentialsError<F::Error>> {
         let partition = partition(partitions).ok_or(CredentialsError::NoPartition)?;
-        let ssid = value::<_, SSID_VALUE>(flash, partition, SSID, buffer).await?;
+        let ssid = value(flash, partition, SSID, buffer).await?;
         let ssid = ssid_of(ssid.value())?;
-        let password = value::<_, PASSWORD_VALUE>(flash, partition, PASSWORD, buffer).await;
+        let password = value(flash, partition, PASSWORD, buffer).await;
         let password = match password {
             Ok(password) => password_of(password.value())?,
             // An open network may have none.
@@ -105,12 +105,12 @@ fn partition(partitions: &[Partition]) -> Option<Region> {
 }
 
 /// Looks for a value, page after page.
-async fn value<F: ReadNorFlash, const N: usize>(
+async fn value<F: ReadNorFlash>(
     flash: &mut F,
     partition: Region,
     key: &'static str,
     page: &mut [u8; nvs::PAGE_LEN_BYTES],
-) -> Result<Lookup<'static, N>, CredentialsError<F::Error>> {
+) -> Result<Lookup<'static, VALUE>, CredentialsError<F::Error>> {
     let mut lookup = Lookup::new(NAMESPACE, key);
     loop {
         for region in partition.chunks(SECTOR_BYTES).filter(|r| r.len_bytes() == SECTOR_BYTES) {
@@ -130,6 +130,7 @@ fn ssid_of<E>(value: &[u8]) -> Result<String<MAX_SSID>, CredentialsError<E>> {
     let malformed = CredentialsError::Malformed { key: SSID };
     let Some((len, bytes)) = value.split_first_chunk::<4>() else { return Err(malformed) };
     match usize::try_from(u32::from_le_bytes(*len)) {
+        _ if bytes.len() > MAX_SSID => Err(malformed),
         Ok(0) => Err(CredentialsError::Unset),
         Ok(len) => bytes.get(..len).and_then(text).ok_or(malformed),
         Err(_) => Err(malformed),

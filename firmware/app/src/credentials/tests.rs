@@ -94,7 +94,7 @@ fn why_it_is_not_there_is_said() {
 #[test]
 fn values_that_the_driver_does_not_write_are_refused() {
     let ssid = |len: u32, name: &[u8]| {
-        let mut value = [0; SSID_VALUE];
+        let mut value = [0; 4 + MAX_SSID];
         value[..4].copy_from_slice(&len.to_le_bytes());
         value[4..4 + name.len()].copy_from_slice(name);
         ssid_of::<Infallible>(&value).map(|ssid| ssid.to_string())
@@ -106,6 +106,7 @@ fn values_that_the_driver_does_not_write_are_refused() {
     assert_eq!(ssid(33, b""), malformed(SSID));
     assert_eq!(ssid(u32::MAX, b""), malformed(SSID));
     assert_eq!(ssid(2, &[0xff, 0xfe]), malformed(SSID));
+    assert_eq!(ssid_of::<Infallible>(&[1; 37]), Err(CredentialsError::Malformed { key: SSID }));
     assert_eq!(ssid_of::<Infallible>(b"abc"), Err(CredentialsError::Malformed { key: SSID }));
     let password = |value: &[u8]| password_of::<Infallible>(value).map(|word| word.to_string());
     assert_eq!(password(b"secret\0of before"), Ok("secret".to_string()));
