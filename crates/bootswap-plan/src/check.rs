@@ -1,6 +1,6 @@
 //! What can be said against a migration before any place is looked for.
 
-use flash_region::{Region, SECTOR_BYTES};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 use mcuboot_format::SwapKind;
 
@@ -84,6 +84,8 @@ impl Checks<'_> {
     /// MCUboot's map.
     fn map(&mut self) {
         let Some(map) = self.migration.mcuboot else { return };
+        // A slot there would be cleaned before the commit, under the bootloader in place.
+        let boot = Region::clamped(FlashAddr::ZERO, table_region().start().get());
         let scratch = map.scratch.map(|region| ("scratch area", region));
         let parts = [("primary slot", map.primary), ("secondary slot", map.secondary)]
             .into_iter()
@@ -95,6 +97,10 @@ impl Checks<'_> {
             }
             if !region.is_aligned(SECTOR_BYTES) {
                 self.refuse(Reason::Misaligned { what: name(what), region });
+            }
+            if let Some(shared) = region.intersection(boot) {
+                let (first, second) = (name("bootloader"), name(what));
+                self.refuse(Reason::Overlap { first, second, shared });
             }
             for (other, second) in parts.clone().skip(index + 1) {
                 if let Some(shared) = region.intersection(second) {

@@ -69,6 +69,11 @@ fn every_refusal_has_its_code() {
             c.table.push(partition("cfg", PartitionType::Custom(0x40), 0, 0x22_0000, 0x1000));
         }),
         ("overlap", |c| c.map.as_mut().unwrap().scratch = Some(region(0x20_0000, 0x4_0000))),
+        ("overlap", |c| {
+            // A slot over the bootloader in place.
+            let map = c.map.as_mut().unwrap();
+            (map.primary, map.secondary) = (region(0x7000, 0x2000), region(0x1_0000, 0x2000));
+        }),
         ("unknown-label", |c| c.staging = Staging::Label("nowhere")),
         ("staging-in-use", |c| {
             c.artifacts[0].dest = Some(region(0x11_0000, MIB));
