@@ -153,9 +153,17 @@ impl Checks<'_> {
             self.content(artifact, &destination);
             for (other, earlier) in self.migration.artifacts.iter().zip(&destinations) {
                 let earlier: &Destination = earlier;
+                // Of a place all may be erased on the way, so it must not hold what another one's file
+                // fills; except the bootloader's, whose commit leaves others alone.
+                let whole = |artifact: &Artifact<'_>, region: Region| match artifact.role {
+                    Role::Bootloader => layout::written(region, artifact),
+                    Role::Application | Role::Other => region,
+                };
                 let theirs = layout::written(earlier.region, other);
+                let ours = layout::written(destination.region, artifact);
+                let over_theirs = whole(artifact, destination.region).intersection(theirs);
                 if let Some(shared) =
-                    layout::written(destination.region, artifact).intersection(theirs)
+                    over_theirs.or(ours.intersection(whole(other, earlier.region)))
                 {
                     let (first, second) = (name(other.name), name(artifact.name));
                     self.refuse(Reason::Overlap { first, second, shared });
@@ -233,6 +241,16 @@ impl Checks<'_> {
                 region,
                 flash_len_bytes,
             });
+        }
+        // An application is in a slot, or in none.
+        let map = self.migration.mcuboot.as_ref().filter(|_| artifact.role == Role::Application);
+        if let (Some(map), None) = (map, destination.slot) {
+            for (what, area) in [("primary slot", map.primary), ("secondary slot", map.secondary)] {
+                if let Some(shared) = area.intersection(region) {
+                    let (first, second) = (name(artifact.name), name(what));
+                    self.refuse(Reason::Overlap { first, second, shared });
+                }
+            }
         }
         if !region.start().is_aligned(SECTOR_BYTES) || region.is_empty() {
             self.refuse(Reason::Misaligned { what: name(artifact.name), region });

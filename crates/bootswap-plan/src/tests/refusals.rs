@@ -70,6 +70,20 @@ fn every_refusal_has_its_code() {
         }),
         ("overlap", |c| c.map.as_mut().unwrap().scratch = Some(region(0x20_0000, 0x4_0000))),
         ("overlap", |c| {
+            // Neither file reaches the other, but a place may be erased as a whole.
+            c.map = None;
+            c.artifacts = vec![
+                Artifact { dest: Some(region(0x11_0000, 0x4_0000)), ..other("first") },
+                Artifact { dest: Some(region(0x13_0000, 0x4_0000)), ..other("second") },
+            ];
+            c.artifacts[0].len_bytes = Some(0x1000);
+        }),
+        ("overlap", |c| {
+            // Half in a slot.
+            c.artifacts[0].dest = Some(region(0x19_0000, 0x8_0000));
+            c.artifacts[0].len_bytes = Some(0x1000);
+        }),
+        ("overlap", |c| {
             // A slot over the bootloader in place.
             let map = c.map.as_mut().unwrap();
             (map.primary, map.secondary) = (region(0x7000, 0x2000), region(0x1_0000, 0x2000));
