@@ -75,6 +75,7 @@ fn with_app_in(
         facts,
         checked,
         taken: Vec::new(),
+        memory_free_bytes: facts.staging_memory_len_bytes,
         plan: Plan::default(),
         reasons: Reasons::new(),
         overflowed: false,
@@ -92,6 +93,8 @@ struct Planner<'a> {
     checked: Checked,
     /// Places given away so far.
     taken: Vec<Region, { MAX_ARTIFACTS + 1 }>,
+    /// Memory that nothing waits in: it holds one artifact.
+    memory_free_bytes: u32,
     plan: Plan,
     reasons: Reasons,
     overflowed: bool,
@@ -172,6 +175,8 @@ impl<'a> Planner<'a> {
             let place = Place { slot, ..Place::plain(staged, erasable, Purpose::Staging) };
             self.route(&mut routes, 0, Target::Flash(place));
             if critical_len > 0 {
+                // It waits there to the end, so that nothing else may.
+                self.take(erasable);
                 let part = staged.prefix(critical_len);
                 way.critical = Some(Target::Flash(Place::plain(part, part, Purpose::Staging)));
             }
@@ -198,9 +203,10 @@ impl<'a> Planner<'a> {
 
     /// A place for `len_bytes` that have to wait for the commit.
     fn stage(&mut self, artifact: &Artifact<'_>, len_bytes: u32) -> Option<Target> {
-        let memory_bytes = self.facts.staging_memory_len_bytes;
+        let memory_bytes = self.memory_free_bytes;
         if self.migration.staging == Staging::Memory {
             if len_bytes <= memory_bytes {
+                self.memory_free_bytes = 0;
                 return Some(Target::Memory { len_bytes: memory_bytes });
             }
             self.refuse(Reason::NoStaging {
@@ -216,7 +222,10 @@ impl<'a> Planner<'a> {
                 Some(Target::Flash(place))
             }
             // Memory is the second choice: what waits there is lost with the power.
-            Err(_) if len_bytes <= memory_bytes => Some(Target::Memory { len_bytes: memory_bytes }),
+            Err(_) if len_bytes <= memory_bytes => {
+                self.memory_free_bytes = 0;
+                Some(Target::Memory { len_bytes: memory_bytes })
+            }
             Err(largest_bytes) => {
                 self.refuse(Reason::NoStaging {
                     artifact: name(artifact.name),
@@ -246,7 +255,6 @@ impl<'a> Planner<'a> {
             return None;
         }
         let staged = region.prefix(len_bytes);
-        let whole = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
         // What is critical of one artifact waits to the end, so the next one goes behind it.
         let free = self.taken.iter().filter(|t| t.overlaps(region)).map(|t| t.end()).max();
         let staged = match free {
@@ -255,6 +263,7 @@ impl<'a> Planner<'a> {
             }
             _ => staged,
         };
+        let whole = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
         if let Some((by, shared)) = self.space().conflict(whole) {
             self.refuse(Reason::StagingInUse { label: name(label), by: name(by), shared });
             return None;

@@ -375,6 +375,20 @@ fn a_labelled_staging_partition_takes_every_artifact() {
 }
 
 #[test]
+fn what_waits_in_a_labelled_partition_is_not_written_over() {
+    let mut case =
+        Case { staging: Staging::Label("storage"), flash_len_bytes: 8 * MIB, ..example() };
+    case.table.push(partition("storage", PartitionType::Data, subtype::SPIFFS, 0x40_0000, 2 * MIB));
+    let table = Artifact { dest: Some(region(0x8000, 0x1000)), ..other("table") };
+    case.artifacts.push(Artifact { len_bytes: Some(0xc00), ..table });
+    case.allow.overwrite = &[PARTITION_TABLE];
+    let steps = case.steps();
+    // The application has gone on to its slot; these two wait to the end.
+    assert_eq!(steps[2], "fetch table to 0x400000..0x400c00 (staging)");
+    assert_eq!(steps[3], "fetch bootloader to 0x401000..0x407af0 (staging)");
+}
+
+#[test]
 fn memory_stages_the_bootloader_where_the_owner_asks_for_it() {
     let case = Case { staging: Staging::Memory, memory_bytes: 32 * 1024, ..example() };
     assert_eq!(case.steps()[1], "fetch bootloader to memory (staging)");

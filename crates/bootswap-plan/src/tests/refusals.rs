@@ -99,6 +99,13 @@ fn every_refusal_has_its_code() {
             c.staging = Staging::Label("nvs");
         }),
         ("no-staging", |c| c.staging = Staging::Label("phy_init")),
+        ("no-staging", |c| {
+            // Memory holds one artifact, and two have to wait for the commit.
+            (c.staging, c.memory_bytes) = (Staging::Memory, 0x1_0000);
+            let table = Artifact { dest: Some(region(0x8000, 0x1000)), ..other("table") };
+            c.artifacts.push(Artifact { len_bytes: Some(0xc00), ..table });
+            c.allow.overwrite = &[PARTITION_TABLE];
+        }),
         ("trailer-under-running-code", |c| {
             c.running_len_bytes = 0xf_e7d1;
             c.table.truncate(5);
