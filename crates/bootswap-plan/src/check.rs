@@ -51,6 +51,14 @@ impl Checks<'_> {
         let _ = self.reasons.push(reason);
     }
 
+    /// Refuses two things that share addresses.
+    fn apart(&mut self, first: &str, second: &str, shared: Option<Region>) {
+        if let Some(shared) = shared {
+            let (first, second) = (name(first), name(second));
+            self.refuse(Reason::Overlap { first, second, shared });
+        }
+    }
+
     /// The device as such.
     fn device(&mut self) {
         let (migration, facts) = (self.migration, self.facts);
@@ -98,14 +106,9 @@ impl Checks<'_> {
             if !region.is_aligned(SECTOR_BYTES) {
                 self.refuse(Reason::Misaligned { what: name(what), region });
             }
-            if let Some(shared) = region.intersection(boot) {
-                let (first, second) = (name("bootloader"), name(what));
-                self.refuse(Reason::Overlap { first, second, shared });
-            }
+            self.apart("bootloader", what, region.intersection(boot));
             for (other, second) in parts.clone().skip(index + 1) {
-                if let Some(shared) = region.intersection(second) {
-                    self.refuse(Reason::Overlap { first: name(what), second: name(other), shared });
-                }
+                self.apart(what, other, region.intersection(second));
             }
             self.keeps(what, region);
         }
@@ -162,12 +165,8 @@ impl Checks<'_> {
                 let theirs = layout::written(earlier.region, other);
                 let ours = layout::written(destination.region, artifact);
                 let over_theirs = whole(artifact, destination.region).intersection(theirs);
-                if let Some(shared) =
-                    over_theirs.or(ours.intersection(whole(other, earlier.region)))
-                {
-                    let (first, second) = (name(other.name), name(artifact.name));
-                    self.refuse(Reason::Overlap { first, second, shared });
-                }
+                let shared = over_theirs.or(ours.intersection(whole(other, earlier.region)));
+                self.apart(other.name, artifact.name, shared);
             }
             let _ = destinations.push(destination);
         }
@@ -200,10 +199,7 @@ impl Checks<'_> {
             let written = layout::written(destination.region, artifact);
             for (what, part) in cleaned {
                 let part = part.and_then(|part| part.align_out(SECTOR_BYTES)).unwrap_or_default();
-                if let Some(shared) = part.intersection(written) {
-                    let (first, second) = (name(artifact.name), name(what));
-                    self.refuse(Reason::Overlap { first, second, shared });
-                }
+                self.apart(artifact.name, what, part.intersection(written));
             }
         }
     }
@@ -246,10 +242,7 @@ impl Checks<'_> {
         let map = self.migration.mcuboot.as_ref().filter(|_| artifact.role == Role::Application);
         if let (Some(map), None) = (map, destination.slot) {
             for (what, area) in [("primary slot", map.primary), ("secondary slot", map.secondary)] {
-                if let Some(shared) = area.intersection(region) {
-                    let (first, second) = (name(artifact.name), name(what));
-                    self.refuse(Reason::Overlap { first, second, shared });
-                }
+                self.apart(artifact.name, what, area.intersection(region));
             }
         }
         if !region.start().is_aligned(SECTOR_BYTES) || region.is_empty() {
