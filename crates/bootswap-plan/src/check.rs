@@ -5,6 +5,7 @@ use heapless::Vec;
 use mcuboot_format::SwapKind;
 
 use crate::DeviceFacts;
+use crate::cleaned::cleaned;
 use crate::layout::{
     self, AppSlot, Destination, MAX_ARTIFACTS, bootloader_area, kept, table_region,
 };
@@ -145,6 +146,13 @@ impl Checks<'_> {
             self.refuse(Reason::ArtifactCount { count });
             return destinations;
         }
+        let mut apps = self.migration.artifacts.iter().filter(|a| a.role == Role::Application);
+        if let (Some(_), Some(first), Some(second)) =
+            (self.migration.mcuboot, apps.next(), apps.next())
+        {
+            let (first, second) = (name(first.name), name(second.name));
+            self.refuse(Reason::SecondApplication { first, second });
+        }
         for artifact in self.migration.artifacts {
             let Some(destination) =
                 layout::destination(self.migration, self.facts, artifact, self.app_slot)
@@ -175,8 +183,7 @@ impl Checks<'_> {
         destinations
     }
 
-    /// What the steps clean for MCUboot has to be nobody's place: the trailers of slots that the
-    /// application does not fill, the header of the primary if it is swapped in, the end of scratch.
+    /// What the steps clean for MCUboot has to be nobody's place, and nothing that the migrator is found by.
     fn is_not_cleaned(&mut self, destinations: &[Destination]) {
         let artifacts = self.migration.artifacts;
         let Some(map) = self.migration.mcuboot else { return };
@@ -184,33 +191,47 @@ impl Checks<'_> {
             return;
         }
         let filled = destinations.iter().find_map(|destination| destination.slot);
-        let trailer = |slot| trailer(&map, slot).filter(|_| filled != Some(slot));
-        let header = (filled == Some(map.secondary)).then_some(map.primary.prefix(SECTOR_BYTES));
-        let cleaned = [
-            ("the primary slot", trailer(map.primary)),
-            ("the primary slot", header),
-            ("the secondary slot", trailer(map.secondary)),
-            ("scratch", map.scratch.map(|scratch| scratch.suffix(SECTOR_BYTES))),
-        ];
+        // Until the new bootloader is in place the old one needs these, whoever has given them up.
+        let partitions = self.facts.partitions.iter();
+        let otadata = partitions.clone().filter(|p| p.is_otadata()).map(|p| ("otadata", p.region));
+        let needed = otadata.chain([(PARTITION_TABLE, table_region())]);
+        for (what, part) in cleaned(&map, filled) {
+            for (needed, region) in needed.clone() {
+                self.apart(needed, what, part.intersection(region));
+            }
+        }
+        // What a file does not reach of its slot is erased before the commit, to which NVS lasts.
+        let nvs = partitions.filter(|p| p.is_nvs()).map(|p| ("NVS", p.region));
+        let needed = needed.chain(nvs);
+        for (artifact, destination) in artifacts.iter().zip(destinations) {
+            let Some(slot) = destination.slot else { continue };
+            let rest = slot.from(layout::written(slot, artifact).end());
+            for (needed, region) in needed.clone() {
+                self.apart(needed, "the rest of the slot", rest.intersection(region));
+            }
+        }
         for (artifact, destination) in artifacts.iter().zip(destinations) {
             if destination.slot.is_some() {
                 continue;
             }
             let written = layout::written(destination.region, artifact);
-            for (what, part) in cleaned {
-                let part = part.and_then(|part| part.align_out(SECTOR_BYTES)).unwrap_or_default();
+            for (what, part) in cleaned(&map, filled) {
                 self.apart(artifact.name, what, part.intersection(written));
             }
         }
     }
 
-    /// A new bootloader has to find what it is to start, or it is the last thing that the device does.
+    /// A new bootloader has to find what it is to start, or it is the last thing that the device does; and
+    /// an application goes to no slot that it is not started from.
     fn starts_something(&mut self, destinations: &[Destination]) {
         let artifacts = self.migration.artifacts;
         let Some(map) = self.migration.mcuboot else { return };
         // An artifact without a destination has a reason of its own.
+        let concerns = |artifact: &Artifact<'_>, destination: &Destination| {
+            artifact.role == Role::Bootloader || destination.slot.is_some()
+        };
         if artifacts.len() != destinations.len()
-            || !artifacts.iter().any(|artifact| artifact.role == Role::Bootloader)
+            || !artifacts.iter().zip(destinations).any(|(a, d)| concerns(a, d))
         {
             return;
         }
@@ -305,7 +326,7 @@ impl Checks<'_> {
     /// Bytes that an artifact may have.
     fn room(&self, artifact: &Artifact<'_>, region: &Region) -> u32 {
         match (artifact.role, artifact.dest, artifact.region_len_bytes) {
-            (Role::Bootloader, Some(dest), _) => dest.len_bytes(),
+            (Role::Bootloader, Some(dest), _) => dest.from(region.start()).len_bytes(),
             (Role::Bootloader, None, Some(len_bytes)) => len_bytes,
             (Role::Bootloader, None, None) => bootloader_area(self.facts).len_bytes(),
             _ => region.len_bytes(),

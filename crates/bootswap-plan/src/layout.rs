@@ -153,6 +153,8 @@ pub(crate) fn written(region: Region, artifact: &Artifact<'_>) -> Region {
 /// its image ends long before: what the image does not need stays.
 fn clip_bootloader(facts: &DeviceFacts<'_>, artifact: &Artifact<'_>, whole: Region) -> Region {
     let area = bootloader_area(facts);
+    // A place that begins below the address at which the ROM looks is taken from there on.
+    let whole = if whole.contains(area.start()) { whole.from(area.start()) } else { whole };
     let fits = artifact.len_bytes.is_none_or(|len| area.end() >= whole.start().saturating_add(len));
     match whole.intersection(area) {
         Some(clipped) if fits => clipped,

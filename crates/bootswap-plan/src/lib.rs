@@ -18,6 +18,7 @@
 #![allow(clippy::result_large_err, reason = "without an allocator, reasons travel by value")]
 
 mod check;
+mod cleaned;
 mod cost;
 mod facts;
 mod layout;

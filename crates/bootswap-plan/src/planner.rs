@@ -4,7 +4,8 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 
 use crate::check::{self, Checked};
-use crate::layout::{AppSlot, Destination, MAX_ARTIFACTS};
+use crate::cleaned::cleaned;
+use crate::layout::{AppSlot, Destination, MAX_ARTIFACTS, Occupied};
 use crate::migration::{Artifact, Content, Migration, Role, Staging};
 use crate::reason::{Reason, Reasons, name};
 use crate::staging::{Space, fit};
@@ -136,8 +137,10 @@ impl<'a> Planner<'a> {
             self.push(select);
         }
         self.fetches(&ways);
-        self.trailers(&ways);
+        self.trailers(&ways, false);
+        self.confirmations(&ways);
         self.verifications(&ways);
+        self.trailers(&ways, true);
         self.commits(&ways);
         self.push(Step::Reset);
     }
@@ -168,13 +171,14 @@ impl<'a> Planner<'a> {
         };
 
         if let Staging::Label(label) = self.migration.staging {
-            let staged = self.labelled(label, &artifact, covered.len_bytes())?;
+            let waits = critical_len > 0;
+            let staged = self.labelled(label, &artifact, covered.len_bytes(), waits)?;
             let slot =
                 destination.slot.map(|slot| Region::clamped(staged.start(), slot.len_bytes()));
             let erasable = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
             let place = Place { slot, ..Place::plain(staged, erasable, Purpose::Staging) };
             self.route(&mut routes, 0, Target::Flash(place));
-            if critical_len > 0 {
+            if waits {
                 // It waits there to the end, so that nothing else may.
                 self.take(erasable);
                 let part = staged.prefix(critical_len);
@@ -237,31 +241,38 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The staging partition that the migration names, cut to `len_bytes`.
-    fn labelled(&mut self, label: &str, artifact: &Artifact<'_>, len_bytes: u32) -> Option<Region> {
+    /// A place for `len_bytes` in the staging partition that the migration names; `waits` says whether
+    /// it has to last to the commit.
+    fn labelled(
+        &mut self,
+        label: &str,
+        artifact: &Artifact<'_>,
+        len_bytes: u32,
+        waits: bool,
+    ) -> Option<Region> {
         let Some(partition) =
             self.facts.partitions.iter().find(|p| p.label.as_str() == Some(label))
         else {
             self.refuse(Reason::UnknownLabel { label: name(label) });
             return None;
         };
+        // What waits already stays, and what waits from now on must outlast the cleaning.
+        let mut occupied = Occupied::default();
+        self.taken.iter().for_each(|&region| occupied.add(region));
+        if let (true, Some(map)) = (waits, &self.migration.mcuboot) {
+            let filled = self.checked.destinations.iter().find_map(|d| d.slot);
+            cleaned(map, filled).iter().for_each(|&(_, region)| occupied.add(region));
+        }
         let region = partition.region.align_in(SECTOR_BYTES);
-        if region.len_bytes() < len_bytes {
+        let gap = occupied.gaps(region).find(|gap| gap.len_bytes() >= len_bytes);
+        let Some(staged) = gap.map(|gap| gap.prefix(len_bytes)) else {
+            let largest_bytes = occupied.gaps(region).map(Region::len_bytes).max();
             self.refuse(Reason::NoStaging {
                 artifact: name(artifact.name),
                 needed_bytes: len_bytes,
-                largest_bytes: region.len_bytes(),
+                largest_bytes: largest_bytes.unwrap_or_default(),
             });
             return None;
-        }
-        let staged = region.prefix(len_bytes);
-        // What is critical of one artifact waits to the end, so the next one goes behind it.
-        let free = self.taken.iter().filter(|t| t.overlaps(region)).map(|t| t.end()).max();
-        let staged = match free {
-            Some(start) if start.saturating_add(len_bytes) <= region.end() => {
-                Region::clamped(start, len_bytes)
-            }
-            _ => staged,
         };
         let whole = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
         if let Some((by, shared)) = self.space().conflict(whole) {
@@ -351,7 +362,11 @@ impl<'a> Planner<'a> {
     }
 
     /// Leaves trailers and scratch area in a state that MCUboot takes well.
-    fn trailers(&mut self, ways: &[Way]) {
+    ///
+    /// Of an NVS that the migration gives up nothing is erased before everything else is ready for the
+    /// commit: the old firmware, and the migrator's own network, may live on it. `in_nvs` says which of
+    /// the two kinds of steps to push.
+    fn trailers(&mut self, ways: &[Way], in_nvs: bool) {
         let Some(map) = self.migration.mcuboot else { return };
         let app = ways.iter().find(|way| way.destination.slot.is_some());
         for (slot, purpose) in
@@ -365,20 +380,29 @@ impl<'a> Planner<'a> {
                 let busy = self.facts.running_image();
                 let whole = region.align_out(SECTOR_BYTES).unwrap_or(region);
                 let erasable = if whole.overlaps(busy) { whole.from(busy.end()) } else { whole };
-                self.push(Step::Clean { region, erasable, purpose });
+                self.clean(Step::Clean { region, erasable, purpose }, erasable, in_nvs);
             }
         }
         if app.is_some_and(|way| way.destination.slot == Some(map.secondary)) {
-            let first = map.primary.prefix(SECTOR_BYTES);
-            self.push(Step::CleanHeader {
-                slot: map.primary,
-                erasable: self.unless_running(first),
-            });
+            let erasable = self.unless_running(map.primary.prefix(SECTOR_BYTES));
+            self.clean(Step::CleanHeader { slot: map.primary, erasable }, erasable, in_nvs);
         }
         if let Some(scratch) = map.scratch {
-            let end = scratch.suffix(SECTOR_BYTES);
-            self.push(Step::CleanScratch { scratch, erasable: self.unless_running(end) });
+            let erasable = self.unless_running(scratch.suffix(SECTOR_BYTES));
+            self.clean(Step::CleanScratch { scratch, erasable }, erasable, in_nvs);
         }
+    }
+
+    /// Pushes a step that erases, if that is in an NVS, or is not, as `in_nvs` says.
+    fn clean(&mut self, step: Step, erasable: Region, in_nvs: bool) {
+        let mut partitions = self.facts.partitions.iter();
+        if partitions.any(|p| p.is_nvs() && p.region.overlaps(erasable)) == in_nvs {
+            self.push(step);
+        }
+    }
+
+    /// Confirms applications that come without a trailer of their own.
+    fn confirmations(&mut self, ways: &[Way]) {
         for way in ways {
             if let (Some(slot), true) = (way.destination.slot, self.artifact(way.artifact).confirm)
             {

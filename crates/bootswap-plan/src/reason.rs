@@ -259,6 +259,13 @@ pub enum Reason {
         /// Artifact.
         artifact: Name,
     },
+    /// There is more than one application for MCUboot's slots.
+    SecondApplication {
+        /// The first.
+        first: Name,
+        /// The one that is too many.
+        second: Name,
+    },
 }
 
 impl Reason {
@@ -299,6 +306,7 @@ impl Reason {
             Self::MapBehindFlash { .. } => 31,
             Self::NothingToStart { .. } => 32,
             Self::Empty { .. } => 33,
+            Self::SecondApplication { .. } => 34,
         }
     }
 
@@ -352,6 +360,7 @@ impl Reason {
             Self::MapBehindFlash { .. } => "map-behind-flash",
             Self::NothingToStart { .. } => "nothing-to-start",
             Self::Empty { .. } => "empty",
+            Self::SecondApplication { .. } => "second-application",
         }
     }
 }
@@ -480,6 +489,11 @@ impl fmt::Display for Reason {
                 f,
                 "the new bootloader would find no application: nothing goes to the primary slot {primary}, nor to \
                  where it would be swapped in from; name the application in [app]"
+            ),
+            Self::SecondApplication { first, second } => write!(
+                f,
+                "{first} and {second} are both applications, and MCUboot starts one; make data of the other, in \
+                 [[artifact]]"
             ),
             Self::Empty { artifact } => write!(f, "{artifact} has no bytes; build or copy it again"),
             Self::TooComplex => f.write_str("the plan has more steps than a device can hold; name fewer artifacts"),

@@ -136,10 +136,6 @@ impl Space<'_> {
                     self.destinations.iter().filter_map(|d| d.region.intersection(region));
                 shared.next().map(|shared| ("a destination", shared))
             })
-            .or_else(|| {
-                let mut shared = self.taken.iter().filter_map(|t| t.intersection(region));
-                shared.next().map(|shared| ("another staged artifact", shared))
-            })
     }
 }
 

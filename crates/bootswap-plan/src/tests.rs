@@ -389,6 +389,49 @@ fn what_waits_in_a_labelled_partition_is_not_written_over() {
 }
 
 #[test]
+fn what_waits_in_a_labelled_partition_is_not_where_scratch_is_cleaned() {
+    // The label is that of the partition in which the scratch area of one sector begins.
+    let mut case = Case { staging: Staging::Label("ota_1"), ..example() };
+    let ota_1 = case.table.iter().find(|p| p.label.as_str() == Some("ota_1")).unwrap().region;
+    case.map.as_mut().unwrap().scratch = Some(ota_1.prefix(0x1000));
+    let staged = |case: &Case| case.steps().into_iter().find(|step| step.contains("bootloader"));
+    let behind = "fetch bootloader to 0x211000..0x217af0 (staging)";
+    assert_eq!(staged(&case).as_deref(), Some(behind));
+    // With the application from there on to its slot, what passes through may lie anywhere.
+    assert!(case.steps()[0].starts_with("fetch app to 0x210000"), "{:?}", case.steps());
+    // Where no room is left behind it, nothing is planned.
+    case.map.as_mut().unwrap().scratch = Some(region(0x21_0000, 0x7_f000));
+    let last = case.table.iter_mut().find(|p| p.label.as_str() == Some("ota_1")).unwrap();
+    last.region = region(0x28_a000, 0x8000);
+    let bootloader = |reason: &Reason| match reason {
+        Reason::NoStaging { artifact, largest_bytes, .. } if artifact.as_str() == "bootloader" => {
+            Some(*largest_bytes)
+        }
+        _ => None,
+    };
+    let reasons = case.plan().unwrap_err();
+    // 0x8000 bytes of partition, of which the scratch area's last sector halves the first 0x6000.
+    assert_eq!(reasons.iter().find_map(bootloader), Some(0x4000), "{reasons:?}");
+}
+
+#[test]
+fn an_nvs_that_is_given_up_lasts_until_everything_else_is_ready() {
+    let mut case = example();
+    // As tables have it whose NVS is at the end of the flash, where the map wants its scratch area.
+    case.table.push(partition("late", PartitionType::Data, subtype::NVS, 0x3f_0000, 0x1_0000));
+    case.map.as_mut().unwrap().scratch = Some(region(0x3f_0000, 0x1_0000));
+    assert!(case.codes().contains(&"over-kept"));
+    case.allow.overwrite = &["late"];
+    let steps = case.steps();
+    let at = |what: &str| steps.iter().position(|step| step.starts_with(what)).unwrap();
+    let verified = steps.iter().rposition(|step| step.starts_with("verify")).unwrap();
+    assert_eq!(at("clean the end of the scratch"), verified + 1, "{steps:#?}");
+    assert_eq!(at("commit"), verified + 2);
+    // Other trailers are cleaned before anything is verified.
+    assert!(at("clean 0x1") < at("verify"), "{steps:#?}");
+}
+
+#[test]
 fn memory_stages_the_bootloader_where_the_owner_asks_for_it() {
     let case = Case { staging: Staging::Memory, memory_bytes: 32 * 1024, ..example() };
     assert_eq!(case.steps()[1], "fetch bootloader to memory (staging)");

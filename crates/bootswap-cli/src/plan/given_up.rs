@@ -74,6 +74,7 @@ fn written_by(step: &Step, commit: bool) -> Vec<Region> {
         Step::Copy { to, .. } | Step::CopySelf { to, .. } if !commit => vec![to.region],
         Step::Clean { region, .. } if !commit => vec![*region],
         Step::CleanScratch { scratch, .. } if !commit => vec![*scratch],
+        Step::CleanHeader { erasable, .. } if !commit => vec![*erasable],
         _ => Vec::new(),
     }
 }

@@ -64,6 +64,17 @@ fn every_refusal_has_its_code() {
             c.map.as_mut().unwrap().swap = SwapKind::Move;
             c.table.truncate(4);
         }),
+        ("too-large", |c| {
+            // From 0x0, though this chip's ROM looks at 0x1000: the image has to fit from there on.
+            (c.chip, c.device_chip) = (Chip::Esp32s2, Chip::Esp32s2);
+            c.artifacts[1].content = Some(Content::EspImage {
+                chip_id: Chip::Esp32s2.image_chip_id(),
+                image_len_bytes: 0x7001,
+                flash_len_bytes: None,
+            });
+            c.artifacts[1].len_bytes = Some(0x7001);
+            c.artifacts[1].dest = Some(region(0, 0x8000));
+        }),
         ("over-kept", |c| c.artifacts[1].len_bytes = Some(39_776)),
         ("over-kept", |c| {
             c.table.push(partition("cfg", PartitionType::Custom(0x40), 0, 0x22_0000, 0x1000));
@@ -87,6 +98,33 @@ fn every_refusal_has_its_code() {
             // A slot over the bootloader in place.
             let map = c.map.as_mut().unwrap();
             (map.primary, map.secondary) = (region(0x7000, 0x2000), region(0x1_0000, 0x2000));
+        }),
+        ("overlap", |c| {
+            // The scratch area's end, which is cleaned, in otadata: the old bootloader still needs it.
+            c.map.as_mut().unwrap().scratch = Some(region(0xa000, 0x5000));
+            c.allow.overwrite = &["nvs", "otadata"];
+        }),
+        ("overlap", |c| {
+            // The primary's header, which is cleaned, in the partition table.
+            let map = c.map.as_mut().unwrap();
+            (map.primary, map.secondary) = (region(0x8000, 0x10_0000), region(0x11_0000, MIB));
+            c.allow.overwrite = &["nvs", "phy_init", PARTITION_TABLE];
+            c.running = "ota_1";
+        }),
+        ("second-application", |c| {
+            let second = Artifact { dest: Some(region(0x11_0000, MIB)), ..c.artifacts[0] };
+            c.artifacts[0].dest = Some(region(0x1_0000, MIB));
+            c.artifacts.push(second);
+            c.running = "ota_1";
+        }),
+        ("overlap", |c| {
+            // NVS in what the image leaves of its slot, which is erased before the commit.
+            c.table.push(partition("late", PartitionType::Data, subtype::NVS, 0x3f_0000, 0x1_0000));
+            c.map.as_mut().unwrap().secondary = region(0x30_0000, MIB);
+            c.artifacts[0].len_bytes = Some(APP_IMAGE_BYTES);
+            c.artifacts[0].confirm = true;
+            c.allow.overwrite = &["late"];
+            c.table.retain(|p| p.label.as_str() != Some("ota_1"));
         }),
         ("unknown-label", |c| c.staging = Staging::Label("nowhere")),
         ("staging-in-use", |c| {
@@ -169,6 +207,21 @@ fn a_bootloader_without_anything_to_start_is_refused() {
         example.map.swap = swap;
         let reasons = example.with(|migration, facts| {
             let alone = &migration.artifacts[1..];
+            plan(&Migration { artifacts: alone, ..*migration }, facts).unwrap_err()
+        });
+        assert!(reasons.iter().any(|r| matches!(r, Reason::NothingToStart { .. })), "{reasons:?}");
+    }
+}
+
+#[test]
+fn an_application_goes_to_no_slot_that_it_is_not_started_from() {
+    for swap in [SwapKind::Move, SwapKind::Offset] {
+        let mut example = crate::test_support::Example::new(Chip::Esp32c3, 3);
+        (example.map.swap, example.map.scratch) = (swap, None);
+        example.app.dest = Some(example.map.secondary);
+        let reasons = example.with(|migration, facts| {
+            // With the bootloader brought at another time.
+            let alone = &migration.artifacts[..1];
             plan(&Migration { artifacts: alone, ..*migration }, facts).unwrap_err()
         });
         assert!(reasons.iter().any(|r| matches!(r, Reason::NothingToStart { .. })), "{reasons:?}");

@@ -22,7 +22,8 @@ const TABLE: Region = Region::clamped(FlashAddr(0x8000), SECTOR_BYTES);
 /// Checks a plan; panics with the reason why it is not safe.
 pub(super) fn check(migration: &Migration<'_>, facts: &DeviceFacts<'_>, plan: &Plan) {
     assert!(!facts.secure_boot && !facts.flash_encryption && migration.chip == facts.chip);
-    let mut book = Book { migration, facts, plan, live: Vec::new(), clean: Vec::new() };
+    let mut book =
+        Book { migration, facts, plan, live: Vec::new(), clean: Vec::new(), all_ready: false };
     if let Some(journal) = plan.journal {
         assert_eq!(journal.len_bytes(), SECTOR_BYTES, "{book}");
         book.change(None, journal, "the journal");
@@ -32,7 +33,9 @@ pub(super) fn check(migration: &Migration<'_>, facts: &DeviceFacts<'_>, plan: &P
     }
     let commits = plan.steps.iter().filter(|step| matches!(step, Step::Commit { .. })).count();
     let (before, after) = plan.steps.split_at(plan.steps.len() - commits - 1);
-    for step in before {
+    for (index, step) in before.iter().enumerate() {
+        let comes = before[index..].iter().any(|step| matches!(step, Step::Verify { .. }));
+        book.all_ready = !comes;
         book.before_commit(step);
     }
     book.all_verified();
@@ -72,11 +75,19 @@ struct Book<'a> {
     plan: &'a Plan,
     live: Vec<Live>,
     clean: Vec<Region>,
+    /// Whether every artifact has been verified, so that nothing but the commit is to come.
+    all_ready: bool,
 }
 
 impl Book<'_> {
     /// Notes that `region` is written or erased before the commit, for an artifact or not.
     fn change(&mut self, artifact: Option<ArtifactIndex>, region: Region, what: &str) {
+        self.erase(artifact, region, what);
+        self.clean.retain(|clean| !clean.overlaps(region));
+    }
+
+    /// Notes that `region` is erased, and nothing written to it: what is blank stays so.
+    fn erase(&self, artifact: Option<ArtifactIndex>, region: Region, what: &str) {
         let Self { facts, plan, .. } = *self;
         assert!(facts.flash().contains_region(region), "{what} {region} is not in flash: {self}");
         assert!(region.is_aligned(SECTOR_BYTES), "{what} {region} is not sectors: {self}");
@@ -88,7 +99,6 @@ impl Book<'_> {
             let own = Some(live.artifact) == artifact;
             assert!(!shared || own, "{what} {region} over {live:?}: {self}");
         }
-        self.clean.retain(|clean| !clean.overlaps(region));
         let journal = plan.journal.filter(|journal| *journal != region);
         assert!(journal.is_none_or(|j| !j.overlaps(region)), "{what} over the journal: {self}");
     }
@@ -109,7 +119,9 @@ impl Book<'_> {
                     && artifact.dest.is_some_and(|dest| dest.overlaps(partition.region))
             });
             let given_up = migration.allow.overwrites(label) || sent || staged_in;
-            let is_free = given_up && !partition.is_nvs() && !partition.is_otadata();
+            // NVS is the way back for as long as anything can still go wrong.
+            let nvs = partition.is_nvs() && !(self.all_ready && artifact.is_none());
+            let is_free = given_up && !nvs && !partition.is_otadata();
             if !is_free {
                 kept.push((label.to_owned(), partition.region));
             }
@@ -129,14 +141,14 @@ impl Book<'_> {
             Step::Clean { region, erasable, .. } => {
                 let running = self.facts.running.prefix(self.facts.running_len_bytes);
                 assert!(!region.overlaps(running), "nobody can clean {region}: {self}");
-                self.change(None, *erasable, "a clean");
+                self.erase(None, *erasable, "a clean");
                 self.clean.push(*region);
             }
             Step::CleanScratch { scratch, erasable } => {
-                self.change(None, *erasable, "a clean");
+                self.erase(None, *erasable, "a clean");
                 self.clean.push(scratch.suffix(SECTOR_BYTES));
             }
-            Step::CleanHeader { erasable, .. } => self.change(None, *erasable, "a clean"),
+            Step::CleanHeader { erasable, .. } => self.erase(None, *erasable, "a clean"),
             Step::Confirm { slot } => {
                 // It is written into the last sector, which is the application's.
                 let end = slot.suffix(SECTOR_BYTES);
@@ -281,9 +293,16 @@ impl Book<'_> {
         assert!(found.into_iter().eq(all), "{self}");
         let first = self.plan.steps.iter().position(|step| verified(step).is_some());
         let behind = &self.plan.steps[first.expect("there are artifacts")..];
-        let at_rest = behind
-            .iter()
-            .all(|step| matches!(step, Step::Verify { .. } | Step::Commit { .. } | Step::Reset));
+        let at_rest = behind.iter().all(|step| match step {
+            Step::Verify { .. } | Step::Commit { .. } | Step::Reset => true,
+            Step::Clean { erasable, .. }
+            | Step::CleanScratch { erasable, .. }
+            | Step::CleanHeader { erasable, .. } => {
+                let mut partitions = self.facts.partitions.iter();
+                partitions.any(|p| p.is_nvs() && p.region.overlaps(*erasable))
+            }
+            _ => false,
+        });
         assert!(at_rest, "{self}");
     }
 
