@@ -200,14 +200,16 @@ impl Checks<'_> {
                 self.apart(needed, what, part.intersection(region));
             }
         }
-        // What a file does not reach of its slot is erased before the commit, to which NVS lasts.
+        // What the image does not reach of its slot is erased before the commit, to which NVS lasts; and
+        // its trailer is judged in its place before that.
         let nvs = partitions.filter(|p| p.is_nvs()).map(|p| ("NVS", p.region));
         let needed = needed.chain(nvs);
         for (artifact, destination) in artifacts.iter().zip(destinations) {
             let Some(slot) = destination.slot else { continue };
-            let rest = slot.from(layout::written(slot, artifact).end());
+            let trailer = trailer(&map, slot).unwrap_or_default().start().align_down(SECTOR_BYTES);
+            let rest = slot.from(layout::written(slot, artifact).end().min(trailer));
             for (needed, region) in needed.clone() {
-                self.apart(needed, "the rest of the slot", rest.intersection(region));
+                self.apart(needed, "the end of the application's slot", rest.intersection(region));
             }
         }
         for (artifact, destination) in artifacts.iter().zip(destinations) {

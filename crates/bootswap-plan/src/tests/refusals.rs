@@ -126,6 +126,13 @@ fn every_refusal_has_its_code() {
             c.allow.overwrite = &["late"];
             c.table.retain(|p| p.label.as_str() != Some("ota_1"));
         }),
+        ("overlap", |c| {
+            // NVS under the trailer that a padded image brings.
+            c.table.push(partition("late", PartitionType::Data, subtype::NVS, 0x3f_f000, 0x1000));
+            c.map.as_mut().unwrap().secondary = region(0x30_0000, MIB);
+            c.allow.overwrite = &["late"];
+            c.table.retain(|p| p.label.as_str() != Some("ota_1"));
+        }),
         ("unknown-label", |c| c.staging = Staging::Label("nowhere")),
         ("staging-in-use", |c| {
             c.artifacts[0].dest = Some(region(0x11_0000, MIB));

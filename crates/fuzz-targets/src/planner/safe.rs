@@ -312,16 +312,20 @@ impl Book<'_> {
         let clean = |region: Region| self.clean.iter().any(|c| c.contains_region(region));
         for slot in [map.primary, map.secondary] {
             let trailer = trailer(map, slot);
-            let app = self.live.iter().find(|live| {
-                let role = self.artifact(live.artifact).role;
-                role == Role::Application && live.region.is_some_and(|r| r.overlaps(slot))
+            let here = self.live.iter().filter_map(|live| Some((live.artifact, live.region?)));
+            let then = self.plan.steps.iter().filter_map(|step| match step {
+                Step::Commit { artifact, to, .. } => Some((*artifact, to.region)),
+                _ => None,
             });
-            let Some(app) = app else {
+            let app = here.chain(then).find(|(artifact, region)| {
+                self.artifact(*artifact).role == Role::Application && region.overlaps(slot)
+            });
+            let Some((app, _)) = app else {
                 let is_ready = clean(trailer) || self.is_brought(trailer);
                 assert!(is_ready, "the trailer of {slot} is as it was: {self}");
                 continue;
             };
-            let artifact = self.artifact(app.artifact);
+            let artifact = self.artifact(app);
             let strategy = if slot == map.primary {
                 Strategy::StraightToPrimary
             } else {
