@@ -230,7 +230,9 @@ impl Checks<'_> {
         let Some(map) = self.migration.mcuboot else { return };
         // An artifact without a destination has a reason of its own.
         let concerns = |artifact: &Artifact<'_>, destination: &Destination| {
-            artifact.role == Role::Bootloader || destination.slot.is_some()
+            let start = self.facts.chip.bootloader_addr();
+            destination.slot.is_some()
+                || layout::written(destination.region, artifact).contains(start)
         };
         if artifacts.len() != destinations.len()
             || !artifacts.iter().zip(destinations).any(|(a, d)| concerns(a, d))
@@ -286,6 +288,10 @@ impl Checks<'_> {
             }
         }
         let written = layout::written(region, artifact);
+        if artifact.role == Role::Application {
+            let area = layout::bootloader_area(facts).intersection(written);
+            self.apart("the bootloader", artifact.name, area);
+        }
         // Not only what is written counts: all of the place may be erased.
         let running = facts.running_image();
         if region.overlaps(running) {

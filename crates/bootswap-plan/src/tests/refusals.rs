@@ -133,6 +133,16 @@ fn every_refusal_has_its_code() {
             c.allow.overwrite = &["late"];
             c.table.retain(|p| p.label.as_str() != Some("ota_1"));
         }),
+        ("overlap", |c| {
+            // An application where the ROM looks for a bootloader.
+            c.artifacts[0].dest = Some(region(0, 0x8000));
+            c.artifacts[0].len_bytes = Some(0x4000);
+            c.artifacts.truncate(1);
+        }),
+        ("nothing-to-start", |c| {
+            // A merged image with a bootloader in it, and without an application.
+            c.artifacts = vec![Artifact { dest: Some(region(0, 0x8000)), ..other("merged") }];
+        }),
         ("unknown-label", |c| c.staging = Staging::Label("nowhere")),
         ("staging-in-use", |c| {
             c.artifacts[0].dest = Some(region(0x11_0000, MIB));

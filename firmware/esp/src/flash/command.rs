@@ -4,8 +4,9 @@
 //! the cache reads garbage, so everything from the command on to the end of waiting runs from RAM with
 //! interrupts off.
 //!
-//! Sources: ESP32-C3 Technical Reference Manual and those of the other chips, "SPI Controller"; W25Q32JV
-//! datasheet, chapter 8 "Instructions". The register layout is the same in all chips but ESP32.
+//! Sources: ESP32-C3 and ESP32 Technical Reference Manuals and those of the other chips, "SPI Controller";
+//! W25Q32JV datasheet, chapter 8 "Instructions". All chips but ESP32 have the same registers; ESP32's lie
+//! elsewhere, and it sends the address from bit 31 of its register on.
 
 use core::ptr;
 
@@ -18,14 +19,28 @@ const ERASE_32K: u32 = 0x52;
 /// In the flash chip's status: an operation is under way.
 const STATUS_BUSY: u32 = 1 << 0;
 
+/// Offsets of the controller's registers.
+#[cfg(not(feature = "esp32"))]
+mod register {
+    pub const USER: usize = 0x18;
+    pub const USER1: usize = 0x1c;
+    pub const USER2: usize = 0x20;
+    pub const MISO_DLEN: usize = 0x28;
+    pub const W0: usize = 0x58;
+}
+#[cfg(feature = "esp32")]
+mod register {
+    pub const USER: usize = 0x1c;
+    pub const USER1: usize = 0x20;
+    pub const USER2: usize = 0x24;
+    pub const MISO_DLEN: usize = 0x2c;
+    pub const W0: usize = 0x80;
+}
+use register::{MISO_DLEN, USER, USER1, USER2, W0};
+
 const CMD: usize = 0x00;
 const ADDR: usize = 0x04;
 const CTRL: usize = 0x08;
-const USER: usize = 0x18;
-const USER1: usize = 0x1c;
-const USER2: usize = 0x20;
-const MISO_DLEN: usize = 0x28;
-const W0: usize = 0x58;
 
 const CMD_USER: u32 = 1 << 18;
 /// One line in each direction, write protection off.
@@ -60,7 +75,7 @@ unsafe fn erase(base: usize, at: u32) {
         let kept = kept.map(|offset| (offset, read(base, offset)));
         write(base, CTRL, CTRL_PLAIN);
         command(base, WRITE_ENABLE, 0);
-        write(base, ADDR, at);
+        write(base, ADDR, if cfg!(feature = "esp32") { (at << 8) | 0xff } else { at });
         write(base, USER1, ADDR_24_BITS);
         command(base, ERASE_32K, USER_ADDR);
         write(base, MISO_DLEN, 7);

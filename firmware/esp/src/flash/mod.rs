@@ -1,6 +1,5 @@
 //! The flash that the chip itself runs from, through the functions of its ROM.
 
-#[cfg(not(feature = "esp32"))]
 mod command;
 
 use core::fmt;
@@ -63,8 +62,7 @@ impl Flash {
     /// that will be used before the next reset.
     pub unsafe fn new(flash: FLASH<'static>) -> Self {
         let len_bytes = u32::try_from(FlashStorage::new(flash).capacity()).unwrap_or(0);
-        let erases_32k = if cfg!(feature = "esp32") { Erases::No } else { Erases::Unknown };
-        Self { len_bytes, is_unlocked: false, erases_32k }
+        Self { len_bytes, is_unlocked: false, erases_32k: Erases::Unknown }
     }
 
     /// Bytes of the flash.
@@ -117,7 +115,6 @@ impl Flash {
         if self.erases_32k == Erases::No {
             return Ok(false);
         }
-        #[cfg(not(feature = "esp32"))]
         command::erase_32k(at);
         if self.erases_32k == Erases::Unknown {
             let is_erased = self.is_erased(at, BLOCK_32K_BYTES)?;
