@@ -311,7 +311,9 @@ impl Checks<'_> {
         if artifact.role == Role::Other {
             return;
         }
-        self.keeps(artifact.name, written);
+        // All of a place may be erased on the way, but for the bootloader's, whose commit leaves others alone.
+        let lost = if artifact.role == Role::Bootloader { written } else { region };
+        self.keeps(artifact.name, lost);
     }
 
     /// Refuses what would overwrite the partition table or a data partition that the migration does

@@ -79,6 +79,15 @@ fn every_refusal_has_its_code() {
         ("over-kept", |c| {
             c.table.push(partition("cfg", PartitionType::Custom(0x40), 0, 0x22_0000, 0x1000));
         }),
+        ("over-kept", |c| {
+            // Not in the file's way, but in its place.
+            c.map = None;
+            c.artifacts[0].dest = Some(region(0x11_0000, 0x10_0000));
+            c.artifacts[0].len_bytes = Some(0x1000);
+            let data = partition("data", PartitionType::Data, subtype::SPIFFS, 0x20_0000, 0x1000);
+            c.table.retain(|p| p.label.as_str() != Some("ota_0"));
+            c.table.push(data);
+        }),
         ("overlap", |c| c.map.as_mut().unwrap().scratch = Some(region(0x20_0000, 0x4_0000))),
         ("overlap", |c| {
             // Neither file reaches the other, but a place may be erased as a whole.
