@@ -312,15 +312,19 @@ impl Book<'_> {
         let clean = |region: Region| self.clean.iter().any(|c| c.contains_region(region));
         for slot in [map.primary, map.secondary] {
             let trailer = trailer(map, slot);
-            let here = self.live.iter().filter_map(|live| Some((live.artifact, live.region?)));
+            // In its place, or to be put there; what is only staged in a slot is nothing to MCUboot.
+            let here = self.live.iter().filter_map(|live| {
+                let start = live.region.filter(|region| !region.is_empty())?.start();
+                let in_place = start == slot.start().saturating_add(live.file_offset);
+                in_place.then_some(live.artifact)
+            });
             let then = self.plan.steps.iter().filter_map(|step| match step {
-                Step::Commit { artifact, to, .. } => Some((*artifact, to.region)),
+                Step::Commit { artifact, to, .. } if to.start() == slot.start() => Some(*artifact),
                 _ => None,
             });
-            let app = here.chain(then).find(|(artifact, region)| {
-                self.artifact(*artifact).role == Role::Application && region.overlaps(slot)
-            });
-            let Some((app, _)) = app else {
+            let is_app = |app: &ArtifactIndex| self.artifact(*app).role == Role::Application;
+            let app = here.chain(then).find(is_app);
+            let Some(app) = app else {
                 let is_ready = clean(trailer) || self.is_brought(trailer);
                 assert!(is_ready, "the trailer of {slot} is as it was: {self}");
                 continue;
