@@ -4,6 +4,8 @@ use bootswap_engine::Veto;
 use esp_idf_format::Chip;
 use flash_region::FlashAddr;
 
+use crate::News;
+
 /// The chip and its board, as far as the migrator has to do with them.
 pub trait Board {
     /// What can be found out without reading flash.
@@ -27,6 +29,11 @@ pub trait Board {
     /// Makes the chip quiet for the commit: radio off, second core parked, watchdogs held off. It stays
     /// so until the next reset.
     fn quiet(&mut self) -> impl Future<Output = ()>;
+
+    /// Hears what happens. Boards with a light or a display show it.
+    fn hears(&mut self, news: News<'_>) {
+        let _ = news;
+    }
 }
 
 /// What a chip says of itself.

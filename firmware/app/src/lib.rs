@@ -20,6 +20,7 @@ mod image;
 mod log;
 mod migrator;
 mod network;
+mod news;
 mod platform;
 
 pub use board::{Board, Identity};
@@ -29,6 +30,7 @@ pub use facts::{FactsError, Found};
 pub use log::{Log, Sink};
 pub use migrator::{Migrator, Next};
 pub use network::{Joining, Network};
+pub use news::News;
 
 #[cfg(test)]
 extern crate std;

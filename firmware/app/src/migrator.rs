@@ -6,7 +6,7 @@ use bootswap_plan::{DeviceFacts, Migration, Reasons, plan};
 use embedded_storage_async::nor_flash::NorFlash;
 
 use crate::platform::Talking;
-use crate::{Board, CommitWindow, Found, Log, back};
+use crate::{Board, CommitWindow, Found, Log, News, back};
 
 /// Wait before the reset after a failed attempt, so that the console can be read, in milliseconds.
 const FAILED_WAIT_MS: u32 = 1000;
@@ -16,6 +16,8 @@ const VETO_WAIT_MS: u32 = 60_000;
 const REPAIR_WAIT_MS: u32 = 10_000;
 /// Wait before a new series of attempts where there is no firmware to go back to, in milliseconds.
 const NO_WAY_BACK_WAIT_MS: u32 = 60 * 60 * 1000;
+/// How often the device is looked at before it counts as unreadable.
+const LOOKS: u32 = 3;
 
 /// What the chip is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,12 +57,13 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         source: &mut S,
         memory: &mut [u8],
     ) -> Next {
-        let Some(found) = self.look().await else { return Next::Stay };
+        let Some(found) = self.look().await else { return self.rest().await };
         let facts = found.lend(u32::try_from(memory.len()).unwrap_or(u32::MAX));
         let plan = match plan(migration, &facts) {
             Ok(plan) => plan,
             Err(reasons) => return self.refuse(&facts, &reasons).await,
         };
+        self.board.hears(News::Planned(&plan));
         let job = Job { migration, facts: &facts, plan: &plan, container: found.container() };
         self.carry_out(&job, source, memory).await
     }
@@ -78,32 +81,34 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
 
     async fn look(&mut self) -> Option<Found> {
         let identity = self.board.identity();
-        match Found::on(self.flash, identity, self.buffers.sector()).await {
-            Ok(found) => {
-                let flash_mb = identity.flash_len_bytes >> 20;
-                match found.running() {
-                    Some(p) => self.log.info(format_args!(
-                        "migrator on {}, {flash_mb} MB of flash, running from {} at {}",
-                        identity.chip, p.label, p.region
-                    )),
-                    None => self.log.info(format_args!(
-                        "migrator on {}, {flash_mb} MB of flash",
-                        identity.chip
-                    )),
+        for _ in 0..LOOKS {
+            match Found::on(self.flash, identity, self.buffers.sector()).await {
+                Ok(found) => {
+                    let flash_mb = identity.flash_len_bytes >> 20;
+                    match found.running() {
+                        Some(p) => self.log.info(format_args!(
+                            "migrator on {}, {flash_mb} MB of flash, running from {} at {}",
+                            identity.chip, p.label, p.region
+                        )),
+                        None => self.log.info(format_args!(
+                            "migrator on {}, {flash_mb} MB of flash",
+                            identity.chip
+                        )),
+                    }
+                    return Some(found);
                 }
-                Some(found)
+                Err(error) => self.log.error(format_args!("{error}")),
             }
-            Err(error) => {
-                self.log.error(format_args!("{error}"));
-                None
-            }
+            self.board.delay_ms(FAILED_WAIT_MS).await;
         }
+        None
     }
 
     async fn refuse(&mut self, facts: &DeviceFacts<'_>, reasons: &Reasons) -> Next {
         for reason in reasons.iter() {
             self.log.error(format_args!("refused ({}): {reason}", reason.code()));
         }
+        self.board.hears(News::Refused(reasons));
         self.go_back(facts).await.unwrap_or(Next::Stay)
     }
 
@@ -121,6 +126,7 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
                 return Next::Reset;
             };
             self.log.error(format_args!("{failure}"));
+            self.board.hears(News::Failed(&failure));
             let is_given_up = matches!(failure, Failure::GivenUp { .. });
             if self.window.is_open() {
                 // What boots the device is half written: only writing on can help, a reset cannot.
@@ -141,16 +147,26 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
     }
 
     /// After too many attempts: back, or a long rest and a new start.
+    ///
+    /// # Power-fail safety
+    ///
+    /// The attempts are forgotten before otadata changes, so that a migrator that is delivered once more
+    /// has all of them again. Power lost between the two starts a new series a little early.
     async fn give_up<S: Source>(&mut self, job: &Job<'_>, source: &mut S) -> Next {
+        self.forget_attempts(job, source).await;
         if let Some(next) = self.go_back(job.facts).await {
             return next;
         }
+        self.rest().await
+    }
+
+    /// Where nothing else can be done: a long rest, and everything again.
+    async fn rest(&mut self) -> Next {
         self.log.warn(format_args!(
             "the next series of attempts begins in {} minutes",
             NO_WAY_BACK_WAIT_MS / 60_000
         ));
         self.board.delay_ms(NO_WAY_BACK_WAIT_MS).await;
-        self.forget_attempts(job, source).await;
         Next::Reset
     }
 

@@ -3,7 +3,7 @@
 use bootswap_config::LogLevel;
 use bootswap_engine::{Event, Platform, Veto};
 
-use crate::{Board, CommitWindow, Log};
+use crate::{Board, CommitWindow, Log, News};
 
 /// Bytes of an artifact between two lines about its progress.
 const PROGRESS_BYTES: u32 = 64 * 1024;
@@ -25,6 +25,7 @@ impl<'a, 'l, B: Board> Talking<'a, 'l, B> {
 
 impl<B: Board> Platform for Talking<'_, '_, B> {
     fn event(&mut self, event: &Event<'_>) {
+        self.board.hears(News::Event(event));
         let level = match event {
             Event::Progress { done_bytes, .. } => {
                 if done_bytes.abs_diff(self.told_bytes) < PROGRESS_BYTES {

@@ -20,7 +20,7 @@ use nor_sim::{
 use super::lab::Lab;
 use super::metered::Metered;
 use super::migrator::{Firmware, SimulatedMigrator, Verdict, unchanged};
-use super::scene::Scene;
+use super::scene::{MIGRATOR_NAME, Scene};
 use super::story::Story;
 use crate::args::Until;
 use crate::migration::OwnedMigration;
@@ -100,6 +100,8 @@ pub enum Ending {
     OldFirmware {
         /// Why it is not the target.
         why: String,
+        /// Whether the migrator went back to the firmware before it, so that it has to be delivered again.
+        went_back: bool,
     },
     /// The planner refused.
     Refused,
@@ -332,15 +334,19 @@ pub fn ending(life: &Life, files: &OwnedMigration, after: &NorMemory) -> Ending 
             } else if runs.is_some_and(in_place) {
                 Ending::TargetRunning { what: app.to_string() }
             } else {
-                Ending::OldFirmware { why: why() }
+                let went_back = app.project_name() != MIGRATOR_NAME;
+                Ending::OldFirmware { why: why(), went_back }
             }
         }
         End::Boot(BootEnd::Failed(failure)) => Ending::Bricked { why: failure.to_string() },
-        End::Boot(_) => Ending::OldFirmware { why: "power was lost".to_owned() },
+        End::Boot(_) => Ending::OldFirmware { why: "power was lost".to_owned(), went_back: false },
         End::AtReset => Ending::TargetRunning { what: "the new bootloader, next".to_owned() },
         // As long as the migrator can say why, it is there to be helped.
         End::BootLoop => match failure() {
-            Some(why) => Ending::OldFirmware { why: format!("it resets for ever: {why}") },
+            Some(why) => {
+                let why = format!("it resets for ever: {why}");
+                Ending::OldFirmware { why, went_back: false }
+            }
             None => Ending::Bricked { why: "it resets for ever".to_owned() },
         },
     }
@@ -358,7 +364,7 @@ impl std::fmt::Display for Ending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TargetRunning { what } => write!(f, "target running: {what}"),
-            Self::OldFirmware { why } => write!(f, "old firmware: {why}"),
+            Self::OldFirmware { why, .. } => write!(f, "old firmware: {why}"),
             Self::Refused => f.write_str("refused"),
             Self::Bricked { why } => write!(f, "bricked: {why}"),
         }

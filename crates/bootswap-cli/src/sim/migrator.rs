@@ -1,30 +1,32 @@
-//! The migrator on a simulated device: the firmware's part, played on the host.
+//! The migrator on a simulated device: the firmware's own code, on a board that is played by the host.
 //!
-//! It knows nothing but what a chip could tell it: its flash, where it runs, its eFuses.
+//! ```text
+//!   Machine (flash, eFuses) ──> SimulatedBoard, Driver ──> bootswap_app::Migrator ──> Exit
+//!   HostNetwork ──────────────> HttpSource ───────────────────'     '──> Story, Verdict
+//! ```
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use bootswap_engine::{
-    Buffers, CONTAINER_ALIGN_BYTES, ContainerHeader, Done, Engine, Event, Failure,
-    HTTP_BUFFER_BYTES, HttpSource, Job, Platform, Veto,
-};
-use bootswap_plan::{Migration, Plan, Reasons, plan, previous_firmware};
+use bootswap_app::{Board, CommitWindow, Identity, Log, News, Next, Sink};
+use bootswap_engine::{Buffers, Event, HTTP_BUFFER_BYTES, HttpSource};
+use bootswap_plan::{Migration, Plan, Reasons};
 use device_sim::{Exit, Machine, RunningApp, Software};
-use esp_idf_format::image::{HEADER_LEN_BYTES, ImageHeader};
-use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
-use flash_region::{FlashAddr, Region};
-use nor_sim::{Clock, Driver, NorDevice, NorError, TypMax, run_until_powered_off};
+use nor_sim::{Clock, Driver, TypMax, run_until_powered_off};
 
 use super::metered::Tallied;
 use super::net::HostNetwork;
 use super::scene::MIGRATOR_NAME;
-use super::story::Story;
-use crate::migration::OwnedFacts;
+use super::story::{Story, stamp_ms};
 
-/// How the engine ended.
-type Ended = Result<Done, Failure<NorError>>;
+/// How long anybody watches a migrator that only waits, in modelled milliseconds: longer than all waits
+/// of a series of attempts, and shorter than the rest between two of them.
+const PATIENCE_MS: u32 = 30 * 60 * 1000;
 
 /// What the migrator came to, the last time that it ran to an end.
 #[derive(Debug, Default)]
@@ -35,7 +37,7 @@ pub struct Verdict {
     pub reasons: Reasons,
     /// Why it failed.
     pub failure: Option<String>,
-    /// Whether the failure forbids a reset.
+    /// Whether it can neither go on nor reset: the bootloader is half written, and stays so.
     pub stuck: bool,
     /// Whether it was done.
     pub done: bool,
@@ -79,39 +81,54 @@ pub struct SimulatedMigrator<'a> {
     pub server: Option<SocketAddr>,
 }
 
-struct Simulated<'a> {
-    clock: &'a Clock,
-    story: &'a RefCell<Story>,
-}
-
-impl Platform for Simulated<'_> {
-    fn event(&mut self, event: &Event<'_>) {
-        self.story.borrow_mut().event(self.clock, event);
-    }
-
-    async fn delay_ms(&mut self, ms: u32) {
-        let us = u64::from(ms) * 1000;
-        self.clock.advance_us(TypMax { typ: us, max: us });
-    }
-
-    async fn before_commit(&mut self) -> Result<(), Veto> {
-        Ok(())
-    }
-}
-
 impl Software for SimulatedMigrator<'_> {
     fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> Exit {
         if app.project_name() != MIGRATOR_NAME {
             return Exit::Stay;
         }
-        self.migrate(app, machine).unwrap_or_else(|error| {
-            // Reading flash failed: either there is no power any more, or the chip is broken.
-            if error == NorError::PowerLost {
-                Exit::PowerLost
-            } else {
-                Exit::Crashed { why: error.to_string() }
+        let burnt = machine.board.burnt();
+        let identity = Identity {
+            chip: machine.board.chip(),
+            flash_len_bytes: machine.flash.capacity_bytes(),
+            image_start: app.partition.region.start(),
+            secure_boot: burnt.secure_boot,
+            flash_encryption: burnt.flash_encryption,
+        };
+        let network = HostNetwork { timeout: self.network_timeout, server: self.server };
+        let mut buffer = Box::new([0; HTTP_BUFFER_BYTES]);
+        let http = HttpSource::new(&network, &network, &mut buffer);
+        let mut source = Tallied::new(http, self.received);
+        let mut buffers = Box::new(Buffers::new());
+        let mut memory = vec![0; self.staging_memory_len_bytes as usize];
+        let mut flash = Driver::<_, 4, 4>::with_alignment(machine.flash);
+        let (window, waited_ms) = (CommitWindow::new(), Cell::new(0));
+        let console = Console { clock: &self.clock, story: self.story };
+        let mut board = SimulatedBoard {
+            identity,
+            clock: &self.clock,
+            story: self.story,
+            verdict: &mut self.verdict,
+            waited_ms: &waited_ms,
+        };
+        let migrator = bootswap_app::Migrator {
+            flash: &mut flash,
+            board: &mut board,
+            log: Log::new(&console, self.story.borrow().level()),
+            window: &window,
+            buffers: &mut buffers,
+        };
+        let run = Box::pin(migrator.migrate(self.migration, &mut source, &mut memory));
+        let next = run_until_powered_off(watched(run, &waited_ms), machine.power);
+        self.verdict.requests += source.inner().requests();
+        match next {
+            None => Exit::PowerLost,
+            Some(Some(Next::Reset)) => Exit::Reset,
+            Some(Some(Next::Stay)) => Exit::Stay,
+            Some(None) => {
+                self.verdict.stuck = window.is_open();
+                Exit::Stay
             }
-        })
+        }
     }
 }
 
@@ -121,107 +138,71 @@ impl Migrator for SimulatedMigrator<'_> {
     }
 }
 
-impl SimulatedMigrator<'_> {
-    fn migrate(&mut self, app: &RunningApp, mut machine: Machine<'_>) -> Result<Exit, NorError> {
-        let container = find_container(app, machine.flash)?;
-        let facts = self.facts(app, container, &mut machine)?;
-        let facts = facts.lend();
-        let plan = match plan(self.migration, &facts) {
-            Ok(plan) => plan,
-            Err(reasons) => return Ok(self.judge(Err(Box::new(reasons)))),
-        };
-        let network = HostNetwork { timeout: self.network_timeout, server: self.server };
-        let mut buffer = Box::new([0; HTTP_BUFFER_BYTES]);
-        let http = HttpSource::new(&network, &network, &mut buffer);
-        let mut source = Tallied::new(http, self.received);
-        let mut platform = Simulated { clock: &self.clock, story: self.story };
-        let mut buffers = Box::new(Buffers::new());
-        let mut memory = vec![0; facts.staging_memory_len_bytes as usize];
-        let mut driver = Driver::<_, 4, 4>::with_alignment(&mut *machine.flash);
-        let mut engine =
-            Engine::new(&mut driver, &mut source, &mut platform, &mut buffers, &mut memory);
-        let job = Job { migration: self.migration, facts: &facts, plan: &plan, container };
-        let run = Box::pin(engine.run(&job));
-        let ended = run_until_powered_off(run, machine.power);
-        self.verdict.requests += source.inner().requests();
-        let ended = ended.ok_or(NorError::PowerLost)?;
-        Ok(self.judge(Ok((plan, ended))))
-    }
-
-    fn judge(&mut self, outcome: Result<(Plan, Ended), Box<Reasons>>) -> Exit {
-        let say = |text: &str| {
-            let stamp = super::story::stamp_ms(self.clock.now());
-            self.story.borrow_mut().line(&format!("E ({stamp}) bootswap: {text}"));
-        };
-        match outcome {
-            Err(reasons) => {
-                for reason in reasons.iter() {
-                    say(&format!("refused ({}): {reason}", reason.code()));
-                }
-                self.verdict.reasons = *reasons;
-                Exit::Stay
-            }
-            Ok((plan, Ok(done))) => {
-                self.verdict.plan = Some(plan);
-                self.verdict.done = done == Done::NewBootloader;
-                Exit::Reset
-            }
-            Ok((plan, Err(failure))) => {
-                say(&failure.to_string());
-                self.verdict.plan = Some(plan);
-                self.verdict.stuck = !failure.may_reset();
-                self.verdict.failure = Some(failure.to_string());
-                // Every other failure may be gone at the next attempt; how many there are is the
-                // engine's to count.
-                let over = matches!(failure, Failure::GivenUp { .. }) || self.verdict.stuck;
-                if over { Exit::Stay } else { Exit::Reset }
-            }
+/// What `run` comes to; `None` where it only waits.
+async fn watched<F: Future>(run: F, waited_ms: &Cell<u32>) -> Option<F::Output> {
+    let mut run = pin!(run);
+    poll_fn(|context| {
+        if waited_ms.get() > PATIENCE_MS {
+            return Poll::Ready(None);
         }
+        run.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// The chip and its board.
+struct SimulatedBoard<'a> {
+    identity: Identity,
+    clock: &'a Clock,
+    story: &'a RefCell<Story>,
+    verdict: &'a mut Verdict,
+    /// How long it waited since it was started.
+    waited_ms: &'a Cell<u32>,
+}
+
+impl Board for SimulatedBoard<'_> {
+    fn identity(&mut self) -> Identity {
+        self.identity
     }
 
-    /// Finds out about the device, as the firmware does on a chip.
-    fn facts(
-        &self,
-        app: &RunningApp,
-        container: Option<Region>,
-        machine: &mut Machine<'_>,
-    ) -> Result<OwnedFacts, NorError> {
-        let flash = &mut *machine.flash;
-        let mut table = [0; TABLE_LEN_BYTES as usize];
-        flash.read(TABLE_ADDR, &mut table)?;
-        let partitions: Vec<Partition> =
-            PartitionTable::parse(&table).map(|t| t.iter().collect()).unwrap_or_default();
-        let mut header = [0; HEADER_LEN_BYTES as usize];
-        flash.read(machine.board.chip().bootloader_addr(), &mut header)?;
-        let header = ImageHeader::parse(&header).ok();
-        let running = app.partition.region;
-        let previous = previous_firmware(&partitions, running);
-        let end = container.map_or(app.code().end(), Region::end);
-        Ok(OwnedFacts {
-            chip: machine.board.chip(),
-            flash_len_bytes: flash.capacity_bytes(),
-            partitions,
-            running,
-            running_len_bytes: end.bytes_since(running.start()),
-            previous,
-            bootloader_flash_len_bytes: header
-                .and_then(|h| h.flash_size())
-                .map(|size| size.bytes()),
-            bootloader_flash_mode: header.and_then(|h| h.flash_mode()),
-            secure_boot: machine.board.burnt().secure_boot,
-            flash_encryption: machine.board.burnt().flash_encryption,
-            staging_memory_len_bytes: self.staging_memory_len_bytes,
-        })
+    fn feed(&mut self) {}
+
+    async fn delay_ms(&mut self, ms: u32) {
+        self.waited_ms.set(self.waited_ms.get().saturating_add(ms));
+        if self.waited_ms.get() > PATIENCE_MS {
+            // Nobody watches any more.
+            pending::<()>().await;
+        }
+        let us = u64::from(ms) * 1000;
+        self.clock.advance_us(TypMax { typ: us, max: us });
+    }
+
+    async fn quiet(&mut self) {}
+
+    fn hears(&mut self, news: News<'_>) {
+        match news {
+            News::Planned(plan) => self.verdict.plan = Some(plan.clone()),
+            News::Refused(reasons) => self.verdict.reasons = reasons.clone(),
+            News::Failed(failure) => self.verdict.failure = Some(failure.to_string()),
+            News::Event(Event::Resetting) => self.verdict.done = true,
+            News::Event(event) => self.story.borrow_mut().progress(event),
+            _ => {}
+        }
     }
 }
 
-/// The container of embedded artifacts behind the running image, if there is one.
-fn find_container(app: &RunningApp, flash: &mut dyn NorDevice) -> Result<Option<Region>, NorError> {
-    let Some(start) = app.code().end().align_up(CONTAINER_ALIGN_BYTES) else { return Ok(None) };
-    let rest = app.partition.region.from(start);
-    let mut directory = vec![0; (rest.len_bytes() as usize).min(ContainerHeader::directory_len(8))];
-    flash.read(rest.start(), &mut directory)?;
-    let header = ContainerHeader::parse(&directory).ok();
-    let region = header.map(|header| Region::clamped(FlashAddr(start.get()), header.len_bytes));
-    Ok(region.filter(|region| rest.contains_region(*region)))
+/// The serial console.
+struct Console<'a> {
+    clock: &'a Clock,
+    story: &'a RefCell<Story>,
+}
+
+impl Sink for Console<'_> {
+    fn now_ms(&self) -> u64 {
+        stamp_ms(self.clock.now())
+    }
+
+    fn line(&self, line: fmt::Arguments<'_>) {
+        self.story.borrow_mut().line(&line.to_string());
+    }
 }

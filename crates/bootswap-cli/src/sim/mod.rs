@@ -1,9 +1,9 @@
-//! Simulated migrations: a device in memory, real HTTP on loopback, the engine in between.
+//! Simulated migrations: a device in memory, real HTTP on loopback, the firmware's own code in between.
 //!
 //! ```text
 //!   scene:   flash and board, from a migration or a dump      lab:  HTTP server with the artifacts
 //!      \                                                       /
-//!       '--> life: power on, boot, migrator (engine), reset, MCUboot, target --> report, picture
+//!       '--> life: power on, boot, migrator (bootswap-app), reset, MCUboot, target --> report, picture
 //! ```
 
 pub mod demo;

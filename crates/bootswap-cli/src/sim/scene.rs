@@ -134,6 +134,16 @@ impl Scene {
         let board = board(migration, bootloader)?;
         Ok(Self { flash, board, running })
     }
+
+    /// Delivers the migrator once more to a device that went back to the firmware before it, as that one's
+    /// own OTA does: its partition is written anew, and otadata selects it.
+    pub fn deliver_again(&self, memory: &mut NorMemory) {
+        let table = self.flash.bytes(Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
+        let otadata = PartitionTable::parse(&table).ok().and_then(|table| table.otadata());
+        for region in otadata.map(|p| p.region).into_iter().chain([self.running.region]) {
+            memory.load(region.start(), &self.flash.bytes(region));
+        }
+    }
 }
 
 /// The partition that the migrator runs from: the one asked for, else factory, else the first slot.

@@ -3,9 +3,10 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use bootswap_config::LogLevel;
 use bootswap_engine::Event;
 use indicatif::{ProgressBar, ProgressStyle};
-use nor_sim::{Clock, Modelled};
+use nor_sim::Modelled;
 
 /// Who tells the story: lines to stderr, a progress bar if that is a terminal.
 #[derive(Debug)]
@@ -39,22 +40,20 @@ impl Story {
         }
     }
 
-    /// An event of the migrator.
-    pub fn event(&mut self, clock: &Clock, event: &Event<'_>) {
-        if self.quiet {
-            return;
-        }
-        if let Event::Progress { done_bytes, total_bytes, .. } = event {
-            self.progress(*done_bytes, *total_bytes);
-            return;
-        }
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-        self.line(&format!("I ({}) bootswap: {event}", stamp_ms(clock.now())));
+    /// How much the migrator says on its console.
+    #[must_use]
+    pub const fn level(&self) -> LogLevel {
+        if self.quiet { LogLevel::Off } else { LogLevel::Info }
     }
 
-    fn progress(&mut self, done_bytes: u32, total_bytes: Option<u32>) {
+    /// Draws how far the migrator is, and stops doing so when it is on to something else.
+    pub fn progress(&mut self, event: &Event<'_>) {
+        let Event::Progress { done_bytes, total_bytes, .. } = *event else {
+            if let Some(bar) = self.bar.take() {
+                bar.finish_and_clear();
+            }
+            return;
+        };
         if !self.interactive {
             return;
         }

@@ -269,3 +269,54 @@ fn a_refused_migration_touches_nothing() {
     assert_eq!(run.before.first_difference(&run.after), None);
     assert_eq!(run.reasons[0].code(), "outside-flash");
 }
+
+/// The example with the firmware before it in the factory partition, and the migrator in ota_1.
+fn with_a_previous_firmware() -> (OwnedMigration, Scene, Region) {
+    let chip = Chip::Esp32c3;
+    let mut migration = example(chip).unwrap();
+    migration.running = Some("ota_1".to_owned());
+    let mut scene = Scene::synthetic(&migration).unwrap();
+    let old = device_sim::synthetic::app(chip, "old firmware", "1.0", 200_000, 3).unwrap();
+    scene.flash.load(FlashAddr(0x1_0000), &old);
+    (migration, scene, region(0xd000, 0x2000))
+}
+
+#[test]
+fn a_migrator_without_a_server_goes_back_and_may_come_again() {
+    let (migration, mut scene, otadata) = with_a_previous_firmware();
+    let lab = Lab::open(&migration, Vec::new(), None).unwrap();
+    let gone = vec!["status=503".parse().unwrap()];
+    let without = Lab::open(&migration, gone, None).unwrap();
+    let story = RefCell::new(Story::silent());
+    let first = run(&scene, &without, to_the_end(), &story);
+    let Ending::OldFirmware { why, went_back: true } = &first.ending else {
+        panic!("{}", first.ending)
+    };
+    assert!(why.contains("given up after 8 attempts"), "{why}");
+    // Nothing but otadata, the journal, and the slot whose trailer is made first.
+    let plan = first.plan.clone().unwrap();
+    let mut may_change = vec![otadata, plan.journal.unwrap()];
+    may_change.push(migration.mcuboot.as_ref().unwrap().secondary);
+    let flash = Region::clamped(FlashAddr::ZERO, 4 * MIB);
+    for sector in flash.chunks(0x1000).filter(|s| !may_change.iter().any(|r| r.overlaps(*s))) {
+        assert_eq!(first.before.bytes(sector), first.after.bytes(sector), "{sector}");
+    }
+    // Delivered again it has all its attempts, and the server is there.
+    let mut after = first.after;
+    scene.deliver_again(&mut after);
+    scene.flash = after;
+    let second = run(&scene, &lab, to_the_end(), &story);
+    assert!(matches!(second.ending, Ending::TargetRunning { .. }), "{}", second.ending);
+}
+
+#[test]
+fn a_refused_migrator_goes_back() {
+    let (mut migration, scene, otadata) = with_a_previous_firmware();
+    migration.flash_len_bytes = Some(4 * MIB);
+    migration.mcuboot.as_mut().unwrap().secondary = region(0x38_0000, MIB);
+    let lab = Lab::open(&migration, Vec::new(), None).unwrap();
+    let run = run(&scene, &lab, to_the_end(), &RefCell::new(Story::silent()));
+    assert_eq!((run.ending, run.boots), (Ending::Refused, 2));
+    let changed = run.before.first_difference(&run.after).unwrap();
+    assert!(otadata.contains(changed), "{changed}");
+}

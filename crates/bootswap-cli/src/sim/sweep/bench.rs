@@ -76,7 +76,7 @@ pub struct Ended {
     /// How it ended at first.
     pub first: Ending,
     /// How it ended in the end: where the old firmware ran at first, after a power cycle without any
-    /// fault.
+    /// fault, and with the migrator delivered again if it had gone back.
     pub ending: Ending,
     /// Flash operations until it ended at first.
     pub ops: u64,
@@ -159,7 +159,7 @@ impl<'a> Seat<'a> {
     ///
     /// [`SweepError::Server`].
     pub fn end(&self, memory: NorMemory, hazards: &Hazards) -> Result<Ended, SweepError> {
-        let (life, ending, memory) = self.episode(memory, hazards)?;
+        let (life, ending, mut memory) = self.episode(memory, hazards)?;
         let mut after = memory.clone();
         let mut ended = Ended {
             first: ending.clone(),
@@ -170,6 +170,7 @@ impl<'a> Seat<'a> {
             missing: None,
         };
         if is_old_firmware(&ended.first) {
+            self.deliver_again(&ended.first, &mut memory);
             let (life, ending, left) = self.episode(memory, &Hazards::default())?;
             (ended.ending, after) = (ending, left);
             ended.received_bytes += life.received_bytes;
@@ -198,6 +199,7 @@ impl<'a> Seat<'a> {
         let mut run = self.record(memory, &case.last)?;
         if is_old_firmware(&run.ending) {
             self.story.borrow_mut().line("--- the old firmware runs; power off and on again");
+            self.deliver_again(&run.ending, &mut run.after);
             run = self.record(run.after, &Hazards::default())?;
         }
         run.before = self.bench.scene.flash.clone();
@@ -229,6 +231,13 @@ impl<'a> Seat<'a> {
                 _ => Err(SweepError::NeverCut { op: cut.op, ops: life.ops }),
             }
         })?
+    }
+
+    /// What the owner of a device does whose migrator went back.
+    fn deliver_again(&self, ending: &Ending, memory: &mut NorMemory) {
+        if matches!(ending, Ending::OldFirmware { went_back: true, .. }) {
+            self.bench.scene.deliver_again(memory);
+        }
     }
 
     fn episode(
