@@ -18,6 +18,7 @@ pub mod config;
 pub mod error;
 pub mod facts;
 pub mod image;
+mod input;
 pub mod migration;
 pub mod output;
 pub mod pack;

@@ -7,6 +7,8 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use crate::input;
+
 /// A file, and what was in it when it was last looked at.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -56,7 +58,7 @@ impl Store {
     ///
     /// That of reading it.
     pub fn reload(&mut self) -> io::Result<&[u8]> {
-        self.known = Some(fs::read(&self.path)?);
+        self.known = Some(input::bytes(&self.path)?);
         Ok(self.known.as_deref().unwrap_or_default())
     }
 
@@ -81,7 +83,7 @@ impl Store {
 
 /// What is in a file, `None` if there is none.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    match input::bytes(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -7,8 +7,8 @@ use std::path::Path;
 use mcuboot_format::ImageHeader;
 use mcuboot_format::builder::{SignError, confirm};
 
-use super::read;
 use crate::args::ConfirmArgs;
+use crate::input::read;
 use crate::{Failure, Verdict};
 
 /// Runs the command.

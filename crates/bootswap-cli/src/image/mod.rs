@@ -17,7 +17,7 @@ mod sign;
 mod tables;
 mod verify;
 
-use std::fs;
+use std::io;
 use std::path::Path;
 
 pub use describe::Description;
@@ -30,6 +30,7 @@ pub use tables::{EntryInfo, OtadataInfo, PartitionInfo, TableInfo};
 pub use verify::{Check, Verification};
 
 use crate::args::{ImageCommand, InfoArgs};
+use crate::input::read;
 use crate::{Failure, Verdict, output};
 
 /// Runs a command.
@@ -76,11 +77,10 @@ fn read_known(path: &Path) -> Result<(Vec<u8>, Kind), Failure> {
     Ok((bytes, kind))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| Failure::file("read", path, &error))
-}
-
 /// Reads a text, as keys are.
 fn read_text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))
+    String::from_utf8(read(path)?).map_err(|_| {
+        let error = io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+        Failure::file("read", path, &error)
+    })
 }

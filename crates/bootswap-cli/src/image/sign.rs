@@ -5,8 +5,9 @@ use std::fs;
 use mcuboot_format::builder::{Padding, SignError, SignOptions, sign};
 use mcuboot_format::key::PrivateKey;
 
-use super::{read, read_text};
+use super::read_text;
 use crate::args::SignArgs;
+use crate::input::read;
 use crate::{Failure, Verdict};
 
 /// Runs the command.

@@ -1,6 +1,5 @@
 //! From a migration file and the files that it names to a migration.
 
-use std::fs;
 use std::path::Path;
 
 use bootswap_plan::Role;
@@ -12,7 +11,7 @@ use super::content::classify;
 use super::problem::{At, Problem};
 use super::spec::{self, ArtifactSpec, MapSpec, Spec};
 use super::{OwnedArtifact, OwnedMap, OwnedMigration};
-use crate::Failure;
+use crate::{Failure, input};
 
 /// Reads a migration file and everything that it names; paths in it are relative to its directory.
 ///
@@ -21,7 +20,7 @@ use crate::Failure;
 /// [`Failure::Input`] with field and place for what is not as it has to be, [`Failure::Unsafe`] for an
 /// artifact that is damaged or signed with another key.
 pub fn load(path: &Path) -> Result<OwnedMigration, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    let bytes = input::read(path)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::input(
@@ -71,7 +70,7 @@ pub(crate) fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Proble
 /// Reads the file that a field names.
 fn read(file: &At<String>, dir: &Path, help: &str) -> Result<Vec<u8>, Problem> {
     let path = dir.join(&file.value);
-    fs::read(&path).map_err(|error| {
+    input::bytes(&path).map_err(|error| {
         file.problem(format_args!("cannot read {}: {error}", path.display()), help)
     })
 }

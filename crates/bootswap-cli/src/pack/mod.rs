@@ -15,8 +15,6 @@ mod migrator;
 mod refusal;
 mod rehearsal;
 
-use std::fs;
-
 pub use firmware::{Firmware, FirmwareError};
 pub use migrator::{PackError, Packed, pack};
 pub use refusal::{Refusal, settle};
@@ -24,7 +22,7 @@ pub use rehearsal::Rehearsal;
 
 use crate::args::PackArgs;
 use crate::migration::{self, OwnedMigration};
-use crate::{Failure, Verdict, output};
+use crate::{Failure, Verdict, input, output};
 
 /// Runs the command.
 ///
@@ -42,7 +40,7 @@ pub fn command(args: &PackArgs) -> Result<Verdict, Failure> {
         Some(path) => path.clone(),
         None => firmware::prebuilt(migration.chip)?,
     };
-    let bytes = fs::read(&path).map_err(|error| Failure::file("read", &path, &error))?;
+    let bytes = input::read(&path)?;
     let firmware = Firmware::new(bytes, migration.chip).map_err(|error| {
         Failure::input(format_args!("{}: {error}", path.display()), error.help())
     })?;

@@ -11,7 +11,6 @@ mod report;
 mod tests;
 mod text;
 
-use std::fs;
 use std::path::Path;
 
 use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Role, Step, plan, previous_firmware};
@@ -19,7 +18,7 @@ use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Role, Step, plan, pre
 use crate::args::PlanArgs;
 use crate::facts::{self, Found};
 use crate::migration::{self, OwnedMigration};
-use crate::{Failure, Verdict, output};
+use crate::{Failure, Verdict, input, output};
 
 pub use cost::{CostReport, WayBackReport, WindowReport};
 pub use flash_map::{FlashMap, MapRow};
@@ -37,8 +36,7 @@ pub fn command(args: &PlanArgs) -> Result<Verdict, Failure> {
     if args.running.is_some() {
         migration.running.clone_from(&args.running);
     }
-    let read = |path: &Path| fs::read(path).map_err(|error| Failure::file("read", path, &error));
-    let dump = args.flash.as_deref().map(read).transpose()?;
+    let dump = args.flash.as_deref().map(input::read).transpose()?;
     let found = match args.flash.as_deref().zip(dump.as_deref()) {
         Some((path, dump)) => {
             refuse_migrated(&migration, dump, path)?;

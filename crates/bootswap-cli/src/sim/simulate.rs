@@ -15,7 +15,7 @@ use super::sweep::command;
 use super::{Lab, Run, Scene, SceneError};
 use crate::args::{SimulateArgs, Until};
 use crate::migration::OwnedMigration;
-use crate::{Failure, Verdict, output};
+use crate::{Failure, Verdict, input, output};
 
 /// Runs the command.
 ///
@@ -30,7 +30,7 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
     }
     let scene = match &args.flash {
         Some(path) => {
-            let dump = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+            let dump = input::read(path)?;
             let facts = crate::facts::from_flash(
                 migration.chip,
                 &dump,
