@@ -315,8 +315,11 @@ impl Book<'_> {
             // In its place, or to be put there; what is only staged in a slot is nothing to MCUboot.
             let here = self.live.iter().filter_map(|live| {
                 let start = live.region.filter(|region| !region.is_empty())?.start();
+                let waits = self.plan.steps.iter().any(|step| {
+                    matches!(step, Step::Commit { from: Target::Flash(from), .. } if from.start() == start)
+                });
                 let in_place = start == slot.start().saturating_add(live.file_offset);
-                in_place.then_some(live.artifact)
+                (in_place && !waits).then_some(live.artifact)
             });
             let then = self.plan.steps.iter().filter_map(|step| match step {
                 Step::Commit { artifact, to, .. } if to.start() == slot.start() => Some(*artifact),
