@@ -18,6 +18,8 @@ mod card;
 #[cfg(feature = "wifi")]
 #[path = "wifi.rs"]
 mod card;
+#[cfg(feature = "wifi")]
+mod left_out;
 #[cfg(feature = "_network")]
 mod stack;
 
