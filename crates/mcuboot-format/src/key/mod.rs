@@ -7,6 +7,7 @@
 //! What is signed is the image's SHA-256. ECDSA and RSA take it as the digest of a message; Ed25519
 //! takes it as the message.
 
+mod ecdsa_sig;
 #[cfg(feature = "alloc")]
 mod private;
 
@@ -253,10 +254,8 @@ impl PublicKey {
     #[must_use]
     pub fn verifies(&self, image_sha256: &[u8; 32], signature: &[u8]) -> bool {
         match &self.material {
-            Material::EcdsaP256(key) => {
-                p256::ecdsa::Signature::from_der(without_padding(signature))
-                    .is_ok_and(|signature| key.verify_prehash(image_sha256, &signature).is_ok())
-            }
+            Material::EcdsaP256(key) => ecdsa_sig::from_der(without_padding(signature))
+                .is_some_and(|signature| key.verify_prehash(image_sha256, &signature).is_ok()),
             Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(image_sha256, &signature).is_ok()),
             #[cfg(feature = "rsa")]
