@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::chip::Firmware;
+use super::sources;
 use crate::process::{cargo, output, run};
 use crate::standard_library::StandardLibrary;
 use crate::workspace;
@@ -31,6 +32,7 @@ pub(super) fn elf(firmware: Firmware) -> Result<PathBuf> {
     } else {
         build.args(["--target", chip.target(), "-Zbuild-std=core,alloc"]);
     }
+    sources::shorten(&mut build, chip.target())?;
     run(&mut build)?;
     Ok(target_dir.join(chip.target()).join("release/bootswap"))
 }

@@ -10,6 +10,7 @@ mod checks;
 mod chip;
 mod image;
 mod size;
+mod sources;
 
 use std::fs;
 use std::path::{Path, PathBuf};

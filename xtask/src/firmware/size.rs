@@ -7,9 +7,10 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
 
 use super::chip::{Firmware, Network};
 
-/// What an image with Wi-Fi and HTTP is meant to have at most; the size is told as a part of it.
+/// What an image with Wi-Fi and HTTP is meant to have at most; the size is told as a part of it. One for
+/// ESP32-C3 must not have more.
 const IMAGE_BUDGET_BYTES: usize = 640 * 1024;
-/// What it must not have: with a migration of some length in it, it has to fit an OTA partition of 1 MiB.
+/// What no image must have: with a migration of some length in it, it has to fit an OTA partition of 1 MiB.
 const IMAGE_LIMIT_BYTES: usize = 960 * 1024;
 
 /// A section that takes memory or flash.
@@ -42,7 +43,7 @@ pub(crate) struct Sizes {
     /// The largest first.
     statics: Vec<Static>,
     image_len_bytes: usize,
-    budget_bytes: usize,
+    limit_bytes: usize,
 }
 
 impl Sizes {
@@ -70,7 +71,6 @@ impl Sizes {
                 name,
             });
         }
-        let budget_bytes = IMAGE_BUDGET_BYTES;
         let network = match firmware.network {
             Network::Wifi => "Wi-Fi and HTTP",
             Network::Openeth => "emulated Ethernet and HTTP",
@@ -78,15 +78,16 @@ impl Sizes {
         };
         let what = format!("migrator for {} with {network}", firmware.chip.name());
         let statics = statics(&file, &sections);
-        Ok(Self { what, sections, statics, image_len_bytes, budget_bytes })
+        let limit_bytes = limit_bytes(firmware.chip.name());
+        Ok(Self { what, sections, statics, image_len_bytes, limit_bytes })
     }
 
     /// Fails where the image is too large to be sent out.
     pub(super) fn within_limit(&self) -> Result<()> {
-        let Self { what, image_len_bytes, .. } = self;
+        let Self { what, image_len_bytes, limit_bytes, .. } = self;
         ensure!(
-            *image_len_bytes <= IMAGE_LIMIT_BYTES,
-            "{what} has {image_len_bytes} bytes, more than {IMAGE_LIMIT_BYTES} do not fit an OTA partition"
+            image_len_bytes <= limit_bytes,
+            "{what} has {image_len_bytes} bytes, {limit_bytes} is the most that it may have"
         );
         Ok(())
     }
@@ -96,6 +97,12 @@ impl Sizes {
         let taken = self.sections.iter().filter(|s| s.is_ram && !s.name.starts_with(".stack"));
         taken.map(|section| section.len_bytes).sum()
     }
+}
+
+/// What an image for a chip must not have more than. Only ESP32-C3's budget is one that has to hold: the radio's
+/// libraries of later chips are larger.
+fn limit_bytes(chip: &str) -> usize {
+    if chip == "esp32c3" { IMAGE_BUDGET_BYTES } else { IMAGE_LIMIT_BYTES }
 }
 
 /// The largest things in sections that are memory.
@@ -135,11 +142,11 @@ impl fmt::Display for Sizes {
             let start = name.len().saturating_sub(44);
             writeln!(f, "  {:<46}{len_bytes:>10}", name.get(start..).unwrap_or(name))?;
         }
-        let Self { image_len_bytes, budget_bytes, .. } = self;
-        let percent = image_len_bytes * 100 / budget_bytes;
+        let image_len_bytes = self.image_len_bytes;
+        let percent = image_len_bytes * 100 / IMAGE_BUDGET_BYTES;
         writeln!(
             f,
-            "image      {image_len_bytes} bytes, {percent} % of its budget of {budget_bytes}"
+            "image      {image_len_bytes} bytes, {percent} % of a budget of {IMAGE_BUDGET_BYTES}"
         )?;
         let stack = self.sections.iter().find(|section| section.name.starts_with(".stack"));
         write!(f, "memory     {} bytes static", self.ram_bytes())?;
