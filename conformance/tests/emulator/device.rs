@@ -176,12 +176,18 @@ impl Bench {
                 assert!(bytes(flash, region) == before, "{label} changed");
             }
         }
+        self.simulate_from(flash);
+    }
+
+    /// What the simulated device makes of a migrated one's `flash`, up to the running target.
+    pub fn simulate_from(&self, flash: &[u8]) -> Run {
         let mut scene = self.scene.clone();
         scene.flash = NorMemory::from_bytes(flash);
         let lab = Lab::open(&self.migration, Vec::new(), None).unwrap();
         let story = RefCell::new(Story::silent());
         let run = run(&scene, &lab, Settings::new(Until::Boot), &story);
         assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+        run
     }
 }
 

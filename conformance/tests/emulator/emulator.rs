@@ -4,7 +4,7 @@
 //! resets, and started again on the same file: what its caches hold of the flash would be stale otherwise.
 
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -30,7 +30,7 @@ pub enum Ended {
 /// What the serial console showed.
 #[derive(Debug)]
 pub struct Console {
-    /// Its lines, and when they came, since power on.
+    /// Its lines, and when they began, since power on. The last one may have no end yet.
     pub lines: Vec<(Duration, String)>,
     /// How the run ended.
     pub ended: Ended,
@@ -52,30 +52,45 @@ impl Console {
 
 /// How long a chip has power.
 #[derive(Clone, Copy, Debug)]
-pub enum Power {
+pub enum Power<'a> {
     /// Until it resets.
     UntilReset,
     /// Not longer than this.
     CutAfter(Duration),
     /// Until the console shows this.
-    UntilSeen(&'static str),
+    UntilSeen(&'a str),
+    /// Until the console shows anything after a line with this.
+    UntilPast(&'a str),
+}
+
+impl Power<'_> {
+    fn is_over(&self, lines: &[(Duration, String)]) -> bool {
+        let find = |text: &str| lines.iter().position(|(_, line)| line.contains(text));
+        let is_word = |(_, line): &(Duration, String)| !line.trim().is_empty();
+        match self {
+            Self::UntilReset | Self::CutAfter(_) => false,
+            Self::UntilSeen(text) => find(text).is_some(),
+            Self::UntilPast(text) => {
+                find(text).is_some_and(|at| lines[at + 1..].iter().any(is_word))
+            }
+        }
+    }
 }
 
 /// Runs the chip on a flash file, with or without a network.
-pub fn run(flash: &Path, has_network: bool, power: Power) -> Console {
+pub fn run(flash: &Path, has_network: bool, power: Power<'_>) -> Console {
     let chip = Chip::start(flash, has_network);
     let start = Instant::now();
-    let mut lines = Vec::new();
+    let (mut lines, mut line) = (Vec::new(), Vec::new());
     let ended = loop {
         let left = match power {
             Power::CutAfter(limit) => limit.saturating_sub(start.elapsed()),
-            Power::UntilReset | Power::UntilSeen(_) => PATIENCE,
+            Power::UntilReset | Power::UntilSeen(_) | Power::UntilPast(_) => PATIENCE,
         };
         match chip.console.recv_timeout(left) {
-            Ok(line) => {
-                let is_seen = matches!(power, Power::UntilSeen(text) if line.contains(text));
-                lines.push((start.elapsed(), line));
-                if is_seen {
+            Ok(piece) => {
+                take(&mut lines, &mut line, &piece, start.elapsed());
+                if power.is_over(&lines) {
                     break Ended::Seen;
                 }
             }
@@ -90,9 +105,26 @@ pub fn run(flash: &Path, has_network: bool, power: Power) -> Console {
     Console { lines, ended, took: start.elapsed() }
 }
 
+/// Adds what the console showed. `line` is the last of the lines, as long as it has no end: a prompt never
+/// gets one.
+fn take(lines: &mut Vec<(Duration, String)>, line: &mut Vec<u8>, piece: &[u8], now: Duration) {
+    for part in piece.split_inclusive(|byte| *byte == b'\n') {
+        if line.is_empty() {
+            lines.push((now, String::new()));
+        }
+        line.extend_from_slice(part);
+        if let Some((_, last)) = lines.last_mut() {
+            *last = String::from_utf8_lossy(line).trim_end().to_owned();
+        }
+        if part.ends_with(b"\n") {
+            line.clear();
+        }
+    }
+}
+
 struct Chip {
     child: Child,
-    console: Receiver<String>,
+    console: Receiver<Vec<u8>>,
 }
 
 impl Chip {
@@ -108,12 +140,12 @@ impl Chip {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        let output = child.stdout.take().expect("the console is piped");
+        let mut output = child.stdout.take().expect("the console is piped");
         let (send, console) = channel();
         thread::spawn(move || {
-            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-                if send.send(line).is_err() {
+            let mut piece = [0; 1024];
+            while let Ok(len_bytes @ 1..) = output.read(&mut piece) {
+                if send.send(piece[..len_bytes].to_vec()).is_err() {
                     break;
                 }
             }

@@ -5,11 +5,10 @@
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod banner;
 mod device;
 mod emulator;
 
-use std::env;
-use std::fs;
 use std::time::Duration;
 
 use bootswap_cli::migration::OwnedMigration;
@@ -19,7 +18,6 @@ use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
 use device::{Bench, bytes, told};
-use emulator::Power;
 
 /// Power cuts of a short run, spread over the migration.
 const CUTS: u32 = 12;
@@ -29,8 +27,19 @@ const MANY_CUTS: u32 = 200;
 const FIRST_WORDS: &str = "[1/";
 const LAST_WORDS: &str = "resetting into the new bootloader";
 
+/// Has the migrator run in the partition with this label.
 fn from(label: &'static str) -> impl FnOnce(&mut OwnedMigration) {
     move |migration| migration.running = Some(label.to_owned())
+}
+
+/// Where flash as it was `found` differs from what the simulator leaves.
+fn difference(found: &[u8], wanted: &[u8]) -> Option<String> {
+    let at = found.iter().zip(wanted).position(|(a, b)| a != b)?;
+    let bytes = found.iter().zip(wanted).filter(|(a, b)| a != b).count();
+    Some(format!(
+        "{at:#x}: {:#04x}, the simulator has {:#04x}; {bytes} bytes differ",
+        found[at], wanted[at]
+    ))
 }
 
 /// Migrates without interruption and holds the flash against that of the simulator, byte for byte.
@@ -39,11 +48,9 @@ fn compare(bench: &Bench) {
     let run = bench.simulate();
     bench.check(&migrated, &run);
     let wanted = run.at_reset.unwrap().to_bytes();
-    let differs = (0..).zip(wanted.iter().zip(&migrated.flash)).find(|(_, (a, b))| a != b);
     let consoles = told(&migrated.consoles);
-    if let Some((at, (wanted, found))) = differs {
-        let at: usize = at;
-        panic!("{at:#x}: {found:#04x}, the simulator has {wanted:#04x}\n{consoles}");
+    if let Some(differs) = difference(&migrated.flash, &wanted) {
+        panic!("{differs}\n{consoles}");
     }
     let last = migrated.consoles.last().unwrap();
     let when = |words| last.when(words).unwrap_or_else(|| panic!("no {words:?}:\n{consoles}"));
@@ -136,30 +143,4 @@ fn emulated_power_cuts() {
 #[ignore = "takes minutes: hundreds of power cuts"]
 fn emulated_many_power_cuts() {
     cut_often(MANY_CUTS);
-}
-
-/// A real MCUboot and a real application, where they are given: on to the application's banner.
-#[test]
-#[ignore = "needs BOOTSWAP_TARGET_BOOTLOADER, BOOTSWAP_TARGET_APP and BOOTSWAP_TARGET_BANNER"]
-fn emulated_up_to_the_banner_of_the_target_application() {
-    let given = |name| env::var_os(name).unwrap_or_else(|| panic!("{name} is not set"));
-    let read = |name| fs::read(given(name)).unwrap();
-    let banner = given("BOOTSWAP_TARGET_BANNER").into_string().unwrap();
-    let bench = Bench::download(|migration| {
-        let map = migration.mcuboot.clone();
-        for (role, name) in [
-            (Role::Bootloader, "BOOTSWAP_TARGET_BOOTLOADER"),
-            (Role::Application, "BOOTSWAP_TARGET_APP"),
-        ] {
-            let bytes = read(name);
-            let artifact = migration.artifacts.iter_mut().find(|a| a.role == role).unwrap();
-            artifact.content = Some(classify(&bytes, role, map.as_ref()).unwrap());
-            artifact.bytes = Some(bytes);
-        }
-    });
-    let device = bench.device();
-    let migrated = bench.migrate(&device, &[]);
-    assert!(bench.is_migrated(&migrated.flash));
-    let power = Power::UntilSeen(Box::leak(banner.into_boxed_str()));
-    println!("{}", emulator::run(&device, bench.has_network, power).text());
 }

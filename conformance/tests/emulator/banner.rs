@@ -1,0 +1,195 @@
+//! A real MCUboot and a real application as the target: on through MCUboot's swap, up to the application's
+//! banner.
+//!
+//! ```text
+//!   mask ROM -> ESP-IDF bootloader -> migrator -> reset -> MCUboot -> swap -> application: banner
+//!                                                 '-- power cuts ------'
+//! ```
+//!
+//! Both are given by who runs the tests, built for the example's map: slots of 1 MiB at 0x10000 and 0x110000,
+//! swap using scratch, 0x40000 bytes at 0x210000.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use bootswap_cli::migration::content::classify;
+use bootswap_plan::{Content, Role};
+use flash_region::{Region, SECTOR_BYTES};
+
+use crate::device::{Bench, Migrated, bytes, told};
+use crate::emulator::{self, Console, Ended, Power};
+use crate::{difference, from};
+
+/// Names the file of the target bootloader.
+const BOOTLOADER: &str = "BOOTSWAP_TARGET_BOOTLOADER";
+/// Names the file of the target application.
+const APP: &str = "BOOTSWAP_TARGET_APP";
+/// Has what the application prints when it runs.
+const BANNER: &str = "BOOTSWAP_TARGET_BANNER";
+/// The last that Espressif's port of MCUboot prints, before it jumps to the application. Where no banner is
+/// given, whatever comes after it is one.
+const JUMP: &str = "] start=0x";
+
+/// Power cuts of a short run.
+const CUTS: u32 = 12;
+/// Power cuts of a long run.
+const MANY_CUTS: u32 = 200;
+
+/// A lab whose target is the one that was given.
+struct Target {
+    bench: Bench,
+    banner: Option<String>,
+}
+
+impl Target {
+    /// The target that was given, for a device whose migrator runs in the partition `label`.
+    fn given(label: &'static str) -> Self {
+        let file = |name| {
+            let path = env::var_os(name).unwrap_or_else(|| {
+                panic!("{name} does not name a file; run `cargo xtask emulate`, which knows whether there is one")
+            });
+            fs::read(&path).unwrap_or_else(|error| panic!("{name}: {}: {error}", path.display()))
+        };
+        let bench = Bench::download(|migration| {
+            from(label)(migration);
+            let map = migration.mcuboot.clone();
+            for (role, name) in [(Role::Bootloader, BOOTLOADER), (Role::Application, APP)] {
+                let bytes = file(name);
+                let artifact = migration.artifacts.iter_mut().find(|a| a.role == role).unwrap();
+                artifact.content = Some(classify(&bytes, role, map.as_ref()).unwrap());
+                artifact.bytes = Some(bytes);
+            }
+        });
+        let banner = env::var_os(BANNER).map(|text| text.into_string().unwrap());
+        Self { bench, banner }
+    }
+
+    /// Migrates a device, up to the reset into the target bootloader.
+    fn migrate(&self, device: &Path) -> Migrated {
+        let migrated = self.bench.migrate(device, &[]);
+        self.bench.check(&migrated, &self.bench.simulate());
+        migrated
+    }
+
+    /// Starts a migrated device and waits for the banner. The model of MCUboot that the simulator uses has to
+    /// leave the same flash, byte for byte.
+    fn start(&self, device: &Path) -> Console {
+        let modelled = self.bench.simulate_from(&fs::read(device).unwrap());
+        let power = self.banner.as_deref().map_or(Power::UntilPast(JUMP), Power::UntilSeen);
+        let console = emulator::run(device, self.bench.has_network, power);
+        assert_eq!(console.ended, Ended::Seen, "no banner:\n{}", console.text());
+        let flash = fs::read(device).unwrap();
+        if let Some(differs) = difference(&flash, &modelled.after.to_bytes()) {
+            panic!("{differs}\n{}", console.text());
+        }
+        console
+    }
+
+    /// The application, in whole sectors, as it is in a slot that has been erased.
+    fn app(&self) -> &[u8] {
+        let artifact = self.bench.migration.artifact(Role::Application).unwrap();
+        let Some(Content::Mcuboot { image_len_bytes, .. }) = artifact.content else {
+            panic!("{APP} names no MCUboot image");
+        };
+        let len_bytes = image_len_bytes.next_multiple_of(SECTOR_BYTES) as usize;
+        &self.bench.file(Role::Application)[..len_bytes]
+    }
+
+    /// Checks that the application is in the primary slot, and that what it took the place of is in the
+    /// secondary slot, byte for byte. `old` was in the primary slot.
+    fn check_slots(&self, old: &[u8], flash: &[u8]) {
+        let app = self.app();
+        let map = self.bench.migration.mcuboot.as_ref().unwrap();
+        let slot = |slot| &bytes(flash, slot)[..app.len()];
+        assert!(slot(map.primary) == app, "the application is not in the primary slot");
+        let old = &old[..app.len()];
+        assert!(slot(map.secondary) == old, "the old contents are not in the secondary slot");
+    }
+
+    fn primary(&self) -> Region {
+        self.bench.migration.mcuboot.as_ref().unwrap().primary
+    }
+}
+
+/// Migrates, and goes on up to the banner.
+fn up_to_the_banner(label: &'static str) {
+    let target = Target::given(label);
+    let device = target.bench.device();
+    let migrated = target.migrate(&device);
+    let console = target.start(&device);
+    println!("{}", told(&[console]));
+    let flash = fs::read(&device).unwrap();
+    let primary = target.primary();
+    let old = bytes(&migrated.flash, primary);
+    if old.starts_with(target.app()) {
+        // A migrator that runs elsewhere may put the application there itself: nothing to swap.
+        assert!(difference(&flash, &migrated.flash).is_none(), "MCUboot wrote");
+        return;
+    }
+    target.check_slots(old, &flash);
+    let scene = &target.bench.scene;
+    if scene.running.region == primary {
+        // It is the migrator that MCUboot has put aside, and it is as the OTA had left it.
+        target.check_slots(&scene.flash.bytes(primary), &flash);
+    }
+}
+
+#[test]
+fn emulated_from_factory() {
+    up_to_the_banner("factory");
+}
+
+#[test]
+fn emulated_from_ota_0() {
+    up_to_the_banner("ota_0");
+}
+
+#[test]
+fn emulated_from_ota_1() {
+    up_to_the_banner("ota_1");
+}
+
+/// Loses power at many points spread over the first start of MCUboot, each time once more in the next start.
+fn cut_often(cuts: u32) {
+    let target = Target::given("factory");
+    let device = target.bench.device();
+    let migrated = target.migrate(&device);
+    let took = target.start(&device).took;
+    let swapped = fs::read(&device).unwrap();
+    let old = bytes(&migrated.flash, target.primary());
+    let (mut before, mut within, mut after) = (0, 0, 0);
+    for index in 0..cuts {
+        fs::write(&device, &migrated.flash).unwrap();
+        let first = took * (2 * index + 1) / (2 * cuts);
+        // The second one somewhere else each time.
+        let second = took * ((index * 7 + 3) % cuts) / cuts;
+        for cut in [first, second] {
+            let console = emulator::run(&device, false, Power::CutAfter(cut));
+            assert_eq!(console.ended, Ended::Killed, "it reset:\n{}", console.text());
+            match fs::read(&device).unwrap() {
+                flash if flash == migrated.flash => before += 1,
+                flash if flash == swapped => after += 1,
+                _ => within += 1,
+            }
+        }
+        target.start(&device);
+        target.check_slots(old, &fs::read(&device).unwrap());
+    }
+    println!(
+        "{cuts} times power was cut twice: {before} before MCUboot wrote anything, {within} within its swap, \
+         {after} after it"
+    );
+    assert!(within > 0, "no cut came while MCUboot swapped");
+}
+
+#[test]
+fn emulated_power_cuts() {
+    cut_often(CUTS);
+}
+
+#[test]
+#[ignore = "takes minutes: hundreds of power cuts"]
+fn emulated_many_power_cuts() {
+    cut_often(MANY_CUTS);
+}
