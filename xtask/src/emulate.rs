@@ -4,10 +4,10 @@
 //! `BOOTSWAP_QEMU` or from the PATH. The tests that need it have `emulated` in their names.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::firmware::{self, Chip, Firmware, Network};
 use crate::process::{cargo, command, find, output, run as run_program};
@@ -17,6 +17,13 @@ use crate::workspace;
 const EMULATOR: &str = "BOOTSWAP_QEMU";
 /// Names the directory with the firmware images, for the tests.
 const FIRMWARE: &str = "BOOTSWAP_FIRMWARE";
+/// Name the files of a real bootloader and a real application that tests go on to, for who has them.
+const TARGET: [&str; 2] = ["BOOTSWAP_TARGET_BOOTLOADER", "BOOTSWAP_TARGET_APP"];
+/// What the tests that need them have in their names.
+pub(crate) const TARGET_TESTS: &str = "banner::";
+/// What is not done without them.
+pub(crate) const WITHOUT_TARGET: &str =
+    "the migrator on an emulated chip, up to the banner of a real target application";
 /// What an emulator is called.
 const PROGRAM: &str = "qemu-system-riscv32";
 /// The machine that it has to have.
@@ -44,16 +51,49 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     test.args(["test", "--package", "conformance", "--test", "emulator", "--"]);
     // One at a time: what is printed are also times.
     test.args(["--nocapture", "--test-threads", "1"]);
-    let has_target = env::var_os("BOOTSWAP_TARGET_BOOTLOADER").is_some();
-    match (options.long, has_target) {
-        (true, true) => drop(test.arg("--include-ignored")),
-        (true, false) => drop(test.args(["--include-ignored", "--skip", "banner"])),
-        (false, true) => drop(test.args(["--include-ignored", "--skip", "many"])),
-        (false, false) => {}
+    if options.long {
+        test.arg("--include-ignored");
+    }
+    let target = Target::obtain();
+    match &target {
+        Ok(target) => target.apply(&mut test),
+        Err(_) => drop(test.args(["--skip", TARGET_TESTS])),
     }
     setting.apply(&mut test);
     run_program(&mut test)?;
+    if let Err(error) = target {
+        println!("not run: {WITHOUT_TARGET}\n  because {error:#}");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A real bootloader and a real application to go on to.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    files: Vec<(&'static str, PathBuf)>,
+}
+
+impl Target {
+    /// The one that is given.
+    ///
+    /// # Errors
+    ///
+    /// With what is missing.
+    pub(crate) fn obtain() -> Result<Self> {
+        let file = |name| {
+            let named =
+                env::var_os(name).with_context(|| format!("{name} does not name a file"))?;
+            let path = absolute(named)?;
+            ensure!(path.is_file(), "{name} names {}, which is no file", path.display());
+            Ok((name, path))
+        };
+        Ok(Self { files: TARGET.into_iter().map(file).collect::<Result<_>>()? })
+    }
+
+    /// Tells a program about it.
+    pub(crate) fn apply(&self, program: &mut Command) {
+        program.envs(self.files.iter().map(|(name, path)| (name, path)));
+    }
 }
 
 /// What the tests need.
@@ -88,7 +128,8 @@ impl Setting {
 /// The emulator that is named, or the one on the PATH, if it has the machine.
 fn emulator() -> Result<PathBuf> {
     if let Some(named) = env::var_os(EMULATOR) {
-        let path = PathBuf::from(named);
+        // The tests run in another directory.
+        let path = absolute(named)?;
         check(&path).with_context(|| format!("{EMULATOR} names {}", path.display()))?;
         return Ok(path);
     }

@@ -50,6 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         "the migrator on an emulated chip: all tests with `emulated` in their names",
         emulate::Setting::obtain,
     );
+    let target = report.obtain("a target for it", emulate::WITHOUT_TARGET, emulate::Target::obtain);
     let tmux = report.obtain("tmux", "tests of the menu in a real terminal", tmux::set_up);
     let nginx = report.obtain("nginx", "conformance tests with nginx", nginx::set_up);
 
@@ -101,6 +102,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         nginx: nginx.as_ref(),
         tmux: tmux.as_ref(),
         emulator: emulator.as_ref(),
+        target: target.as_ref(),
     };
     report.step("tests", |report| test_all(report, options, others));
 
@@ -126,10 +128,11 @@ struct Others<'a> {
     nginx: Option<&'a PathBuf>,
     tmux: Option<&'a PathBuf>,
     emulator: Option<&'a emulate::Setting>,
+    target: Option<&'a emulate::Target>,
 }
 
 fn test_all(report: &mut Report, options: &Options, others: Others<'_>) -> Result<()> {
-    let Others { python, nginx, tmux, emulator } = others;
+    let Others { python, nginx, tmux, emulator, target } = others;
     let mut test = cargo();
     test.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     match python {
@@ -152,9 +155,12 @@ fn test_all(report: &mut Report, options: &Options, others: Others<'_>) -> Resul
         // The same here.
         None => drop(test.args(["--skip", "emulated"])),
     }
+    match target {
+        Some(target) => target.apply(&mut test),
+        // And here.
+        None => drop(test.args(["--skip", emulate::TARGET_TESTS])),
+    }
     if options.long {
-        // That one needs files that only its user has.
-        test.args(["--skip", "emulated_up_to_the_banner"]);
         test.arg("--include-ignored").env("PROPTEST_CASES", LONG_PROPTEST_CASES);
     }
     run_counted(report, &mut test)
