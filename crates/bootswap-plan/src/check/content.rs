@@ -1,0 +1,93 @@
+//! What an artifact is, as far as that is known.
+
+use flash_region::SECTOR_BYTES;
+use mcuboot_format::SwapKind;
+
+use super::{Checks, trailer};
+use crate::layout::Destination;
+use crate::migration::{Artifact, Content, Role};
+use crate::reason::{Reason, name};
+
+impl Checks<'_> {
+    /// What an artifact is, as far as that is known.
+    pub(super) fn content(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
+        let Some(content) = artifact.content else { return };
+        let map = self.migration.mcuboot.as_ref();
+        match (artifact.role, content, destination.slot, map) {
+            (
+                Role::Application,
+                Content::Mcuboot { image_len_bytes, padded, confirmed, signed },
+                Some(slot),
+                Some(map),
+            ) => {
+                if let Some(limits) = map.limits()
+                    && image_len_bytes > limits.max_image_len_bytes
+                {
+                    let (artifact, room_bytes) = (name(artifact.name), limits.max_image_len_bytes);
+                    self.refuse(Reason::ReachesTrailer { artifact, image_len_bytes, room_bytes });
+                }
+                if map.swap == SwapKind::Scratch
+                    && slot == map.secondary
+                    && let Some(trailer) = trailer(map, slot)
+                {
+                    let sector = trailer.start().align_down(SECTOR_BYTES);
+                    let room_bytes = sector.bytes_since(slot.start());
+                    if image_len_bytes > room_bytes {
+                        let artifact = name(artifact.name);
+                        self.refuse(Reason::SharesTrailerSector {
+                            artifact,
+                            image_len_bytes,
+                            room_bytes,
+                        });
+                    }
+                }
+                // Straight in the primary an image needs no trailer to be started.
+                let needs_trailer = slot == map.secondary;
+                // Overwriting cannot be undone, so MCUboot does not ask whether it was confirmed.
+                let trial = self.migration.allow.test_image || map.swap == SwapKind::Overwrite;
+                let good = artifact.confirm || (padded && (confirmed || trial));
+                if needs_trailer && !good {
+                    self.refuse(Reason::NotConfirmed { artifact: name(artifact.name) });
+                }
+                if map.key_der.is_some() && !signed {
+                    self.refuse(Reason::NotSigned { artifact: name(artifact.name) });
+                }
+            }
+            (Role::Application, _, Some(_), Some(_)) => {
+                self.refuse(Reason::WrongContent {
+                    artifact: name(artifact.name),
+                    wanted: "an MCUboot image",
+                });
+            }
+            (Role::Bootloader, Content::EspImage { chip_id, flash_len_bytes, .. }, ..) => {
+                let found = self.facts.chip;
+                if chip_id != found.image_chip_id() {
+                    self.refuse(Reason::WrongImageChip {
+                        artifact: name(artifact.name),
+                        chip_id,
+                        found,
+                    });
+                }
+                if let Some(wanted_bytes) = flash_len_bytes
+                    && wanted_bytes > self.facts.flash_len_bytes
+                {
+                    let found_bytes = self.facts.flash_len_bytes;
+                    self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes });
+                }
+                if let (Some(header_bytes), Some(map)) = (flash_len_bytes, map)
+                    && map.end().get() > header_bytes
+                {
+                    let (artifact, map_end) = (name(artifact.name), map.end());
+                    self.refuse(Reason::MapBehindFlash { artifact, header_bytes, map_end });
+                }
+            }
+            (Role::Bootloader, ..) => {
+                self.refuse(Reason::WrongContent {
+                    artifact: name(artifact.name),
+                    wanted: "an ESP image",
+                });
+            }
+            _ => {}
+        }
+    }
+}

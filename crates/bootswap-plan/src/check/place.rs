@@ -1,0 +1,102 @@
+//! Where an artifact goes.
+
+use flash_region::{Region, SECTOR_BYTES};
+
+use super::Checks;
+use crate::layout::{self, Destination, bootloader_area, kept, table_region};
+use crate::migration::{Artifact, PARTITION_TABLE, Role};
+use crate::reason::{Reason, name};
+
+impl Checks<'_> {
+    /// Where an artifact goes.
+    pub(super) fn place(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
+        let facts = self.facts;
+        let region = destination.region;
+        if !facts.flash().contains_region(region) {
+            let flash_len_bytes = facts.flash_len_bytes;
+            self.refuse(Reason::OutsideFlash {
+                what: name(artifact.name),
+                region,
+                flash_len_bytes,
+            });
+        }
+        // An application is in a slot, or in none.
+        let map = self.migration.mcuboot.as_ref().filter(|_| artifact.role == Role::Application);
+        if let (Some(map), None) = (map, destination.slot) {
+            for (what, area) in [("primary slot", map.primary), ("secondary slot", map.secondary)] {
+                self.apart(artifact.name, what, area.intersection(region));
+            }
+        }
+        if !region.start().is_aligned(SECTOR_BYTES) || region.is_empty() {
+            self.refuse(Reason::Misaligned { what: name(artifact.name), region });
+        }
+        if artifact.len_bytes == Some(0) {
+            self.refuse(Reason::Empty { artifact: name(artifact.name) });
+        }
+        if let Some(len_bytes) = artifact.len_bytes {
+            let room_bytes = self.room(artifact, &region);
+            if len_bytes > room_bytes {
+                self.refuse(Reason::TooLarge {
+                    artifact: name(artifact.name),
+                    len_bytes,
+                    room_bytes,
+                    region,
+                });
+            }
+        }
+        let written = layout::written(region, artifact);
+        if artifact.role == Role::Application {
+            let area = layout::bootloader_area(facts).intersection(written);
+            self.apart("the bootloader", artifact.name, area);
+        }
+        // Not only what is written counts: all of the place may be erased.
+        let running = facts.running_image();
+        if region.overlaps(running) {
+            let dest = region;
+            self.refuse(Reason::OverRunningCode { artifact: name(artifact.name), dest, running });
+        }
+        if artifact.role == Role::Bootloader && region.start() != facts.chip.bootloader_addr() {
+            let wanted = facts.chip.bootloader_addr();
+            self.refuse(Reason::BootloaderMisplaced {
+                artifact: name(artifact.name),
+                dest: region,
+                wanted,
+            });
+        }
+        // An artifact with a place of its own was sent there by name; the gaps of a merged image
+        // are kept when it is written.
+        if artifact.role == Role::Other {
+            return;
+        }
+        // All of a place may be erased on the way, but for the bootloader's, whose commit leaves others alone.
+        let lost = if artifact.role == Role::Bootloader { written } else { region };
+        self.keeps(artifact.name, lost);
+    }
+
+    /// Refuses what would overwrite the partition table or a data partition that the migration does
+    /// not give up by name.
+    pub(super) fn keeps(&mut self, what: &str, dest: Region) {
+        let (migration, facts) = (self.migration, self.facts);
+        let table = table_region().intersection(dest).map(|region| (PARTITION_TABLE, region));
+        let labelled = kept(facts).filter_map(|p| {
+            let shared = p.region.intersection(dest)?;
+            Some((p.label.as_str().unwrap_or("a partition without a readable label"), shared))
+        });
+        for (label, region) in table.into_iter().chain(labelled) {
+            if !migration.allow.overwrites(label) {
+                let (artifact, kept) = (name(what), name(label));
+                self.refuse(Reason::OverKept { artifact, dest, kept, region });
+            }
+        }
+    }
+
+    /// Bytes that an artifact may have.
+    pub(super) fn room(&self, artifact: &Artifact<'_>, region: &Region) -> u32 {
+        match (artifact.role, artifact.dest, artifact.region_len_bytes) {
+            (Role::Bootloader, Some(dest), _) => dest.from(region.start()).len_bytes(),
+            (Role::Bootloader, None, Some(len_bytes)) => len_bytes,
+            (Role::Bootloader, None, None) => bootloader_area(self.facts).len_bytes(),
+            _ => region.len_bytes(),
+        }
+    }
+}

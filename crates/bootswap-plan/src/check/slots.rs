@@ -1,0 +1,80 @@
+//! What MCUboot finds in its slots, and what is cleaned for it.
+
+use flash_region::{Region, SECTOR_BYTES};
+use mcuboot_format::SwapKind;
+
+use super::{Checks, trailer};
+use crate::cleaned::cleaned;
+use crate::layout::{self, Destination, table_region};
+use crate::migration::{Artifact, PARTITION_TABLE};
+use crate::reason::Reason;
+
+impl Checks<'_> {
+    /// What the steps clean for MCUboot has to be nobody's place, and nothing that the migrator is found by.
+    pub(super) fn is_not_cleaned(&mut self, destinations: &[Destination]) {
+        let artifacts = self.migration.artifacts;
+        let Some(map) = self.migration.mcuboot else { return };
+        if artifacts.len() != destinations.len() {
+            return;
+        }
+        let filled = destinations.iter().find_map(|destination| destination.slot);
+        // Until the new bootloader is in place the old one needs these, whoever has given them up.
+        let partitions = self.facts.partitions.iter();
+        let otadata = partitions.clone().filter(|p| p.is_otadata()).map(|p| ("otadata", p.region));
+        let needed = otadata.chain([(PARTITION_TABLE, table_region())]);
+        for (what, part) in cleaned(&map, filled) {
+            for (needed, region) in needed.clone() {
+                self.apart(needed, what, part.intersection(region));
+            }
+        }
+        // What the image does not reach of its slot is erased before the commit, to which NVS lasts; and
+        // its trailer is judged in its place before that.
+        let nvs = partitions.filter(|p| p.is_nvs()).map(|p| ("NVS", p.region));
+        let needed = needed.chain(nvs);
+        for (artifact, destination) in artifacts.iter().zip(destinations) {
+            let Some(slot) = destination.slot else { continue };
+            let trailer = trailer(&map, slot).unwrap_or_default().start().align_down(SECTOR_BYTES);
+            let rest = slot.from(layout::written(slot, artifact).end().min(trailer));
+            for (needed, region) in needed.clone() {
+                self.apart(needed, "the end of the application's slot", rest.intersection(region));
+            }
+        }
+        for (artifact, destination) in artifacts.iter().zip(destinations) {
+            if destination.slot.is_some() {
+                continue;
+            }
+            let written = layout::written(destination.region, artifact);
+            for (what, part) in cleaned(&map, filled) {
+                self.apart(artifact.name, what, part.intersection(written));
+            }
+        }
+    }
+
+    /// A new bootloader has to find what it is to start, or it is the last thing that the device does; and
+    /// an application goes to no slot that it is not started from.
+    pub(super) fn starts_something(&mut self, destinations: &[Destination]) {
+        let artifacts = self.migration.artifacts;
+        let Some(map) = self.migration.mcuboot else { return };
+        // An artifact without a destination has a reason of its own.
+        let concerns = |artifact: &Artifact<'_>, destination: &Destination| {
+            let start = self.facts.chip.bootloader_addr();
+            destination.slot.is_some()
+                || layout::written(destination.region, artifact).contains(start)
+        };
+        if artifacts.len() != destinations.len()
+            || !artifacts.iter().zip(destinations).any(|(a, d)| concerns(a, d))
+        {
+            return;
+        }
+        let is_brought = |slot: Region| {
+            artifacts.iter().zip(destinations).any(|(artifact, destination)| {
+                layout::written(destination.region, artifact).contains(slot.start())
+            })
+        };
+        let swaps_in = matches!(map.swap, SwapKind::Scratch | SwapKind::Overwrite);
+        let is_found = is_brought(map.primary) || (swaps_in && is_brought(map.secondary));
+        if !is_found {
+            self.refuse(Reason::NothingToStart { primary: map.primary });
+        }
+    }
+}
