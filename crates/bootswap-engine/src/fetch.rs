@@ -42,7 +42,14 @@ pub(crate) async fn fetch<F: NorFlash, S: Source, P: Platform>(
         work.platform.event(&Event::Holds);
         work.known(artifact, &rules).map_or(0, |known| known.len_bytes)
     } else {
-        let len_bytes = receive(work, artifact, routes, rules).await?;
+        let told_bytes = work.journal.progress(artifact.0);
+        let mut len_bytes = receive(work, artifact, routes, rules).await?;
+        if !ends_well(work, routes, &rules, told_bytes, len_bytes).await? {
+            // Something else has been written there since the journal was.
+            let nothing = Entry::Progress { artifact: artifact.0, len_bytes: 0 };
+            work.journal.note(work.medium, nothing).await;
+            len_bytes = receive(work, artifact, routes, rules).await?;
+        }
         let fresh = Known { len_bytes, digest: None };
         let verdict = verify::in_place(work, routes, &rules, fresh).await?;
         let verdict = verdict.map_err(|fault| Failure::Image { artifact, fault })?;
@@ -74,6 +81,26 @@ pub(crate) async fn holds<F: NorFlash, S, P: Platform>(
         }
         _ => Ok(false),
     }
+}
+
+/// Whether what was not fetched, because the journal had it in place, is what the image's own hash leaves
+/// out: a trailer that MCUboot takes. What the migrator is to confirm has none yet.
+async fn ends_well<F: NorFlash, S, P>(
+    work: &mut Work<'_, '_, F, S, P>,
+    routes: &[Route],
+    rules: &Rules<'_>,
+    told_bytes: u32,
+    len_bytes: u32,
+) -> Result<bool, Failure<F::Error>> {
+    let (Some(asked), Some(slot)) = (rules.slot, slot_place(routes).and_then(|place| place.slot))
+    else {
+        return Ok(true);
+    };
+    let is_told = told_bytes > asked.trailer.offset_bytes() && len_bytes == slot.len_bytes();
+    if !is_told || rules.artifact.confirm {
+        return Ok(true);
+    }
+    Ok(verify::trailer(work.medium, slot, rules).await?.is_ok())
 }
 
 /// Takes the artifact from its source, and says how long it is.

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod container;
 mod cut;
+pub mod engine;
 pub mod esp_idf;
 pub mod http_client;
 pub mod mcuboot;
@@ -56,6 +57,7 @@ targets! {
     planner::planner,
     container::container,
     config::config_section,
+    engine::engine_journal,
     http_client::http_client,
     http_client::http_download,
     serve::serve_faults,

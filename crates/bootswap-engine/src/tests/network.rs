@@ -330,6 +330,27 @@ fn a_journal_that_says_more_than_is_there_costs_time_only() {
     }
 }
 
+/// The image's own hash leaves the trailer out, and without a digest nothing else tells.
+#[test]
+fn a_trailer_that_is_gone_is_fetched_again() {
+    let mut scene = Scene::example();
+    (scene.part("app").known_len, scene.part("app").known_digest) = (false, false);
+    let app_len = scene.part("app").bytes.len();
+    let dead = (0..9).map(|_| Fault::Fails(SourceError::Connect));
+    let mut server = scene.server().with([Fault::Breaks(app_len)].into_iter().chain(dead));
+    let (ended, flash, _) = scene.run(&mut server);
+    assert!(matches!(ended, Err(Failure::Source { .. })), "{ended:?}");
+    for from_end in [1, 16, 24, 32, 100, 0x1800] {
+        let mut flash = flash.clone();
+        let addr = SECONDARY.end().get() - from_end;
+        flash.load(flash_region::FlashAddr(addr), &[0x11]);
+        let again = Scene { flash, ..scene.clone() };
+        let (server, _) = succeeds(&again, again.server());
+        assert_eq!(server.asked[0].1, app_len as u32, "{from_end}");
+        assert_eq!(server.asked[1].1, 0, "{from_end}");
+    }
+}
+
 #[test]
 fn attempts_without_progress_end() {
     let mut scene = Scene::example();
