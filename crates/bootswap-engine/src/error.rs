@@ -90,6 +90,15 @@ pub enum ImageFault {
         /// Bytes of flash in the header; 2 MiB where it holds no known size, as the bootloader takes it.
         found_bytes: u32,
     },
+    /// A bootloader for other revisions of the chip: it starts, looks, and resets, for ever.
+    ChipRevision {
+        /// The first that will do, major times 100 plus minor.
+        min: u16,
+        /// The last that will do.
+        max: u16,
+        /// The chip's.
+        found: u16,
+    },
     /// An ESP image that talks to the flash through more lines than the bootloader in place does.
     FlashMode,
     /// An ESP image that ends before its file does, or has no digest of its own.
@@ -182,6 +191,18 @@ impl<E> From<FlashFailure<E>> for Failure<E> {
     }
 }
 
+/// A revision as Espressif writes it.
+struct Revision(u16);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            u16::MAX => f.write_str("any"),
+            rev => write!(f, "v{}.{}", rev / 100, rev % 100),
+        }
+    }
+}
+
 impl fmt::Display for FlashOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -230,6 +251,10 @@ impl fmt::Display for ImageFault {
                 "the bootloader is built for {found_bytes} bytes of flash and its map goes on to {map_end}; it would \
                  not read behind its flash"
             ),
+            Self::ChipRevision { min, max, found } => {
+                let [min, max, found] = [min, max, found].map(|rev| Revision(*rev));
+                write!(f, "the bootloader is for revisions {min} to {max} of the chip, this one is {found}")
+            }
             Self::FlashMode => {
                 f.write_str("the image uses a faster flash mode than the bootloader in place, which this board may not have")
             }

@@ -4,6 +4,7 @@
 //! asks for. The rules are those of whoever will read the artifact: MCUboot, or the mask ROM.
 
 use bootswap_plan::{Artifact, Content, DeviceFacts, McubootMap, Migration, Role};
+use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashMode, FlashSize, ImageHeader, ImageVerifier};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::key::PublicKey;
@@ -215,6 +216,18 @@ impl<'a> Scan<'a> {
             && map_end.get() > found_bytes
         {
             return Err(ImageFault::MapBehindFlash { map_end, found_bytes });
+        }
+        // As ESP-IDF's bootloaders ask for it, `bootloader_common_check_chip_validity`; before version 5 by one
+        // byte, which on ESP32 is the major revision. 0 is no bound.
+        let min = match (header.min_chip_rev_full, facts.chip) {
+            (0, Chip::Esp32) => u16::from(header.min_chip_rev).saturating_mul(100),
+            (min, _) => min,
+        };
+        let max = if header.max_chip_rev_full == 0 { u16::MAX } else { header.max_chip_rev_full };
+        if let Some(found) = facts.chip_revision
+            && !(min..=max).contains(&found)
+        {
+            return Err(ImageFault::ChipRevision { min, max, found });
         }
         match (facts.bootloader_flash_mode, header.flash_mode()) {
             (Some(old), Some(new)) if wires(new) > wires(old) => Err(ImageFault::FlashMode),

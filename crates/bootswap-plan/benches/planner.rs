@@ -99,6 +99,7 @@ impl Setting {
     fn facts(&self) -> DeviceFacts<'_> {
         DeviceFacts {
             chip: CHIP,
+            chip_revision: None,
             flash_len_bytes: self.flash_len_bytes,
             partitions: &self.table,
             running: self.running,

@@ -10,6 +10,9 @@ use flash_region::Region;
 pub struct DeviceFacts<'a> {
     /// The chip.
     pub chip: Chip,
+    /// Revision of the chip from its eFuses, major times 100 plus minor; `None` where nothing says it, as a
+    /// dump does not.
+    pub chip_revision: Option<u16>,
     /// Size of the flash in bytes, from its JEDEC identification or the length of the dump.
     pub flash_len_bytes: u32,
     /// The partition table in force.

@@ -100,6 +100,7 @@ impl Example {
         };
         let facts = DeviceFacts {
             chip: self.chip,
+            chip_revision: None,
             flash_len_bytes: 4 * MIB,
             partitions: &self.table,
             running,

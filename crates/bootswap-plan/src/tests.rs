@@ -161,6 +161,7 @@ impl Case {
         };
         let facts = DeviceFacts {
             chip: self.device_chip,
+            chip_revision: None,
             flash_len_bytes: self.flash_len_bytes,
             partitions: &self.table,
             running: self.running(),

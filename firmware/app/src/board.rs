@@ -41,6 +41,8 @@ pub trait Board {
 pub struct Identity {
     /// The chip.
     pub chip: Chip,
+    /// Its revision from the eFuses, major times 100 plus minor; `None` where nobody can tell.
+    pub chip_revision: Option<u16>,
     /// Size of the flash in bytes, from its JEDEC identification.
     pub flash_len_bytes: u32,
     /// First byte of the running image, as the memory mapping of the cache tells it.

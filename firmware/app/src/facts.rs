@@ -89,6 +89,7 @@ impl Found {
     pub fn lend(&self, memory_len_bytes: u32) -> DeviceFacts<'_> {
         DeviceFacts {
             chip: self.identity.chip,
+            chip_revision: self.identity.chip_revision,
             flash_len_bytes: self.identity.flash_len_bytes,
             partitions: &self.partitions,
             running: self.running,

@@ -248,6 +248,8 @@ impl OwnedFacts {
     pub fn lend(&self) -> DeviceFacts<'_> {
         DeviceFacts {
             chip: self.chip,
+            // It is in the eFuses; the migrator on the device looks.
+            chip_revision: None,
             flash_len_bytes: self.flash_len_bytes,
             partitions: &self.partitions,
             running: self.running,

@@ -89,6 +89,7 @@ impl Software for SimulatedMigrator<'_> {
         let burnt = machine.board.burnt();
         let identity = Identity {
             chip: machine.board.chip(),
+            chip_revision: None,
             flash_len_bytes: machine.flash.capacity_bytes(),
             image_start: app.partition.region.start(),
             secure_boot: burnt.secure_boot,

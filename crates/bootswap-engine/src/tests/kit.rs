@@ -30,6 +30,8 @@ use crate::{
 };
 
 pub(crate) const CHIP: Chip = Chip::Esp32c3;
+/// Revision of the chip: v0.4.
+pub(crate) const REVISION: u16 = 4;
 pub(crate) const FLASH_LEN: u32 = 0x10_0000;
 pub(crate) const SLOT_LEN: u32 = 0x1_0000;
 pub(crate) const BOOT: Region = at(0, 0x8000);
@@ -175,6 +177,7 @@ impl Scene {
         };
         let facts = DeviceFacts {
             chip: CHIP,
+            chip_revision: Some(REVISION),
             flash_len_bytes: FLASH_LEN,
             partitions: &self.partitions,
             running: self.running,

@@ -264,6 +264,37 @@ fn merged_is_critical_only_in_the_commit() {
     assert!(first > 20);
 }
 
+/// ESP-IDF's bootloaders look at the chip's revision when they start, and reset if it will not do.
+#[test]
+fn a_bootloader_for_other_revisions_is_refused() {
+    use esp_idf_format::image::{ImageHeader, mend};
+    let table = [
+        ((0, 0), true),
+        ((REVISION, REVISION), true),
+        ((0, u16::MAX), true),
+        ((REVISION + 1, u16::MAX), false),
+        ((0, REVISION - 1), false),
+    ];
+    for ((min, max), is_good) in table {
+        let mut scene = Scene::example();
+        let bytes = &mut scene.part("bootloader").bytes;
+        bytes[15..17].copy_from_slice(&min.to_le_bytes());
+        bytes[17..19].copy_from_slice(&max.to_le_bytes());
+        mend(bytes).unwrap();
+        let header = ImageHeader::parse(bytes).unwrap();
+        assert_eq!((header.min_chip_rev_full, header.max_chip_rev_full), (min, max));
+        let (ended, flash, _) = scene.run(&mut scene.server());
+        let refused = Failure::Image {
+            artifact: bootswap_plan::ArtifactIndex(1),
+            fault: ImageFault::ChipRevision { min, max, found: REVISION },
+        };
+        assert_eq!(ended, if is_good { Ok(Done::NewBootloader) } else { Err(refused) });
+        assert!(is_good || flash.bytes(BOOT) == scene.flash.bytes(BOOT));
+    }
+    let fault = ImageFault::ChipRevision { min: 301, max: u16::MAX, found: 100 };
+    assert!(fault.to_string().contains("v3.1 to any of the chip, this one is v1.0"), "{fault}");
+}
+
 /// A merged image for another chip is found out, though its rules are those of a bare file.
 #[test]
 fn merged_is_checked_for_its_chip() {

@@ -220,6 +220,7 @@ impl Lab {
         };
         let facts = DeviceFacts {
             chip: CHIP,
+            chip_revision: None,
             flash_len_bytes: FLASH_LEN_BYTES,
             partitions: &self.partitions,
             running: slot(0x1_0000),

@@ -112,6 +112,7 @@ impl Case {
         };
         let facts = DeviceFacts {
             chip: self.device_chip,
+            chip_revision: None,
             flash_len_bytes: self.flash_len_bytes,
             partitions: &self.partitions,
             running: self.running,

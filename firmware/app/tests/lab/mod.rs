@@ -198,6 +198,7 @@ impl Lab {
     fn run_with(&mut self, what: Result<&[Artifact<'_>], &ConfigError>) -> Option<Next> {
         let identity = Identity {
             chip: CHIP,
+            chip_revision: Some(4),
             flash_len_bytes: self.flash.capacity_bytes(),
             image_start: self.running,
             secure_boot: self.secure_boot,

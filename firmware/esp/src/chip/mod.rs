@@ -35,6 +35,7 @@ pub fn identity(descriptor: *const u8, flash_len_bytes: u32) -> Identity {
     let addr = mmu::flash_addr(u32::try_from(descriptor.addr()).unwrap_or_default());
     Identity {
         chip: CHIP,
+        chip_revision: Some(esp_hal::efuse::chip_revision().combined()),
         flash_len_bytes,
         image_start: FlashAddr(addr.saturating_sub(APP_DESC_OFFSET_BYTES)),
         secure_boot: efuse::secure_boot(),
