@@ -16,6 +16,10 @@
 //! The CRC begins with a tag that says which migration the record belongs to; records of another one
 //! count as garbage.
 //!
+//! Attempts are counted from the last one that got further than all before it. Bytes that come a second
+//! time, because a file was the wrong one or a server knows no ranges, are no progress: otherwise a device
+//! would fetch them for ever.
+//!
 //! # Power-fail safety
 //!
 //! A torn record fails its CRC and is passed over; a torn mark is there or it is not. A torn erase
@@ -78,6 +82,8 @@ pub(crate) struct Journal {
     tag: u32,
     attempts: u32,
     progress: Option<(u8, u32)>,
+    /// The furthest that this artifact ever got, whether or not it is there still.
+    furthest: Option<(u8, u32)>,
     fetched: Vec<Fetched, MAX_FETCHED>,
 }
 
@@ -88,8 +94,15 @@ impl Journal {
         sector: Option<Region>,
         tag: u32,
     ) -> Self {
-        let mut journal =
-            Self { at: None, marks: None, tag, attempts: 0, progress: None, fetched: Vec::new() };
+        let mut journal = Self {
+            at: None,
+            marks: None,
+            tag,
+            attempts: 0,
+            progress: None,
+            furthest: None,
+            fetched: Vec::new(),
+        };
         if let Some(sector) = sector {
             // What was read before a failure is as good as any hint.
             journal.at = journal.read(medium, sector).await.ok().map(|next| (sector, next));
@@ -203,12 +216,17 @@ impl Journal {
                 self.append(medium, Entry::Fetched(fetched)).await;
             }
         }
-        if let Some((artifact, len_bytes)) = self.progress {
+        for (artifact, len_bytes) in self.progress_records().into_iter().flatten() {
             self.append(medium, Entry::Progress { artifact, len_bytes }).await;
         }
         if self.attempts > 0 {
             self.append(medium, Entry::Attempt(self.attempts)).await;
         }
+    }
+
+    /// What records have to say of progress: first the furthest, unless that is where things are.
+    fn progress_records(&self) -> [Option<(u8, u32)>; 2] {
+        [self.furthest.filter(|furthest| self.progress != Some(*furthest)), self.progress]
     }
 
     /// Writes a record for which there is room.
@@ -225,11 +243,18 @@ impl Journal {
     }
 
     fn apply(&mut self, entry: Entry) {
-        self.attempts = 0;
         match entry {
             Entry::Attempt(count) => self.attempts = count,
-            Entry::Progress { artifact, len_bytes } => self.progress = Some((artifact, len_bytes)),
+            Entry::Progress { artifact, len_bytes } => {
+                self.progress = Some((artifact, len_bytes));
+                if self.furthest.is_none_or(|(of, most)| of != artifact || most < len_bytes) {
+                    (self.furthest, self.attempts) = (self.progress, 0);
+                }
+            }
             Entry::Fetched(fetched) => {
+                if !self.fetched.contains(&fetched) {
+                    self.attempts = 0;
+                }
                 self.fetched.retain(|known| known.artifact != fetched.artifact);
                 let _ = self.fetched.push(fetched);
             }

@@ -90,14 +90,25 @@ proptest! {
     ) {
         let mut flash = flash();
         let (mut attempts, mut last, mut known) = (0, None, [None; 3]);
+        let mut furthest: Option<(u8, u32)> = None;
         for entries in &runs {
             note(&mut flash, entries);
             for entry in entries {
-                attempts = 0;
                 match *entry {
                     Entry::Attempt(count) => attempts = count,
-                    Entry::Progress { artifact, len_bytes } => last = Some((artifact, len_bytes)),
-                    Entry::Fetched(fetched) => known[usize::from(fetched.artifact)] = Some(fetched),
+                    Entry::Progress { artifact, len_bytes } => {
+                        last = Some((artifact, len_bytes));
+                        if furthest.is_none_or(|(of, most)| of != artifact || most < len_bytes) {
+                            (furthest, attempts) = (last, 0);
+                        }
+                    }
+                    Entry::Fetched(fetched) => {
+                        let known = &mut known[usize::from(fetched.artifact)];
+                        if *known != Some(fetched) {
+                            attempts = 0;
+                        }
+                        *known = Some(fetched);
+                    }
                 }
             }
             let journal = load(&mut flash);
@@ -181,6 +192,25 @@ fn progress_after_an_attempt_counts_as_such() {
     note(&mut flash, &[Entry::Attempt(1), progress(0, 3), progress(0, 4)]);
     let journal = load(&mut flash);
     assert_eq!((journal.attempts(), journal.progress(0)), (0, 4 * CHECKPOINT_BYTES));
+}
+
+/// Nor does a journal that is written anew forget how far things were.
+#[test]
+fn what_comes_again_is_no_progress() {
+    let mut flash = flash();
+    let whole = Fetched { artifact: 0, len_bytes: 9, digest: [1, 2, 3, 4] };
+    note(&mut flash, &[progress(0, 1), progress(0, 2), progress(0, 3), Entry::Fetched(whole)]);
+    for count in 1..=200 {
+        note(&mut flash, &[Entry::Attempt(count), progress(0, 1), progress(0, 2)]);
+        assert_eq!(load(&mut flash).attempts(), count);
+        note(&mut flash, &[progress(0, 3), Entry::Fetched(whole)]);
+        assert_eq!(load(&mut flash).attempts(), count);
+    }
+    assert!(flash.device().erase_count(SECTOR.start()) > 1);
+    note(&mut flash, &[progress(0, 4)]);
+    assert_eq!(load(&mut flash).attempts(), 0);
+    note(&mut flash, &[Entry::Attempt(1), progress(1, 1)]);
+    assert_eq!(load(&mut flash).attempts(), 0);
 }
 
 #[test]

@@ -374,6 +374,34 @@ fn attempts_without_progress_end() {
     scene.assert_done(&scene.migrated().0);
 }
 
+/// The bytes come every time, and lead nowhere every time.
+#[test]
+fn attempts_with_the_wrong_file_end() {
+    let mut scene = Scene::example();
+    // Damage that the format does not notice, only the digest; and a server that never gets to the end.
+    let damaged = || vec![Fault::IgnoresRange, Fault::Damaged(700)];
+    let breaking = || vec![Fault::IgnoresRange, Fault::Breaks(9000)];
+    for (name, faults) in [("damaged", damaged()), ("breaking", breaking())] {
+        let before = scene.flash.clone();
+        let mut attempts = 0;
+        loop {
+            let mut server = scene.server();
+            server.faults = (0..20).map(|_| faults.clone()).collect();
+            let (ended, flash, _) = scene.run(&mut server);
+            scene.flash = flash;
+            if matches!(ended, Err(Failure::GivenUp { attempts: 8 })) {
+                break;
+            }
+            assert!(ended.is_err(), "{name}");
+            attempts += 1;
+            assert!(attempts < 20, "{name}: no end of it");
+        }
+        // The first one got somewhere for the first time.
+        assert_eq!(attempts, 9, "{name}");
+        scene.flash = before;
+    }
+}
+
 /// Waiting for a better supply is no failed attempt.
 #[test]
 fn a_veto_can_be_repeated_for_ever() {
