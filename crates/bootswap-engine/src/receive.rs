@@ -239,7 +239,12 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
     }
 
     /// Takes bytes that belong behind those taken so far.
-    async fn take(&mut self, mut bytes: &[u8]) -> Result<(), Refusal<F::Error>> {
+    async fn take(&mut self, bytes: &[u8]) -> Result<(), Refusal<F::Error>> {
+        self.put(bytes, true).await
+    }
+
+    /// Takes bytes, which the scan looks at first unless they are `new` to it no more.
+    async fn put(&mut self, mut bytes: &[u8], new: bool) -> Result<(), Refusal<F::Error>> {
         let room_bytes = self.rules().room_bytes;
         if self.received.saturating_add(len_bytes(bytes)) > room_bytes {
             return Err(ImageFault::TooLong { room_bytes }.into());
@@ -248,7 +253,9 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
             let room = self.lent.sector.get_mut(self.filled..).unwrap_or_default();
             let (now, rest) = bytes.split_at(bytes.len().min(room.len()));
             // First the look, then the write: nothing is erased for what will not do.
-            self.scan.push(now)?;
+            if new {
+                self.scan.push(now)?;
+            }
             room.iter_mut().zip(now).for_each(|(to, from)| *to = *from);
             self.filled += now.len();
             self.received += len_bytes(now);
@@ -294,8 +301,10 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
         let name = rules.artifact.name;
         self.lent.platform.event(&Event::Predicted { name, len_bytes: len - start });
         self.predicted = true;
+        // Hashed once is enough: it takes a chip most of a second.
+        self.scan.skip_padding(tail_start - start, sha256);
         for bytes in padding(start, tail_start) {
-            self.take(bytes).await?;
+            self.put(bytes, false).await?;
         }
         self.take(tail).await?;
         self.end().await?;

@@ -299,6 +299,13 @@ impl<'a> Scan<'a> {
         if vouched || artifact.sha256.is_some() { Ok(verdict) } else { Err(ImageFault::NoDigest) }
     }
 
+    /// Takes so many bytes behind an MCUboot image, which somebody hashed already: `sha256` is the digest's
+    /// state with them.
+    pub(crate) fn skip_padding(&mut self, len_bytes: u32, sha256: Sha256) {
+        self.sha256 = sha256;
+        self.len_bytes = self.len_bytes.saturating_add(len_bytes);
+    }
+
     /// The digest's state: what the file's SHA-256 is if nothing more comes.
     pub(crate) fn sha256(&self) -> Sha256 {
         self.sha256.clone()
