@@ -281,7 +281,11 @@ impl<E: fmt::Debug> fmt::Display for Failure<E> {
                 fmt::Display::fmt(cause, f)
             }
             Self::Image { artifact, fault } => {
-                write!(f, "artifact {} is not usable: {fault}", artifact.0)
+                write!(
+                    f,
+                    "artifact {} is not usable: {fault}; put the file that was packed back on the server, or pack again",
+                    artifact.0
+                )
             }
             Self::InUse { region } => write!(f, "{region} is in use and must not be written"),
             Self::Unclean { region } => write!(
