@@ -2,7 +2,7 @@
 //! compiled and tested on a host.
 //!
 //! ```text
-//!   Board, flash ---> facts ---> plan ---> engine ---> Next: reset, or stay
+//!   Board, flash ---> facts ---> plan ---> engine ---> the chip is to be reset
 //!                       ^                    |
 //!       Identity, partition table            v when nothing helps any more
 //!                                          back: the previous firmware, by otadata
@@ -28,8 +28,8 @@ pub use commit::CommitWindow;
 pub use credentials::{Credentials, CredentialsError};
 pub use facts::{FactsError, Found};
 pub use log::{Log, Sink};
-pub use migrator::{Migrator, Next};
-pub use network::{Joining, Network};
+pub use migrator::Migrator;
+pub use network::{JoinError, Joining, Network, Station, join};
 pub use news::News;
 
 #[cfg(test)]

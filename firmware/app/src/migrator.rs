@@ -19,15 +19,8 @@ const NO_WAY_BACK_WAIT_MS: u32 = 60 * 60 * 1000;
 /// How often the device is looked at before it counts as unreadable.
 const LOOKS: u32 = 3;
 
-/// What the chip is to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[must_use]
-pub enum Next {
-    /// Reset.
-    Reset,
-    /// Stay on: nothing but a person can help.
-    Stay,
-}
+/// How often a firmware to go back to is looked for where there is nothing to migrate, before that wait.
+const RETREATS: u32 = 3;
 
 /// The migrator on its device.
 #[derive(Debug)]
@@ -45,7 +38,8 @@ pub struct Migrator<'a, F, B> {
 }
 
 impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
-    /// Finds out about the device, plans, and carries out the plan. `memory` is what may be staged in.
+    /// Finds out about the device, plans, and carries out the plan. `memory` is what may be staged in. When
+    /// this returns, the chip is to be reset.
     ///
     /// # Power-fail safety
     ///
@@ -56,7 +50,7 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         migration: &Migration<'_>,
         source: &mut S,
         memory: &mut [u8],
-    ) -> Next {
+    ) {
         let Some(found) = self.look().await else { return self.rest().await };
         let facts = found.lend(u32::try_from(memory.len()).unwrap_or(u32::MAX));
         let plan = match plan(migration, &facts) {
@@ -68,15 +62,21 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         self.carry_out(&job, source, memory).await
     }
 
-    /// Says why there is nothing to do, and goes back to where the migrator came from.
+    /// Says why there is nothing to do, and goes back to where the migrator came from. When this returns,
+    /// the chip is to be reset.
     ///
     /// # Power-fail safety
     ///
     /// Nothing is written but otadata, of which one sector always counts.
-    pub async fn without_config(mut self, error: &ConfigError) -> Next {
-        self.log.error(format_args!("{error}"));
-        let Some(found) = self.look().await else { return Next::Stay };
-        self.go_back(&found.lend(0)).await.unwrap_or(Next::Stay)
+    pub async fn without_config(mut self, error: &ConfigError) {
+        let tell = |log: Log<'_>| log.error(format_args!("{error}"));
+        match self.look().await {
+            Some(found) => self.retreat(&found.lend(0), &tell).await,
+            None => {
+                tell(self.log);
+                self.rest().await;
+            }
+        }
     }
 
     async fn look(&mut self) -> Option<Found> {
@@ -104,27 +104,47 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         None
     }
 
-    async fn refuse(&mut self, facts: &DeviceFacts<'_>, reasons: &Reasons) -> Next {
-        for reason in reasons.iter() {
-            self.log.error(format_args!("refused ({}): {reason}", reason.code()));
-        }
+    async fn refuse(&mut self, facts: &DeviceFacts<'_>, reasons: &Reasons) {
         self.board.hears(News::Refused(reasons));
-        self.go_back(facts).await.unwrap_or(Next::Stay)
+        let tell = |log: Log<'_>| {
+            for reason in reasons.iter() {
+                log.error(format_args!("refused ({}): {reason}", reason.code()));
+            }
+        };
+        self.retreat(facts, &tell).await;
+    }
+
+    /// Goes back because there is nothing to migrate, which no further attempt would change; `tell` says
+    /// why there is not.
+    ///
+    /// Without a plan there is no sector that a journal may be in, so what is counted is counted in memory.
+    /// Where there is nothing to go back to it ends in a reset, after an hour: an error that came from
+    /// reading flash may be gone then, and whoever attaches a console sees what is wrong.
+    async fn retreat(&mut self, facts: &DeviceFacts<'_>, tell: &dyn Fn(Log<'_>)) {
+        let mut wait_ms = FAILED_WAIT_MS;
+        for attempt in 1..=RETREATS {
+            tell(self.log);
+            if self.go_back(facts).await {
+                return;
+            }
+            self.log.warn(format_args!(
+                "attempt {attempt} of {RETREATS} came to nothing; the device needs another image, by serial"
+            ));
+            if attempt < RETREATS {
+                self.log.info(format_args!("waiting {wait_ms} ms before trying again"));
+                self.board.delay_ms(wait_ms).await;
+                wait_ms *= 2;
+            }
+        }
+        self.rest().await;
     }
 
     /// Runs the engine until there is a reason to reset.
-    async fn carry_out<S: Source>(
-        &mut self,
-        job: &Job<'_>,
-        source: &mut S,
-        memory: &mut [u8],
-    ) -> Next {
+    async fn carry_out<S: Source>(&mut self, job: &Job<'_>, source: &mut S, memory: &mut [u8]) {
         loop {
             let mut platform = Talking::new(self.board, self.log, self.window);
             let mut engine = Engine::new(self.flash, source, &mut platform, self.buffers, memory);
-            let Err(failure) = engine.run(job).await else {
-                return Next::Reset;
-            };
+            let Err(failure) = engine.run(job).await else { return };
             self.log.error(format_args!("{failure}"));
             self.board.hears(News::Failed(&failure));
             let is_given_up = matches!(failure, Failure::GivenUp { .. });
@@ -140,8 +160,9 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
                 // A weak supply is no failed attempt, so nobody counts how often it is asked for.
                 let is_veto = matches!(failure, Failure::Veto(_));
                 let wait_ms = if is_veto { VETO_WAIT_MS } else { FAILED_WAIT_MS };
+                self.log.info(format_args!("resetting in {wait_ms} ms to try again"));
                 self.board.delay_ms(wait_ms).await;
-                return Next::Reset;
+                return;
             }
         }
     }
@@ -152,22 +173,20 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
     ///
     /// The attempts are forgotten before otadata changes, so that a migrator that is delivered once more
     /// has all of them again. Power lost between the two starts a new series a little early.
-    async fn give_up<S: Source>(&mut self, job: &Job<'_>, source: &mut S) -> Next {
+    async fn give_up<S: Source>(&mut self, job: &Job<'_>, source: &mut S) {
         self.forget_attempts(job, source).await;
-        if let Some(next) = self.go_back(job.facts).await {
-            return next;
+        if !self.go_back(job.facts).await {
+            self.rest().await;
         }
-        self.rest().await
     }
 
     /// Where nothing else can be done: a long rest, and everything again.
-    async fn rest(&mut self) -> Next {
+    async fn rest(&mut self) {
         self.log.warn(format_args!(
             "the next series of attempts begins in {} minutes",
             NO_WAY_BACK_WAIT_MS / 60_000
         ));
         self.board.delay_ms(NO_WAY_BACK_WAIT_MS).await;
-        Next::Reset
     }
 
     async fn forget_attempts<S: Source>(&mut self, job: &Job<'_>, source: &mut S) {
@@ -177,26 +196,22 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
             .await;
     }
 
-    /// Lets the bootloader start the previous firmware; `None` where there is none.
-    async fn go_back(&mut self, facts: &DeviceFacts<'_>) -> Option<Next> {
+    /// Lets the bootloader start the previous firmware, if there is one; says whether there is.
+    async fn go_back(&mut self, facts: &DeviceFacts<'_>) -> bool {
         let way = back::find(self.flash, self.board, facts, self.buffers.sector()).await;
         let Some(way) = way else {
             self.log.warn(format_args!("there is no firmware to go back to"));
-            return None;
+            return false;
         };
-        match back::take(self.flash, &way).await {
-            Ok(()) => {
-                self.log.info(format_args!(
-                    "going back to the firmware at {}, resetting",
-                    way.partition
-                ));
-                self.board.delay_ms(FAILED_WAIT_MS).await;
-                Some(Next::Reset)
-            }
-            Err(failure) => {
-                self.log.error(format_args!("{failure}"));
-                None
-            }
+        if let Err(failure) = back::take(self.flash, &way).await {
+            self.log.error(format_args!("{failure}"));
+            return false;
         }
+        self.log.info(format_args!(
+            "going back to the firmware at {}, resetting; send out a migrator again when the cause is mended",
+            way.partition
+        ));
+        self.board.delay_ms(FAILED_WAIT_MS).await;
+        true
     }
 }

@@ -3,7 +3,12 @@
 //! A migration that has everything in flash already, after a reset at a late moment, needs no network and
 //! does not wait for one.
 
+use core::fmt;
+
+use bootswap_config::Wifi;
 use bootswap_engine::{Request, Sink, Source, SourceError};
+
+use crate::Log;
 
 /// A network that has to be joined before it is used.
 pub trait Network {
@@ -11,6 +16,63 @@ pub trait Network {
     ///
     /// Returns whether there is a network now.
     fn join(&mut self) -> impl Future<Output = bool>;
+}
+
+/// A card that can be in one network or another.
+pub trait Station {
+    /// Enters a network and waits for an address in it.
+    fn enter(&mut self, wifi: &Wifi<'_>) -> impl Future<Output = Result<(), JoinError>>;
+
+    /// Leaves it, or what there was of it.
+    fn leave(&mut self) -> impl Future<Output = ()>;
+}
+
+/// Why a network could not be joined, and what to do about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The card does not take the name or the password.
+    Settings,
+    /// There is no such network in reach.
+    NotFound,
+    /// The password is not the one that the network wants.
+    Password,
+    /// The network's encryption is one that the card does not know.
+    Security,
+    /// It was there, and is there no more.
+    Lost,
+    /// There is no room in it for another station.
+    Full,
+    /// It does not let the card in, for a reason of its own.
+    NotLetIn,
+    /// Nothing came back from it.
+    NoAnswer {
+        /// How long was waited, in seconds.
+        within_s: u64,
+    },
+    /// It let the card in, and gave it no address.
+    NoAddress {
+        /// How long was waited, in seconds.
+        within_s: u64,
+    },
+}
+
+/// Tries one network after the other until one lets the device in and gives it an address; says on the
+/// console what comes in the way.
+pub async fn join<'w, S: Station>(
+    station: &mut S,
+    candidates: impl Iterator<Item = Wifi<'w>>,
+    log: Log<'_>,
+) -> bool {
+    for wifi in candidates {
+        log.info(format_args!("      joining the network {}", wifi.ssid()));
+        match station.enter(&wifi).await {
+            Ok(()) => return true,
+            Err(error) => log.error(format_args!("{}: {error}", wifi.ssid())),
+        }
+        station.leave().await;
+    }
+    false
 }
 
 /// A source that joins its network first.
@@ -48,3 +110,33 @@ impl<N: Network, S: Source> Source for Joining<N, S> {
         source.fetch(request, sink).await
     }
 }
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Settings => "the radio does not take the name or password; correct [network] and pack again",
+            Self::NotFound => "no such network found; check its name and that it is in reach",
+            Self::Password => "not let in; check the password",
+            Self::Security => {
+                "the network's encryption is none that the migrator knows; use WPA or WPA2"
+            }
+            Self::Lost => "lost sight of it; check that it is in reach",
+            Self::Full => "it has no room for another station; switch another one off",
+            Self::NotLetIn => "not let in; check the network's settings",
+            Self::NoAnswer { within_s } => {
+                return write!(f, "no answer within {within_s} s; check that the network is in reach");
+            }
+            Self::NoAddress { within_s } => {
+                return write!(
+                    f,
+                    "no address by DHCP within {within_s} s; check that the network has a DHCP server"
+                );
+            }
+        })
+    }
+}
+
+impl core::error::Error for JoinError {}
+
+#[cfg(test)]
+mod tests;

@@ -3,15 +3,16 @@
 
 mod lab;
 
-use bootswap_app::Next;
 use bootswap_config::ConfigError;
 use bootswap_engine::Veto;
 use lab::Lab;
 
+const HOUR_MS: u32 = 60 * 60 * 1000;
+
 #[test]
 fn the_example_ends_in_the_target() {
     let mut lab = Lab::new("factory");
-    assert_eq!(lab.run(), Some(Next::Reset), "{}", lab.console.text());
+    assert!(lab.run(), "{}", lab.console.text());
     assert!(lab.quiet, "the radio is off for the commit");
     assert!(!lab.window.is_open());
     for words in [
@@ -31,7 +32,7 @@ fn the_example_ends_in_the_target() {
 fn from_an_ota_slot_it_marks_itself_valid_first() {
     let mut lab = Lab::new("ota_1");
     lab.online = false;
-    assert_eq!(lab.run(), Some(Next::Reset));
+    assert!(lab.run());
     // A bootloader with rollback would have gone back by now.
     let (outcome, started) = lab.boot();
     assert!(outcome.is_alive());
@@ -43,20 +44,30 @@ fn a_refused_migration_goes_back_to_the_old_firmware() {
     let mut lab = Lab::new("ota_0");
     lab.secure_boot = true;
     let before = lab.bootloader_in_place();
-    assert_eq!(lab.run(), Some(Next::Reset));
+    assert!(lab.run());
     assert!(lab.console.has("refused (secure-boot): "));
     assert!(lab.console.has("going back to the firmware at 0x10000..0x110000"));
     assert_eq!(lab.bootloader_in_place(), before);
     assert_eq!(lab.boot().1, "old");
 }
 
+/// It is told again and again, more and more seldom, and there is no loop of resets.
 #[test]
-fn a_refused_migration_without_a_way_back_stays() {
+fn a_refused_migration_without_a_way_back_rests_before_it_resets() {
     let mut lab = Lab::new("factory");
     lab.secure_boot = true;
-    assert_eq!(lab.run(), Some(Next::Stay));
+    let before = lab.everything();
+    assert!(lab.run());
     assert!(lab.console.has("there is no firmware to go back to"));
+    assert!(
+        lab.console
+            .has("attempt 3 of 3 came to nothing; the device needs another image, by serial")
+    );
+    assert!(lab.console.has("the next series of attempts begins in 60 minutes"));
+    assert_eq!(lab.console.count("refused (secure-boot): "), 3);
+    assert_eq!(lab.waits_ms, [1000, 2000, HOUR_MS]);
     assert_eq!(lab.boot().1, "bootswap");
+    assert!(lab.everything() == before, "flash was written");
 }
 
 #[test]
@@ -65,12 +76,12 @@ fn attempts_without_a_network_are_counted_until_it_goes_back() {
     lab.online = false;
     let before = lab.bootloader_in_place();
     for attempt in 1..=8 {
-        assert_eq!(lab.run(), Some(Next::Reset), "attempt {attempt}");
+        assert!(lab.run(), "attempt {attempt}");
         assert_eq!(lab.boot().1, "bootswap", "attempt {attempt}");
     }
     assert!(lab.console.has("no network could be joined"));
     assert!(lab.console.has("attempt 8"));
-    assert_eq!(lab.run(), Some(Next::Reset));
+    assert!(lab.run());
     assert!(lab.console.has("given up after 8 attempts"));
     assert_eq!(lab.bootloader_in_place(), before);
     assert_eq!(lab.boot().1, "old");
@@ -81,11 +92,11 @@ fn without_a_way_back_it_rests_and_tries_again() {
     let mut lab = Lab::new("factory");
     lab.online = false;
     for _ in 1..=9 {
-        assert_eq!(lab.run(), Some(Next::Reset));
+        assert!(lab.run());
     }
-    assert_eq!(lab.longest_wait_ms, 60 * 60 * 1000);
+    assert_eq!(lab.waits_ms.iter().max(), Some(&HOUR_MS));
     lab.online = true;
-    assert_eq!(lab.run(), Some(Next::Reset), "{}", lab.console.text());
+    assert!(lab.run(), "{}", lab.console.text());
     assert!(lab.boot().0.is_target());
 }
 
@@ -94,7 +105,7 @@ fn a_bootloader_that_does_not_verify_is_never_reset_into() {
     let mut lab = Lab::new("factory");
     lab.wear_out(0x1234);
     lab.patience = 30;
-    assert_eq!(lab.run(), None, "{}", lab.console.text());
+    assert!(!lab.run(), "{}", lab.console.text());
     assert!(lab.window.is_open());
     assert!(lab.console.has("do not reset"), "{}", lab.console.text());
     // It has been through more than one series of attempts.
@@ -107,25 +118,76 @@ fn a_weak_supply_leaves_everything_as_it_was() {
     lab.veto = Some(Veto::WeakSupply { found_mv: 2900, wanted_mv: 3000 });
     let before = lab.bootloader_in_place();
     for _ in 0..20 {
-        assert_eq!(lab.run(), Some(Next::Reset));
+        assert!(lab.run());
     }
     assert!(lab.console.has("the supply gives 2900 mV, the commit wants 3000 mV"));
     assert!(!lab.quiet && !lab.window.is_open());
     assert_eq!(lab.bootloader_in_place(), before);
     lab.veto = None;
-    assert_eq!(lab.run(), Some(Next::Reset));
+    assert!(lab.run());
     assert!(lab.boot().0.is_target());
 }
 
+/// No further attempt would read another configuration, so there is one.
 #[test]
 fn without_a_configuration_it_says_so_and_goes_back() {
-    let mut lab = Lab::new("ota_0");
-    let error = ConfigError::Version { major: 2, minor: 0 };
-    assert_eq!(lab.run_without_config(&error), Some(Next::Reset));
-    assert!(lab.console.has("E (0) bootswap: the configuration is of version 2.0"));
-    assert_eq!(lab.boot().1, "old");
+    let cases = [
+        (ConfigError::Empty, "the configuration is empty", "run `bootswap pack`"),
+        (ConfigError::PayloadCrc { stored: 1, computed: 2 }, "damaged", "pack the migrator again"),
+        (ConfigError::Version { major: 2, minor: 0 }, "of version 2.0", "of the same release"),
+    ];
+    for (error, what, what_to_do) in cases {
+        let mut lab = Lab::new("ota_0");
+        let before = lab.everything();
+        assert!(lab.run_without_config(&error));
+        let console = lab.console.text();
+        let told = console.lines().find(|line| line.starts_with("E (0) bootswap: ")).unwrap();
+        assert!(told.contains(what) && told.contains(what_to_do), "{console}");
+        assert!(console.contains("going back to the firmware at 0x10000..0x110000"), "{console}");
+        assert_eq!(lab.waits_ms, [1000]);
+        let after = lab.everything();
+        let (otadata, rest) = (0xd000..0xf000, 0xf000..);
+        assert!(
+            before[..otadata.start] == after[..otadata.start]
+                && before[rest.clone()] == after[rest]
+        );
+        assert_eq!(lab.boot().1, "old");
+    }
+}
 
+#[test]
+fn without_a_configuration_and_without_a_way_back_it_rests_before_it_resets() {
     let mut lab = Lab::new("factory");
-    assert_eq!(lab.run_without_config(&ConfigError::Empty), Some(Next::Stay));
-    assert!(lab.console.has("run `bootswap pack`"));
+    let before = lab.everything();
+    assert!(lab.run_without_config(&ConfigError::Empty));
+    assert_eq!(lab.console.count("run `bootswap pack`"), 3);
+    assert_eq!(lab.waits_ms, [1000, 2000, HOUR_MS]);
+    assert!(lab.everything() == before, "flash was written");
+}
+
+/// Whatever it is that cannot be read, resetting at once would not help.
+#[test]
+fn a_table_that_cannot_be_read_is_told_and_no_loop_of_resets() {
+    let mut lab = Lab::new("ota_0");
+    lab.wear_out(0x8000);
+    assert!(lab.run());
+    assert_eq!(lab.console.count("the partition table is not usable: "), 3);
+    assert_eq!(lab.waits_ms.last(), Some(&HOUR_MS));
+}
+
+/// Files that come every time and are never the right ones do not keep a device for ever.
+#[test]
+fn attempts_with_the_wrong_file_are_counted_until_it_goes_back() {
+    let mut lab = Lab::new("ota_1");
+    lab.damaged = true;
+    let before = lab.bootloader_in_place();
+    let mut attempts = 0;
+    while !lab.console.has("given up after 8 attempts") {
+        assert!(lab.run());
+        attempts += 1;
+        assert!(attempts < 20, "{}", lab.console.text());
+    }
+    assert!(lab.console.has("artifact 0 is not usable: "));
+    assert_eq!(lab.bootloader_in_place(), before);
+    assert_eq!(lab.boot().1, "old");
 }

@@ -1,6 +1,5 @@
 //! Where the chip begins, and what it does in the end.
 
-use bootswap_app::Next;
 use esp_hal::clock::CpuClock;
 use esp_hal::peripherals::Peripherals;
 
@@ -14,7 +13,8 @@ fn init() -> Peripherals {
 #[cfg(not(feature = "wifi"))]
 #[esp_hal::main]
 fn main() -> ! {
-    end(crate::polled::run(crate::start(init())))
+    crate::polled::run(crate::start(init()));
+    esp_hal::system::software_reset()
 }
 
 /// Begins, where the radio wants threads, interrupts and a heap.
@@ -33,14 +33,6 @@ async fn main(_spawner: embassy_executor::Spawner) {
     // Safety: nobody else uses the timers.
     let timers = TimerGroup::new(unsafe { peripherals.TIMG0.clone_unchecked() });
     esp_rtos::start(timers.timer0, interrupt);
-    end(crate::start(peripherals).await)
-}
-
-fn end(next: Next) -> ! {
-    match next {
-        Next::Reset => esp_hal::system::software_reset(),
-        Next::Stay => loop {
-            core::hint::spin_loop();
-        },
-    }
+    crate::start(peripherals).await;
+    esp_hal::system::software_reset();
 }

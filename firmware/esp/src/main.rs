@@ -24,7 +24,7 @@ mod registers;
 #[cfg(feature = "stack-use")]
 mod stack_use;
 
-use bootswap_app::{CommitWindow, Log, Migrator, Next};
+use bootswap_app::{CommitWindow, Log, Migrator};
 use bootswap_config::{Config, ConfigError, LogLevel, Section, Storage, decode};
 use bootswap_engine::{Buffers, Source};
 use esp_hal::peripherals::{Peripherals, RTC_TIMER};
@@ -62,8 +62,8 @@ struct Parts {
     buffers: &'static mut Buffers,
 }
 
-/// Does all there is to do on this device.
-async fn start(peripherals: Peripherals) -> Next {
+/// Does all there is to do on this device, until it is to be reset.
+async fn start(peripherals: Peripherals) {
     chip::reset_on_brownout();
     let mut storage = Storage::default();
     let config = decode(CONFIG.bytes(), &mut storage);
@@ -82,17 +82,12 @@ async fn start(peripherals: Peripherals) -> Next {
 }
 
 impl Parts {
-    async fn migrate<S: Source>(
-        self,
-        config: &Config<'_>,
-        source: &mut S,
-        radio: Option<&Radio>,
-    ) -> Next {
+    async fn migrate<S: Source>(self, config: &Config<'_>, source: &mut S, radio: Option<&Radio>) {
         self.run(radio, async |migrator| migrator.migrate(&config.migration, source, &mut []).await)
             .await
     }
 
-    async fn without_config(self, error: &ConfigError) -> Next {
+    async fn without_config(self, error: &ConfigError) {
         self.run(None, async |migrator| migrator.without_config(error).await).await
     }
 
@@ -120,11 +115,11 @@ impl Parts {
     async fn run(
         mut self,
         radio: Option<&Radio>,
-        what: impl AsyncFnOnce(Migrator<'_, Flash, EspBoard<'_>>) -> Next,
-    ) -> Next {
+        what: impl AsyncFnOnce(Migrator<'_, Flash, EspBoard<'_>>),
+    ) {
         let identity = chip::identity((&raw const ESP_APP_DESC).cast(), self.flash.len_bytes());
         let mut board = EspBoard::new(identity, self.rtc_timer, radio);
-        let next = what(Migrator {
+        what(Migrator {
             flash: &mut self.flash,
             board: &mut board,
             log: self.log,
@@ -135,6 +130,5 @@ impl Parts {
         #[cfg(feature = "stack-use")]
         stack_use::tell(self.log);
         board.unwatch();
-        next
     }
 }

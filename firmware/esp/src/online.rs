@@ -2,7 +2,7 @@
 
 use core::future::pending;
 
-use bootswap_app::{Joining, Next};
+use bootswap_app::Joining;
 use bootswap_config::Config;
 use bootswap_engine::{HTTP_BUFFER_BYTES, HttpSource};
 use embassy_futures::select::{Either, select};
@@ -24,7 +24,7 @@ static CONNECTIONS: StaticCell<Connections> = StaticCell::new();
 
 /// Migrates, with the network beside. Where the radio does not start there is none: what is in flash
 /// already may do, and if it does not, the attempt is counted.
-pub async fn migrate(mut parts: Parts, config: &Config<'_>, wifi: WIFI<'static>) -> Next {
+pub async fn migrate(mut parts: Parts, config: &Config<'_>, wifi: WIFI<'static>) {
     let (driver, radio) = match network::open(wifi) {
         Ok((driver, radio)) => (Some(driver), Some(radio)),
         Err(error) => {
@@ -62,7 +62,7 @@ pub async fn migrate(mut parts: Parts, config: &Config<'_>, wifi: WIFI<'static>)
     };
     match select(network, parts.migrate(config, &mut source, radio.as_ref())).await {
         Either::First(never) => never,
-        Either::Second(next) => next,
+        Either::Second(()) => {}
     }
 }
 

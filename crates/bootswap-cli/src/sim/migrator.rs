@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bootswap_app::{Board, CommitWindow, Identity, Log, News, Next, Sink};
+use bootswap_app::{Board, CommitWindow, Identity, Log, News, Sink};
 use bootswap_engine::{Buffers, Event, HTTP_BUFFER_BYTES, HttpSource};
 use bootswap_plan::{Migration, Plan, Reasons};
 use device_sim::{Exit, Machine, RunningApp, Software};
@@ -123,8 +123,7 @@ impl Software for SimulatedMigrator<'_> {
         self.verdict.requests += source.inner().requests();
         match next {
             None => Exit::PowerLost,
-            Some(Some(Next::Reset)) => Exit::Reset,
-            Some(Some(Next::Stay)) => Exit::Stay,
+            Some(Some(())) => Exit::Reset,
             Some(None) => {
                 self.verdict.stuck = window.is_open();
                 Exit::Stay

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::pending;
 
-use bootswap_app::{Board, CommitWindow, Identity, Joining, Log, Migrator, Network, Next, Sink};
+use bootswap_app::{Board, CommitWindow, Identity, Joining, Log, Migrator, Network, Sink};
 use bootswap_config::{ConfigError, LogLevel};
 use bootswap_engine::{Buffers, Header, Request, Source, SourceError, Veto};
 use bootswap_plan::{Allow, Artifact, McubootMap, Migration, Origin, Role, Staging};
@@ -35,6 +35,8 @@ pub struct Lab {
     running: FlashAddr,
     /// Whether the server can be reached.
     pub online: bool,
+    /// Whether the server's application has another bit somewhere.
+    pub damaged: bool,
     /// What the supply hook says.
     pub veto: Option<Veto>,
     /// Whether the chip is one that boots signed bootloaders only.
@@ -44,8 +46,8 @@ pub struct Lab {
     /// What the migrator said.
     pub console: Console,
     pub window: CommitWindow,
-    /// Longest wait so far, in milliseconds.
-    pub longest_wait_ms: u32,
+    /// Waits so far, in milliseconds.
+    pub waits_ms: Vec<u32>,
     /// Whether the radio was switched off.
     pub quiet: bool,
 }
@@ -57,6 +59,11 @@ pub struct Console(RefCell<Vec<String>>);
 impl Console {
     pub fn has(&self, words: &str) -> bool {
         self.0.borrow().iter().any(|line| line.contains(words))
+    }
+
+    /// In how many lines they are.
+    pub fn count(&self, words: &str) -> usize {
+        self.0.borrow().iter().filter(|line| line.contains(words)).count()
     }
 
     pub fn text(&self) -> String {
@@ -78,7 +85,7 @@ struct LabBoard<'a> {
     identity: Identity,
     veto: Option<Veto>,
     patience: u32,
-    longest_wait_ms: &'a mut u32,
+    waits_ms: &'a mut Vec<u32>,
     quiet: &'a mut bool,
 }
 
@@ -90,7 +97,7 @@ impl Board for LabBoard<'_> {
     fn feed(&mut self) {}
 
     async fn delay_ms(&mut self, ms: u32) {
-        *self.longest_wait_ms = ms.max(*self.longest_wait_ms);
+        self.waits_ms.push(ms);
         match self.patience.checked_sub(1) {
             Some(left) => self.patience = left,
             None => pending().await,
@@ -168,19 +175,20 @@ impl Lab {
             bootloader,
             running: running.region.start(),
             online: true,
+            damaged: false,
             veto: None,
             secure_boot: false,
             patience: 1000,
             console: Console::default(),
             window: CommitWindow::new(),
-            longest_wait_ms: 0,
+            waits_ms: vec![],
             quiet: false,
         }
     }
 
     /// The app partition that the migrator runs from, and what it is told to do, become one run of it.
-    /// `None`: it never came to an end.
-    pub fn run(&mut self) -> Option<Next> {
+    /// Says whether it came to a reset.
+    pub fn run(&mut self) -> bool {
         let (app, bootloader) = (self.app.clone(), self.bootloader.clone());
         let url = |name| Origin::Url(name);
         let artifacts = [
@@ -191,11 +199,11 @@ impl Lab {
     }
 
     /// A run of a migrator whose configuration is none.
-    pub fn run_without_config(&mut self, error: &ConfigError) -> Option<Next> {
+    pub fn run_without_config(&mut self, error: &ConfigError) -> bool {
         self.run_with(Err(error))
     }
 
-    fn run_with(&mut self, what: Result<&[Artifact<'_>], &ConfigError>) -> Option<Next> {
+    fn run_with(&mut self, what: Result<&[Artifact<'_>], &ConfigError>) -> bool {
         let identity = Identity {
             chip: CHIP,
             chip_revision: Some(4),
@@ -208,7 +216,7 @@ impl Lab {
             identity,
             veto: self.veto,
             patience: self.patience,
-            longest_wait_ms: &mut self.longest_wait_ms,
+            waits_ms: &mut self.waits_ms,
             quiet: &mut self.quiet,
         };
         let mut driver = Driver::<_, 4, 4>::with_alignment(&mut self.flash);
@@ -220,7 +228,10 @@ impl Lab {
             window: &self.window,
             buffers: &mut buffers,
         };
-        let files = [("app", self.app.as_slice()), ("bootloader", self.bootloader.as_slice())];
+        let mut app = self.app.clone();
+        // In the middle of the code, where nothing but a digest notices.
+        app[0x8000] ^= u8::from(self.damaged);
+        let files = [("app", app.as_slice()), ("bootloader", self.bootloader.as_slice())];
         let mut source = Joining::new(Air(self.online), Files(&files));
         let future = async {
             match what {
@@ -231,7 +242,7 @@ impl Lab {
             }
         };
         // Nothing here ever waits for anything but the patience to end.
-        embassy_futures::poll_once(std::pin::pin!(future)).into_ready()
+        embassy_futures::poll_once(std::pin::pin!(future)).is_ready()
     }
 
     /// Lets the device live on by itself: whichever app is started is asked for its name and stays.
@@ -253,6 +264,10 @@ impl Lab {
         bytes
     }
 
+    pub fn everything(&mut self) -> Vec<u8> {
+        self.read(Region::clamped(FlashAddr::ZERO, self.flash.capacity_bytes()))
+    }
+
     pub fn bootloader_in_place(&mut self) -> Vec<u8> {
         self.read(CHIP.bootloader_region())
     }
@@ -261,19 +276,6 @@ impl Lab {
     pub fn wear_out(&mut self, addr: u32) {
         let bits = StuckBits { addr: FlashAddr(addr), at_0: 0xff, at_1: 0 };
         self.flash = self.flash.clone().with_stuck_bits(bits);
-    }
-}
-
-trait IntoReady<T> {
-    fn into_ready(self) -> Option<T>;
-}
-
-impl<T> IntoReady<T> for std::task::Poll<T> {
-    fn into_ready(self) -> Option<T> {
-        match self {
-            Self::Ready(value) => Some(value),
-            Self::Pending => None,
-        }
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Source: "Ethernet IP Core Specification", OpenCores, chapters 3 and 4.
 
-use core::convert::Infallible;
+use core::fmt;
 use core::ptr::{self, addr_of_mut};
 use core::sync::atomic::{Ordering, fence};
 use core::task::Context;
@@ -85,12 +85,16 @@ const fn descriptor(index: usize) -> (usize, usize) {
     (DESCRIPTORS + index * 8, DESCRIPTORS + index * 8 + 4)
 }
 
+/// The emulator was started without a card.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoCard;
+
 /// Starts the card, in the place of the radio that the emulators do not have.
 ///
 /// # Errors
 ///
-/// None.
-pub fn open(_: WIFI<'static>) -> Result<(OpenEth, Radio), Infallible> {
+/// [`NoCard`] where nothing remembers what is written to its registers.
+pub fn open(_: WIFI<'static>) -> Result<(OpenEth, Radio), NoCard> {
     write(REGISTERS + MODER, 0);
     write(REGISTERS + INT_MASK, 0);
     write(REGISTERS + TX_BD_NUM, 1);
@@ -98,6 +102,9 @@ pub fn open(_: WIFI<'static>) -> Result<(OpenEth, Radio), Infallible> {
     let [a, b, c, d, e, f] = mac.map(u32::from);
     write(REGISTERS + MAC_ADDR0, c << 24 | d << 16 | e << 8 | f);
     write(REGISTERS + MAC_ADDR1, a << 8 | b);
+    if read(REGISTERS + MAC_ADDR1) != a << 8 | b {
+        return Err(NoCard);
+    }
     let (flags, pointer) = descriptor(0);
     write(flags, TX_WRAP);
     // Safety: the address alone is taken, no reference is made.
@@ -123,6 +130,12 @@ fn mac() -> [u8; 6] {
     mac
 }
 
+impl fmt::Display for NoCard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no card; start the emulator with one")
+    }
+}
+
 /// The cable, which is always plugged in.
 pub struct Radio;
 
@@ -139,7 +152,11 @@ impl Radio {
         stack: Stack<'_>,
         log: Log<'_>,
     ) -> bool {
-        addressed(stack, log).await
+        let addressed = addressed(stack, log).await;
+        if let Err(error) = addressed {
+            log.error(format_args!("Ethernet: {error}"));
+        }
+        addressed.is_ok()
     }
 
     /// Goes silent: no frame is taken or sent any more.

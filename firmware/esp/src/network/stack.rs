@@ -1,6 +1,6 @@
 //! DHCP, DNS and TCP over whatever card there is.
 
-use bootswap_app::{Log, Network};
+use bootswap_app::{JoinError, Log, Network};
 use bootswap_config::{Network as Networks, Wifi};
 use embassy_net::tcp::client::TcpClientState;
 use embassy_net::{Config, DhcpConfig, Stack, StackResources};
@@ -58,16 +58,15 @@ impl Network for Joined<'_> {
 }
 
 /// Waits until DHCP has given an address.
-pub async fn addressed(stack: Stack<'_>, log: Log<'_>) -> bool {
-    if with_timeout(DHCP_TIMEOUT, stack.wait_config_up()).await.is_err() {
-        log.error(format_args!(
-            "no address by DHCP within {} s; check that the network has a DHCP server",
-            DHCP_TIMEOUT.as_secs()
-        ));
-        return false;
-    }
+///
+/// # Errors
+///
+/// [`JoinError::NoAddress`] where it gives none.
+pub async fn addressed(stack: Stack<'_>, log: Log<'_>) -> Result<(), JoinError> {
+    let waited = with_timeout(DHCP_TIMEOUT, stack.wait_config_up()).await;
+    waited.map_err(|_| JoinError::NoAddress { within_s: DHCP_TIMEOUT.as_secs() })?;
     if let Some(config) = stack.config_v4() {
         log.info(format_args!("      address {}", config.address));
     }
-    true
+    Ok(())
 }

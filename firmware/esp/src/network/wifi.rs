@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use bootswap_app::Log;
+use bootswap_app::{JoinError, Log, Station};
 use bootswap_config::Wifi;
 use embassy_net::Stack;
 use embassy_time::{Duration, with_timeout};
@@ -56,15 +56,12 @@ impl Radio {
         log: Log<'_>,
     ) -> bool {
         let Some(mut controller) = self.controller.take() else { return false };
-        let mut joined = false;
-        for wifi in candidates {
-            log.info(format_args!("      joining the network {}", wifi.ssid()));
-            joined = enter(&mut controller, &wifi, log).await && addressed(stack, log).await;
-            if joined {
-                break;
-            }
-            let _ = with_timeout(LEAVE_TIMEOUT, controller.disconnect_async()).await;
-        }
+        let joined = bootswap_app::join(
+            &mut Card { controller: &mut controller, stack, log },
+            candidates,
+            log,
+        )
+        .await;
         self.controller.set(Some(controller));
         joined
     }
@@ -77,39 +74,30 @@ impl Radio {
     }
 }
 
-/// Associates with an access point of this network; says what is in the way if none lets the device in.
-async fn enter(controller: &mut WifiController<'_>, wifi: &Wifi<'_>, log: Log<'_>) -> bool {
-    let ssid = wifi.ssid();
-    let config = match station(wifi) {
-        Ok(config) => config,
-        Err(error) => {
-            log.error(format_args!(
-                "{ssid}: the radio does not take the name or password: {error}"
-            ));
-            return false;
+/// The radio while it looks for a network.
+struct Card<'c, 's> {
+    controller: &'c mut WifiController<'static>,
+    stack: Stack<'s>,
+    log: Log<'s>,
+}
+
+impl Station for Card<'_, '_> {
+    async fn enter(&mut self, wifi: &Wifi<'_>) -> Result<(), JoinError> {
+        let config = station(wifi).map_err(|_| JoinError::Settings)?;
+        self.controller.set_config(&config).map_err(|_| JoinError::Settings)?;
+        match with_timeout(JOIN_TIMEOUT, self.controller.connect_async()).await {
+            Ok(Ok(_)) => addressed(self.stack, self.log).await,
+            Ok(Err(ConnectionError::Failed(left))) => Err(refusal(left.reason)),
+            Ok(Err(error)) => {
+                self.log.error(format_args!("the radio does not connect: {error}"));
+                Err(JoinError::NotLetIn)
+            }
+            Err(_) => Err(JoinError::NoAnswer { within_s: JOIN_TIMEOUT.as_secs() }),
         }
-    };
-    if let Err(error) = controller.set_config(&config) {
-        log.error(format_args!("{ssid}: the radio does not take the network: {error}"));
-        return false;
     }
-    match with_timeout(JOIN_TIMEOUT, controller.connect_async()).await {
-        Ok(Ok(_)) => true,
-        Ok(Err(ConnectionError::Failed(left))) => {
-            log.error(format_args!("{ssid}: {}", explain(left.reason)));
-            false
-        }
-        Ok(Err(error)) => {
-            log.error(format_args!("{ssid}: {error}"));
-            false
-        }
-        Err(_) => {
-            log.error(format_args!(
-                "{ssid}: no answer within {} s; check that the network is in reach",
-                JOIN_TIMEOUT.as_secs()
-            ));
-            false
-        }
+
+    async fn leave(&mut self) {
+        let _ = with_timeout(LEAVE_TIMEOUT, self.controller.disconnect_async()).await;
     }
 }
 
@@ -122,24 +110,20 @@ fn station(wifi: &Wifi<'_>) -> Result<Config, WifiError> {
     Ok(Config::Station(station.with_authentication(authentication)))
 }
 
-/// Why an access point did not let the device in, and what to do.
-const fn explain(reason: DisconnectReason) -> &'static str {
+/// Why an access point did not let the device in.
+const fn refusal(reason: DisconnectReason) -> JoinError {
     match reason {
         DisconnectReason::NoAccessPointFound
-        | DisconnectReason::NoAccessPointFoundInRssiThreshold => {
-            "no such network found; check its name and that it is in reach"
-        }
+        | DisconnectReason::NoAccessPointFoundInRssiThreshold => JoinError::NotFound,
         DisconnectReason::FourWayHandshakeTimeout
         | DisconnectReason::HandshakeTimeout
         | DisconnectReason::MicFailure
         | DisconnectReason::AuthenticationFailed
-        | DisconnectReason::AuthenticationExpired => "not let in; check the password",
+        | DisconnectReason::AuthenticationExpired => JoinError::Password,
         DisconnectReason::NoAccessPointFoundWithCompatibleSecurity
-        | DisconnectReason::NoAccessPointFoundInAuthmodeThreshold => {
-            "the network's encryption is none that the migrator knows; use WPA or WPA2"
-        }
-        DisconnectReason::BeaconTimeout => "lost sight of it; check that it is in reach",
-        DisconnectReason::AssociationTooMany => "it has no room for another station",
-        _ => "not let in; check the network's settings",
+        | DisconnectReason::NoAccessPointFoundInAuthmodeThreshold => JoinError::Security,
+        DisconnectReason::BeaconTimeout => JoinError::Lost,
+        DisconnectReason::AssociationTooMany => JoinError::Full,
+        _ => JoinError::NotLetIn,
     }
 }
