@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bootswap_cli::args::Until;
 use bootswap_cli::migration::OwnedMigration;
@@ -14,13 +15,13 @@ use bootswap_cli::sim::simulate::kept;
 use bootswap_cli::sim::story::Story;
 use bootswap_cli::sim::{Ending, Lab, Run, Scene, Settings, run};
 use bootswap_plan::Role;
-use bootswap_serve::{Content, Server, ServerConfig};
+use bootswap_serve::{Content, Log, Server, ServerConfig};
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
 use nor_sim::NorMemory;
 use tempfile::TempDir;
 
-use crate::emulator::{self, Console, Ended, Power};
+use crate::emulator::{self, Console, Ended, Network, Power, Time};
 
 /// Names the directory with the firmware images that `cargo xtask firmware` makes.
 const VARIABLE: &str = "BOOTSWAP_FIRMWARE";
@@ -38,8 +39,14 @@ pub struct Bench {
     /// Whether the device has a network.
     pub has_network: bool,
     directory: TempDir,
-    _server: Option<Server>,
+    /// The server; dropped, it is gone.
+    pub server: Option<Server>,
+    /// When it was asked for something.
+    pub asked: Asked,
 }
+
+/// When a server was asked.
+pub type Asked = Arc<Mutex<Vec<Instant>>>;
 
 /// What came of a migration on the emulated chip.
 pub struct Migrated {
@@ -54,20 +61,40 @@ pub struct Migrated {
 impl Bench {
     /// The example on an ESP32-C3, its artifacts fetched from a real server.
     pub fn download(change: impl FnOnce(&mut OwnedMigration)) -> Self {
+        Self::served(change, |_| {}, &[])
+    }
+
+    /// The same with a server that has other files, or faults.
+    pub fn served(
+        change: impl FnOnce(&mut OwnedMigration),
+        put: impl FnOnce(&mut Vec<(String, Vec<u8>)>),
+        faults: &[&str],
+    ) -> Self {
         let mut migration = example(Chip::Esp32c3).unwrap();
         change(&mut migration);
-        let files: Vec<_> = migration
+        let mut files: Vec<_> = migration
             .artifacts
             .iter()
             .map(|a| (format!("/{}.bin", a.name), a.bytes.clone().unwrap()))
             .collect();
-        let server = Server::start(ServerConfig::on_loopback(Content::memory(files))).unwrap();
+        put(&mut files);
+        let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+        let asked = Asked::default();
+        let times = Arc::clone(&asked);
+        let log: Log = Box::new(move |_| times.lock().unwrap().push(Instant::now()));
+        let config = ServerConfig {
+            faults,
+            log: Some(log),
+            ..ServerConfig::on_loopback(Content::memory(files))
+        };
+        let server = Server::start(config).unwrap();
         let port = server.addr().port();
         for artifact in &mut migration.artifacts {
             artifact.url = Some(format!("http://{HOST}:{port}/{}.bin", artifact.name));
         }
         migration.network.old_credentials = true;
-        Self::new(migration, false, "bootswap-esp32c3-openeth.bin", Some(server))
+        let bench = Self::new(migration, false, "bootswap-esp32c3-openeth.bin", Some(server));
+        Self { asked, ..bench }
     }
 
     /// The example with its artifacts in the migrator's own image, and no network.
@@ -97,7 +124,14 @@ impl Bench {
         scene.flash.load(room.start(), &erased);
         scene.flash.load(room.start(), &migrator);
         let directory = TempDir::new().unwrap();
-        Self { migration, scene, has_network: server.is_some(), directory, _server: server }
+        Self {
+            migration,
+            scene,
+            has_network: server.is_some(),
+            directory,
+            server,
+            asked: Asked::default(),
+        }
     }
 
     /// The bytes of the artifact for `role`.
@@ -125,13 +159,19 @@ impl Bench {
     /// Migrates a device from power on to the reset into the target bootloader. Power is cut after each of
     /// `cuts` in turn, then stays.
     pub fn migrate(&self, path: &Path, cuts: &[Duration]) -> Migrated {
+        self.migrate_in(path, Time::Real, cuts)
+    }
+
+    /// The same where time goes otherwise for the chip.
+    pub fn migrate_in(&self, path: &Path, time: Time, cuts: &[Duration]) -> Migrated {
         let mut consoles = Vec::new();
         let mut cuts = cuts.iter();
         let mut resets = 0;
         loop {
             let cut = cuts.next();
             let power = cut.map_or(Power::UntilReset, |after| Power::CutAfter(*after));
-            let console = emulator::run(path, self.has_network, power);
+            let network = if self.has_network { Network::Host } else { Network::None };
+            let console = emulator::watch(path, network, time, power, &mut |_| {});
             let is_reset = console.ended == Ended::Reset;
             consoles.push(console);
             let flash = fs::read(path).unwrap();
@@ -189,6 +229,11 @@ impl Bench {
         assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
         run
     }
+}
+
+/// A figure for the table that `cargo xtask emulate` ends with.
+pub fn figure(name: &str, value: impl std::fmt::Display) {
+    println!("\nfigure: {name}: {value}");
 }
 
 /// The consoles of several boots, for messages.

@@ -2,6 +2,9 @@
 //!
 //! It is one derived from Espressif's QEMU. It is started with `-no-reboot`, so that it ends where the chip
 //! resets, and started again on the same file: what its caches hold of the flash would be stale otherwise.
+//!
+//! Left alone, its network looks at the host's sockets when some timer happens to run out, which takes up to
+//! a second for each connection. A filter that releases what the chip sends every millisecond keeps it awake.
 
 use std::env;
 use std::io::Read;
@@ -15,6 +18,9 @@ use std::time::{Duration, Instant};
 const VARIABLE: &str = "BOOTSWAP_QEMU";
 /// A device that does nothing for so long has hung; the longest thing that it does is to wait for DHCP.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The filter that keeps the network awake; its interval is in microseconds.
+const AWAKE: &str = "filter-buffer,id=awake,netdev=host,queue=rx,interval=1000";
 
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +40,8 @@ pub struct Console {
     pub lines: Vec<(Duration, String)>,
     /// How the run ended.
     pub ended: Ended,
+    /// When it began.
+    pub started: Instant,
     /// How long it took.
     pub took: Duration,
 }
@@ -77,11 +85,46 @@ impl Power<'_> {
     }
 }
 
+/// What is at the other end of the chip's network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Network {
+    /// There is no card.
+    None,
+    /// There is a card, and nobody answers.
+    Silent,
+    /// There is the host.
+    Host,
+}
+
+/// How time goes for the chip.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Time {
+    /// As it does for everybody.
+    Real,
+    /// By instructions, of which each takes about a microsecond: waits pass some thirty times as fast as
+    /// on the host. Whoever waits for the host has less patience by as much.
+    Fast,
+    /// By instructions, of which each takes 8 ns, about as on the chip.
+    Counted,
+}
+
 /// Runs the chip on a flash file, with or without a network.
 pub fn run(flash: &Path, has_network: bool, power: Power<'_>) -> Console {
-    let chip = Chip::start(flash, has_network);
+    let network = if has_network { Network::Host } else { Network::None };
+    watch(flash, network, Time::Real, power, &mut |_| {})
+}
+
+/// Runs the chip, and shows each line of the console to `see` as it comes.
+pub fn watch(
+    flash: &Path,
+    network: Network,
+    time: Time,
+    power: Power<'_>,
+    see: &mut dyn FnMut(&str),
+) -> Console {
+    let chip = Chip::start(flash, network, time);
     let start = Instant::now();
-    let (mut lines, mut line) = (Vec::new(), Vec::new());
+    let (mut lines, mut line, mut shown) = (Vec::new(), Vec::new(), 0);
     let ended = loop {
         let left = match power {
             Power::CutAfter(limit) => limit.saturating_sub(start.elapsed()),
@@ -90,6 +133,9 @@ pub fn run(flash: &Path, has_network: bool, power: Power<'_>) -> Console {
         match chip.console.recv_timeout(left) {
             Ok(piece) => {
                 take(&mut lines, &mut line, &piece, start.elapsed());
+                let whole = lines.len() - usize::from(!line.is_empty());
+                lines[shown..whole].iter().for_each(|(_, line)| see(line));
+                shown = whole;
                 if power.is_over(&lines) {
                     break Ended::Seen;
                 }
@@ -102,7 +148,7 @@ pub fn run(flash: &Path, has_network: bool, power: Power<'_>) -> Console {
         }
     };
     drop(chip);
-    Console { lines, ended, took: start.elapsed() }
+    Console { lines, ended, started: start, took: start.elapsed() }
 }
 
 /// Adds what the console showed. `line` is the last of the lines, as long as it has no end: a prompt never
@@ -128,7 +174,7 @@ struct Chip {
 }
 
 impl Chip {
-    fn start(flash: &Path, has_network: bool) -> Self {
+    fn start(flash: &Path, network: Network, time: Time) -> Self {
         let program = PathBuf::from(env::var_os(VARIABLE).unwrap_or_else(|| {
             panic!("{VARIABLE} does not name an emulator; run `cargo xtask emulate`, which looks for one")
         }));
@@ -139,7 +185,16 @@ impl Chip {
         command.args(["-icount", "3", "-drive"]);
         // What was reported as written survives a kill.
         command.arg(format!("file={},if=mtd,format=raw,cache=writethrough", flash.display()));
-        command.args(["-nic", if has_network { "user,model=open_eth" } else { "none" }]);
+        command.args(match network {
+            Network::None => &["-nic", "none"][..],
+            Network::Silent => &["-nic", "hubport,hubid=0,model=open_eth"],
+            Network::Host => &["-nic", "user,id=host,model=open_eth", "-object", AWAKE],
+        });
+        match time {
+            Time::Real => {}
+            Time::Fast => drop(command.args(["-icount", "shift=10"])),
+            Time::Counted => drop(command.args(["-icount", "shift=3"])),
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));

@@ -5,9 +5,11 @@
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_input;
 mod banner;
 mod device;
 mod emulator;
+mod pace;
 
 use std::time::Duration;
 
@@ -17,15 +19,12 @@ use bootswap_plan::Role;
 use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
-use device::{Bench, bytes, told};
+use device::{Bench, bytes, figure, told};
 
 /// Power cuts of a short run, spread over the migration.
 const CUTS: u32 = 12;
 /// Power cuts of a long run.
 const MANY_CUTS: u32 = 200;
-/// What the migrator says before it does anything, and when it is done.
-const FIRST_WORDS: &str = "[1/";
-const LAST_WORDS: &str = "resetting into the new bootloader";
 
 /// Has the migrator run in the partition with this label.
 fn from(label: &'static str) -> impl FnOnce(&mut OwnedMigration) {
@@ -52,15 +51,6 @@ fn compare(bench: &Bench) {
     if let Some(differs) = difference(&migrated.flash, &wanted) {
         panic!("{differs}\n{consoles}");
     }
-    let last = migrated.consoles.last().unwrap();
-    let when = |words| last.when(words).unwrap_or_else(|| panic!("no {words:?}:\n{consoles}"));
-    let took_ms = (when(LAST_WORDS) - when(FIRST_WORDS)).as_millis();
-    let modelled = run.migration.duration_us(&nor_sim::DatasheetTiming::W25Q32JV).typ / 1000;
-    println!(
-        "the last boot took {took_ms} ms from its first step to its end, with {} bytes over the network; the \
-         whole migration is modelled at {modelled} ms of flash time",
-        run.downloaded_bytes,
-    );
 }
 
 #[test]
@@ -128,9 +118,8 @@ fn cut_often(cuts: u32) {
             assert!(before != then || found == before || is_free, "{sector} was written");
         }
     }
-    println!(
-        "{cuts} times power was cut twice: {survived} survived, {lost} cut in the commit window"
-    );
+    let told = format!("{cuts} times two: {survived} survived, {lost} in the commit window");
+    figure("power cuts", told);
     assert!(survived > lost && lost <= 1 + cuts / 10, "{survived} survived, {lost} lost");
 }
 

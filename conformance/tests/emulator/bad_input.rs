@@ -1,0 +1,389 @@
+//! What an owner can get wrong, on the chip: the console says what and what to do, the attempts end, nothing
+//! is written that the plan had not reached, and the old firmware is started again.
+//!
+//! The migrator is in ota_1, as an update brought it there; the old firmware is in factory. ota_0 takes the
+//! application. Waits pass fast here.
+
+use std::fs;
+use std::path::Path;
+
+use bootswap_cli::migration::OwnedMigration;
+use bootswap_cli::sim::demo::example;
+use bootswap_config::{LogLevel, encode, find_section};
+use bootswap_plan::Role;
+use device_sim::synthetic;
+use esp_idf_format::Chip;
+use esp_idf_format::image;
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+
+use crate::device::{Bench, told};
+use crate::emulator::{Console, Ended, Network, Power, Time, watch};
+
+/// Boots after which a device counts as caught in a loop.
+const MAX_BOOTS: usize = 12;
+/// Attempts without progress before the migrator gives up.
+const MAX_ATTEMPTS: usize = 8;
+const FACTORY: Region = Region::clamped(FlashAddr(0x1_0000), 0x10_0000);
+const OTA_0: Region = Region::clamped(FlashAddr(0x11_0000), 0x10_0000);
+const OTADATA: Region = Region::clamped(FlashAddr(0xd000), 0x2000);
+/// What the migrator says when it goes back, and the real bootloader when it starts the old firmware.
+const GOES_BACK: &str =
+    "going back to the firmware at 0x10000..0x110000, resetting; send out a migrator again";
+const OLD_STARTS: &str = "boot: Loaded app from partition at offset 0x10000";
+const RESTS: &str = "the next series of attempts begins in 60 minutes";
+
+/// Something wrong, and what has to come of it.
+struct Case {
+    bench: Bench,
+    network: Network,
+    /// What the first boot has to say, in this order.
+    says: &'static [&'static str],
+    /// How often it tries before it goes back.
+    attempts: usize,
+    /// What the plan had reached, besides otadata and journal.
+    reached: Vec<Region>,
+    /// The server goes away for good when the console says this.
+    gone_at: Option<&'static str>,
+}
+
+impl Case {
+    fn new(bench: Bench, says: &'static [&'static str]) -> Self {
+        let (network, attempts) = (Network::Host, MAX_ATTEMPTS);
+        Self { bench, network, says, attempts, reached: Vec::new(), gone_at: None }
+    }
+
+    fn in_network(self, network: Network) -> Self {
+        Self { network, ..self }
+    }
+
+    fn trying(self, attempts: usize) -> Self {
+        Self { attempts, ..self }
+    }
+
+    fn reaching(self, reached: Vec<Region>) -> Self {
+        Self { reached, ..self }
+    }
+
+    /// One boot, up to the reset.
+    fn boot(&mut self, flash: &Path) -> Console {
+        let Self { bench, network, gone_at, .. } = self;
+        watch(flash, *network, Time::Fast, Power::UntilReset, &mut |line| {
+            if gone_at.is_some_and(|text| line.contains(text)) {
+                drop(bench.server.take());
+            }
+        })
+    }
+
+    /// Boots until the migrator goes back, and checks all that has to hold.
+    fn run(mut self) {
+        let flash = self.bench.device();
+        let before = fs::read(&flash).unwrap();
+        let journal = self.journal();
+        let mut consoles = Vec::new();
+        while consoles.last().is_none_or(|console: &Console| console.when(GOES_BACK).is_none()) {
+            assert!(consoles.len() < MAX_BOOTS, "no end of it:\n{}", told(&consoles));
+            let console = self.boot(&flash);
+            assert_eq!(console.ended, Ended::Reset);
+            consoles.push(console);
+        }
+        in_order(&consoles[0], self.says);
+        self.check_attempts(&consoles);
+        let after = fs::read(&flash).unwrap();
+        let may_change: Vec<_> =
+            self.reached.iter().copied().chain([OTADATA]).chain(journal).collect();
+        assert_unchanged(&before, &after, &may_change, &consoles);
+
+        // The judge is the real bootloader.
+        let old =
+            watch(&flash, Network::None, Time::Fast, Power::UntilSeen(OLD_STARTS), &mut |_| {});
+        assert_eq!(old.ended, Ended::Seen, "{}", old.text());
+        tell(&consoles);
+    }
+
+    /// Every attempt but the first says which one it is, in a boot of its own; then the migrator gives up.
+    fn check_attempts(&self, consoles: &[Console]) {
+        let all = told(consoles);
+        if self.attempts == 1 {
+            assert_eq!(consoles.len(), 1, "{all}");
+            return;
+        }
+        assert_eq!(consoles.len(), self.attempts + 1, "{all}");
+        let (last, tries) = consoles.split_last().unwrap();
+        for (console, attempt) in tries.iter().rev().zip((2..=MAX_ATTEMPTS).rev()) {
+            in_order(
+                console,
+                &[&format!("attempt {attempt}"), "resetting in 1000 ms to try again"],
+            );
+        }
+        in_order(last, &["given up after 8 attempts without progress"]);
+    }
+
+    /// Where attempts are counted.
+    fn journal(&self) -> Option<Region> {
+        self.bench.simulate().plan.unwrap().journal
+    }
+}
+
+fn from_ota_1(migration: &mut OwnedMigration) {
+    migration.running = Some("ota_1".to_owned());
+    migration.log_level = LogLevel::Debug;
+}
+
+/// A server with other files, or faults; the old firmware in factory.
+fn bench(put: impl FnOnce(&mut Files), faults: &[&str]) -> Bench {
+    let mut bench = Bench::served(from_ota_1, put, faults);
+    let old = synthetic::app(Chip::Esp32c3, "old", "1", 0x2_0000, 4).unwrap();
+    bench.scene.flash.load(FACTORY.start(), &[flash_region::ERASED; FACTORY.len_bytes() as usize]);
+    bench.scene.flash.load(FACTORY.start(), &old);
+    bench
+}
+
+fn good_server() -> Bench {
+    bench(|_| {}, &[])
+}
+
+/// What is done to a section.
+type Change = fn(&mut [u8]);
+/// What a server has: paths and bytes.
+type Files = Vec<(String, Vec<u8>)>;
+
+/// What the server has in the place of the application.
+fn app(files: &mut Files) -> &mut Vec<u8> {
+    &mut files.iter_mut().find(|(path, _)| path == "/app_upd.bin").unwrap().1
+}
+
+/// And of the bootloader.
+fn bootloader(files: &mut Files) -> &mut Vec<u8> {
+    &mut files.iter_mut().find(|(path, _)| path == "/mcuboot.bin").unwrap().1
+}
+
+/// Changes the section of the migrator's image, and what the image says of its own contents, unless it is
+/// `worn`.
+fn with_section(mut bench: Bench, worn: bool, change: impl FnOnce(&mut [u8])) -> Bench {
+    let region = bench.scene.running.region;
+    let mut bytes = bench.scene.flash.bytes(region);
+    let section = find_section(&bytes).unwrap();
+    change(&mut bytes[section]);
+    if !worn {
+        image::mend(&mut bytes).unwrap();
+    }
+    bench.scene.flash.load(region.start(), &bytes);
+    bench
+}
+
+/// That the console says all of this, in this order; a line may say several things.
+fn in_order(console: &Console, says: &[&str]) {
+    let mut lines = console.lines.iter().peekable();
+    for text in says {
+        while lines.next_if(|(_, line)| !line.contains(text)).is_some() {}
+        assert!(lines.peek().is_some(), "no {text:?} in\n{}", console.text());
+    }
+}
+
+/// That nothing differs but in these regions.
+fn assert_unchanged(before: &[u8], after: &[u8], may_change: &[Region], consoles: &[Console]) {
+    let sectors = before.chunks(SECTOR_BYTES as usize).zip(after.chunks(SECTOR_BYTES as usize));
+    for (start, (before, after)) in (0..).step_by(SECTOR_BYTES as usize).zip(sectors) {
+        let sector = Region::clamped(FlashAddr(start), SECTOR_BYTES);
+        let may = may_change.iter().any(|region| region.contains_region(sector));
+        assert!(may || before == after, "{sector} was written:\n{}", told(consoles));
+    }
+}
+
+/// What an owner would see, for whoever looks at the tests' output.
+fn tell(consoles: &[Console]) {
+    let last = consoles.last().filter(|_| consoles.len() > 1);
+    for console in consoles.first().into_iter().chain(last) {
+        let words = console.lines.iter().filter(|(_, line)| line.contains(" bootswap: "));
+        words.for_each(|(_, line)| println!("    {line}"));
+        println!("    --");
+    }
+    println!("    {} boots", consoles.len());
+}
+
+const NOT_FETCHED: &str = "artifact 0 could not be fetched: ";
+
+#[test]
+fn emulated_bad_input_no_card() {
+    let says: &[_] = &[
+        "the radio does not start: there is no card; start the emulator with one",
+        "app_upd: no network could be joined; check names and passwords of the networks, and their reach",
+        NOT_FETCHED,
+    ];
+    Case::new(good_server(), says).in_network(Network::None).run();
+}
+
+#[test]
+fn emulated_bad_input_no_dhcp() {
+    let says: &[_] = &[
+        "no address by DHCP within 20 s; check that the network has a DHCP server",
+        "app_upd: no network could be joined; check names and passwords of the networks, and their reach",
+        NOT_FETCHED,
+    ];
+    Case::new(good_server(), says).in_network(Network::Silent).run();
+}
+
+#[test]
+fn emulated_bad_input_no_server() {
+    let mut bench = good_server();
+    drop(bench.server.take());
+    let says: &[_] = &[
+        "app_upd: no connection to the server; check that it runs and can be reached; trying again",
+        NOT_FETCHED,
+    ];
+    Case::new(bench, says).run();
+}
+
+/// What came before counts as progress, so there is one attempt more.
+#[test]
+fn emulated_bad_input_server_goes_away() {
+    const BROKE: &str = "app_upd: the connection broke before the end";
+    let bench = bench(|_| {}, &["/app_upd.bin:truncate=40000"]);
+    let says: &[_] =
+        &[BROKE, "app_upd: no connection to the server; check that it runs", NOT_FETCHED];
+    let case = Case::new(bench, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]);
+    Case { gone_at: Some(BROKE), ..case }.run();
+}
+
+#[test]
+fn emulated_bad_input_404() {
+    let says: &[_] =
+        &["app_upd: the server answered with status 404; check path and server", NOT_FETCHED];
+    Case::new(bench(|_| {}, &["status=404"]), says).run();
+}
+
+/// Nothing but the image's own digest tells.
+#[test]
+fn emulated_bad_input_damaged_image() {
+    let bench = bench(|files| app(files)[0x8000] ^= 1, &[]);
+    let says: &[_] = &[
+        "starting it again",
+        "artifact 0 is not usable: ",
+        "put the file that was packed back on the server, or pack again",
+    ];
+    Case::new(bench, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
+}
+
+/// Nothing is erased for what is no image.
+#[test]
+fn emulated_bad_input_no_mcuboot_image() {
+    let bench = bench(|files| app(files).fill(0x55), &[]);
+    let says: &[_] = &["starting it again", "artifact 0 is not usable: "];
+    Case::new(bench, says).run();
+}
+
+/// The application was there by then.
+#[test]
+fn emulated_bad_input_bootloader_of_another_chip() {
+    let other = example(Chip::Esp32s3).unwrap();
+    let other = other.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
+    let bench = bench(|files| *bootloader(files) = other, &[]);
+    let says: &[_] = &[
+        "mcuboot: the image is for a chip with id 9, this one has id 5; starting it again",
+        "artifact 1 is not usable: the image is for a chip with id 9, this one has id 5",
+    ];
+    Case::new(bench, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
+}
+
+/// A bootloader that would start, and is not the one that was packed. It is looked at where it waits.
+#[test]
+fn emulated_bad_input_another_bootloader() {
+    let change = |files: &mut Files| {
+        let bootloader = bootloader(files);
+        bootloader[0x1000] ^= 1;
+        image::mend(bootloader).unwrap();
+    };
+    let says: &[_] = &[
+        "mcuboot: the file's SHA-256 begins with ",
+        "starting it again",
+        "artifact 1 is not usable: the file's SHA-256 begins with ",
+        "put the file that was packed back on the server, or pack again",
+    ];
+    // Free flash, of which one erase of 32 KiB takes a sector more than the file needs.
+    let waits = Region::clamped(FlashAddr(0x31_0000), 0x8000);
+    Case::new(bench(change, &[]), says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0, waits]).run();
+}
+
+/// No further attempt would read another configuration, so there is one.
+#[test]
+fn emulated_bad_input_configuration() {
+    let cases: [(Change, &[&str]); 4] = [
+        (
+            |section| section[200] ^= 1,
+            &[
+                "the configuration is damaged: CRC-32 at offset 28",
+                "pack the migrator again from a fresh",
+            ],
+        ),
+        (
+            |section| {
+                section[16] = 2;
+                let crc = crc32(&section[..32]);
+                section[32..36].copy_from_slice(&crc.to_le_bytes());
+            },
+            &["the configuration is of version 2.0", "firmware image of the same release"],
+        ),
+        (
+            |section| section.copy_from_slice(bootswap_config::Section::empty().bytes()),
+            &["the configuration is empty, the image is as it was built; run `bootswap pack`"],
+        ),
+        (
+            |section| {
+                let mut migration = example(Chip::Esp32c6).unwrap();
+                migration.network.old_credentials = true;
+                migration.with_config(|config| encode(config, section)).unwrap().unwrap();
+            },
+            &["refused (wrong-chip): "],
+        ),
+    ];
+    for (change, says) in cases {
+        Case::new(with_section(good_server(), false, change), says).trying(1).run();
+    }
+}
+
+/// A bit that went bad in flash is noticed by the bootloader, which starts the old firmware by itself.
+#[test]
+fn emulated_bad_input_worn_image() {
+    let bench = with_section(good_server(), true, |section| section[200] ^= 1);
+    let flash = bench.device();
+    let before = fs::read(&flash).unwrap();
+    let console =
+        watch(&flash, Network::None, Time::Fast, Power::UntilSeen(OLD_STARTS), &mut |_| {});
+    assert_eq!(console.ended, Ended::Seen);
+    in_order(&console, &["E (", "esp_image: ", OLD_STARTS]);
+    assert!(fs::read(&flash).unwrap() == before, "{}", console.text());
+}
+
+/// Where there is nothing to go back to there is no loop of resets: the migrator says what is wrong, waits
+/// longer each time, and rests.
+#[test]
+fn emulated_bad_input_without_a_way_back() {
+    let mut bench = Bench::download(|migration| migration.running = Some("factory".to_owned()));
+    bench = with_section(bench, false, |section| section[200] ^= 1);
+    let flash = bench.device();
+    let before = fs::read(&flash).unwrap();
+    let console = watch(&flash, Network::None, Time::Fast, Power::UntilSeen(RESTS), &mut |_| {});
+    assert_eq!(console.ended, Ended::Seen, "{}", console.text());
+    let mut says = Vec::new();
+    for attempt in 1..=3 {
+        says.push("the configuration is damaged: ".to_owned());
+        says.push("there is no firmware to go back to".to_owned());
+        says.push(format!(
+            "attempt {attempt} of 3 came to nothing; the device needs another image, by serial"
+        ));
+    }
+    says.push(RESTS.to_owned());
+    in_order(&console, &says.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(fs::read(&flash).unwrap() == before, "{}", console.text());
+    tell(&[console]);
+}
+
+/// CRC-32 as Ethernet has it.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        (0..8).for_each(|_| crc = crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 });
+    }
+    !crc
+}

@@ -1,0 +1,92 @@
+//! How fast the firmware is: figures for whoever reads them, which decide nothing.
+//!
+//! ```text
+//!   asked for the application            asked for the bootloader                         reset
+//!     |--------- transfer ----------|------|- transfer -|------------------------------------|
+//!     '- first byte                last byte            '- last byte       verify, commit
+//! ```
+//!
+//! A transfer begins when the server is asked and ends with the line on the console that says that the last
+//! byte is there; to receive, hash and write is part of it. The emulator's flash takes no time to erase and
+//! program, so what the datasheet's typical times make of the operations is no part of what is measured: it
+//! is what the firmware may take besides.
+
+use std::time::Duration;
+
+use nor_sim::DatasheetTiming;
+
+use crate::device::{Bench, Migrated, figure};
+use crate::emulator::{Console, Time};
+
+const LAST_WORDS: &str = "resetting into the new bootloader";
+/// What is said when the last byte of each artifact is there.
+const LAST_BYTES: [&str; 2] = ["app_upd: the last ", "mcuboot: 27376 bytes verified"];
+
+/// What one migration took.
+struct Pace {
+    elapsed: Duration,
+    transfer: Duration,
+}
+
+/// By the host's clock.
+fn on_host(bench: &Bench, migrated: &Migrated) -> Pace {
+    let [console] = migrated.consoles.as_slice() else { panic!("one boot is enough") };
+    let asked = bench.asked.lock().unwrap().clone();
+    let transfers = asked
+        .iter()
+        .zip(LAST_BYTES)
+        .map(|(asked, words)| console.started + line(console, words).0 - *asked);
+    let elapsed = console.started + console.took - asked[0];
+    Pace { elapsed, transfer: transfers.sum() }
+}
+
+/// By the chip's.
+fn on_chip(migrated: &Migrated) -> Pace {
+    let [console] = migrated.consoles.as_slice() else { panic!("one boot is enough") };
+    let fetching = |name| line(console, &format!("fetching {name}")).1;
+    let starts = ["app_upd", "mcuboot"].map(fetching);
+    let transfers =
+        starts.iter().zip(LAST_BYTES).map(|(start, words)| line(console, words).1 - *start);
+    Pace { elapsed: line(console, LAST_WORDS).1 - starts[0], transfer: transfers.sum() }
+}
+
+/// When the first line with these words came: for the host since power on, and by its own stamp.
+fn line(console: &Console, words: &str) -> (Duration, Duration) {
+    let found = console.lines.iter().find(|(_, line)| line.contains(words));
+    let (when, line) = found.unwrap_or_else(|| panic!("no {words:?}:\n{}", console.text()));
+    let stamp_ms = line.split_once('(').and_then(|(_, rest)| rest.split_once(')')?.0.parse().ok());
+    (*when, Duration::from_millis(stamp_ms.unwrap_or_else(|| panic!("no time: {line}"))))
+}
+
+#[test]
+fn emulated_pace() {
+    let bench = Bench::download(|migration| migration.running = Some("factory".to_owned()));
+    let run = bench.simulate();
+    let flash_us = run.migration.duration_us(&DatasheetTiming::W25Q32JV).typ;
+    let flash = Duration::from_micros(flash_us);
+
+    let migrated = bench.migrate(&bench.device(), &[]);
+    bench.check(&migrated, &run);
+    let Pace { elapsed, transfer } = on_host(&bench, &migrated);
+    figure("bytes over the network", run.downloaded_bytes);
+    figure("first byte to reset", ms(elapsed));
+    figure("transfer", ms(transfer));
+    figure("modelled flash time", ms(flash));
+    figure("ratio", format_args!("{:.2}", ratio(elapsed, flash + transfer)));
+
+    let migrated = bench.migrate_in(&bench.device(), Time::Counted, &[]);
+    bench.check(&migrated, &run);
+    let Pace { elapsed, transfer } = on_chip(&migrated);
+    let told = format!("{}, of it transfer {}", ms(elapsed), ms(transfer));
+    figure("the same at 8 ns an instruction", told);
+    let with_flash = ratio(elapsed + flash, flash + transfer);
+    figure("ratio of that, the flash time added", format_args!("{with_flash:.2}"));
+}
+
+fn ms(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
+}
+
+fn ratio(took: Duration, allowed: Duration) -> f64 {
+    took.as_secs_f64() / allowed.as_secs_f64()
+}
