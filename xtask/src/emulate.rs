@@ -4,13 +4,15 @@
 //! `BOOTSWAP_QEMU` or from the PATH. The tests that need it have `emulated` in their names.
 
 use std::env;
+use std::fmt;
 use std::path::{Path, PathBuf, absolute};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::firmware::{self, Chip, Firmware, Network};
-use crate::process::{cargo, command, find, output, run as run_program};
+use crate::process::{cargo, command, find, output, run_shown};
+use crate::report::TestCounts;
 use crate::workspace;
 
 /// Names the emulator, for this program and for the tests.
@@ -29,6 +31,15 @@ const PROGRAM: &str = "qemu-system-riscv32";
 /// The machine that it has to have.
 const MACHINE: &str = "esp32c3";
 
+/// What all tests have in their names that need the emulator.
+pub(crate) const MARK: &str = "emulated";
+/// How lines of the tests begin that are meant for the table at the end.
+const FIGURE: &str = "figure: ";
+/// The figure that has a limit: the time from the first byte received to the reset, in units of the modelled
+/// flash time and the transfer together.
+const RATIO: &str = "ratio";
+const MAX_RATIO: f64 = 1.5;
+
 /// What is run in the emulator.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -44,11 +55,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         Ok(setting) => setting,
         Err(error) => {
             println!("not run: the migrator on an emulated ESP32-C3\n  because {error:#}");
+            for name in names(MARK)? {
+                println!("  not run: {name}");
+            }
             return Ok(ExitCode::FAILURE);
         }
     };
-    let mut test = cargo();
-    test.args(["test", "--package", "conformance", "--test", "emulator", "--"]);
+    let mut test = tests();
+    test.arg("--");
     // One at a time: what is printed are also times.
     test.args(["--nocapture", "--test-threads", "1"]);
     if options.long {
@@ -60,11 +74,78 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         Err(_) => drop(test.args(["--skip", TARGET_TESTS])),
     }
     setting.apply(&mut test);
-    run_program(&mut test)?;
+    let mut summary = Summary::default();
+    let ended = run_shown(&mut test, |line| summary.add_line(line));
+    println!("\n{summary}");
     if let Err(error) = target {
         println!("not run: {WITHOUT_TARGET}\n  because {error:#}");
+        for name in names(TARGET_TESTS)? {
+            println!("  not run: {name}");
+        }
     }
+    ended?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The tests, as `cargo xtask test` builds them, so that nothing is built twice.
+fn tests() -> Command {
+    let mut test = cargo();
+    test.args(["test", "--workspace", "--all-features", "--test", "emulator"]);
+    test
+}
+
+/// The names of the tests in the emulator that have `part` in them.
+///
+/// # Errors
+///
+/// Where the tests cannot be built.
+pub(crate) fn names(part: &str) -> Result<Vec<String>> {
+    let mut list = tests();
+    let listed = output(list.args(["--quiet", "--", "--list", "--format", "terse", part]))?;
+    Ok(listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
+}
+
+/// What the tests came to: the table at the end.
+#[derive(Debug, Default)]
+struct Summary {
+    tests: TestCounts,
+    /// Names and values, as the tests print them.
+    figures: Vec<(String, String)>,
+}
+
+impl Summary {
+    fn add_line(&mut self, line: &str) {
+        self.tests.add_line(line);
+        let figure = line.strip_prefix(FIGURE).and_then(|figure| figure.split_once(": "));
+        if let Some((name, value)) = figure {
+            self.figures.push((name.to_owned(), value.trim().to_owned()));
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TestCounts { passed, failed, ignored, filtered_out } = self.tests;
+        writeln!(f, "=== the migrator on an emulated ESP32-C3")?;
+        writeln!(
+            f,
+            "{:36} {passed} passed, {failed} failed, {} left out",
+            "tests",
+            ignored + filtered_out
+        )?;
+        for (name, value) in &self.figures {
+            write!(f, "{name:36} {value}")?;
+            if name == RATIO {
+                let verdict = match value.parse::<f64>() {
+                    Ok(ratio) if ratio <= MAX_RATIO => "within",
+                    _ => "OVER",
+                };
+                write!(f, ", {verdict} the limit of {MAX_RATIO}")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
 }
 
 /// A real bootloader and a real application to go on to.
@@ -148,4 +229,31 @@ fn check(path: &Path) -> Result<()> {
         bail!("{} has no machine {MACHINE}", path.display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_counts_figures_and_a_verdict() {
+        let mut summary = Summary::default();
+        for line in [
+            "figure: power cuts: 12 times two: 12 survived, 0 in the commit window",
+            "figure: ratio: 1.49",
+            "figure of speech",
+            "test result: ok. 17 passed; 0 failed; 2 ignored; 0 measured; 1 filtered out; finished in 9.01s",
+        ] {
+            summary.add_line(line);
+        }
+        let table = summary.to_string();
+        assert!(table.contains("17 passed, 0 failed, 3 left out"), "{table}");
+        assert!(table.contains("12 survived"), "{table}");
+        assert!(table.contains("1.49, within the limit of 1.5"), "{table}");
+        assert_eq!(table.lines().count(), 4, "{table}");
+
+        let mut slow = Summary::default();
+        slow.add_line("figure: ratio: 1.51");
+        assert!(slow.to_string().contains("OVER the limit"), "{slow}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -19,6 +20,25 @@ pub(crate) fn cargo() -> Command {
 /// Runs a program to its end; fails with its command line unless it exits with 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", line(command)))?;
+    if !status.success() {
+        bail!("{}: {status}", line(command));
+    }
+    Ok(())
+}
+
+/// Runs a program to its end, shows what it writes to standard output and hands over each line of it; fails
+/// as [`run`] does.
+pub(crate) fn run_shown(command: &mut Command, mut see: impl FnMut(&str)) -> Result<()> {
+    let started = command.stdout(Stdio::piped()).spawn();
+    let mut child = started.with_context(|| format!("cannot start {}", line(command)))?;
+    let stdout = child.stdout.take().context("the program's output is not there")?;
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        see(&line);
+    }
+    let status = child.wait()?;
     if !status.success() {
         bail!("{}: {status}", line(command));
     }
@@ -91,6 +111,16 @@ mod tests {
         assert!(text.contains("no such thing") && text.contains('3'), "{text}");
         let text = format!("{:#}", run(&mut command("/no/such/program", &["-v"])).unwrap_err());
         assert!(text.contains("program -v"), "{text}");
+    }
+
+    #[test]
+    fn lines_are_handed_over_and_a_failure_is_one() {
+        let mut lines = Vec::new();
+        let ended = run_shown(&mut command("sh", &["-c", "echo one; echo two; exit 3"]), |line| {
+            lines.push(line.to_owned());
+        });
+        assert_eq!(lines, ["one", "two"]);
+        assert!(format!("{:#}", ended.unwrap_err()).contains('3'));
     }
 
     #[test]

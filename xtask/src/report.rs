@@ -54,6 +54,8 @@ enum Outcome {
 pub(crate) struct Report {
     steps: Vec<Step>,
     pub(crate) tests: TestCounts,
+    /// Names of tests that were left out because of what is missing, as far as they are to be told.
+    pub(crate) left_out: Vec<String>,
 }
 
 impl Report {
@@ -126,6 +128,9 @@ impl fmt::Display for Report {
         if filtered_out > 0 {
             writeln!(f, "{filtered_out} tests were left out because of what is missing")?;
         }
+        for name in &self.left_out {
+            writeln!(f, "  not run: {name}")?;
+        }
         for Step { name, outcome, .. } in &self.steps {
             match outcome {
                 Outcome::Passed => {}
@@ -184,12 +189,14 @@ mod tests {
         let mut report = Report::default();
         let got: Option<()> = report.obtain("tool", "the comparison", || bail!("no network"));
         assert_eq!(got, None);
+        report.left_out.push("compares_with_the_tool".to_owned());
         let text = report.to_string();
         assert!(report.succeeded());
         assert!(
             text.contains("NOT DONE: the comparison\n  because getting tool failed: no network"),
             "{text}"
         );
+        assert!(text.contains("  not run: compares_with_the_tool\n"), "{text}");
         assert!(text.ends_with("1 could not be done"), "{text}");
     }
 }

@@ -1,12 +1,11 @@
 //! `cargo xtask test`: everything that has to hold before a change is merged.
 
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::process::{cargo, command, retry, run as run_program, works};
+use crate::process::{cargo, command, retry, run as run_program, run_shown, works};
 use crate::report::Report;
 use crate::standard_library::StandardLibrary;
 use crate::{deny, emulate, firmware, nginx, python, tmux, workspace};
@@ -153,7 +152,7 @@ fn test_all(report: &mut Report, options: &Options, others: Others<'_>) -> Resul
     match emulator {
         Some(setting) => setting.apply(&mut test),
         // The same here.
-        None => drop(test.args(["--skip", "emulated"])),
+        None => drop(test.args(["--skip", emulate::MARK])),
     }
     match target {
         Some(target) => target.apply(&mut test),
@@ -163,23 +162,21 @@ fn test_all(report: &mut Report, options: &Options, others: Others<'_>) -> Resul
     if options.long {
         test.arg("--include-ignored").env("PROPTEST_CASES", LONG_PROPTEST_CASES);
     }
-    run_counted(report, &mut test)
+    let ended = run_counted(report, &mut test);
+    if python.is_some() {
+        report.left_out = match (emulator, target) {
+            (None, _) => emulate::names(emulate::MARK)?,
+            (_, None) => emulate::names(emulate::TARGET_TESTS)?,
+            _ => Vec::new(),
+        };
+    }
+    ended
 }
 
 /// Runs tests, shows what they print and counts their results.
 fn run_counted(report: &mut Report, test: &mut Command) -> Result<()> {
-    let mut child = test.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
-    let stdout = child.stdout.take().context("the output of cargo test is not there")?;
-    for line in BufReader::new(stdout).split(b'\n') {
-        let line = line?;
-        let line = String::from_utf8_lossy(&line);
-        println!("{line}");
-        report.tests.add_line(&line);
-    }
-    let status = child.wait()?;
-    if !status.success() {
-        bail!("{} tests failed; cargo test ended with {status}", report.tests.failed);
-    }
+    let ended = run_shown(test, |line| report.tests.add_line(line));
+    ended.with_context(|| format!("{} tests failed", report.tests.failed))?;
     ensure!(report.tests.passed > 0, "no test ran");
     Ok(())
 }
