@@ -18,7 +18,6 @@ const REPAIR_WAIT_MS: u32 = 10_000;
 const NO_WAY_BACK_WAIT_MS: u32 = 60 * 60 * 1000;
 /// How often the device is looked at before it counts as unreadable.
 const LOOKS: u32 = 3;
-
 /// How often a firmware to go back to is looked for where there is nothing to migrate, before that wait.
 const RETREATS: u32 = 3;
 
