@@ -12,7 +12,7 @@ use fuzz_targets::TARGETS;
 /// Most bytes of an input and of all inputs: they are in everybody's clone.
 const MAX_INPUT_BYTES: u64 = 4096;
 const MAX_ALL_BYTES: u64 = 1_500_000;
-const MAX_INPUTS: usize = 1500;
+const MAX_INPUTS: usize = 2000;
 
 fn fuzz_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
