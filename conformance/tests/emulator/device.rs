@@ -159,7 +159,7 @@ impl Bench {
     /// Migrates a device from power on to the reset into the target bootloader. Power is cut after each of
     /// `cuts` in turn, then stays.
     pub fn migrate(&self, path: &Path, cuts: &[Duration]) -> Migrated {
-        self.migrate_in(path, Time::Real, cuts)
+        self.migrate_in(path, Time::Counted, cuts)
     }
 
     /// The same where time goes otherwise for the chip.

@@ -99,19 +99,20 @@ pub enum Network {
 /// How time goes for the chip.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Time {
-    /// As it does for everybody.
-    Real,
+    /// By instructions, of which each takes 8 ns, about as on the chip. By the host's clock, a console that is
+    /// driven by interrupts, as NuttX's is, stands still for ever in one start of a hundred.
+    Counted,
     /// By instructions, of which each takes about a microsecond: waits pass some thirty times as fast as
     /// on the host. Whoever waits for the host has less patience by as much.
     Fast,
-    /// By instructions, of which each takes 8 ns, about as on the chip.
-    Counted,
+    /// As it does for the host.
+    Host,
 }
 
 /// Runs the chip on a flash file, with or without a network.
 pub fn run(flash: &Path, has_network: bool, power: Power<'_>) -> Console {
     let network = if has_network { Network::Host } else { Network::None };
-    watch(flash, network, Time::Real, power, &mut |_| {})
+    watch(flash, network, Time::Counted, power, &mut |_| {})
 }
 
 /// Runs the chip, and shows each line of the console to `see` as it comes.
@@ -179,10 +180,7 @@ impl Chip {
             panic!("{VARIABLE} does not name an emulator; run `cargo xtask emulate`, which looks for one")
         }));
         let mut command = Command::new(&program);
-        command.args(["-M", "esp32c3", "-nographic", "-no-reboot"]);
-        // Its clock goes by instructions: by the host's, a console that is driven by interrupts, as NuttX's is,
-        // stands still for ever in one start of a hundred.
-        command.args(["-icount", "3", "-drive"]);
+        command.args(["-M", "esp32c3", "-nographic", "-no-reboot", "-drive"]);
         // What was reported as written survives a kill.
         command.arg(format!("file={},if=mtd,format=raw,cache=writethrough", flash.display()));
         command.args(match network {
@@ -191,9 +189,9 @@ impl Chip {
             Network::Host => &["-nic", "user,id=host,model=open_eth", "-object", AWAKE],
         });
         match time {
-            Time::Real => {}
-            Time::Fast => drop(command.args(["-icount", "shift=10"])),
             Time::Counted => drop(command.args(["-icount", "shift=3"])),
+            Time::Fast => drop(command.args(["-icount", "shift=10"])),
+            Time::Host => {}
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child =

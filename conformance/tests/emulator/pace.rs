@@ -65,7 +65,7 @@ fn emulated_pace() {
     let flash_us = run.migration.duration_us(&DatasheetTiming::W25Q32JV).typ;
     let flash = Duration::from_micros(flash_us);
 
-    let migrated = bench.migrate(&bench.device(), &[]);
+    let migrated = bench.migrate_in(&bench.device(), Time::Host, &[]);
     bench.check(&migrated, &run);
     let Pace { elapsed, transfer } = on_host(&bench, &migrated);
     figure("bytes over the network", run.downloaded_bytes);
