@@ -25,6 +25,8 @@ use crate::{Event, Failure, ImageFault, Platform, copy, fetch, select, trailers,
 const MAX_ATTEMPTS: u32 = 8;
 /// Wait before the second attempt without progress in milliseconds; it doubles each time.
 const FIRST_BACKOFF_MS: u32 = 1000;
+/// Most places in which artifacts end: a critical and a harmless one for each of eight.
+const MAX_PLACES: usize = 16;
 /// Most artifacts that one commit writes.
 const MAX_COMMITS: usize = 8;
 
@@ -182,6 +184,25 @@ impl<F: NorFlash, S, P> Engine<'_, F, S, P> {
         let mut medium = Medium::new(&mut *self.flash);
         let mut journal = Journal::load(&mut medium, job.plan.journal, tag(job)).await;
         journal.note(&mut medium, Entry::Attempt(0)).await;
+    }
+
+    /// Where artifacts end that have come, or begun to, as far as the journal knows: what lies there is the
+    /// target's, and no firmware to go back to.
+    pub async fn arrived(&mut self, job: &Job<'_>) -> Vec<Region, MAX_PLACES> {
+        let mut medium = Medium::new(&mut *self.flash);
+        let journal = Journal::load(&mut medium, job.plan.journal, tag(job)).await;
+        let mut regions = Vec::new();
+        for step in &job.plan.steps {
+            let Step::Verify { artifact, routes } = step else { continue };
+            let has_come =
+                journal.fetched(artifact.0).is_some() || journal.progress(artifact.0) > 0;
+            for route in routes.iter().filter(|_| has_come) {
+                if let Target::Flash(place) = route.to {
+                    let _ = regions.push(place.region);
+                }
+            }
+        }
+        regions
     }
 }
 

@@ -23,17 +23,21 @@ pub(crate) struct Way {
 }
 
 /// Looks for a firmware to go back to: the previous one as the table tells it, else any other app that
-/// verifies.
+/// verifies. None of them is `not_in` one of these regions.
 pub(crate) async fn find<F: NorFlash, B: Board>(
     flash: &mut F,
     board: &mut B,
     facts: &DeviceFacts<'_>,
+    not_in: &[Region],
     buffer: &mut [u8; SECTOR_BYTES as usize],
 ) -> Option<Way> {
     let otadata = facts.partitions.iter().find(|p| p.is_otadata())?.region;
     let others = facts.partitions.iter().filter(|p| p.is_app() && p.region != facts.running);
     let others = others.map(|p| p.region).filter(|region| Some(*region) != facts.previous);
     for partition in facts.previous.into_iter().chain(others) {
+        if not_in.iter().any(|region| region.overlaps(partition)) {
+            continue;
+        }
         let Some(app) = app_in(facts, partition) else { continue };
         if verifies(flash, board, facts, partition, buffer).await {
             return Some(Way { otadata, app, partition });

@@ -11,6 +11,7 @@ use esp_idf_format::partition::{
 use flash_region::{Region, SECTOR_BYTES};
 use heapless::Vec;
 
+use crate::twice::Twice;
 use crate::{Identity, image};
 
 /// What was found out, with its data.
@@ -48,6 +49,7 @@ impl Found {
         identity: Identity,
         buffer: &mut [u8; SECTOR_BYTES as usize],
     ) -> Result<Self, FactsError<F::Error>> {
+        let flash = &mut Twice(flash);
         let table = &mut buffer[..TABLE_LEN_BYTES as usize];
         flash.read(TABLE_ADDR.get(), table).await.map_err(FactsError::Flash)?;
         let table = PartitionTable::parse(table).map_err(FactsError::Table)?;

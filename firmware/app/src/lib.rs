@@ -22,6 +22,7 @@ mod migrator;
 mod network;
 mod news;
 mod platform;
+mod twice;
 
 pub use board::{Board, Identity};
 pub use commit::CommitWindow;

@@ -4,6 +4,7 @@ use bootswap_config::ConfigError;
 use bootswap_engine::{Buffers, Engine, Failure, Job, Source};
 use bootswap_plan::{DeviceFacts, Migration, Reasons, plan};
 use embedded_storage_async::nor_flash::NorFlash;
+use flash_region::Region;
 
 use crate::platform::Talking;
 use crate::{Board, CommitWindow, Found, Log, News, back};
@@ -123,7 +124,7 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         let mut wait_ms = FAILED_WAIT_MS;
         for attempt in 1..=RETREATS {
             tell(self.log);
-            if self.go_back(facts).await {
+            if self.go_back(facts, &[]).await {
                 return;
             }
             self.log.warn(format_args!(
@@ -173,8 +174,12 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
     /// The attempts are forgotten before otadata changes, so that a migrator that is delivered once more
     /// has all of them again. Power lost between the two starts a new series a little early.
     async fn give_up<S: Source>(&mut self, job: &Job<'_>, source: &mut S) {
-        self.forget_attempts(job, source).await;
-        if !self.go_back(job.facts).await {
+        let mut platform = Talking::new(self.board, self.log, self.window);
+        let mut engine = Engine::new(self.flash, source, &mut platform, self.buffers, &mut []);
+        // A part of the target is no firmware to go back to, though the bootloader would start it.
+        let arrived = engine.arrived(job).await;
+        engine.forget_attempts(job).await;
+        if !self.go_back(job.facts, &arrived).await {
             self.rest().await;
         }
     }
@@ -196,8 +201,8 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
     }
 
     /// Lets the bootloader start the previous firmware, if there is one; says whether there is.
-    async fn go_back(&mut self, facts: &DeviceFacts<'_>) -> bool {
-        let way = back::find(self.flash, self.board, facts, self.buffers.sector()).await;
+    async fn go_back(&mut self, facts: &DeviceFacts<'_>, not_in: &[Region]) -> bool {
+        let way = back::find(self.flash, self.board, facts, not_in, self.buffers.sector()).await;
         let Some(way) = way else {
             self.log.warn(format_args!("there is no firmware to go back to"));
             return false;
