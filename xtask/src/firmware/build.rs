@@ -42,7 +42,7 @@ fn espressifs_cargo() -> Result<Command> {
     let mut probe = Command::new("cargo");
     // A toolchain that cargo was started with would win over the one that is asked for.
     let plain = |command: &mut Command| {
-        for name in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC"] {
+        for name in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
     };
