@@ -25,9 +25,12 @@ pub(super) fn parse(url: &str) -> Option<Address<'_>> {
     if !tls && !scheme.eq_ignore_ascii_case("http") {
         return None;
     }
-    let (server, path) = match rest.find('/').and_then(|slash| rest.split_at_checked(slash)) {
-        Some((server, path)) => (server, path),
-        None => (rest, "/"),
+    let server = authority(url)?;
+    let path = match rest.get(server.len()..)? {
+        "" => "/",
+        path if path.starts_with('/') => path,
+        // A query without a path: nobody writes it, and a request line needs the slash.
+        _ => return None,
     };
     // Only the colons of a number of IPv6 are in brackets.
     let (host, port) = match server.strip_prefix('[').map(|server| server.split_once(']')) {
@@ -44,7 +47,7 @@ pub(super) fn parse(url: &str) -> Option<Address<'_>> {
         None if tls => 443,
         None => 80,
     };
-    Some(Address { tls, host, port, path })
+    (!host.is_empty()).then_some(Address { tls, host, port, path })
 }
 
 fn split_scheme(url: &str) -> Option<(&str, &str)> {
@@ -144,6 +147,10 @@ mod tests {
             ("http://[fe80::1]/a", of(false, "fe80::1", 80, "/a")),
             ("http://lab/to://x", of(false, "lab", 80, "/to://x")),
             ("http://lab:/", None),
+            ("http:///app.bin", None),
+            ("http://:8070/app.bin", None),
+            ("http://[]/app.bin", None),
+            ("http://lab?v=1/2", None),
             ("http://lab:65536/", None),
             ("http://[fe80::1/", None),
             ("http://[fe80::1]8070/", None),

@@ -10,8 +10,9 @@ use nor_sim::{Cut, Driver, NorError, NorMemory, Phase, PowerCut, Recorded};
 
 use crate::noise;
 
-/// More operations than any boot of slots of these sizes has a use for.
-const MAX_OPS: usize = 4000;
+/// More operations than any boot has a use for: each of the most sectors that a status counts, which may be
+/// more than a slot has where it is damaged, erased and written in three areas, with a mark for each.
+const MAX_OPS: usize = 512 * 3 * (1 + 16 + 1);
 const AREAS: [AreaName; 3] = [AreaName::Primary, AreaName::Secondary, AreaName::Scratch];
 
 /// Boots a few times from whatever is in the slots, with the power cut on the way.
@@ -141,7 +142,8 @@ fn boot_once(flash: NorMemory, config: &BootConfig) -> (NorMemory, BootOutcome) 
 }
 
 fn check_ops(recorded: &Recorded<NorMemory>, config: &BootConfig) {
-    assert!(recorded.recording().len() < MAX_OPS, "a boot without end");
+    let ops = recorded.recording().len();
+    assert!(ops < MAX_OPS, "a boot without end, {ops} operations");
     let slots = AREAS.map(|area| config.layout(area).map(|layout| layout.slot()));
     for op in recorded.recording().ops() {
         let inside = slots.iter().flatten().any(|slot| slot.contains_region(op.region()));
