@@ -160,10 +160,11 @@ fn split_target(target: &str) -> Option<(&str, &str)> {
 }
 
 /// The first line of whatever came, made printable and short, for the log.
-fn first_line(bytes: &[u8]) -> String {
-    // Empty lines before a request are none of it (RFC 9112, 2.2).
-    let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(0);
-    let bytes = bytes.get(begin..).unwrap_or_default();
+fn first_line(mut bytes: &[u8]) -> String {
+    // Empty lines before a request are none of it (RFC 9112, 2.2); what only looks like one is no request.
+    while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
+        bytes = rest;
+    }
     let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     line.iter().take(120).flat_map(|byte| byte.escape_ascii()).map(char::from).collect()

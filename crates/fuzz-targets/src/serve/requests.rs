@@ -59,8 +59,9 @@ impl Question {
     /// Reads up to the empty line; whatever is not simple is just skipped.
     fn next(bytes: &mut &[u8]) -> Self {
         // Empty lines before a request are none.
-        let begin = bytes.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(bytes.len());
-        *bytes = &bytes[begin..];
+        while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
+            *bytes = rest;
+        }
         let mut lines = Vec::new();
         while !bytes.is_empty() {
             // What is no request is refused before its first line ends.
