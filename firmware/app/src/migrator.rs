@@ -139,23 +139,33 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         self.rest().await;
     }
 
-    /// Runs the engine until there is a reason to reset.
+    /// Runs the engine until there is a reason to reset: done, failed, or gone back after too many attempts.
+    ///
+    /// # Power-fail safety
+    ///
+    /// The attempts are forgotten before otadata changes, so that a migrator that is delivered once more
+    /// has all of them again. Power lost between the two starts a new series a little early.
     async fn carry_out<S: Source>(&mut self, job: &Job<'_>, source: &mut S, memory: &mut [u8]) {
         loop {
             let mut platform = Talking::new(self.board, self.log, self.window);
             let mut engine = Engine::new(self.flash, source, &mut platform, self.buffers, memory);
             let Err(failure) = engine.run(job).await else { return };
+            let mut arrived = None;
+            if matches!(failure, Failure::GivenUp { .. }) {
+                arrived = Some(engine.arrived(job).await);
+                engine.forget_attempts(job).await;
+            }
             self.log.error(format_args!("{failure}"));
             self.board.hears(News::Failed(&failure));
-            let is_given_up = matches!(failure, Failure::GivenUp { .. });
             if self.window.is_open() {
                 // What boots the device is half written: only writing on can help, a reset cannot.
                 self.board.delay_ms(REPAIR_WAIT_MS).await;
-                if is_given_up {
-                    self.forget_attempts(job, source).await;
+            } else if let Some(arrived) = arrived {
+                // A part of the target is no firmware to go back to, though the bootloader would start it.
+                if !self.go_back(job.facts, &arrived).await {
+                    self.rest().await;
                 }
-            } else if is_given_up {
-                return self.give_up(job, source).await;
+                return;
             } else {
                 // A weak supply is no failed attempt, so nobody counts how often it is asked for.
                 let is_veto = matches!(failure, Failure::Veto(_));
@@ -167,23 +177,6 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         }
     }
 
-    /// After too many attempts: back, or a long rest and a new start.
-    ///
-    /// # Power-fail safety
-    ///
-    /// The attempts are forgotten before otadata changes, so that a migrator that is delivered once more
-    /// has all of them again. Power lost between the two starts a new series a little early.
-    async fn give_up<S: Source>(&mut self, job: &Job<'_>, source: &mut S) {
-        let mut platform = Talking::new(self.board, self.log, self.window);
-        let mut engine = Engine::new(self.flash, source, &mut platform, self.buffers, &mut []);
-        // A part of the target is no firmware to go back to, though the bootloader would start it.
-        let arrived = engine.arrived(job).await;
-        engine.forget_attempts(job).await;
-        if !self.go_back(job.facts, &arrived).await {
-            self.rest().await;
-        }
-    }
-
     /// Where nothing else can be done: a long rest, and everything again.
     async fn rest(&mut self) {
         self.log.warn(format_args!(
@@ -191,13 +184,6 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
             NO_WAY_BACK_WAIT_MS / 60_000
         ));
         self.board.delay_ms(NO_WAY_BACK_WAIT_MS).await;
-    }
-
-    async fn forget_attempts<S: Source>(&mut self, job: &Job<'_>, source: &mut S) {
-        let mut platform = Talking::new(self.board, self.log, self.window);
-        Engine::new(self.flash, source, &mut platform, self.buffers, &mut [])
-            .forget_attempts(job)
-            .await;
     }
 
     /// Lets the bootloader start the previous firmware, if there is one; says whether there is.
