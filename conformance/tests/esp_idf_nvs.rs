@@ -175,7 +175,7 @@ fn an_encrypted_partition_is_refused_as_such() {
 /// The partition that the firmware's tests read.
 #[test]
 fn the_firmwares_example_is_the_generators() {
-    let testdata = workspace_root().join("firmware/app/testdata");
+    let testdata = workspace_root().join("crates/bootswap-migrator/testdata");
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(testdata.join("nvs.csv"), dir.path().join("nvs.csv")).unwrap();
     let nvs = run(dir.path(), "generate", &["--version", "2"]);

@@ -1,7 +1,7 @@
 //! The chip and the board around it.
 
-use bootswap_app::{Board, Identity};
 use bootswap_engine::Veto;
+use bootswap_migrator::{Board, Identity};
 use embassy_time::Timer;
 use esp_hal::peripherals::RTC_TIMER;
 use esp_hal::rtc_cntl::{Rtc, RwdtStage};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use bootswap_app::Sink;
+use bootswap_migrator::Sink;
 use esp_hal::time::Instant;
 
 /// The console that the ROM and the bootloader write to as well.

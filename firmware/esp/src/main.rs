@@ -3,7 +3,7 @@
 //! ```text
 //!   main   clocks, console, and whatever runs futures here     entry.rs
 //!     `--> start   configuration, flash, board, network       this file
-//!            `--> Migrator::migrate                            bootswap-app
+//!            `--> Migrator::migrate                            bootswap-migrator
 //! ```
 #![no_std]
 #![no_main]
@@ -24,9 +24,9 @@ mod registers;
 #[cfg(feature = "stack-use")]
 mod stack_use;
 
-use bootswap_app::{CommitWindow, Log, Migrator};
 use bootswap_config::{Config, ConfigError, LogLevel, Section, Storage, decode};
 use bootswap_engine::{Buffers, Source};
+use bootswap_migrator::{CommitWindow, Log, Migrator};
 use esp_hal::peripherals::{Peripherals, RTC_TIMER};
 use static_cell::ConstStaticCell;
 
@@ -96,14 +96,14 @@ impl Parts {
     async fn old_network(
         &mut self,
         network: &bootswap_config::Network<'_>,
-    ) -> Option<bootswap_app::Credentials> {
+    ) -> Option<bootswap_migrator::Credentials> {
         if !network.old_credentials {
             return None;
         }
         let (flash, buffer) = (&mut self.flash, self.buffers.sector());
         let identity = chip::identity((&raw const ESP_APP_DESC).cast(), flash.len_bytes());
-        let found = bootswap_app::Found::on(flash, identity, buffer).await.ok()?;
-        match bootswap_app::Credentials::on(flash, found.partitions(), buffer).await {
+        let found = bootswap_migrator::Found::on(flash, identity, buffer).await.ok()?;
+        match bootswap_migrator::Credentials::on(flash, found.partitions(), buffer).await {
             Ok(credentials) => Some(credentials),
             Err(error) => {
                 self.log.warn(format_args!("the old firmware's network is not tried: {error}"));

@@ -2,9 +2,9 @@
 
 use core::future::pending;
 
-use bootswap_app::Joining;
 use bootswap_config::Config;
 use bootswap_engine::{HTTP_BUFFER_BYTES, HttpSource};
+use bootswap_migrator::Joining;
 use embassy_futures::select::{Either, select};
 use embassy_net::dns::DnsSocket;
 use embassy_net::driver::Driver;

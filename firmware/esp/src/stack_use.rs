@@ -9,7 +9,7 @@
 use core::arch::asm;
 use core::ptr;
 
-use bootswap_app::Log;
+use bootswap_migrator::Log;
 
 const PAINT: u32 = 0xa5a5_a5a5;
 /// Bytes at the far end that esp-hal watches, and bytes under the stack pointer that are left alone.

@@ -1,7 +1,7 @@
 //! The migrator on a simulated device: the firmware's own code, on a board that is played by the host.
 //!
 //! ```text
-//!   Machine (flash, eFuses) ──> SimulatedBoard, Driver ──> bootswap_app::Migrator ──> Exit
+//!   Machine (flash, eFuses) ──> SimulatedBoard, Driver ──> bootswap_migrator::Migrator ──> Exit
 //!   HostNetwork ──────────────> HttpSource ───────────────────'     '──> Story, Verdict
 //! ```
 
@@ -13,8 +13,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bootswap_app::{Board, CommitWindow, Identity, Log, News, Sink};
 use bootswap_engine::{Buffers, Event, HTTP_BUFFER_BYTES, HttpSource};
+use bootswap_migrator::{Board, CommitWindow, Identity, Log, News, Sink};
 use bootswap_plan::{Migration, Plan, Reasons};
 use device_sim::{Exit, Machine, RunningApp, Software};
 use nor_sim::{Clock, Driver, TypMax, run_until_powered_off};
@@ -111,7 +111,7 @@ impl Software for SimulatedMigrator<'_> {
             verdict: &mut self.verdict,
             waited_ms: &waited_ms,
         };
-        let migrator = bootswap_app::Migrator {
+        let migrator = bootswap_migrator::Migrator {
             flash: &mut flash,
             board: &mut board,
             log: Log::new(&console, self.story.borrow().level()),

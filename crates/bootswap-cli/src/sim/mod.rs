@@ -3,7 +3,7 @@
 //! ```text
 //!   scene:   flash and board, from a migration or a dump      lab:  HTTP server with the artifacts
 //!      \                                                       /
-//!       '--> life: power on, boot, migrator (bootswap-app), reset, MCUboot, target --> report, picture
+//!       '--> life: power on, boot, migrator (bootswap-migrator), reset, MCUboot, target --> report, picture
 //! ```
 
 pub mod demo;

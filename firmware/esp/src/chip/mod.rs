@@ -4,7 +4,7 @@ mod brownout;
 mod efuse;
 mod mmu;
 
-use bootswap_app::Identity;
+use bootswap_migrator::Identity;
 use esp_idf_format::Chip;
 use esp_idf_format::app_desc::APP_DESC_OFFSET_BYTES;
 use flash_region::FlashAddr;

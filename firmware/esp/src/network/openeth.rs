@@ -12,8 +12,8 @@ use core::ptr::{self, addr_of_mut};
 use core::sync::atomic::{Ordering, fence};
 use core::task::Context;
 
-use bootswap_app::Log;
 use bootswap_config::Wifi;
+use bootswap_migrator::Log;
 use embassy_net::Stack;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 

@@ -1,7 +1,7 @@
 //! DHCP, DNS and TCP over whatever card there is.
 
-use bootswap_app::{JoinError, Log, Network};
 use bootswap_config::{Network as Networks, Wifi};
+use bootswap_migrator::{JoinError, Log, Network};
 use embassy_net::tcp::client::TcpClientState;
 use embassy_net::{Config, DhcpConfig, Stack, StackResources};
 use embassy_time::{Duration, with_timeout};

@@ -2,8 +2,8 @@
 
 use core::cell::Cell;
 
-use bootswap_app::{JoinError, Log, Station};
 use bootswap_config::Wifi;
+use bootswap_migrator::{JoinError, Log, Station};
 use embassy_net::Stack;
 use embassy_time::{Duration, with_timeout};
 use esp_hal::peripherals::WIFI;
@@ -56,7 +56,7 @@ impl Radio {
         log: Log<'_>,
     ) -> bool {
         let Some(mut controller) = self.controller.take() else { return false };
-        let joined = bootswap_app::join(
+        let joined = bootswap_migrator::join(
             &mut Card { controller: &mut controller, stack, log },
             candidates,
             log,

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::pending;
 
-use bootswap_app::{Board, CommitWindow, Identity, Joining, Log, Migrator, Network, Sink};
 use bootswap_config::{ConfigError, LogLevel};
 use bootswap_engine::{Buffers, Header, Request, Source, SourceError, Veto};
+use bootswap_migrator::{Board, CommitWindow, Identity, Joining, Log, Migrator, Network, Sink};
 use bootswap_plan::{Allow, Artifact, McubootMap, Migration, Origin, Role, Staging};
 use device_sim::{
     Board as SimBoard, Device, EspIdfConfig, FlashBuilder, McubootConfig, OldData, Outcome,
