@@ -7,7 +7,8 @@
 // An example is run by a person, who sees what it says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use bootswap_cli::{facts, plan, sim::demo};
+use bootswap_cli::{plan, sim::demo};
+use bootswap_migration::facts;
 use bootswap_plan::Cost;
 use esp_idf_format::Chip;
 use nor_sim::{DatasheetTiming, TypMax};

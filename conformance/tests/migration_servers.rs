@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use bootswap_cli::args::Until;
-use bootswap_cli::migration::OwnedMigration;
 use bootswap_cli::sim::demo::example;
 use bootswap_cli::sim::simulate::kept;
 use bootswap_cli::sim::story::Story;
 use bootswap_cli::sim::{Ending, Lab, Report, Run, Scene, Settings, run};
+use bootswap_migration::OwnedMigration;
 use conformance::web::{nginx, python_http_server};
 use esp_idf_format::Chip;
 

@@ -5,7 +5,6 @@
 
 mod esp_idf_support;
 
-use bootswap_cli::migration;
 use bootswap_cli::pack::{Firmware, pack};
 use bootswap_config::Section;
 use esp_idf_format::app_desc::AppDescription;
@@ -34,7 +33,7 @@ fn migrator(chip: Chip, embed: bool) -> Vec<u8> {
     );
     std::fs::write(dir.path().join("data.bin"), [0x42; 1000]).unwrap();
     std::fs::write(dir.path().join("migration.toml"), text).unwrap();
-    let migration = migration::load(&dir.path().join("migration.toml")).unwrap();
+    let migration = bootswap_migration::load(&dir.path().join("migration.toml")).unwrap();
     let packed = pack(&migration, Firmware::new(firmware(chip), chip).unwrap()).unwrap();
     assert_eq!(packed.embedded, usize::from(embed));
     packed.image

@@ -7,9 +7,9 @@
 use std::fs;
 use std::path::Path;
 
-use bootswap_cli::migration::OwnedMigration;
 use bootswap_cli::sim::demo::example;
 use bootswap_config::{LogLevel, encode, find_section};
+use bootswap_migration::OwnedMigration;
 use bootswap_plan::Role;
 use device_sim::synthetic;
 use esp_idf_format::Chip;

@@ -13,7 +13,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
-use bootswap_cli::migration::content::classify;
+use bootswap_migration::content::classify;
 use bootswap_plan::{Content, Role};
 use flash_region::{Region, SECTOR_BYTES};
 

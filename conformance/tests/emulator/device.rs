@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bootswap_cli::args::Until;
-use bootswap_cli::migration::OwnedMigration;
 use bootswap_cli::pack::{Firmware, pack, settle};
 use bootswap_cli::sim::demo::example;
 use bootswap_cli::sim::simulate::kept;
 use bootswap_cli::sim::story::Story;
 use bootswap_cli::sim::{Ending, Lab, Run, Scene, Settings, run};
+use bootswap_migration::OwnedMigration;
 use bootswap_plan::Role;
 use bootswap_serve::{Content, Log, Server, ServerConfig};
 use esp_idf_format::Chip;

@@ -13,8 +13,8 @@ mod pace;
 
 use std::time::Duration;
 
-use bootswap_cli::migration::OwnedMigration;
-use bootswap_cli::migration::content::classify;
+use bootswap_migration::OwnedMigration;
+use bootswap_migration::content::classify;
 use bootswap_plan::Role;
 use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;

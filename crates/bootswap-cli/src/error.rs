@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use bootswap_migration::LoadError;
+use bootswap_migration::facts::FactsError;
 use miette::{Diagnostic, MietteDiagnostic, Report};
 
 /// How a command ended that could do what it was asked.
@@ -59,6 +61,12 @@ impl Failure {
         )
     }
 
+    /// The dump of a device says no facts.
+    #[must_use]
+    pub fn of_dump(path: &Path, error: &FactsError) -> Self {
+        Self::input(format_args!("{}: {error}", path.display()), error.help())
+    }
+
     /// What to show.
     #[must_use]
     pub const fn report(&self) -> &Report {
@@ -73,6 +81,16 @@ impl Failure {
         match self {
             Self::Unsafe(_) => 1,
             Self::Input(_) => 2,
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        if error.is_unsafe() {
+            Self::Unsafe(Report::new(error))
+        } else {
+            Self::Input(Report::new(error))
         }
     }
 }

@@ -1,60 +1,14 @@
 //! Reading the files that a command is given.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::Failure;
-
-/// Most bytes of a file: twice the largest flash that the partition table's addresses and a bootloader's
-/// header know of (128 MB). Devices and pipes without end stop here.
-const MAX_LEN_BYTES: u64 = 256 * 1024 * 1024;
 
 /// All bytes of a file.
 ///
 /// # Errors
 ///
-/// Those of opening and reading it; [`io::ErrorKind::FileTooLarge`] for more than any flash holds.
-pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_LEN_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_LEN_BYTES {
-        let why =
-            format!("it has more than {} MB, no flash of these chips does", MAX_LEN_BYTES >> 20);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
-    }
-    Ok(bytes)
-}
-
-/// As [`bytes`], with the failure that a command ends with.
-///
-/// # Errors
-///
 /// [`Failure::Input`].
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    bytes(path).map_err(|error| Failure::file("read", path, &error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_without_an_end_is_an_error() {
-        let endless = Path::new("/dev/zero");
-        if endless.exists() {
-            let error = bytes(endless).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
-            assert!(error.to_string().contains("256 MB"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_file_is_read_whole() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), b"all of it").unwrap();
-        assert_eq!(bytes(file.path()).unwrap(), b"all of it");
-        let missing = file.path().with_extension("missing");
-        assert_eq!(read(&missing).unwrap_err().status(), 2);
-    }
+    bootswap_migration::input::bytes(path).map_err(|error| Failure::file("read", path, &error))
 }

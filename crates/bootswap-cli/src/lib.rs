@@ -16,10 +16,8 @@
 pub mod args;
 pub mod config;
 pub mod error;
-pub mod facts;
 pub mod image;
 mod input;
-pub mod migration;
 pub mod output;
 pub mod pack;
 pub mod plan;

@@ -4,12 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 use bootswap_cli::args::Until;
-use bootswap_cli::migration::content::classify;
-use bootswap_cli::migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 use bootswap_cli::sim::demo::example;
 use bootswap_cli::sim::sweep::report::PowerCutsReport;
 use bootswap_cli::sim::sweep::{Amount, Findings, Pool, PowerCuts, Sweeps, sweep};
 use bootswap_cli::sim::{Run, Scene, Settings};
+use bootswap_migration::content::classify;
+use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 use bootswap_plan::Role;
 use device_sim::synthetic;
 use esp_idf_format::Chip;

@@ -173,8 +173,7 @@ fn texts(seeds: &Seeds, csv: &str) {
     }
     for (name, text) in MIGRATIONS {
         seeds.write("migration_toml", name, text);
-        let migration =
-            bootswap_cli::migration::parse(text, &Path::new(LAB).join("migration.toml"));
+        let migration = bootswap_migration::parse(text, &Path::new(LAB).join("migration.toml"));
         let mut section = vec![0; SECTION_LEN_BYTES];
         let packed = migration.unwrap().with_config(|config| encode(config, &mut section));
         let len = packed.unwrap().unwrap();

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::facts::{self, Found};
-use crate::migration::{self, OwnedMigration};
 use crate::plan::{self, PlanReport, ReasonReport};
+use bootswap_migration::OwnedMigration;
+use bootswap_migration::facts::{self, Found};
 
 use super::map::MapLines;
 
@@ -68,9 +68,9 @@ impl Judge {
     /// Reads the migration and the files that it names, and plans it.
     #[must_use]
     pub fn judge(&self, text: &str) -> Judged {
-        let migration = match migration::from_text(text, &self.dir) {
+        let migration = match bootswap_migration::from_text(text, &self.dir) {
             Ok(migration) => migration,
-            Err(migration::Problem { field, message, help, .. }) => {
+            Err(bootswap_migration::Problem { field, message, help, .. }) => {
                 return Judged::unreadable(field, message, help);
             }
         };

@@ -6,7 +6,7 @@ use esp_idf_format::image::FlashSize;
 use mcuboot_format::SwapKind;
 
 use crate::args::len_bytes;
-use crate::migration::{URL_HELP, is_url};
+use bootswap_migration::{URL_HELP, is_url};
 
 /// A kind of values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

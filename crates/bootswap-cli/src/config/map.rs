@@ -3,8 +3,8 @@
 use esp_idf_format::partition::TABLE_ADDR;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
-use crate::migration::{OwnedFacts, OwnedMigration};
 use crate::plan::FlashMap;
+use bootswap_migration::{OwnedFacts, OwnedMigration};
 
 /// The whole flash in ascending order.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -30,7 +30,9 @@ mod view;
 use std::path::Path;
 
 use crate::args::ConfigArgs;
-use crate::{Failure, Verdict, migration};
+use bootswap_migration::LoadError;
+
+use crate::{Failure, Verdict};
 
 use document::Document;
 use session::Session;
@@ -94,8 +96,8 @@ fn open(args: &ConfigArgs) -> Result<Session, Failure> {
 
 /// The document of a text that has to be TOML at least.
 fn document(text: String, path: &Path) -> Result<Document, Failure> {
-    Document::new(text.clone()).map_err(|error| match migration::check(&text) {
-        Some(problem) => problem.into_failure(path, &text),
+    Document::new(text.clone()).map_err(|error| match bootswap_migration::check(&text) {
+        Some(problem) => LoadError::new(problem, path, &text).into(),
         None => Failure::input(
             format_args!("{}: {error}", path.display()),
             "see https://toml.io for how TOML is written",

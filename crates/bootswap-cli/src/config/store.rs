@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use crate::input;
+use bootswap_migration::input;
 
 /// A file, and what was in it when it was last looked at.
 #[derive(Clone, Debug)]

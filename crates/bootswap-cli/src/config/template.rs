@@ -14,7 +14,6 @@ use mcuboot_format::SwapKind;
 
 use super::judge::{Judge, Verdict};
 use crate::Failure;
-use crate::migration;
 
 /// Bytes of the scratch area in the example.
 const SCRATCH_LEN_BYTES: u32 = 0x4_0000;
@@ -40,7 +39,7 @@ pub fn new(chip: Chip, partitions: &Path, path: &Path) -> Result<String, Failure
     let probe = format!(
         "chip = \"{chip}\"\npartitions = {quoted}\n[bootloader]\nurl = \"http://192.168.100.101/\"\n"
     );
-    let read = migration::from_text(&probe, dir)
+    let read = bootswap_migration::from_text(&probe, dir)
         .map_err(|problem| Failure::input(problem.message, problem.help))?;
     let table = read.partition_table.unwrap_or_default();
     let table = PartitionTable::parse(&table)
@@ -50,8 +49,8 @@ pub fn new(chip: Chip, partitions: &Path, path: &Path) -> Result<String, Failure
     let size = FlashSize::ALL
         .into_iter()
         .filter(|size| size.bytes() >= end.get())
-        .min_by_key(|size| size.bytes().max(crate::facts::ASSUMED_FLASH_SIZE.bytes()));
-    let size = size.unwrap_or(crate::facts::ASSUMED_FLASH_SIZE);
+        .min_by_key(|size| size.bytes().max(bootswap_migration::facts::ASSUMED_FLASH_SIZE.bytes()));
+    let size = size.unwrap_or(bootswap_migration::facts::ASSUMED_FLASH_SIZE);
     let flash = Region::clamped(FlashAddr::ZERO, size.bytes());
     // Where an update can bring the migrator to, the factory partition first.
     let others = all.iter().copied().filter(|p| p.is_app() && !p.is_factory());

@@ -527,7 +527,7 @@ fn every_key_of_the_parser_has_a_field() {
             }
             _ => format!("{unknown}{around}"),
         };
-        let problem = crate::migration::check(&known).unwrap();
+        let problem = bootswap_migration::check(&known).unwrap();
         let keys = problem.help.strip_prefix("the keys here are ");
         let keys = keys.unwrap_or_else(|| panic!("{table}: {problem:?}"));
         for key in keys.split(", ") {

@@ -12,7 +12,7 @@ use super::kind::{Kind, bootloader};
 use super::lines::Lines;
 use super::mcuboot::ANY_SLOT;
 use super::tables::{OtadataInfo, PartitionInfo, TableInfo};
-use crate::facts::{self, bytes};
+use bootswap_migration::facts::{self, bytes};
 
 /// A whole flash.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::lines::{Hex, Lines, hex};
 use super::migrator::MigratorInfo;
-use crate::facts::ChipId;
+use bootswap_migration::facts::ChipId;
 
 /// An ESP image.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

@@ -9,7 +9,7 @@ use esp_idf_format::partition::{OTADATA_LEN_BYTES, PartitionTable, TABLE_ADDR};
 use flash_region::SECTOR_BYTES;
 use mcuboot_format::IMAGE_MAGIC;
 
-use crate::facts::bytes;
+use bootswap_migration::facts::bytes;
 
 /// First bytes of a partition table.
 const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];

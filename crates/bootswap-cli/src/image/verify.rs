@@ -19,8 +19,8 @@ use super::lines::{Lines, hex};
 use super::mcuboot::{ANY_SLOT, TrailerInfo};
 use super::{migrator, read_known, read_text};
 use crate::args::{TrailerArgs, VerifyArgs};
-use crate::facts::{ChipId, bytes};
 use crate::{Failure, Verdict, output};
+use bootswap_migration::facts::{ChipId, bytes};
 
 /// Runs the command.
 pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, Failure> {

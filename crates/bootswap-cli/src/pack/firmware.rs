@@ -12,7 +12,7 @@ use esp_idf_format::image::{self, ImageError};
 use flash_region::is_blank;
 
 use crate::Failure;
-use crate::facts::ChipId;
+use bootswap_migration::facts::ChipId;
 
 /// Environment variable that names the directory with the firmware images.
 pub const DIR_VARIABLE: &str = "BOOTSWAP_FIRMWARE";

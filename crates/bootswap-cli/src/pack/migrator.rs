@@ -6,8 +6,9 @@ use bootswap_config::{EncodeError, MAX_ARTIFACTS, MAX_LABELS, MAX_NETWORKS, Wifi
 use bootswap_engine::ContainerError;
 use esp_idf_format::image::{self, ImageError, ImageInfo};
 
-use super::{Firmware, container};
-use crate::migration::OwnedMigration;
+use super::Firmware;
+use bootswap_migration::OwnedMigration;
+use bootswap_migration::container;
 
 /// A migrator.
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ impl std::error::Error for PackError {}
 impl fmt::Display for Packed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { image, info, config_len_bytes, section_len_bytes, embedded } = self;
-        let chip = crate::facts::ChipId(info.header.chip_id);
+        let chip = bootswap_migration::facts::ChipId(info.header.chip_id);
         let image_len_bytes = info.total_len_bytes;
         write!(f, "{:#x} bytes for {chip}", image.len())?;
         match embedded {

@@ -9,7 +9,6 @@
 //!                 rehearsal: the planner, with the image's true length ──> written, or refused
 //! ```
 
-pub mod container;
 mod firmware;
 mod migrator;
 mod refusal;
@@ -21,8 +20,8 @@ pub use refusal::{Refusal, settle};
 pub use rehearsal::Rehearsal;
 
 use crate::args::PackArgs;
-use crate::migration::{self, OwnedMigration};
 use crate::{Failure, Verdict, input, output};
+use bootswap_migration::OwnedMigration;
 
 /// Runs the command.
 ///
@@ -32,7 +31,7 @@ use crate::{Failure, Verdict, input, output};
 /// device could carry the migration out.
 pub fn command(args: &PackArgs) -> Result<Verdict, Failure> {
     let name = args.migration.display();
-    let mut migration = migration::load(&args.migration)?;
+    let mut migration = bootswap_migration::load(&args.migration)?;
     settle(&mut migration, args.chip, args.embed)
         .map_err(|refusal| Failure::input(format_args!("{name}: {refusal}"), refusal.help()))?;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use bootswap_plan::Content;
 use esp_idf_format::Chip;
 
-use crate::migration::{OwnedArtifact, OwnedMigration};
+use bootswap_migration::{OwnedArtifact, OwnedMigration};
 
 /// What a migration does not say and has to, for the way in which it is packed.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -3,9 +3,9 @@
 use bootswap_plan::Reasons;
 
 use super::Packed;
-use crate::facts::{self, FactsError};
-use crate::migration::OwnedMigration;
 use crate::plan::stages;
+use bootswap_migration::OwnedMigration;
+use bootswap_migration::facts::{self, FactsError};
 
 /// What the planner says of devices as the migration describes them.
 #[derive(Clone, Debug, Default)]

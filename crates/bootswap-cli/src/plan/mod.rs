@@ -16,9 +16,9 @@ use std::path::Path;
 use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Role, Step, plan, previous_firmware};
 
 use crate::args::PlanArgs;
-use crate::facts::{self, Found};
-use crate::migration::{self, OwnedMigration};
 use crate::{Failure, Verdict, input, output};
+use bootswap_migration::OwnedMigration;
+use bootswap_migration::facts::{self, Found};
 
 pub use cost::{CostReport, WayBackReport, WindowReport};
 pub use flash_map::{FlashMap, MapRow};
@@ -32,7 +32,7 @@ pub use report::{DeviceReport, PlanReport, ReasonReport, RegionReport, StageRepo
 /// [`Failure`] where migration or dump are not usable; that a migration is refused is no failure of the
 /// command but its [`Verdict`].
 pub fn command(args: &PlanArgs) -> Result<Verdict, Failure> {
-    let mut migration = migration::load(&args.migration)?;
+    let mut migration = bootswap_migration::load(&args.migration)?;
     if args.running.is_some() {
         migration.running.clone_from(&args.running);
     }
@@ -40,7 +40,8 @@ pub fn command(args: &PlanArgs) -> Result<Verdict, Failure> {
     let found = match args.flash.as_deref().zip(dump.as_deref()) {
         Some((path, dump)) => {
             refuse_migrated(&migration, dump, path)?;
-            facts::found_in_flash(migration.chip, dump, migration.running.as_deref(), path)?
+            facts::read_flash(migration.chip, dump, migration.running.as_deref())
+                .map_err(|error| Failure::of_dump(path, &error))?
         }
         None => facts::assumed(&migration).map_err(|error| {
             Failure::input(format_args!("{}: {error}", args.migration.display()), error.help())

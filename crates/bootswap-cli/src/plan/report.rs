@@ -11,7 +11,7 @@ use super::cost::looked_at;
 use super::given_up::{GivenUp, given_up};
 use super::{CostReport, FlashMap, Stage, WayBackReport, WindowReport};
 use crate::Verdict;
-use crate::facts::Found;
+use bootswap_migration::facts::Found;
 
 /// What `--json` prints. Keys are never renamed; `null` where something does not apply.
 #[derive(Clone, PartialEq, Debug, Serialize)]

@@ -11,11 +11,11 @@ use nor_sim::{Counts, DatasheetTiming, TypMax};
 
 use super::*;
 use crate::args::Until;
-use crate::migration::content::classify;
-use crate::migration::{OwnedArtifact, OwnedStaging};
 use crate::sim::demo::example;
 use crate::sim::story::Story;
 use crate::sim::{Ending, Lab, Scene, Settings, run};
+use bootswap_migration::content::classify;
+use bootswap_migration::{OwnedArtifact, OwnedStaging};
 
 const MIB: u32 = 0x10_0000;
 

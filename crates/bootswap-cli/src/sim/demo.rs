@@ -21,9 +21,9 @@ use super::summary::{C_COMPONENT, Summary};
 use super::svg::{self, Picture};
 use super::{Run, Scene};
 use crate::args::{DemoArgs, Until};
-use crate::migration::content::classify;
-use crate::migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 use crate::{Failure, Verdict, output};
+use bootswap_migration::content::classify;
+use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 
 /// Bytes of image in the application of the C example, of which the rest of 1 MiB is padding.
 const APP_LEN_BYTES: u32 = 149_824;

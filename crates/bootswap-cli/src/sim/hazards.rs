@@ -20,8 +20,8 @@ use super::simulate::kept;
 use super::story::Story;
 use super::{Ending, Lab, Run, Scene, Settings, run};
 use crate::args::Until;
-use crate::migration::OwnedMigration;
-use crate::migration::content::classify;
+use bootswap_migration::OwnedMigration;
+use bootswap_migration::content::classify;
 
 const CHIP: Chip = Chip::Esp32c3;
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bootswap_serve::{Content, Fault, Log, Server, ServerConfig};
 
-use crate::migration::OwnedMigration;
+use bootswap_migration::OwnedMigration;
 
 /// The artifacts that have an address and are at hand, for any number of servers.
 #[derive(Clone, Debug)]

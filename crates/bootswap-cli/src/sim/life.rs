@@ -23,7 +23,7 @@ use super::migrator::{Firmware, SimulatedMigrator, Verdict, unchanged};
 use super::scene::{MIGRATOR_NAME, Scene};
 use super::story::Story;
 use crate::args::Until;
-use crate::migration::OwnedMigration;
+use bootswap_migration::OwnedMigration;
 
 /// Boots after which a device counts as caught in a loop.
 const MAX_BOOTS: u32 = 32;

@@ -14,8 +14,8 @@ use flash_region::Region;
 use mcuboot_format::key::PublicKey;
 use nor_sim::NorMemory;
 
-use crate::migration::OwnedMigration;
-use crate::pack::container;
+use bootswap_migration::OwnedMigration;
+use bootswap_migration::container;
 
 /// Project name in the app descriptor of the migrator, by which the simulator knows it.
 pub const MIGRATOR_NAME: &str = "bootswap";

@@ -14,8 +14,8 @@ use super::summary::Summary;
 use super::sweep::command;
 use super::{Lab, Run, Scene, SceneError};
 use crate::args::{SimulateArgs, Until};
-use crate::migration::OwnedMigration;
 use crate::{Failure, Verdict, input, output};
+use bootswap_migration::OwnedMigration;
 
 /// Runs the command.
 ///
@@ -24,20 +24,17 @@ use crate::{Failure, Verdict, input, output};
 /// [`Failure`] where the input is not usable; that a migration is refused or fails is no failure of the
 /// command but its [`Verdict`].
 pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
-    let mut migration = crate::migration::load(&args.migration)?;
+    let mut migration = bootswap_migration::load(&args.migration)?;
     if args.running.is_some() {
         migration.running.clone_from(&args.running);
     }
     let scene = match &args.flash {
         Some(path) => {
             let dump = input::read(path)?;
-            let facts = crate::facts::from_flash(
-                migration.chip,
-                &dump,
-                migration.running.as_deref(),
-                path,
-            )?;
-            Scene::from_dump(&migration, &dump, facts.running).map_err(scene_failure)?
+            let running = migration.running.as_deref();
+            let found = bootswap_migration::facts::read_flash(migration.chip, &dump, running)
+                .map_err(|error| Failure::of_dump(path, &error))?;
+            Scene::from_dump(&migration, &dump, found.facts.running).map_err(scene_failure)?
         }
         None => Scene::synthetic(&migration).map_err(scene_failure)?,
     };

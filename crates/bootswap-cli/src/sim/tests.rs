@@ -14,8 +14,8 @@ use super::simulate::kept;
 use super::story::Story;
 use super::{Ending, Lab, Run, Scene, Settings, run};
 use crate::args::Until;
-use crate::migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 use crate::pack::settle;
+use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 
 const MIB: u32 = 0x10_0000;
 
@@ -101,7 +101,7 @@ fn resign(migration: &mut OwnedMigration, padding: Padding) {
     let payload = device_sim::synthetic::target_payload(149_824, 1);
     let bytes = sign(&payload, &options).unwrap();
     let content =
-        crate::migration::content::classify(&bytes, Role::Application, Some(map)).unwrap();
+        bootswap_migration::content::classify(&bytes, Role::Application, Some(map)).unwrap();
     let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
     (app.bytes, app.content) = (Some(bytes), Some(content));
 }

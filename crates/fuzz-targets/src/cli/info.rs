@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use bootswap_cli::facts::{self, ASSUMED_IMAGE_LEN_BYTES};
+use bootswap_cli::Failure;
 use bootswap_cli::image::{Description, DumpInfo, Kind};
+use bootswap_migration::facts::{self, ASSUMED_IMAGE_LEN_BYTES};
 use esp_idf_format::Chip;
 use esp_idf_format::partition::{Partition, PartitionTable};
 use serde_json::Value;
@@ -79,9 +80,9 @@ fn check_facts(chip: Chip, flash: &[u8], partitions: &[Partition]) {
     let found = match facts::read_flash(chip, flash, None) {
         Ok(found) => found,
         Err(error) => {
+            let failure = Failure::of_dump(Path::new("dump.bin"), &error);
             assert!(!error.to_string().is_empty() && !error.help().is_empty());
-            let failure = facts::from_flash(chip, flash, None, Path::new("dump.bin"));
-            return assert_eq!(failure.err().map(|failure| failure.status()), Some(2));
+            return assert_eq!(failure.status(), 2);
         }
     };
     let facts = &found.facts;

@@ -8,7 +8,6 @@ use super::super::fields::Field;
 use super::super::key_path::KeyPath;
 use super::super::kind::Kind;
 use super::{Choose, Edit, Menu, Mode, Row, Wish};
-use crate::migration;
 
 /// Most suggestions for one value.
 const MAX_SUGGESTIONS: usize = 32;
@@ -163,7 +162,8 @@ impl Menu {
 
     /// What the parser of the file has against this very value.
     fn problem_of(&self, document: &Document, path: &KeyPath) -> Option<String> {
-        let migration::Problem { field, message, help, .. } = migration::check(document.text())?;
+        let bootswap_migration::Problem { field, message, help, .. } =
+            bootswap_migration::check(document.text())?;
         // One that was there before, about the table that it is in, is not about this value.
         path.is_field(&field).then(|| format!("{message}; {help}"))
     }

@@ -19,12 +19,12 @@ use super::error::SweepError;
 use super::expected::Expected;
 use super::frail::{FlashFault, Frail};
 use super::window;
-use crate::migration::OwnedMigration;
 use crate::sim::lab::Shelf;
 use crate::sim::life::{End, Ending, Life, Run, World, chip, ending, live, run_from};
 use crate::sim::migrator::{Firmware, unchanged};
 use crate::sim::story::Story;
 use crate::sim::{Scene, Settings};
+use bootswap_migration::OwnedMigration;
 
 /// What all cases of a sweep have in common.
 #[derive(Clone)]

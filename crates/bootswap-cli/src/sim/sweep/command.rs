@@ -2,13 +2,13 @@
 
 use super::{Bench, Case, Findings, Replayed, Seat, SweepError};
 use crate::args::{SimulateArgs, Until};
-use crate::migration::OwnedMigration;
 use crate::sim::lab::over_http;
 use crate::sim::report::{ReplayReport, Report};
 use crate::sim::simulate::{at_hand, kept, no_server, verdict};
 use crate::sim::story::Story;
 use crate::sim::{Run, Scene, Settings};
 use crate::{Failure, Verdict};
+use bootswap_migration::OwnedMigration;
 
 /// Makes the sweeps that are asked for of `run`, and tells on stderr which cases failed.
 ///

@@ -42,7 +42,7 @@ pub use power::PowerCuts;
 
 use super::lab::over_http;
 use super::{Ending, Run, Scene, Settings};
-use crate::migration::OwnedMigration;
+use bootswap_migration::OwnedMigration;
 use report::{FaultsReport, PowerCutsReport};
 
 /// Which sweeps are made.

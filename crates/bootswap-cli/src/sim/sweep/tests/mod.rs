@@ -18,10 +18,10 @@ use mcuboot_format::builder::{Padding, SignOptions, sign};
 use super::report::PowerCutsReport;
 use super::*;
 use crate::args::Until;
-use crate::migration::content::classify;
-use crate::migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 use crate::sim::migrator::Firmware;
 use crate::sim::{MIGRATOR_NAME, Scene, Settings};
+use bootswap_migration::content::classify;
+use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 
 const SLOT_BYTES: u32 = 0x2_0000;
 const NVS: FlashAddr = FlashAddr(0x9000);

@@ -7,23 +7,25 @@ use esp_idf_format::image::FlashSize;
 use esp_idf_format::partition::{PartitionTable, TABLE_LEN_BYTES, emit, parse_csv};
 use mcuboot_format::key::{KeyError, PublicKey};
 
-use super::content::classify;
-use super::problem::{At, Problem};
-use super::spec::{self, ArtifactSpec, MapSpec, Spec};
-use super::{OwnedArtifact, OwnedMap, OwnedMigration};
-use crate::{Failure, input};
+use crate::content::classify;
+use crate::problem::{At, Problem};
+use crate::spec::{self, ArtifactSpec, MapSpec, Spec};
+use crate::{LoadError, input};
+use crate::{OwnedArtifact, OwnedMap, OwnedMigration};
 
 /// Reads a migration file and everything that it names; paths in it are relative to its directory.
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] with field and place for what is not as it has to be, [`Failure::Unsafe`] for an
-/// artifact that is damaged or signed with another key.
-pub fn load(path: &Path) -> Result<OwnedMigration, Failure> {
-    let bytes = input::read(path)?;
+/// A [`LoadError`] with field and place.
+pub fn load(path: &Path) -> Result<OwnedMigration, LoadError> {
+    let bytes = input::bytes(path).map_err(|error| {
+        let why = format_args!("cannot read {}: {error}", path.display());
+        LoadError::of_file(why, "check the path and its permissions")
+    })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Failure::input(
+        LoadError::of_file(
             format_args!("{}: byte at offset {at} is not UTF-8", path.display()),
             "save the file as UTF-8; is it a migration file at all?",
         )
@@ -31,19 +33,22 @@ pub fn load(path: &Path) -> Result<OwnedMigration, Failure> {
     parse(&text, path)
 }
 
-/// Reads a migration whose text is at hand, and everything that it names, relative to the directory of
-/// `path`.
+/// Reads a migration from `text`, and everything that it names, relative to the directory of `path`.
 ///
 /// # Errors
 ///
 /// As [`load`].
-pub fn parse(text: &str, path: &Path) -> Result<OwnedMigration, Failure> {
+pub fn parse(text: &str, path: &Path) -> Result<OwnedMigration, LoadError> {
     let dir = path.parent().unwrap_or(Path::new(""));
-    from_text(text, dir).map_err(|problem| problem.into_failure(path, text))
+    from_text(text, dir).map_err(|problem| LoadError::new(problem, path, text))
 }
 
 /// Reads a migration from its text, and every file that it names; paths in it are relative to `dir`.
-pub(crate) fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
+///
+/// # Errors
+///
+/// A [`Problem`] with field and place.
+pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
     let spec = spec::parse(text)?;
     let table =
         spec.partitions.as_ref().map(|path| table(path, dir, spec.flash_size)).transpose()?;

@@ -11,7 +11,6 @@
 //! migrated: secure boot and flash encryption off. The migrator on the device looks for itself.
 
 use std::fmt;
-use std::path::Path;
 
 use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerHeader};
 use bootswap_plan::previous_firmware;
@@ -21,8 +20,7 @@ use esp_idf_format::partition::{Partition, PartitionTable, PartitionTableError, 
 use esp_idf_format::{Chip, FixedText};
 use flash_region::{FlashAddr, Region};
 
-use crate::Failure;
-use crate::migration::{OwnedFacts, OwnedMigration};
+use crate::{OwnedFacts, OwnedMigration};
 
 /// Bytes that the migrator's image is assumed to take where there is none to look at: what the one
 /// with Wi-Fi and HTTP may take at most.
@@ -42,39 +40,10 @@ pub struct Found {
     pub image: Option<ImageInfo>,
 }
 
-/// Facts from a dump of a device's whole flash.
+/// Reads the facts out of a dump of a device's whole flash.
 ///
 /// The migrator runs from the app partition labelled `running`; without a label, from where the
-/// ESP-IDF bootloader would start an app. `path` is for the message.
-///
-/// # Errors
-///
-/// [`Failure::Input`] with a [`FactsError`].
-pub fn from_flash(
-    chip: Chip,
-    flash: &[u8],
-    running: Option<&str>,
-    path: &Path,
-) -> Result<OwnedFacts, Failure> {
-    found_in_flash(chip, flash, running, path).map(|found| found.facts)
-}
-
-/// As [`from_flash`], with what is to be said about the facts.
-///
-/// # Errors
-///
-/// As [`from_flash`].
-pub fn found_in_flash(
-    chip: Chip,
-    flash: &[u8],
-    running: Option<&str>,
-    path: &Path,
-) -> Result<Found, Failure> {
-    read_flash(chip, flash, running)
-        .map_err(|error| Failure::input(format_args!("{}: {error}", path.display()), error.help()))
-}
-
-/// Reads the facts out of a dump.
+/// ESP-IDF bootloader would start an app.
 ///
 /// # Errors
 ///
@@ -306,7 +275,8 @@ fn find_app(table: &PartitionTable<'_>, label: &str) -> Result<Partition, FactsE
 }
 
 /// The part of the dump at `region`, cut off where the dump ends.
-pub(crate) fn bytes(flash: &[u8], region: Region) -> &[u8] {
+#[must_use]
+pub fn bytes(flash: &[u8], region: Region) -> &[u8] {
     let rest = tail(flash, region.start());
     rest.get(..region.len_bytes() as usize).unwrap_or(rest)
 }
@@ -467,7 +437,8 @@ impl fmt::Display for FactsError {
 impl std::error::Error for FactsError {}
 
 /// A chip by the number in image headers, in words.
-pub(crate) struct ChipId(pub u16);
+#[derive(Clone, Copy, Debug)]
+pub struct ChipId(pub u16);
 
 impl fmt::Display for ChipId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

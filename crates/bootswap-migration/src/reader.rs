@@ -6,17 +6,17 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::problem::{At, Problem};
+use crate::problem::{At, Problem};
 
 /// A value with its place and the name of its field.
-pub(super) type Field<'d> = At<&'d DeValue<'d>>;
+pub(crate) type Field<'d> = At<&'d DeValue<'d>>;
 
 /// How alike, from 0 to 1, a key has to be to one that is known for that one to be suggested.
 const ALIKE: f64 = 0.75;
 
 /// A table of which every key is known.
 #[derive(Clone, Debug)]
-pub(super) struct Table<'d> {
+pub(crate) struct Table<'d> {
     name: String,
     span: Range<usize>,
     entries: &'d DeTable<'d>,
@@ -24,7 +24,7 @@ pub(super) struct Table<'d> {
 
 impl<'d> Table<'d> {
     /// The table of the whole document.
-    pub(super) fn document(
+    pub(crate) fn document(
         document: &'d Spanned<DeTable<'d>>,
         known: &[&str],
     ) -> Result<Self, Problem> {
@@ -65,13 +65,13 @@ impl<'d> Table<'d> {
     }
 
     /// The value of that key, if there is one.
-    pub(super) fn optional(&self, key: &str) -> Option<Field<'d>> {
+    pub(crate) fn optional(&self, key: &str) -> Option<Field<'d>> {
         let (_, value) = self.entries.iter().find(|(found, _)| found.get_ref().as_ref() == key)?;
         Some(At { value: value.get_ref(), span: value.span(), field: self.field(key) })
     }
 
     /// The value of that key; `example` tells what to write where there is none.
-    pub(super) fn required(&self, key: &str, example: &str) -> Result<Field<'d>, Problem> {
+    pub(crate) fn required(&self, key: &str, example: &str) -> Result<Field<'d>, Problem> {
         self.optional(key).ok_or_else(|| {
             let missing = At { field: self.field(key), ..self.here() };
             missing.problem("missing", format_args!("add `{key} = {example}`"))
@@ -79,7 +79,7 @@ impl<'d> Table<'d> {
     }
 
     /// The table's own place.
-    pub(super) fn here(&self) -> At<()> {
+    pub(crate) fn here(&self) -> At<()> {
         At { value: (), span: self.span.clone(), field: self.name.clone() }
     }
 }
@@ -94,7 +94,7 @@ impl<'d> Field<'d> {
     }
 
     /// The text.
-    pub(super) fn text(&self) -> Result<At<&'d str>, Problem> {
+    pub(crate) fn text(&self) -> Result<At<&'d str>, Problem> {
         let text = self.value.as_str().ok_or_else(|| self.wants("a text", "\"text\""))?;
         if text.is_empty() {
             return Err(
@@ -105,7 +105,7 @@ impl<'d> Field<'d> {
     }
 
     /// The number, which has to be one of 32 bits.
-    pub(super) fn number(&self) -> Result<At<u32>, Problem> {
+    pub(crate) fn number(&self) -> Result<At<u32>, Problem> {
         let number = self.value.as_integer().ok_or_else(|| self.wants("a number", "0x10000"))?;
         let value = u32::from_str_radix(number.as_str(), number.radix()).map_err(|_| {
             self.problem(
@@ -117,19 +117,19 @@ impl<'d> Field<'d> {
     }
 
     /// The truth value.
-    pub(super) fn truth(&self) -> Result<bool, Problem> {
+    pub(crate) fn truth(&self) -> Result<bool, Problem> {
         self.value.as_bool().ok_or_else(|| self.wants("true or false", "true"))
     }
 
     /// The texts of a list.
-    pub(super) fn texts(&self) -> Result<Vec<At<&'d str>>, Problem> {
+    pub(crate) fn texts(&self) -> Result<Vec<At<&'d str>>, Problem> {
         let list =
             self.value.as_array().ok_or_else(|| self.wants("a list of texts", "[\"nvs\"]"))?;
         list.iter().map(|entry| self.entry(entry, None).text()).collect()
     }
 
     /// The table, of which `known` are the keys.
-    pub(super) fn table(&self, known: &[&str]) -> Result<Table<'d>, Problem> {
+    pub(crate) fn table(&self, known: &[&str]) -> Result<Table<'d>, Problem> {
         let table = self.value.as_table().ok_or_else(|| {
             let example = match known {
                 ["offset", "size"] => "{ offset = 0x10000, size = 0x100000 }".to_owned(),
@@ -141,7 +141,7 @@ impl<'d> Field<'d> {
     }
 
     /// The tables of a list, of each of which `known` are the keys.
-    pub(super) fn tables(&self, known: &[&str]) -> Result<Vec<Table<'d>>, Problem> {
+    pub(crate) fn tables(&self, known: &[&str]) -> Result<Vec<Table<'d>>, Problem> {
         let example = format!("[[{}]]", self.field);
         let list = self.value.as_array().ok_or_else(|| self.wants("a list of tables", &example))?;
         let entries = list.iter().enumerate();

@@ -9,10 +9,10 @@ use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use toml::de::DeTable;
 
-use super::network::{log_level, network};
-use super::problem::{At, Problem};
-use super::reader::{Field, Table};
-use super::{OwnedNetwork, OwnedStaging};
+use crate::network::{log_level, network};
+use crate::problem::{At, Problem};
+use crate::reader::{Field, Table};
+use crate::{OwnedNetwork, OwnedStaging};
 
 /// Keys of the document.
 const DOCUMENT: [&str; 12] = [
@@ -40,51 +40,51 @@ const DEFAULT_MAX_ALIGN_BYTES: u32 = 8;
 
 /// A migration file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Spec {
-    pub(super) chip: Chip,
-    pub(super) flash_size: Option<FlashSize>,
+pub(crate) struct Spec {
+    pub(crate) chip: Chip,
+    pub(crate) flash_size: Option<FlashSize>,
     /// Path of the partition table.
-    pub(super) partitions: Option<At<String>>,
-    pub(super) running: Option<String>,
-    pub(super) mcuboot: Option<MapSpec>,
+    pub(crate) partitions: Option<At<String>>,
+    pub(crate) running: Option<String>,
+    pub(crate) mcuboot: Option<MapSpec>,
     /// In the order in which they are fetched; there is at least one.
-    pub(super) artifacts: Vec<ArtifactSpec>,
-    pub(super) staging: OwnedStaging,
-    pub(super) allow_test_image: bool,
-    pub(super) allow_overwrite: Vec<String>,
-    pub(super) network: OwnedNetwork,
-    pub(super) log_level: LogLevel,
+    pub(crate) artifacts: Vec<ArtifactSpec>,
+    pub(crate) staging: OwnedStaging,
+    pub(crate) allow_test_image: bool,
+    pub(crate) allow_overwrite: Vec<String>,
+    pub(crate) network: OwnedNetwork,
+    pub(crate) log_level: LogLevel,
 }
 
 /// `[mcuboot]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct MapSpec {
-    pub(super) primary: Region,
-    pub(super) secondary: Region,
+pub(crate) struct MapSpec {
+    pub(crate) primary: Region,
+    pub(crate) secondary: Region,
     /// Of swap using scratch alone; the other kinds have no use for one.
-    pub(super) scratch: Option<Region>,
-    pub(super) swap: SwapKind,
-    pub(super) max_align_bytes: u32,
+    pub(crate) scratch: Option<Region>,
+    pub(crate) swap: SwapKind,
+    pub(crate) max_align_bytes: u32,
     /// Path of the key.
-    pub(super) public_key: Option<At<String>>,
+    pub(crate) public_key: Option<At<String>>,
 }
 
 /// `[app]`, `[bootloader]` or one of `[[artifact]]`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct ArtifactSpec {
-    pub(super) name: At<String>,
-    pub(super) role: Role,
+pub(crate) struct ArtifactSpec {
+    pub(crate) name: At<String>,
+    pub(crate) role: Role,
     /// Path of the file.
-    pub(super) file: Option<At<String>>,
-    pub(super) url: Option<String>,
-    pub(super) dest: Option<Region>,
+    pub(crate) file: Option<At<String>>,
+    pub(crate) url: Option<String>,
+    pub(crate) dest: Option<Region>,
     /// Bytes of the region where `dest` is `None`.
-    pub(super) region_len_bytes: Option<u32>,
-    pub(super) confirm: bool,
+    pub(crate) region_len_bytes: Option<u32>,
+    pub(crate) confirm: bool,
 }
 
 /// Reads a migration file.
-pub(super) fn parse(text: &str) -> Result<Spec, Problem> {
+pub(crate) fn parse(text: &str) -> Result<Spec, Problem> {
     let document = DeTable::parse(text).map_err(|error| syntax(&error))?;
     let root = Table::document(&document, &DOCUMENT)?;
     let chip = parsed(root.required("chip", "\"esp32s3\"")?)?;
@@ -108,7 +108,7 @@ pub(super) fn parse(text: &str) -> Result<Spec, Problem> {
 }
 
 /// What is wrong with a migration's text by itself, whatever the files that it names hold.
-pub(crate) fn check(text: &str) -> Option<Problem> {
+pub fn check(text: &str) -> Option<Problem> {
     parse(text).err()
 }
 
@@ -121,7 +121,7 @@ fn syntax(error: &toml::de::Error) -> Problem {
 }
 
 /// A text that stands for something; what it can be is in the error.
-pub(super) fn parsed<T>(field: Field<'_>) -> Result<T, Problem>
+pub(crate) fn parsed<T>(field: Field<'_>) -> Result<T, Problem>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
@@ -132,7 +132,7 @@ where
         .map_err(|error: T::Err| text.problem(format_args!("found {:?}", text.value), error))
 }
 
-pub(super) fn owned_text(field: Option<Field<'_>>) -> Result<Option<At<String>>, Problem> {
+pub(crate) fn owned_text(field: Option<Field<'_>>) -> Result<Option<At<String>>, Problem> {
     field.map(|field| field.text().map(|text| text.with(text.value.to_owned()))).transpose()
 }
 
@@ -293,11 +293,11 @@ fn url(field: Field<'_>) -> Result<String, Problem> {
 }
 
 /// What an address has to be.
-pub(crate) const URL_HELP: &str =
+pub const URL_HELP: &str =
     "write an address as in \"http://192.168.100.101:8070/app_upd.bin\", other characters as %20";
 
 /// Whether this is an address that a device can fetch from.
-pub(crate) fn is_url(text: &str) -> bool {
+pub fn is_url(text: &str) -> bool {
     let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     let host = rest.and_then(|rest| rest.split('/').next());
     let printable = text.bytes().all(|byte| byte.is_ascii_graphic());

@@ -16,10 +16,9 @@ use mcuboot_format::{ImageHeader, SwapKind};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::load::from_text;
-use super::problem::Problem;
-use super::{OwnedMigration, OwnedStaging, load, spec};
-use crate::Failure;
+use crate::load::from_text;
+use crate::problem::Problem;
+use crate::{LoadError, OwnedMigration, OwnedStaging, load, spec};
 
 const SLOT_LEN_BYTES: u32 = 0x10_0000;
 
@@ -460,15 +459,15 @@ fn the_message_shows_the_line() {
     let path = lab.path().join("migration.toml");
     fs::write(&path, EXAMPLE.replace("0x210000", "-5")).unwrap();
     let failure = load(&path).unwrap_err();
-    assert_eq!(failure.status(), 2);
+    assert!(!failure.is_unsafe());
     let text = failure.to_string();
     assert!(text.contains("migration.toml: mcuboot.scratch.offset: the number -5"), "{text}");
-    let shown = format!("{:?}", failure.report());
+    let shown = format!("{:?}", miette::Report::new(failure));
     assert!(shown.contains("migration.toml:10:24"), "{shown}");
 
     fs::write(&path, b"chip = \"\xff\"").unwrap();
-    let Failure::Input(report) = load(&path).unwrap_err() else { panic!("not bad input") };
-    assert!(report.to_string().contains("offset 8 is not UTF-8"), "{report}");
+    let error = load(&path).unwrap_err();
+    assert!(!error.is_unsafe() && error.to_string().contains("offset 8 is not UTF-8"), "{error}");
     assert!(load(&lab.path().join("none.toml")).unwrap_err().to_string().contains("none.toml"));
 }
 
@@ -573,8 +572,8 @@ proptest! {
             Ok(spec) => prop_assert!(!spec.artifacts.is_empty()),
             // The message is shown with the lines that it is about, whatever they are.
             Err(problem) => {
-                let failure = problem.into_failure(Path::new("migration.toml"), &text);
-                let shown = format!("{:?}", failure.report());
+                let failure = LoadError::new(problem, Path::new("migration.toml"), &text);
+                let shown = format!("{:?}", miette::Report::new(failure));
                 prop_assert!(shown.contains("migration.toml"));
             }
         }

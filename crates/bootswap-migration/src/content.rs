@@ -10,7 +10,7 @@ use mcuboot_format::tlv::{TlvType, Tlvs};
 use mcuboot_format::trailer::{Flag, Magic, TrailerConfig, TrailerLayout, TrailerState};
 use mcuboot_format::{IMAGE_MAGIC, ImageHeader, SlotLimits, SwapKind, ValidateError, validate};
 
-use super::OwnedMap;
+use crate::OwnedMap;
 
 /// Limits that refuse nothing: whether an image fits its slot is for the planner to say, which knows
 /// the slot and has a reason for it.

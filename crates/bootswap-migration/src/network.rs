@@ -18,17 +18,17 @@ use bootswap_config::{
     LogLevel, MAX_HOSTNAME_LEN_BYTES, MAX_NETWORKS, Wifi, WifiError, is_hostname,
 };
 
-use super::problem::Problem;
-use super::reader::{Field, Table};
-use super::spec::{owned_text, parsed};
-use super::{OwnedNetwork, OwnedWifi};
+use crate::problem::Problem;
+use crate::reader::{Field, Table};
+use crate::spec::{owned_text, parsed};
+use crate::{OwnedNetwork, OwnedWifi};
 
 const NETWORK: [&str; 4] = ["wifi", "old_credentials", "rescue", "hostname"];
 const WIFI: [&str; 2] = ["ssid", "password"];
 const LOG: [&str; 1] = ["level"];
 
 /// Reads `[network]`.
-pub(super) fn network(field: Field<'_>) -> Result<OwnedNetwork, Problem> {
+pub(crate) fn network(field: Field<'_>) -> Result<OwnedNetwork, Problem> {
     let table = field.table(&NETWORK)?;
     let mut wifi = Vec::new();
     if let Some(field) = table.optional("wifi") {
@@ -55,7 +55,7 @@ pub(super) fn network(field: Field<'_>) -> Result<OwnedNetwork, Problem> {
 }
 
 /// Reads `[log]`.
-pub(super) fn log_level(field: Field<'_>) -> Result<LogLevel, Problem> {
+pub(crate) fn log_level(field: Field<'_>) -> Result<LogLevel, Problem> {
     let level = field.table(&LOG)?.optional("level").map(parsed).transpose()?;
     Ok(level.unwrap_or_default())
 }
@@ -92,9 +92,9 @@ fn hostname(field: Field<'_>) -> Result<String, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::problem::Problem;
-    use super::super::spec::{self, Spec};
     use super::*;
+    use crate::problem::Problem;
+    use crate::spec::{self, Spec};
 
     const REST: &str = "chip = \"esp32c3\"\n[app]\nurl = \"http://a/b\"\ndest = 0\nsize = 1\n";
 

@@ -8,7 +8,7 @@ use esp_idf_format::otadata::{OtaEntry, OtaState};
 use proptest::prelude::*;
 
 use super::*;
-use crate::migration::{OwnedArtifact, OwnedNetwork, OwnedStaging};
+use crate::{OwnedArtifact, OwnedNetwork, OwnedStaging};
 use bootswap_config::LogLevel;
 use bootswap_engine::ContainerEntry;
 use bootswap_plan::Role;

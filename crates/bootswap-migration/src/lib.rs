@@ -10,7 +10,10 @@
 //! Whether the migration can be done is not decided here but by the planner; what is refused here is
 //! what cannot be read, makes no sense on any device, or is damaged.
 
+pub mod container;
 pub mod content;
+pub mod facts;
+pub mod input;
 mod load;
 mod network;
 mod owned;
@@ -20,10 +23,9 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use load::from_text;
-pub use load::{load, parse};
+pub use load::{from_text, load, parse};
 pub use owned::{
     OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging, OwnedWifi,
 };
-pub(crate) use problem::Problem;
-pub(crate) use spec::{URL_HELP, check, is_url};
+pub use problem::{LoadError, Problem};
+pub use spec::{URL_HELP, check, is_url};

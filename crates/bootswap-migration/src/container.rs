@@ -3,7 +3,7 @@
 use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader};
 use sha2::{Digest, Sha256};
 
-use crate::migration::{OwnedArtifact, OwnedMigration};
+use crate::{OwnedArtifact, OwnedMigration};
 
 /// The artifacts of a migration that travel inside the migrator, each a name and its bytes.
 ///

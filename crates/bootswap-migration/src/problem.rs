@@ -1,0 +1,129 @@
+//! What is wrong with a migration file, and where in it.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+
+/// Something wrong with a migration file, or with a file that it names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// Which bytes of the text it is about.
+    pub(crate) span: Range<usize>,
+    /// The field, as `app.file`; empty for the file as such.
+    pub field: String,
+    /// What was found.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+    /// Whether something failed its verification, instead of being bad input.
+    pub(crate) is_unsafe: bool,
+}
+
+/// Why a migration could not be read: a [`Problem`] together with the text that it is about.
+///
+/// As a [`Diagnostic`] it shows the lines of the file, and says what to do.
+#[derive(Debug)]
+pub struct LoadError {
+    message: String,
+    help: String,
+    label: Option<LabeledSpan>,
+    source: Option<NamedSource<String>>,
+    is_unsafe: bool,
+}
+
+impl LoadError {
+    /// The problem, in the file at `path` with that text.
+    #[must_use]
+    pub fn new(problem: Problem, path: &Path, text: &str) -> Self {
+        let Problem { span, field, message, help, is_unsafe } = problem;
+        // The file is named in words too: a snippet can only be shown for spans that are inside.
+        let name = path.display().to_string();
+        let message = match field.as_str() {
+            "" => format!("{name}: {message}"),
+            field => format!("{name}: {field}: {message}"),
+        };
+        let label = LabeledSpan::new_primary_with_span(None, clip(span, text));
+        let source = NamedSource::new(name, text.to_owned());
+        Self { message, help, label: Some(label), source: Some(source), is_unsafe }
+    }
+
+    /// The file as such cannot be read.
+    pub(crate) fn of_file(message: impl fmt::Display, help: impl fmt::Display) -> Self {
+        let (message, help) = (message.to_string(), help.to_string());
+        Self { message, help, label: None, source: None, is_unsafe: false }
+    }
+
+    /// Whether a file that the migration names failed its verification, instead of being bad input.
+    #[must_use]
+    pub const fn is_unsafe(&self) -> bool {
+        self.is_unsafe
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl Diagnostic for LoadError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(&self.help))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(std::iter::once(self.label.clone()?)))
+    }
+}
+
+/// The span, moved inside the text and to borders of characters.
+fn clip(span: Range<usize>, text: &str) -> Range<usize> {
+    let border = |at: usize| {
+        let at = at.min(text.len());
+        (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+    };
+    let start = border(span.start);
+    start..border(span.end).max(start)
+}
+
+/// A value together with the place in the text that it is from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct At<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// Where it stands.
+    pub(crate) span: Range<usize>,
+    /// Its field, as `app.file`.
+    pub(crate) field: String,
+}
+
+impl<T> At<T> {
+    /// Another value of the same place.
+    pub(crate) fn with<U>(&self, value: U) -> At<U> {
+        At { value, span: self.span.clone(), field: self.field.clone() }
+    }
+
+    /// Bad input at this place.
+    pub(crate) fn problem(&self, message: impl fmt::Display, help: impl fmt::Display) -> Problem {
+        Problem {
+            span: self.span.clone(),
+            field: self.field.clone(),
+            message: message.to_string(),
+            help: help.to_string(),
+            is_unsafe: false,
+        }
+    }
+
+    /// A verification of what is named at this place failed.
+    pub(crate) fn failed(&self, message: impl fmt::Display, help: impl fmt::Display) -> Problem {
+        Problem { is_unsafe: true, ..self.problem(message, help) }
+    }
+}
