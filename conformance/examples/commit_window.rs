@@ -7,9 +7,10 @@
 // An example is run by a person, who sees what it says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use bootswap_cli::{plan, sim::demo};
+use bootswap_cli::plan;
 use bootswap_migration::facts;
 use bootswap_plan::Cost;
+use bootswap_sim::example;
 use esp_idf_format::Chip;
 use nor_sim::{DatasheetTiming, TypMax};
 
@@ -93,7 +94,7 @@ fn table_of(chips: &[FlashChip]) -> String {
 
 /// The operations of the example's commit window, as the planner counts them.
 fn window() -> Cost {
-    let migration = demo::example(Chip::Esp32c3).expect("the example can be made");
+    let migration = example(Chip::Esp32c3).expect("the example can be made");
     let found = facts::assumed(&migration).expect("it says all that is needed");
     let report = plan::report(&migration, &found, None);
     let commit = report.steps.iter().find(|step| step.action == "commit");

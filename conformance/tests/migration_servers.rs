@@ -6,12 +6,12 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-use bootswap_cli::args::Until;
-use bootswap_cli::sim::demo::example;
-use bootswap_cli::sim::simulate::kept;
-use bootswap_cli::sim::story::Story;
-use bootswap_cli::sim::{Ending, Lab, Report, Run, Scene, Settings, run};
 use bootswap_migration::OwnedMigration;
+use bootswap_sim::Until;
+use bootswap_sim::Unwatched;
+use bootswap_sim::example;
+use bootswap_sim::kept;
+use bootswap_sim::{Ending, Lab, Report, Run, Scene, Settings, run};
 use conformance::web::{nginx, python_http_server};
 use esp_idf_format::Chip;
 
@@ -22,7 +22,7 @@ fn settings() -> Settings {
 /// Migrates the example's device and checks what has to hold whatever the server does.
 fn migrate(migration: &OwnedMigration, lab: &Lab) -> Run {
     let scene = Scene::synthetic(migration).unwrap();
-    let run = run(&scene, lab, settings(), &RefCell::new(Story::silent()));
+    let run = run(&scene, lab, settings(), &RefCell::new(Unwatched));
     let report = Report::new(&run, &kept(migration, &scene));
     for kept in &report.kept {
         assert!(kept.intact, "{} changed, {}", kept.label, run.ending);

@@ -7,10 +7,10 @@
 use std::fs;
 use std::path::Path;
 
-use bootswap_cli::sim::demo::example;
 use bootswap_config::{LogLevel, encode, find_section};
 use bootswap_migration::OwnedMigration;
 use bootswap_plan::Role;
+use bootswap_sim::example;
 use device_sim::synthetic;
 use esp_idf_format::Chip;
 use esp_idf_format::image;

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bootswap_cli::args::Until;
 use bootswap_cli::pack::{Firmware, pack, settle};
-use bootswap_cli::sim::demo::example;
-use bootswap_cli::sim::simulate::kept;
-use bootswap_cli::sim::story::Story;
-use bootswap_cli::sim::{Ending, Lab, Run, Scene, Settings, run};
 use bootswap_migration::OwnedMigration;
 use bootswap_plan::Role;
 use bootswap_serve::{Content, Log, Server, ServerConfig};
+use bootswap_sim::Until;
+use bootswap_sim::Unwatched;
+use bootswap_sim::example;
+use bootswap_sim::kept;
+use bootswap_sim::{Ending, Lab, Run, Scene, Settings, run};
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
 use nor_sim::NorMemory;
@@ -196,7 +196,7 @@ impl Bench {
     /// The same migration on the simulated device.
     pub fn simulate(&self) -> Run {
         let lab = Lab::open(&self.migration, Vec::new(), None).unwrap();
-        let story = RefCell::new(Story::silent());
+        let story = RefCell::new(Unwatched);
         let run = run(&self.scene, &lab, Settings::new(Until::Reboot), &story);
         assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
         run
@@ -224,7 +224,7 @@ impl Bench {
         let mut scene = self.scene.clone();
         scene.flash = NorMemory::from_bytes(flash);
         let lab = Lab::open(&self.migration, Vec::new(), None).unwrap();
-        let story = RefCell::new(Story::silent());
+        let story = RefCell::new(Unwatched);
         let run = run(&scene, &lab, Settings::new(Until::Boot), &story);
         assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
         run

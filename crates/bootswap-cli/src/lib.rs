@@ -15,14 +15,17 @@
 
 pub mod args;
 pub mod config;
+mod demo;
 pub mod error;
 pub mod image;
 mod input;
+mod monitor;
 pub mod output;
 pub mod pack;
 pub mod plan;
 pub mod serve;
-pub mod sim;
+mod simulate;
+mod sweep;
 
 pub use error::{Failure, Verdict};
 
@@ -35,10 +38,10 @@ use args::Command;
 /// The command's [`Failure`].
 pub fn run(command: &Command) -> Result<Verdict, Failure> {
     match command {
-        Command::Demo(args) => sim::demo::command(args),
+        Command::Demo(args) => demo::command(args),
         Command::Plan(args) => plan::command(args),
         Command::Config(args) => config::command(args),
-        Command::Simulate(args) => sim::simulate::command(args),
+        Command::Simulate(args) => simulate::command(args),
         Command::Image(command) => image::command(command),
         Command::Pack(args) => pack::command(args),
         Command::Serve(args) => serve::command(args),

@@ -3,14 +3,14 @@
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used)]
 
-use bootswap_cli::args::Until;
-use bootswap_cli::sim::demo::example;
-use bootswap_cli::sim::sweep::report::PowerCutsReport;
-use bootswap_cli::sim::sweep::{Amount, Findings, Pool, PowerCuts, Sweeps, sweep};
-use bootswap_cli::sim::{Run, Scene, Settings};
 use bootswap_migration::content::classify;
 use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 use bootswap_plan::Role;
+use bootswap_sim::Until;
+use bootswap_sim::example;
+use bootswap_sim::sweep::report::PowerCutsReport;
+use bootswap_sim::sweep::{Amount, Findings, Pool, PowerCuts, Sweeps, sweep};
+use bootswap_sim::{Run, Scene, Settings};
 use device_sim::synthetic;
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};

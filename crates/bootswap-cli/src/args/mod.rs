@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bootswap_serve::Fault;
+use bootswap_sim::Until;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use esp_idf_format::Chip;
 
@@ -112,7 +113,7 @@ pub struct SimulateArgs {
     pub out: Option<PathBuf>,
     /// How far to go
     #[arg(long, value_enum, value_name = "WHERE", default_value_t)]
-    pub until: Until,
+    pub until: UntilArg,
     /// Fetch from the addresses in the migration instead of serving its files on loopback
     #[arg(long, conflicts_with = "faults")]
     pub online: bool,
@@ -130,12 +131,21 @@ pub struct SimulateArgs {
 
 /// How far a simulation goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Until {
+pub enum UntilArg {
     /// Until the device resets into the new bootloader
     Reboot,
     /// Through the new bootloader, until an application runs
     #[default]
     Boot,
+}
+
+impl From<UntilArg> for Until {
+    fn from(until: UntilArg) -> Self {
+        match until {
+            UntilArg::Reboot => Self::Reboot,
+            UntilArg::Boot => Self::Boot,
+        }
+    }
 }
 
 /// Arguments of `bootswap serve`.
@@ -175,7 +185,7 @@ mod tests {
         else {
             panic!("not simulate")
         };
-        assert_eq!((simulate.until, simulate.faults.len()), (Until::Boot, 2));
+        assert_eq!((simulate.until, simulate.faults.len()), (UntilArg::Boot, 2));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 
-use crate::sim::sweep::{Amount, Case, Pool, PowerCuts, Sweeps};
+use bootswap_sim::sweep::{Amount, Case, Pool, PowerCuts, Sweeps};
 
 pub(super) const HELP: &str = "\
 With --power-cuts, power is lost before and right after every flash operation of the run, with --torn in \

@@ -69,7 +69,7 @@ impl Lab {
     fn with(text: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("partitions.csv"), PARTITIONS).unwrap();
-        let example = crate::sim::demo::example(Chip::Esp32s3).unwrap();
+        let example = bootswap_sim::example(Chip::Esp32s3).unwrap();
         for (artifact, name) in example.artifacts.iter().zip(["app_upd.bin", "mcuboot.bin"]) {
             fs::write(dir.path().join(name), artifact.bytes.as_ref().unwrap()).unwrap();
         }

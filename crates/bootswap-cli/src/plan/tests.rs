@@ -10,12 +10,12 @@ use mcuboot_format::builder::{Padding, SignOptions, sign};
 use nor_sim::{Counts, DatasheetTiming, TypMax};
 
 use super::*;
-use crate::args::Until;
-use crate::sim::demo::example;
-use crate::sim::story::Story;
-use crate::sim::{Ending, Lab, Scene, Settings, run};
 use bootswap_migration::content::classify;
 use bootswap_migration::{OwnedArtifact, OwnedStaging};
+use bootswap_sim::Until;
+use bootswap_sim::Unwatched;
+use bootswap_sim::example;
+use bootswap_sim::{Ending, Lab, Scene, Settings, run};
 
 const MIB: u32 = 0x10_0000;
 
@@ -36,7 +36,7 @@ fn compare(name: &str, migration: &OwnedMigration) -> Compared {
     let scene = Scene::synthetic(migration).unwrap();
     let lab = Lab::open(migration, Vec::new(), None).unwrap();
     let settings = Settings::new(Until::Reboot);
-    let run = run(&scene, &lab, settings, &RefCell::new(Story::silent()));
+    let run = run(&scene, &lab, settings, &RefCell::new(Unwatched));
     assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{name}: {}", run.ending);
 
     let dump = scene.flash.to_bytes();
@@ -282,7 +282,7 @@ fn the_map_agrees_with_the_device() {
     let migration = example(Chip::Esp32s3).unwrap();
     let scene = Scene::synthetic(&migration).unwrap();
     let lab = Lab::open(&migration, Vec::new(), None).unwrap();
-    let run = run(&scene, &lab, Settings::new(Until::Boot), &RefCell::new(Story::silent()));
+    let run = run(&scene, &lab, Settings::new(Until::Boot), &RefCell::new(Unwatched));
     let dump = scene.flash.to_bytes();
     let found = facts::read_flash(migration.chip, &dump, Some("factory")).unwrap();
     let map = report(&migration, &found, Some(&dump)).flash_map.unwrap();

@@ -1,8 +1,8 @@
 //! Cases of sweeps as they are typed.
 
 use arbitrary::{Result, Unstructured};
-use bootswap_cli::sim::sweep::{Case, FlashFault, Hazards};
 use bootswap_serve::{Fault, FaultKind};
+use bootswap_sim::sweep::{Case, FlashFault, Hazards};
 use flash_region::FlashAddr;
 use nor_sim::{Cut, Fault as OpFault, Phase, ReadFault};
 

@@ -17,12 +17,11 @@ use nor_sim::{
     Recording, StuckBits, Timed,
 };
 
-use super::lab::Lab;
-use super::metered::Metered;
-use super::migrator::{Firmware, SimulatedMigrator, Verdict, unchanged};
-use super::scene::{MIGRATOR_NAME, Scene};
-use super::story::Story;
-use crate::args::Until;
+use crate::Monitor;
+use crate::lab::Lab;
+use crate::metered::Metered;
+use crate::migrator::{Firmware, SimulatedMigrator, Verdict, unchanged};
+use crate::scene::{MIGRATOR_NAME, Scene};
 use bootswap_migration::OwnedMigration;
 
 /// Boots after which a device counts as caught in a loop.
@@ -32,6 +31,16 @@ const MAX_BOOTS: u32 = 32;
 /// here has opened the commit window. The first address is that of the chips with the lowest
 /// bootloader, the last one the end of the partition table's sector.
 pub const BOOT_AREA: Region = Region::clamped(FlashAddr::ZERO, 0x9000);
+
+/// How far a simulation goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Until {
+    /// Until the device resets into the new bootloader.
+    Reboot,
+    /// Through the new bootloader, until an application runs.
+    #[default]
+    Boot,
+}
 
 /// The flash of a device that is being watched: the chip at the bottom, what is known of it on top.
 type Watched<'a> = Timed<Counted<Metered<'a, Recorded<Chip>>>>;
@@ -85,7 +94,7 @@ pub struct World<'a> {
     /// Bits of the flash that never change.
     pub stuck: Option<StuckBits>,
     /// Who is told.
-    pub story: &'a RefCell<Story>,
+    pub monitor: &'a RefCell<dyn Monitor + 'a>,
 }
 
 /// How a life ended, in the words of the report.
@@ -160,7 +169,12 @@ impl Run {
 }
 
 /// Lives through a migration.
-pub fn run(scene: &Scene, lab: &Lab, settings: Settings, story: &RefCell<Story>) -> Run {
+pub fn run(
+    scene: &Scene,
+    lab: &Lab,
+    settings: Settings,
+    monitor: &RefCell<dyn Monitor + '_>,
+) -> Run {
     lab.migration.with(|migration| {
         let world = World {
             board: &scene.board,
@@ -170,7 +184,7 @@ pub fn run(scene: &Scene, lab: &Lab, settings: Settings, story: &RefCell<Story>)
             firmware: &unchanged,
             server: lab.addr(),
             stuck: None,
-            story,
+            monitor,
         };
         run_from(&world, scene.flash.clone())
     })
@@ -264,7 +278,7 @@ pub fn live<D: NorModel>(
     let mut software = (world.firmware)(SimulatedMigrator {
         migration: world.migration,
         clock: clock.clone(),
-        story: world.story,
+        monitor: world.monitor,
         received,
         verdict: Verdict::default(),
         staging_memory_len_bytes,
@@ -273,7 +287,7 @@ pub fn live<D: NorModel>(
     });
     let mut console = |line: Line| {
         let us = line.at.busy_us.typ + line.at.read_us;
-        world.story.borrow_mut().line(&format!("  ({}) {}", us / 1000, line.event));
+        world.monitor.borrow_mut().line(&format!("  ({}) {}", us / 1000, line.event));
     };
     let (mut end, mut ops_at_reset, mut boots) = (End::BootLoop, None, 0);
     while boots < MAX_BOOTS {

@@ -1,12 +1,13 @@
 //! The part of `bootswap simulate` that makes sweeps and replays their cases.
 
-use super::{Bench, Case, Findings, Replayed, Seat, SweepError};
-use crate::args::{SimulateArgs, Until};
-use crate::sim::lab::over_http;
-use crate::sim::report::{ReplayReport, Report};
-use crate::sim::simulate::{at_hand, kept, no_server, verdict};
-use crate::sim::story::Story;
-use crate::sim::{Run, Scene, Settings};
+use bootswap_sim::lab::over_http;
+use bootswap_sim::report::{ReplayReport, Report};
+use bootswap_sim::sweep::{Bench, Case, Findings, Replayed, Seat, SweepError, Sweeps};
+use bootswap_sim::{Run, Scene, Settings, kept};
+
+use crate::args::{SimulateArgs, UntilArg};
+use crate::monitor::{self, TerminalMonitor};
+use crate::simulate::{at_hand, no_server, verdict};
 use crate::{Failure, Verdict};
 use bootswap_migration::OwnedMigration;
 
@@ -22,6 +23,7 @@ pub fn sweep(
     run: &Run,
 ) -> Result<Findings, Failure> {
     let sweeps = args.sweep.sweeps();
+    let sweeps = Sweeps { pool: sweeps.pool.with_progress(monitor::progress), ..sweeps };
     let mut findings = on_bench(args, migration, scene, |bench| sweeps.run(bench, run))?;
     for failure in findings.failures_mut() {
         failure.replay = replay_command(args, &failure.case);
@@ -42,7 +44,7 @@ pub fn replay(
     case: &Case,
 ) -> Result<(Report, Verdict), Failure> {
     let Replayed { run, in_window, missing } = on_bench(args, migration, scene, |bench| {
-        Seat::with_story(bench, Story::on_stderr())?.replay(case)
+        Seat::with_monitor(bench, Box::new(TerminalMonitor::new()))?.replay(case)
     })?;
     let mut report = Report::new(&run, &kept(migration, scene));
     let verdict = if missing.is_none() { verdict(&run) } else { Verdict::Unsafe };
@@ -61,7 +63,7 @@ fn on_bench<R>(
     at_hand(migration, false)?;
     let served = over_http(migration);
     let result = served.with(|lent| {
-        let bench = Bench::new(scene, &served, lent, Settings::new(args.until));
+        let bench = Bench::new(scene, &served, lent, Settings::new(args.until.into()));
         use_it(&Bench { faults: args.faults.clone(), ..bench })
     });
     result.map_err(|error| match error {
@@ -85,7 +87,7 @@ fn replay_command(args: &SimulateArgs, case: &str) -> String {
     if let Some(label) = &args.running {
         option("--running", label.clone());
     }
-    if args.until == Until::Reboot {
+    if args.until == UntilArg::Reboot {
         option("--until", "reboot".to_owned());
     }
     for fault in &args.faults {

@@ -17,7 +17,7 @@ use super::frail::{Accesses, FlashFault, Frail};
 use super::pool::Pool;
 use super::report::FaultsReport;
 use super::window;
-use crate::sim::life::{BOOT_AREA, Run};
+use crate::life::{BOOT_AREA, Run};
 
 /// Tries the faults in `life`.
 ///

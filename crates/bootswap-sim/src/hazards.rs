@@ -14,12 +14,11 @@ use mcuboot_format::builder::{Padding, SignOptions, sign};
 use mcuboot_format::key::PrivateKey;
 use mcuboot_format::trailer::magic_bytes;
 
-use super::demo::example;
-use super::report::Report;
-use super::simulate::kept;
-use super::story::Story;
-use super::{Ending, Lab, Run, Scene, Settings, run};
-use crate::args::Until;
+use crate::Until;
+use crate::example;
+use crate::kept;
+use crate::report::Report;
+use crate::{Ending, Lab, Run, Scene, Settings, Unwatched, run};
 use bootswap_migration::OwnedMigration;
 use bootswap_migration::content::classify;
 
@@ -32,8 +31,8 @@ fn live(migration: &OwnedMigration, scene: &Scene) -> Run {
 fn live_with(migration: &OwnedMigration, scene: &Scene, faults: &[&str]) -> Run {
     let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
     let lab = Lab::open(migration, faults, None).unwrap();
-    let story = RefCell::new(Story::on_stderr());
-    let run = run(scene, &lab, Settings::new(Until::Boot), &story);
+    let monitor = RefCell::new(Unwatched);
+    let run = run(scene, &lab, Settings::new(Until::Boot), &monitor);
     let report = Report::new(&run, &kept(migration, scene));
     assert!(report.kept.iter().all(|kept| kept.intact), "{:?}", report.kept);
     run
@@ -103,8 +102,8 @@ fn a_migrator_on_trial_is_kept_through_every_reset() {
     scene.flash.load(FlashAddr(0x1_0000), &before);
     // The connection breaks often enough for the migrator to give up its first run and reset.
     let lab = Lab::open(&migration, vec!["status=503*8".parse().unwrap()], None).unwrap();
-    let story = RefCell::new(Story::on_stderr());
-    let run = run(&scene, &lab, Settings::new(Until::Boot), &story);
+    let monitor = RefCell::new(Unwatched);
+    let run = run(&scene, &lab, Settings::new(Until::Boot), &monitor);
     assert_target(&run);
     assert!(run.boots > 2, "the migrator never had to start again");
 }

@@ -5,8 +5,8 @@ use flash_region::{FlashAddr, Region};
 use nor_sim::{EraseUnit, NorDevice, NorError};
 
 use super::{ALL, NVS, on_bench, power_cuts, sweeps};
-use crate::sim::migrator::{Migrator, SimulatedMigrator, Verdict};
-use crate::sim::sweep::{Amount, PowerCuts, Sweeps};
+use crate::migrator::{Migrator, SimulatedMigrator, Verdict};
+use crate::sweep::{Amount, PowerCuts, Sweeps};
 
 /// A migrator that does something before, or behind, what it should.
 struct Planted<'a, F> {

@@ -16,9 +16,9 @@ use super::faults::{Demand, try_all};
 use super::pool::Pool;
 use super::report::FaultsReport;
 use super::window;
-use crate::sim::Settings;
-use crate::sim::lab::path_of;
-use crate::sim::life::Run;
+use crate::Settings;
+use crate::lab::path_of;
+use crate::life::Run;
 
 /// Patience with a silent server where servers are silent on purpose.
 const TIMEOUT: Duration = Duration::from_millis(60);

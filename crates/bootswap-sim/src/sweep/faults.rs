@@ -11,7 +11,7 @@ use super::error::SweepError;
 use super::pool::Pool;
 use super::power;
 use super::report::{FailureReport, FaultsReport};
-use crate::sim::life::{Ending, Run};
+use crate::life::{Ending, Run};
 
 /// What is asked of a case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -12,7 +12,7 @@ use device_sim::{Exit, Machine, RunningApp, Software};
 use flash_region::FlashAddr;
 use nor_sim::{EraseUnit, Fault, NorDevice, NorError, Op, ReadFault};
 
-use crate::sim::migrator::{Firmware, Migrator, Verdict};
+use crate::migrator::{Firmware, Migrator, Verdict};
 
 /// How many reads in a row fail: more than a driver's user tries before it says so.
 const FAILING_READS: u64 = 5;

@@ -6,8 +6,8 @@ use flash_region::Region;
 use nor_sim::NorMemory;
 
 use super::bench::Bench;
-use crate::sim::life::Run;
-use crate::sim::simulate::kept;
+use crate::kept;
+use crate::life::Run;
 
 /// Parts of flash that are the same after every life that ended well.
 #[derive(Clone, Debug, Default)]

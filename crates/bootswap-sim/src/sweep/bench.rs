@@ -19,11 +19,11 @@ use super::error::SweepError;
 use super::expected::Expected;
 use super::frail::{FlashFault, Frail};
 use super::window;
-use crate::sim::lab::Shelf;
-use crate::sim::life::{End, Ending, Life, Run, World, chip, ending, live, run_from};
-use crate::sim::migrator::{Firmware, unchanged};
-use crate::sim::story::Story;
-use crate::sim::{Scene, Settings};
+use crate::lab::Shelf;
+use crate::life::{End, Ending, Life, Run, World, chip, ending, live, run_from};
+use crate::migrator::{Firmware, unchanged};
+use crate::{Monitor, Unwatched};
+use crate::{Scene, Settings};
 use bootswap_migration::OwnedMigration;
 
 /// What all cases of a sweep have in common.
@@ -120,7 +120,7 @@ pub struct Seat<'a> {
     bench: &'a Bench<'a>,
     /// The server of all cases that need no other one.
     server: Option<Server>,
-    story: RefCell<Story>,
+    monitor: RefCell<Box<dyn Monitor>>,
 }
 
 impl<'a> Seat<'a> {
@@ -130,18 +130,21 @@ impl<'a> Seat<'a> {
     ///
     /// [`SweepError::Server`].
     pub fn new(bench: &'a Bench<'a>) -> Result<Self, SweepError> {
-        Self::with_story(bench, Story::silent())
+        Self::with_monitor(bench, Box::new(Unwatched))
     }
 
-    /// A place where `story` is told.
+    /// A place where `monitor` watches.
     ///
     /// # Errors
     ///
     /// [`SweepError::Server`].
-    pub fn with_story(bench: &'a Bench<'a>, story: Story) -> Result<Self, SweepError> {
+    pub fn with_monitor(
+        bench: &'a Bench<'a>,
+        monitor: Box<dyn Monitor>,
+    ) -> Result<Self, SweepError> {
         // Rules that are used up must not be so for the next life.
         let shared = bench.faults.is_empty().then(|| bench.shelf.serve(Vec::new(), None));
-        Ok(Self { bench, server: shared.transpose()?, story: RefCell::new(story) })
+        Ok(Self { bench, server: shared.transpose()?, monitor: RefCell::new(monitor) })
     }
 
     /// Lives from flash as it is, without interruption and with account of it.
@@ -198,7 +201,7 @@ impl<'a> Seat<'a> {
         }
         let mut run = self.record(memory, &case.last)?;
         if is_old_firmware(&run.ending) {
-            self.story.borrow_mut().line("--- the old firmware runs; power off and on again");
+            self.monitor.borrow_mut().line("--- the old firmware runs; power off and on again");
             self.deliver_again(&run.ending, &mut run.after);
             run = self.record(run.after, &Hazards::default())?;
         }
@@ -282,9 +285,9 @@ impl<'a> Seat<'a> {
                 on_trial = &*frail;
             }
         }
-        let (board, story, settings) = (&scene.board, &self.story, *settings);
+        let (board, monitor, settings) = (&scene.board, &self.monitor, *settings);
         let (server, firmware) = (Some(server.addr()), on_trial);
-        Ok(use_it(&World { board, files, migration, settings, firmware, server, stuck, story }))
+        Ok(use_it(&World { board, files, migration, settings, firmware, server, stuck, monitor }))
     }
 }
 

@@ -1,10 +1,10 @@
-//! `bootswap demo`: the example, end to end, on a simulated device.
+//! The example: what Espressif's "boot swap download" migrates, with files made up to the sizes of its own.
 
-use std::cell::RefCell;
-use std::fs;
-use std::path::Path;
+use std::fmt;
 
 use bootswap_config::LogLevel;
+use bootswap_migration::content::classify;
+use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 use bootswap_plan::Role;
 use device_sim::synthetic;
 use esp_idf_format::Chip;
@@ -14,16 +14,8 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 use mcuboot_format::{ImageVersion, SwapKind};
 
-use super::report::Report;
-use super::simulate::{kept, live, scene_failure, verdict, write};
-use super::story::Story;
-use super::summary::{C_COMPONENT, Summary};
-use super::svg::{self, Picture};
-use super::{Run, Scene};
-use crate::args::{DemoArgs, Until};
-use crate::{Failure, Verdict, output};
-use bootswap_migration::content::classify;
-use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
+use crate::svg::{self, Picture};
+use crate::{Run, Scene};
 
 /// Bytes of image in the application of the C example, of which the rest of 1 MiB is padding.
 const APP_LEN_BYTES: u32 = 149_824;
@@ -37,44 +29,28 @@ const BOOTLOADER_REGION_BYTES: u32 = 0xf000;
 const FLASH_LEN_BYTES: u32 = 4 * 1024 * 1024;
 const SEED: u64 = 0x7a26;
 
-/// Runs the command.
-///
-/// # Errors
-///
-/// [`Failure`] where the example cannot be set up, or its files not be written.
-pub fn command(args: &DemoArgs) -> Result<Verdict, Failure> {
-    let migration = example(args.chip)?;
-    let scene = Scene::synthetic(&migration).map_err(scene_failure)?;
-    let story = RefCell::new(Story::on_stderr());
-    let run = live(&migration, &scene, false, Vec::new(), Until::Boot, &story)?;
-    let report = Report::new(&run, &kept(&migration, &scene));
-    if let Some(dir) = &args.out {
-        save(dir, &migration, &scene, &run, &report)?;
-    }
-    let mut text = Summary { report: &report, baseline: Some(&C_COMPONENT) }.to_string();
-    if let Some(dir) = &args.out {
-        text.push_str(&format!(
-            "\nwritten to {}: before.bin, at-reset.bin, after.bin, report.json, flash.svg,\nand the migration with \
-             its files\n",
-            dir.display()
-        ));
-    }
-    output::text(&text)?;
-    Ok(verdict(&run))
+/// Why the example cannot be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExampleError {
+    what: &'static str,
+    why: String,
 }
+
+impl fmt::Display for ExampleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the example's {} cannot be made: {}", self.what, self.why)
+    }
+}
+
+impl std::error::Error for ExampleError {}
 
 /// The C example's migration, with an application and a bootloader made up to its sizes.
 ///
 /// # Errors
 ///
-/// [`Failure`] where one of them cannot be made.
-pub fn example(chip: Chip) -> Result<OwnedMigration, Failure> {
-    let broken = |what: &str, error: &dyn std::fmt::Display| {
-        Failure::input(
-            format_args!("the example's {what} cannot be made: {error}"),
-            "report this as a fault",
-        )
-    };
+/// [`ExampleError`] where one of them cannot be made.
+pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
+    let broken = |what, error: &dyn fmt::Display| ExampleError { what, why: error.to_string() };
     let slot = |start| Region::clamped(FlashAddr(start), 0x10_0000);
     let options = SignOptions {
         version: ImageVersion::new(12, 10, 0),
@@ -135,40 +111,15 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, Failure> {
     })
 }
 
-/// Writes what is left of the run, and what `bootswap simulate` needs to repeat it.
-fn save(
-    dir: &Path,
-    migration: &OwnedMigration,
-    scene: &Scene,
-    run: &Run,
-    report: &Report,
-) -> Result<(), Failure> {
-    fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, &error))?;
-    write(&dir.join("before.bin"), &run.before.to_bytes())?;
-    write(&dir.join("after.bin"), &run.after.to_bytes())?;
-    if let Some(memory) = &run.at_reset {
-        write(&dir.join("at-reset.bin"), &memory.to_bytes())?;
-    }
-    let json = serde_json::to_string_pretty(report).unwrap_or_default();
-    write(&dir.join("report.json"), json.as_bytes())?;
-    write(&dir.join("flash.svg"), picture(migration, scene, run).as_bytes())?;
-    for artifact in &migration.artifacts {
-        if let Some(bytes) = &artifact.bytes {
-            write(&dir.join(format!("{}.bin", artifact.name)), bytes)?;
-        }
-    }
-    if let Some(table) = &migration.partition_table {
-        write(&dir.join("partitions.bin"), table)?;
-    }
-    // What the walk-through of the README signs and merges with other tools.
-    write(&dir.join("app.bin"), &synthetic::target_payload(APP_LEN_BYTES, SEED))?;
-    write(&dir.join("esp-idf-bootloader.bin"), &image_at(run, migration.chip.bootloader_region()))?;
-    write(&dir.join("old-app.bin"), &image_at(run, scene.running.region))?;
-    write(&dir.join("migration.toml"), toml(migration.chip).as_bytes())
+/// The application of the example before it is signed.
+#[must_use]
+pub fn unsigned_app() -> Vec<u8> {
+    synthetic::target_payload(APP_LEN_BYTES, SEED)
 }
 
 /// The ESP image that a region began with.
-fn image_at(run: &Run, region: Region) -> Vec<u8> {
+#[must_use]
+pub fn image_at(run: &Run, region: Region) -> Vec<u8> {
     let mut bytes = run.before.bytes(region);
     let len = esp_idf_format::image::verify(&bytes).map_or(0, |info| info.total_len_bytes as usize);
     bytes.truncate(len);
@@ -176,7 +127,8 @@ fn image_at(run: &Run, region: Region) -> Vec<u8> {
 }
 
 /// The example as a migration file.
-fn toml(chip: Chip) -> String {
+#[must_use]
+pub fn toml(chip: Chip) -> String {
     format!(
         r#"# The example: from ESP-IDF to MCUboot with swap using scratch, 4 MB of flash.
 chip       = "{chip}"
@@ -204,7 +156,8 @@ size = {BOOTLOADER_REGION_BYTES:#x}
 }
 
 /// The picture of the flash map.
-fn picture(migration: &OwnedMigration, scene: &Scene, run: &Run) -> String {
+#[must_use]
+pub fn picture(migration: &OwnedMigration, scene: &Scene, run: &Run) -> String {
     let mut regions = vec![
         ("bootloader".to_owned(), Region::new(FlashAddr::ZERO, TABLE_ADDR).unwrap_or_default()),
         ("table".to_owned(), Region::clamped(TABLE_ADDR, SECTOR_BYTES)),

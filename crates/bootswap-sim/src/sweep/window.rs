@@ -6,7 +6,7 @@ use bootswap_plan::Plan;
 use flash_region::Region;
 use nor_sim::{Cut, Op, Phase};
 
-use crate::sim::life::{BOOT_AREA, Run};
+use crate::life::{BOOT_AREA, Run};
 
 /// The commit window: the last operations in a row that write what the commit is for, from the first to
 /// the last of them that touches what the ROM boots from.

@@ -17,9 +17,9 @@ use mcuboot_format::builder::{Padding, SignOptions, sign};
 
 use super::report::PowerCutsReport;
 use super::*;
-use crate::args::Until;
-use crate::sim::migrator::Firmware;
-use crate::sim::{MIGRATOR_NAME, Scene, Settings};
+use crate::Until;
+use crate::migrator::Firmware;
+use crate::{MIGRATOR_NAME, Scene, Settings};
 use bootswap_migration::content::classify;
 use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 
@@ -112,7 +112,7 @@ fn sweeps() -> Sweeps {
 /// Puts the small device on a bench, with that firmware, and lives through its migration once.
 fn on_bench<R>(firmware: &Firmware<'_>, use_it: impl FnOnce(&Bench<'_>, &Run) -> R) -> R {
     let (migration, scene) = small();
-    let migration = crate::sim::lab::over_http(&migration);
+    let migration = crate::lab::over_http(&migration);
     migration.with(|lent| {
         let bench = Bench::new(&scene, &migration, lent, Settings::new(Until::Boot));
         let bench = Bench { firmware, ..bench };

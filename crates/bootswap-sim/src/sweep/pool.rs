@@ -1,27 +1,34 @@
 //! Many cases on a few threads.
 
-use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use indicatif::{ProgressBar, ProgressStyle};
+/// Shows progress: given what is done and how many pieces of it there are, it returns what is called once
+/// for each piece that is done, and dropped at the end.
+pub type Progress = fn(what: &'static str, count: usize) -> Box<dyn Fn() + Send + Sync>;
 
-/// How many threads there are to be, and whether progress is shown.
+/// How many threads there are to be, and how progress is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
     jobs: usize,
-    interactive: bool,
+    progress: Progress,
 }
 
 impl Pool {
-    /// So many threads, or as many as there are processors; progress is shown on a terminal.
+    /// That number of threads, or as many as there are processors; progress is not shown.
     #[must_use]
     pub fn new(jobs: Option<NonZeroUsize>) -> Self {
         let available = || thread::available_parallelism().ok();
         let jobs = jobs.or_else(available).map_or(1, NonZeroUsize::get);
-        Self { jobs, interactive: std::io::stderr().is_terminal() }
+        Self { jobs, progress: |_, _| Box::new(|| ()) }
+    }
+
+    /// The same threads, with progress shown.
+    #[must_use]
+    pub const fn with_progress(self, progress: Progress) -> Self {
+        Self { progress, ..self }
     }
 
     /// Does work 0, 1, ... `count` - 1 in any order and returns the results in that order.
@@ -38,7 +45,7 @@ impl Pool {
         set_up: impl Fn() -> Result<S, E> + Sync,
         work: impl Fn(&S, usize) -> Result<T, E> + Sync,
     ) -> Result<Vec<T>, E> {
-        let bar = self.bar(what, count);
+        let one_done = (self.progress)(what, count);
         let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
         let one = || -> Result<Vec<(usize, T)>, E> {
             let (place, mut done) = (set_up()?, Vec::new());
@@ -48,7 +55,7 @@ impl Pool {
                     return Ok(done);
                 }
                 done.push((index, work(&place, index)?));
-                bar.inc(1);
+                one_done();
             }
         };
         let guarded = || {
@@ -70,25 +77,12 @@ impl Pool {
             }
             results
         });
-        bar.finish_and_clear();
+        drop(one_done);
         if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
         results.sort_unstable_by_key(|(index, _)| *index);
         Ok(results.into_iter().map(|(_, result)| result).collect())
-    }
-
-    fn bar(&self, what: &'static str, count: usize) -> ProgressBar {
-        if !self.interactive {
-            return ProgressBar::hidden();
-        }
-        let bar = ProgressBar::new(count as u64).with_message(what);
-        if let Ok(style) =
-            ProgressStyle::with_template("  {msg} {bar:40} {pos}/{len} {per_sec} {eta}")
-        {
-            bar.set_style(style);
-        }
-        bar
     }
 }
 
@@ -97,7 +91,7 @@ mod tests {
     use super::*;
 
     fn pool(jobs: usize) -> Pool {
-        Pool { jobs, interactive: false }
+        Pool::new(NonZeroUsize::new(jobs))
     }
 
     #[test]

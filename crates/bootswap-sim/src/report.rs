@@ -5,9 +5,9 @@ use flash_region::Region;
 use nor_sim::{Counts, NorMemory};
 use serde::Serialize;
 
-use super::life::{Ending, Run, modelled_ms};
-use super::sweep::Findings;
-use super::sweep::report::{FaultsReport, PowerCutsReport};
+use crate::life::{Ending, Run, modelled_ms};
+use crate::sweep::Findings;
+use crate::sweep::report::{FaultsReport, PowerCutsReport};
 
 /// What `--json` prints and `report.json` holds. Keys are never renamed; `null` where something does not
 /// apply.

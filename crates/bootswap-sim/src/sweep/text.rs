@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::report::{FaultsReport, PowerCutsReport, SecondCutsReport, Worst};
-use crate::sim::summary::number;
+use crate::summary::number;
 
 impl fmt::Display for PowerCutsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,6 @@
 //!   sweeps        which cases there are, what each has to end in    power, faults, ...
 //!   Pool          threads                                           pool
 //!   reports       what it came to                                   report, text
-//!   command       the program's part                                command
 //! ```
 //!
 //! Nothing here knows what the migrator would call a checkpoint or a step: it looks at flash, at what
@@ -15,7 +14,6 @@
 mod bench;
 mod case;
 mod choice;
-pub mod command;
 mod error;
 mod expected;
 mod faults;
@@ -37,7 +35,7 @@ pub use choice::Amount;
 pub use error::SweepError;
 pub use expected::Expected;
 pub use frail::FlashFault;
-pub use pool::Pool;
+pub use pool::{Pool, Progress};
 pub use power::PowerCuts;
 
 use super::lab::over_http;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::report::{ReplayReport, Report};
+use crate::report::{ReplayReport, Report};
 
 /// What Espressif's C component does to flash for the same work.
 ///

@@ -8,14 +8,11 @@ use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 
-use super::demo::example;
-use super::report::Report;
-use super::simulate::kept;
-use super::story::Story;
-use super::{Ending, Lab, Run, Scene, Settings, run};
-use crate::args::Until;
-use crate::pack::settle;
+use bootswap_cli::pack::settle;
 use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
+use bootswap_sim::{
+    Ending, Lab, Report, Run, Scene, Settings, Until, Unwatched, example, kept, run,
+};
 
 const MIB: u32 = 0x10_0000;
 
@@ -27,7 +24,7 @@ fn region(start: u32, len_bytes: u32) -> Region {
 fn migrate(migration: &OwnedMigration, settings: Settings) -> (Run, Report) {
     let scene = Scene::synthetic(migration).unwrap();
     let lab = Lab::open(migration, Vec::new(), None).unwrap();
-    let run = run(&scene, &lab, settings, &RefCell::new(Story::silent()));
+    let run = run(&scene, &lab, settings, &RefCell::new(Unwatched));
     assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
     let report = Report::new(&run, &kept(migration, &scene));
     (run, report)
@@ -264,7 +261,7 @@ fn a_refused_migration_touches_nothing() {
     scene_of.mcuboot.as_mut().unwrap().secondary = region(0x11_0000, MIB);
     let scene = Scene::synthetic(&scene_of).unwrap();
     let lab = Lab::open(&migration, Vec::new(), None).unwrap();
-    let run = run(&scene, &lab, to_the_end(), &RefCell::new(Story::silent()));
+    let run = run(&scene, &lab, to_the_end(), &RefCell::new(Unwatched));
     assert_eq!(run.ending, Ending::Refused);
     assert_eq!(run.before.first_difference(&run.after), None);
     assert_eq!(run.reasons[0].code(), "outside-flash");
@@ -287,7 +284,7 @@ fn a_migrator_without_a_server_goes_back_and_may_come_again() {
     let lab = Lab::open(&migration, Vec::new(), None).unwrap();
     let gone = vec!["status=503".parse().unwrap()];
     let without = Lab::open(&migration, gone, None).unwrap();
-    let story = RefCell::new(Story::silent());
+    let story = RefCell::new(Unwatched);
     let first = run(&scene, &without, to_the_end(), &story);
     let Ending::OldFirmware { why, went_back: true } = &first.ending else {
         panic!("{}", first.ending)
@@ -315,7 +312,7 @@ fn a_refused_migrator_goes_back() {
     migration.flash_len_bytes = Some(4 * MIB);
     migration.mcuboot.as_mut().unwrap().secondary = region(0x38_0000, MIB);
     let lab = Lab::open(&migration, Vec::new(), None).unwrap();
-    let run = run(&scene, &lab, to_the_end(), &RefCell::new(Story::silent()));
+    let run = run(&scene, &lab, to_the_end(), &RefCell::new(Unwatched));
     assert_eq!((run.ending, run.boots), (Ending::Refused, 2));
     let changed = run.before.first_difference(&run.after).unwrap();
     assert!(otadata.contains(changed), "{changed}");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Machine (flash, eFuses) ──> SimulatedBoard, Driver ──> bootswap_migrator::Migrator ──> Exit
-//!   HostNetwork ──────────────> HttpSource ───────────────────'     '──> Story, Verdict
+//!   HostNetwork ──────────────> HttpSource ───────────────────'     '──> Monitor, Verdict
 //! ```
 
 use std::cell::{Cell, RefCell};
@@ -19,10 +19,10 @@ use bootswap_plan::{Migration, Plan, Reasons};
 use device_sim::{Exit, Machine, RunningApp, Software};
 use nor_sim::{Clock, Driver, TypMax, run_until_powered_off};
 
-use super::metered::Tallied;
-use super::net::HostNetwork;
-use super::scene::MIGRATOR_NAME;
-use super::story::{Story, stamp_ms};
+use crate::metered::Tallied;
+use crate::monitor::{Monitor, stamp_ms};
+use crate::net::HostNetwork;
+use crate::scene::MIGRATOR_NAME;
 
 /// How long anybody watches a migrator that only waits, in modelled milliseconds: longer than all waits
 /// of a series of attempts, and shorter than the rest between two of them.
@@ -68,7 +68,7 @@ pub struct SimulatedMigrator<'a> {
     /// Modelled time.
     pub clock: Clock,
     /// Who is told.
-    pub story: &'a RefCell<Story>,
+    pub monitor: &'a RefCell<dyn Monitor + 'a>,
     /// Where body bytes are counted as they come.
     pub received: &'a Cell<u64>,
     /// What came of it.
@@ -103,18 +103,18 @@ impl Software for SimulatedMigrator<'_> {
         let mut memory = vec![0; self.staging_memory_len_bytes as usize];
         let mut flash = Driver::<_, 4, 4>::with_alignment(machine.flash);
         let (window, waited_ms) = (CommitWindow::new(), Cell::new(0));
-        let console = Console { clock: &self.clock, story: self.story };
+        let console = Console { clock: &self.clock, monitor: self.monitor };
         let mut board = SimulatedBoard {
             identity,
             clock: &self.clock,
-            story: self.story,
+            monitor: self.monitor,
             verdict: &mut self.verdict,
             waited_ms: &waited_ms,
         };
         let migrator = bootswap_migrator::Migrator {
             flash: &mut flash,
             board: &mut board,
-            log: Log::new(&console, self.story.borrow().level()),
+            log: Log::new(&console, self.monitor.borrow().level()),
             window: &window,
             buffers: &mut buffers,
         };
@@ -154,7 +154,7 @@ async fn watched<F: Future>(run: F, waited_ms: &Cell<u32>) -> Option<F::Output> 
 struct SimulatedBoard<'a> {
     identity: Identity,
     clock: &'a Clock,
-    story: &'a RefCell<Story>,
+    monitor: &'a RefCell<dyn Monitor + 'a>,
     verdict: &'a mut Verdict,
     /// How long it waited since it was started.
     waited_ms: &'a Cell<u32>,
@@ -185,7 +185,7 @@ impl Board for SimulatedBoard<'_> {
             News::Refused(reasons) => self.verdict.reasons = reasons.clone(),
             News::Failed(failure) => self.verdict.failure = Some(failure.to_string()),
             News::Event(Event::Resetting) => self.verdict.done = true,
-            News::Event(event) => self.story.borrow_mut().progress(event),
+            News::Event(event) => self.monitor.borrow_mut().progress(event),
             _ => {}
         }
     }
@@ -194,7 +194,7 @@ impl Board for SimulatedBoard<'_> {
 /// The serial console.
 struct Console<'a> {
     clock: &'a Clock,
-    story: &'a RefCell<Story>,
+    monitor: &'a RefCell<dyn Monitor + 'a>,
 }
 
 impl Sink for Console<'_> {
@@ -203,6 +203,6 @@ impl Sink for Console<'_> {
     }
 
     fn line(&self, line: fmt::Arguments<'_>) {
-        self.story.borrow_mut().line(&line.to_string());
+        self.monitor.borrow_mut().line(&line.to_string());
     }
 }

@@ -3,19 +3,15 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use bootswap_plan::Role;
-use esp_idf_format::partition::{PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
-use flash_region::{Region, SECTOR_BYTES};
-
-use super::life::{Ending, Settings, run};
-use super::report::Report;
-use super::story::Story;
-use super::summary::Summary;
-use super::sweep::command;
-use super::{Lab, Run, Scene, SceneError};
-use crate::args::{SimulateArgs, Until};
+use crate::args::SimulateArgs;
+use crate::monitor::TerminalMonitor;
+use crate::sweep;
 use crate::{Failure, Verdict, input, output};
 use bootswap_migration::OwnedMigration;
+use bootswap_sim::summary::Summary;
+use bootswap_sim::{
+    Ending, Lab, Monitor, Report, Run, Scene, SceneError, Settings, Until, kept, run,
+};
 
 /// Runs the command.
 ///
@@ -39,19 +35,20 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
         None => Scene::synthetic(&migration).map_err(scene_failure)?,
     };
     if let Some(case) = &args.sweep.replay {
-        let (report, verdict) = command::replay(args, &migration, &scene, case)?;
+        let (report, verdict) = sweep::replay(args, &migration, &scene, case)?;
         print(args, &report)?;
         return Ok(verdict);
     }
-    let story = RefCell::new(Story::on_stderr());
-    let run = live(&migration, &scene, args.online, args.faults.clone(), args.until, &story)?;
+    let monitor = RefCell::new(TerminalMonitor::new());
+    let run =
+        live(&migration, &scene, args.online, args.faults.clone(), args.until.into(), &monitor)?;
     if let Some(path) = &args.out {
         write(path, &run.after.to_bytes())?;
     }
     let mut report = Report::new(&run, &kept(&migration, &scene));
     let mut verdict = verdict(&run);
     if args.sweep.sweeps().are_wanted() && verdict == Verdict::Safe {
-        let findings = command::sweep(args, &migration, &scene, &run)?;
+        let findings = sweep::sweep(args, &migration, &scene, &run)?;
         if !findings.are_good() {
             verdict = Verdict::Unsafe;
         }
@@ -91,7 +88,7 @@ pub fn live(
     online: bool,
     faults: Vec<bootswap_serve::Fault>,
     until: Until,
-    story: &RefCell<Story>,
+    monitor: &RefCell<dyn Monitor>,
 ) -> Result<Run, Failure> {
     at_hand(migration, online)?;
     let lab = if online {
@@ -99,11 +96,11 @@ pub fn live(
     } else {
         Lab::open(migration, faults, None).map_err(|error| no_server(&error))?
     };
-    Ok(run(scene, &lab, Settings::new(until), story))
+    Ok(run(scene, &lab, Settings::new(until), monitor))
 }
 
 /// Whether every artifact's file is there, or can be had online.
-pub(super) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), Failure> {
+pub(crate) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), Failure> {
     let missing =
         migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
     match missing {
@@ -112,36 +109,11 @@ pub(super) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), Fa
     }
 }
 
-pub(super) fn no_server(error: &std::io::Error) -> Failure {
+pub(crate) fn no_server(error: &std::io::Error) -> Failure {
     Failure::input(
         format_args!("the loopback server does not start: {error}"),
         "check that loopback connections are allowed",
     )
-}
-
-/// What has to stay as it is until the reset into the new bootloader: everything of the owner's that no
-/// artifact is meant for.
-#[must_use]
-pub fn kept(migration: &OwnedMigration, scene: &Scene) -> Vec<(String, Region)> {
-    let table = Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES);
-    let bytes = scene.flash.bytes(table);
-    let partitions: Vec<_> =
-        PartitionTable::parse(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
-    let mut kept = vec![("partition table".to_owned(), Region::clamped(TABLE_ADDR, SECTOR_BYTES))];
-    kept.extend(partitions.iter().filter(|p| !p.is_app()).map(|p| (p.label.to_string(), p.region)));
-    let image = scene.flash.bytes(scene.running.region);
-    if let Ok(info) = esp_idf_format::image::verify(&image) {
-        let code = scene.running.region.prefix(info.total_len_bytes);
-        kept.push(("the running migrator".to_owned(), code));
-    }
-    kept.retain(|(_, region)| {
-        let meant = |dest: Option<Region>| dest.is_some_and(|dest| dest.overlaps(*region));
-        !migration
-            .artifacts
-            .iter()
-            .any(|artifact| artifact.role == Role::Other && meant(artifact.dest))
-    });
-    kept
 }
 
 /// Writes a file.

@@ -3,9 +3,9 @@
 use nor_sim::Cut;
 
 use super::{ALL, on_bench, power_cuts, sweeps};
-use crate::sim::life::Ending;
-use crate::sim::migrator::unchanged;
-use crate::sim::sweep::{Amount, Hazards, PowerCuts, Seat, Sweeps};
+use crate::life::Ending;
+use crate::migrator::unchanged;
+use crate::sweep::{Amount, Hazards, PowerCuts, Seat, Sweeps};
 
 #[test]
 fn a_good_migrator_survives_every_cut() {

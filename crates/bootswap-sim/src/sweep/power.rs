@@ -24,7 +24,7 @@ use super::error::SweepError;
 use super::pool::Pool;
 use super::report::{FailureReport, PowerCutsReport, SecondCutsReport, Worst};
 use super::window;
-use crate::sim::life::Run;
+use crate::life::Run;
 
 /// Pairs of cuts up to which all are tried; a second is enough for some hundred.
 const FEASIBLE_PAIRS: u64 = 20_000;

@@ -1,0 +1,74 @@
+//! `bootswap demo`: the example, end to end, on a simulated device.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::Path;
+
+use bootswap_migration::OwnedMigration;
+use bootswap_sim::example::{example, image_at, picture, toml, unsigned_app};
+use bootswap_sim::summary::{C_COMPONENT, Summary};
+use bootswap_sim::{Report, Run, Scene, Until, kept};
+
+use crate::args::DemoArgs;
+use crate::monitor::TerminalMonitor;
+use crate::simulate::{live, scene_failure, verdict, write};
+use crate::{Failure, Verdict, output};
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// [`Failure`] where the example cannot be set up, or its files not be written.
+pub fn command(args: &DemoArgs) -> Result<Verdict, Failure> {
+    let migration =
+        example(args.chip).map_err(|error| Failure::input(error, "report this as a fault"))?;
+    let scene = Scene::synthetic(&migration).map_err(scene_failure)?;
+    let monitor = RefCell::new(TerminalMonitor::new());
+    let run = live(&migration, &scene, false, Vec::new(), Until::Boot, &monitor)?;
+    let report = Report::new(&run, &kept(&migration, &scene));
+    if let Some(dir) = &args.out {
+        save(dir, &migration, &scene, &run, &report)?;
+    }
+    let mut text = Summary { report: &report, baseline: Some(&C_COMPONENT) }.to_string();
+    if let Some(dir) = &args.out {
+        text.push_str(&format!(
+            "\nwritten to {}: before.bin, at-reset.bin, after.bin, report.json, flash.svg,\nand the migration with \
+             its files\n",
+            dir.display()
+        ));
+    }
+    output::text(&text)?;
+    Ok(verdict(&run))
+}
+
+/// Writes what is left of the run, and what `bootswap simulate` needs to repeat it.
+fn save(
+    dir: &Path,
+    migration: &OwnedMigration,
+    scene: &Scene,
+    run: &Run,
+    report: &Report,
+) -> Result<(), Failure> {
+    fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, &error))?;
+    write(&dir.join("before.bin"), &run.before.to_bytes())?;
+    write(&dir.join("after.bin"), &run.after.to_bytes())?;
+    if let Some(memory) = &run.at_reset {
+        write(&dir.join("at-reset.bin"), &memory.to_bytes())?;
+    }
+    let json = serde_json::to_string_pretty(report).unwrap_or_default();
+    write(&dir.join("report.json"), json.as_bytes())?;
+    write(&dir.join("flash.svg"), picture(migration, scene, run).as_bytes())?;
+    for artifact in &migration.artifacts {
+        if let Some(bytes) = &artifact.bytes {
+            write(&dir.join(format!("{}.bin", artifact.name)), bytes)?;
+        }
+    }
+    if let Some(table) = &migration.partition_table {
+        write(&dir.join("partitions.bin"), table)?;
+    }
+    // What the walk-through of the README signs and merges with other tools.
+    write(&dir.join("app.bin"), &unsigned_app())?;
+    write(&dir.join("esp-idf-bootloader.bin"), &image_at(run, migration.chip.bootloader_region()))?;
+    write(&dir.join("old-app.bin"), &image_at(run, scene.running.region))?;
+    write(&dir.join("migration.toml"), toml(migration.chip).as_bytes())
+}
