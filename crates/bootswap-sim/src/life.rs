@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bootswap_plan::{Migration, Plan, Reasons, Role};
-use device_sim::{Board, BootEnd, Device, Line};
+use device_sim::{Board, BootOutcome, Device, Line};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use nor_sim::{
     Clock, Counted, Counts, DatasheetTiming, Faulty, NorDevice, NorMemory, NorModel, Op, Recorded,
@@ -241,7 +241,7 @@ pub fn run_from(world: &World<'_>, before: NorMemory) -> Run {
 #[derive(Debug)]
 pub enum End {
     /// With a boot that no reset follows: something runs, nothing does, or power was lost.
-    Boot(BootEnd),
+    Boot(BootOutcome),
     /// It was not to go further than the reset into the new bootloader.
     AtReset,
     /// Never: every boot ends in a reset.
@@ -304,9 +304,9 @@ pub fn live<D: NorModel>(
         }
         // A bootloader that wrote before it gave up may find something else the next time.
         let wrote = device.supply().ops() != ops;
-        let again =
-            matches!(boot, BootEnd::Reset(_)) || matches!(boot, BootEnd::Failed(_)) && wrote;
-        end = if matches!(boot, BootEnd::Reset(_)) { End::BootLoop } else { End::Boot(boot) };
+        let again = matches!(boot, BootOutcome::Reset(_))
+            || matches!(boot, BootOutcome::Failed(_)) && wrote;
+        end = if matches!(boot, BootOutcome::Reset(_)) { End::BootLoop } else { End::Boot(boot) };
         if !again {
             break;
         }
@@ -331,13 +331,13 @@ pub fn ending(life: &Life, files: &OwnedMigration, after: &NorMemory) -> Ending 
     let failure = || verdict.failure.clone();
     let why = || failure().unwrap_or_else(|| "the migration did not end".to_owned());
     match &life.end {
-        End::Boot(BootEnd::TargetRunning(target)) => {
+        End::Boot(BootOutcome::TargetRunning(target)) => {
             Ending::TargetRunning { what: target.to_string() }
         }
-        End::Boot(BootEnd::OldFirmwareRunning(_)) if verdict.stuck => {
+        End::Boot(BootOutcome::OldFirmwareRunning(_)) if verdict.stuck => {
             Ending::Bricked { why: why() }
         }
-        End::Boot(BootEnd::OldFirmwareRunning(app)) => {
+        End::Boot(BootOutcome::OldFirmwareRunning(app)) => {
             let runs = files.artifact(Role::Application).and_then(|a| a.bytes.as_deref());
             let in_place = |bytes: &[u8]| {
                 let len_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -352,7 +352,7 @@ pub fn ending(life: &Life, files: &OwnedMigration, after: &NorMemory) -> Ending 
                 Ending::OldFirmware { why: why(), went_back }
             }
         }
-        End::Boot(BootEnd::Failed(failure)) => Ending::Bricked { why: failure.to_string() },
+        End::Boot(BootOutcome::Failed(failure)) => Ending::Bricked { why: failure.to_string() },
         End::Boot(_) => Ending::OldFirmware { why: "power was lost".to_owned(), went_back: false },
         End::AtReset => Ending::TargetRunning { what: "the new bootloader, next".to_owned() },
         // As long as the migrator can say why, it is there to be helped.

@@ -1,7 +1,7 @@
 //! The migrator on a simulated device: the firmware's own code, on a board that is played by the host.
 //!
 //! ```text
-//!   Machine (flash, eFuses) ──> SimulatedBoard, Driver ──> bootswap_migrator::Migrator ──> Exit
+//!   Machine (flash, eFuses) ──> SimulatedBoard, Driver ──> bootswap_migrator::Migrator ──> AppExit
 //!   HostNetwork ──────────────> HttpSource ───────────────────'     '──> Monitor, Verdict
 //! ```
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 use bootswap_engine::{Buffers, Event, HTTP_BUFFER_BYTES, HttpSource};
 use bootswap_migrator::{Board, CommitWindow, Identity, Log, News, Sink};
 use bootswap_plan::{Migration, Plan, Reasons};
-use device_sim::{Exit, Machine, RunningApp, Software};
+use device_sim::{AppExit, Machine, RunningApp, Software};
 use nor_sim::{Clock, Driver, TypMax, run_until_powered_off};
 
 use crate::metered::Tallied;
@@ -82,9 +82,9 @@ pub struct SimulatedMigrator<'a> {
 }
 
 impl Software for SimulatedMigrator<'_> {
-    fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> Exit {
+    fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> AppExit {
         if app.project_name() != MIGRATOR_NAME {
-            return Exit::Stay;
+            return AppExit::Stay;
         }
         let burnt = machine.board.burnt();
         let identity = Identity {
@@ -122,11 +122,11 @@ impl Software for SimulatedMigrator<'_> {
         let next = run_until_powered_off(watched(run, &waited_ms), machine.power);
         self.verdict.requests += source.inner().requests();
         match next {
-            None => Exit::PowerLost,
-            Some(Some(())) => Exit::Reset,
+            None => AppExit::PowerLost,
+            Some(Some(())) => AppExit::Reset,
             Some(None) => {
                 self.verdict.stuck = window.is_open();
-                Exit::Stay
+                AppExit::Stay
             }
         }
     }

@@ -60,7 +60,7 @@ pub struct Machine<'a> {
 
 /// How an app ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Exit {
+pub enum AppExit {
     /// It resets the device.
     Reset,
     /// It has nothing more to do but to run.
@@ -81,11 +81,11 @@ pub enum Exit {
 /// nothing of the kind.
 pub trait Software {
     /// Runs `app` until it ends.
-    fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> Exit;
+    fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> AppExit;
 }
 
-impl<F: FnMut(&RunningApp, Machine<'_>) -> Exit> Software for F {
-    fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> Exit {
+impl<F: FnMut(&RunningApp, Machine<'_>) -> AppExit> Software for F {
+    fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> AppExit {
         self(app, machine)
     }
 }

@@ -5,7 +5,7 @@ use esp_idf_format::image::{FlashMode, ImageError};
 use mcuboot_boot::{BootConfig, ConfigError};
 use sha2::{Digest, Sha256};
 
-use crate::McubootConfig;
+use crate::mcuboot_config::McubootConfig;
 
 /// The eFuses that concern a migration.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

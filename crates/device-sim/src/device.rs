@@ -1,4 +1,4 @@
-//! The device: power on, boot, run, reset, and so on until something stays.
+//! The device: a board, a flash, a supply, and one boot of it.
 
 use nor_sim::{Clock, Cut, Guarded, NorDevice, NorModel, Power, PowerCut, PowerState, Reaction};
 
@@ -6,8 +6,8 @@ use crate::board::Bootloader;
 use crate::esp_idf::SecondStage;
 use crate::limited::Limited;
 use crate::{
-    Board, BootEnd, BootloaderKind, Cause, Console, Event, Exit, Failure, Life, Line, Machine,
-    Outcome, RomFailure, RunningApp, Software, Stage, mcuboot, rom,
+    AppExit, Board, BootFailure, BootOutcome, BootloaderKind, Console, Event, Line, Machine,
+    ResetCause, RomFailure, RunningApp, Software, Stage, mcuboot, rom,
 };
 
 /// A device: a board, a flash and a supply that can be cut.
@@ -20,13 +20,13 @@ pub struct Device<D> {
     clock: Clock,
     boots: u32,
     /// Why the next boot happens.
-    cause: Option<Cause>,
+    cause: Option<ResetCause>,
 }
 
 /// How a stage ends that does not hand over to the next.
 enum Stop {
     Power(Stage),
-    Failed(Failure),
+    Failed(BootFailure),
 }
 
 impl<D: NorDevice> Device<D> {
@@ -81,7 +81,11 @@ impl<D: NorDevice> Device<D> {
     }
 
     /// Boots once, after power on or the reset that the last boot ended with.
-    pub fn boot(&mut self, software: &mut dyn Software, console: &mut dyn Console) -> BootEnd {
+    pub fn boot<S: Software + ?Sized>(
+        &mut self,
+        software: &mut S,
+        console: &mut dyn Console,
+    ) -> BootOutcome {
         self.boots += 1;
         let power = self.supply.power();
         power.restore();
@@ -94,61 +98,15 @@ impl<D: NorDevice> Device<D> {
         let stages = Stages { supply: &mut self.supply, board: &self.board, power: &power };
         let end = stages.run(software, &mut tell);
         match &end {
-            BootEnd::PowerLost(stage) => {
+            BootOutcome::PowerLost(stage) => {
                 let op = self.supply.ops().saturating_sub(1);
                 tell(Event::PowerLost { stage: *stage, op });
             }
-            BootEnd::Failed(why) => tell(Event::Failed(why.clone())),
-            BootEnd::Reset(cause) => self.cause = Some(cause.clone()),
-            BootEnd::TargetRunning(_) | BootEnd::OldFirmwareRunning(_) => {}
+            BootOutcome::Failed(why) => tell(Event::Failed(why.clone())),
+            BootOutcome::Reset(cause) => self.cause = Some(cause.clone()),
+            BootOutcome::TargetRunning(_) | BootOutcome::OldFirmwareRunning(_) => {}
         }
         end
-    }
-
-    /// Boots until something stays running, or nothing can, at most `max_boots` times.
-    pub fn run(
-        &mut self,
-        max_boots: u32,
-        software: &mut dyn Software,
-        console: &mut dyn Console,
-    ) -> Life {
-        let mut life = Life { outcome: Outcome::BootLoop, boots: 0, power_losses: 0, crashes: 0 };
-        // A boot that failed without writing will fail for ever; the second try is for flash that
-        // reads differently from one time to the next.
-        let mut failed_before = false;
-        while life.boots < max_boots {
-            life.boots += 1;
-            let ops = self.supply.ops();
-            let end = self.boot(software, console);
-            let failed_again = core::mem::take(&mut failed_before);
-            match end {
-                BootEnd::TargetRunning(target) => {
-                    life.outcome = Outcome::TargetRunning(target);
-                    break;
-                }
-                BootEnd::OldFirmwareRunning(app) => {
-                    life.outcome = Outcome::OldFirmwareRunning(app);
-                    break;
-                }
-                BootEnd::Reset(cause) => {
-                    life.crashes += u32::from(cause != Cause::Software);
-                    life.outcome = Outcome::BootLoop;
-                }
-                BootEnd::PowerLost(_) => {
-                    life.power_losses += 1;
-                    life.outcome = Outcome::BootLoop;
-                }
-                BootEnd::Failed(why) => {
-                    life.outcome = Outcome::Bricked(why);
-                    let wrote = self.supply.ops() != ops;
-                    if failed_again && !wrote {
-                        break;
-                    }
-                    failed_before = !wrote;
-                }
-            }
-        }
-        life
     }
 }
 
@@ -167,44 +125,48 @@ struct Stages<'a> {
 }
 
 impl Stages<'_> {
-    fn run(mut self, software: &mut dyn Software, tell: &mut dyn FnMut(Event)) -> BootEnd {
+    fn run<S: Software + ?Sized>(
+        mut self,
+        software: &mut S,
+        tell: &mut dyn FnMut(Event),
+    ) -> BootOutcome {
         match self.go(software, tell) {
             Ok(end) => end,
-            Err(Stop::Power(stage)) => BootEnd::PowerLost(stage),
-            Err(Stop::Failed(why)) => BootEnd::Failed(why),
+            Err(Stop::Power(stage)) => BootOutcome::PowerLost(stage),
+            Err(Stop::Failed(why)) => BootOutcome::Failed(why),
         }
     }
 
-    fn go(
+    fn go<S: Software + ?Sized>(
         &mut self,
-        software: &mut dyn Software,
+        software: &mut S,
         tell: &mut dyn FnMut(Event),
-    ) -> Result<BootEnd, Stop> {
+    ) -> Result<BootOutcome, Stop> {
         let loaded = rom::load(self.supply, self.board, tell)
-            .map_err(|why| self.stop(Stage::Rom, Failure::Rom(why)))?;
+            .map_err(|why| self.stop(Stage::Rom, BootFailure::Rom(why)))?;
         let flash = Limited { inner: self.supply, len_bytes: loaded.flash_len_bytes() };
         match loaded.bootloader {
             Bootloader::EspIdf(config) => {
                 let app = SecondStage { flash, board: self.board, config, tell }
                     .run()
-                    .map_err(|why| self.stop(Stage::EspIdf, Failure::EspIdf(why)))?;
+                    .map_err(|why| self.stop(Stage::EspIdf, BootFailure::EspIdf(why)))?;
                 Ok(self.app(Box::new(app), software, tell))
             }
             Bootloader::Mcuboot(boot) => {
                 let target = mcuboot::run(flash, &boot, tell)
-                    .map_err(|why| self.stop(Stage::Mcuboot, Failure::Mcuboot(why)))?;
+                    .map_err(|why| self.stop(Stage::Mcuboot, BootFailure::Mcuboot(why)))?;
                 tell(Event::TargetStarts(target));
-                Ok(BootEnd::TargetRunning(target))
+                Ok(BootOutcome::TargetRunning(target))
             }
         }
     }
 
-    fn app(
+    fn app<S: Software + ?Sized>(
         &mut self,
         app: Box<RunningApp>,
-        software: &mut dyn Software,
+        software: &mut S,
         tell: &mut dyn FnMut(Event),
-    ) -> BootEnd {
+    ) -> BootOutcome {
         tell(Event::AppStarts(app.clone()));
         let mut flash =
             Guarded::new(&mut *self.supply, self.power.clone()).with(app.code(), Reaction::Crash);
@@ -215,25 +177,27 @@ impl Stages<'_> {
             tell(Event::CodeTouched(trip));
         }
         match (self.power.state(), trip, exit) {
-            (PowerState::Lost, _, _) => BootEnd::PowerLost(Stage::App),
-            (PowerState::Crashed, Some(trip), _) => BootEnd::Reset(Cause::CodeErased(trip)),
+            (PowerState::Lost, _, _) => BootOutcome::PowerLost(Stage::App),
+            (PowerState::Crashed, Some(trip), _) => {
+                BootOutcome::Reset(ResetCause::CodeErased(trip))
+            }
             (_, _, exit) => {
                 tell(Event::AppEnds(exit.clone()));
                 match exit {
-                    Exit::Reset => BootEnd::Reset(Cause::Software),
-                    Exit::Stay => BootEnd::OldFirmwareRunning(app),
-                    Exit::Crashed { why } => BootEnd::Reset(Cause::Crash { why }),
+                    AppExit::Reset => BootOutcome::Reset(ResetCause::Software),
+                    AppExit::Stay => BootOutcome::OldFirmwareRunning(app),
+                    AppExit::Crashed { why } => BootOutcome::Reset(ResetCause::Crash { why }),
                     // An app that gives up for want of power while there is some is broken.
-                    Exit::PowerLost => {
-                        BootEnd::Reset(Cause::Crash { why: "power is not lost".to_owned() })
-                    }
+                    AppExit::PowerLost => BootOutcome::Reset(ResetCause::Crash {
+                        why: "power is not lost".to_owned(),
+                    }),
                 }
             }
         }
     }
 
     /// Without power nothing else is to blame.
-    fn stop(&self, stage: Stage, why: Failure) -> Stop {
+    fn stop(&self, stage: Stage, why: BootFailure) -> Stop {
         if self.power.is_on() { Stop::Failed(why) } else { Stop::Power(stage) }
     }
 }

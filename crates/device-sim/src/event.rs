@@ -10,7 +10,7 @@ use flash_region::FlashAddr;
 use mcuboot_boot::BootEvent;
 use nor_sim::{Modelled, Trip};
 
-use crate::{Cause, Exit, Failure, ImageRefusal, RunningApp, Stage, Target};
+use crate::{AppExit, BootFailure, ImageRefusal, ResetCause, RunningApp, Stage, Target};
 
 /// Something that happened. It prints as one line of a serial console.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,7 +19,7 @@ pub enum Event {
     /// Power came.
     PowerOn,
     /// The device was reset.
-    Reset(Cause),
+    Reset(ResetCause),
     /// Power went.
     PowerLost {
         /// Who was running.
@@ -78,7 +78,7 @@ pub enum Event {
     /// An app has touched the flash that it runs from.
     CodeTouched(Trip),
     /// An app has ended.
-    AppEnds(Exit),
+    AppEnds(AppExit),
     /// MCUboot runs.
     McubootStarts {
         /// The flash size in its header.
@@ -89,7 +89,7 @@ pub enum Event {
     /// The target application has been started.
     TargetStarts(Target),
     /// Nothing starts.
-    Failed(Failure),
+    Failed(BootFailure),
 }
 
 impl fmt::Display for Event {
@@ -143,10 +143,12 @@ impl fmt::Display for Event {
                 write!(f, "boot: Loaded app from partition at offset {at}: {app}")
             }
             Self::CodeTouched(trip) => write!(f, "app: {trip}, which it runs from"),
-            Self::AppEnds(Exit::Reset) => f.write_str("app: resets"),
-            Self::AppEnds(Exit::Stay) => f.write_str("app: keeps running"),
-            Self::AppEnds(Exit::Crashed { why }) => write!(f, "app: Guru Meditation Error: {why}"),
-            Self::AppEnds(Exit::PowerLost) => f.write_str("app: cut off"),
+            Self::AppEnds(AppExit::Reset) => f.write_str("app: resets"),
+            Self::AppEnds(AppExit::Stay) => f.write_str("app: keeps running"),
+            Self::AppEnds(AppExit::Crashed { why }) => {
+                write!(f, "app: Guru Meditation Error: {why}")
+            }
+            Self::AppEnds(AppExit::PowerLost) => f.write_str("app: cut off"),
             Self::McubootStarts { flash_len_bytes } => write!(
                 f,
                 "[boot] *** Booting MCUboot ***, SPI Flash Size : {}MB",

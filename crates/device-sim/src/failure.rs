@@ -6,14 +6,14 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashMode, ImageError};
 use esp_idf_format::partition::{Partition, PartitionTableError};
 use flash_region::{FlashAddr, Region};
-use mcuboot_boot::BootOutcome;
+use mcuboot_boot::McubootOutcome;
 use mcuboot_format::espressif::LoadHeaderError;
 use nor_sim::NorError;
 
 /// Why a boot ended without anything that runs, and at which stage.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum BootFailure {
     /// The mask ROM loads nothing, or loads what cannot run.
     Rom(RomFailure),
     /// The ESP-IDF bootloader finds no app.
@@ -103,7 +103,7 @@ pub enum ImageRefusal {
 #[non_exhaustive]
 pub enum McubootFailure {
     /// It finds nothing to boot and stops for good, or crashes.
-    Boot(BootOutcome),
+    Boot(McubootOutcome),
     /// It loads an image whose load header, which Espressif's port wants behind the image's own, is
     /// none, or leads nowhere.
     LoadHeader {
@@ -116,7 +116,7 @@ pub enum McubootFailure {
     Flash(NorError),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for BootFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rom(why) => write!(f, "ROM: {why}"),
@@ -197,4 +197,4 @@ fn wrong_chip(f: &mut fmt::Formatter<'_>, found: u16, chip: Chip) -> fmt::Result
     }
 }
 
-impl core::error::Error for Failure {}
+impl core::error::Error for BootFailure {}

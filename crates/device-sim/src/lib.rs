@@ -10,7 +10,17 @@
 //!      └──────────── reset, crash ────────────┘               target application
 //! ```
 //!
-//! [`Device`] boots once or until something stays running; [`Board`] is what about it cannot be read
+//! [`Device`] boots once or until something stays running: the only reboot loop there is, which an
+//! [observer](Device::live_observed) watches and can end. Each result has one name:
+//!
+//! | of | what came of it |
+//! | --- | --- |
+//! | one run of an app | [`AppExit`] |
+//! | one boot | [`BootOutcome`]; [`BootFailure`] if nothing started, [`ResetCause`] before the next |
+//! | MCUboot's part of it | [`McubootOutcome`](mcuboot_boot::McubootOutcome) |
+//! | a life: boots until something stays | [`LifeOutcome`], and [`Life`] with what was counted |
+//!
+//! [`Board`] is what about it cannot be read
 //! from flash: the chip, its eFuses, which bytes are which bootloader and what was compiled into it.
 //! Apps are a [`Software`] of the caller, which gets the flash behind a guard: to erase the code that
 //! runs crashes the device, as it does in truth. [`FlashBuilder`] puts together a flash as a factory
@@ -27,26 +37,31 @@
 
 mod app;
 mod board;
+mod boot;
 mod builder;
 mod device;
 mod esp_idf;
 mod event;
 mod failure;
 mod image;
+mod life;
 mod limited;
 mod mcuboot;
-mod outcome;
+mod mcuboot_config;
 mod rom;
 pub mod synthetic;
+mod target;
 
 #[cfg(test)]
 mod tests;
 
-pub use app::{Exit, Machine, RunningApp, Software};
+pub use app::{AppExit, Machine, RunningApp, Software};
 pub use board::{Board, BootloaderKind, Efuses, EspIdfConfig, UnknownMcuboot};
+pub use boot::{BootOutcome, ResetCause, Stage};
 pub use builder::{FlashBuildError, FlashBuilder, OldData};
 pub use device::Device;
 pub use event::{Console, Event, Line};
-pub use failure::{EspIdfFailure, Failure, ImageRefusal, McubootFailure, RomFailure};
-pub use mcuboot::{McubootConfig, Target};
-pub use outcome::{BootEnd, Cause, Life, Outcome, Stage};
+pub use failure::{BootFailure, EspIdfFailure, ImageRefusal, McubootFailure, RomFailure};
+pub use life::{Boot, Life, LifeOutcome};
+pub use mcuboot_config::McubootConfig;
+pub use target::Target;

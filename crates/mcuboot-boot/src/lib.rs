@@ -1,7 +1,7 @@
 //! What MCUboot does at boot, as a model: what it runs, what it refuses, and what it destroys.
 //!
 //! ```text
-//! flash + BootConfig ── boot() ──> BootOutcome: Run, Nothing or Crash
+//! flash + BootConfig ── boot() ──> McubootOutcome: Run, Nothing or Crash
 //!                         │
 //!                         └──> BootEvent, BootEvent, ...   what MCUboot would log
 //! ```
@@ -76,7 +76,7 @@ pub use areas::AreaName;
 pub use config::{BootConfig, ConfigError, FlashMap};
 pub use decide::{StatusSource, status_source_in_place, status_source_scratch, swap_type};
 pub use event::BootEvent;
-pub use outcome::{BootOutcome, Crash, RunningImage, Unbootable};
+pub use outcome::{Crash, McubootOutcome, RunningImage, Unbootable};
 
 use embedded_storage::nor_flash::NorFlash;
 
@@ -88,7 +88,7 @@ use embedded_storage::nor_flash::NorFlash;
 ///
 /// ```
 /// use flash_region::{FlashAddr, Region};
-/// use mcuboot_boot::{BootConfig, BootOutcome, FlashMap, Unbootable, boot};
+/// use mcuboot_boot::{BootConfig, McubootOutcome, FlashMap, Unbootable, boot};
 /// use mcuboot_format::{SwapKind, trailer::TrailerConfig};
 /// use nor_sim::{Driver, NorMemory};
 ///
@@ -100,7 +100,7 @@ use embedded_storage::nor_flash::NorFlash;
 /// let config = BootConfig::new(map, TrailerConfig::espressif(SwapKind::Scratch))?;
 /// let mut flash = Driver::new(NorMemory::erased(4 << 20));
 /// let outcome = boot(&mut flash, &config, &mut |event| println!("{event}"))?;
-/// assert_eq!(outcome, BootOutcome::Nothing(Unbootable::Erased));
+/// assert_eq!(outcome, McubootOutcome::Nothing(Unbootable::Erased));
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 ///
@@ -110,6 +110,6 @@ pub fn boot<F: NorFlash>(
     flash: &mut F,
     config: &BootConfig,
     observer: &mut impl FnMut(BootEvent),
-) -> Result<BootOutcome, F::Error> {
+) -> Result<McubootOutcome, F::Error> {
     loader::Loader::new(flash, config, observer).boot()
 }

@@ -15,7 +15,7 @@ use crate::areas::{Areas, Step, Stop};
 use crate::headers::{Need, SlotHeader};
 use crate::progress::Progress;
 use crate::{
-    AreaName, BootConfig, BootEvent, BootOutcome, Crash, RunningImage, StatusSource, decide,
+    AreaName, BootConfig, BootEvent, Crash, McubootOutcome, RunningImage, StatusSource, decide,
 };
 
 /// A boot under way (`struct boot_loader_state`, boot/bootutil/src/bootutil_priv.h).
@@ -56,15 +56,15 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
     }
 
     /// Boots.
-    pub(crate) fn boot(mut self) -> Result<BootOutcome, F::Error> {
+    pub(crate) fn boot(mut self) -> Result<McubootOutcome, F::Error> {
         match self.go() {
             Ok(outcome) => Ok(outcome),
-            Err(Stop::Crash(why)) => Ok(BootOutcome::Crash(why)),
+            Err(Stop::Crash(why)) => Ok(McubootOutcome::Crash(why)),
             Err(Stop::Flash(error)) => Err(error),
         }
     }
 
-    fn go(&mut self) -> Step<BootOutcome, F::Error> {
+    fn go(&mut self) -> Step<McubootOutcome, F::Error> {
         self.read_headers()?;
         let (swapped, resumed) = if self.slots_compatible() {
             self.update()?
@@ -75,9 +75,9 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
         Ok(match self.validate(AreaName::Primary)? {
             Ok(header) => {
                 let slot = self.areas.layout(AreaName::Primary)?.slot();
-                BootOutcome::Run(RunningImage { header, slot, swapped, resumed })
+                McubootOutcome::Run(RunningImage { header, slot, swapped, resumed })
             }
-            Err(why) => BootOutcome::Nothing(why),
+            Err(why) => McubootOutcome::Nothing(why),
         })
     }
 

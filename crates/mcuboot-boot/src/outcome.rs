@@ -11,7 +11,7 @@ use crate::AreaName;
 /// How a boot ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum BootOutcome {
+pub enum McubootOutcome {
     /// The image in the primary slot is valid and runs.
     Run(RunningImage),
     /// Nothing valid is in the primary slot. MCUboot says "Unable to find bootable image" and stops
@@ -21,7 +21,7 @@ pub enum BootOutcome {
     Crash(Crash),
 }
 
-impl BootOutcome {
+impl McubootOutcome {
     /// The image that runs, if any does.
     #[must_use]
     pub const fn running(&self) -> Option<&RunningImage> {
@@ -32,7 +32,7 @@ impl BootOutcome {
     }
 }
 
-impl fmt::Display for BootOutcome {
+impl fmt::Display for McubootOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Run(image) => write!(f, "{image}"),

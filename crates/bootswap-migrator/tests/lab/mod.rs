@@ -10,7 +10,7 @@ use bootswap_engine::{Buffers, Header, Request, Source, SourceError, Veto};
 use bootswap_migrator::{Board, CommitWindow, Identity, Joining, Log, Migrator, Network, Sink};
 use bootswap_plan::{Allow, Artifact, McubootMap, Migration, Origin, Role, Staging};
 use device_sim::{
-    Board as SimBoard, Device, EspIdfConfig, FlashBuilder, McubootConfig, OldData, Outcome,
+    Board as SimBoard, Device, EspIdfConfig, FlashBuilder, LifeOutcome, McubootConfig, OldData,
     synthetic,
 };
 use esp_idf_format::Chip;
@@ -246,14 +246,14 @@ impl Lab {
     }
 
     /// Lets the device live on by itself: whichever app is started is asked for its name and stays.
-    pub fn boot(&mut self) -> (Outcome, String) {
+    pub fn boot(&mut self) -> (LifeOutcome, String) {
         let mut started = String::new();
         let mut device = Device::new(self.board.clone(), &mut self.flash);
         let mut stay = |app: &device_sim::RunningApp, _: device_sim::Machine<'_>| {
             started = app.project_name();
-            device_sim::Exit::Stay
+            device_sim::AppExit::Stay
         };
-        let life = device.run(8, &mut stay, &mut |_: device_sim::Line| {});
+        let life = device.live(8, &mut stay, &mut |_: device_sim::Line| {});
         (life.outcome, started)
     }
 

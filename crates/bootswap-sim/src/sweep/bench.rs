@@ -11,7 +11,7 @@ use std::fmt;
 
 use bootswap_plan::Migration;
 use bootswap_serve::{Fault, Server};
-use device_sim::{BootEnd, Device};
+use device_sim::{BootOutcome, Device};
 use nor_sim::{Clock, Cut, DatasheetTiming, NorMemory, StuckBits, Timed};
 
 use super::case::{Case, Hazards};
@@ -230,7 +230,7 @@ impl<'a> Seat<'a> {
             let mut device = device.with_clock(clock.clone()).with_cut(cut);
             let life = live(world, &mut device, &clock, &Cell::new(0), &mut |_| {});
             match life.end {
-                End::Boot(BootEnd::PowerLost(_)) => Ok(device.memory().clone()),
+                End::Boot(BootOutcome::PowerLost(_)) => Ok(device.memory().clone()),
                 _ => Err(SweepError::NeverCut { op: cut.op, ops: life.ops }),
             }
         })?

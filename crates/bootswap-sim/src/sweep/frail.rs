@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use device_sim::{Exit, Machine, RunningApp, Software};
+use device_sim::{AppExit, Machine, RunningApp, Software};
 use flash_region::FlashAddr;
 use nor_sim::{EraseUnit, Fault, NorDevice, NorError, Op, ReadFault};
 
@@ -162,7 +162,7 @@ impl Frail<'_> {
 }
 
 impl Software for Frail<'_> {
-    fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> Exit {
+    fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> AppExit {
         let Machine { flash, power, board } = machine;
         let mut flash = FrailFlash { inner: flash, fault: self.fault, seen: &mut self.seen };
         let exit = self.migrator.run(app, Machine { flash: &mut flash, power, board });

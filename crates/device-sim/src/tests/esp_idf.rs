@@ -25,7 +25,7 @@ fn entry_in_flash(device: &Device<NorMemory>, index: usize) -> Option<OtaEntry> 
 
 fn esp_idf_failure(device: &mut Device<NorMemory>) -> EspIdfFailure {
     match failure(device) {
-        Failure::EspIdf(why) => why,
+        BootFailure::EspIdf(why) => why,
         other => panic!("{other}"),
     }
 }
@@ -53,7 +53,7 @@ fn what_is_started_is_told_to_the_app() {
     let mut software = |app: &RunningApp, machine: Machine<'_>| {
         assert_eq!(machine.board.chip(), CHIP);
         seen = Some(app.clone());
-        Exit::Stay
+        AppExit::Stay
     };
     device(memory).boot(&mut software, &mut ());
     let seen = seen.unwrap();
@@ -88,7 +88,7 @@ fn slots_behind_the_selected_one_come_after_the_factory_app() {
     memory.program_page(OTA_0, &[0]).unwrap();
     memory.program_page(FlashAddr(0x1_0000), &[0]).unwrap();
     let mut lines = Vec::new();
-    let life = device(memory).run(1, &mut stay, &mut lines);
+    let life = device(memory).live(1, &mut stay, &mut lines);
     assert_eq!(life.outcome.to_string(), "old firmware running: ota_1 1.0 in ota_1");
     let refused: Vec<String> = lines
         .iter()
@@ -155,9 +155,9 @@ fn an_app_that_confirms_stays() {
         machine.flash.erase(EraseUnit::Sector4K, OTADATA[1]).unwrap();
         let valid = OtaEntry::new(2, OtaState::Valid).to_bytes();
         machine.flash.program_page(OTADATA[1], &valid).unwrap();
-        Exit::Reset
+        AppExit::Reset
     };
-    assert_eq!(device.boot(&mut confirm, &mut ()), BootEnd::Reset(Cause::Software));
+    assert_eq!(device.boot(&mut confirm, &mut ()), BootOutcome::Reset(ResetCause::Software));
     assert_eq!(name_of_running(&mut device), "ota_1");
 }
 
@@ -186,7 +186,7 @@ fn power_lost_in_the_bootloader_leaves_an_app() {
         assert!(ops.supply().ops() >= 2);
         for cut in (0..ops.supply().ops()).flat_map(cuts_at) {
             let mut device = Device::new(board(true), memory.clone()).with_cut(cut);
-            let life = device.run(4, &mut stay, &mut ());
+            let life = device.live(4, &mut stay, &mut ());
             assert_eq!(life.power_losses, 1, "{cut:?}");
             assert!(life.outcome.is_alive(), "{entries:?} {cut:?}: {}", life.outcome);
         }

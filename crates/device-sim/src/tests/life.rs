@@ -1,5 +1,7 @@
 //! A device over many boots, with apps that misbehave.
 
+use core::ops::ControlFlow;
+
 use embedded_storage_async::nor_flash::NorFlash;
 use esp_idf_format::otadata::OtaState;
 use nor_sim::{
@@ -18,15 +20,15 @@ fn an_app_that_erases_itself_crashes_and_is_gone() {
     let mut survived = false;
     let mut software = |app: &RunningApp, machine: Machine<'_>| {
         if app.project_name() == "factory" {
-            return Exit::Stay;
+            return AppExit::Stay;
         }
         let erase = machine.flash.erase(EraseUnit::Block64K, app.partition.region.start());
         assert_eq!(erase, Err(NorError::Crashed));
         survived = machine.flash.read(FlashAddr(0), &mut [0]).is_ok();
-        Exit::Stay
+        AppExit::Stay
     };
     let mut lines = Vec::new();
-    let life = device.run(5, &mut software, &mut lines);
+    let life = device.live(5, &mut software, &mut lines);
     assert_eq!(life.outcome.to_string(), "old firmware running: factory 1.0 in factory");
     assert_eq!((life.boots, life.crashes, survived), (2, 1, false));
     let reset = lines.iter().find(|line| matches!(line.event, Event::Reset(_))).unwrap();
@@ -44,10 +46,10 @@ fn an_app_may_write_behind_its_own_image() {
         machine.flash.erase(EraseUnit::Sector4K, behind).unwrap();
         let last = behind.get() - 1;
         let touched = machine.flash.program_page(FlashAddr(last), &[0xff]);
-        Exit::Crashed { why: touched.unwrap_err().to_string() }
+        AppExit::Crashed { why: touched.unwrap_err().to_string() }
     };
     let end = device.boot(&mut software, &mut ());
-    assert!(matches!(end, BootEnd::Reset(Cause::CodeErased(_))), "{end:?}");
+    assert!(matches!(end, BootOutcome::Reset(ResetCause::CodeErased(_))), "{end:?}");
 }
 
 /// No code of an engine runs after it has erased itself.
@@ -63,12 +65,12 @@ fn an_engine_stops_where_it_crashes() {
             steps.push(NorFlash::erase(&mut driver, 0x11_0000, 0x12_0000).await);
         };
         match run_until_powered_off(work, power) {
-            Some(()) => Exit::Stay,
-            None => Exit::PowerLost,
+            Some(()) => AppExit::Stay,
+            None => AppExit::PowerLost,
         }
     };
     let end = device.boot(&mut software, &mut ());
-    assert!(matches!(end, BootEnd::Reset(Cause::CodeErased(_))), "{end:?}");
+    assert!(matches!(end, BootOutcome::Reset(ResetCause::CodeErased(_))), "{end:?}");
     assert_eq!(steps, [Ok(())]);
 }
 
@@ -83,10 +85,10 @@ fn power_goes_wherever_it_is_told_to() {
                 Err(error) => assert_eq!(error, NorError::PowerLost),
             }
         }
-        Exit::Stay
+        AppExit::Stay
     };
     let mut lines = Vec::new();
-    let life = device.run(9, &mut software, &mut lines);
+    let life = device.live(9, &mut software, &mut lines);
     assert!(life.outcome.is_alive());
     // Two and one before the cuts, then three.
     assert_eq!((life.boots, life.power_losses, erased), (3, 2, 6));
@@ -110,16 +112,16 @@ fn what_an_app_says_of_its_end_does_not_outlive_the_supply() {
     let mut device = device(in_ota_0()).with_cut(Cut::after(0));
     let mut software = |_: &RunningApp, machine: Machine<'_>| {
         let _ = machine.flash.erase(EraseUnit::Sector4K, FlashAddr(0x30_0000));
-        Exit::Reset
+        AppExit::Reset
     };
-    assert_eq!(device.boot(&mut software, &mut ()), BootEnd::PowerLost(Stage::App));
+    assert_eq!(device.boot(&mut software, &mut ()), BootOutcome::PowerLost(Stage::App));
 }
 
 #[test]
 fn an_app_cannot_make_up_a_loss_of_power() {
     let mut device = device(in_ota_0());
-    let mut software = |_: &RunningApp, _: Machine<'_>| Exit::PowerLost;
-    let life = device.run(2, &mut software, &mut ());
+    let mut software = |_: &RunningApp, _: Machine<'_>| AppExit::PowerLost;
+    let life = device.live(2, &mut software, &mut ());
     assert_eq!((life.power_losses, life.crashes), (0, 2));
 }
 
@@ -130,13 +132,13 @@ fn software_can_be_more_than_a_function() {
         runs: u32,
     }
     impl Software for Twice {
-        fn run(&mut self, _: &RunningApp, _: Machine<'_>) -> Exit {
+        fn run(&mut self, _: &RunningApp, _: Machine<'_>) -> AppExit {
             self.runs += 1;
-            if self.runs < 2 { Exit::Reset } else { Exit::Stay }
+            if self.runs < 2 { AppExit::Reset } else { AppExit::Stay }
         }
     }
     let mut software = Twice { runs: 0 };
-    let life = device(in_ota_0()).run(5, &mut software, &mut ());
+    let life = device(in_ota_0()).live(5, &mut software, &mut ());
     assert_eq!((life.boots, life.crashes, software.runs), (2, 0, 2));
 }
 
@@ -144,17 +146,17 @@ fn software_can_be_more_than_a_function() {
 fn resets_without_end_are_a_boot_loop() {
     let mut device = device(in_ota_0());
     let mut crash =
-        |_: &RunningApp, _: Machine<'_>| Exit::Crashed { why: "StoreProhibited".to_owned() };
-    let life = device.run(7, &mut crash, &mut ());
-    assert_eq!((life.outcome, life.boots, life.crashes), (Outcome::BootLoop, 7, 7));
+        |_: &RunningApp, _: Machine<'_>| AppExit::Crashed { why: "StoreProhibited".to_owned() };
+    let life = device.live(7, &mut crash, &mut ());
+    assert_eq!((life.outcome, life.boots, life.crashes), (LifeOutcome::BootLoop, 7, 7));
 }
 
 #[test]
 fn a_failure_is_tried_twice_and_no_more() {
     let mut memory = in_ota_0();
     memory.erase(EraseUnit::Sector4K, FlashAddr(0)).unwrap();
-    let life = device(memory).run(100, &mut stay, &mut ());
-    assert!(matches!(life.outcome, Outcome::Bricked(Failure::Rom(_))));
+    let life = device(memory).live(100, &mut stay, &mut ());
+    assert!(matches!(life.outcome, LifeOutcome::Bricked(BootFailure::Rom(_))));
     assert_eq!(life.boots, 2);
 }
 
@@ -165,9 +167,67 @@ fn flash_that_reads_wrongly_once_is_given_a_second_chance() {
         1,
         nor_sim::ReadFault::Flipped(0xff),
     );
-    let life = Device::new(board(false), faulty).run(100, &mut stay, &mut ());
+    let life = Device::new(board(false), faulty).live(100, &mut stay, &mut ());
     assert_eq!(life.outcome.to_string(), "old firmware running: ota_0 1.0 in ota_0");
     assert_eq!(life.boots, 2);
+}
+
+/// As a simulator does that wants the flash of the moment at which an app is done.
+#[test]
+fn an_observer_sees_each_boot_and_ends_the_life() {
+    struct Counting {
+        runs: u32,
+    }
+    impl Software for Counting {
+        fn run(&mut self, _: &RunningApp, machine: Machine<'_>) -> AppExit {
+            self.runs += 1;
+            machine.flash.erase(EraseUnit::Sector4K, FlashAddr(0x30_0000)).unwrap();
+            AppExit::Reset
+        }
+    }
+    let mut device = device(in_ota_0());
+    let mut software = Counting { runs: 0 };
+    let mut seen = Vec::new();
+    let life = device.live_observed(9, &mut software, &mut (), |device, software, boot| {
+        assert_eq!(boot.outcome, &BootOutcome::Reset(ResetCause::Software));
+        seen.push((boot.number, boot.ops, device.supply().ops(), software.runs));
+        if software.runs == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!((life.outcome, life.boots), (LifeOutcome::Stopped, 3));
+    assert_eq!(seen, [(1, 1, 1, 1), (2, 1, 2, 2), (3, 1, 3, 3)]);
+    // The device is where it was: its next boot goes on from there.
+    assert_eq!(
+        device.live(1, &mut stay, &mut ()).outcome.to_string(),
+        "old firmware running: ota_0 1.0 in ota_0"
+    );
+}
+
+#[test]
+fn an_observer_can_end_a_life_with_the_first_loss_of_power() {
+    let mut device = device(in_ota_0()).with_cut(Cut::before(0));
+    let mut software = |_: &RunningApp, machine: Machine<'_>| {
+        let _ = machine.flash.erase(EraseUnit::Sector4K, FlashAddr(0x30_0000));
+        AppExit::Stay
+    };
+    let life = device.live_observed(9, &mut software, &mut (), |_, _, boot| match boot.outcome {
+        BootOutcome::PowerLost(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    assert_eq!((life.outcome, life.boots, life.power_losses), (LifeOutcome::Stopped, 1, 1));
+}
+
+/// What a boot led to is not hidden by who ended the life.
+#[test]
+fn a_life_that_an_observer_ends_says_what_runs_or_that_nothing_does() {
+    let life =
+        device(in_ota_0()).live_observed(9, &mut stay, &mut (), |_, _, _| ControlFlow::Break(()));
+    assert_eq!(life.outcome.to_string(), "old firmware running: ota_0 1.0 in ota_0");
+    let mut memory = in_ota_0();
+    memory.erase(EraseUnit::Sector4K, FlashAddr(0)).unwrap();
+    let life =
+        device(memory).live_observed(9, &mut stay, &mut (), |_, _, _| ControlFlow::Break(()));
+    assert!(matches!(life.outcome, LifeOutcome::Bricked(BootFailure::Rom(_))));
+    assert_eq!(life.boots, 1);
 }
 
 #[test]
@@ -177,7 +237,7 @@ fn the_console_shows_a_whole_boot() {
     let mut device = Device::new(board(true), timed).with_clock(clock);
     let mut software = |_: &RunningApp, machine: Machine<'_>| {
         machine.flash.erase(EraseUnit::Block64K, FlashAddr(0x30_0000)).unwrap();
-        Exit::Reset
+        AppExit::Reset
     };
     let mut lines = Vec::new();
     device.boot(&mut software, &mut lines);

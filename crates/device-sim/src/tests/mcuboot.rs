@@ -33,7 +33,7 @@ fn migrated(target: &[u8]) -> NorMemory {
 
 fn mcuboot_failure(device: &mut Device<NorMemory>) -> McubootFailure {
     match failure(device) {
-        Failure::Mcuboot(why) => why,
+        BootFailure::Mcuboot(why) => why,
         other => panic!("{other}"),
     }
 }
@@ -42,8 +42,8 @@ fn mcuboot_failure(device: &mut Device<NorMemory>) -> McubootFailure {
 fn a_confirmed_image_is_swapped_in_and_runs() {
     let mut device = device(migrated(&target(Padding::Confirmed)));
     let mut lines = Vec::new();
-    let life = device.run(3, &mut stay, &mut lines);
-    let Outcome::TargetRunning(target) = life.outcome else { panic!("{}", life.outcome) };
+    let life = device.live(3, &mut stay, &mut lines);
+    let LifeOutcome::TargetRunning(target) = life.outcome else { panic!("{}", life.outcome) };
     assert_eq!(target.image.header.version.to_string(), "1.2.3+0");
     assert!(target.load_header.is_some());
     assert_eq!(life.boots, 1);
@@ -52,7 +52,7 @@ fn a_confirmed_image_is_swapped_in_and_runs() {
     let kept = device.memory().bytes(SECONDARY.prefix(0x6000));
     assert_eq!(kept, app("factory"));
     // And it stays.
-    let again = device.run(3, &mut stay, &mut ());
+    let again = device.live(3, &mut stay, &mut ());
     assert!(again.outcome.is_target() && again.boots == 1);
 }
 
@@ -61,13 +61,13 @@ fn a_confirmed_image_is_swapped_in_and_runs() {
 fn the_swap_survives_every_cut() {
     let memory = migrated(&target(Padding::Confirmed));
     let mut recorded = Device::new(board(false), Recorded::new(memory));
-    assert!(recorded.run(1, &mut stay, &mut ()).outcome.is_target());
+    assert!(recorded.live(1, &mut stay, &mut ()).outcome.is_target());
     let recording = recorded.supply_mut().inner_mut().take();
     assert!(recording.len() > 500, "{}", recording.len());
     for op in 0..recording.len() as u64 {
         for cut in [Cut::before(op), Cut::middle(op, op)] {
             let mut device = device(recording.cut(cut).unwrap());
-            let life = device.run(3, &mut stay, &mut ());
+            let life = device.live(3, &mut stay, &mut ());
             assert!(life.outcome.is_target(), "{cut:?}: {}", life.outcome);
         }
     }
@@ -78,7 +78,7 @@ fn the_swap_survives_every_cut() {
 fn a_cut_in_mcuboot_is_one_more_boot() {
     let memory = migrated(&target(Padding::Confirmed));
     let mut device = device(memory).with_cut(Cut::middle(300, 1)).with_cut(Cut::before(600));
-    let life = device.run(5, &mut stay, &mut ());
+    let life = device.live(5, &mut stay, &mut ());
     assert!(life.outcome.is_target());
     assert_eq!((life.boots, life.power_losses), (3, 2));
 }
@@ -123,7 +123,7 @@ fn an_application_without_load_header_does_not_start_on_espressifs_port() {
             McubootConfig { wants_load_header: false, ..McubootConfig::example() },
         )
         .unwrap();
-    assert!(Device::new(board, memory).run(2, &mut stay, &mut ()).outcome.is_target());
+    assert!(Device::new(board, memory).live(2, &mut stay, &mut ()).outcome.is_target());
 }
 
 /// Hazard 8: an MCUboot whose header says 2 MB cannot reach the scratch area behind.
@@ -148,11 +148,11 @@ fn a_bootloader_with_a_key_wants_its_signature() {
         options.padding = Padding::Confirmed;
         options.key = key;
         let image = sign(&synthetic::target_payload(9_000, 1), &options).unwrap();
-        Device::new(board.clone(), migrated(&image)).run(3, &mut stay, &mut ()).outcome
+        Device::new(board.clone(), migrated(&image)).live(3, &mut stay, &mut ()).outcome
     };
     assert!(signed_with(Some(&keys[0])).is_target());
     for outcome in [signed_with(Some(&keys[1])), signed_with(None)] {
-        assert!(matches!(outcome, Outcome::Bricked(Failure::Mcuboot(_))), "{outcome}");
+        assert!(matches!(outcome, LifeOutcome::Bricked(BootFailure::Mcuboot(_))), "{outcome}");
     }
 }
 
@@ -178,13 +178,13 @@ fn from_the_old_app_to_the_target() {
         place(SECONDARY.start(), &image, SECONDARY.len_bytes());
         place(FlashAddr(0x10_e000), &[], 0x2000);
         place(FlashAddr(0), &new_bootloader(), 0x7000);
-        Exit::Reset
+        AppExit::Reset
     };
     let mut device = device(flash().build().unwrap());
     assert_eq!(device.bootloader(), Ok(BootloaderKind::EspIdf));
-    assert_eq!(device.boot(&mut migrate, &mut ()), BootEnd::Reset(Cause::Software));
+    assert_eq!(device.boot(&mut migrate, &mut ()), BootOutcome::Reset(ResetCause::Software));
     assert_eq!(device.bootloader(), Ok(BootloaderKind::Mcuboot));
-    let life = device.run(2, &mut migrate, &mut ());
+    let life = device.live(2, &mut migrate, &mut ());
     assert!(life.outcome.is_target(), "{}", life.outcome);
     assert_eq!(life.boots, 1);
 }

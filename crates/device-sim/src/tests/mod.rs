@@ -53,21 +53,21 @@ fn device(memory: NorMemory) -> Device<NorMemory> {
 }
 
 /// An app that has nothing to do.
-fn stay(_: &RunningApp, _: Machine<'_>) -> Exit {
-    Exit::Stay
+fn stay(_: &RunningApp, _: Machine<'_>) -> AppExit {
+    AppExit::Stay
 }
 
 /// The name of the app that stays when the device is switched on.
 fn name_of_running(device: &mut Device<NorMemory>) -> String {
-    match device.run(4, &mut stay, &mut ()).outcome {
-        Outcome::OldFirmwareRunning(app) => app.project_name(),
+    match device.live(4, &mut stay, &mut ()).outcome {
+        LifeOutcome::OldFirmwareRunning(app) => app.project_name(),
         other => panic!("{other}"),
     }
 }
 
-fn failure(device: &mut Device<NorMemory>) -> Failure {
-    match device.run(4, &mut stay, &mut ()).outcome {
-        Outcome::Bricked(why) => why,
+fn failure(device: &mut Device<NorMemory>) -> BootFailure {
+    match device.live(4, &mut stay, &mut ()).outcome {
+        LifeOutcome::Bricked(why) => why,
         other => panic!("{other}"),
     }
 }

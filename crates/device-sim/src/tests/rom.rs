@@ -18,7 +18,7 @@ fn with_bootloader(change: impl FnOnce(&mut Vec<u8>)) -> NorMemory {
 
 fn rom_failure(device: &mut Device<NorMemory>) -> RomFailure {
     match failure(device) {
-        Failure::Rom(why) => why,
+        BootFailure::Rom(why) => why,
         other => panic!("{other}"),
     }
 }
@@ -58,10 +58,10 @@ fn a_wrong_digest_is_printed_and_the_bootloader_is_another() {
     let memory = with_bootloader(|image| *image.last_mut().unwrap() ^= 1);
     let mut lines = Vec::new();
     let mut damaged = device(memory.clone());
-    let life = damaged.run(4, &mut stay, &mut lines);
+    let life = damaged.live(4, &mut stay, &mut lines);
     assert!(matches!(
         life.outcome,
-        Outcome::Bricked(Failure::Rom(RomFailure::UnknownBootloader { .. }))
+        LifeOutcome::Bricked(BootFailure::Rom(RomFailure::UnknownBootloader { .. }))
     ));
     assert!(lines.iter().any(|line| matches!(line.event, Event::RomDigestMismatch(_))));
 
@@ -134,17 +134,17 @@ fn a_cut_while_the_bootloader_is_overwritten_never_goes_unnoticed() {
     for cut in (0..=last).flat_map(cuts_at) {
         let memory = recording.cut(cut).unwrap();
         let bytes = memory.bytes(region(0, image.len() as u32));
-        match device(memory).run(3, &mut stay, &mut ()).outcome {
-            Outcome::OldFirmwareRunning(_) => {
+        match device(memory).live(3, &mut stay, &mut ()).outcome {
+            LifeOutcome::OldFirmwareRunning(_) => {
                 old += 1;
                 assert!(bytes.starts_with(&old_bootloader()), "{cut:?}");
             }
             // The new one is there, and finds no target: nobody has put one there.
-            Outcome::Bricked(Failure::Mcuboot(_)) => {
+            LifeOutcome::Bricked(BootFailure::Mcuboot(_)) => {
                 new += 1;
                 assert_eq!(bytes, image, "{cut:?}");
             }
-            Outcome::Bricked(Failure::Rom(_)) => dead += 1,
+            LifeOutcome::Bricked(BootFailure::Rom(_)) => dead += 1,
             other => panic!("{cut:?}: {other}"),
         }
     }

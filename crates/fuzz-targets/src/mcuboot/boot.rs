@@ -2,7 +2,7 @@
 
 use arbitrary::{Result, Unstructured};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
-use mcuboot_boot::{AreaName, BootConfig, BootOutcome, FlashMap, boot};
+use mcuboot_boot::{AreaName, BootConfig, FlashMap, McubootOutcome, boot};
 use mcuboot_format::builder::{SignOptions, sign};
 use mcuboot_format::trailer::{Flag, Magic, SwapInfo, TrailerConfig, TrailerState};
 use mcuboot_format::{SwapKind, validate};
@@ -133,7 +133,7 @@ fn boot_cut_off(
     Ok(recorded.into_inner())
 }
 
-fn boot_once(flash: NorMemory, config: &BootConfig) -> (NorMemory, BootOutcome) {
+fn boot_once(flash: NorMemory, config: &BootConfig) -> (NorMemory, McubootOutcome) {
     let mut driver = Driver::new(Recorded::new(flash));
     let outcome = boot(&mut driver, config, &mut |_| {}).expect("a flash without faults");
     let recorded = driver.into_device();
@@ -152,7 +152,7 @@ fn check_ops(recorded: &Recorded<NorMemory>, config: &BootConfig) {
 }
 
 /// What runs is in the primary and valid.
-fn check_outcome(flash: &NorMemory, config: &BootConfig, outcome: &BootOutcome) {
+fn check_outcome(flash: &NorMemory, config: &BootConfig, outcome: &McubootOutcome) {
     assert!(!outcome.to_string().is_empty());
     let Some(running) = outcome.running() else { return };
     let slot = config.layout(AreaName::Primary).expect("there always is a primary").slot();

@@ -11,7 +11,7 @@ use mcuboot_format::trailer::{TrailerConfig, TrailerLayout, TrailerState};
 use mcuboot_format::{ImageVersion, SwapKind};
 use nor_sim::{Driver, NorDevice, NorMemory, Recorded, Recording};
 
-use crate::{AreaName, BootConfig, BootEvent, BootOutcome, FlashMap, boot};
+use crate::{AreaName, BootConfig, BootEvent, FlashMap, McubootOutcome, boot};
 
 /// Bytes that header and TLVs of an unsigned image take.
 const OVERHEAD_BYTES: u32 = 32 + 4 + 4 + 32;
@@ -82,7 +82,7 @@ pub struct Device {
 
 /// What a boot did.
 pub struct Boot {
-    pub outcome: BootOutcome,
+    pub outcome: McubootOutcome,
     pub events: Vec<BootEvent>,
     pub ops: Recording,
 }

@@ -14,7 +14,7 @@ use mcuboot_format::trailer::{TrailerConfig, TrailerState};
 use nor_sim::{Cut, Driver, NorError, Phase, PowerCut, Recording};
 
 use super::bench::{Device, config, equal, image};
-use crate::{AreaName, BootConfig, BootOutcome, Crash, boot};
+use crate::{AreaName, BootConfig, Crash, McubootOutcome, boot};
 
 /// Which of the recoveries are themselves interrupted: one in so many.
 const SECOND_CUT_EVERY: u64 = 19;
@@ -297,7 +297,7 @@ fn twice_cut(
     swap: &Recording,
     first: Cut,
     second: Cut,
-) -> Option<BootOutcome> {
+) -> Option<McubootOutcome> {
     let after = |ops: &Recording, cut| {
         Some(Device { flash: ops.cut(cut)?, config: config.clone() })
             .map(|mut device| device.boot())
@@ -323,7 +323,7 @@ fn a_torn_swap_info_and_a_second_cut_can_crash_swap_using_scratch() {
         let ends =
             (0..32).map(|seed| twice_cut(&config, &swap, Cut::middle(op, seed), second).unwrap());
         let (crashes, runs): (Vec<_>, Vec<_>) =
-            ends.partition(|end| matches!(end, BootOutcome::Crash(Crash::SwapType { .. })));
+            ends.partition(|end| matches!(end, McubootOutcome::Crash(Crash::SwapType { .. })));
         assert!(!crashes.is_empty());
         assert!(
             runs.iter()
@@ -333,7 +333,7 @@ fn a_torn_swap_info_and_a_second_cut_can_crash_swap_using_scratch() {
 }
 
 /// What the second of two cuts in a revert that are not even torn can leave.
-fn reverts_cut_twice(config: &BootConfig) -> impl Iterator<Item = BootOutcome> {
+fn reverts_cut_twice(config: &BootConfig) -> impl Iterator<Item = McubootOutcome> {
     let (old, new) = (image(1, SHORT_BYTES), image(2, 8000));
     let mut device = Device::with_images(config.clone(), &old, &new, TrailerState::PENDING);
     assert_eq!(device.boots(), Some(2));
@@ -356,6 +356,6 @@ fn two_cuts_can_leave_a_revert_using_scratch_undone() {
 fn two_cuts_can_kill_a_revert_using_offset() {
     let [_, config] = bootloaders(SwapKind::Offset);
     let mut ends = reverts_cut_twice(&config);
-    let crash = BootOutcome::Crash(Crash::ImageSize { slot: AreaName::Primary });
+    let crash = McubootOutcome::Crash(Crash::ImageSize { slot: AreaName::Primary });
     assert!(ends.any(|end| end == crash));
 }

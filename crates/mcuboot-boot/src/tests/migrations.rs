@@ -7,7 +7,7 @@ use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::{SwapType, TrailerState, magic_bytes};
 
 use super::bench::{Device, esp_idf_app, example, image, noise};
-use crate::{AreaName, BootEvent, BootOutcome, Crash, Unbootable};
+use crate::{AreaName, BootEvent, Crash, McubootOutcome, Unbootable};
 
 /// The size of the image in the application that the C example ships, with its TLVs.
 const NEW_BYTES: u32 = 149_908;
@@ -45,7 +45,10 @@ fn move_and_offset_boot_nothing_over_an_esp_idf_app() {
             let boot = device.boot();
             assert!(boot.events.contains(&BootEvent::HeadersUnreadable), "{swap}");
             assert!(boot.log().contains(&"Failed reading image headers; Image=0".into()));
-            assert!(matches!(boot.outcome, BootOutcome::Nothing(Unbootable::Image(_))), "{swap}");
+            assert!(
+                matches!(boot.outcome, McubootOutcome::Nothing(Unbootable::Image(_))),
+                "{swap}"
+            );
             assert!(boot.ops.is_empty(), "{swap}");
         }
     }
@@ -80,7 +83,7 @@ fn an_app_that_reaches_into_the_status_area_crashes_every_boot() {
         for _ in 0..2 {
             let boot = device.boot();
             assert!(
-                matches!(boot.outcome, BootOutcome::Crash(Crash::SwapSize { .. })),
+                matches!(boot.outcome, McubootOutcome::Crash(Crash::SwapSize { .. })),
                 "{app_len:#x}: {}",
                 boot.outcome
             );
@@ -113,7 +116,7 @@ fn one_byte_at_the_start_of_a_status_entry_is_enough() {
         let mut stale = device.clone();
         stale.put(AreaName::Primary, STATUS_OFFSET + 4 * entry, &[0x7f]);
         let crash = Crash::SwapSize { found_bytes: u32::MAX };
-        assert_eq!(stale.boot().outcome, BootOutcome::Crash(crash), "{entry}");
+        assert_eq!(stale.boot().outcome, McubootOutcome::Crash(crash), "{entry}");
         for beside in 1..4 {
             let mut stale = device.clone();
             stale.put(AreaName::Primary, STATUS_OFFSET + 4 * entry + beside, &[0x7f]);
@@ -136,7 +139,7 @@ fn scratch_contents_matter_only_below_a_good_magic() {
     with_magic.put(AreaName::Scratch, magic_at, &magic_bytes(8));
     for _ in 0..2 {
         let boot = with_magic.boot();
-        assert!(matches!(boot.outcome, BootOutcome::Crash(Crash::SwapSize { .. })));
+        assert!(matches!(boot.outcome, McubootOutcome::Crash(Crash::SwapSize { .. })));
         assert!(boot.ops.is_empty());
     }
 
@@ -153,13 +156,13 @@ fn an_invalid_image_is_erased_and_nothing_boots_any_more() {
         let payload = device.slot(AreaName::Secondary).start().get() + 100_000;
         device.patch(FlashAddr(payload), |byte| byte ^ 1);
         let boot = device.boot();
-        assert!(matches!(boot.outcome, BootOutcome::Nothing(_)), "{swap}");
+        assert!(matches!(boot.outcome, McubootOutcome::Nothing(_)), "{swap}");
         assert!(boot.events.contains(&BootEvent::SecondaryErased), "{swap}");
         assert_eq!(boot.ops.len(), 256, "{swap}");
         assert!(device.is_blank(AreaName::Secondary), "{swap}");
         assert!(device.starts_with(AreaName::Primary, &esp_idf_app(500_000)), "{swap}");
         let again = device.boot();
-        assert!(matches!(again.outcome, BootOutcome::Nothing(_)), "{swap}");
+        assert!(matches!(again.outcome, McubootOutcome::Nothing(_)), "{swap}");
         assert!(again.ops.is_empty(), "{swap}");
     }
 }
@@ -170,7 +173,7 @@ fn without_a_trailer_magic_nothing_is_swapped_and_nothing_boots() {
         let mut device = migrated(swap, 500_000, TrailerState::UNSET);
         let boot = device.boot();
         assert!(boot.events.contains(&BootEvent::SwapType(SwapType::None)), "{swap}");
-        assert!(matches!(boot.outcome, BootOutcome::Nothing(_)), "{swap}");
+        assert!(matches!(boot.outcome, McubootOutcome::Nothing(_)), "{swap}");
         assert!(boot.ops.is_empty(), "{swap}");
     }
 }

@@ -6,7 +6,7 @@ use mcuboot_format::trailer::{Flag, Magic, SwapInfo, SwapType, TrailerConfig, Tr
 use mcuboot_format::{ImageFlags, ImageHeader, SwapKind, ValidateError};
 
 use super::bench::{Boot, Device, config, equal, image, signed_image};
-use crate::{AreaName, BootConfig, BootEvent, BootOutcome, Crash, Unbootable};
+use crate::{AreaName, BootConfig, BootEvent, Crash, McubootOutcome, Unbootable};
 
 fn bootloader(swap: SwapKind) -> BootConfig {
     config(TrailerConfig::espressif(swap), equal(8, 2))
@@ -118,7 +118,7 @@ fn an_image_that_is_not_to_be_booted_counts_as_none() {
 
     let mut device = Device::new(config);
     device.put(AreaName::Primary, 0, &new);
-    assert_eq!(device.boot().outcome, BootOutcome::Nothing(Unbootable::NonBootable));
+    assert_eq!(device.boot().outcome, McubootOutcome::Nothing(Unbootable::NonBootable));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn an_erased_primary_boots_nothing() {
     for swap in SwapKind::ALL {
         let mut device = Device::new(bootloader(swap));
         let boot = device.boot();
-        assert_eq!(boot.outcome, BootOutcome::Nothing(Unbootable::Erased), "{swap}");
+        assert_eq!(boot.outcome, McubootOutcome::Nothing(Unbootable::Erased), "{swap}");
         assert!(boot.ops.is_empty(), "{swap}");
     }
 }
@@ -142,7 +142,7 @@ fn an_invalid_primary_is_left_as_it_is() {
         assert!(
             matches!(
                 boot.outcome,
-                BootOutcome::Nothing(Unbootable::Image(ValidateError::HashMismatch { .. }))
+                McubootOutcome::Nothing(Unbootable::Image(ValidateError::HashMismatch { .. }))
             ),
             "{swap}: {}",
             boot.outcome
@@ -206,7 +206,7 @@ fn a_trailer_that_names_no_swap_there_is_makes_it_panic() {
             let mut device = Device::with_images(config, &old, &new, TrailerState::UNSET);
             let odd = TrailerState { swap_info: SwapInfo(found), ..TrailerState::PENDING };
             device.set_trailer(AreaName::Primary, odd);
-            let crash = BootOutcome::Crash(Crash::SwapType { found });
+            let crash = McubootOutcome::Crash(Crash::SwapType { found });
             assert_eq!(device.boot().outcome, crash, "{swap}");
         }
     }
@@ -219,7 +219,7 @@ fn a_primary_with_a_header_and_no_tlvs_makes_a_swap_crash() {
         let config = bootloader(swap);
         let mut device = upgrade(config, &old[..4000], &image(2, 3000));
         let boot = device.boot();
-        let crash = BootOutcome::Crash(Crash::ImageSize { slot: AreaName::Primary });
+        let crash = McubootOutcome::Crash(Crash::ImageSize { slot: AreaName::Primary });
         assert_eq!(boot.outcome, crash, "{swap}");
         assert!(boot.ops.is_empty(), "{swap}");
         assert_eq!(device.boot().outcome, crash, "{swap}");
@@ -239,7 +239,7 @@ fn an_old_image_in_the_way_of_the_trailer_is_not_swapped() {
         assert!(said, "{swap}: {:?}", boot.log());
         assert!(matches!(
             boot.outcome,
-            BootOutcome::Nothing(Unbootable::Image(ValidateError::TooLong { .. }))
+            McubootOutcome::Nothing(Unbootable::Image(ValidateError::TooLong { .. }))
         ));
         assert_eq!(erases(&boot), 0, "{swap}");
     }

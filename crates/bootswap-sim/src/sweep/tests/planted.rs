@@ -1,6 +1,6 @@
 //! A migrator that is not as it should be does not pass.
 
-use device_sim::{Exit, Machine, RunningApp, Software};
+use device_sim::{AppExit, Machine, RunningApp, Software};
 use flash_region::{FlashAddr, Region};
 use nor_sim::{EraseUnit, NorDevice, NorError};
 
@@ -14,15 +14,15 @@ struct Planted<'a, F> {
     bug: F,
 }
 
-impl<F: FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> Exit> Software
+impl<F: FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> AppExit> Software
     for Planted<'_, F>
 {
-    fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> Exit {
+    fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> AppExit {
         (self.bug)(&mut self.migrator, app, machine)
     }
 }
 
-impl<F: FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> Exit> Migrator
+impl<F: FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> AppExit> Migrator
     for Planted<'_, F>
 {
     fn verdict(&mut self) -> &mut Verdict {
@@ -32,7 +32,7 @@ impl<F: FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> Exit> Mig
 
 fn planted<'a>(
     migrator: SimulatedMigrator<'a>,
-    bug: impl FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> Exit + 'a,
+    bug: impl FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> AppExit + 'a,
 ) -> Box<dyn Migrator + 'a> {
     Box::new(Planted { migrator, bug })
 }
@@ -51,7 +51,7 @@ fn touch(machine: &mut Machine<'_>, sector: FlashAddr) -> Result<(), NorError> {
 fn touches_first(sector: FlashAddr, migrator: SimulatedMigrator<'_>) -> Box<dyn Migrator + '_> {
     planted(migrator, move |migrator, app, mut machine| match touch(&mut machine, sector) {
         Ok(()) => migrator.run(app, machine),
-        Err(_) => Exit::PowerLost,
+        Err(_) => AppExit::PowerLost,
     })
 }
 
@@ -85,7 +85,7 @@ fn a_second_cut_finds_what_only_a_recovery_does_wrong() {
             let seen = machine.flash.read(FlashAddr(0x3_0000), &mut mark);
             let again = seen.is_ok() && mark == mcuboot_format::IMAGE_MAGIC.to_le_bytes();
             if again && touch(&mut machine, FlashAddr(0x1000)).is_err() {
-                return Exit::PowerLost;
+                return AppExit::PowerLost;
             }
             migrator.run(app, machine)
         })
@@ -105,7 +105,7 @@ fn a_migrator_that_starts_anew_each_time_is_measured() {
             for block in [0x3_0000, 0x5_0000, 0x6_0000, 0x7_0000] {
                 let erased = machine.flash.erase(EraseUnit::Block64K, FlashAddr(block));
                 if erased.is_err() {
-                    return Exit::PowerLost;
+                    return AppExit::PowerLost;
                 }
             }
             migrator.run(app, machine)
@@ -162,7 +162,7 @@ fn a_commit_that_is_not_read_back_is_found() {
             let Machine { flash, power, board } = machine;
             let mut cache = vec![0; 0x8000];
             if flash.read(FlashAddr::ZERO, &mut cache).is_err() {
-                return Exit::PowerLost;
+                return AppExit::PowerLost;
             }
             let mut flash = Cached { inner: flash, cache: &mut cache };
             migrator.run(app, Machine { flash: &mut flash, power, board })

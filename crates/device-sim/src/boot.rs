@@ -1,0 +1,73 @@
+//! How a boot ends.
+
+use core::fmt;
+
+use nor_sim::Trip;
+
+use crate::{BootFailure, RunningApp, Target};
+
+/// Who was running.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Stage {
+    /// The mask ROM, which writes nothing.
+    Rom,
+    /// The ESP-IDF bootloader.
+    EspIdf,
+    /// An app.
+    App,
+    /// MCUboot.
+    Mcuboot,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rom => "the ROM",
+            Self::EspIdf => "the ESP-IDF bootloader",
+            Self::App => "the app",
+            Self::Mcuboot => "MCUboot",
+        })
+    }
+}
+
+/// Why a device resets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ResetCause {
+    /// The app asked for it.
+    Software,
+    /// The app crashed of its own.
+    Crash {
+        /// What it says.
+        why: String,
+    },
+    /// The app changed the flash that it runs from.
+    CodeErased(Trip),
+}
+
+impl fmt::Display for ResetCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Software => f.write_str("software reset"),
+            Self::Crash { why } => write!(f, "panic: {why}"),
+            Self::CodeErased(trip) => {
+                write!(f, "panic: cache error, the app's own code is gone: {trip}")
+            }
+        }
+    }
+}
+
+/// How one boot ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum BootOutcome {
+    /// MCUboot has started the target application.
+    TargetRunning(Target),
+    /// An app of the old system runs and goes on running.
+    OldFirmwareRunning(Box<RunningApp>),
+    /// The device resets.
+    Reset(ResetCause),
+    /// Power went.
+    PowerLost(Stage),
+    /// Nothing runs.
+    Failed(BootFailure),
+}
