@@ -16,6 +16,7 @@
 
 use core::ops::Range;
 
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use flash_region::{ERASED, is_blank};
 
 use crate::ConfigError;
@@ -87,20 +88,11 @@ const fn put(to: &mut [u8; HEADER_LEN_BYTES], offset: usize, from: &[u8]) {
     room.copy_from_slice(from);
 }
 
-/// CRC-32 as Ethernet and zip have it, bit by bit: for constants, and because a table would be larger than
-/// what it is computed over.
-pub(crate) const fn crc32(mut bytes: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    while let [byte, rest @ ..] = bytes {
-        crc ^= *byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
-            bit += 1;
-        }
-        bytes = rest;
-    }
-    !crc
+/// The CRC-32 of Ethernet and zip. Without a table, which would be larger than what it is computed
+/// over; `const`, because [`Section::empty`] is.
+pub(crate) const fn crc32(bytes: &[u8]) -> u32 {
+    const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+    CRC.checksum(bytes)
 }
 
 /// A length in 32 bits; all lengths here are far below.

@@ -1,23 +1,25 @@
-//! The CRC-32 that ESP-IDF takes of small things: otadata, NVS.
+//! The CRC-32 that ESP-IDF computes over otadata entries and over NVS.
 
-/// Reflected CRC-32 (polynomial 0x04c11db7), from register 0 instead of the usual all-ones, and
-/// inverted at the end.
-///
-/// That is `esp_rom_crc32_le(UINT32_MAX, ..)`, which inverts what it is given. Bitwise, because a
-/// table would be larger than everything else here, for a few bytes.
+use crc::{Algorithm, CRC_32_ISO_HDLC, Crc, NoTable};
+
+/// `esp_rom_crc32_le(UINT32_MAX, ..)`. The function inverts the value that it is given, so that the
+/// register starts at 0, where Ethernet's CRC-32 starts with all ones.
+const ROM_CRC_32: Algorithm<u32> = Algorithm { init: 0, check: 0xd202_d277, ..CRC_32_ISO_HDLC };
+
+/// Without a table: one would be larger than everything else here, and the records are short.
+static CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&ROM_CRC_32);
+
+/// The checksum of an otadata entry's sequence, and of pages, entries and values of NVS.
 pub(crate) fn rom_crc32(bytes: &[u8]) -> u32 {
-    /// The polynomial, reflected.
-    const POLYNOMIAL: u32 = 0xedb8_8320;
-    let mut register = 0;
-    for byte in bytes {
-        register ^= u32::from(*byte);
-        for _ in 0..u8::BITS {
-            let carry = register & 1;
-            register >>= 1;
-            if carry != 0 {
-                register ^= POLYNOMIAL;
-            }
-        }
+    CRC.checksum(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_form_of_the_algorithm_is_right() {
+        assert_eq!(rom_crc32(b"123456789"), ROM_CRC_32.check);
     }
-    !register
 }
