@@ -5,7 +5,7 @@ use core::fmt;
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashMode, ImageError};
 use esp_idf_format::partition::{Partition, PartitionTableError};
-use flash_region::{FlashAddr, Region};
+use flash_region::{FlashAddr, Hex, Region};
 use mcuboot_boot::McubootOutcome;
 use mcuboot_format::espressif::LoadHeaderError;
 use nor_sim::NorError;
@@ -138,11 +138,9 @@ impl fmt::Display for RomFailure {
             Self::NotPrepared => {
                 f.write_str("bootloader neither signed nor encrypted for this device's eFuses")
             }
-            Self::UnknownBootloader { digest: [a, b, c, d, ..] } => {
-                write!(
-                    f,
-                    "unknown bootloader, its SHA-256 begins with {a:02x}{b:02x}{c:02x}{d:02x}"
-                )
+            Self::UnknownBootloader { digest } => {
+                let (first, _) = digest.split_at(4);
+                write!(f, "unknown bootloader, its SHA-256 begins with {}", Hex(first))
             }
             Self::Flash(error) => write!(f, "flash: {error}"),
         }

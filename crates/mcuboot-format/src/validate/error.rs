@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use flash_region::Hex;
+
 use super::MAX_DEPENDENCIES;
 use crate::HeaderError;
 use crate::tlv::{TlvError, TlvType};
@@ -164,14 +166,5 @@ impl core::error::Error for ValidateError {
             Self::Tlv(error) => Some(error),
             _ => None,
         }
-    }
-}
-
-/// Bytes as hexadecimal digits.
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
