@@ -10,6 +10,8 @@
 //! Whether the migration can be done is not decided here but by the planner; what is refused here is
 //! what cannot be read, makes no sense on any device, or is damaged.
 
+#[cfg(test)]
+mod address_tests;
 pub mod container;
 pub mod content;
 pub mod facts;
@@ -28,4 +30,4 @@ pub use owned::{
     OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging, OwnedWifi,
 };
 pub use problem::{LoadError, Problem};
-pub use spec::{URL_HELP, check, is_url};
+pub use spec::{URL_HELP, check};

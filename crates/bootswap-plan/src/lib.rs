@@ -29,6 +29,7 @@ mod reason;
 mod relocate;
 mod staging;
 mod step;
+mod url;
 mod way_back;
 
 pub use cost::{Cost, CostModel, ERASE_4K, ERASE_32K, ERASE_64K, OpTime, PROGRAM_PAGE};
@@ -44,6 +45,7 @@ pub use step::{
     App, ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText,
     Strategy, Target,
 };
+pub use url::{MAX_URL_LEN_BYTES, Scheme, Url, UrlError};
 pub use way_back::WayBack;
 
 #[cfg(test)]

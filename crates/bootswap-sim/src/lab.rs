@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use bootswap_plan::{Scheme, Url};
 use bootswap_serve::{Content, Fault, Log, Server, ServerConfig};
 
 use bootswap_migration::OwnedMigration;
@@ -43,8 +44,8 @@ impl Shelf {
 pub fn over_http(migration: &OwnedMigration) -> OwnedMigration {
     let mut migration = migration.clone();
     for url in migration.artifacts.iter_mut().filter_map(|artifact| artifact.url.as_mut()) {
-        if let Some(rest) = url.strip_prefix("https:") {
-            *url = format!("http:{rest}");
+        if Url::parse(url).is_ok_and(|url| url.scheme() == Scheme::Https) {
+            url.replace_range(.."https".len(), "http");
         }
     }
     migration
@@ -89,11 +90,7 @@ impl Lab {
 
 /// The path of an address, from its slash on.
 pub fn path_of(url: &str) -> &str {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    match url[host..].find('/') {
-        Some(slash) => &url[host + slash..],
-        None => "/",
-    }
+    Url::parse(url).map_or("/", |url| url.path())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! What kinds of values there are: what can be typed, and how it is written to the file.
 
 use bootswap_config::{LogLevel, MAX_HOSTNAME_LEN_BYTES, Wifi, is_hostname};
+use bootswap_plan::Url;
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use mcuboot_format::SwapKind;
 
 use crate::args::len_bytes;
-use bootswap_migration::{URL_HELP, is_url};
+use bootswap_migration::URL_HELP;
 
 /// A kind of values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,7 +89,10 @@ impl Kind {
                 0 => Err("the size is 0; write how many bytes there are".to_owned()),
                 _ => number(typed),
             },
-            Self::Url if !is_url(typed) => Err(URL_HELP.to_owned()),
+            Self::Url => match Url::parse(typed) {
+                Ok(_) => Ok(quoted(typed)),
+                Err(error) => Err(format!("{error}; {URL_HELP}")),
+            },
             Self::Labels => Ok(labels(typed)),
             Self::Ssid => match Wifi::new(typed, "") {
                 Ok(_) => Ok(quoted(typed)),
@@ -101,7 +105,7 @@ impl Kind {
             Self::Hostname if !is_hostname(typed) => Err(format!(
                 "write 1 to {MAX_HOSTNAME_LEN_BYTES} letters, digits and hyphens, no hyphen at either end"
             )),
-            Self::File | Self::Url | Self::AppLabel | Self::Label | Self::Text | Self::Hostname => {
+            Self::File | Self::AppLabel | Self::Label | Self::Text | Self::Hostname => {
                 Ok(quoted(typed))
             }
         }

@@ -15,6 +15,7 @@
 use core::fmt::Write as _;
 use core::net::SocketAddr;
 
+use bootswap_plan::{MAX_URL_LEN_BYTES, Scheme, Url};
 use embedded_io_async::{Error as _, ErrorKind, Read};
 use embedded_nal_async::{AddrType, Dns, TcpConnect};
 use heapless::String;
@@ -25,11 +26,11 @@ use reqwless::response::{Response, StatusCode};
 use crate::{Flow, Header, Request, Sink, Source, SourceError};
 
 mod body;
-mod url;
+mod location;
 mod wire;
 
 use body::Body;
-use url::{Address, MAX_URL, authority, resolve};
+use location::resolve;
 use wire::Wire;
 
 /// Bytes of buffer that a source needs: response headers have to fit, and body bytes pass through.
@@ -90,25 +91,23 @@ impl<'a, T: TcpConnect, D: Dns> HttpSource<'a, T, D> {
         artifact: u8,
         url: &str,
         from_start: bool,
-        elsewhere: &mut String<MAX_URL>,
+        elsewhere: &mut String<MAX_URL_LEN_BYTES>,
         sink: &mut K,
     ) -> Result<Answer, SourceError<K::Error>> {
         let asked = if from_start { 0 } else { sink.wanted() };
-        let Address { tls, host: server, port, path } =
-            url::parse(url).ok_or(SourceError::BadUrl)?;
-        if tls {
+        let url = Url::parse(url).map_err(|_| SourceError::BadUrl)?;
+        if url.scheme() == Scheme::Https {
             return Err(SourceError::NoTls);
         }
-        let host = authority(url).filter(|_| url::is_clean(url)).ok_or(SourceError::BadUrl)?;
         let mut range: String<24> = String::new();
         write!(range, "bytes={asked}-").map_err(|_| SourceError::Protocol)?;
         let etag = self.etag.as_ref().filter(|(of, _)| *of == artifact).map(|(_, tag)| tag.clone());
-        let text = head(self.buffer, path, host, (asked > 0).then_some(&range), etag.as_deref())
+        let text = head(self.buffer, &url, (asked > 0).then_some(&range), etag.as_deref())
             .ok_or(SourceError::BadUrl)?;
 
         self.requests += 1;
-        let named = self.dns.get_host_by_name(server, AddrType::Either).await;
-        let address = SocketAddr::new(named.map_err(|_| SourceError::Dns)?, port);
+        let named = self.dns.get_host_by_name(url.host(), AddrType::Either).await;
+        let address = SocketAddr::new(named.map_err(|_| SourceError::Dns)?, url.port());
         let connection =
             self.tcp.connect(address).await.map_err(|error| connecting(error.kind()))?;
         let mut wire = Wire(connection);
@@ -121,7 +120,7 @@ impl<'a, T: TcpConnect, D: Dns> HttpSource<'a, T, D> {
             Meant::StartAgain => return Ok(Answer::StartAgain),
             Meant::Elsewhere => {
                 let next =
-                    text_of(&response, "location").and_then(|location| resolve(url, location));
+                    text_of(&response, "location").and_then(|location| resolve(&url, location));
                 *elsewhere = next.ok_or(SourceError::BadRedirect)?;
                 return Ok(Answer::Elsewhere);
             }
@@ -155,7 +154,8 @@ impl<T: TcpConnect, D: Dns> Source for HttpSource<'_, T, D> {
         sink: &mut K,
     ) -> Result<(), SourceError<K::Error>> {
         let url = request.url.ok_or(SourceError::BadUrl)?;
-        let mut url: String<MAX_URL> = String::try_from(url).map_err(|_| SourceError::BadUrl)?;
+        let mut url: String<MAX_URL_LEN_BYTES> =
+            String::try_from(url).map_err(|_| SourceError::BadUrl)?;
         let mut next = String::new();
         let (mut from_start, mut redirects) = (false, 0);
         loop {
@@ -178,11 +178,11 @@ impl<T: TcpConnect, D: Dns> Source for HttpSource<'_, T, D> {
 /// Writes the head of a request into the buffer; `None` where that is too small.
 fn head<'b>(
     buffer: &'b mut [u8],
-    path: &str,
-    host: &str,
+    url: &Url<'_>,
     range: Option<&String<24>>,
     etag: Option<&str>,
 ) -> Option<&'b [u8]> {
+    let (path, host) = (url.path(), url.authority());
     let mut text = Text { buffer, len: 0 };
     // Bytes are counted, so they must not be packed on the way.
     write!(
