@@ -20,6 +20,7 @@
 mod check;
 mod cleaned;
 mod cost;
+mod erase;
 mod facts;
 mod layout;
 mod migration;
@@ -32,7 +33,11 @@ mod step;
 mod url;
 mod way_back;
 
-pub use cost::{Cost, CostModel, ERASE_4K, ERASE_32K, ERASE_64K, OpTime, PROGRAM_PAGE};
+pub use cost::{Cost, CostModel};
+pub use erase::{
+    CHECKPOINT_BYTES, ERASE_4K, ERASE_32K, ERASE_64K, Erase, EraseBounds, HalfBlock, OpTime,
+    PROGRAM_PAGE, cheapest_erase,
+};
 pub use facts::{DeviceFacts, previous_firmware};
 pub use migration::{
     Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,

@@ -1,20 +1,19 @@
-//! What has to happen to a block of flash so that it holds bytes that are all at hand already.
+//! What has to happen to a block of flash so that it holds bytes that are all known already.
 //!
 //! ```text
 //!   sector:  | equal | equal | bits to clear | bits to set | nothing counts | in use |
-//!            '------ look: 16 of them, then the erases that cost the least time -----'
+//!            '------ look: 16 of them, then the erases that take the least time -----'
 //! ```
 //!
-//! An erase of 32 or 64 KiB is used where it costs less than the sectors that need one, with what has to
-//! be programmed again because of it reckoned in; a sector that is in use forbids it.
+//! An erase of 32 or 64 KiB is used where it takes less time than the sectors that need one, counting the
+//! pages that have to be programmed again because of it; a sector that is in use forbids it.
 
+use bootswap_plan::{Erase, HalfBlock, cheapest_erase};
 use embedded_storage_async::nor_flash::NorFlash;
-use flash_region::{
-    BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES, is_blank,
-};
+use flash_region::{BLOCK_64K_BYTES, FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES, is_blank};
 
 use crate::FlashFailure;
-use crate::erase::{BLOCK_32K_ERASE_US, BLOCK_64K_ERASE_US, PAGE_PROGRAM_US, SECTOR_ERASE_US};
+use crate::erase::Bounds;
 use crate::medium::{Medium, PAGE};
 
 /// Sectors of a 64 KiB block, which is what is looked at at once.
@@ -152,45 +151,33 @@ impl Wanted<'_> {
     }
 }
 
-/// The erase to use at `addr`, if there is to be one there: the largest that costs less than the sectors
-/// that need it one by one. Without `combine`, sector by sector.
+/// The erase to use at `addr`, if there is to be one there: the one that takes the least time. Without
+/// `combine`, sector by sector.
 pub(crate) fn erase_at(
     states: &[Sector; SECTORS],
     block: Region,
     addr: FlashAddr,
     combine: bool,
 ) -> Option<Region> {
-    let candidates = [(BLOCK_64K_BYTES, BLOCK_64K_ERASE_US), (BLOCK_32K_BYTES, BLOCK_32K_ERASE_US)];
-    for (len_bytes, erase_us) in candidates {
-        let unit = Region::clamped(addr, len_bytes);
-        if !combine || !addr.is_aligned(len_bytes) || !block.contains_region(unit) {
-            continue;
-        }
-        let inside = || sectors_of(states, block, unit);
-        if inside().any(|state| state == Sector::Keep) {
-            continue;
-        }
-        let again: u32 =
-            inside().map(|s| if let Sector::Equal { pages } = s { pages } else { 0 }).sum();
-        if erase_us + again * PAGE_PROGRAM_US < otherwise_us(states, block, unit) {
-            return Some(unit);
-        }
-    }
-    let sector = Region::clamped(addr, SECTOR_BYTES);
-    sectors_of(states, block, sector).any(|state| state == Sector::Erase).then_some(sector)
+    let bounds = Bounds { erasable: block, reserved: None, horizon: block.end(), combine };
+    let may_go = |half: &Region| sectors_of(states, block, *half).all(|s| s != Sector::Keep);
+    let halves = bounds.halves_at(addr).filter(|(first, _)| may_go(first));
+    let erase = halves.map_or(Erase::Sector4K, |(first, second)| {
+        let second = second.filter(may_go).map(|half| half_block(states, block, half));
+        cheapest_erase(half_block(states, block, first), second)
+    });
+    let unit = Region::clamped(addr, erase.len_bytes());
+    let is_needed = |state| state == Sector::Erase;
+    (erase != Erase::Sector4K || sectors_of(states, block, unit).any(is_needed)).then_some(unit)
 }
 
-/// What clearing the unit costs without an erase of its own: sector by sector, or by halves.
-fn otherwise_us(states: &[Sector; SECTORS], block: Region, unit: Region) -> u32 {
-    let by_sectors = |part| {
-        let erases = sectors_of(states, block, part).filter(|&s| s == Sector::Erase).count();
-        u32::try_from(erases).unwrap_or(0) * SECTOR_ERASE_US
-    };
-    if unit.len_bytes() == BLOCK_64K_BYTES {
-        unit.chunks(BLOCK_32K_BYTES).map(|half| by_sectors(half).min(BLOCK_32K_ERASE_US)).sum()
-    } else {
-        by_sectors(unit)
-    }
+/// What there is to do in a 32 KiB block.
+fn half_block(states: &[Sector; SECTORS], block: Region, half: Region) -> HalfBlock {
+    sectors_of(states, block, half).fold(HalfBlock::default(), |sum, state| match state {
+        Sector::Erase => HalfBlock { erases: sum.erases + 1, ..sum },
+        Sector::Equal { pages } => HalfBlock { pages_again: sum.pages_again + pages, ..sum },
+        Sector::Keep | Sector::Free | Sector::Clear => sum,
+    })
 }
 
 /// States of the sectors of `part`, which lies in `block`.

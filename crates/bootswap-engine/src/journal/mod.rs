@@ -26,6 +26,7 @@
 //! leaves garbage or old records: the worst that follows is a download from an earlier byte, or from a
 //! later one, which the digest finds out. Nothing is believed because the journal says it.
 
+pub(crate) use bootswap_plan::CHECKPOINT_BYTES;
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::{FlashAddr, PAGE_BYTES, Region, is_blank};
 use heapless::Vec;
@@ -33,8 +34,6 @@ use heapless::Vec;
 use crate::FlashFailure;
 use crate::medium::{Medium, PAGE};
 
-/// Bytes of an artifact in place between two checkpoints.
-pub(crate) const CHECKPOINT_BYTES: u32 = 2 * flash_region::SECTOR_BYTES;
 /// Bytes of a cell.
 const CELL_BYTES: u32 = 16;
 const CELL: usize = CELL_BYTES as usize;

@@ -1,20 +1,18 @@
-//! Which erases the engine uses, with everything full of old data.
-//!
-//! Its rule: a 32 KiB block where at least three of its sectors have to go, a 64 KiB block where that
-//! beats its halves, and neither where something inside has to stay.
+//! Which erases the engine uses where everything is full of old data, by the rule of
+//! [`erase`](crate::erase).
 
-use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, Region, SECTOR_BYTES};
+use flash_region::{BLOCK_64K_BYTES, FlashAddr, Region, SECTOR_BYTES};
 
-use super::{Cost, ERASE_4K, ERASE_32K, ERASE_64K};
+use super::count::Cost;
+use crate::erase::{Erase, EraseBounds, HalfBlock, cheapest_erase};
 use crate::step::Place;
 
 /// A region made blank.
 pub(super) fn clean(region: Region, erasable: Region) -> Cost {
-    let erases = Erases { erasable, reserved: None, cleared: FlashAddr::ZERO, cost: Cost::NONE };
-    erases.run(region, region.end()).cost
+    Erases::within(erasable, None).run(region, region.end()).cost
 }
 
-/// Erases as `erase.rs` of the engine chooses them.
+/// Erases while bytes stream in, as `erase.rs` of the engine makes them.
 pub(super) struct Erases {
     erasable: Region,
     reserved: Option<Region>,
@@ -26,89 +24,69 @@ pub(super) struct Erases {
 
 impl Erases {
     pub(super) const fn new(place: &Place) -> Self {
-        let Place { erasable, reserved, .. } = *place;
+        Self::within(place.erasable, place.reserved)
+    }
+
+    const fn within(erasable: Region, reserved: Option<Region>) -> Self {
         Self { erasable, reserved, cleared: FlashAddr::ZERO, cost: Cost::NONE }
     }
 
     /// Clears every sector that the run touches.
     pub(super) fn run(mut self, run: Region, horizon: FlashAddr) -> Self {
+        let Self { erasable, reserved, .. } = self;
+        let bounds = EraseBounds { erasable, reserved, horizon, combine: true };
+        let to_erase = |region: Region| {
+            let end = horizon.min(region.end());
+            Region::new(region.start(), end).map_or(0, sectors)
+        };
         let run = run.align_out(SECTOR_BYTES).unwrap_or(run);
         for sector in run.chunks(SECTOR_BYTES) {
-            if sector.start() >= self.cleared && self.allows(sector) {
-                let unit = self.unit(sector, horizon);
-                self.cost.erase(unit.len_bytes());
-                self.cleared = unit.end();
+            if sector.start() >= self.cleared && bounds.allows(sector) {
+                // The sector itself has to be erased, wherever the horizon is.
+                let first = |half: Region| 1 + to_erase(half.from(sector.end()));
+                self.erase(sector.start(), erase_at(sector.start(), &bounds, first, to_erase));
             }
         }
         self
     }
 
-    /// The sector, or a block that starts with it.
-    fn unit(&self, sector: Region, horizon: FlashAddr) -> Region {
-        let at = sector.start();
-        let half = Region::clamped(at, BLOCK_32K_BYTES);
-        let block = Region::clamped(at, BLOCK_64K_BYTES);
-        if !at.is_aligned(BLOCK_32K_BYTES) || !self.allows(half) {
-            return sector;
-        }
-        let in_the_way = |region: Region| {
-            let end = horizon.min(region.end());
-            Region::new(region.start(), end).map_or(0, sectors)
-        };
-        let first_us = half_us(1 + in_the_way(half.from(sector.end())));
-        if at.is_aligned(BLOCK_64K_BYTES)
-            && self.allows(block)
-            && ERASE_64K.typ_us < first_us + half_us(in_the_way(block.from(half.end())))
-        {
-            return block;
-        }
-        if first_us == ERASE_32K.typ_us { half } else { sector }
-    }
-
-    fn allows(&self, unit: Region) -> bool {
-        self.erasable.contains_region(unit) && !self.reserved.is_some_and(|r| r.overlaps(unit))
+    fn erase(&mut self, at: FlashAddr, erase: Erase) {
+        self.cost.erase(erase);
+        self.cleared = Region::clamped(at, erase.len_bytes()).end();
     }
 }
 
-/// Erases of a commit, as `commit.rs` of the engine chooses them.
+/// Erases of a commit, as `block.rs` of the engine chooses them.
 pub(super) fn commit_erases(to: &Place, unused: Option<Region>, unused_is_blank: bool) -> Cost {
     let unused = unused.filter(|_| unused_is_blank);
     let start = unused.map_or(to.erasable.start(), |u| u.start().min(to.erasable.start()));
     let reach = Region::new(start, to.erasable.end()).unwrap_or(to.erasable);
-    let in_the_way = |unit: Region| to.region.intersection(unit).map_or(0, sectors);
-    let mut cost = Cost::NONE;
+    let to_erase = |unit: Region| to.region.intersection(unit).map_or(0, sectors);
+    let mut erases = Erases::within(reach, None);
     for block in reach.chunks(BLOCK_64K_BYTES) {
-        let mut rest = block;
-        while !rest.is_empty() {
-            let whole = |len_bytes: u32| {
-                let unit = rest.prefix(len_bytes);
-                unit.is_aligned(len_bytes) && !unit.is_empty()
-            };
-            let first_us = half_us(in_the_way(rest.prefix(BLOCK_32K_BYTES)));
-            let both_us = |block: Region| -> u32 {
-                block.chunks(BLOCK_32K_BYTES).map(|half| half_us(in_the_way(half))).sum()
-            };
-            let unit = if whole(BLOCK_64K_BYTES) && ERASE_64K.typ_us < both_us(rest) {
-                BLOCK_64K_BYTES
-            } else if whole(BLOCK_32K_BYTES) && first_us == ERASE_32K.typ_us {
-                BLOCK_32K_BYTES
-            } else {
-                SECTOR_BYTES
-            };
-            let unit = rest.prefix(unit);
-            if in_the_way(unit) > 0 {
-                cost.erase(unit.len_bytes());
+        let horizon = reach.end();
+        let bounds = EraseBounds { erasable: block, reserved: None, horizon, combine: true };
+        for sector in block.chunks(SECTOR_BYTES) {
+            let erase = erase_at(sector.start(), &bounds, to_erase, to_erase);
+            let is_needed = to_erase(Region::clamped(sector.start(), erase.len_bytes())) > 0;
+            if is_needed && sector.start() >= erases.cleared {
+                erases.erase(sector.start(), erase);
             }
-            rest = rest.from(unit.end());
         }
     }
-    cost
+    erases.cost
 }
 
-/// What clearing so many sectors of a 32 KiB block takes at the least, in microseconds.
-const fn half_us(sectors: u32) -> u32 {
-    let singly_us = sectors * ERASE_4K.typ_us;
-    if singly_us < ERASE_32K.typ_us { singly_us } else { ERASE_32K.typ_us }
+/// The erase to use at `at`; the two functions count the sectors to erase in each half of a block.
+fn erase_at(
+    at: FlashAddr,
+    bounds: &EraseBounds,
+    in_first: impl Fn(Region) -> u32,
+    in_second: impl Fn(Region) -> u32,
+) -> Erase {
+    let Some((first, second)) = bounds.halves_at(at) else { return Erase::Sector4K };
+    let second = second.map(|half| HalfBlock::with_erases(in_second(half)));
+    cheapest_erase(HalfBlock::with_erases(in_first(first)), second)
 }
 
 /// Sectors that a region touches.

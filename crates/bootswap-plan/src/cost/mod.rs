@@ -15,125 +15,20 @@
 //!   whose length is known, the padding does not count: no engine writes it;
 //! - reads, the network and what MCUboot does later are left out.
 
+mod count;
 mod erases;
 
-use core::iter::Sum;
-use core::ops::{Add, AddAssign};
+use flash_region::{FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES};
 
-use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES};
-
+pub use self::count::Cost;
 use self::erases::{Erases, clean, commit_erases, sectors};
+use crate::erase::CHECKPOINT_BYTES;
 use crate::migration::{Artifact, Content, Migration};
 use crate::step::{App, ArtifactIndex, Merge, Place, Plan, Route, Step, Target};
-
-/// How long one flash operation takes, in microseconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OpTime {
-    /// Typically.
-    pub typ_us: u32,
-    /// At most.
-    pub max_us: u32,
-}
-
-/// Erase of a 4 KiB sector: W25Q32JV datasheet, "AC Electrical Characteristics", tSE.
-pub const ERASE_4K: OpTime = OpTime { typ_us: 45_000, max_us: 400_000 };
-/// Erase of a 32 KiB block: same table, tBE1.
-pub const ERASE_32K: OpTime = OpTime { typ_us: 120_000, max_us: 1_600_000 };
-/// Erase of a 64 KiB block: same table, tBE2.
-pub const ERASE_64K: OpTime = OpTime { typ_us: 150_000, max_us: 2_000_000 };
-/// Program of a page: same table, tPP.
-pub const PROGRAM_PAGE: OpTime = OpTime { typ_us: 400, max_us: 3_000 };
-
-/// Sectors of an artifact between two checkpoints (`journal.rs` of the engine).
-const CHECKPOINT_SECTORS: u32 = 2;
 
 /// Bytes at the end of an MCUboot image of which the engine learns only when it comes to them: its
 /// unprotected TLVs. A hash, a hash of the key and an RSA-3072 signature take 464.
 const LATE_TLV_BYTES: u32 = 1024;
-
-/// Flash operations.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Cost {
-    /// Erases of 4 KiB.
-    pub erase_4k: u32,
-    /// Erases of 32 KiB.
-    pub erase_32k: u32,
-    /// Erases of 64 KiB.
-    pub erase_64k: u32,
-    /// Pages programmed.
-    pub pages: u32,
-}
-
-impl Cost {
-    /// Nothing.
-    pub const NONE: Self = Self { erase_4k: 0, erase_32k: 0, erase_64k: 0, pages: 0 };
-
-    const fn pages(pages: u32) -> Self {
-        Self { pages, ..Self::NONE }
-    }
-
-    const fn sectors(erase_4k: u32) -> Self {
-        Self { erase_4k, ..Self::NONE }
-    }
-
-    /// Erases of any size.
-    #[must_use]
-    pub const fn erases(&self) -> u32 {
-        self.erase_4k + self.erase_32k + self.erase_64k
-    }
-
-    /// What the operations typically take, in microseconds.
-    #[must_use]
-    pub const fn typ_us(&self) -> u64 {
-        self.erase_4k as u64 * ERASE_4K.typ_us as u64
-            + self.erase_32k as u64 * ERASE_32K.typ_us as u64
-            + self.erase_64k as u64 * ERASE_64K.typ_us as u64
-            + self.pages as u64 * PROGRAM_PAGE.typ_us as u64
-    }
-
-    /// What the operations take at most, in microseconds.
-    #[must_use]
-    pub const fn max_us(&self) -> u64 {
-        self.erase_4k as u64 * ERASE_4K.max_us as u64
-            + self.erase_32k as u64 * ERASE_32K.max_us as u64
-            + self.erase_64k as u64 * ERASE_64K.max_us as u64
-            + self.pages as u64 * PROGRAM_PAGE.max_us as u64
-    }
-
-    /// Counts the erase of a unit of that size.
-    const fn erase(&mut self, len_bytes: u32) {
-        match len_bytes {
-            BLOCK_64K_BYTES => self.erase_64k += 1,
-            BLOCK_32K_BYTES => self.erase_32k += 1,
-            _ => self.erase_4k += 1,
-        }
-    }
-}
-
-impl Add for Cost {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            erase_4k: self.erase_4k + other.erase_4k,
-            erase_32k: self.erase_32k + other.erase_32k,
-            erase_64k: self.erase_64k + other.erase_64k,
-            pages: self.pages + other.pages,
-        }
-    }
-}
-
-impl AddAssign for Cost {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sum for Cost {
-    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
-        costs.fold(Self::NONE, Add::add)
-    }
-}
 
 /// Estimates what the plans of one migration cost.
 #[derive(Clone, Copy, Debug)]
@@ -282,7 +177,7 @@ struct Parts {
 impl Parts {
     /// Checkpoints while this is fetched.
     fn noted(&self) -> u32 {
-        sectors(self.all).div_ceil(CHECKPOINT_SECTORS)
+        sectors(self.all).div_ceil(CHECKPOINT_BYTES / SECTOR_BYTES)
     }
 
     fn put(&self, place: &Place) -> Cost {

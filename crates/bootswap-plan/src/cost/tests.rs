@@ -5,6 +5,7 @@ extern crate std;
 use std::vec::Vec;
 
 use esp_idf_format::Chip;
+use flash_region::BLOCK_64K_BYTES;
 
 use super::*;
 use crate::Purpose;
