@@ -3,13 +3,13 @@
 //! One [`Scan`] computes the file's digest and, beside it, follows the format that the artifact's role
 //! asks for. The rules are those of whoever will read the artifact: MCUboot, or the mask ROM.
 
-use bootswap_plan::{Artifact, Content, DeviceFacts, McubootMap, Migration, Role};
+use bootswap_plan::{Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role};
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashMode, FlashSize, ImageHeader, ImageVerifier};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::key::PublicKey;
 use mcuboot_format::trailer::TrailerLayout;
-use mcuboot_format::{ImageValidator, SlotLimits, SwapKind};
+use mcuboot_format::{ImageValidator, SlotLimits};
 use sha2::{Digest, Sha256};
 
 use crate::ImageFault;
@@ -41,10 +41,8 @@ pub(crate) struct SlotRules<'a> {
     pub limits: SlotLimits,
     /// Key that must have signed it.
     pub key: Option<&'a PublicKey>,
-    /// Whether the trailer has to be that of a confirmed image.
-    pub needs_trailer: bool,
-    /// Whether an image that is only on trial will do.
-    pub allow_test: bool,
+    /// Which trailers will do.
+    pub image: ImageRules,
 }
 
 impl<'a> Rules<'a> {
@@ -100,9 +98,7 @@ fn slot_rules<'a>(
         trailer: map.trailer(file)?,
         limits: map.limits()?,
         key,
-        needs_trailer: slot == map.secondary,
-        // Overwriting cannot be undone, so MCUboot does not ask whether it was confirmed.
-        allow_test: migration.allow.test_image || map.swap == SwapKind::Overwrite,
+        image: ImageRules::new(map, slot, &migration.allow),
     })
 }
 

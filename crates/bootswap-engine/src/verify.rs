@@ -102,15 +102,7 @@ pub(crate) async fn trailer<F: NorFlash>(
     };
     let state = read_trailer(medium, &layout).await?;
     let clean = medium.is_blank(layout.status()).await?;
-    // Straight in the primary slot an image is started whatever its trailer says, as long as that
-    // tells of no swap.
-    let good = match state {
-        TrailerState::CONFIRMED => true,
-        TrailerState::PENDING => asked.allow_test || !asked.needs_trailer,
-        TrailerState::UNSET => !asked.needs_trailer,
-        _ => false,
-    };
-    Ok(if clean && good { Ok(()) } else { Err(ImageFault::Trailer) })
+    Ok(if clean && asked.image.accepts(state) { Ok(()) } else { Err(ImageFault::Trailer) })
 }
 
 /// Reads the fields of a trailer.

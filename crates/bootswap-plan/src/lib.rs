@@ -22,6 +22,7 @@ mod cleaned;
 mod cost;
 mod erase;
 mod facts;
+mod image_rules;
 mod layout;
 mod migration;
 mod objections;
@@ -39,6 +40,7 @@ pub use erase::{
     PROGRAM_PAGE, cheapest_erase,
 };
 pub use facts::{DeviceFacts, previous_firmware};
+pub use image_rules::ImageRules;
 pub use migration::{
     Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,
 };

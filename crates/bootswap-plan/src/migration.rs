@@ -53,6 +53,12 @@ impl McubootMap<'_> {
         TrailerLayout::new(slot, self.trailer_config()).ok()
     }
 
+    /// Where the trailer of a slot is; `None` where none fits.
+    #[must_use]
+    pub fn trailer_area(&self, slot: Region) -> Option<Region> {
+        self.trailer(slot).map(|layout| layout.trailer())
+    }
+
     /// The trailer of the slot that ends at `end`; `None` where no slot does.
     #[must_use]
     pub fn trailer_ending(&self, end: FlashAddr) -> Option<TrailerLayout> {

@@ -2,8 +2,10 @@
 
 use flash_region::SECTOR_BYTES;
 use mcuboot_format::SwapKind;
+use mcuboot_format::trailer::TrailerState;
 
-use super::{Checks, trailer};
+use super::Checks;
+use crate::image_rules::ImageRules;
 use crate::layout::Destination;
 use crate::migration::{Artifact, Content, Role};
 use crate::reason::{Reason, name};
@@ -28,7 +30,7 @@ impl Checks<'_> {
                 }
                 if map.swap == SwapKind::Scratch
                     && slot == map.secondary
-                    && let Some(trailer) = trailer(map, slot)
+                    && let Some(trailer) = map.trailer_area(slot)
                 {
                     let sector = trailer.start().align_down(SECTOR_BYTES);
                     let room_bytes = sector.bytes_since(slot.start());
@@ -41,15 +43,17 @@ impl Checks<'_> {
                         });
                     }
                 }
-                // Straight in the primary an image needs no trailer to be started.
-                let needs_trailer = slot == map.secondary;
-                // Overwriting cannot be undone, so MCUboot does not ask whether it was confirmed.
-                let trial = self.migration.allow.test_image || map.swap == SwapKind::Overwrite;
-                let good = artifact.confirm || (padded && (confirmed || trial));
-                if needs_trailer && !good {
+                let rules = ImageRules::new(map, slot, &self.migration.allow);
+                // What the trailer will be once the steps are done.
+                let trailer = match (artifact.confirm, padded, confirmed) {
+                    (true, ..) | (_, true, true) => TrailerState::CONFIRMED,
+                    (false, true, false) => TrailerState::PENDING,
+                    (false, false, _) => TrailerState::UNSET,
+                };
+                if !rules.accepts(trailer) {
                     self.refuse(Reason::NotConfirmed { artifact: name(artifact.name) });
                 }
-                if map.key_der.is_some() && !signed {
+                if rules.needs_signature && !signed {
                     self.refuse(Reason::NotSigned { artifact: name(artifact.name) });
                 }
             }
