@@ -1,7 +1,7 @@
 //! How long planning takes: `cargo bench -p bootswap-plan`.
 //!
-//! A device plans once after every reset, a command line once per device of a fleet; either should not
-//! notice. The budget is 1 ms a plan on a host.
+//! A device plans once after every reset, a command line once per device of a fleet; either should
+//! not notice. The budget is 1 ms a plan on a host.
 
 use bootswap_plan::{
     Allow, Artifact, Content, CostModel, DeviceFacts, McubootMap, Migration, Origin, Role, Staging,

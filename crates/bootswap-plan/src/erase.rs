@@ -1,5 +1,5 @@
-//! Which erase to use, and how long flash operations take: one rule for the engine, which erases, and
-//! for the cost, which counts.
+//! Which erase to use, and how long flash operations take: one rule for the engine, which erases,
+//! and for the cost, which counts.
 //!
 //! ```text
 //!   multiple of 64 KiB            multiple of 32 KiB
@@ -7,12 +7,13 @@
 //!   one erase of 64 KiB, or for each half one of 32 KiB, or one of 4 KiB for every sector
 //! ```
 //!
-//! A block costs about as much as three sectors, so one block erase is cheaper where at least three of
-//! its sectors have to be erased and none of them has to be kept. Times decide which erase is used, not
-//! whether anything is correct; other flashes differ from these by a factor, not in the order.
+//! A block costs about as much as three sectors, so one block erase is cheaper where at least three
+//! of its sectors have to be erased and none of them has to be kept. Times decide which erase is
+//! used, not whether anything is correct; other flashes differ from these by a factor, not in the
+//! order.
 //!
-//! The simulator's flash (`nor-sim`) has a table of the same datasheet of its own on purpose: it judges
-//! what this rule costs, so it must not share the rule's numbers.
+//! The simulator's flash (`nor-sim`) has a table of the same datasheet of its own on purpose: it
+//! judges what this rule costs, so it must not share the rule's numbers.
 
 use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, Region, SECTOR_BYTES};
 
@@ -70,8 +71,8 @@ pub struct HalfBlock {
 }
 
 impl HalfBlock {
-    /// So many sectors to erase cost more than a block erase: counting on changes nothing where no page
-    /// has to be programmed again.
+    /// So many sectors to erase cost more than a block erase: counting on changes nothing where no
+    /// page has to be programmed again.
     pub const MANY_ERASES: u32 = ERASE_32K.typ_us.div_ceil(ERASE_4K.typ_us);
 
     /// A block in which no page would have to be programmed again.
@@ -96,8 +97,8 @@ impl HalfBlock {
     }
 }
 
-/// The erase that takes the least time at the start of `first`; `second` is the 32 KiB behind it, where
-/// the two are a 64 KiB block that may be erased as a whole.
+/// The erase that takes the least time at the start of `first`; `second` is the 32 KiB behind it,
+/// where the two are a 64 KiB block that may be erased as a whole.
 #[must_use]
 pub const fn cheapest_erase(first: HalfBlock, second: Option<HalfBlock>) -> Erase {
     if let Some(second) = second {
@@ -133,8 +134,8 @@ impl EraseBounds {
         self.erasable.contains_region(unit) && !self.reserved.is_some_and(|r| r.overlaps(unit))
     }
 
-    /// The 32 KiB block that starts at `at`, if it may be erased as a whole; and the one behind it, if
-    /// the 64 KiB block of both may be.
+    /// The 32 KiB block that starts at `at`, if it may be erased as a whole; and the one behind it,
+    /// if the 64 KiB block of both may be.
     #[must_use]
     pub fn halves_at(&self, at: FlashAddr) -> Option<(Region, Option<Region>)> {
         let first = Region::clamped(at, BLOCK_32K_BYTES);

@@ -10,8 +10,8 @@ use flash_region::Region;
 pub struct DeviceFacts<'a> {
     /// The chip.
     pub chip: Chip,
-    /// Revision of the chip from its eFuses, major times 100 plus minor; `None` where nothing says it, as a
-    /// dump does not.
+    /// Revision of the chip from its eFuses, major times 100 plus minor; `None` where nothing says
+    /// it, as a dump does not.
     pub chip_revision: Option<u16>,
     /// Size of the flash in bytes, from its JEDEC identification or the length of the dump.
     pub flash_len_bytes: u32,
@@ -52,11 +52,11 @@ impl DeviceFacts<'_> {
     }
 }
 
-/// The partition that most likely holds the firmware from before the migrator: the factory app, or the
-/// one other app partition there is.
+/// The partition that most likely holds the firmware from before the migrator: the factory app, or
+/// the one other app partition there is.
 ///
-/// It is read from the table alone, and not from otadata or from what the partitions hold: those change
-/// while the migration goes on, and the plan must be the same after every reset.
+/// It is read from the table alone, and not from otadata or from what the partitions hold: those
+/// change while the migration goes on, and the plan must be the same after every reset.
 #[must_use]
 pub fn previous_firmware(partitions: &[Partition], running: Region) -> Option<Region> {
     let mut others = partitions.iter().filter(|p| p.is_app() && p.region != running);

@@ -15,8 +15,9 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 use mcuboot_format::SwapKind;
 
+use crate::facts::DeviceFacts;
 use crate::migration::{Artifact, McubootMap, Migration, Role};
-use crate::{DeviceFacts, Place, Purpose};
+use crate::step::{Place, Purpose};
 
 /// Most artifacts of a migration.
 pub(crate) const MAX_ARTIFACTS: usize = 8;
@@ -81,8 +82,9 @@ impl AppSlot {
     /// The slots from which MCUboot would start the application, the preferred one first.
     ///
     /// Swap using move and swap using offset read a header in the primary slot before anything else
-    /// and boot nothing where an ESP-IDF app lies in it; for them the application has to go straight
-    /// there. The others take it from the secondary, or find it in the primary and have nothing to do.
+    /// and boot nothing where an ESP-IDF app lies in it; for them the application has to go
+    /// straight there. The others take it from the secondary, or find it in the primary and have
+    /// nothing to do.
     pub(crate) const fn choices(swap: SwapKind) -> &'static [Self] {
         match swap {
             SwapKind::Scratch | SwapKind::Overwrite => &[Self::Secondary, Self::Primary],
@@ -126,7 +128,8 @@ pub(crate) fn destination(
         (None, ..) => return None,
     };
     let written = written(region, artifact);
-    // What the device lives on and the artifact does not reach is none of its place, which may be erased.
+    // What the device lives on and the artifact does not reach is none of its place, which may be
+    // erased.
     let behind = critical(facts).map(Region::start).filter(|start| *start >= written.end());
     let end = behind.min().map_or(region.end(), |start| start.min(region.end()));
     let region = match slot {

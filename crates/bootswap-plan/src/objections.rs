@@ -2,11 +2,12 @@
 
 use heapless::Vec;
 
+use crate::facts::DeviceFacts;
 use crate::layout::{AppSlot, MAX_ARTIFACTS};
 use crate::migration::{Artifact, Migration, Role};
 use crate::planner::in_place;
 use crate::reason::Reasons;
-use crate::{DeviceFacts, Strategy};
+use crate::step::Strategy;
 
 /// The strategy that is tried first: the one that keeps most of what is there.
 #[must_use]

@@ -9,40 +9,18 @@
 //!
 //! # Power-fail safety
 //!
-//! Until otadata names the copy, the old bootloader starts the original, which finds out that it has to
-//! move and goes on with the copy. Otadata changes in one sector while the other still counts; whichever
-//! of the two apps is started then is a whole migrator.
+//! Until otadata names the copy, the old bootloader starts the original, which finds out that it
+//! has to move and goes on with the copy. Otadata changes in one sector while the other still
+//! counts; whichever of the two apps is started then is a whole migrator.
 
 use flash_region::{Region, SECTOR_BYTES};
 
+use crate::facts::{DeviceFacts, previous_firmware};
 use crate::migration::Migration;
+use crate::otadata::select;
 use crate::planner::in_place;
 use crate::reason::Reason;
-use crate::step::{App, Place, Plan, Purpose, Step, Strategy};
-use crate::{DeviceFacts, check, previous_firmware};
-
-/// The step that makes the old bootloader start the app in `partition` for good; `None` where there is no
-/// otadata, or nothing to be said in it: a factory app that runs needs no entry.
-pub(crate) fn select(facts: &DeviceFacts<'_>, partition: Region) -> Option<Step> {
-    let app = app_in(facts, partition)?;
-    let otadata = facts.partitions.iter().find(|p| p.is_otadata())?.region;
-    let needed = app != App::Factory || partition != facts.running;
-    needed.then_some(Step::Select { otadata, app })
-}
-
-/// What otadata calls the app in `partition`; `None` where it cannot name it.
-#[must_use]
-pub fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
-    let found = facts.partitions.iter().find(|p| p.is_app() && p.region == partition)?;
-    if found.is_factory() {
-        return Some(App::Factory);
-    }
-    let slots = facts.partitions.iter().filter(|p| p.ota_index().is_some()).count();
-    let count = u8::try_from(slots).ok()?;
-    // A gap among the slots' numbers confuses the bootloader's counting, so nobody goes there.
-    let index = found.ota_index().filter(|index| *index < count)?;
-    Some(App::Ota { index, count })
-}
+use crate::step::{Place, Plan, Purpose, Step, Strategy};
 
 /// Plans the move to the first app partition from which the migration is possible.
 ///
@@ -87,13 +65,13 @@ pub(crate) fn relocate(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Re
     Err(Reason::NoRelocation { needed_bytes: image.len_bytes(), tried })
 }
 
-/// Whether the copy leaves alone the sector that a trailer begins in: it cannot be cleaned under running
-/// code.
+/// Whether the copy leaves alone the sector that a trailer begins in: it cannot be cleaned under
+/// running code.
 fn keeps_trailers_clean(migration: &Migration<'_>, there: &DeviceFacts<'_>) -> bool {
     let Some(map) = migration.mcuboot else { return true };
     let image = there.running_image();
     let overlaps = |slot| {
-        check::trailer(&map, slot)
+        map.trailer_area(slot)
             .is_some_and(|t| t.align_out(SECTOR_BYTES).unwrap_or(t).overlaps(image))
     };
     ![map.primary, map.secondary].into_iter().any(overlaps)

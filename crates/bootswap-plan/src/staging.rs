@@ -8,15 +8,16 @@
 //! 4. the previous firmware's partition;
 //! 5. what the application leaves free of its own slot, between its end and the trailer.
 //!
-//! Data partitions are never touched, unless the migration names one by its label; NVS and otadata not
-//! even then.
+//! Data partitions are never touched, unless the migration names one by its label; NVS and otadata
+//! not even then.
 
 use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, Region, SECTOR_BYTES};
 use heapless::Vec;
 
+use crate::facts::DeviceFacts;
 use crate::layout::{Destination, MAX_ARTIFACTS, Occupied, bootloader_area, table_region};
 use crate::migration::Migration;
-use crate::{DeviceFacts, Place, Purpose};
+use crate::step::{Place, Purpose};
 
 /// Everything that the choice of a staging place looks at.
 pub(crate) struct Space<'a> {
@@ -121,7 +122,8 @@ impl Space<'_> {
                 table_region().intersection(region).map(|shared| ("the partition table", shared))
             })
             .or_else(|| {
-                // Both are the way back: what the old firmware needs to start, and to reach its owner.
+                // Both are the way back: what the old firmware needs to start, and to reach its
+                // owner.
                 let needed = self.facts.partitions.iter().filter_map(|p| match p {
                     p if p.is_otadata() => Some(("otadata", p.region)),
                     p if p.is_nvs() => Some(("NVS", p.region)),
@@ -139,7 +141,8 @@ impl Space<'_> {
     }
 }
 
-/// The first place in `gap` for `len_bytes`, at a boundary from which the largest erase can be used.
+/// The first place in `gap` for `len_bytes`, at a boundary from which the largest erase can be
+/// used.
 pub(crate) fn fit(gap: Region, len_bytes: u32) -> Option<Place> {
     let len_bytes = len_bytes.max(1);
     [BLOCK_64K_BYTES, BLOCK_32K_BYTES, SECTOR_BYTES].into_iter().find_map(|unit_bytes| {

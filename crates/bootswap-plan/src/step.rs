@@ -48,8 +48,8 @@ impl fmt::Display for Strategy {
             Self::AsNamed => "every artifact straight to its place",
             Self::SecondaryAndSwap => "application to the secondary slot, MCUboot swaps it in",
             Self::StraightToPrimary => {
-                "application straight to the primary slot, because the secondary is not free or MCUboot \
-                 would not take it from there"
+                "application straight to the primary slot, because the secondary is not free or \
+                 MCUboot would not take it from there"
             }
             Self::Relocate => {
                 "the migrator moves first, because it runs where the target has to go or MCUboot \
@@ -136,8 +136,8 @@ pub enum Step {
         /// Its last sector, or nothing where the running image lies there and must not be erased.
         erasable: Region,
     },
-    /// Erases the first sector of the primary slot where it begins like an MCUboot image: whatever it
-    /// was, MCUboot would take its lengths for those of the application to be swapped out.
+    /// Erases the first sector of the primary slot where it begins like an MCUboot image: whatever
+    /// it was, MCUboot would take its lengths for those of the application to be swapped out.
     ///
     /// Postcondition: the slot does not begin with MCUboot's magic.
     CleanHeader {
@@ -252,8 +252,8 @@ pub enum Purpose {
     Destination,
     /// A copy of the migrator ends there.
     Relocation,
-    /// MCUboot's trailer area of the slot that the application goes to without a trailer of its own. A
-    /// confirmed trailer, which the migrator writes there later, counts as clean.
+    /// MCUboot's trailer area of the slot that the application goes to without a trailer of its
+    /// own. A confirmed trailer, which the migrator writes there later, counts as clean.
     OwnTrailer,
     /// MCUboot's trailer area of the primary slot, where stale bytes would be taken for a swap
     /// under way.

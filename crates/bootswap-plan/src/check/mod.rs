@@ -8,34 +8,23 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 use mcuboot_format::SwapKind;
 
-use crate::DeviceFacts;
+use crate::facts::DeviceFacts;
 use crate::layout::{self, AppSlot, Destination, MAX_ARTIFACTS, table_region};
-use crate::migration::{Artifact, McubootMap, Migration, Role};
+use crate::migration::{Artifact, Migration, Role};
 use crate::reason::{Reason, Reasons, name};
 
-/// What the checks found out on the way.
-#[derive(Debug)]
-pub(crate) struct Checked {
-    /// Where each artifact ends, in the migration's order.
-    pub destinations: Vec<Destination, MAX_ARTIFACTS>,
-}
-
-/// The trailer area of a slot under this map; `None` where no trailer fits.
-pub(crate) fn trailer(map: &McubootMap<'_>, slot: Region) -> Option<Region> {
-    map.trailer(slot).map(|layout| layout.trailer())
-}
-
-/// Collects every reason against the migration with the application in `app_slot`.
+/// Collects every reason against the migration with the application in `app_slot`; without one,
+/// returns where each artifact ends, in the migration's order.
 pub(crate) fn check(
     migration: &Migration<'_>,
     facts: &DeviceFacts<'_>,
     app_slot: AppSlot,
-) -> Result<Checked, Reasons> {
+) -> Result<Vec<Destination, MAX_ARTIFACTS>, Reasons> {
     let mut checks = Checks { migration, facts, app_slot, reasons: Reasons::new() };
     checks.device();
     checks.map();
     let destinations = checks.artifacts();
-    if checks.reasons.is_empty() { Ok(Checked { destinations }) } else { Err(checks.reasons) }
+    if checks.reasons.is_empty() { Ok(destinations) } else { Err(checks.reasons) }
 }
 
 struct Checks<'a> {
@@ -121,17 +110,18 @@ impl Checks<'_> {
         if map.primary.len_bytes() != map.secondary.len_bytes() {
             self.refuse(Reason::SlotsDiffer { primary: map.primary, secondary: map.secondary });
         }
-        if trailer(&map, map.primary).is_none() {
+        if map.trailer_area(map.primary).is_none() {
             self.refuse(Reason::BadMap { slot: map.primary, max_align_bytes: map.max_align_bytes });
         }
-        // The trailer of the slot that the application fills comes with it; without one both are cleaned.
+        // The trailer of the slot that the application fills comes with it; without one both are
+        // cleaned.
         let image = self.facts.running.prefix(self.facts.running_len_bytes);
         let app = self.migration.artifacts.iter().find(|a| a.role == Role::Application);
         let dest =
             app.and_then(|a| layout::destination(self.migration, self.facts, a, self.app_slot));
         let filled = dest.and_then(|dest| dest.slot);
         for slot in [map.primary, map.secondary].into_iter().filter(|slot| Some(*slot) != filled) {
-            if let Some(trailer) = trailer(&map, slot)
+            if let Some(trailer) = map.trailer_area(slot)
                 && trailer.overlaps(image)
             {
                 self.refuse(Reason::TrailerUnderRunningCode { trailer, running: image });
@@ -165,8 +155,8 @@ impl Checks<'_> {
             self.content(artifact, &destination);
             for (other, earlier) in self.migration.artifacts.iter().zip(&destinations) {
                 let earlier: &Destination = earlier;
-                // Of a place all may be erased on the way, so it must not hold what another one's file
-                // fills; except the bootloader's, whose commit leaves others alone.
+                // Of a place all may be erased on the way, so it must not hold what another one's
+                // file fills; except the bootloader's, whose commit leaves others alone.
                 let whole = |artifact: &Artifact<'_>, region: Region| match artifact.role {
                     Role::Bootloader => layout::written(region, artifact),
                     Role::Application | Role::Other => region,

@@ -3,14 +3,15 @@
 use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
-use super::{Checks, trailer};
+use super::Checks;
 use crate::cleaned::cleaned;
 use crate::layout::{self, Destination, table_region};
 use crate::migration::{Artifact, PARTITION_TABLE};
 use crate::reason::Reason;
 
 impl Checks<'_> {
-    /// What the steps clean for MCUboot has to be nobody's place, and nothing that the migrator is found by.
+    /// What the steps clean for MCUboot has to be nobody's place, and nothing that the migrator is
+    /// found by.
     pub(super) fn is_not_cleaned(&mut self, destinations: &[Destination]) {
         let artifacts = self.migration.artifacts;
         let Some(map) = self.migration.mcuboot else { return };
@@ -22,18 +23,20 @@ impl Checks<'_> {
         let partitions = self.facts.partitions.iter();
         let otadata = partitions.clone().filter(|p| p.is_otadata()).map(|p| ("otadata", p.region));
         let needed = otadata.chain([(PARTITION_TABLE, table_region())]);
-        for (what, part) in cleaned(&map, filled) {
+        let running = self.facts.running_image();
+        for part in cleaned(&map, filled, running) {
             for (needed, region) in needed.clone() {
-                self.apart(needed, what, part.intersection(region));
+                self.apart(needed, part.what, part.area.intersection(region));
             }
         }
-        // What the image does not reach of its slot is erased before the commit, to which NVS lasts; and
-        // its trailer is judged in its place before that.
+        // What the image does not reach of its slot is erased before the commit, to which NVS
+        // lasts; and its trailer is judged in its place before that.
         let nvs = partitions.filter(|p| p.is_nvs()).map(|p| ("NVS", p.region));
         let needed = needed.chain(nvs);
         for (artifact, destination) in artifacts.iter().zip(destinations) {
             let Some(slot) = destination.slot else { continue };
-            let trailer = trailer(&map, slot).unwrap_or_default().start().align_down(SECTOR_BYTES);
+            let trailer =
+                map.trailer_area(slot).unwrap_or_default().start().align_down(SECTOR_BYTES);
             let rest = slot.from(layout::written(slot, artifact).end().min(trailer));
             for (needed, region) in needed.clone() {
                 self.apart(needed, "the end of the application's slot", rest.intersection(region));
@@ -44,14 +47,14 @@ impl Checks<'_> {
                 continue;
             }
             let written = layout::written(destination.region, artifact);
-            for (what, part) in cleaned(&map, filled) {
-                self.apart(artifact.name, what, part.intersection(written));
+            for part in cleaned(&map, filled, running) {
+                self.apart(artifact.name, part.what, part.area.intersection(written));
             }
         }
     }
 
-    /// A new bootloader has to find what it is to start, or it is the last thing that the device does; and
-    /// an application goes to no slot that it is not started from.
+    /// A new bootloader has to find what it is to start, or it is the last thing that the device
+    /// does; and an application goes to no slot that it is not started from.
     pub(super) fn starts_something(&mut self, destinations: &[Destination]) {
         let artifacts = self.migration.artifacts;
         let Some(map) = self.migration.mcuboot else { return };

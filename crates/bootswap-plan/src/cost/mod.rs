@@ -1,18 +1,18 @@
 //! What a plan costs: flash operations, and the time that they take on a chip.
 //!
 //! ```text
-//!   step --> runs of sectors to be written --+--> erases, chosen as the engine chooses them --> Cost
+//!   step --> runs of sectors to be written --+--> erases, chosen by the engine's rule --> Cost
 //!                                            '--> pages
 //! ```
 //!
 //! It is an upper estimate of what a device does that nobody interrupts, made from the plan alone:
 //!
-//! - everything that is written over is taken to be full of old data. What is blank already, or holds
-//!   what it should, costs less. Flash costs more only where the first sectors of a block hold what they
-//!   should already and those behind them do not: what comes over the network is not known beforehand,
-//!   so nothing tells then that it pays to erase the block;
-//! - every page of an artifact counts as programmed, though blank ones are skipped. Of an MCUboot image
-//!   whose length is known, the padding does not count: no engine writes it;
+//! - everything that is written over is taken to be full of old data. What is blank already, or
+//!   holds what it should, costs less. Flash costs more only where the first sectors of a block
+//!   hold what they should already and those behind them do not: what comes over the network is not
+//!   known beforehand, so nothing tells then that it pays to erase the block;
+//! - every page of an artifact counts as programmed, though blank ones are skipped. Of an MCUboot
+//!   image whose length is known, the padding does not count: no engine writes it;
 //! - reads, the network and what MCUboot does later are left out.
 
 mod count;
@@ -45,8 +45,8 @@ impl<'a> CostModel<'a> {
         Self { migration, unused_is_blank: true }
     }
 
-    /// As before, on a device where that sector holds something. The commit leaves it alone then, and
-    /// has to erase sector by sector beside it.
+    /// As before, on a device where that sector holds something. The commit leaves it alone then,
+    /// and has to erase sector by sector beside it.
     #[must_use]
     pub const fn with_unused_written(self) -> Self {
         Self { unused_is_blank: false, ..self }
@@ -185,8 +185,8 @@ impl Parts {
         let mut cost = put_run(place, self.first, end);
         let last = end.align_down(SECTOR_BYTES);
         if self.is_image && end.bytes_since(last) <= LATE_TLV_BYTES {
-            // The engine may have chosen its erases as if the image ended where the last sector begins.
-            // It clears that one by itself then.
+            // The engine may have chosen its erases as if the image ended where the last sector
+            // begins. It clears that one by itself then.
             let late = put_run(place, self.first, last);
             cost += if late == cost { Cost::NONE } else { Cost::sectors(1) };
         }

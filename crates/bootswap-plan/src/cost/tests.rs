@@ -31,13 +31,13 @@ fn the_example_step_by_step() {
     assert_eq!(
         costs(&example).into_iter().filter(|cost| *cost != Cost::NONE).collect::<Vec<_>>(),
         [
-            // Application: 37 sectors are two blocks of 64 KiB and, for 5 sectors, one of 32 KiB. The
-            // trailer takes two sectors and one page.
+            // Application: 37 sectors are two blocks of 64 KiB and, for 5 sectors, one of 32 KiB.
+            // The trailer takes two sectors and one page.
             cost(2, 1, 2, APP_IMAGE_BYTES.div_ceil(256) + 1),
             // Bootloader: 7 sectors and 107 pages, staged and later committed.
             cost(0, 1, 0, 107),
-            // The primary's trailer, and the scratch area's end if it happens to end in a magic. The
-            // primary's header is where the migrator runs.
+            // The primary's trailer, and the scratch area's end if it happens to end in a magic.
+            // The primary's header is where the migrator runs.
             cost(2, 0, 0, 0),
             cost(1, 0, 0, 0),
             cost(0, 1, 0, 107),
@@ -136,8 +136,8 @@ fn what_is_reserved_is_not_erased_along() {
     assert_eq!(put_run(&place, run, run.end()), cost(5, 0, 0, 80));
 }
 
-/// An image of three sectors is cleared by one erase, unless the third holds TLVs only: then the engine
-/// has cleared two by themselves before it knows of it.
+/// An image of three sectors is cleared by one erase, unless the third holds TLVs only: then the
+/// engine has cleared two by themselves before it knows of it.
 #[test]
 fn tlvs_that_begin_a_sector_may_cost_an_erase() {
     for (image_len_bytes, wanted) in [

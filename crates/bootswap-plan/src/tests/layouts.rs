@@ -1,9 +1,10 @@
-//! The planner over a table of layouts: every chip, flash size, running partition and kind of swap, on
-//! partition tables and maps as they are found in the field.
+//! The planner over a table of layouts: every chip, flash size, running partition and kind of swap,
+//! on partition tables and maps as they are found in the field.
 //!
-//! Each case has two judges. What is planned has to be safe by [`assert_safe`]; what is refused has to be
-//! impossible by [`Feasible`], which tries every partition to run from and every place to stage in, knows
-//! nothing of strategies, and asks for no more than that nothing which has to live is written over.
+//! Each case has two judges. What is planned has to be safe by [`assert_safe`]; what is refused has
+//! to be impossible by [`Feasible`], which tries every partition to run from and every place to
+//! stage in, knows nothing of strategies, and asks for no more than that nothing which has to live
+//! is written over.
 
 use std::format;
 
@@ -229,8 +230,8 @@ fn on(
     case
 }
 
-/// Where an application with a place of its own lies, as seen from the running partition, and what comes of
-/// it: the migrator stays, or moves first, or cannot.
+/// Where an application with a place of its own lies, as seen from the running partition, and what
+/// comes of it: the migrator stays, or moves first, or cannot.
 #[test]
 fn a_destination_beside_over_and_under_the_running_partition() {
     let ota_0 = (0x11_0000, MIB);

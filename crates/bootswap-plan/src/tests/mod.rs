@@ -188,8 +188,8 @@ impl Case {
     }
 }
 
-/// What has to hold of every plan, whatever it was made from. It knows the layout rules of ESP-IDF and
-/// MCUboot, and nothing of how the planner comes to its steps.
+/// What has to hold of every plan, whatever it was made from. It knows the layout rules of ESP-IDF
+/// and MCUboot, and nothing of how the planner comes to its steps.
 fn assert_safe(case: &Case, plan: &Plan) {
     let flash = region(0, case.flash_len_bytes);
     let image = case.running().prefix(case.running_len_bytes);

@@ -109,7 +109,8 @@ fn every_refusal_has_its_code() {
             (map.primary, map.secondary) = (region(0x7000, 0x2000), region(0x1_0000, 0x2000));
         }),
         ("overlap", |c| {
-            // The scratch area's end, which is cleaned, in otadata: the old bootloader still needs it.
+            // The scratch area's end, which is cleaned, in otadata: the old bootloader still needs
+            // it.
             c.map.as_mut().unwrap().scratch = Some(region(0xa000, 0x5000));
             c.allow.overwrite = &["nvs", "otadata"];
         }),
@@ -271,7 +272,8 @@ fn a_trailer_that_nobody_brings_is_not_left_under_the_running_code() {
 
 #[test]
 fn nothing_goes_where_a_slot_is_cleaned() {
-    // Header and trailer of the primary, trailer of the secondary with an app in the primary, scratch.
+    // Header and trailer of the primary, trailer of the secondary with an app in the primary,
+    // scratch.
     let places = [
         (0x1_0000, 0x11_0000),
         (0x10_f000, 0x11_0000),

@@ -15,8 +15,8 @@ use core::net::Ipv4Addr;
 /// Longest address in bytes; the client keeps redirections in a buffer of that size.
 pub const MAX_URL_LEN_BYTES: usize = 512;
 
-/// Longest host name in bytes, without a dot at its end (RFC 1035, 2.3.4: 255 with the lengths of the
-/// labels).
+/// Longest host name in bytes, without a dot at its end (RFC 1035, 2.3.4: 255 with the lengths of
+/// the labels).
 const MAX_HOST_LEN_BYTES: usize = 253;
 /// Longest part of a host name between dots in bytes (RFC 1035, 2.3.4).
 const MAX_LABEL_LEN_BYTES: usize = 63;

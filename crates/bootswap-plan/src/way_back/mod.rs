@@ -11,7 +11,7 @@ use core::fmt;
 use esp_idf_format::partition::Label;
 use flash_region::Region;
 
-use crate::DeviceFacts;
+use crate::facts::DeviceFacts;
 use crate::step::{Plan, Step, Strategy};
 
 /// What the device boots if power goes while a step is carried out.
@@ -71,7 +71,8 @@ impl fmt::Display for WayBack {
             Self::Migrator { label } => write!(f, "boots this migrator again, from {label}"),
             Self::MigratorOrPrevious { label } => write!(
                 f,
-                "boots this migrator again, from {label}, or the firmware before it while that is on trial"
+                "boots this migrator again, from {label}, or the firmware before it while that is \
+                 on trial"
             ),
             Self::MigratorOrCopy { label, copy } => {
                 write!(f, "boots this migrator again, from {label} or as the copy in {copy}")

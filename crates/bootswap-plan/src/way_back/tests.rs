@@ -50,7 +50,8 @@ fn from_an_ota_slot_the_migrator_may_be_on_trial_at_first() {
         told[0],
         said(
             1,
-            "boots this migrator again, from ota_0, or the firmware before it while that is on trial"
+            "boots this migrator again, from ota_0, or the firmware before it while that is on \
+             trial"
         )
     );
     assert_eq!(told[1].1, "boots this migrator again, from ota_0");

@@ -3,7 +3,7 @@
 //! Every reason is found before anything is erased, names what is wrong and where, and says what to
 //! change. The codes leave the device and are never renumbered.
 
-use core::fmt;
+mod text;
 
 use esp_idf_format::Chip;
 use esp_idf_format::partition::Label;
@@ -223,8 +223,8 @@ pub enum Reason {
     },
     /// The plan has more steps than a device can hold.
     TooComplex,
-    /// An MCUboot image ends in the sector in which the trailer begins, and would be swapped through
-    /// scratch: a power cut at the wrong moment of that swap leaves nothing that boots.
+    /// An MCUboot image ends in the sector in which the trailer begins, and would be swapped
+    /// through scratch: a power cut at the wrong moment of that swap leaves nothing that boots.
     SharesTrailerSector {
         /// Artifact.
         artifact: Name,
@@ -233,7 +233,8 @@ pub enum Reason {
         /// Bytes of the slot before that sector.
         room_bytes: u32,
     },
-    /// The bootloader's header says less flash than its own map takes: it would not read behind that.
+    /// The bootloader's header says less flash than its own map takes: it would not read behind
+    /// that.
     MapBehindFlash {
         /// Artifact.
         artifact: Name,
@@ -366,137 +367,3 @@ impl Reason {
 }
 
 impl core::error::Error for Reason {}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SecureBoot => f.write_str(
-                "secure boot is enabled in the eFuses, so the ROM would reject the new bootloader; \
-                 this device cannot be migrated",
-            ),
-            Self::FlashEncryption => f.write_str(
-                "flash encryption is enabled in the eFuses, so what is written would be read back as \
-                 garbage; this device cannot be migrated",
-            ),
-            Self::WrongChip { wanted, found } => {
-                write!(f, "the migration is for {wanted}, the device is {found}; use the one made for {found}")
-            }
-            Self::WrongImageChip { artifact, chip_id, found } => match Chip::from_image_chip_id(*chip_id) {
-                Some(chip) => write!(f, "{artifact} is built for {chip}, the device is {found}; build it for {found}"),
-                None => write!(
-                    f,
-                    "{artifact} is built for a chip with id {chip_id}, the device is {found}; build it for {found}"
-                ),
-            },
-            Self::FlashTooSmall { wanted_bytes, found_bytes } => write!(
-                f,
-                "the migration counts on {wanted_bytes} bytes of flash, the device has {found_bytes}; \
-                 set flash_size to what the devices have and build bootloader and map for it"
-            ),
-            Self::OutsideFlash { what, region, flash_len_bytes } => {
-                write!(f, "{what} at {region} does not fit a flash of {flash_len_bytes:#x} bytes; move or shrink it")
-            }
-            Self::Misaligned { what, region } => {
-                write!(f, "{what} at {region} does not start and end at a multiple of 0x1000, flash is erased in such sectors")
-            }
-            Self::TooLarge { artifact, len_bytes, room_bytes, region } => write!(
-                f,
-                "{artifact} has {len_bytes} bytes, its place {region} has room for {room_bytes}; make the image \
-                 smaller or its region larger"
-            ),
-            Self::ReachesTrailer { artifact, image_len_bytes, room_bytes } => write!(
-                f,
-                "{artifact} has {image_len_bytes:#x} bytes of image, MCUboot's trailer leaves {room_bytes:#x} of \
-                 its slot; make the image smaller or the slot larger"
-            ),
-            Self::OverRunningCode { artifact, dest, running } => write!(
-                f,
-                "{artifact} goes to {dest}, where the migrator itself runs ({running}); deliver the migrator to \
-                 another partition"
-            ),
-            Self::OverKept { artifact, dest, kept, region } => write!(
-                f,
-                "{artifact} goes to {dest} and would overwrite {kept} at {region}, which the migration does not \
-                 name; shrink or move it"
-            ),
-            Self::Overlap { first, second, shared } => {
-                write!(f, "{first} and {second} share {shared}; move one of them")
-            }
-            Self::NoStaging { artifact, needed_bytes, largest_bytes } => write!(
-                f,
-                "there is nowhere to stage {artifact}: it needs {needed_bytes} bytes, the largest free place has \
-                 {largest_bytes}; free a partition, or name one with [staging] label"
-            ),
-            Self::UnknownLabel { label } => {
-                write!(f, "no partition is labelled {label}; name one of the device's in [staging] label")
-            }
-            Self::StagingInUse { label, by, shared } => {
-                write!(f, "the staging partition {label} shares {shared} with {by}; name another in [staging] label")
-            }
-            Self::TrailerUnderRunningCode { trailer, running } => write!(
-                f,
-                "the migrator's image at {running} lies in the primary slot's trailer area {trailer}: MCUboot would \
-                 take it for an interrupted swap and crash at every boot; deliver the migrator to another partition"
-            ),
-            Self::NotConfirmed { artifact } => write!(
-                f,
-                "{artifact} is not padded and confirmed, so MCUboot would not start it for good; sign it with --pad \
-                 --confirm, or set confirm = true, or allow a trial with test_image = true in [allow]"
-            ),
-            Self::NotSigned { artifact } => {
-                write!(f, "{artifact} has no signature, the bootloader wants one; sign it with the bootloader's key")
-            }
-            Self::NoScratch => f.write_str("swap using scratch needs a scratch area of at least one sector; name it in [mcuboot] scratch"),
-            Self::SlotsDiffer { primary, secondary } => {
-                write!(f, "the slots differ in size: primary {primary}, secondary {secondary}; MCUboot needs them equal")
-            }
-            Self::BadMap { slot, max_align_bytes } => write!(
-                f,
-                "no MCUboot trailer with max_align {max_align_bytes} fits the slot {slot}; use 8, 16 or 32 and a larger slot"
-            ),
-            Self::NoDestination { artifact } => {
-                write!(f, "nothing says where {artifact} goes; give it dest and size, or describe the slots in [mcuboot]")
-            }
-            Self::WrongContent { artifact, wanted } => write!(f, "{artifact} is not {wanted}; name the right file"),
-            Self::ArtifactCount { count } => write!(f, "the migration names {count} artifacts; it takes 1 to 8"),
-            Self::BadPartition { label, region } => {
-                write!(f, "the partition {label} at {region} runs over the end of flash; the device's table is damaged")
-            }
-            Self::UnknownRunning { running } => {
-                write!(f, "no app partition is at {running}, where the migrator says that it runs; name the one it runs from")
-            }
-            Self::BootloaderMisplaced { artifact, dest, wanted } => {
-                write!(f, "{artifact} goes to {dest}, this chip's ROM looks for a bootloader at {wanted}; let dest start there")
-            }
-            Self::SharesTrailerSector { artifact, image_len_bytes, room_bytes } => write!(
-                f,
-                "{artifact} has {image_len_bytes:#x} bytes of image and ends in the sector in which MCUboot's trailer \
-                 begins; cut at the wrong moment, a swap using scratch would leave nothing that boots; make the image \
-                 at most {room_bytes:#x} bytes or the slot larger"
-            ),
-            Self::MapBehindFlash { artifact, header_bytes, map_end } => write!(
-                f,
-                "{artifact} is built for {header_bytes:#x} bytes of flash and would not read behind them, its map \
-                 goes on to {map_end}; build it for the flash that it needs"
-            ),
-            Self::NoRelocation { needed_bytes, tried } => write!(
-                f,
-                "the migrator has to move out of the way first, and none of {tried} other app partitions has room \
-                 for its {needed_bytes} bytes, can be started by the old bootloader and is out of the target's way; \
-                 deliver it to another partition, or make it smaller"
-            ),
-            Self::NothingToStart { primary } => write!(
-                f,
-                "the new bootloader would find no application: nothing goes to the primary slot {primary}, nor to \
-                 where it would be swapped in from; name the application in [app]"
-            ),
-            Self::SecondApplication { first, second } => write!(
-                f,
-                "{first} and {second} are both applications, and MCUboot starts one; make data of the other, in \
-                 [[artifact]]"
-            ),
-            Self::Empty { artifact } => write!(f, "{artifact} has no bytes; build or copy it again"),
-            Self::TooComplex => f.write_str("the plan has more steps than a device can hold; name fewer artifacts"),
-        }
-    }
-}

@@ -1,0 +1,29 @@
+//! Which app the old bootloader starts, and the step that makes it start another.
+
+use flash_region::Region;
+
+use crate::facts::DeviceFacts;
+use crate::step::{App, Step};
+
+/// The step that makes the old bootloader start the app in `partition` for good; `None` where there
+/// is no otadata, or nothing to be said in it: a factory app that runs needs no entry.
+pub(crate) fn select(facts: &DeviceFacts<'_>, partition: Region) -> Option<Step> {
+    let app = app_in(facts, partition)?;
+    let otadata = facts.partitions.iter().find(|p| p.is_otadata())?.region;
+    let needed = app != App::Factory || partition != facts.running;
+    needed.then_some(Step::Select { otadata, app })
+}
+
+/// What otadata calls the app in `partition`; `None` where it cannot name it.
+#[must_use]
+pub fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
+    let found = facts.partitions.iter().find(|p| p.is_app() && p.region == partition)?;
+    if found.is_factory() {
+        return Some(App::Factory);
+    }
+    let slots = facts.partitions.iter().filter(|p| p.ota_index().is_some()).count();
+    let count = u8::try_from(slots).ok()?;
+    // A gap among the slots' numbers confuses the bootloader's counting, so nobody goes there.
+    let index = found.ota_index().filter(|index| *index < count)?;
+    Some(App::Ota { index, count })
+}

@@ -1,0 +1,193 @@
+//! Where each artifact goes at first: to its end, or to a place to wait in.
+
+use flash_region::{Region, SECTOR_BYTES};
+use heapless::Vec;
+
+use super::{Planner, Way};
+use crate::cleaned::cleaned;
+use crate::layout::{self, Occupied};
+use crate::migration::{Artifact, Content, Role, Staging};
+use crate::reason::{Reason, name};
+use crate::staging::{Space, fit};
+use crate::step::{ArtifactIndex, MAX_ROUTES, Place, Purpose, Route, Target};
+
+impl<'a> Planner<'a> {
+    /// Finds the way of one artifact, with a place to stage what needs one.
+    pub(super) fn way(&mut self, index: ArtifactIndex) -> Option<Way<'a>> {
+        let artifact = self.artifact(index)?;
+        let destination = *self.destinations.get(usize::from(index.0))?;
+        let covered = layout::written(destination.region, artifact);
+        let critical_len =
+            destination.critical().intersection(covered).map_or(0, Region::len_bytes);
+        let harmless_len = covered.len_bytes() - critical_len;
+        let mut routes: Vec<Route, MAX_ROUTES> = Vec::new();
+        let mut way = Way {
+            index,
+            artifact,
+            destination,
+            routes: Vec::new(),
+            critical: None,
+            harmless: None,
+        };
+
+        if let Staging::Label(label) = self.migration.staging {
+            let waits = critical_len > 0;
+            let staged = self.labelled(label, artifact, covered.len_bytes(), waits)?;
+            let slot =
+                destination.slot.map(|slot| Region::clamped(staged.start(), slot.len_bytes()));
+            let erasable = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
+            let place = Place { slot, ..Place::plain(staged, erasable, Purpose::Staging) };
+            self.route(&mut routes, 0, Target::Flash(place));
+            if waits {
+                // It waits there to the end, so that nothing else may.
+                self.take(erasable);
+                let part = staged.prefix(critical_len);
+                way.critical = Some(Target::Flash(Place::plain(part, part, Purpose::Staging)));
+            }
+            if harmless_len > 0 {
+                way.harmless = Some(staged.from(staged.start().saturating_add(critical_len)));
+            }
+        } else {
+            if critical_len > 0 {
+                let target = self.stage(artifact, critical_len)?;
+                way.critical = Some(target);
+                self.route(&mut routes, 0, target);
+            }
+            if harmless_len > 0 {
+                self.route(&mut routes, critical_len, Target::Flash(destination.place()));
+            }
+        }
+        way.routes = routes;
+        Some(way)
+    }
+
+    /// A place for `len_bytes` that have to wait for the commit.
+    fn stage(&mut self, artifact: &Artifact<'_>, len_bytes: u32) -> Option<Target> {
+        let memory_bytes = self.memory_free_bytes;
+        if self.migration.staging == Staging::Memory {
+            if len_bytes <= memory_bytes {
+                self.memory_free_bytes = 0;
+                return Some(Target::Memory { len_bytes: memory_bytes });
+            }
+            self.refuse(Reason::NoStaging {
+                artifact: name(artifact.name),
+                needed_bytes: len_bytes,
+                largest_bytes: memory_bytes,
+            });
+            return None;
+        }
+        match self.space().find(len_bytes, fit) {
+            Ok(place) => {
+                self.take(place.erasable);
+                Some(Target::Flash(place))
+            }
+            // Memory is the second choice: what waits there is lost with the power.
+            Err(_) if len_bytes <= memory_bytes => {
+                self.memory_free_bytes = 0;
+                Some(Target::Memory { len_bytes: memory_bytes })
+            }
+            Err(largest_bytes) => {
+                self.refuse(Reason::NoStaging {
+                    artifact: name(artifact.name),
+                    needed_bytes: len_bytes,
+                    largest_bytes,
+                });
+                None
+            }
+        }
+    }
+
+    /// A place for `len_bytes` in the staging partition that the migration names; `waits` says
+    /// whether it has to last to the commit.
+    fn labelled(
+        &mut self,
+        label: &str,
+        artifact: &Artifact<'_>,
+        len_bytes: u32,
+        waits: bool,
+    ) -> Option<Region> {
+        let Some(partition) =
+            self.facts.partitions.iter().find(|p| p.label.as_str() == Some(label))
+        else {
+            self.refuse(Reason::UnknownLabel { label: name(label) });
+            return None;
+        };
+        // What waits already stays, and what waits from now on must outlast the cleaning.
+        let mut occupied = Occupied::default();
+        self.taken.iter().for_each(|&region| occupied.add(region));
+        if let (true, Some(map)) = (waits, &self.migration.mcuboot) {
+            let filled = self.destinations.iter().find_map(|d| d.slot);
+            let cleaned = cleaned(map, filled, self.facts.running_image());
+            cleaned.for_each(|cleaned| occupied.add(cleaned.area));
+        }
+        let region = partition.region.align_in(SECTOR_BYTES);
+        let gap = occupied.gaps(region).find(|gap| gap.len_bytes() >= len_bytes);
+        let Some(staged) = gap.map(|gap| gap.prefix(len_bytes)) else {
+            let largest_bytes = occupied.gaps(region).map(Region::len_bytes).max();
+            self.refuse(Reason::NoStaging {
+                artifact: name(artifact.name),
+                needed_bytes: len_bytes,
+                largest_bytes: largest_bytes.unwrap_or_default(),
+            });
+            return None;
+        };
+        let whole = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
+        if let Some((by, shared)) = self.space().conflict(whole) {
+            self.refuse(Reason::StagingInUse { label: name(label), by: name(by), shared });
+            return None;
+        }
+        Some(staged)
+    }
+
+    /// A free sector for checkpoints; going without costs time after a reset, nothing else.
+    pub(super) fn journal(&self) -> Option<Region> {
+        let last_sector = |gap: Region, _| {
+            let sector = gap.suffix(SECTOR_BYTES);
+            let whole = sector.len_bytes() == SECTOR_BYTES;
+            whole.then(|| Place::plain(sector, sector, Purpose::Staging))
+        };
+        self.space().find(SECTOR_BYTES, last_sector).ok().map(|place| place.region)
+    }
+
+    fn space(&self) -> Space<'_> {
+        Space {
+            migration: self.migration,
+            facts: self.facts,
+            destinations: &self.destinations,
+            slack: self.slack(),
+            taken: &self.taken,
+        }
+    }
+
+    /// What the application leaves free of the slot that it is written to.
+    fn slack(&self) -> Option<Region> {
+        let app = self.migration.artifacts.iter().find(|a| a.role == Role::Application)?;
+        let Some(Content::Mcuboot { image_len_bytes, .. }) = app.content else { return None };
+        let index = self.migration.artifacts.iter().position(|a| a.role == Role::Application)?;
+        let slot = self.destinations.get(index)?.slot?;
+        let trailer = self.migration.mcuboot.as_ref()?.trailer_area(slot)?;
+        let free = Region::new(slot.start().saturating_add(image_len_bytes), trailer.start())?;
+        let free = free.align_in(SECTOR_BYTES);
+        (!free.is_empty()).then_some(free)
+    }
+
+    /// Keeps the application's writes off whatever was placed inside its slot.
+    pub(super) fn reserve_in_slot(&self, ways: &mut [Way<'_>]) {
+        let in_use = self.taken.iter().copied().chain(self.plan.journal);
+        for way in ways {
+            let Some(slot) = way.destination.slot else { continue };
+            let inside = in_use.clone().filter(|r| slot.contains_region(*r));
+            let bounds = inside.fold(None, |all: Option<Region>, next| match all {
+                None => Some(next),
+                Some(all) => Region::new(all.start().min(next.start()), all.end().max(next.end())),
+            });
+            for route in &mut way.routes {
+                if let Target::Flash(place) = &mut route.to
+                    && place.slot == Some(slot)
+                {
+                    place.reserved = bounds;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The steps for all artifacts, in order.
+
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+
+use super::{Planner, Way};
+use crate::cleaned::cleaned;
+use crate::layout;
+use crate::migration::Role;
+use crate::step::{Merge, Place, Purpose, Step, Target};
+
+impl Planner<'_> {
+    /// The trailer area of the slot that the application is written to, where it does not bring it
+    /// along: it has to be blank before the image comes, since the two can share a sector.
+    fn own_trailer(&self, way: &Way<'_>) -> Option<Step> {
+        let (map, slot) = (self.migration.mcuboot.as_ref()?, way.destination.slot?);
+        if way.artifact.len_bytes.is_none_or(|len| len == slot.len_bytes()) {
+            return None;
+        }
+        let region = map.trailer_area(slot)?;
+        let erasable = region.align_out(SECTOR_BYTES)?;
+        Some(Step::Clean { region, erasable, purpose: Purpose::OwnTrailer })
+    }
+
+    pub(super) fn fetches(&mut self, ways: &[Way<'_>]) {
+        for way in ways {
+            if let Some(clean) = self.own_trailer(way) {
+                self.push(clean);
+            }
+            self.push(Step::Fetch { artifact: way.index, routes: way.routes.clone() });
+            if let Some(from) = way.harmless {
+                let to = way.destination.place();
+                let to = Place { region: to.region.prefix(from.len_bytes()), ..to };
+                self.push(Step::Copy { artifact: way.index, from, to });
+            }
+        }
+    }
+
+    /// Leaves trailers, header and scratch area in a state that MCUboot starts from.
+    ///
+    /// Of an NVS that the migration gives up nothing is erased before everything else is ready for
+    /// the commit: the old firmware, and the migrator's own network, may need it. `in_nvs` says
+    /// which of the two kinds of steps to push.
+    pub(super) fn cleanings(&mut self, ways: &[Way<'_>], in_nvs: bool) {
+        let Some(map) = &self.migration.mcuboot else { return };
+        let filled = ways.iter().find_map(|way| way.destination.slot);
+        for cleaned in cleaned(map, filled, self.facts.running_image()) {
+            let mut nvs = self.facts.partitions.iter().filter(|p| p.is_nvs());
+            if nvs.any(|p| p.region.overlaps(cleaned.erasable)) == in_nvs {
+                self.push(cleaned.step);
+            }
+        }
+    }
+
+    /// Confirms applications that come without a trailer of their own.
+    pub(super) fn confirmations(&mut self, ways: &[Way<'_>]) {
+        for way in ways {
+            if let (Some(slot), true) = (way.destination.slot, way.artifact.confirm) {
+                self.push(Step::Confirm { slot });
+            }
+        }
+    }
+
+    pub(super) fn verifications(&mut self, ways: &[Way<'_>]) {
+        for way in ways {
+            let mut routes = way.routes.clone();
+            if way.harmless.is_some() {
+                routes.clear();
+                if let Some(target) = way.critical {
+                    self.route(&mut routes, 0, target);
+                }
+                let offset = way.critical.map_or(0, |target| target.len_bytes());
+                self.route(&mut routes, offset, Target::Flash(way.destination.place()));
+            }
+            self.push(Step::Verify { artifact: way.index, routes });
+        }
+    }
+
+    /// Otadata goes last: while it names the migrator, a bootloader that reads it starts the
+    /// migrator again, which finishes what a cut left undone.
+    pub(super) fn commits(&mut self, ways: &[Way<'_>]) {
+        let facts = self.facts;
+        let is_otadata = |way: &&Way<'_>| {
+            let critical = way.destination.critical();
+            let otadata =
+                facts.partitions.iter().any(|p| p.is_otadata() && p.region.overlaps(critical));
+            otadata && !critical.overlaps(layout::bootloader_area(facts))
+        };
+        let last = ways.iter().filter(is_otadata);
+        for way in ways.iter().filter(|way| !is_otadata(way)).chain(last) {
+            let Some(from) = way.critical else { continue };
+            let artifact = way.artifact;
+            let critical = way.destination.critical();
+            let region = layout::written(critical, artifact);
+            let merge = match artifact.role {
+                // Only an image that reaches from the bootloader over other things has gaps; an
+                // artifact for one place means what it says, be it blank.
+                Role::Other if region.overlaps(layout::bootloader_area(self.facts)) => {
+                    Merge::KeepUnderBlank
+                }
+                _ => Merge::Exact,
+            };
+            let others = |place: Region| {
+                let other = |other: &&Way<'_>| other.index != way.index;
+                ways.iter().filter(other).any(|other| other.destination.region.overlaps(place))
+            };
+            // A bootloader may be erased to the end of its area, unless a part of it is there
+            // already or another artifact's place is in it; anything else covers just itself.
+            let area = way.destination.region;
+            let is_split = layout::written(area, artifact).end() > region.end();
+            let erasable = match artifact.role {
+                Role::Bootloader if !is_split && !others(area) => {
+                    area.align_out(SECTOR_BYTES).unwrap_or(area)
+                }
+                _ => region.align_out(SECTOR_BYTES).unwrap_or(region),
+            };
+            let start = self.facts.chip.bootloader_addr();
+            let unused = (region.start() == start && start > FlashAddr::ZERO)
+                .then(|| Region::clamped(FlashAddr::ZERO, start.get()))
+                .filter(|unused| !others(*unused));
+            let to = Place::plain(region, erasable, Purpose::Destination);
+            self.push(Step::Commit { artifact: way.index, from, to, merge, unused });
+        }
+    }
+}

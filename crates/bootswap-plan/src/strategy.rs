@@ -1,0 +1,35 @@
+//! Which way a migration is done on one device.
+
+use crate::facts::DeviceFacts;
+use crate::migration::Migration;
+use crate::planner::in_place;
+use crate::reason::{Reason, Reasons};
+use crate::relocate::relocate;
+use crate::step::Plan;
+
+/// Computes the steps that take the device of `facts` to what `migration` asks for.
+///
+/// Strategies are tried from the one that keeps most of what is there to the one that costs most,
+/// and the first that is safe is taken: the application to the secondary slot, straight to the
+/// primary, and each of the two after the migrator has moved out of the way. A move is planned only
+/// if the migration is known to be possible from there.
+///
+/// # Errors
+///
+/// Every [`Reason`] against the preferred strategy. Nothing was touched then, and nothing may be.
+pub fn plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Plan, Reasons> {
+    let mut reasons = match in_place(migration, facts) {
+        Ok(plan) => return Ok(plan),
+        Err(reasons) => reasons,
+    };
+    // Moving helps where every objection is to where the migrator runs.
+    if reasons.iter().all(Reason::is_about_place) {
+        match relocate(migration, facts) {
+            Ok(plan) => return Ok(plan),
+            Err(reason) => {
+                let _ = reasons.push(reason);
+            }
+        }
+    }
+    Err(reasons)
+}
