@@ -50,7 +50,7 @@ impl Found {
         buffer: &mut [u8; SECTOR_BYTES as usize],
     ) -> Result<Self, FactsError<F::Error>> {
         let flash = &mut Twice(flash);
-        let table = &mut buffer[..TABLE_LEN_BYTES as usize];
+        let (table, _) = buffer.split_at_mut(TABLE_LEN_BYTES as usize);
         flash.read(TABLE_ADDR.get(), table).await.map_err(FactsError::Flash)?;
         let table = PartitionTable::parse(table).map_err(FactsError::Table)?;
         let partitions: Vec<Partition, MAX_ENTRIES> = table.iter().take(MAX_ENTRIES).collect();
@@ -67,7 +67,7 @@ impl Found {
             .map_or(Region::clamped(identity.image_start, SECTOR_BYTES), |p| p.region);
         let image = image::len_bytes(flash, running).await.map_err(FactsError::Flash)?;
         let image_len_bytes = image.unwrap_or(running.len_bytes());
-        let container = image::container(flash, running, image_len_bytes, buffer.as_mut_slice())
+        let container = image::container(flash, running, image_len_bytes, buffer)
             .await
             .map_err(FactsError::Flash)?;
         let end = container.map(|container| container.end().bytes_since(running.start()));

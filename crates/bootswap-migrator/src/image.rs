@@ -1,14 +1,15 @@
 //! The running image: how long it is, and what lies behind it.
 
-use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerHeader, MAX_CONTAINER_ENTRIES};
 use embedded_storage_async::nor_flash::ReadNorFlash;
 use esp_idf_format::image::{
     self, HEADER_LEN_BYTES, ImageHeader, SEGMENT_HEADER_LEN_BYTES, SegmentHeader,
 };
-use flash_region::Region;
+use flash_region::{Region, SECTOR_BYTES};
 
-/// Most bytes of a container's directory.
-pub(crate) const DIRECTORY: usize = ContainerHeader::directory_len(MAX_CONTAINER_ENTRIES);
+use crate::ContainerPlace;
+
+/// What drivers of these chips read whole numbers of, in bytes.
+const WORD: usize = 4;
 
 /// Bytes of the image that begins where `partition` does, with checksum and digest; `None` where there is
 /// none. It looks at headers alone: the bootloader has verified the rest when it started the image.
@@ -42,15 +43,13 @@ pub(crate) async fn container<F: ReadNorFlash>(
     flash: &mut F,
     partition: Region,
     image_len_bytes: u32,
-    buffer: &mut [u8],
+    buffer: &mut [u8; SECTOR_BYTES as usize],
 ) -> Result<Option<Region>, F::Error> {
-    let end = partition.start().saturating_add(image_len_bytes);
-    let Some(start) = end.align_up(CONTAINER_ALIGN_BYTES) else { return Ok(None) };
-    let rest = partition.from(start);
-    let len = buffer.len().min(DIRECTORY).min(rest.len_bytes() as usize);
-    let Some(directory) = buffer.get_mut(..len - len % 4) else { return Ok(None) };
-    flash.read(rest.start().get(), directory).await?;
-    let header = ContainerHeader::parse(directory).ok();
-    let region = header.map(|header| Region::clamped(start, header.len_bytes));
-    Ok(region.filter(|region| rest.contains_region(*region)))
+    let Some(place) = ContainerPlace::behind(partition, image_len_bytes) else { return Ok(None) };
+    let directory = place.directory();
+    // Drivers read whole words; an odd end of the partition is too short for a container anyway.
+    let len = directory.len_bytes() as usize;
+    let Some(bytes) = buffer.get_mut(..len - len % WORD) else { return Ok(None) };
+    flash.read(directory.start().get(), bytes).await?;
+    Ok(place.container(bytes))
 }

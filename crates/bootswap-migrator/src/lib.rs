@@ -10,10 +10,12 @@
 //!
 //! Start reading at [`Migrator::migrate`].
 #![no_std]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod back;
 mod board;
 mod commit;
+mod container;
 mod credentials;
 mod facts;
 mod image;
@@ -26,6 +28,7 @@ mod twice;
 
 pub use board::{Board, Identity};
 pub use commit::CommitWindow;
+pub use container::ContainerPlace;
 pub use credentials::{Credentials, CredentialsError};
 pub use facts::{FactsError, Found};
 pub use log::{Log, Sink};
