@@ -11,7 +11,7 @@ use bootswap_sim::Until;
 use bootswap_sim::Unwatched;
 use bootswap_sim::example;
 use bootswap_sim::kept;
-use bootswap_sim::{Ending, Lab, Report, Run, Scene, Settings, run};
+use bootswap_sim::{Origin, Report, Run, RunOutcome, Scenario, Settings, run};
 use conformance::web::{nginx, python_http_server};
 use esp_idf_format::Chip;
 
@@ -20,26 +20,26 @@ fn settings() -> Settings {
 }
 
 /// Migrates the example's device and checks what has to hold whatever the server does.
-fn migrate(migration: &OwnedMigration, lab: &Lab) -> Run {
-    let scene = Scene::synthetic(migration).unwrap();
-    let run = run(&scene, lab, settings(), &RefCell::new(Unwatched));
-    let report = Report::new(&run, &kept(migration, &scene));
+fn migrate(migration: &OwnedMigration, lab: &Origin) -> Run {
+    let scenario = Scenario::synthetic(migration).unwrap();
+    let run = run(&scenario, lab, settings(), &RefCell::new(Unwatched));
+    let report = Report::new(&run, &kept(migration, &scenario));
     for kept in &report.kept {
-        assert!(kept.intact, "{} changed, {}", kept.label, run.ending);
+        assert!(kept.intact, "{} changed, {}", kept.label, run.outcome);
     }
-    if !matches!(run.ending, Ending::TargetRunning { .. }) {
+    if !matches!(run.outcome, RunOutcome::TargetRunning { .. }) {
         let area = Chip::Esp32s3.bootloader_region();
         assert!(
             run.before.bytes(area) == run.after.bytes(area),
             "bootloader touched: {}",
-            run.ending
+            run.outcome
         );
         // Only the slot that was to be filled, and what nobody claims, may have changed.
         for part in [flash(0x1_0000, 0x10_e000), flash(0x21_0000, 0x31_0000)] {
             assert!(
                 run.before.bytes(part) == run.after.bytes(part),
                 "{part} touched: {}",
-                run.ending
+                run.outcome
             );
         }
     }
@@ -76,8 +76,8 @@ fn from_nginx() {
     save(dir.path());
     let server = nginx(dir.path(), "");
     let migration = at(&server.url());
-    let run = migrate(&migration, &Lab::online(&migration));
-    assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+    let run = migrate(&migration, &Origin::online(&migration));
+    assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn from_pythons_http_server() {
     save(dir.path());
     let server = python_http_server(dir.path());
     let migration = at(&server.url());
-    let run = migrate(&migration, &Lab::online(&migration));
-    assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+    let run = migrate(&migration, &Origin::online(&migration));
+    assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
 }
 
 /// Every server leads to the same flash.
@@ -98,10 +98,10 @@ fn nginx_and_python_lead_to_the_same_flash() {
     let (nginx, python) = (nginx(dir.path(), ""), python_http_server(dir.path()));
     let own = example(Chip::Esp32s3).unwrap();
     let slot = flash(0x11_0000, 0x21_0000);
-    let expected = migrate(&own, &Lab::open(&own, Vec::new(), None).unwrap());
+    let expected = migrate(&own, &Origin::open(&own, Vec::new(), None).unwrap());
     for url in [nginx.url(), python.url()] {
         let migration = at(&url);
-        let run = migrate(&migration, &Lab::online(&migration));
+        let run = migrate(&migration, &Origin::online(&migration));
         let (ours, theirs) = (expected.at_reset.as_ref().unwrap(), run.at_reset.as_ref().unwrap());
         assert!(ours.bytes(slot) == theirs.bytes(slot), "{url}");
         assert!(ours.bytes(flash(0, 0x9000)) == theirs.bytes(flash(0, 0x9000)), "{url}");
@@ -149,12 +149,16 @@ fn every_fault_ends_well_or_leaves_the_old_system() {
     let migration = example(Chip::Esp32s3).unwrap();
     for (faults, reaches_target) in table {
         let faults_of = |text: &str| text.split(' ').map(|fault| fault.parse().unwrap()).collect();
-        let lab = Lab::open(&migration, faults_of(faults), None).unwrap();
+        let lab = Origin::open(&migration, faults_of(faults), None).unwrap();
         let run = migrate(&migration, &lab);
-        let reached = matches!(run.ending, Ending::TargetRunning { .. });
-        assert_eq!(reached, reaches_target, "{faults}: {}", run.ending);
+        let reached = matches!(run.outcome, RunOutcome::TargetRunning { .. });
+        assert_eq!(reached, reaches_target, "{faults}: {}", run.outcome);
         if !reached {
-            assert!(matches!(run.ending, Ending::OldFirmware { .. }), "{faults}: {}", run.ending);
+            assert!(
+                matches!(run.outcome, RunOutcome::OldFirmware { .. }),
+                "{faults}: {}",
+                run.outcome
+            );
         }
     }
 }
@@ -163,9 +167,9 @@ fn every_fault_ends_well_or_leaves_the_old_system() {
 #[test]
 fn resuming_downloads_little_twice() {
     let migration = example(Chip::Esp32s3).unwrap();
-    let whole = migrate(&migration, &Lab::open(&migration, Vec::new(), None).unwrap());
+    let whole = migrate(&migration, &Origin::open(&migration, Vec::new(), None).unwrap());
     let faults = vec!["/app_upd.bin:drop=40000*3".parse().unwrap()];
-    let broken = migrate(&migration, &Lab::open(&migration, faults, None).unwrap());
+    let broken = migrate(&migration, &Origin::open(&migration, faults, None).unwrap());
     let again = broken.downloaded_bytes.saturating_sub(whole.downloaded_bytes);
     assert!(again <= 3 * 512, "{again} bytes fetched twice");
     assert_eq!(broken.requests, whole.requests + 3);

@@ -16,7 +16,7 @@ use esp_idf_format::Chip;
 use esp_idf_format::image;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
-use crate::device::{Bench, told};
+use crate::device::{EmulatedMigration, told};
 use crate::emulator::{Console, Ended, Network, Power, Time, watch};
 
 /// Boots after which a device counts as caught in a loop.
@@ -34,7 +34,7 @@ const RESTS: &str = "the next series of attempts begins in 60 minutes";
 
 /// Something wrong, and what has to come of it.
 struct Case {
-    bench: Bench,
+    emulated: EmulatedMigration,
     network: Network,
     /// What the first boot has to say, in this order.
     says: &'static [&'static str],
@@ -47,9 +47,9 @@ struct Case {
 }
 
 impl Case {
-    fn new(bench: Bench, says: &'static [&'static str]) -> Self {
+    fn new(emulated: EmulatedMigration, says: &'static [&'static str]) -> Self {
         let (network, attempts) = (Network::Host, MAX_ATTEMPTS);
-        Self { bench, network, says, attempts, reached: Vec::new(), gone_at: None }
+        Self { emulated, network, says, attempts, reached: Vec::new(), gone_at: None }
     }
 
     fn in_network(self, network: Network) -> Self {
@@ -66,17 +66,17 @@ impl Case {
 
     /// One boot, up to the reset.
     fn boot(&mut self, flash: &Path) -> Console {
-        let Self { bench, network, gone_at, .. } = self;
+        let Self { emulated, network, gone_at, .. } = self;
         watch(flash, *network, Time::Fast, Power::UntilReset, &mut |line| {
             if gone_at.is_some_and(|text| line.contains(text)) {
-                drop(bench.server.take());
+                drop(emulated.server.take());
             }
         })
     }
 
     /// Boots until the migrator goes back, and checks all that has to hold.
     fn run(mut self) {
-        let flash = self.bench.device();
+        let flash = self.emulated.device();
         let before = fs::read(&flash).unwrap();
         let journal = self.journal();
         let mut consoles = Vec::new();
@@ -120,7 +120,7 @@ impl Case {
 
     /// Where attempts are counted.
     fn journal(&self) -> Option<Region> {
-        self.bench.simulate().plan.unwrap().journal
+        self.emulated.simulate().plan.unwrap().journal
     }
 }
 
@@ -130,16 +130,19 @@ fn from_ota_1(migration: &mut OwnedMigration) {
 }
 
 /// A server with other files, or faults; the old firmware in factory.
-fn bench(put: impl FnOnce(&mut Files), faults: &[&str]) -> Bench {
-    let mut bench = Bench::served(from_ota_1, put, faults);
+fn emulated(put: impl FnOnce(&mut Files), faults: &[&str]) -> EmulatedMigration {
+    let mut emulated = EmulatedMigration::served(from_ota_1, put, faults);
     let old = synthetic::app(Chip::Esp32c3, "old", "1", 0x2_0000, 4).unwrap();
-    bench.scene.flash.load(FACTORY.start(), &[flash_region::ERASED; FACTORY.len_bytes() as usize]);
-    bench.scene.flash.load(FACTORY.start(), &old);
-    bench
+    emulated
+        .scenario
+        .flash
+        .load(FACTORY.start(), &[flash_region::ERASED; FACTORY.len_bytes() as usize]);
+    emulated.scenario.flash.load(FACTORY.start(), &old);
+    emulated
 }
 
-fn good_server() -> Bench {
-    bench(|_| {}, &[])
+fn good_server() -> EmulatedMigration {
+    emulated(|_| {}, &[])
 }
 
 /// What is done to a section.
@@ -159,16 +162,20 @@ fn bootloader(files: &mut Files) -> &mut Vec<u8> {
 
 /// Changes the section of the migrator's image, and what the image says of its own contents, unless it is
 /// `worn`.
-fn with_section(mut bench: Bench, worn: bool, change: impl FnOnce(&mut [u8])) -> Bench {
-    let region = bench.scene.running.region;
-    let mut bytes = bench.scene.flash.bytes(region);
+fn with_section(
+    mut emulated: EmulatedMigration,
+    worn: bool,
+    change: impl FnOnce(&mut [u8]),
+) -> EmulatedMigration {
+    let region = emulated.scenario.running.region;
+    let mut bytes = emulated.scenario.flash.bytes(region);
     let section = find_section(&bytes).unwrap();
     change(&mut bytes[section]);
     if !worn {
         image::mend(&mut bytes).unwrap();
     }
-    bench.scene.flash.load(region.start(), &bytes);
-    bench
+    emulated.scenario.flash.load(region.start(), &bytes);
+    emulated
 }
 
 /// That the console says all of this, in this order; a line may say several things.
@@ -225,23 +232,23 @@ fn emulated_bad_input_no_dhcp() {
 
 #[test]
 fn emulated_bad_input_no_server() {
-    let mut bench = good_server();
-    drop(bench.server.take());
+    let mut emulated = good_server();
+    drop(emulated.server.take());
     let says: &[_] = &[
         "app_upd: no connection to the server; check that it runs and can be reached; trying again",
         NOT_FETCHED,
     ];
-    Case::new(bench, says).run();
+    Case::new(emulated, says).run();
 }
 
 /// What came before counts as progress, so there is one attempt more.
 #[test]
 fn emulated_bad_input_server_goes_away() {
     const BROKE: &str = "app_upd: the connection broke before the end";
-    let bench = bench(|_| {}, &["/app_upd.bin:truncate=40000"]);
+    let emulated = emulated(|_| {}, &["/app_upd.bin:truncate=40000"]);
     let says: &[_] =
         &[BROKE, "app_upd: no connection to the server; check that it runs", NOT_FETCHED];
-    let case = Case::new(bench, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]);
+    let case = Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]);
     Case { gone_at: Some(BROKE), ..case }.run();
 }
 
@@ -249,27 +256,27 @@ fn emulated_bad_input_server_goes_away() {
 fn emulated_bad_input_404() {
     let says: &[_] =
         &["app_upd: the server answered with status 404; check path and server", NOT_FETCHED];
-    Case::new(bench(|_| {}, &["status=404"]), says).run();
+    Case::new(emulated(|_| {}, &["status=404"]), says).run();
 }
 
 /// Nothing but the image's own digest tells.
 #[test]
 fn emulated_bad_input_damaged_image() {
-    let bench = bench(|files| app(files)[0x8000] ^= 1, &[]);
+    let emulated = emulated(|files| app(files)[0x8000] ^= 1, &[]);
     let says: &[_] = &[
         "starting it again",
         "artifact 0 is not usable: ",
         "put the file that was packed back on the server, or pack again",
     ];
-    Case::new(bench, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
+    Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
 }
 
 /// Nothing is erased for what is no image.
 #[test]
 fn emulated_bad_input_no_mcuboot_image() {
-    let bench = bench(|files| app(files).fill(0x55), &[]);
+    let emulated = emulated(|files| app(files).fill(0x55), &[]);
     let says: &[_] = &["starting it again", "artifact 0 is not usable: "];
-    Case::new(bench, says).run();
+    Case::new(emulated, says).run();
 }
 
 /// The application was there by then.
@@ -277,12 +284,12 @@ fn emulated_bad_input_no_mcuboot_image() {
 fn emulated_bad_input_bootloader_of_another_chip() {
     let other = example(Chip::Esp32s3).unwrap();
     let other = other.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
-    let bench = bench(|files| *bootloader(files) = other, &[]);
+    let emulated = emulated(|files| *bootloader(files) = other, &[]);
     let says: &[_] = &[
         "mcuboot: the image is for a chip with id 9, this one has id 5; starting it again",
         "artifact 1 is not usable: the image is for a chip with id 9, this one has id 5",
     ];
-    Case::new(bench, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
+    Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
 }
 
 /// A bootloader that would start, and is not the one that was packed. It is looked at where it waits.
@@ -301,7 +308,10 @@ fn emulated_bad_input_another_bootloader() {
     ];
     // Free flash, of which one erase of 32 KiB takes a sector more than the file needs.
     let waits = Region::clamped(FlashAddr(0x31_0000), 0x8000);
-    Case::new(bench(change, &[]), says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0, waits]).run();
+    Case::new(emulated(change, &[]), says)
+        .trying(MAX_ATTEMPTS + 1)
+        .reaching(vec![OTA_0, waits])
+        .run();
 }
 
 /// No further attempt would read another configuration, so there is one.
@@ -344,8 +354,8 @@ fn emulated_bad_input_configuration() {
 /// A bit that went bad in flash is noticed by the bootloader, which starts the old firmware by itself.
 #[test]
 fn emulated_bad_input_worn_image() {
-    let bench = with_section(good_server(), true, |section| section[200] ^= 1);
-    let flash = bench.device();
+    let emulated = with_section(good_server(), true, |section| section[200] ^= 1);
+    let flash = emulated.device();
     let before = fs::read(&flash).unwrap();
     let console =
         watch(&flash, Network::None, Time::Fast, Power::UntilSeen(OLD_STARTS), &mut |_| {});
@@ -358,9 +368,10 @@ fn emulated_bad_input_worn_image() {
 /// longer each time, and rests.
 #[test]
 fn emulated_bad_input_without_a_way_back() {
-    let mut bench = Bench::download(|migration| migration.running = Some("factory".to_owned()));
-    bench = with_section(bench, false, |section| section[200] ^= 1);
-    let flash = bench.device();
+    let mut emulated =
+        EmulatedMigration::download(|migration| migration.running = Some("factory".to_owned()));
+    emulated = with_section(emulated, false, |section| section[200] ^= 1);
+    let flash = emulated.device();
     let before = fs::read(&flash).unwrap();
     let console = watch(&flash, Network::None, Time::Fast, Power::UntilSeen(RESTS), &mut |_| {});
     assert_eq!(console.ended, Ended::Seen, "{}", console.text());

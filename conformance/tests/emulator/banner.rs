@@ -17,7 +17,7 @@ use bootswap_migration::content::classify;
 use bootswap_plan::{Content, Role};
 use flash_region::{Region, SECTOR_BYTES};
 
-use crate::device::{Bench, Migrated, bytes, told};
+use crate::device::{EmulatedMigration, Migrated, bytes, told};
 use crate::emulator::{self, Console, Ended, Power};
 use crate::{difference, from};
 
@@ -38,7 +38,7 @@ const MANY_CUTS: u32 = 200;
 
 /// A lab whose target is the one that was given.
 struct Target {
-    bench: Bench,
+    emulated: EmulatedMigration,
     banner: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Target {
             });
             fs::read(&path).unwrap_or_else(|error| panic!("{name}: {}: {error}", path.display()))
         };
-        let bench = Bench::download(|migration| {
+        let emulated = EmulatedMigration::download(|migration| {
             from(label)(migration);
             let map = migration.mcuboot.clone();
             for (role, name) in [(Role::Bootloader, BOOTLOADER), (Role::Application, APP)] {
@@ -62,22 +62,22 @@ impl Target {
             }
         });
         let banner = env::var_os(BANNER).map(|text| text.into_string().unwrap());
-        Self { bench, banner }
+        Self { emulated, banner }
     }
 
     /// Migrates a device, up to the reset into the target bootloader.
     fn migrate(&self, device: &Path) -> Migrated {
-        let migrated = self.bench.migrate(device, &[]);
-        self.bench.check(&migrated, &self.bench.simulate());
+        let migrated = self.emulated.migrate(device, &[]);
+        self.emulated.check(&migrated, &self.emulated.simulate());
         migrated
     }
 
     /// Starts a migrated device and waits for the banner. The model of MCUboot that the simulator uses has to
     /// leave the same flash, byte for byte.
     fn start(&self, device: &Path) -> Console {
-        let modelled = self.bench.simulate_from(&fs::read(device).unwrap());
+        let modelled = self.emulated.simulate_from(&fs::read(device).unwrap());
         let power = self.banner.as_deref().map_or(Power::UntilPast(JUMP), Power::UntilSeen);
-        let console = emulator::run(device, self.bench.has_network, power);
+        let console = emulator::run(device, self.emulated.has_network, power);
         assert_eq!(console.ended, Ended::Seen, "no banner:\n{}", console.text());
         let flash = fs::read(device).unwrap();
         if let Some(differs) = difference(&flash, &modelled.after.to_bytes()) {
@@ -88,19 +88,19 @@ impl Target {
 
     /// The application, in whole sectors, as it is in a slot that has been erased.
     fn app(&self) -> &[u8] {
-        let artifact = self.bench.migration.artifact(Role::Application).unwrap();
+        let artifact = self.emulated.migration.artifact(Role::Application).unwrap();
         let Some(Content::Mcuboot { image_len_bytes, .. }) = artifact.content else {
             panic!("{APP} names no MCUboot image");
         };
         let len_bytes = image_len_bytes.next_multiple_of(SECTOR_BYTES) as usize;
-        &self.bench.file(Role::Application)[..len_bytes]
+        &self.emulated.file(Role::Application)[..len_bytes]
     }
 
     /// Checks that the application is in the primary slot, and that what it took the place of is in the
     /// secondary slot, byte for byte. `old` was in the primary slot.
     fn check_slots(&self, old: &[u8], flash: &[u8]) {
         let app = self.app();
-        let map = self.bench.migration.mcuboot.as_ref().unwrap();
+        let map = self.emulated.migration.mcuboot.as_ref().unwrap();
         let slot = |slot| &bytes(flash, slot)[..app.len()];
         assert!(slot(map.primary) == app, "the application is not in the primary slot");
         let old = &old[..app.len()];
@@ -108,14 +108,14 @@ impl Target {
     }
 
     fn primary(&self) -> Region {
-        self.bench.migration.mcuboot.as_ref().unwrap().primary
+        self.emulated.migration.mcuboot.as_ref().unwrap().primary
     }
 }
 
 /// Migrates, and goes on up to the banner.
 fn up_to_the_banner(label: &'static str) {
     let target = Target::given(label);
-    let device = target.bench.device();
+    let device = target.emulated.device();
     let migrated = target.migrate(&device);
     let console = target.start(&device);
     println!("{}", told(&[console]));
@@ -128,10 +128,10 @@ fn up_to_the_banner(label: &'static str) {
         return;
     }
     target.check_slots(old, &flash);
-    let scene = &target.bench.scene;
-    if scene.running.region == primary {
+    let scenario = &target.emulated.scenario;
+    if scenario.running.region == primary {
         // It is the migrator that MCUboot has put aside, and it is as the OTA had left it.
-        target.check_slots(&scene.flash.bytes(primary), &flash);
+        target.check_slots(&scenario.flash.bytes(primary), &flash);
     }
 }
 
@@ -153,7 +153,7 @@ fn emulated_from_ota_1() {
 /// Loses power at many points spread over the first start of MCUboot, each time once more in the next start.
 fn cut_often(cuts: u32) {
     let target = Target::given("factory");
-    let device = target.bench.device();
+    let device = target.emulated.device();
     let migrated = target.migrate(&device);
     let took = target.start(&device).took;
     let swapped = fs::read(&device).unwrap();

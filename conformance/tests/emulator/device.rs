@@ -15,7 +15,7 @@ use bootswap_sim::Until;
 use bootswap_sim::Unwatched;
 use bootswap_sim::example;
 use bootswap_sim::kept;
-use bootswap_sim::{Ending, Lab, Run, Scene, Settings, run};
+use bootswap_sim::{Origin, Run, RunOutcome, Scenario, Settings, run};
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
 use nor_sim::NorMemory;
@@ -31,11 +31,11 @@ const HOST: &str = "10.0.2.2";
 const MAX_RESETS: u32 = 12;
 
 /// A lab: server, migration, and a device before its migration.
-pub struct Bench {
+pub struct EmulatedMigration {
     /// The migration as it was packed.
     pub migration: OwnedMigration,
     /// The device, with the packed migrator in its partition.
-    pub scene: Scene,
+    pub scenario: Scenario,
     /// Whether the device has a network.
     pub has_network: bool,
     directory: TempDir,
@@ -58,7 +58,7 @@ pub struct Migrated {
     pub is_lost: bool,
 }
 
-impl Bench {
+impl EmulatedMigration {
     /// The example on an ESP32-C3, its artifacts fetched from a real server.
     pub fn download(change: impl FnOnce(&mut OwnedMigration)) -> Self {
         Self::served(change, |_| {}, &[])
@@ -93,8 +93,8 @@ impl Bench {
             artifact.url = Some(format!("http://{HOST}:{port}/{}.bin", artifact.name));
         }
         migration.network.old_credentials = true;
-        let bench = Self::new(migration, false, "bootswap-esp32c3-openeth.bin", Some(server));
-        Self { asked, ..bench }
+        let emulated = Self::new(migration, false, "bootswap-esp32c3-openeth.bin", Some(server));
+        Self { asked, ..emulated }
     }
 
     /// The example with its artifacts in the migrator's own image, and no network.
@@ -118,15 +118,15 @@ impl Bench {
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let firmware = Firmware::new(bytes, Chip::Esp32c3).unwrap();
         let migrator = pack(&migration, firmware).unwrap().image;
-        let mut scene = Scene::synthetic(&migration).unwrap();
-        let room = scene.running.region;
+        let mut scenario = Scenario::synthetic(&migration).unwrap();
+        let room = scenario.running.region;
         let erased = vec![flash_region::ERASED; room.len_bytes() as usize];
-        scene.flash.load(room.start(), &erased);
-        scene.flash.load(room.start(), &migrator);
+        scenario.flash.load(room.start(), &erased);
+        scenario.flash.load(room.start(), &migrator);
         let directory = TempDir::new().unwrap();
         Self {
             migration,
-            scene,
+            scenario,
             has_network: server.is_some(),
             directory,
             server,
@@ -142,7 +142,7 @@ impl Bench {
     /// A new device: its flash file.
     pub fn device(&self) -> PathBuf {
         let path = self.directory.path().join("flash.bin");
-        fs::write(&path, self.scene.flash.to_bytes()).unwrap();
+        fs::write(&path, self.scenario.flash.to_bytes()).unwrap();
         path
     }
 
@@ -179,7 +179,7 @@ impl Bench {
                 return Migrated { flash, consoles, is_lost: false };
             }
             let area = self.bootloader();
-            let old = self.scene.flash.bytes(area);
+            let old = self.scenario.flash.bytes(area);
             if !self.is_migrated(&flash) && bytes(&flash, area) != old {
                 assert!(!is_reset, "reset with half a bootloader:\n{}", told(&consoles));
                 return Migrated { flash, consoles, is_lost: true };
@@ -195,10 +195,10 @@ impl Bench {
 
     /// The same migration on the simulated device.
     pub fn simulate(&self) -> Run {
-        let lab = Lab::open(&self.migration, Vec::new(), None).unwrap();
+        let lab = Origin::open(&self.migration, Vec::new(), None).unwrap();
         let story = RefCell::new(Unwatched);
-        let run = run(&self.scene, &lab, Settings::new(Until::Reboot), &story);
-        assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+        let run = run(&self.scenario, &lab, Settings::new(Until::Reboot), &story);
+        assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
         run
     }
 
@@ -208,8 +208,8 @@ impl Bench {
     pub fn check(&self, migrated: &Migrated, simulated: &Run) {
         let flash = &migrated.flash;
         assert!(self.is_migrated(flash), "{}", told(&migrated.consoles));
-        for (label, region) in kept(&self.migration, &self.scene) {
-            let before = self.scene.flash.bytes(region);
+        for (label, region) in kept(&self.migration, &self.scenario) {
+            let before = self.scenario.flash.bytes(region);
             let then = simulated.at_reset.as_ref().unwrap().bytes(region);
             // Otadata may name the running slot anew, in other words than the simulator's.
             if then == before && label != "otadata" {
@@ -221,12 +221,12 @@ impl Bench {
 
     /// What the simulated device makes of a migrated one's `flash`, up to the running target.
     pub fn simulate_from(&self, flash: &[u8]) -> Run {
-        let mut scene = self.scene.clone();
-        scene.flash = NorMemory::from_bytes(flash);
-        let lab = Lab::open(&self.migration, Vec::new(), None).unwrap();
+        let mut scenario = self.scenario.clone();
+        scenario.flash = NorMemory::from_bytes(flash);
+        let lab = Origin::open(&self.migration, Vec::new(), None).unwrap();
         let story = RefCell::new(Unwatched);
-        let run = run(&scene, &lab, Settings::new(Until::Boot), &story);
-        assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+        let run = run(&scenario, &lab, Settings::new(Until::Boot), &story);
+        assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
         run
     }
 }

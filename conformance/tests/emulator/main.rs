@@ -19,7 +19,7 @@ use bootswap_plan::Role;
 use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
-use device::{Bench, bytes, figure, told};
+use device::{EmulatedMigration, bytes, figure, told};
 
 /// Power cuts of a short run, spread over the migration.
 const CUTS: u32 = 12;
@@ -42,10 +42,10 @@ fn difference(found: &[u8], wanted: &[u8]) -> Option<String> {
 }
 
 /// Migrates without interruption and holds the flash against that of the simulator, byte for byte.
-fn compare(bench: &Bench) {
-    let migrated = bench.migrate(&bench.device(), &[]);
-    let run = bench.simulate();
-    bench.check(&migrated, &run);
+fn compare(emulated: &EmulatedMigration) {
+    let migrated = emulated.migrate(&emulated.device(), &[]);
+    let run = emulated.simulate();
+    emulated.check(&migrated, &run);
     let wanted = run.at_reset.unwrap().to_bytes();
     let consoles = told(&migrated.consoles);
     if let Some(differs) = difference(&migrated.flash, &wanted) {
@@ -55,23 +55,23 @@ fn compare(bench: &Bench) {
 
 #[test]
 fn emulated_from_factory() {
-    compare(&Bench::download(from("factory")));
+    compare(&EmulatedMigration::download(from("factory")));
 }
 
 #[test]
 fn emulated_from_ota_0() {
-    compare(&Bench::download(from("ota_0")));
+    compare(&EmulatedMigration::download(from("ota_0")));
 }
 
 #[test]
 fn emulated_from_ota_1() {
-    compare(&Bench::download(from("ota_1")));
+    compare(&EmulatedMigration::download(from("ota_1")));
 }
 
 /// Out of the primary slot, into which the application has to go.
 #[test]
 fn emulated_relocation() {
-    compare(&Bench::download(|migration| {
+    compare(&EmulatedMigration::download(|migration| {
         let map = migration.mcuboot.as_mut().unwrap();
         (map.swap, map.scratch) = (SwapKind::Move, None);
         let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
@@ -83,29 +83,29 @@ fn emulated_relocation() {
 
 #[test]
 fn emulated_embedded_artifacts() {
-    let bench = Bench::embedded(from("factory"));
-    assert!(!bench.has_network);
-    compare(&bench);
+    let emulated = EmulatedMigration::embedded(from("factory"));
+    assert!(!emulated.has_network);
+    compare(&emulated);
 }
 
 /// Loses power at many points spread over the migration, and once more in the recovery.
 fn cut_often(cuts: u32) {
-    let bench = Bench::download(from("factory"));
-    let run = bench.simulate();
-    let whole = bench.migrate(&bench.device(), &[]);
+    let emulated = EmulatedMigration::download(from("factory"));
+    let run = emulated.simulate();
+    let whole = emulated.migrate(&emulated.device(), &[]);
     let took = whole.consoles.iter().map(|console| console.took).sum::<Duration>();
     let (mut lost, mut survived) = (0, 0);
     for index in 0..cuts {
         let first = took * (2 * index + 1) / (2 * cuts);
         // The second one somewhere else each time.
         let second = took * ((index * 7 + 3) % cuts) / cuts;
-        let migrated = bench.migrate(&bench.device(), &[first, second]);
+        let migrated = emulated.migrate(&emulated.device(), &[first, second]);
         if migrated.is_lost {
             lost += 1;
             continue;
         }
         survived += 1;
-        bench.check(&migrated, &run);
+        emulated.check(&migrated, &run);
         // Nothing was written that an uninterrupted migration leaves alone.
         let wanted = run.at_reset.as_ref().unwrap();
         for start in (0..wanted.to_bytes().len()).step_by(SECTOR_BYTES as usize) {

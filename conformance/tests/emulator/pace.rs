@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use nor_sim::DatasheetTiming;
 
-use crate::device::{Bench, Migrated, figure};
+use crate::device::{EmulatedMigration, Migrated, figure};
 use crate::emulator::{Console, Time};
 
 const LAST_WORDS: &str = "resetting into the new bootloader";
@@ -29,9 +29,9 @@ struct Pace {
 }
 
 /// By the host's clock.
-fn on_host(bench: &Bench, migrated: &Migrated) -> Pace {
+fn on_host(emulated: &EmulatedMigration, migrated: &Migrated) -> Pace {
     let [console] = migrated.consoles.as_slice() else { panic!("one boot is enough") };
-    let asked = bench.asked.lock().unwrap().clone();
+    let asked = emulated.asked.lock().unwrap().clone();
     let transfers = asked
         .iter()
         .zip(LAST_BYTES)
@@ -60,22 +60,23 @@ fn line(console: &Console, words: &str) -> (Duration, Duration) {
 
 #[test]
 fn emulated_pace() {
-    let bench = Bench::download(|migration| migration.running = Some("factory".to_owned()));
-    let run = bench.simulate();
+    let emulated =
+        EmulatedMigration::download(|migration| migration.running = Some("factory".to_owned()));
+    let run = emulated.simulate();
     let flash_us = run.migration.duration_us(&DatasheetTiming::W25Q32JV).typ;
     let flash = Duration::from_micros(flash_us);
 
-    let migrated = bench.migrate_in(&bench.device(), Time::Host, &[]);
-    bench.check(&migrated, &run);
-    let Pace { elapsed, transfer } = on_host(&bench, &migrated);
+    let migrated = emulated.migrate_in(&emulated.device(), Time::Host, &[]);
+    emulated.check(&migrated, &run);
+    let Pace { elapsed, transfer } = on_host(&emulated, &migrated);
     figure("bytes over the network", run.downloaded_bytes);
     figure("first byte to reset", ms(elapsed));
     figure("transfer", ms(transfer));
     figure("modelled flash time", ms(flash));
     figure("ratio", format_args!("{:.2}", ratio(elapsed, flash + transfer)));
 
-    let migrated = bench.migrate_in(&bench.device(), Time::Counted, &[]);
-    bench.check(&migrated, &run);
+    let migrated = emulated.migrate_in(&emulated.device(), Time::Counted, &[]);
+    emulated.check(&migrated, &run);
     let Pace { elapsed, transfer } = on_chip(&migrated);
     let told = format!("{}, of it transfer {}", ms(elapsed), ms(transfer));
     figure("the same at 8 ns an instruction", told);

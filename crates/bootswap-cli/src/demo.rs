@@ -7,11 +7,11 @@ use std::path::Path;
 use bootswap_migration::OwnedMigration;
 use bootswap_sim::example::{example, image_at, picture, toml, unsigned_app};
 use bootswap_sim::summary::{C_COMPONENT, Summary};
-use bootswap_sim::{Report, Run, Scene, Until, kept};
+use bootswap_sim::{Report, Run, Scenario, Until, kept};
 
 use crate::args::DemoArgs;
 use crate::monitor::TerminalMonitor;
-use crate::simulate::{live, scene_failure, verdict, write};
+use crate::simulate::{live, scenario_failure, verdict, write};
 use crate::{Failure, Verdict, output};
 
 /// Runs the command.
@@ -22,12 +22,12 @@ use crate::{Failure, Verdict, output};
 pub fn command(args: &DemoArgs) -> Result<Verdict, Failure> {
     let migration =
         example(args.chip).map_err(|error| Failure::input(error, "report this as a fault"))?;
-    let scene = Scene::synthetic(&migration).map_err(scene_failure)?;
+    let scenario = Scenario::synthetic(&migration).map_err(scenario_failure)?;
     let monitor = RefCell::new(TerminalMonitor::new());
-    let run = live(&migration, &scene, false, Vec::new(), Until::Boot, &monitor)?;
-    let report = Report::new(&run, &kept(&migration, &scene));
+    let run = live(&migration, &scenario, false, Vec::new(), Until::Boot, &monitor)?;
+    let report = Report::new(&run, &kept(&migration, &scenario));
     if let Some(dir) = &args.out {
-        save(dir, &migration, &scene, &run, &report)?;
+        save(dir, &migration, &scenario, &run, &report)?;
     }
     let mut text = Summary { report: &report, baseline: Some(&C_COMPONENT) }.to_string();
     if let Some(dir) = &args.out {
@@ -45,7 +45,7 @@ pub fn command(args: &DemoArgs) -> Result<Verdict, Failure> {
 fn save(
     dir: &Path,
     migration: &OwnedMigration,
-    scene: &Scene,
+    scenario: &Scenario,
     run: &Run,
     report: &Report,
 ) -> Result<(), Failure> {
@@ -57,7 +57,7 @@ fn save(
     }
     let json = serde_json::to_string_pretty(report).unwrap_or_default();
     write(&dir.join("report.json"), json.as_bytes())?;
-    write(&dir.join("flash.svg"), picture(migration, scene, run).as_bytes())?;
+    write(&dir.join("flash.svg"), picture(migration, scenario, run).as_bytes())?;
     for artifact in &migration.artifacts {
         if let Some(bytes) = &artifact.bytes {
             write(&dir.join(format!("{}.bin", artifact.name)), bytes)?;
@@ -69,6 +69,6 @@ fn save(
     // What the walk-through of the README signs and merges with other tools.
     write(&dir.join("app.bin"), &unsigned_app())?;
     write(&dir.join("esp-idf-bootloader.bin"), &image_at(run, migration.chip.bootloader_region()))?;
-    write(&dir.join("old-app.bin"), &image_at(run, scene.running.region))?;
+    write(&dir.join("old-app.bin"), &image_at(run, scenario.running.region))?;
     write(&dir.join("migration.toml"), toml(migration.chip).as_bytes())
 }

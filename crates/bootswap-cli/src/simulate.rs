@@ -10,7 +10,7 @@ use crate::{Failure, Verdict, input, output};
 use bootswap_migration::OwnedMigration;
 use bootswap_sim::summary::Summary;
 use bootswap_sim::{
-    Ending, Lab, Monitor, Report, Run, Scene, SceneError, Settings, Until, kept, run,
+    Monitor, Origin, Report, Run, RunOutcome, Scenario, ScenarioError, Settings, Until, kept, run,
 };
 
 /// Runs the command.
@@ -24,35 +24,35 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
     if args.running.is_some() {
         migration.running.clone_from(&args.running);
     }
-    let scene = match &args.flash {
+    let scenario = match &args.flash {
         Some(path) => {
             let dump = input::read(path)?;
             let running = migration.running.as_deref();
             let found = bootswap_migration::facts::read_flash(migration.chip, &dump, running)
                 .map_err(|error| Failure::of_dump(path, &error))?;
-            Scene::from_dump(&migration, &dump, found.facts.running).map_err(scene_failure)?
+            Scenario::from_dump(&migration, &dump, found.facts.running).map_err(scenario_failure)?
         }
-        None => Scene::synthetic(&migration).map_err(scene_failure)?,
+        None => Scenario::synthetic(&migration).map_err(scenario_failure)?,
     };
     if let Some(case) = &args.sweep.replay {
-        let (report, verdict) = sweep::replay(args, &migration, &scene, case)?;
+        let (report, verdict) = sweep::replay(args, &migration, &scenario, case)?;
         print(args, &report)?;
         return Ok(verdict);
     }
     let monitor = RefCell::new(TerminalMonitor::new());
     let run =
-        live(&migration, &scene, args.online, args.faults.clone(), args.until.into(), &monitor)?;
+        live(&migration, &scenario, args.online, args.faults.clone(), args.until.into(), &monitor)?;
     if let Some(path) = &args.out {
         write(path, &run.after.to_bytes())?;
     }
-    let mut report = Report::new(&run, &kept(&migration, &scene));
+    let mut report = Report::new(&run, &kept(&migration, &scenario));
     let mut verdict = verdict(&run);
     if args.sweep.sweeps().are_wanted() && verdict == Verdict::Safe {
-        let findings = sweep::sweep(args, &migration, &scene, &run)?;
-        if !findings.are_good() {
+        let outcomes = sweep::sweep(args, &migration, &scenario, &run)?;
+        if !outcomes.are_good() {
             verdict = Verdict::Unsafe;
         }
-        report = report.with(findings);
+        report = report.with(outcomes);
     } else if args.sweep.sweeps().are_wanted() {
         eprintln!("nothing else is tried: the run without interruption does not reach the target");
     }
@@ -71,8 +71,8 @@ fn print(args: &SimulateArgs, report: &Report) -> Result<(), Failure> {
 /// Whether the run did what it was for.
 #[must_use]
 pub fn verdict(run: &Run) -> Verdict {
-    match run.ending {
-        Ending::TargetRunning { .. } => Verdict::Safe,
+    match run.outcome {
+        RunOutcome::TargetRunning { .. } => Verdict::Safe,
         _ => Verdict::Unsafe,
     }
 }
@@ -84,7 +84,7 @@ pub fn verdict(run: &Run) -> Verdict {
 /// Where an artifact is missing or no server can be started.
 pub fn live(
     migration: &OwnedMigration,
-    scene: &Scene,
+    scenario: &Scenario,
     online: bool,
     faults: Vec<bootswap_serve::Fault>,
     until: Until,
@@ -92,11 +92,11 @@ pub fn live(
 ) -> Result<Run, Failure> {
     at_hand(migration, online)?;
     let lab = if online {
-        Lab::online(migration)
+        Origin::online(migration)
     } else {
-        Lab::open(migration, faults, None).map_err(|error| no_server(&error))?
+        Origin::open(migration, faults, None).map_err(|error| no_server(&error))?
     };
-    Ok(run(scene, &lab, Settings::new(until), monitor))
+    Ok(run(scenario, &lab, Settings::new(until), monitor))
 }
 
 /// Whether every artifact's file is there, or can be had online.
@@ -104,7 +104,9 @@ pub(crate) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), Fa
     let missing =
         migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
     match missing {
-        Some(artifact) => Err(scene_failure(SceneError::NotAtHand { name: artifact.name.clone() })),
+        Some(artifact) => {
+            Err(scenario_failure(ScenarioError::NotAtHand { name: artifact.name.clone() }))
+        }
         None => Ok(()),
     }
 }
@@ -127,6 +129,6 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// A scene that cannot be set is bad input.
 #[must_use]
-pub fn scene_failure(error: SceneError) -> Failure {
+pub fn scenario_failure(error: ScenarioError) -> Failure {
     Failure::input(error, "see `bootswap simulate --help` and the migration file's documentation")
 }

@@ -1,9 +1,9 @@
 //! The part of `bootswap simulate` that makes sweeps and replays their cases.
 
-use bootswap_sim::lab::over_http;
+use bootswap_sim::origin::over_http;
 use bootswap_sim::report::{ReplayReport, Report};
-use bootswap_sim::sweep::{Bench, Case, Findings, Replayed, Seat, SweepError, Sweeps};
-use bootswap_sim::{Run, Scene, Settings, kept};
+use bootswap_sim::sweep::{Case, Replay, SweepContext, SweepError, SweepOutcome, Sweeps, Worker};
+use bootswap_sim::{Run, Scenario, Settings, kept};
 
 use crate::args::{SimulateArgs, UntilArg};
 use crate::monitor::{self, TerminalMonitor};
@@ -19,17 +19,17 @@ use bootswap_migration::OwnedMigration;
 pub fn sweep(
     args: &SimulateArgs,
     migration: &OwnedMigration,
-    scene: &Scene,
+    scenario: &Scenario,
     run: &Run,
-) -> Result<Findings, Failure> {
+) -> Result<SweepOutcome, Failure> {
     let sweeps = args.sweep.sweeps();
     let sweeps = Sweeps { pool: sweeps.pool.with_progress(monitor::progress), ..sweeps };
-    let mut findings = on_bench(args, migration, scene, |bench| sweeps.run(bench, run))?;
-    for failure in findings.failures_mut() {
+    let mut outcomes = on_bench(args, migration, scenario, |bench| sweeps.run(bench, run))?;
+    for failure in outcomes.failures_mut() {
         failure.replay = replay_command(args, &failure.case);
         eprintln!("FAILED {}: {}\n  {}", failure.case, failure.detail, failure.replay);
     }
-    Ok(findings)
+    Ok(outcomes)
 }
 
 /// Lives through one case and tells all of it on stderr.
@@ -40,13 +40,13 @@ pub fn sweep(
 pub fn replay(
     args: &SimulateArgs,
     migration: &OwnedMigration,
-    scene: &Scene,
+    scenario: &Scenario,
     case: &Case,
 ) -> Result<(Report, Verdict), Failure> {
-    let Replayed { run, in_window, missing } = on_bench(args, migration, scene, |bench| {
-        Seat::with_monitor(bench, Box::new(TerminalMonitor::new()))?.replay(case)
+    let Replay { run, in_window, missing } = on_bench(args, migration, scenario, |bench| {
+        Worker::with_monitor(bench, Box::new(TerminalMonitor::new()))?.replay(case)
     })?;
-    let mut report = Report::new(&run, &kept(migration, scene));
+    let mut report = Report::new(&run, &kept(migration, scenario));
     let verdict = if missing.is_none() { verdict(&run) } else { Verdict::Unsafe };
     let case = case.to_string();
     report.replayed = Some(ReplayReport { case, in_commit_window: in_window, missing });
@@ -57,14 +57,14 @@ pub fn replay(
 fn on_bench<R>(
     args: &SimulateArgs,
     migration: &OwnedMigration,
-    scene: &Scene,
-    use_it: impl FnOnce(&Bench<'_>) -> Result<R, SweepError>,
+    scenario: &Scenario,
+    use_it: impl FnOnce(&SweepContext<'_>) -> Result<R, SweepError>,
 ) -> Result<R, Failure> {
     at_hand(migration, false)?;
     let served = over_http(migration);
     let result = served.with(|lent| {
-        let bench = Bench::new(scene, &served, lent, Settings::new(args.until.into()));
-        use_it(&Bench { faults: args.faults.clone(), ..bench })
+        let bench = SweepContext::new(scenario, &served, lent, Settings::new(args.until.into()));
+        use_it(&SweepContext { faults: args.faults.clone(), ..bench })
     });
     result.map_err(|error| match error {
         SweepError::Server(error) => no_server(&error),

@@ -11,7 +11,7 @@ use mcuboot_format::builder::{Padding, SignOptions, sign};
 use bootswap_cli::pack::settle;
 use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 use bootswap_sim::{
-    Ending, Lab, Report, Run, Scene, Settings, Until, Unwatched, example, kept, run,
+    Origin, Report, Run, RunOutcome, Scenario, Settings, Until, Unwatched, example, kept, run,
 };
 
 const MIB: u32 = 0x10_0000;
@@ -22,11 +22,11 @@ fn region(start: u32, len_bytes: u32) -> Region {
 
 /// Migrates a device made up for the migration, and checks what has to hold for every one.
 fn migrate(migration: &OwnedMigration, settings: Settings) -> (Run, Report) {
-    let scene = Scene::synthetic(migration).unwrap();
-    let lab = Lab::open(migration, Vec::new(), None).unwrap();
-    let run = run(&scene, &lab, settings, &RefCell::new(Unwatched));
-    assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
-    let report = Report::new(&run, &kept(migration, &scene));
+    let scenario = Scenario::synthetic(migration).unwrap();
+    let lab = Origin::open(migration, Vec::new(), None).unwrap();
+    let run = run(&scenario, &lab, settings, &RefCell::new(Unwatched));
+    assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
+    let report = Report::new(&run, &kept(migration, &scenario));
     (run, report)
 }
 
@@ -197,9 +197,9 @@ fn merged(chip: Chip) -> OwnedMigration {
 fn a_merged_image_keeps_what_lies_in_its_gaps() {
     for chip in [Chip::Esp32, Chip::Esp32c3] {
         let migration = merged(chip);
-        let scene = Scene::synthetic(&migration).unwrap();
+        let scenario = Scenario::synthetic(&migration).unwrap();
         let nvs = region(0x9000, 0x4000);
-        let before = scene.flash.bytes(nvs);
+        let before = scenario.flash.bytes(nvs);
         let (run, _) = migrate(&migration, to_the_end());
         assert_eq!(run.after.bytes(nvs), before, "{chip}: NVS changed");
         let image = migration.artifacts[0].bytes.as_ref().unwrap();
@@ -259,35 +259,35 @@ fn a_refused_migration_touches_nothing() {
     migration.mcuboot.as_mut().unwrap().secondary = region(0x38_0000, MIB);
     let mut scene_of = migration.clone();
     scene_of.mcuboot.as_mut().unwrap().secondary = region(0x11_0000, MIB);
-    let scene = Scene::synthetic(&scene_of).unwrap();
-    let lab = Lab::open(&migration, Vec::new(), None).unwrap();
-    let run = run(&scene, &lab, to_the_end(), &RefCell::new(Unwatched));
-    assert_eq!(run.ending, Ending::Refused);
+    let scenario = Scenario::synthetic(&scene_of).unwrap();
+    let lab = Origin::open(&migration, Vec::new(), None).unwrap();
+    let run = run(&scenario, &lab, to_the_end(), &RefCell::new(Unwatched));
+    assert_eq!(run.outcome, RunOutcome::Refused);
     assert_eq!(run.before.first_difference(&run.after), None);
     assert_eq!(run.reasons[0].code(), "outside-flash");
 }
 
 /// The example with the firmware before it in the factory partition, and the migrator in ota_1.
-fn with_a_previous_firmware() -> (OwnedMigration, Scene, Region) {
+fn with_a_previous_firmware() -> (OwnedMigration, Scenario, Region) {
     let chip = Chip::Esp32c3;
     let mut migration = example(chip).unwrap();
     migration.running = Some("ota_1".to_owned());
-    let mut scene = Scene::synthetic(&migration).unwrap();
+    let mut scenario = Scenario::synthetic(&migration).unwrap();
     let old = device_sim::synthetic::app(chip, "old firmware", "1.0", 200_000, 3).unwrap();
-    scene.flash.load(FlashAddr(0x1_0000), &old);
-    (migration, scene, region(0xd000, 0x2000))
+    scenario.flash.load(FlashAddr(0x1_0000), &old);
+    (migration, scenario, region(0xd000, 0x2000))
 }
 
 #[test]
 fn a_migrator_without_a_server_goes_back_and_may_come_again() {
-    let (migration, mut scene, otadata) = with_a_previous_firmware();
-    let lab = Lab::open(&migration, Vec::new(), None).unwrap();
+    let (migration, mut scenario, otadata) = with_a_previous_firmware();
+    let lab = Origin::open(&migration, Vec::new(), None).unwrap();
     let gone = vec!["status=503".parse().unwrap()];
-    let without = Lab::open(&migration, gone, None).unwrap();
+    let without = Origin::open(&migration, gone, None).unwrap();
     let story = RefCell::new(Unwatched);
-    let first = run(&scene, &without, to_the_end(), &story);
-    let Ending::OldFirmware { why, went_back: true } = &first.ending else {
-        panic!("{}", first.ending)
+    let first = run(&scenario, &without, to_the_end(), &story);
+    let RunOutcome::OldFirmware { why, went_back: true } = &first.outcome else {
+        panic!("{}", first.outcome)
     };
     assert!(why.contains("given up after 8 attempts"), "{why}");
     // Nothing but otadata, the journal, and the slot whose trailer is made first.
@@ -300,20 +300,20 @@ fn a_migrator_without_a_server_goes_back_and_may_come_again() {
     }
     // Delivered again it has all its attempts, and the server is there.
     let mut after = first.after;
-    scene.deliver_again(&mut after);
-    scene.flash = after;
-    let second = run(&scene, &lab, to_the_end(), &story);
-    assert!(matches!(second.ending, Ending::TargetRunning { .. }), "{}", second.ending);
+    scenario.deliver_again(&mut after);
+    scenario.flash = after;
+    let second = run(&scenario, &lab, to_the_end(), &story);
+    assert!(matches!(second.outcome, RunOutcome::TargetRunning { .. }), "{}", second.outcome);
 }
 
 #[test]
 fn a_refused_migrator_goes_back() {
-    let (mut migration, scene, otadata) = with_a_previous_firmware();
+    let (mut migration, scenario, otadata) = with_a_previous_firmware();
     migration.flash_len_bytes = Some(4 * MIB);
     migration.mcuboot.as_mut().unwrap().secondary = region(0x38_0000, MIB);
-    let lab = Lab::open(&migration, Vec::new(), None).unwrap();
-    let run = run(&scene, &lab, to_the_end(), &RefCell::new(Unwatched));
-    assert_eq!((run.ending, run.boots), (Ending::Refused, 2));
+    let lab = Origin::open(&migration, Vec::new(), None).unwrap();
+    let run = run(&scenario, &lab, to_the_end(), &RefCell::new(Unwatched));
+    assert_eq!((run.outcome, run.boots), (RunOutcome::Refused, 2));
     let changed = run.before.first_difference(&run.after).unwrap();
     assert!(otadata.contains(changed), "{changed}");
 }

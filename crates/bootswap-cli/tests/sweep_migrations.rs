@@ -9,8 +9,8 @@ use bootswap_plan::Role;
 use bootswap_sim::Until;
 use bootswap_sim::example;
 use bootswap_sim::sweep::report::PowerCutsReport;
-use bootswap_sim::sweep::{Amount, Findings, Pool, PowerCuts, Sweeps, sweep};
-use bootswap_sim::{Run, Scene, Settings};
+use bootswap_sim::sweep::{Amount, Pool, PowerCuts, SweepOutcome, Sweeps, sweep};
+use bootswap_sim::{Run, Scenario, Settings};
 use device_sim::synthetic;
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
@@ -55,10 +55,10 @@ impl Kind {
     /// Makes the sweeps, checks what has to hold for every migration, and says what does not.
     fn check(&self, sweeps: Sweeps) -> Result<(Run, PowerCutsReport), String> {
         let Self { name, migration, settings, forgotten_bytes } = self;
-        let scene = Scene::synthetic(migration).unwrap();
-        let (run, findings) = sweep(migration, &scene, *settings, &sweeps).unwrap();
-        let Findings { power_cuts: Some(cuts), flash_faults, network_faults } = findings else {
-            return Err(format!("{name}: {}\n", run.ending));
+        let scenario = Scenario::synthetic(migration).unwrap();
+        let (run, outcomes) = sweep(migration, &scenario, *settings, &sweeps).unwrap();
+        let SweepOutcome { power_cuts: Some(cuts), flash_faults, network_faults } = outcomes else {
+            return Err(format!("{name}: {}\n", run.outcome));
         };
         eprintln!(
             "{name}: {} operations, {} cases, {} in the window, {} bytes and {} operations again",

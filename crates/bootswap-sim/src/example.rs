@@ -15,7 +15,7 @@ use mcuboot_format::builder::{Padding, SignOptions, sign};
 use mcuboot_format::{ImageVersion, SwapKind};
 
 use crate::svg::{self, Picture};
-use crate::{Run, Scene};
+use crate::{Run, Scenario};
 
 /// Bytes of image in the application of the C example, of which the rest of 1 MiB is padding.
 const APP_LEN_BYTES: u32 = 149_824;
@@ -157,7 +157,7 @@ size = {BOOTLOADER_REGION_BYTES:#x}
 
 /// The picture of the flash map.
 #[must_use]
-pub fn picture(migration: &OwnedMigration, scene: &Scene, run: &Run) -> String {
+pub fn picture(migration: &OwnedMigration, scenario: &Scenario, run: &Run) -> String {
     let mut regions = vec![
         ("bootloader".to_owned(), Region::new(FlashAddr::ZERO, TABLE_ADDR).unwrap_or_default()),
         ("table".to_owned(), Region::clamped(TABLE_ADDR, SECTOR_BYTES)),
@@ -171,7 +171,7 @@ pub fn picture(migration: &OwnedMigration, scene: &Scene, run: &Run) -> String {
     let bytes = |role| migration.artifact(role).and_then(|a| a.bytes.clone()).unwrap_or_default();
     let (app, bootloader) = (bytes(Role::Application), bytes(Role::Bootloader));
     let old_bootloader = image_at(run, migration.chip.bootloader_region());
-    let migrator = image_at(run, scene.running.region);
+    let migrator = image_at(run, scenario.running.region);
     let known = [
         (svg::Content::OldBootloader, old_bootloader.as_slice()),
         (svg::Content::Migrator, migrator.as_slice()),

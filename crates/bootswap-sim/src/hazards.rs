@@ -18,60 +18,60 @@ use crate::Until;
 use crate::example;
 use crate::kept;
 use crate::report::Report;
-use crate::{Ending, Lab, Run, Scene, Settings, Unwatched, run};
+use crate::{Origin, Run, RunOutcome, Scenario, Settings, Unwatched, run};
 use bootswap_migration::OwnedMigration;
 use bootswap_migration::content::classify;
 
 const CHIP: Chip = Chip::Esp32c3;
 
-fn live(migration: &OwnedMigration, scene: &Scene) -> Run {
-    live_with(migration, scene, &[])
+fn live(migration: &OwnedMigration, scenario: &Scenario) -> Run {
+    live_with(migration, scenario, &[])
 }
 
-fn live_with(migration: &OwnedMigration, scene: &Scene, faults: &[&str]) -> Run {
+fn live_with(migration: &OwnedMigration, scenario: &Scenario, faults: &[&str]) -> Run {
     let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
-    let lab = Lab::open(migration, faults, None).unwrap();
+    let origin = Origin::open(migration, faults, None).unwrap();
     let monitor = RefCell::new(Unwatched);
-    let run = run(scene, &lab, Settings::new(Until::Boot), &monitor);
-    let report = Report::new(&run, &kept(migration, scene));
+    let run = run(scenario, &origin, Settings::new(Until::Boot), &monitor);
+    let report = Report::new(&run, &kept(migration, scenario));
     assert!(report.kept.iter().all(|kept| kept.intact), "{:?}", report.kept);
     run
 }
 
 fn assert_target(run: &Run) {
-    assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
+    assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
 }
 
 #[test]
 fn a_stale_magic_at_the_end_of_the_scratch_area_is_erased() {
     let migration = example(CHIP).unwrap();
-    let mut scene = Scene::synthetic(&migration).unwrap();
+    let mut scenario = Scenario::synthetic(&migration).unwrap();
     // A good magic, and before it a status that says that a swap is under way.
     let end = 0x25_0000;
-    scene.flash.load(FlashAddr(end - 16), &magic_bytes(8));
-    scene.flash.load(FlashAddr(end - 64), &[0x01; 24]);
-    assert_target(&live(&migration, &scene));
+    scenario.flash.load(FlashAddr(end - 16), &magic_bytes(8));
+    scenario.flash.load(FlashAddr(end - 64), &[0x01; 24]);
+    assert_target(&live(&migration, &scenario));
 }
 
 #[test]
 fn a_stale_mcuboot_header_in_the_primary_slot_is_erased() {
     let mut migration = example(CHIP).unwrap();
     migration.running = Some("ota_1".to_owned());
-    let mut scene = Scene::synthetic(&migration).unwrap();
+    let mut scenario = Scenario::synthetic(&migration).unwrap();
     // The magic of an image whose lengths and TLVs are noise.
-    scene.flash.load(FlashAddr(0x1_0000), &mcuboot_format::IMAGE_MAGIC.to_le_bytes());
-    assert_target(&live(&migration, &scene));
+    scenario.flash.load(FlashAddr(0x1_0000), &mcuboot_format::IMAGE_MAGIC.to_le_bytes());
+    assert_target(&live(&migration, &scenario));
 }
 
 #[test]
 fn stale_bytes_in_the_primary_trailer_are_erased() {
     let migration = example(CHIP).unwrap();
-    let mut scene = Scene::synthetic(&migration).unwrap();
+    let mut scenario = Scenario::synthetic(&migration).unwrap();
     // One byte that is not erased, at a status entry, and nothing else in the whole trailer.
-    scene.flash.load(FlashAddr(0x10_e000), &[0xff; 0x2000]);
-    scene.flash.load(FlashAddr(0x10_f000), &[0x01]);
+    scenario.flash.load(FlashAddr(0x10_e000), &[0xff; 0x2000]);
+    scenario.flash.load(FlashAddr(0x10_f000), &[0x01]);
     let trailer = Region::clamped(FlashAddr(0x10_e7d0), 0x1830);
-    let run = live(&migration, &scene);
+    let run = live(&migration, &scenario);
     assert_target(&run);
     assert!(flash_region::is_blank(&run.at_reset.unwrap().bytes(trailer)));
 }
@@ -81,8 +81,8 @@ fn stale_bytes_in_the_primary_trailer_are_erased() {
 fn a_migrator_on_trial_is_kept_through_every_reset() {
     let mut migration = example(CHIP).unwrap();
     migration.running = Some("ota_0".to_owned());
-    let mut scene = Scene::synthetic(&migration).unwrap();
-    let old = scene.flash.bytes(CHIP.bootloader_region());
+    let mut scenario = Scenario::synthetic(&migration).unwrap();
+    let old = scenario.flash.bytes(CHIP.bootloader_region());
     let rollback = EspIdfConfig { rollback: true };
     let map = migration.mcuboot.clone().unwrap();
     let target = migration.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
@@ -92,18 +92,18 @@ fn a_migrator_on_trial_is_kept_through_every_reset() {
         scratch: map.scratch,
         ..McubootConfig::example()
     };
-    scene.board =
+    scenario.board =
         Board::new(CHIP).esp_idf(&old, rollback).unwrap().mcuboot(&target, config).unwrap();
     let trial = OtaEntry::new(1, OtaState::New);
-    scene.flash.load(FlashAddr(0xd000), &[0xff; 0x2000]);
-    scene.flash.load(FlashAddr(0xd000), &trial.to_bytes());
+    scenario.flash.load(FlashAddr(0xd000), &[0xff; 0x2000]);
+    scenario.flash.load(FlashAddr(0xd000), &trial.to_bytes());
     // The firmware that the device would go back to.
     let before = device_sim::synthetic::app(CHIP, "old-firmware", "1.0", 300_000, 3).unwrap();
-    scene.flash.load(FlashAddr(0x1_0000), &before);
+    scenario.flash.load(FlashAddr(0x1_0000), &before);
     // The connection breaks often enough for the migrator to give up its first run and reset.
-    let lab = Lab::open(&migration, vec!["status=503*8".parse().unwrap()], None).unwrap();
+    let origin = Origin::open(&migration, vec!["status=503*8".parse().unwrap()], None).unwrap();
     let monitor = RefCell::new(Unwatched);
-    let run = run(&scene, &lab, Settings::new(Until::Boot), &monitor);
+    let run = run(&scenario, &origin, Settings::new(Until::Boot), &monitor);
     assert_target(&run);
     assert!(run.boots > 2, "the migrator never had to start again");
 }
@@ -115,11 +115,11 @@ fn secure_boot_and_flash_encryption_are_refused_before_anything_is_touched() {
         (Efuses { secure_boot: true, ..Efuses::default() }, "secure-boot"),
         (Efuses { flash_encryption: true, ..Efuses::default() }, "flash-encryption"),
     ] {
-        let mut scene = Scene::synthetic(&migration).unwrap();
-        let old = scene.flash.bytes(CHIP.bootloader_region());
-        scene.board = scene.board.efuses(efuses).prepared(&old).unwrap();
-        let run = live(&migration, &scene);
-        assert_eq!((run.ending, run.reasons[0].code()), (Ending::Refused, code));
+        let mut scenario = Scenario::synthetic(&migration).unwrap();
+        let old = scenario.flash.bytes(CHIP.bootloader_region());
+        scenario.board = scenario.board.efuses(efuses).prepared(&old).unwrap();
+        let run = live(&migration, &scenario);
+        assert_eq!((run.outcome, run.reasons[0].code()), (RunOutcome::Refused, code));
         assert_eq!(run.before.first_difference(&run.after), None);
     }
 }
@@ -143,10 +143,10 @@ fn an_image_of_another_key_never_gets_to_the_commit() {
         // right file of the wrong owner.
         migration.artifacts[0].bytes = Some(sign(&payload, &options).unwrap());
         migration.artifacts[0].content = None;
-        let scene = Scene::synthetic(&migration).unwrap();
-        let run = live(&migration, &scene);
-        let reached = matches!(run.ending, Ending::TargetRunning { .. });
-        assert_eq!(reached, reaches_target, "{}", run.ending);
+        let scenario = Scenario::synthetic(&migration).unwrap();
+        let run = live(&migration, &scenario);
+        let reached = matches!(run.outcome, RunOutcome::TargetRunning { .. });
+        assert_eq!(reached, reaches_target, "{}", run.outcome);
         let old = CHIP.bootloader_region();
         assert!(reached || run.before.bytes(old) == run.after.bytes(old));
     }
@@ -156,11 +156,11 @@ fn an_image_of_another_key_never_gets_to_the_commit() {
 fn a_bootloader_for_another_chip_never_gets_to_the_commit() {
     let mut migration = example(CHIP).unwrap();
     let other = example(Chip::Esp32s3).unwrap();
-    let scene = Scene::synthetic(&migration).unwrap();
+    let scenario = Scenario::synthetic(&migration).unwrap();
     migration.artifacts[1] = other.artifacts[1].clone();
     migration.artifacts[1].content = None;
-    let run = live(&migration, &scene);
-    assert!(matches!(run.ending, Ending::OldFirmware { .. }), "{}", run.ending);
+    let run = live(&migration, &scenario);
+    assert!(matches!(run.outcome, RunOutcome::OldFirmware { .. }), "{}", run.outcome);
     let old = CHIP.bootloader_region();
     assert!(run.before.bytes(old) == run.after.bytes(old));
 }
@@ -169,18 +169,18 @@ fn a_bootloader_for_another_chip_never_gets_to_the_commit() {
 #[test]
 fn a_bootloader_for_less_flash_than_its_map_takes_never_gets_to_the_commit() {
     let mut migration = example(CHIP).unwrap();
-    let scene = Scene::synthetic(&migration).unwrap();
+    let scenario = Scenario::synthetic(&migration).unwrap();
     let bytes = migration.artifacts[1].bytes.as_mut().unwrap();
     bytes[3] = (bytes[3] & 0x0f) | (FlashSize::Mb2.raw() << 4);
     esp_idf_format::image::mend(bytes).unwrap();
     migration.artifacts[1].content =
         Some(classify(bytes, Role::Bootloader, migration.mcuboot.as_ref()).unwrap());
-    let run = live(&migration, &scene);
-    assert_eq!((run.ending, run.reasons[0].code()), (Ending::Refused, "map-behind-flash"));
+    let run = live(&migration, &scenario);
+    assert_eq!((run.outcome, run.reasons[0].code()), (RunOutcome::Refused, "map-behind-flash"));
     // Nor where nobody had looked at the file before.
     migration.artifacts[1].content = None;
-    let run = live(&migration, &scene);
-    assert!(matches!(run.ending, Ending::OldFirmware { .. }), "{}", run.ending);
+    let run = live(&migration, &scenario);
+    assert!(matches!(run.outcome, RunOutcome::OldFirmware { .. }), "{}", run.outcome);
     let old = CHIP.bootloader_region();
     assert!(run.before.bytes(old) == run.after.bytes(old));
 }
@@ -189,11 +189,11 @@ fn a_bootloader_for_less_flash_than_its_map_takes_never_gets_to_the_commit() {
 #[test]
 fn failing_again_and_again_wears_nothing_out() {
     let migration = example(CHIP).unwrap();
-    let scene = Scene::synthetic(&migration).unwrap();
+    let scenario = Scenario::synthetic(&migration).unwrap();
     let whole = Region::clamped(FlashAddr::ZERO, 0x40_0000);
     for fault in ["html", "/mcuboot.bin:status=500", "corrupt=100000"] {
-        let run = live_with(&migration, &scene, &[fault]);
-        assert!(matches!(run.ending, Ending::OldFirmware { .. }), "{fault}: {}", run.ending);
+        let run = live_with(&migration, &scenario, &[fault]);
+        assert!(matches!(run.outcome, RunOutcome::OldFirmware { .. }), "{fault}: {}", run.outcome);
         let worn = run.after.max_erase_count(whole) - run.before.max_erase_count(whole);
         assert!(worn <= 8, "{fault}: a sector was erased {worn} times");
     }

@@ -5,21 +5,21 @@ use bootswap_plan::Role;
 use esp_idf_format::partition::{PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
 use flash_region::{Region, SECTOR_BYTES};
 
-use crate::Scene;
+use crate::Scenario;
 
 /// What has to stay as it is until the reset into the new bootloader: everything of the owner's that no
 /// artifact is meant for.
 #[must_use]
-pub fn kept(migration: &OwnedMigration, scene: &Scene) -> Vec<(String, Region)> {
+pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Region)> {
     let table = Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES);
-    let bytes = scene.flash.bytes(table);
+    let bytes = scenario.flash.bytes(table);
     let partitions: Vec<_> =
         PartitionTable::parse(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
     let mut kept = vec![("partition table".to_owned(), Region::clamped(TABLE_ADDR, SECTOR_BYTES))];
     kept.extend(partitions.iter().filter(|p| !p.is_app()).map(|p| (p.label.to_string(), p.region)));
-    let image = scene.flash.bytes(scene.running.region);
+    let image = scenario.flash.bytes(scenario.running.region);
     if let Ok(info) = esp_idf_format::image::verify(&image) {
-        let code = scene.running.region.prefix(info.total_len_bytes);
+        let code = scenario.running.region.prefix(info.total_len_bytes);
         kept.push(("the running migrator".to_owned(), code));
     }
     kept.retain(|(_, region)| {

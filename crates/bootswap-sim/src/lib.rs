@@ -1,32 +1,71 @@
 //! Simulated migrations: a device in memory, real HTTP on loopback, the firmware's own code in between.
 //!
-//! ```text
-//!   scene:   flash and board, from a migration or a dump      lab:  HTTP server with the artifacts
-//!      \\                                                       /
-//!       '--> life: power on, boot, migrator (bootswap-migrator), reset, MCUboot, target --> report, picture
+//! Power is lost at twenty flash operations of a migration, torn ones among them, and each time the device has
+//! to end with the target running:
+//!
 //! ```
+//! use bootswap_sim::sweep::{Amount, Pool, PowerCuts, Sweeps, sweep};
+//! use bootswap_sim::{Scenario, Settings, Until};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // One's own: bootswap_migration::load("migration.toml".as_ref())?
+//! let migration = bootswap_sim::example(esp_idf_format::Chip::Esp32c3)?;
+//! // Or a dump of a real device: Scenario::from_dump(&migration, &dump, running)?
+//! let device = Scenario::synthetic(&migration)?;
+//! let sweeps = Sweeps {
+//!     power_cuts: PowerCuts { amount: Amount::Some(20), torn: true, twice: false, seed: 1 },
+//!     flash_faults: Amount::None,
+//!     network_faults: Amount::None,
+//!     pool: Pool::new(None),
+//! };
+//! let (run, outcome) = sweep(&migration, &device, Settings::new(Until::Boot), &sweeps)?;
+//! println!("without a power cut: {}", run.outcome);
+//! let power_cuts = outcome.power_cuts.ok_or("the migration does not reach its target")?;
+//! println!("{power_cuts}");
+//! assert_eq!(power_cuts.failed, 0, "{:?}", power_cuts.failures);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ```text
+//!   Scenario: flash and board, made up or from a dump       Origin: HTTP server with the artifacts
+//!       \                                                     /
+//!        '--> live: power on, boot, migrator, reset, MCUboot, target
+//!               '--> run: the same with account of every operation --> Report, picture (svg)
+//!               '--> sweep: power cuts, flash faults, network faults --> SweepOutcome
+//! ```
+//!
+//! What is simulated: the flash chip with datasheet times ([`nor_sim`]), mask ROM, ESP-IDF bootloader and
+//! MCUboot ([`device_sim`]). What is real: the migrator ([`bootswap_migrator`]) with planner and engine, the HTTP
+//! client, server and sockets. The simulator judges the migrator: beyond what the firmware itself would report it
+//! looks only at flash, at what boots from it, and at what came over the network.
 
 pub mod example;
 mod kept;
-pub mod lab;
 mod life;
 mod metered;
 mod migrator;
 mod monitor;
 mod net;
+pub mod origin;
+mod outcome;
 pub mod report;
-mod scene;
+mod run;
+mod scenario;
 pub mod summary;
 pub mod svg;
 pub mod sweep;
+mod window;
 
 #[cfg(test)]
 mod hazards;
 
 pub use example::{ExampleError, example};
 pub use kept::kept;
-pub use lab::Lab;
-pub use life::{Ending, Run, Settings, Until, run};
+pub use life::{Settings, Until};
 pub use monitor::{Monitor, Unwatched};
+pub use origin::Origin;
+pub use outcome::RunOutcome;
 pub use report::Report;
-pub use scene::{MIGRATOR_NAME, Scene, SceneError};
+pub use run::{Run, run};
+pub use scenario::{MIGRATOR_NAME, Scenario, ScenarioError};

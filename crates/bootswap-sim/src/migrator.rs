@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Machine (flash, eFuses) ──> SimulatedBoard, Driver ──> bootswap_migrator::Migrator ──> AppExit
-//!   HostNetwork ──────────────> HttpSource ───────────────────'     '──> Monitor, Verdict
+//!   HostNetwork ──────────────> HttpSource ───────────────────'     '──> Monitor, MigratorOutcome
 //! ```
 
 use std::cell::{Cell, RefCell};
@@ -22,7 +22,7 @@ use nor_sim::{Clock, Driver, TypMax, run_until_powered_off};
 use crate::metered::Tallied;
 use crate::monitor::{Monitor, stamp_ms};
 use crate::net::HostNetwork;
-use crate::scene::MIGRATOR_NAME;
+use crate::scenario::MIGRATOR_NAME;
 
 /// How long anybody watches a migrator that only waits, in modelled milliseconds: longer than all waits
 /// of a series of attempts, and shorter than the rest between two of them.
@@ -30,7 +30,7 @@ const PATIENCE_MS: u32 = 30 * 60 * 1000;
 
 /// What the migrator came to, the last time that it ran to an end.
 #[derive(Debug, Default)]
-pub struct Verdict {
+pub struct MigratorOutcome {
     /// The plan that it carried out.
     pub plan: Option<Plan>,
     /// Why it refused.
@@ -46,18 +46,19 @@ pub struct Verdict {
 }
 
 /// All software of a simulated device, and what came of the migrator among it.
-pub trait Migrator: Software {
+pub trait MigratorSoftware: Software {
     /// What came of it so far.
-    fn verdict(&mut self) -> &mut Verdict;
+    fn outcome(&mut self) -> &mut MigratorOutcome;
 }
 
 /// Which migrator a device has: the one that it is given, or, to find out whether a test would notice,
 /// one that does something else.
-pub type Firmware<'f> = dyn for<'a> Fn(SimulatedMigrator<'a>) -> Box<dyn Migrator + 'a> + Sync + 'f;
+pub type MigratorFactory<'f> =
+    dyn for<'a> Fn(SimulatedMigrator<'a>) -> Box<dyn MigratorSoftware + 'a> + Sync + 'f;
 
-/// The [`Firmware`] that is as it should be.
+/// The [`MigratorFactory`] that is as it should be.
 #[must_use]
-pub fn unchanged(migrator: SimulatedMigrator<'_>) -> Box<dyn Migrator + '_> {
+pub fn unchanged(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + '_> {
     Box::new(migrator)
 }
 
@@ -72,7 +73,7 @@ pub struct SimulatedMigrator<'a> {
     /// Where body bytes are counted as they come.
     pub received: &'a Cell<u64>,
     /// What came of it.
-    pub verdict: Verdict,
+    pub outcome: MigratorOutcome,
     /// Bytes of memory that it may stage in.
     pub staging_memory_len_bytes: u32,
     /// How long a connection may stay silent, in real time.
@@ -108,7 +109,7 @@ impl Software for SimulatedMigrator<'_> {
             identity,
             clock: &self.clock,
             monitor: self.monitor,
-            verdict: &mut self.verdict,
+            outcome: &mut self.outcome,
             waited_ms: &waited_ms,
         };
         let migrator = bootswap_migrator::Migrator {
@@ -120,21 +121,21 @@ impl Software for SimulatedMigrator<'_> {
         };
         let run = Box::pin(migrator.migrate(self.migration, &mut source, &mut memory));
         let next = run_until_powered_off(watched(run, &waited_ms), machine.power);
-        self.verdict.requests += source.inner().requests();
+        self.outcome.requests += source.inner().requests();
         match next {
             None => AppExit::PowerLost,
             Some(Some(())) => AppExit::Reset,
             Some(None) => {
-                self.verdict.stuck = window.is_open();
+                self.outcome.stuck = window.is_open();
                 AppExit::Stay
             }
         }
     }
 }
 
-impl Migrator for SimulatedMigrator<'_> {
-    fn verdict(&mut self) -> &mut Verdict {
-        &mut self.verdict
+impl MigratorSoftware for SimulatedMigrator<'_> {
+    fn outcome(&mut self) -> &mut MigratorOutcome {
+        &mut self.outcome
     }
 }
 
@@ -155,7 +156,7 @@ struct SimulatedBoard<'a> {
     identity: Identity,
     clock: &'a Clock,
     monitor: &'a RefCell<dyn Monitor + 'a>,
-    verdict: &'a mut Verdict,
+    outcome: &'a mut MigratorOutcome,
     /// How long it waited since it was started.
     waited_ms: &'a Cell<u32>,
 }
@@ -181,10 +182,10 @@ impl Board for SimulatedBoard<'_> {
 
     fn hears(&mut self, news: News<'_>) {
         match news {
-            News::Planned(plan) => self.verdict.plan = Some(plan.clone()),
-            News::Refused(reasons) => self.verdict.reasons = reasons.clone(),
-            News::Failed(failure) => self.verdict.failure = Some(failure.to_string()),
-            News::Event(Event::Resetting) => self.verdict.done = true,
+            News::Planned(plan) => self.outcome.plan = Some(plan.clone()),
+            News::Refused(reasons) => self.outcome.reasons = reasons.clone(),
+            News::Failed(failure) => self.outcome.failure = Some(failure.to_string()),
+            News::Event(Event::Resetting) => self.outcome.done = true,
             News::Event(event) => self.monitor.borrow_mut().progress(event),
             _ => {}
         }

@@ -5,8 +5,9 @@ use flash_region::Region;
 use nor_sim::{Counts, NorMemory};
 use serde::Serialize;
 
-use crate::life::{Ending, Run, modelled_ms};
-use crate::sweep::Findings;
+use crate::outcome::RunOutcome;
+use crate::run::{Run, modelled_ms};
+use crate::sweep::SweepOutcome;
 use crate::sweep::report::{FaultsReport, PowerCutsReport};
 
 /// What `--json` prints and `report.json` holds. Keys are never renamed; `null` where something does not
@@ -119,16 +120,16 @@ impl Report {
     /// The report of a run; `kept` names what had to stay as it was until the reset.
     #[must_use]
     pub fn new(run: &Run, kept: &[(String, Region)]) -> Self {
-        let outcome = match run.ending {
-            Ending::TargetRunning { .. } => "target-running",
-            Ending::OldFirmware { .. } => "old-firmware",
-            Ending::Refused => "refused",
-            Ending::Bricked { .. } => "bricked",
+        let outcome = match run.outcome {
+            RunOutcome::TargetRunning { .. } => "target-running",
+            RunOutcome::OldFirmware { .. } => "old-firmware",
+            RunOutcome::Refused => "refused",
+            RunOutcome::Bricked { .. } => "bricked",
         };
         let state = run.at_reset.as_ref().unwrap_or(&run.after);
         Self {
             outcome,
-            detail: run.ending.to_string(),
+            detail: run.outcome.to_string(),
             reasons: run.reasons.iter().map(ReasonReport::new).collect(),
             flash: FlashReport::new(&run.migration, run.most_erases_of_a_sector()),
             commit_window: (run.window.ops() > 0).then(|| WindowReport::new(&run.window)),
@@ -147,8 +148,8 @@ impl Report {
 
     /// The report with what sweeps came to.
     #[must_use]
-    pub fn with(self, findings: Findings) -> Self {
-        let Findings { power_cuts, flash_faults, network_faults } = findings;
+    pub fn with(self, outcomes: SweepOutcome) -> Self {
+        let SweepOutcome { power_cuts, flash_faults, network_faults } = outcomes;
         Self { power_cuts, flash_faults, network_faults, ..self }
     }
 }

@@ -15,7 +15,7 @@ use bootswap_migration::{OwnedArtifact, OwnedStaging};
 use bootswap_sim::Until;
 use bootswap_sim::Unwatched;
 use bootswap_sim::example;
-use bootswap_sim::{Ending, Lab, Scene, Settings, run};
+use bootswap_sim::{Origin, RunOutcome, Scenario, Settings, run};
 
 const MIB: u32 = 0x10_0000;
 
@@ -33,13 +33,13 @@ struct Compared {
 
 /// Plans from the flash alone, as the device does, and lets it carry the plan out.
 fn compare(name: &str, migration: &OwnedMigration) -> Compared {
-    let scene = Scene::synthetic(migration).unwrap();
-    let lab = Lab::open(migration, Vec::new(), None).unwrap();
+    let scenario = Scenario::synthetic(migration).unwrap();
+    let lab = Origin::open(migration, Vec::new(), None).unwrap();
     let settings = Settings::new(Until::Reboot);
-    let run = run(&scene, &lab, settings, &RefCell::new(Unwatched));
-    assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{name}: {}", run.ending);
+    let run = run(&scenario, &lab, settings, &RefCell::new(Unwatched));
+    assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{name}: {}", run.outcome);
 
-    let dump = scene.flash.to_bytes();
+    let dump = scenario.flash.to_bytes();
     let found = facts::read_flash(migration.chip, &dump, migration.running.as_deref()).unwrap();
     let (plan, window) = migration.with(|migration| {
         let stages = stages(migration, found.facts.lend()).unwrap();
@@ -280,10 +280,10 @@ fn the_map_of_an_overwrite_and_of_a_move() {
 #[test]
 fn the_map_agrees_with_the_device() {
     let migration = example(Chip::Esp32s3).unwrap();
-    let scene = Scene::synthetic(&migration).unwrap();
-    let lab = Lab::open(&migration, Vec::new(), None).unwrap();
-    let run = run(&scene, &lab, Settings::new(Until::Boot), &RefCell::new(Unwatched));
-    let dump = scene.flash.to_bytes();
+    let scenario = Scenario::synthetic(&migration).unwrap();
+    let lab = Origin::open(&migration, Vec::new(), None).unwrap();
+    let run = run(&scenario, &lab, Settings::new(Until::Boot), &RefCell::new(Unwatched));
+    let dump = scenario.flash.to_bytes();
     let found = facts::read_flash(migration.chip, &dump, Some("factory")).unwrap();
     let map = report(&migration, &found, Some(&dump)).flash_map.unwrap();
     let at_commit = run.at_commit.unwrap();
@@ -315,7 +315,7 @@ fn a_window_beside_a_sector_in_use_is_longer() {
     let unused = window.assumed_blank.unwrap();
     assert_eq!((unused.offset, unused.size), (0, 0x1000));
 
-    let mut dump = Scene::synthetic(&migration).unwrap().flash.to_bytes();
+    let mut dump = Scenario::synthetic(&migration).unwrap().flash.to_bytes();
     for (byte, typ_ms, erases) in [(0xff, 162.8, 1), (0, 357.8, 7)] {
         dump[0x80] = byte;
         let found = facts::read_flash(migration.chip, &dump, None).unwrap();

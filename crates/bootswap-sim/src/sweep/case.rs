@@ -20,7 +20,7 @@ use std::str::FromStr;
 use bootswap_serve::Fault;
 use nor_sim::{Cut, Phase};
 
-use super::frail::FlashFault;
+use super::flash_fault::FlashFault;
 
 /// What happens to a device: episodes from power on to power off, and a last one without end.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -5,13 +5,15 @@
 
 use std::time::Instant;
 
-use super::bench::{Bench, Ended, Seat};
 use super::case::Case;
+use super::context::SweepContext;
 use super::error::SweepError;
 use super::pool::Pool;
 use super::power;
 use super::report::{FailureReport, FaultsReport};
-use crate::life::{Ending, Run};
+use super::worker::{CaseOutcome, Worker};
+use crate::outcome::RunOutcome;
+use crate::run::Run;
 
 /// What is asked of a case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,7 +28,7 @@ pub enum Demand {
 
 /// Tries cases and holds each against what is asked of it.
 pub fn try_all(
-    bench: &Bench<'_>,
+    context: &SweepContext<'_>,
     life: &Run,
     cases: Vec<(Case, Demand)>,
     seed: u64,
@@ -36,14 +38,14 @@ pub fn try_all(
     let ended = pool.run(
         what,
         cases.len(),
-        || Seat::new(bench),
-        |seat, index| {
+        || Worker::new(context),
+        |worker, index| {
             let Some((case, _)) = cases.get(index) else { return Ok(None) };
             let memory = match case.interrupted.last() {
                 Some((_, cut)) => power::left_by(&life.recording, *cut)?,
-                None => bench.scene.flash.clone(),
+                None => context.scenario.flash.clone(),
             };
-            Ok(Some(seat.end(memory, &case.last)?))
+            Ok(Some(worker.end(memory, &case.last)?))
         },
     )?;
     let mut report = FaultsReport {
@@ -63,7 +65,7 @@ pub fn try_all(
                 Demand::Target | Demand::Alive => ended.first.to_string(),
             };
             report.failures.push(FailureReport::new(case, detail));
-        } else if matches!(ended.first, Ending::TargetRunning { .. }) {
+        } else if matches!(ended.first, RunOutcome::TargetRunning { .. }) {
             report.target_running += 1;
         } else {
             report.old_firmware += 1;
@@ -73,10 +75,14 @@ pub fn try_all(
     Ok(report)
 }
 
-fn satisfies(ended: &Ended, demand: Demand) -> bool {
+fn satisfies(ended: &CaseOutcome, demand: Demand) -> bool {
     match demand {
-        Demand::Target => matches!(ended.first, Ending::TargetRunning { .. }) && ended.is_good(),
+        Demand::Target => {
+            matches!(ended.first, RunOutcome::TargetRunning { .. }) && ended.is_good()
+        }
         Demand::TargetInTheEnd => ended.is_good(),
-        Demand::Alive => !matches!(ended.first, Ending::Bricked { .. }) && ended.missing.is_none(),
+        Demand::Alive => {
+            !matches!(ended.first, RunOutcome::Bricked { .. }) && ended.missing.is_none()
+        }
     }
 }

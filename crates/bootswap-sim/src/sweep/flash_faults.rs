@@ -8,16 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use flash_region::{Region, SECTOR_BYTES, is_blank};
 use nor_sim::{Fault, Noise, ReadFault};
 
-use super::bench::{Bench, Seat};
 use super::case::{Case, Hazards};
 use super::choice::{Amount, seed_of};
+use super::context::SweepContext;
 use super::error::SweepError;
 use super::faults::{Demand, try_all};
-use super::frail::{Accesses, FlashFault, Frail};
+use super::faulty_migrator::{Accesses, FaultyMigrator};
+use super::flash_fault::FlashFault;
 use super::pool::Pool;
 use super::report::FaultsReport;
-use super::window;
-use crate::life::{BOOT_AREA, Run};
+use super::worker::Worker;
+use crate::run::Run;
+use crate::window;
+use crate::window::BOOT_AREA;
 
 /// Tries the faults in `life`.
 ///
@@ -25,16 +28,16 @@ use crate::life::{BOOT_AREA, Run};
 ///
 /// [`SweepError`].
 pub fn sweep(
-    bench: &Bench<'_>,
+    context: &SweepContext<'_>,
     life: &Run,
     amount: Amount,
     seed: u64,
     pool: Pool,
 ) -> Result<FaultsReport, SweepError> {
     let told = Arc::new(Mutex::new(Accesses::default()));
-    let firmware = Frail::watched(bench.firmware, Arc::clone(&told));
-    let watched = Bench { firmware: &*firmware, ..bench.clone() };
-    Seat::new(&watched)?.end(bench.scene.flash.clone(), &Hazards::default())?;
+    let firmware = FaultyMigrator::watched(context.firmware, Arc::clone(&told));
+    let watched = SweepContext { firmware: &*firmware, ..context.clone() };
+    Worker::new(&watched)?.end(context.scenario.flash.clone(), &Hazards::default())?;
     let accesses = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let faults = flash_faults(&accesses, life, seed);
     let picked = amount.pick(faults.len() as u64, seed);
@@ -43,7 +46,7 @@ pub fn sweep(
         Some((Case::flash(*fault), *demand))
     };
     let cases = picked.iter().filter_map(pick).collect();
-    try_all(bench, life, cases, seed, ("flash faults", pool))
+    try_all(context, life, cases, seed, ("flash faults", pool))
 }
 
 /// Everything that can go wrong once with what the migrator does to its flash.

@@ -1,47 +1,51 @@
 //! Sweeps: a migration is tried again and again, and each time something else goes wrong.
 //!
 //! ```text
-//!   Bench, Seat   what a case is tried on: scene, files, server     bench
-//!   Case          what goes wrong, as it is typed to replay it      case, frail
-//!   sweeps        which cases there are, what each has to end in    power, faults, ...
-//!   Pool          threads                                           pool
-//!   reports       what it came to                                   report, text
+//!   SweepContext, Worker  what a case is tried on: device, files, server      context, worker
+//!   Case, FlashFault      what goes wrong, as it is typed to replay it        case, flash_fault
+//!   FaultyMigrator        a migrator over flash that goes wrong               faulty_migrator
+//!   sweeps                which cases there are, how each has to end          power, flash_faults, ...
+//!   Pool                  threads                                             pool
+//!   SweepOutcome          what was found                                      report, text
 //! ```
 //!
 //! Nothing here knows what the migrator would call a checkpoint or a step: it looks at flash, at what
 //! boots from it, and at what came over the network.
 
-mod bench;
 mod case;
 mod choice;
+mod context;
 mod error;
 mod expected;
 mod faults;
+mod faulty_migrator;
+mod flash_fault;
 mod flash_faults;
-mod frail;
 mod network_faults;
 mod pool;
 mod power;
 pub mod report;
 mod text;
-mod window;
+mod worker;
 
 #[cfg(test)]
 mod tests;
 
-pub use bench::{Bench, Ended, Replayed, Seat};
 pub use case::{BadCase, Case, Hazards};
 pub use choice::Amount;
+pub use context::SweepContext;
 pub use error::SweepError;
 pub use expected::Expected;
-pub use frail::FlashFault;
+pub use flash_fault::FlashFault;
 pub use pool::{Pool, Progress};
 pub use power::PowerCuts;
+pub use worker::{CaseOutcome, Replay, Worker};
 
-use super::lab::over_http;
-use super::{Ending, Run, Scene, Settings};
 use bootswap_migration::OwnedMigration;
 use report::{FaultsReport, PowerCutsReport};
+
+use crate::origin::over_http;
+use crate::{Run, RunOutcome, Scenario, Settings};
 
 /// Which sweeps are made.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +62,7 @@ pub struct Sweeps {
 
 /// What sweeps came to; `None` for one that was not made.
 #[derive(Clone, Debug, Default)]
-pub struct Findings {
+pub struct SweepOutcome {
     /// Losses of power.
     pub power_cuts: Option<PowerCutsReport>,
     /// Faults of the flash.
@@ -75,22 +79,23 @@ impl Sweeps {
         [power_cuts.amount, *flash_faults, *network_faults].iter().any(|a| *a != Amount::None)
     }
 
-    /// Makes the sweeps of `life`, which begins with the bench's scene and was not interrupted.
+    /// Makes the sweeps of `life`, which begins with the context's device and was not interrupted.
     ///
     /// # Errors
     ///
     /// [`SweepError`].
-    pub fn run(&self, bench: &Bench<'_>, life: &Run) -> Result<Findings, SweepError> {
-        let bench = &Bench { expected: Expected::of(bench, life), ..bench.clone() };
+    pub fn run(&self, context: &SweepContext<'_>, life: &Run) -> Result<SweepOutcome, SweepError> {
+        let context = &SweepContext { expected: Expected::of(context, life), ..context.clone() };
         let (pool, seed) = (self.pool, self.power_cuts.seed);
         let wanted = |amount: Amount| (amount != Amount::None).then_some(amount);
         let power = wanted(self.power_cuts.amount);
-        let power = power.map(|_| self.power_cuts.sweep(bench, life, pool));
+        let power = power.map(|_| self.power_cuts.sweep(context, life, pool));
         let flash = wanted(self.flash_faults);
-        let flash = flash.map(|amount| flash_faults::sweep(bench, life, amount, seed, pool));
+        let flash = flash.map(|amount| flash_faults::sweep(context, life, amount, seed, pool));
         let network = wanted(self.network_faults);
-        let network = network.map(|amount| network_faults::sweep(bench, life, amount, seed, pool));
-        Ok(Findings {
+        let network =
+            network.map(|amount| network_faults::sweep(context, life, amount, seed, pool));
+        Ok(SweepOutcome {
             power_cuts: power.transpose()?,
             flash_faults: flash.transpose()?,
             network_faults: network.transpose()?,
@@ -105,23 +110,23 @@ impl Sweeps {
 /// [`SweepError`].
 pub fn sweep(
     migration: &OwnedMigration,
-    scene: &Scene,
+    scenario: &Scenario,
     settings: Settings,
     sweeps: &Sweeps,
-) -> Result<(Run, Findings), SweepError> {
+) -> Result<(Run, SweepOutcome), SweepError> {
     let migration = over_http(migration);
     migration.with(|lent| {
-        let bench = Bench::new(scene, &migration, lent, settings);
-        let run = Seat::new(&bench)?.record(scene.flash.clone(), &Hazards::default())?;
-        let findings = match run.ending {
-            Ending::TargetRunning { .. } => sweeps.run(&bench, &run)?,
-            _ => Findings::default(),
+        let context = SweepContext::new(scenario, &migration, lent, settings);
+        let run = Worker::new(&context)?.record(scenario.flash.clone(), &Hazards::default())?;
+        let outcomes = match run.outcome {
+            RunOutcome::TargetRunning { .. } => sweeps.run(&context, &run)?,
+            _ => SweepOutcome::default(),
         };
-        Ok((run, findings))
+        Ok((run, outcomes))
     })
 }
 
-impl Findings {
+impl SweepOutcome {
     /// The cases that failed, of all sweeps.
     pub fn failures_mut(&mut self) -> impl Iterator<Item = &mut report::FailureReport> {
         let power = self.power_cuts.iter_mut().flat_map(|report| &mut report.failures);

@@ -8,17 +8,17 @@ use bootswap_plan::{Content, Origin};
 use bootswap_serve::{Fault, FaultKind};
 use nor_sim::{Cut, Noise};
 
-use super::bench::Bench;
 use super::case::Case;
 use super::choice::{Amount, seed_of};
+use super::context::SweepContext;
 use super::error::SweepError;
 use super::faults::{Demand, try_all};
 use super::pool::Pool;
 use super::report::FaultsReport;
-use super::window;
 use crate::Settings;
-use crate::lab::path_of;
-use crate::life::Run;
+use crate::origin::path_of;
+use crate::run::Run;
+use crate::window;
 
 /// Patience with a silent server where servers are silent on purpose.
 const TIMEOUT: Duration = Duration::from_millis(60);
@@ -37,14 +37,14 @@ const CUT_AND_DROPPED: u64 = 500;
 ///
 /// [`SweepError`].
 pub fn sweep(
-    bench: &Bench<'_>,
+    context: &SweepContext<'_>,
     life: &Run,
     amount: Amount,
     seed: u64,
     pool: Pool,
 ) -> Result<FaultsReport, SweepError> {
     let mut cases: Vec<Case> = Vec::new();
-    for artifact in bench.migration.artifacts {
+    for artifact in context.migration.artifacts {
         let Origin::Url(url) = artifact.origin else { continue };
         let fetched = match artifact.content {
             Some(Content::Mcuboot { image_len_bytes, .. }) => Some(image_len_bytes),
@@ -77,8 +77,8 @@ pub fn sweep(
         let case = cases.get(usize::try_from(*index).ok()?)?.clone();
         Some((case, Demand::TargetInTheEnd))
     };
-    let settings = Settings { network_timeout: TIMEOUT, ..bench.settings };
-    let impatient = Bench { settings, ..bench.clone() };
+    let settings = Settings { network_timeout: TIMEOUT, ..context.settings };
+    let impatient = SweepContext { settings, ..context.clone() };
     let cases = picked.iter().filter_map(pick).collect();
     try_all(&impatient, life, cases, seed, ("network faults", pool))
 }

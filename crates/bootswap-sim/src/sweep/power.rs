@@ -17,14 +17,15 @@ use std::time::Instant;
 
 use nor_sim::{Cut, NorMemory, Phase, Recording};
 
-use super::bench::{Bench, Ended, Seat};
 use super::case::{Case, Hazards};
 use super::choice::{Amount, seed_of};
+use super::context::SweepContext;
 use super::error::SweepError;
 use super::pool::Pool;
 use super::report::{FailureReport, PowerCutsReport, SecondCutsReport, Worst};
-use super::window;
-use crate::life::Run;
+use super::worker::{CaseOutcome, Worker};
+use crate::run::Run;
+use crate::window;
 
 /// Pairs of cuts up to which all are tried; a second is enough for some hundred.
 const FEASIBLE_PAIRS: u64 = 20_000;
@@ -47,7 +48,7 @@ pub struct PowerCuts {
 /// What came of a cut.
 struct Tried {
     in_window: bool,
-    ended: Ended,
+    ended: CaseOutcome,
     cost: Cost,
 }
 
@@ -60,14 +61,14 @@ struct Cost {
 }
 
 impl PowerCuts {
-    /// Tries the cuts of `life`, which begins with the bench's scene.
+    /// Tries the cuts of `life`, which begins with the context's device.
     ///
     /// # Errors
     ///
     /// [`SweepError`].
     pub fn sweep(
         self,
-        bench: &Bench<'_>,
+        context: &SweepContext<'_>,
         life: &Run,
         pool: Pool,
     ) -> Result<PowerCutsReport, SweepError> {
@@ -77,10 +78,10 @@ impl PowerCuts {
         let tried = pool.run(
             "power cuts",
             picked.len(),
-            || Seat::new(bench),
-            |seat, index| {
+            || Worker::new(context),
+            |worker, index| {
                 let cut = interrupted.cut(picked.get(index).copied().unwrap_or_default());
-                Ok((cut, interrupted.try_cut(seat, cut)?))
+                Ok((cut, interrupted.try_cut(worker, cut)?))
             },
         )?;
         let mut tally = Tally::default();
@@ -88,7 +89,7 @@ impl PowerCuts {
             tally.add(tried, || Case::cuts(&[*cut]));
         }
         let second = if self.twice {
-            Some(self.second_cuts(bench, life, &tried, pool, &mut tally)?)
+            Some(self.second_cuts(context, life, &tried, pool, &mut tally)?)
         } else {
             None
         };
@@ -99,7 +100,7 @@ impl PowerCuts {
     /// Cuts the recoveries: every one everywhere where that is feasible, else a sample of all pairs.
     fn second_cuts(
         self,
-        bench: &Bench<'_>,
+        context: &SweepContext<'_>,
         life: &Run,
         tried: &[(Cut, Tried)],
         pool: Pool,
@@ -119,15 +120,15 @@ impl PowerCuts {
         let results = pool.run(
             "second power cuts",
             groups.len(),
-            || Seat::new(bench),
-            |seat, index| {
+            || Worker::new(context),
+            |worker, index| {
                 let Some((first, seconds)) = groups.get(index) else { return Ok(Vec::new()) };
                 let recovery =
-                    seat.record(left_by(&life.recording, *first)?, &Hazards::default())?;
+                    worker.record(left_by(&life.recording, *first)?, &Hazards::default())?;
                 let interrupted = Interrupted::new(&recovery, self);
                 let both = seconds.iter().map(|second| {
                     let second = interrupted.cut(*second);
-                    let tried = interrupted.try_cut(seat, second)?;
+                    let tried = interrupted.try_cut(worker, second)?;
                     Ok((Case::cuts(&[*first, second]), tried))
                 });
                 both.collect::<Result<Vec<_>, SweepError>>()
@@ -194,15 +195,15 @@ impl<'a> Interrupted<'a> {
         }
     }
 
-    fn try_cut(&self, seat: &Seat<'_>, cut: Cut) -> Result<Tried, SweepError> {
-        let ended = seat.end(left_by(&self.life.recording, cut)?, &Hazards::default())?;
+    fn try_cut(&self, worker: &Worker<'_>, cut: Cut) -> Result<Tried, SweepError> {
+        let ended = worker.end(left_by(&self.life.recording, cut)?, &Hazards::default())?;
         let cost = self.cost(cut, &ended);
         let in_window = self.window.as_ref().is_some_and(|window| window::is_inside(window, cut));
         Ok(Tried { in_window, ended, cost })
     }
 
     /// What was done before the cut and after it, less what the uninterrupted life takes.
-    fn cost(&self, cut: Cut, ended: &Ended) -> Cost {
+    fn cost(&self, cut: Cut, ended: &CaseOutcome) -> Cost {
         if !ended.is_good() {
             return Cost::default();
         }

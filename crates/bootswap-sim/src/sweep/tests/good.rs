@@ -2,10 +2,10 @@
 
 use nor_sim::Cut;
 
-use super::{ALL, on_bench, power_cuts, sweeps};
-use crate::life::Ending;
+use super::{ALL, on_small_device, power_cuts, sweeps};
 use crate::migrator::unchanged;
-use crate::sweep::{Amount, Hazards, PowerCuts, Seat, Sweeps};
+use crate::outcome::RunOutcome;
+use crate::sweep::{Amount, Hazards, PowerCuts, Sweeps, Worker};
 
 #[test]
 fn a_good_migrator_survives_every_cut() {
@@ -42,11 +42,11 @@ fn a_good_migrator_survives_two_cuts() {
 
 #[test]
 fn a_recording_knows_what_a_cut_leaves() {
-    on_bench(&unchanged, |bench, run| {
-        let seat = Seat::new(bench).unwrap();
+    on_small_device(&unchanged, |context, run| {
+        let worker = Worker::new(context).unwrap();
         let cut_for_real = |cut| {
-            let flash = bench.scene.flash.clone();
-            seat.cut(flash, &Hazards::default(), cut).unwrap()
+            let flash = context.scenario.flash.clone();
+            worker.cut(flash, &Hazards::default(), cut).unwrap()
         };
         for op in (0..run.recording.len() as u64).step_by(7) {
             for cut in [Cut::before(op), Cut::middle(op, op), Cut::after(op)] {
@@ -55,15 +55,16 @@ fn a_recording_knows_what_a_cut_leaves() {
             }
         }
         let never = Cut::before(run.recording.len() as u64);
-        let error = seat.cut(bench.scene.flash.clone(), &Hazards::default(), never).unwrap_err();
+        let error =
+            worker.cut(context.scenario.flash.clone(), &Hazards::default(), never).unwrap_err();
         assert!(error.to_string().contains("numbered from 0"), "{error}");
     });
 }
 
 #[test]
 fn a_replay_ends_as_the_case_did() {
-    on_bench(&unchanged, |bench, run| {
-        let seat = Seat::new(bench).unwrap();
+    on_small_device(&unchanged, |context, run| {
+        let worker = Worker::new(context).unwrap();
         let in_window = run.ops.len() as u64 - 3;
         for (case, recovers, inside) in [
             ("cut:5:middle:7".to_owned(), true, false),
@@ -74,13 +75,13 @@ fn a_replay_ends_as_the_case_did() {
             ("read:99:fails".to_owned(), true, false),
             ("cut:9:after,net:/app.bin:drop=3000*2".to_owned(), true, false),
         ] {
-            let replayed = seat.replay(&case.parse().unwrap()).unwrap();
-            let reached = matches!(replayed.run.ending, Ending::TargetRunning { .. });
+            let replayed = worker.replay(&case.parse().unwrap()).unwrap();
+            let reached = matches!(replayed.run.outcome, RunOutcome::TargetRunning { .. });
             assert_eq!(
                 (reached, replayed.in_window),
                 (recovers, inside),
                 "{case}: {}",
-                replayed.run.ending
+                replayed.run.outcome
             );
         }
     });
@@ -89,8 +90,9 @@ fn a_replay_ends_as_the_case_did() {
 #[test]
 fn a_good_migrator_survives_flash_that_fails() {
     let sweeps = Sweeps { flash_faults: Amount::Some(400), ..sweeps() };
-    let report =
-        on_bench(&unchanged, |bench, run| sweeps.run(bench, run).unwrap().flash_faults.unwrap());
+    let report = on_small_device(&unchanged, |context, run| {
+        sweeps.run(context, run).unwrap().flash_faults.unwrap()
+    });
     assert_eq!((report.cases, report.failed), (400, 0), "{:?}", report.failures);
     assert!(report.target_running > 350, "{report:?}");
 }
@@ -98,7 +100,8 @@ fn a_good_migrator_survives_flash_that_fails() {
 #[test]
 fn a_good_migrator_survives_servers_that_fail() {
     let sweeps = Sweeps { network_faults: Amount::Some(150), ..sweeps() };
-    let report =
-        on_bench(&unchanged, |bench, run| sweeps.run(bench, run).unwrap().network_faults.unwrap());
+    let report = on_small_device(&unchanged, |context, run| {
+        sweeps.run(context, run).unwrap().network_faults.unwrap()
+    });
     assert_eq!((report.cases, report.failed), (150, 0), "{:?}", report.failures);
 }

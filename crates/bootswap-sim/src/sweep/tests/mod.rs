@@ -18,8 +18,8 @@ use mcuboot_format::builder::{Padding, SignOptions, sign};
 use super::report::PowerCutsReport;
 use super::*;
 use crate::Until;
-use crate::migrator::Firmware;
-use crate::{MIGRATOR_NAME, Scene, Settings};
+use crate::migrator::MigratorFactory;
+use crate::{MIGRATOR_NAME, Scenario, Settings};
 use bootswap_migration::content::classify;
 use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 
@@ -31,7 +31,7 @@ fn slot(start: u32) -> Region {
 }
 
 /// The example with everything an eighth of its size.
-fn small() -> (OwnedMigration, Scene) {
+fn small() -> (OwnedMigration, Scenario) {
     let chip = Chip::Esp32c3;
     let mut partitions: Vec<Partition> = synthetic::example_partitions();
     for (partition, start) in partitions.iter_mut().skip(3).zip([0x1_0000, 0x3_0000, 0x5_0000]) {
@@ -82,7 +82,7 @@ fn small() -> (OwnedMigration, Scene) {
         .old_data(OldData::Noise { seed: 5 })
         .app("factory", &migrator)
         .data(NVS, b"what the owner set");
-    let scene = Scene {
+    let scenario = Scenario {
         flash: flash.build().unwrap(),
         board: board.mcuboot(&new, config).unwrap(),
         running: partitions[3],
@@ -100,7 +100,7 @@ fn small() -> (OwnedMigration, Scene) {
         network: OwnedNetwork::default(),
         log_level: LogLevel::default(),
     };
-    (migration, scene)
+    (migration, scenario)
 }
 
 fn sweeps() -> Sweeps {
@@ -109,23 +109,26 @@ fn sweeps() -> Sweeps {
     Sweeps { power_cuts, flash_faults, network_faults, pool: Pool::new(NonZeroUsize::new(2)) }
 }
 
-/// Puts the small device on a bench, with that firmware, and lives through its migration once.
-fn on_bench<R>(firmware: &Firmware<'_>, use_it: impl FnOnce(&Bench<'_>, &Run) -> R) -> R {
-    let (migration, scene) = small();
-    let migration = crate::lab::over_http(&migration);
+/// Lives once through the migration of the small device with that firmware.
+fn on_small_device<R>(
+    firmware: &MigratorFactory<'_>,
+    use_it: impl FnOnce(&SweepContext<'_>, &Run) -> R,
+) -> R {
+    let (migration, scenario) = small();
+    let migration = crate::origin::over_http(&migration);
     migration.with(|lent| {
-        let bench = Bench::new(&scene, &migration, lent, Settings::new(Until::Boot));
-        let bench = Bench { firmware, ..bench };
-        let flash = scene.flash.clone();
-        let run = Seat::new(&bench).unwrap().record(flash, &Hazards::default()).unwrap();
-        assert!(matches!(run.ending, Ending::TargetRunning { .. }), "{}", run.ending);
-        use_it(&bench, &run)
+        let context = SweepContext::new(&scenario, &migration, lent, Settings::new(Until::Boot));
+        let context = SweepContext { firmware, ..context };
+        let flash = scenario.flash.clone();
+        let run = Worker::new(&context).unwrap().record(flash, &Hazards::default()).unwrap();
+        assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
+        use_it(&context, &run)
     })
 }
 
-fn power_cuts(firmware: &Firmware<'_>, power_cuts: PowerCuts) -> PowerCutsReport {
+fn power_cuts(firmware: &MigratorFactory<'_>, power_cuts: PowerCuts) -> PowerCutsReport {
     let sweeps = Sweeps { power_cuts, ..sweeps() };
-    on_bench(firmware, |bench, run| sweeps.run(bench, run).unwrap().power_cuts.unwrap())
+    on_small_device(firmware, |context, run| sweeps.run(context, run).unwrap().power_cuts.unwrap())
 }
 
 const ALL: PowerCuts = PowerCuts { amount: Amount::All, torn: true, twice: false, seed: 1 };

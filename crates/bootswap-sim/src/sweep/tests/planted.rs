@@ -4,8 +4,8 @@ use device_sim::{AppExit, Machine, RunningApp, Software};
 use flash_region::{FlashAddr, Region};
 use nor_sim::{EraseUnit, NorDevice, NorError};
 
-use super::{ALL, NVS, on_bench, power_cuts, sweeps};
-use crate::migrator::{Migrator, SimulatedMigrator, Verdict};
+use super::{ALL, NVS, on_small_device, power_cuts, sweeps};
+use crate::migrator::{MigratorOutcome, MigratorSoftware, SimulatedMigrator, unchanged};
 use crate::sweep::{Amount, PowerCuts, Sweeps};
 
 /// A migrator that does something before, or behind, what it should.
@@ -22,18 +22,18 @@ impl<F: FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> AppExit> 
     }
 }
 
-impl<F: FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> AppExit> Migrator
+impl<F: FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> AppExit> MigratorSoftware
     for Planted<'_, F>
 {
-    fn verdict(&mut self) -> &mut Verdict {
-        self.migrator.verdict()
+    fn outcome(&mut self) -> &mut MigratorOutcome {
+        self.migrator.outcome()
     }
 }
 
 fn planted<'a>(
     migrator: SimulatedMigrator<'a>,
     bug: impl FnMut(&mut SimulatedMigrator<'_>, &RunningApp, Machine<'_>) -> AppExit + 'a,
-) -> Box<dyn Migrator + 'a> {
+) -> Box<dyn MigratorSoftware + 'a> {
     Box::new(Planted { migrator, bug })
 }
 
@@ -48,7 +48,10 @@ fn touch(machine: &mut Machine<'_>, sector: FlashAddr) -> Result<(), NorError> {
     Ok(())
 }
 
-fn touches_first(sector: FlashAddr, migrator: SimulatedMigrator<'_>) -> Box<dyn Migrator + '_> {
+fn touches_first(
+    sector: FlashAddr,
+    migrator: SimulatedMigrator<'_>,
+) -> Box<dyn MigratorSoftware + '_> {
     planted(migrator, move |migrator, app, mut machine| match touch(&mut machine, sector) {
         Ok(()) => migrator.run(app, machine),
         Err(_) => AppExit::PowerLost,
@@ -65,6 +68,17 @@ fn a_migrator_that_touches_the_bootloader_early_is_found() {
     assert!(report.failures[0].detail.contains("ROM"), "{}", report.failures[0].detail);
 }
 
+/// The report and the judge of power cuts mean the same window: an early touch of the bootloader does not
+/// belong to it, so the report must not count it and no cut there is excused.
+#[test]
+fn the_reported_window_is_the_one_that_excuses_cuts() {
+    let early = |migrator| touches_first(FlashAddr::ZERO, migrator);
+    let good = on_small_device(&unchanged, |_, run| run.window);
+    let (window, operations) = on_small_device(&early, |_, run| (run.window, run.ops.len()));
+    assert_eq!(window, good);
+    assert!(operations as u64 > window.ops());
+}
+
 #[test]
 fn a_migrator_that_loses_the_owners_data_is_found() {
     let report = power_cuts(&|migrator| touches_first(NVS, migrator), ALL);
@@ -79,7 +93,7 @@ fn a_migrator_that_loses_the_owners_data_is_found() {
 #[test]
 fn a_second_cut_finds_what_only_a_recovery_does_wrong() {
     // An interrupted run leaves a mark in the slot that it fills; the next one touches the bootloader.
-    fn hasty(migrator: SimulatedMigrator<'_>) -> Box<dyn Migrator + '_> {
+    fn hasty(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + '_> {
         planted(migrator, |migrator, app, mut machine| {
             let mut mark = [0; 4];
             let seen = machine.flash.read(FlashAddr(0x3_0000), &mut mark);
@@ -99,7 +113,7 @@ fn a_second_cut_finds_what_only_a_recovery_does_wrong() {
 
 #[test]
 fn a_migrator_that_starts_anew_each_time_is_measured() {
-    fn forgetful(migrator: SimulatedMigrator<'_>) -> Box<dyn Migrator + '_> {
+    fn forgetful(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + '_> {
         planted(migrator, |migrator, app, machine| {
             // Whatever was fetched so far, and every note about it.
             for block in [0x3_0000, 0x5_0000, 0x6_0000, 0x7_0000] {
@@ -157,7 +171,7 @@ impl NorDevice for Cached<'_> {
 
 #[test]
 fn a_commit_that_is_not_read_back_is_found() {
-    fn believes_its_cache(migrator: SimulatedMigrator<'_>) -> Box<dyn Migrator + '_> {
+    fn believes_its_cache(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + '_> {
         planted(migrator, |migrator, app, machine| {
             let Machine { flash, power, board } = machine;
             let mut cache = vec![0; 0x8000];
@@ -169,8 +183,8 @@ fn a_commit_that_is_not_read_back_is_found() {
         })
     }
     let sweeps = Sweeps { flash_faults: Amount::All, ..sweeps() };
-    let report = on_bench(&believes_its_cache, |bench, run| {
-        sweeps.run(bench, run).unwrap().flash_faults.unwrap()
+    let report = on_small_device(&believes_its_cache, |context, run| {
+        sweeps.run(context, run).unwrap().flash_faults.unwrap()
     });
     assert!(report.failed > 20, "{report:?}");
     let silent = |case: &str| case.contains("silently-torn") || case.contains("ignored");
@@ -179,19 +193,20 @@ fn a_commit_that_is_not_read_back_is_found() {
 
 #[test]
 fn a_migrator_that_loses_its_head_over_a_broken_connection_is_found() {
-    fn panics(migrator: SimulatedMigrator<'_>) -> Box<dyn Migrator + '_> {
+    fn panics(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + '_> {
         planted(migrator, |migrator, app, machine| {
             let Machine { flash, power, board } = machine;
             let exit = migrator.run(app, Machine { flash: &mut *flash, power, board });
-            if migrator.verdict.requests > 2 {
+            if migrator.outcome.requests > 2 {
                 let _ = flash.erase(EraseUnit::Sector4K, FlashAddr::ZERO);
             }
             exit
         })
     }
     let sweeps = Sweeps { network_faults: Amount::Some(40), ..sweeps() };
-    let report =
-        on_bench(&panics, |bench, run| sweeps.run(bench, run).unwrap().network_faults.unwrap());
+    let report = on_small_device(&panics, |context, run| {
+        sweeps.run(context, run).unwrap().network_faults.unwrap()
+    });
     assert!(report.failed > 10, "{report:?}");
     assert!(report.failures.iter().all(|failure| failure.case.contains("net:/")), "{report:?}");
 }

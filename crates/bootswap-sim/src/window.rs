@@ -3,10 +3,15 @@
 use std::ops::Range;
 
 use bootswap_plan::Plan;
-use flash_region::Region;
+use flash_region::{FlashAddr, Region};
 use nor_sim::{Cut, Op, Phase};
 
-use crate::life::{BOOT_AREA, Run};
+use crate::run::Run;
+
+/// The part of flash that the ROM boots from, up to and with the partition table: whoever writes
+/// here has opened the commit window. The first address is that of the chips with the lowest
+/// bootloader, the last one the end of the partition table's sector.
+pub const BOOT_AREA: Region = Region::clamped(FlashAddr::ZERO, 0x9000);
 
 /// The commit window: the last operations in a row that write what the commit is for, from the first to
 /// the last of them that touches what the ROM boots from.
@@ -52,7 +57,7 @@ pub fn is_inside(window: &Range<usize>, cut: Cut) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use flash_region::{FlashAddr, SECTOR_BYTES};
+    use flash_region::SECTOR_BYTES;
     use nor_sim::EraseUnit;
 
     use super::*;

@@ -10,11 +10,11 @@ use bootswap_migration::OwnedMigration;
 
 /// The artifacts that have an address and are at hand, for any number of servers.
 #[derive(Clone, Debug)]
-pub struct Shelf {
+pub struct ServedFiles {
     content: Content,
 }
 
-impl Shelf {
+impl ServedFiles {
     /// The artifacts of a migration.
     #[must_use]
     pub fn of(migration: &OwnedMigration) -> Self {
@@ -53,14 +53,14 @@ pub fn over_http(migration: &OwnedMigration) -> OwnedMigration {
 
 /// A server with a migration's artifacts, and the migration as a device in its network sees it.
 #[derive(Debug)]
-pub struct Lab {
+pub struct Origin {
     /// Serves until it is dropped; `None` for the servers that the migration names.
     server: Option<Server>,
     /// The migration as the device is to see it.
     pub migration: OwnedMigration,
 }
 
-impl Lab {
+impl Origin {
     /// Serves every artifact that has an address and is at hand.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Lab {
         faults: Vec<Fault>,
         log: Option<Log>,
     ) -> io::Result<Self> {
-        let server = Some(Shelf::of(migration).serve(faults, log)?);
+        let server = Some(ServedFiles::of(migration).serve(faults, log)?);
         Ok(Self { server, migration: over_http(migration) })
     }
 

@@ -28,7 +28,7 @@ const SEED: u64 = 0xb007_50a9;
 
 /// A device before its migration.
 #[derive(Clone, Debug)]
-pub struct Scene {
+pub struct Scenario {
     /// Its flash.
     pub flash: NorMemory,
     /// Its board.
@@ -37,10 +37,10 @@ pub struct Scene {
     pub running: Partition,
 }
 
-/// Why a scene cannot be set.
+/// Why a device for the simulation cannot be made.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum SceneError {
+pub enum ScenarioError {
     /// There is no partition table to lay the flash out by.
     NoTable,
     /// The partition table is not one.
@@ -71,21 +71,21 @@ pub enum SceneError {
     Nvs(String),
 }
 
-impl Scene {
+impl Scenario {
     /// A device made up for the migration: the chip's real second-stage bootloader, the migration's
     /// partition table, NVS contents, old data in every slot, and the migrator in its partition.
     ///
     /// # Errors
     ///
-    /// A [`SceneError`] for what is missing or does not fit.
-    pub fn synthetic(migration: &OwnedMigration) -> Result<Self, SceneError> {
-        let table = migration.partition_table.as_deref().ok_or(SceneError::NoTable)?;
+    /// A [`ScenarioError`] for what is missing or does not fit.
+    pub fn synthetic(migration: &OwnedMigration) -> Result<Self, ScenarioError> {
+        let table = migration.partition_table.as_deref().ok_or(ScenarioError::NoTable)?;
         let partitions: Vec<Partition> =
-            PartitionTable::parse(table).map_err(SceneError::Table)?.iter().collect();
+            PartitionTable::parse(table).map_err(ScenarioError::Table)?.iter().collect();
         let running = pick(&partitions, migration.running.as_deref())?;
         let flash_len_bytes = migration.flash_len_bytes.unwrap_or(DEFAULT_FLASH_LEN_BYTES);
         let bootloader = esp_idf_bootloaders::bootloader(migration.chip, flash_len_bytes)
-            .map_err(SceneError::Bootloader)?;
+            .map_err(ScenarioError::Bootloader)?;
         let size = FlashSize::from_bytes(flash_len_bytes).unwrap_or(FlashSize::Mb4);
         let mut builder = FlashBuilder::new(migration.chip, size)
             .partitions(&partitions)
@@ -98,7 +98,7 @@ impl Scene {
         if let Some(nvs) = partitions.iter().find(|p| p.is_nvs()) {
             builder = builder.data(nvs.region.start(), &nvs_contents(nvs.region)?);
         }
-        let flash = builder.build().map_err(SceneError::Build)?;
+        let flash = builder.build().map_err(ScenarioError::Build)?;
         let board = board(migration, &bootloader)?;
         Ok(Self { flash, board, running })
     }
@@ -107,22 +107,22 @@ impl Scene {
     ///
     /// # Errors
     ///
-    /// A [`SceneError`] for what is missing or does not fit.
+    /// A [`ScenarioError`] for what is missing or does not fit.
     pub fn from_dump(
         migration: &OwnedMigration,
         dump: &[u8],
         running: Region,
-    ) -> Result<Self, SceneError> {
+    ) -> Result<Self, ScenarioError> {
         let at = |region: Region| {
             let end = (region.end().get() as usize).min(dump.len());
             dump.get(region.start().get() as usize..end).unwrap_or_default()
         };
         let table = at(Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
-        let table = PartitionTable::parse(table).map_err(SceneError::Table)?;
+        let table = PartitionTable::parse(table).map_err(ScenarioError::Table)?;
         let running = table
             .iter()
             .find(|p| p.region == running)
-            .ok_or(SceneError::NoRunning { label: migration.running.clone() })?;
+            .ok_or(ScenarioError::NoRunning { label: migration.running.clone() })?;
         let mut flash = NorMemory::from_bytes(dump);
         let image = migrator_image(migration, &running)?;
         // An OTA erases the partition before it writes it.
@@ -147,18 +147,22 @@ impl Scene {
 }
 
 /// The partition that the migrator runs from: the one asked for, else factory, else the first slot.
-fn pick(partitions: &[Partition], label: Option<&str>) -> Result<Partition, SceneError> {
+fn pick(partitions: &[Partition], label: Option<&str>) -> Result<Partition, ScenarioError> {
     let apps = || partitions.iter().filter(|p| p.is_app());
     let found = match label {
         Some(label) => apps().find(|p| p.label.as_str() == Some(label)),
         None => apps().find(|p| p.is_factory()).or_else(|| apps().next()),
     };
-    found.copied().ok_or_else(|| SceneError::NoRunning { label: label.map(str::to_owned) })
+    found.copied().ok_or_else(|| ScenarioError::NoRunning { label: label.map(str::to_owned) })
 }
 
 /// The simulated migrator: an image that every check passes, and behind it the embedded artifacts.
-fn migrator_image(migration: &OwnedMigration, running: &Partition) -> Result<Vec<u8>, SceneError> {
-    let embedded = container::embedded(migration).map_err(|name| SceneError::NotAtHand { name })?;
+fn migrator_image(
+    migration: &OwnedMigration,
+    running: &Partition,
+) -> Result<Vec<u8>, ScenarioError> {
+    let embedded =
+        container::embedded(migration).map_err(|name| ScenarioError::NotAtHand { name })?;
     let payload: usize = embedded.iter().map(|(_, bytes)| bytes.len()).sum();
     let directory = ContainerHeader::directory_len(embedded.len()) + 16 * (embedded.len() + 2);
     let appended = if embedded.is_empty() { 0 } else { payload + directory };
@@ -167,18 +171,18 @@ fn migrator_image(migration: &OwnedMigration, running: &Partition) -> Result<Vec
     let len_bytes = MIGRATOR_LEN_BYTES.min(room);
     let version = env!("CARGO_PKG_VERSION");
     let mut image = synthetic::app(migration.chip, MIGRATOR_NAME, version, len_bytes, SEED)
-        .map_err(SceneError::Image)?;
+        .map_err(ScenarioError::Image)?;
     if !embedded.is_empty() {
-        container::append(&mut image, &embedded).map_err(SceneError::Container)?;
+        container::append(&mut image, &embedded).map_err(ScenarioError::Container)?;
     }
     Ok(image)
 }
 
 /// The board: the old bootloader as it is, the target's if the migration has one.
-fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, SceneError> {
+fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, ScenarioError> {
     let mut board = Board::new(migration.chip)
         .esp_idf(old, EspIdfConfig::default())
-        .map_err(SceneError::NotABootloader)?;
+        .map_err(ScenarioError::NotABootloader)?;
     let Some(image) = target_bootloader(migration) else { return Ok(board) };
     if let Some(map) = &migration.mcuboot {
         let config = McubootConfig {
@@ -190,11 +194,11 @@ fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, SceneError> {
             wants_load_header: true,
             key: map.key_der.as_deref().and_then(|der| PublicKey::from_der(der).ok()),
         };
-        board = board.mcuboot(image, config).map_err(SceneError::Mcuboot)?;
+        board = board.mcuboot(image, config).map_err(ScenarioError::Mcuboot)?;
     } else {
         // What else it may be, it is taken for one that starts apps by the partition table.
         board =
-            board.esp_idf(image, EspIdfConfig::default()).map_err(SceneError::NotABootloader)?;
+            board.esp_idf(image, EspIdfConfig::default()).map_err(ScenarioError::NotABootloader)?;
     }
     Ok(board)
 }
@@ -216,7 +220,7 @@ fn target_bootloader(migration: &OwnedMigration) -> Option<&[u8]> {
 
 /// NVS contents as an old firmware leaves them: Wi-Fi credentials in the form of ESP-IDF's driver, and a
 /// setting of its own.
-fn nvs_contents(region: Region) -> Result<Vec<u8>, SceneError> {
+fn nvs_contents(region: Region) -> Result<Vec<u8>, ScenarioError> {
     const SSID: &[u8] = b"fleet";
     const PASSWORD: &[u8] = b"correct horse battery staple";
     let hex = |parts: &[&[u8]], len_bytes: usize| {
@@ -236,10 +240,10 @@ fn nvs_contents(region: Region) -> Result<Vec<u8>, SceneError> {
     );
     esp_nvs_partition_tool::NvsPartition::try_from_str(&csv)
         .and_then(|nvs| nvs.generate_partition(region.len_bytes() as usize))
-        .map_err(|error| SceneError::Nvs(error.to_string()))
+        .map_err(|error| ScenarioError::Nvs(error.to_string()))
 }
 
-impl fmt::Display for SceneError {
+impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTable => f.write_str(
@@ -264,7 +268,7 @@ impl fmt::Display for SceneError {
     }
 }
 
-impl std::error::Error for SceneError {}
+impl std::error::Error for ScenarioError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,93 @@
+//! What came of a run, as its report says it.
+
+use std::fmt;
+
+use bootswap_migration::OwnedMigration;
+use bootswap_plan::Role;
+use device_sim::LifeOutcome;
+use nor_sim::NorMemory;
+
+use crate::life::{LifeRecord, Stop};
+use crate::scenario::MIGRATOR_NAME;
+
+/// What came of a run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RunOutcome {
+    /// The target application runs, or would be started next.
+    TargetRunning {
+        /// What the bootloader said of it.
+        what: String,
+    },
+    /// The old system runs and can be migrated again.
+    OldFirmware {
+        /// Why it is not the target.
+        why: String,
+        /// Whether the migrator went back to the firmware before it, so that it has to be delivered again.
+        went_back: bool,
+    },
+    /// The planner refused.
+    Refused,
+    /// Nothing runs any more.
+    Bricked {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What came of a run whose life left `after`; the files are those of its migration.
+#[must_use]
+pub fn of(record: &LifeRecord, files: &OwnedMigration, after: &NorMemory) -> RunOutcome {
+    let migrator = &record.migrator;
+    let failure = || migrator.failure.clone();
+    let why = || failure().unwrap_or_else(|| "the migration did not end".to_owned());
+    match record.stop {
+        Some(Stop::AtReset) => {
+            return RunOutcome::TargetRunning { what: "the new bootloader, next".to_owned() };
+        }
+        Some(Stop::PowerLost) => {
+            return RunOutcome::OldFirmware { why: "power was lost".to_owned(), went_back: false };
+        }
+        None => {}
+    }
+    match &record.life.outcome {
+        LifeOutcome::TargetRunning(target) => {
+            RunOutcome::TargetRunning { what: target.to_string() }
+        }
+        LifeOutcome::OldFirmwareRunning(_) if migrator.stuck => RunOutcome::Bricked { why: why() },
+        LifeOutcome::OldFirmwareRunning(app) => {
+            let runs = files.artifact(Role::Application).and_then(|a| a.bytes.as_deref());
+            let in_place = |bytes: &[u8]| {
+                let len_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                after.bytes(app.partition.region.prefix(len_bytes)) == bytes
+            };
+            if !migrator.reasons.is_empty() {
+                RunOutcome::Refused
+            } else if runs.is_some_and(in_place) {
+                RunOutcome::TargetRunning { what: app.to_string() }
+            } else {
+                let went_back = app.project_name() != MIGRATOR_NAME;
+                RunOutcome::OldFirmware { why: why(), went_back }
+            }
+        }
+        LifeOutcome::Bricked(failure) => RunOutcome::Bricked { why: failure.to_string() },
+        // As long as the migrator can say why, it is there to be helped.
+        _ => match failure() {
+            Some(why) => {
+                let why = format!("it resets for ever: {why}");
+                RunOutcome::OldFirmware { why, went_back: false }
+            }
+            None => RunOutcome::Bricked { why: "it resets for ever".to_owned() },
+        },
+    }
+}
+
+impl fmt::Display for RunOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TargetRunning { what } => write!(f, "target running: {what}"),
+            Self::OldFirmware { why, .. } => write!(f, "old firmware: {why}"),
+            Self::Refused => f.write_str("refused"),
+            Self::Bricked { why } => write!(f, "bricked: {why}"),
+        }
+    }
+}

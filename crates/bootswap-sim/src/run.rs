@@ -1,0 +1,145 @@
+//! A run: one life of a device with account of everything, from power on to the target.
+
+use std::cell::{Cell, RefCell};
+
+use bootswap_plan::{Plan, Reasons};
+use device_sim::Device;
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use nor_sim::{
+    Clock, Counted, Counts, DatasheetTiming, NorDevice, NorMemory, Op, Recorded, Recording, Timed,
+};
+
+use crate::life::{Chip, Environment, LifeRecord, Settings, chip, live};
+use crate::metered::Metered;
+use crate::migrator::unchanged;
+use crate::origin::Origin;
+use crate::outcome::{self, RunOutcome};
+use crate::scenario::Scenario;
+use crate::{Monitor, window};
+
+/// The flash of a device that is being watched: the chip at the bottom, what is known of it on top.
+type Watched<'a> = Timed<Counted<Metered<'a, Recorded<Chip>>>>;
+
+/// A migration that was lived through on a simulated device, and what it left.
+#[derive(Debug)]
+pub struct Run {
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Boots, from power on to the end.
+    pub boots: u32,
+    /// Why the planner refused, if it did.
+    pub reasons: Reasons,
+    /// The plan that was carried out, if there was one.
+    pub plan: Option<Plan>,
+    /// Flash before the first boot.
+    pub before: NorMemory,
+    /// Flash right before the commit, if it came to that.
+    pub at_commit: Option<NorMemory>,
+    /// Flash when the migrator was done.
+    pub at_reset: Option<NorMemory>,
+    /// Flash at the end.
+    pub after: NorMemory,
+    /// Flash operations until the reset into the new bootloader.
+    pub migration: Counts,
+    /// Flash operations in the [commit window](crate::window).
+    pub window: Counts,
+    /// Every operation until that reset.
+    pub ops: Vec<Op>,
+    /// Every operation until the end, with its bytes.
+    pub recording: Recording,
+    /// Body bytes that the device had received before each of them.
+    pub received_before: Vec<u64>,
+    /// HTTP requests that the device sent.
+    pub requests: u32,
+    /// Body bytes that the device received.
+    pub downloaded_bytes: u64,
+}
+
+impl Run {
+    /// How often the sector was erased that was erased most, until the reset into the new bootloader.
+    #[must_use]
+    pub fn most_erases_of_a_sector(&self) -> u32 {
+        let then = self.at_reset.as_ref().unwrap_or(&self.after);
+        let whole = Region::clamped(FlashAddr::ZERO, then.capacity_bytes());
+        let sectors = whole.chunks(SECTOR_BYTES).map(|sector| sector.start());
+        let erases = |addr| then.erase_count(addr).saturating_sub(self.before.erase_count(addr));
+        sectors.map(erases).max().unwrap_or(0)
+    }
+}
+
+/// Lives through a migration.
+pub fn run(
+    scenario: &Scenario,
+    origin: &Origin,
+    settings: Settings,
+    monitor: &RefCell<dyn Monitor + '_>,
+) -> Run {
+    origin.migration.with(|migration| {
+        let environment = Environment {
+            board: &scenario.board,
+            files: &origin.migration,
+            migration,
+            settings,
+            firmware: &unchanged,
+            server: origin.addr(),
+            stuck: None,
+            monitor,
+        };
+        run_from(&environment, scenario.flash.clone())
+    })
+}
+
+/// Lives through a migration, or the rest of one, from flash as it is.
+pub fn run_from(environment: &Environment<'_>, before: NorMemory) -> Run {
+    let (clock, received) = (Clock::new(), Cell::new(0));
+    let recorded = Recorded::new(chip(before.clone(), environment.stuck));
+    let recorded = Metered::new(recorded, &received);
+    let timing = DatasheetTiming::W25Q32JV;
+    let flash: Watched<'_> = Timed::sharing(Counted::new(recorded), timing, clock.clone());
+    let mut device = Device::new(environment.board.clone(), flash).with_clock(clock.clone());
+    let mut at_reset: Option<(NorMemory, Counts)> = None;
+    let record = live(environment, &mut device, &clock, &received, &mut |device| {
+        at_reset = Some((device.memory().clone(), device.supply().inner().inner().counts()));
+    });
+
+    let after = device.memory().clone();
+    let counted = device.into_flash().into_inner();
+    let counts = counted.counts();
+    let (mut recorded, received_before) = counted.into_inner().into_parts();
+    let recording = recorded.take();
+    let until = record.ops_at_reset.and_then(|ops| usize::try_from(ops).ok());
+    let ops: Vec<Op> = recording.ops().take(until.unwrap_or(recording.len())).collect();
+    let outcome = outcome::of(&record, environment.files, &after);
+    let LifeRecord { life, migrator, received_bytes, .. } = record;
+    let window = window::of(&ops, migrator.plan.as_ref().and_then(Plan::commit_region));
+    Run {
+        outcome,
+        boots: life.boots,
+        reasons: migrator.reasons,
+        plan: migrator.plan,
+        before,
+        at_commit: window.clone().and_then(|window| recording.before(window.start)),
+        migration: at_reset.as_ref().map_or(counts, |(_, counts)| *counts),
+        at_reset: at_reset.map(|(memory, _)| memory),
+        after,
+        window: window
+            .and_then(|window| ops.get(window))
+            .unwrap_or_default()
+            .iter()
+            .copied()
+            .collect(),
+        ops,
+        recording,
+        received_before,
+        requests: migrator.requests,
+        downloaded_bytes: received_bytes,
+    }
+}
+
+/// Modelled milliseconds of a count of operations: typical and most.
+#[must_use]
+pub fn modelled_ms(counts: &Counts) -> (f64, f64) {
+    let us = counts.duration_us(&DatasheetTiming::W25Q32JV);
+    // Microseconds of a migration are far below the 53 bits that a double holds exactly.
+    (us.typ as f64 / 1000.0, us.max as f64 / 1000.0)
+}

@@ -1,0 +1,271 @@
+//! Lives through the cases of a sweep.
+//!
+//! ```text
+//!   SweepContext  device, migration, files     one for a sweep
+//!     '--> Worker  HTTP server                 one for a thread
+//!            '--> Environment, Device, life    one for a case, or for each episode of it
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+use bootswap_serve::Server;
+use device_sim::Device;
+use nor_sim::{Clock, Cut, DatasheetTiming, NorMemory, StuckBits, Timed};
+
+use super::case::{Case, Hazards};
+use super::context::SweepContext;
+use super::error::SweepError;
+use super::expected::Expected;
+use super::faulty_migrator::FaultyMigrator;
+use super::flash_fault::FlashFault;
+use crate::life::{Environment, LifeRecord, Stop, chip, live};
+use crate::migrator::MigratorFactory;
+use crate::outcome::{self, RunOutcome};
+use crate::run::{Run, run_from};
+use crate::{Monitor, Unwatched, window};
+
+/// What a device came to that was left to itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CaseOutcome {
+    /// How it ended at first.
+    pub first: RunOutcome,
+    /// How it ended in the end: where the old firmware ran at first, after a power cycle without any
+    /// fault, and with the migrator delivered again if it had gone back.
+    pub outcome: RunOutcome,
+    /// Flash operations until it ended at first.
+    pub ops: u64,
+    /// How many of them the migrator had made when it was done; `None` if it was not, or never ran.
+    pub ops_at_reset: Option<u64>,
+    /// Body bytes received.
+    pub received_bytes: u64,
+    /// What flash should hold in the end and does not.
+    pub missing: Option<String>,
+}
+
+impl CaseOutcome {
+    /// Whether the target runs in the end, and nothing was lost on the way.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        matches!(self.outcome, RunOutcome::TargetRunning { .. }) && self.missing.is_none()
+    }
+}
+
+impl fmt::Display for CaseOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.outcome)?;
+        let missing = self.missing.as_ref();
+        missing.map_or(Ok(()), |what| write!(f, ", but {what} is not as it should be"))
+    }
+}
+
+/// A case that was lived through as it is written.
+#[derive(Debug)]
+pub struct Replay {
+    /// Its last life, compared with the device before all of them.
+    pub run: Run,
+    /// Whether its last cut fell into the commit window.
+    pub in_window: bool,
+    /// What flash should hold in the end and does not.
+    pub missing: Option<String>,
+}
+
+/// What one thread of a sweep works with.
+pub struct Worker<'a> {
+    context: &'a SweepContext<'a>,
+    /// The server of all cases that need no other one.
+    server: Option<Server>,
+    monitor: RefCell<Box<dyn Monitor>>,
+}
+
+impl<'a> Worker<'a> {
+    /// A place where nobody is told what happens.
+    ///
+    /// # Errors
+    ///
+    /// [`SweepError::Server`].
+    pub fn new(context: &'a SweepContext<'a>) -> Result<Self, SweepError> {
+        Self::with_monitor(context, Box::new(Unwatched))
+    }
+
+    /// A place where `monitor` watches.
+    ///
+    /// # Errors
+    ///
+    /// [`SweepError::Server`].
+    pub fn with_monitor(
+        context: &'a SweepContext<'a>,
+        monitor: Box<dyn Monitor>,
+    ) -> Result<Self, SweepError> {
+        // Rules that are used up must not be so for the next life.
+        let shared =
+            context.faults.is_empty().then(|| context.files_served.serve(Vec::new(), None));
+        Ok(Self { context, server: shared.transpose()?, monitor: RefCell::new(monitor) })
+    }
+
+    /// Lives from flash as it is, without interruption and with account of it.
+    ///
+    /// # Errors
+    ///
+    /// [`SweepError::Server`].
+    pub fn record(&self, memory: NorMemory, hazards: &Hazards) -> Result<Run, SweepError> {
+        self.environment(hazards, |environment| run_from(environment, memory))
+    }
+
+    /// Lives from flash as it is until something stays, and once more if that is the old firmware.
+    ///
+    /// # Errors
+    ///
+    /// [`SweepError::Server`].
+    pub fn end(&self, memory: NorMemory, hazards: &Hazards) -> Result<CaseOutcome, SweepError> {
+        let (record, outcome, mut memory) = self.episode(memory, hazards)?;
+        let mut after = memory.clone();
+        let mut ended = CaseOutcome {
+            first: outcome.clone(),
+            outcome,
+            ops: record.ops,
+            ops_at_reset: record.ops_at_reset,
+            received_bytes: record.received_bytes,
+            missing: None,
+        };
+        if is_old_firmware(&ended.first) {
+            self.deliver_again(&ended.first, &mut memory);
+            let (record, outcome, left) = self.episode(memory, &Hazards::default())?;
+            (ended.outcome, after) = (outcome, left);
+            ended.received_bytes += record.received_bytes;
+        }
+        let target_runs = matches!(ended.outcome, RunOutcome::TargetRunning { .. });
+        ended.missing = self.context.expected.missing_in(&after, target_runs);
+        Ok(ended)
+    }
+
+    /// Lives through a case as it is written: every episode from power on, with real cuts.
+    ///
+    /// # Errors
+    ///
+    /// [`SweepError::NeverCut`] and [`SweepError::Server`].
+    pub fn replay(&self, case: &Case) -> Result<Replay, SweepError> {
+        let mut memory = self.context.scenario.flash.clone();
+        let silent = Self::new(self.context)?;
+        let uninterrupted = silent.record(memory.clone(), &Hazards::default())?;
+        let expected = Expected::of(self.context, &uninterrupted);
+        let mut in_window = false;
+        for (hazards, cut) in &case.interrupted {
+            let uncut = silent.record(memory.clone(), hazards)?;
+            in_window = window::is_open_at(&uncut, *cut);
+            memory = self.cut(memory, hazards, *cut)?;
+        }
+        let mut run = self.record(memory, &case.last)?;
+        if is_old_firmware(&run.outcome) {
+            self.monitor.borrow_mut().line("--- the old firmware runs; power off and on again");
+            self.deliver_again(&run.outcome, &mut run.after);
+            run = self.record(run.after, &Hazards::default())?;
+        }
+        run.before = self.context.scenario.flash.clone();
+        let target_runs = matches!(run.outcome, RunOutcome::TargetRunning { .. });
+        let missing = expected.missing_in(&run.after, target_runs);
+        Ok(Replay { run, in_window, missing })
+    }
+
+    /// Lives until power goes at `cut`, and gives back what that leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`SweepError::NeverCut`] and [`SweepError::Server`].
+    pub fn cut(
+        &self,
+        memory: NorMemory,
+        hazards: &Hazards,
+        cut: Cut,
+    ) -> Result<NorMemory, SweepError> {
+        self.environment(hazards, |environment| {
+            let clock = Clock::new();
+            let timing = DatasheetTiming::W25Q32JV;
+            let flash = Timed::sharing(chip(memory, environment.stuck), timing, clock.clone());
+            let device = Device::new(environment.board.clone(), flash);
+            let mut device = device.with_clock(clock.clone()).with_cut(cut);
+            let record = live(environment, &mut device, &clock, &Cell::new(0), &mut |_| {});
+            match record.stop {
+                Some(Stop::PowerLost) => Ok(device.memory().clone()),
+                _ => Err(SweepError::NeverCut { op: cut.op, ops: record.ops }),
+            }
+        })?
+    }
+
+    /// What the owner of a device does whose migrator went back.
+    fn deliver_again(&self, outcome: &RunOutcome, memory: &mut NorMemory) {
+        if matches!(outcome, RunOutcome::OldFirmware { went_back: true, .. }) {
+            self.context.scenario.deliver_again(memory);
+        }
+    }
+
+    fn episode(
+        &self,
+        memory: NorMemory,
+        hazards: &Hazards,
+    ) -> Result<(LifeRecord, RunOutcome, NorMemory), SweepError> {
+        self.environment(hazards, |environment| {
+            let mut device =
+                Device::new(environment.board.clone(), chip(memory, environment.stuck));
+            let received = Cell::new(0);
+            let record = live(environment, &mut device, &Clock::new(), &received, &mut |_| {});
+            let outcome = outcome::of(&record, environment.files, device.memory());
+            (record, outcome, device.into_flash().into_inner())
+        })
+    }
+
+    fn environment<R>(
+        &self,
+        hazards: &Hazards,
+        use_it: impl FnOnce(&Environment<'_>) -> R,
+    ) -> Result<R, SweepError> {
+        let SweepContext {
+            scenario,
+            files,
+            migration,
+            files_served,
+            faults,
+            settings,
+            firmware,
+            ..
+        } = self.context;
+        let own;
+        let server = match &self.server {
+            Some(server) if hazards.network.is_empty() => server,
+            _ => {
+                let faults = [hazards.network.as_slice(), faults].concat();
+                own = files_served.serve(faults, None)?;
+                &own
+            }
+        };
+        let faulty;
+        let (mut on_trial, mut stuck): (&MigratorFactory<'_>, _) = (*firmware, None);
+        match hazards.flash {
+            None => {}
+            Some(FlashFault::Stuck { addr, bit, value }) => {
+                let [at_0, at_1] = if value { [0, 1 << bit] } else { [1 << bit, 0] };
+                stuck = Some(StuckBits { addr, at_0, at_1 });
+            }
+            Some(fault) => {
+                faulty = FaultyMigrator::firmware(firmware, fault);
+                on_trial = &*faulty;
+            }
+        }
+        let (board, monitor, settings) = (&scenario.board, &self.monitor, *settings);
+        let (server, firmware) = (Some(server.addr()), on_trial);
+        Ok(use_it(&Environment {
+            board,
+            files,
+            migration,
+            settings,
+            firmware,
+            server,
+            stuck,
+            monitor,
+        }))
+    }
+}
+
+const fn is_old_firmware(outcome: &RunOutcome) -> bool {
+    matches!(outcome, RunOutcome::OldFirmware { .. } | RunOutcome::Refused)
+}
