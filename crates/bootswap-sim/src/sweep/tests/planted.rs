@@ -72,7 +72,9 @@ fn a_migrator_that_touches_the_bootloader_early_is_found() {
 /// belong to it, so the report must not count it and no cut there is excused.
 #[test]
 fn the_reported_window_is_the_one_that_excuses_cuts() {
-    let early = |migrator| touches_first(FlashAddr::ZERO, migrator);
+    fn early(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + '_> {
+        touches_first(FlashAddr::ZERO, migrator)
+    }
     let good = on_small_device(&unchanged, |_, run| run.window);
     let (window, operations) = on_small_device(&early, |_, run| (run.window, run.ops.len()));
     assert_eq!(window, good);
