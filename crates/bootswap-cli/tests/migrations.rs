@@ -1,4 +1,5 @@
 //! Whole migrations, from ROM to target application.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::cell::RefCell;
 

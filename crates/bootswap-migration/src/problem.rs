@@ -28,8 +28,8 @@ pub struct Problem {
 pub struct LoadError {
     message: String,
     help: String,
-    label: Option<LabeledSpan>,
-    source: Option<NamedSource<String>>,
+    /// The text, and which part of it the problem is about; boxed, so that an error is small.
+    place: Option<Box<(NamedSource<String>, LabeledSpan)>>,
     is_unsafe: bool,
 }
 
@@ -46,13 +46,13 @@ impl LoadError {
         };
         let label = LabeledSpan::new_primary_with_span(None, clip(span, text));
         let source = NamedSource::new(name, text.to_owned());
-        Self { message, help, label: Some(label), source: Some(source), is_unsafe }
+        Self { message, help, place: Some(Box::new((source, label))), is_unsafe }
     }
 
     /// The file as such cannot be read.
     pub(crate) fn of_file(message: impl fmt::Display, help: impl fmt::Display) -> Self {
         let (message, help) = (message.to_string(), help.to_string());
-        Self { message, help, label: None, source: None, is_unsafe: false }
+        Self { message, help, place: None, is_unsafe: false }
     }
 
     /// Whether a file that the migration names failed its verification, instead of being bad input.
@@ -76,11 +76,12 @@ impl Diagnostic for LoadError {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|source| source as &dyn SourceCode)
+        self.place.as_ref().map(|place| &place.0 as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(std::iter::once(self.label.clone()?)))
+        let (_, label) = self.place.as_deref()?;
+        Some(Box::new(std::iter::once(label.clone())))
     }
 }
 

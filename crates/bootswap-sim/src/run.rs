@@ -41,7 +41,8 @@ pub struct Run {
     pub after: NorMemory,
     /// Flash operations until the reset into the new bootloader.
     pub migration: Counts,
-    /// Flash operations in the [commit window](crate::window).
+    /// Flash operations in the commit window: the last unbroken series that writes what the device boots
+    /// from.
     pub window: Counts,
     /// Every operation until that reset.
     pub ops: Vec<Op>,
