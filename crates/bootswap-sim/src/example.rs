@@ -1,4 +1,5 @@
-//! The example: what Espressif's "boot swap download" migrates, with files made up to the sizes of its own.
+//! The example: what Espressif's "boot swap download" migrates, with files made up to the sizes of
+//! its own.
 
 use std::fmt;
 

@@ -7,8 +7,8 @@ use flash_region::{Region, SECTOR_BYTES};
 
 use crate::Scenario;
 
-/// What has to stay as it is until the reset into the new bootloader: everything of the owner's that no
-/// artifact is meant for.
+/// What has to stay as it is until the reset into the new bootloader: everything of the owner's
+/// that no artifact is meant for.
 #[must_use]
 pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Region)> {
     let table = Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES);

@@ -13,7 +13,7 @@ use nor_sim::{Clock, Faulty, NorMemory, NorModel, StuckBits};
 use crate::Monitor;
 use crate::migrator::{MigratorFactory, MigratorOutcome, MigratorSoftware, SimulatedMigrator};
 
-/// Boots after which a device counts as caught in a loop.
+/// Boots after which a device counts as being in a boot loop.
 const MAX_BOOTS: u32 = 32;
 
 /// How far a simulation goes.
@@ -26,7 +26,7 @@ pub enum Until {
     Boot,
 }
 
-/// The flash chip: its bytes, and bits that do not change any more.
+/// The flash chip: its bytes, and bits that are stuck.
 pub type Chip = Faulty<NorMemory>;
 
 /// A chip that holds `memory`.
@@ -38,7 +38,7 @@ pub fn chip(memory: NorMemory, stuck: Option<StuckBits>) -> Chip {
     }
 }
 
-/// What a life is to be like.
+/// Settings of a life.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// How far it goes.
@@ -50,7 +50,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// All the way, without memory to stage in, with two seconds of patience.
+    /// Without memory to stage in, and with two seconds before a silent connection is given up.
     #[must_use]
     pub const fn new(until: Until) -> Self {
         Self { until, staging_memory_len_bytes: 0, network_timeout: Duration::from_secs(2) }
@@ -62,26 +62,26 @@ impl Settings {
 pub struct Environment<'a> {
     /// The board.
     pub board: &'a Board,
-    /// The migration with its files, to know them again.
+    /// The migration with its files, by which the target is recognised.
     pub files: &'a OwnedMigration,
     /// The migration as the migrator has it.
     pub migration: &'a Migration<'a>,
-    /// What the life is to be like.
+    /// Settings of the life.
     pub settings: Settings,
     /// Which migrator it is.
     pub firmware: &'a MigratorFactory<'a>,
-    /// The lab's server; `None` for the servers that the migration names.
+    /// The server to which every connection goes; `None` for the hosts that the migration names.
     pub server: Option<SocketAddr>,
     /// Bits of the flash that never change.
     pub stuck: Option<StuckBits>,
-    /// Who is told.
+    /// Who watches the device.
     pub monitor: &'a RefCell<dyn Monitor + 'a>,
 }
 
-/// Why a life was not followed any further.
+/// Why a life was ended before something stayed running.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop {
-    /// The device has reset into the new bootloader, as far as it was to be followed.
+    /// The device has reset into the new bootloader, and [`Until::Reboot`] was asked for.
     AtReset,
     /// Power was lost.
     PowerLost,
@@ -92,9 +92,9 @@ pub enum Stop {
 pub struct LifeRecord {
     /// How it ended, and how often the device booted.
     pub life: Life,
-    /// Why it was not followed further; `None` where something stays, or nothing can.
+    /// Why it was ended; `None` if something stays running, or nothing ever will.
     pub stop: Option<Stop>,
-    /// What came of the migrator.
+    /// What the migrator did.
     pub migrator: MigratorOutcome,
     /// Flash operations, the one at which power was lost among them.
     pub ops: u64,
@@ -104,8 +104,8 @@ pub struct LifeRecord {
     pub received_bytes: u64,
 }
 
-/// Lives from power on until something stays, until power is lost, or until the device has booted often
-/// enough to say that it does so for ever.
+/// Lives from power on until something stays, until power is lost, or until the device has booted
+/// often enough to say that it does so for ever.
 pub fn live<D: NorModel>(
     environment: &Environment<'_>,
     device: &mut Device<D>,
@@ -144,8 +144,8 @@ pub fn live<D: NorModel>(
                 stop = Some(Stop::PowerLost);
                 ControlFlow::Break(())
             }
-            // The flash of a simulated device reads the same each time: only a bootloader that wrote before
-            // it gave up may find something else the next time.
+            // The flash of a simulated device reads the same each time: only a bootloader that
+            // wrote before it gave up may find something else the next time.
             BootOutcome::Failed(_) if boot.ops == 0 => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         }

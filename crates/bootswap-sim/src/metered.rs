@@ -6,7 +6,7 @@ use bootswap_engine::{Flow, Header, Request, Sink, Source, SourceError};
 use flash_region::FlashAddr;
 use nor_sim::{EraseUnit, NorDevice, NorError, NorMemory, NorModel};
 
-/// Notes, at every flash operation, how many body bytes the device had received by then.
+/// Records for every flash operation how many body bytes the device had received by then.
 #[derive(Debug)]
 pub struct Metered<'a, D> {
     inner: D,
@@ -20,7 +20,7 @@ impl<'a, D> Metered<'a, D> {
         Self { inner, received, received_before: Vec::new() }
     }
 
-    /// What lies underneath, and the count before every operation.
+    /// The flash underneath, and the count before every operation.
     pub fn into_parts(self) -> (D, Vec<u64>) {
         (self.inner, self.received_before)
     }
@@ -63,7 +63,7 @@ impl<D: NorModel> NorModel for Metered<'_, D> {
     }
 }
 
-/// A source whose body bytes are counted before anybody acts on them.
+/// A source whose body bytes are counted before they are used.
 #[derive(Debug)]
 pub struct Tallied<'a, S> {
     inner: S,

@@ -1,4 +1,4 @@
-//! The migrator on a simulated device: the firmware's own code, on a board that is played by the host.
+//! The migrator on a simulated device: the firmware's own code, on a board that the host simulates.
 //!
 //! ```text
 //!   Machine (flash, eFuses) ──> SimulatedBoard, Driver ──> bootswap_migrator::Migrator ──> AppExit
@@ -24,11 +24,11 @@ use crate::monitor::{Monitor, stamp_ms};
 use crate::net::HostNetwork;
 use crate::scenario::MIGRATOR_NAME;
 
-/// How long anybody watches a migrator that only waits, in modelled milliseconds: longer than all waits
-/// of a series of attempts, and shorter than the rest between two of them.
+/// How long a migrator that only waits is watched, in modelled milliseconds: longer than all waits
+/// of a series of attempts together, and shorter than the pause between two series.
 const PATIENCE_MS: u32 = 30 * 60 * 1000;
 
-/// What the migrator came to, the last time that it ran to an end.
+/// What the migrator did, the last time that it ran to an end.
 #[derive(Debug, Default)]
 pub struct MigratorOutcome {
     /// The plan that it carried out.
@@ -37,7 +37,7 @@ pub struct MigratorOutcome {
     pub reasons: Reasons,
     /// Why it failed.
     pub failure: Option<String>,
-    /// Whether it can neither go on nor reset: the bootloader is half written, and stays so.
+    /// Whether it can neither go on nor reset, because the bootloader is half written.
     pub stuck: bool,
     /// Whether it was done.
     pub done: bool,
@@ -45,40 +45,41 @@ pub struct MigratorOutcome {
     pub requests: u32,
 }
 
-/// All software of a simulated device, and what came of the migrator among it.
+/// All software of a simulated device; the migrator is part of it.
 pub trait MigratorSoftware: Software {
-    /// What came of it so far.
+    /// What the migrator did so far.
     fn outcome(&mut self) -> &mut MigratorOutcome;
 }
 
-/// Which migrator a device has: the one that it is given, or, to find out whether a test would notice,
-/// one that does something else.
+/// Makes the migrator of a device: the one that is passed in, or one with a fault, to find out
+/// whether a test notices.
 pub type MigratorFactory<'f> =
     dyn for<'a> Fn(SimulatedMigrator<'a>) -> Box<dyn MigratorSoftware + 'a> + Sync + 'f;
 
-/// The [`MigratorFactory`] that is as it should be.
+/// The [`MigratorFactory`] that changes nothing.
 #[must_use]
 pub fn unchanged(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + '_> {
     Box::new(migrator)
 }
 
-/// All software of a simulated device: the migrator, and whatever else is started stays as it is.
+/// All software of a simulated device: the migrator; any other app that is started just stays
+/// running.
 pub struct SimulatedMigrator<'a> {
     /// The migration, as it was packed into the migrator.
     pub migration: &'a Migration<'a>,
     /// Modelled time.
     pub clock: Clock,
-    /// Who is told.
+    /// Who watches the device.
     pub monitor: &'a RefCell<dyn Monitor + 'a>,
-    /// Where body bytes are counted as they come.
+    /// Counts body bytes as they arrive.
     pub received: &'a Cell<u64>,
-    /// What came of it.
+    /// What it did.
     pub outcome: MigratorOutcome,
     /// Bytes of memory that it may stage in.
     pub staging_memory_len_bytes: u32,
     /// How long a connection may stay silent, in real time.
     pub network_timeout: Duration,
-    /// The lab's server, to which every connection goes.
+    /// The server to which every connection goes; `None` for the hosts that the migration names.
     pub server: Option<SocketAddr>,
 }
 
@@ -139,7 +140,7 @@ impl MigratorSoftware for SimulatedMigrator<'_> {
     }
 }
 
-/// What `run` comes to; `None` where it only waits.
+/// The output of `run`; `None` if it only waits.
 async fn watched<F: Future>(run: F, waited_ms: &Cell<u32>) -> Option<F::Output> {
     let mut run = pin!(run);
     poll_fn(|context| {
@@ -171,7 +172,7 @@ impl Board for SimulatedBoard<'_> {
     async fn delay_ms(&mut self, ms: u32) {
         self.waited_ms.set(self.waited_ms.get().saturating_add(ms));
         if self.waited_ms.get() > PATIENCE_MS {
-            // Nobody watches any more.
+            // It has been watched for long enough.
             pending::<()>().await;
         }
         let us = u64::from(ms) * 1000;

@@ -1,6 +1,6 @@
-//! The host's TCP and DNS behind the traits that the engine's HTTP client asks for.
+//! The host's TCP and DNS, behind the traits that the engine's HTTP client uses.
 //!
-//! Calls block; the client never has two of them under way. A read that takes too long fails with
+//! Calls block; the client never has two at a time. A read that takes too long fails with
 //! `TimedOut`, as the socket of a chip's network stack does.
 
 use std::io::{self, Read as _, Write as _};
@@ -15,7 +15,7 @@ use embedded_nal_async::{AddrType, Dns, TcpConnect};
 pub struct HostNetwork {
     /// How long a connection may stay silent.
     pub timeout: Duration,
-    /// The server to which every connection goes, whoever it is meant for; `None` outside of the lab.
+    /// The server to which every connection goes, whatever host it names; `None` for real hosts.
     pub server: Option<SocketAddr>,
 }
 
@@ -78,7 +78,7 @@ impl TcpConnect for HostNetwork {
         let connection = TcpStream::connect_timeout(&remote, self.timeout).map_err(HostError)?;
         connection.set_read_timeout(Some(self.timeout)).map_err(HostError)?;
         connection.set_write_timeout(Some(self.timeout)).map_err(HostError)?;
-        // Requests are written in pieces, none of which is to wait for the answer to the one before.
+        // Requests are written in pieces; none of them should wait for an answer to the one before.
         connection.set_nodelay(true).map_err(HostError)?;
         Ok(HostConnection(connection))
     }

@@ -1,4 +1,4 @@
-//! The lab's server: the migration's artifacts at their paths, on loopback.
+//! The origin server of a simulation: the migration's artifacts at their paths, on loopback.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use bootswap_serve::{Content, Fault, Log, Server, ServerConfig};
 
 use bootswap_migration::OwnedMigration;
 
-/// The artifacts that have an address and are at hand, for any number of servers.
+/// The artifacts that have an address and a file, for any number of servers.
 #[derive(Clone, Debug)]
 pub struct ServedFiles {
     content: Content,
@@ -36,10 +36,10 @@ impl ServedFiles {
     }
 }
 
-/// The migration with addresses that the lab's server answers for: the same, without TLS.
+/// The migration with addresses that the server on loopback can answer: the same, without TLS.
 ///
-/// Whatever host they name, a simulated device in the lab is connected to that server; so what the device
-/// remembers of an address is the same from one server to the next.
+/// Every connection of a simulated device goes to that server, whatever host it names. So what the
+/// device remembers of an address stays the same from one server to the next.
 #[must_use]
 pub fn over_http(migration: &OwnedMigration) -> OwnedMigration {
     let mut migration = migration.clone();
@@ -51,7 +51,7 @@ pub fn over_http(migration: &OwnedMigration) -> OwnedMigration {
     migration
 }
 
-/// A server with a migration's artifacts, and the migration as a device in its network sees it.
+/// A server with a migration's artifacts, and the migration as the device has it.
 #[derive(Debug)]
 pub struct Origin {
     /// Serves until it is dropped; `None` for the servers that the migration names.
@@ -61,7 +61,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Serves every artifact that has an address and is at hand.
+    /// Serves every artifact that has an address and a file.
     ///
     /// # Errors
     ///
@@ -75,13 +75,14 @@ impl Origin {
         Ok(Self { server, migration: over_http(migration) })
     }
 
-    /// Leaves the migration's addresses, and who answers for them, as they are.
+    /// Leaves the migration's addresses as they are: the real servers answer.
     #[must_use]
     pub fn online(migration: &OwnedMigration) -> Self {
         Self { server: None, migration: migration.clone() }
     }
 
-    /// Where the server is to which every connection goes; `None` where they go to whom they name.
+    /// The address of the server to which every connection goes; `None` if they go to the hosts
+    /// that they name.
     #[must_use]
     pub fn addr(&self) -> Option<SocketAddr> {
         self.server.as_ref().map(Server::addr)

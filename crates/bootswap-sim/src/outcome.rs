@@ -1,4 +1,4 @@
-//! What came of a run, as its report says it.
+//! The outcome of a run, as reports name it.
 
 use std::fmt;
 
@@ -10,19 +10,20 @@ use nor_sim::NorMemory;
 use crate::life::{LifeRecord, Stop};
 use crate::scenario::MIGRATOR_NAME;
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RunOutcome {
     /// The target application runs, or would be started next.
     TargetRunning {
-        /// What the bootloader said of it.
+        /// What the bootloader said about it.
         what: String,
     },
     /// The old system runs and can be migrated again.
     OldFirmware {
         /// Why it is not the target.
         why: String,
-        /// Whether the migrator went back to the firmware before it, so that it has to be delivered again.
+        /// Whether the migrator went back to the firmware before it, so that it has to be delivered
+        /// again.
         went_back: bool,
     },
     /// The planner refused.
@@ -34,7 +35,7 @@ pub enum RunOutcome {
     },
 }
 
-/// What came of a run whose life left `after`; the files are those of its migration.
+/// The outcome of a run whose life left `after`; the files are those of its migration.
 #[must_use]
 pub fn of(record: &LifeRecord, files: &OwnedMigration, after: &NorMemory) -> RunOutcome {
     let migrator = &record.migrator;
@@ -70,7 +71,7 @@ pub fn of(record: &LifeRecord, files: &OwnedMigration, after: &NorMemory) -> Run
             }
         }
         LifeOutcome::Bricked(failure) => RunOutcome::Bricked { why: failure.to_string() },
-        // As long as the migrator can say why, it is there to be helped.
+        // While the migrator still runs and says why, the device can be helped.
         _ => match failure() {
             Some(why) => {
                 let why = format!("it resets for ever: {why}");

@@ -10,8 +10,8 @@ use crate::run::{Run, modelled_ms};
 use crate::sweep::SweepOutcome;
 use crate::sweep::report::{FaultsReport, PowerCutsReport};
 
-/// What `--json` prints and `report.json` holds. Keys are never renamed; `null` where something does not
-/// apply.
+/// What `--json` prints and `report.json` holds. Keys are never renamed; `null` where something
+/// does not apply.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// `target-running`, `old-firmware`, `refused` or `bricked`.
@@ -22,17 +22,17 @@ pub struct Report {
     pub reasons: Vec<ReasonReport>,
     /// Everything done to flash until the reset into the new bootloader.
     pub flash: FlashReport,
-    /// What was done to flash while losing power would have bricked the device.
+    /// What was done to flash in the commit window.
     pub commit_window: Option<WindowReport>,
     /// What came over the network.
     pub download: Option<DownloadReport>,
-    /// Regions that had to stay as they were, and whether they did.
+    /// Regions that had to stay unchanged, and whether they did.
     pub kept: Vec<KeptReport>,
-    /// What came of losing power everywhere; `null` for a single run.
+    /// Results of the sweep of power cuts; `null` without one.
     pub power_cuts: Option<PowerCutsReport>,
-    /// What came of flash that fails; `null` for a single run.
+    /// Results of the sweep of flash faults; `null` without one.
     pub flash_faults: Option<FaultsReport>,
-    /// What came of servers that fail; `null` for a single run.
+    /// Results of the sweep of network faults; `null` without one.
     pub network_faults: Option<FaultsReport>,
     /// The case that was replayed; `null` without one. Everything else then is about its last life.
     pub replayed: Option<ReplayReport>,
@@ -77,7 +77,7 @@ pub struct FlashReport {
     pub typ_ms: f64,
     /// The same, at most.
     pub max_ms: f64,
-    /// How often the sector was erased that was erased most.
+    /// Erases of the sector that was erased most often.
     pub most_erases_of_a_sector: u32,
 }
 
@@ -103,21 +103,21 @@ pub struct DownloadReport {
     pub requests: u32,
 }
 
-/// A region that had to stay as it was.
+/// A region that had to stay unchanged.
 #[derive(Clone, Debug, Serialize)]
 pub struct KeptReport {
-    /// Label of the partition, or what it is.
+    /// Label of the partition, or a name.
     pub label: String,
     /// First address.
     pub offset: u32,
     /// Length in bytes.
     pub size: u32,
-    /// Whether every byte is as it was when the device resets into the new bootloader.
+    /// Whether every byte is unchanged when the device resets into the new bootloader.
     pub intact: bool,
 }
 
 impl Report {
-    /// The report of a run; `kept` names what had to stay as it was until the reset.
+    /// The report of a run; `kept` names what had to stay unchanged until the reset.
     #[must_use]
     pub fn new(run: &Run, kept: &[(String, Region)]) -> Self {
         let outcome = match run.outcome {
@@ -146,7 +146,7 @@ impl Report {
         }
     }
 
-    /// The report with what sweeps came to.
+    /// The report with the results of sweeps.
     #[must_use]
     pub fn with(self, outcomes: SweepOutcome) -> Self {
         let SweepOutcome { power_cuts, flash_faults, network_faults } = outcomes;

@@ -1,4 +1,4 @@
-//! A run: one life of a device with account of everything, from power on to the target.
+//! A run: one life of a device, from power on to the target, with every operation recorded.
 
 use std::cell::{Cell, RefCell};
 
@@ -17,10 +17,10 @@ use crate::outcome::{self, RunOutcome};
 use crate::scenario::Scenario;
 use crate::{Monitor, window};
 
-/// The flash of a device that is being watched: the chip at the bottom, what is known of it on top.
+/// The flash of a recorded device: the chip at the bottom, recorders and counters on top.
 type Watched<'a> = Timed<Counted<Metered<'a, Recorded<Chip>>>>;
 
-/// A migration that was lived through on a simulated device, and what it left.
+/// A migration on a simulated device, and the flash that it left.
 #[derive(Debug)]
 pub struct Run {
     /// How it ended.
@@ -33,7 +33,7 @@ pub struct Run {
     pub plan: Option<Plan>,
     /// Flash before the first boot.
     pub before: NorMemory,
-    /// Flash right before the commit, if it came to that.
+    /// Flash right before the commit, if there was one.
     pub at_commit: Option<NorMemory>,
     /// Flash when the migrator was done.
     pub at_reset: Option<NorMemory>,
@@ -41,8 +41,8 @@ pub struct Run {
     pub after: NorMemory,
     /// Flash operations until the reset into the new bootloader.
     pub migration: Counts,
-    /// Flash operations in the commit window: the last unbroken series that writes what the device boots
-    /// from.
+    /// Flash operations in the commit window: the last unbroken series that writes what the device
+    /// boots from.
     pub window: Counts,
     /// Every operation until that reset.
     pub ops: Vec<Op>,
@@ -57,7 +57,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// How often the sector was erased that was erased most, until the reset into the new bootloader.
+    /// Erases of the sector that was erased most often, until the reset into the new bootloader.
     #[must_use]
     pub fn most_erases_of_a_sector(&self) -> u32 {
         let then = self.at_reset.as_ref().unwrap_or(&self.after);
@@ -68,7 +68,7 @@ impl Run {
     }
 }
 
-/// Lives through a migration.
+/// Runs a migration on a device.
 pub fn run(
     scenario: &Scenario,
     origin: &Origin,
@@ -90,7 +90,7 @@ pub fn run(
     })
 }
 
-/// Lives through a migration, or the rest of one, from flash as it is.
+/// Runs a migration, or the rest of one, on a device with this flash.
 pub fn run_from(environment: &Environment<'_>, before: NorMemory) -> Run {
     let (clock, received) = (Clock::new(), Cell::new(0));
     let recorded = Recorded::new(chip(before.clone(), environment.stuck));
@@ -137,7 +137,7 @@ pub fn run_from(environment: &Environment<'_>, before: NorMemory) -> Run {
     }
 }
 
-/// Modelled milliseconds of a count of operations: typical and most.
+/// Modelled milliseconds of counted operations: typical and maximum.
 #[must_use]
 pub fn modelled_ms(counts: &Counts) -> (f64, f64) {
     let us = counts.duration_us(&DatasheetTiming::W25Q32JV);

@@ -1,4 +1,4 @@
-//! What a simulated migration begins with: a flash, a board, and the migrator in its partition.
+//! The device before a simulated migration: flash, board, and the migrator in its partition.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub const MIGRATOR_NAME: &str = "bootswap";
 const MIGRATOR_LEN_BYTES: u32 = 640 * 1024;
 /// Flash size of a synthetic device for which the migration names none.
 const DEFAULT_FLASH_LEN_BYTES: u32 = 4 * 1024 * 1024;
-/// Seed of everything that is made up.
+/// Seed of everything that is generated.
 const SEED: u64 = 0xb007_50a9;
 
 /// A device before its migration.
@@ -43,9 +43,10 @@ pub struct Scenario {
 pub enum ScenarioError {
     /// There is no partition table to lay the flash out by.
     NoTable,
-    /// The partition table is not one.
+    /// The partition table is not valid.
     Table(esp_idf_format::partition::PartitionTableError),
-    /// No partition is called like the one that the migrator is to run from, or none can be started.
+    /// No app partition has the label that the migrator should run from, or there is no app
+    /// partition.
     NoRunning {
         /// The label asked for.
         label: Option<String>,
@@ -56,13 +57,13 @@ pub enum ScenarioError {
     Build(FlashBuildError),
     /// An image cannot be made.
     Image(esp_idf_format::image::BuildError),
-    /// A bootloader is not one.
+    /// A bootloader is not valid.
     NotABootloader(esp_idf_format::image::ImageError),
-    /// The target bootloader or its map is not one.
+    /// The target bootloader or its map is not valid.
     Mcuboot(device_sim::UnknownMcuboot),
-    /// Embedded artifacts make no container.
+    /// The container of embedded artifacts cannot be made.
     Container(ContainerError),
-    /// An artifact is needed and not at hand.
+    /// An artifact is needed, and its file is missing.
     NotAtHand {
         /// Its name.
         name: String,
@@ -72,8 +73,9 @@ pub enum ScenarioError {
 }
 
 impl Scenario {
-    /// A device made up for the migration: the chip's real second-stage bootloader, the migration's
-    /// partition table, NVS contents, old data in every slot, and the migrator in its partition.
+    /// A device generated for the migration: the chip's real second-stage bootloader, the
+    /// migration's partition table, NVS contents, old data in every slot, and the migrator in its
+    /// partition.
     ///
     /// # Errors
     ///
@@ -135,8 +137,8 @@ impl Scenario {
         Ok(Self { flash, board, running })
     }
 
-    /// Delivers the migrator once more to a device that went back to the firmware before it, as that one's
-    /// own OTA does: its partition is written anew, and otadata selects it.
+    /// Delivers the migrator again to a device that went back to its previous firmware, as that
+    /// firmware's OTA does: the partition is written again, and otadata selects it.
     pub fn deliver_again(&self, memory: &mut NorMemory) {
         let table = self.flash.bytes(Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
         let otadata = PartitionTable::parse(&table).ok().and_then(|table| table.otadata());
@@ -146,7 +148,8 @@ impl Scenario {
     }
 }
 
-/// The partition that the migrator runs from: the one asked for, else factory, else the first slot.
+/// The partition that the migrator runs from: the one with the label, else factory, else the first
+/// slot.
 fn pick(partitions: &[Partition], label: Option<&str>) -> Result<Partition, ScenarioError> {
     let apps = || partitions.iter().filter(|p| p.is_app());
     let found = match label {
@@ -156,7 +159,7 @@ fn pick(partitions: &[Partition], label: Option<&str>) -> Result<Partition, Scen
     found.copied().ok_or_else(|| ScenarioError::NoRunning { label: label.map(str::to_owned) })
 }
 
-/// The simulated migrator: an image that every check passes, and behind it the embedded artifacts.
+/// The simulated migrator: an image that passes every check, followed by the embedded artifacts.
 fn migrator_image(
     migration: &OwnedMigration,
     running: &Partition,
@@ -196,14 +199,14 @@ fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, ScenarioError>
         };
         board = board.mcuboot(image, config).map_err(ScenarioError::Mcuboot)?;
     } else {
-        // What else it may be, it is taken for one that starts apps by the partition table.
+        // Any other bootloader is treated as one that starts apps by the partition table.
         board =
             board.esp_idf(image, EspIdfConfig::default()).map_err(ScenarioError::NotABootloader)?;
     }
     Ok(board)
 }
 
-/// The bytes that will lie at the chip's bootloader address, whichever artifact brings them.
+/// The bytes that will be at the chip's bootloader address, from whichever artifact.
 fn target_bootloader(migration: &OwnedMigration) -> Option<&[u8]> {
     let at = migration.chip.bootloader_addr();
     migration.artifacts.iter().find_map(|artifact| {
@@ -218,8 +221,8 @@ fn target_bootloader(migration: &OwnedMigration) -> Option<&[u8]> {
     })
 }
 
-/// NVS contents as an old firmware leaves them: Wi-Fi credentials in the form of ESP-IDF's driver, and a
-/// setting of its own.
+/// NVS contents as an old firmware leaves them: Wi-Fi credentials in the format of ESP-IDF's
+/// driver, and one setting of its own.
 fn nvs_contents(region: Region) -> Result<Vec<u8>, ScenarioError> {
     const SSID: &[u8] = b"fleet";
     const PASSWORD: &[u8] = b"correct horse battery staple";
@@ -247,21 +250,33 @@ impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTable => f.write_str(
-                "there is no partition table: name one with partitions in the migration, or give a dump with --flash",
+                "there is no partition table: name one with `partitions` in the migration, \
+                 or a dump with --flash",
             ),
             Self::Table(error) => write!(f, "the partition table is not usable: {error}"),
             Self::NoRunning { label: Some(label) } => {
-                write!(f, "no app partition is labelled {label}; name another with running or --running")
+                write!(
+                    f,
+                    "no app partition is labelled {label}; name another with `running` or \
+                     --running"
+                )
             }
-            Self::NoRunning { label: None } => f.write_str("the partition table has no app partition"),
-            Self::Bootloader(error) => write!(f, "no second-stage bootloader for the simulated device: {error}"),
+            Self::NoRunning { label: None } => {
+                f.write_str("the partition table has no app partition")
+            }
+            Self::Bootloader(error) => {
+                write!(f, "no second-stage bootloader for the simulated device: {error}")
+            }
             Self::Build(error) => write!(f, "the simulated flash cannot be laid out: {error}"),
             Self::Image(error) => write!(f, "the simulated migrator cannot be built: {error}"),
             Self::NotABootloader(error) => write!(f, "the device's bootloader is damaged: {error}"),
             Self::Mcuboot(error) => write!(f, "the target bootloader is not usable: {error}"),
             Self::Container(error) => write!(f, "embedded artifacts: {error}"),
             Self::NotAtHand { name } => {
-                write!(f, "{name} is not at hand: name its file in the migration, or use --online")
+                write!(
+                    f,
+                    "the file of {name} is missing: name it in the migration, or use --online"
+                )
             }
             Self::Nvs(error) => write!(f, "NVS contents cannot be made: {error}"),
         }

@@ -1,4 +1,4 @@
-//! What a run comes to, in a table for people.
+//! A report as a table for people.
 
 use std::fmt::{self, Write as _};
 
@@ -7,8 +7,8 @@ use crate::report::{ReplayReport, Report};
 /// What Espressif's C component does to flash for the same work.
 ///
 /// Measured: esp-self-reflasher 1.0.1 with its unmodified source against a NOR flash model, the
-/// example's default configuration, 64 KiB block erases where the driver would use them, times of the
-/// W25Q32JV datasheet.
+/// example's default configuration, 64 KiB block erases where the driver would use them, times of
+/// the W25Q32JV datasheet.
 #[derive(Clone, Copy, Debug)]
 pub struct Baseline {
     /// Erases of 4 KiB.
@@ -41,7 +41,7 @@ pub const C_COMPONENT: Baseline = Baseline {
     window_max_ms: 6321.0,
 };
 
-/// The report as text; with a baseline beside it where the work is the example's.
+/// The report as text, with a baseline beside it for the example's work.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary<'a> {
     /// What to show.
@@ -124,7 +124,7 @@ fn row(f: &mut fmt::Formatter<'_>, what: &str, value: f64, base: Option<f64>) ->
     writeln!(f, "{line}")
 }
 
-/// A number with its thousands apart; a tenth where it is not whole.
+/// A number with separated thousands, and a tenth if it is not whole.
 pub fn number(value: f64) -> String {
     let rounded = format!("{value:.1}");
     let (digits, tenth) = rounded.split_once('.').unwrap_or((&rounded, "0"));

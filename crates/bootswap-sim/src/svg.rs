@@ -7,8 +7,8 @@
 //!   after    |&&&&&&&&  |##|##|##|%%%%            |############    |  &             |
 //! ```
 //!
-//! Regions are drawn wider the larger they are, but not in proportion: a bootloader of 32 KiB would be
-//! a hair's breadth beside a slot of 1 MiB. Within a region everything is to scale.
+//! Regions are drawn wider the larger they are, but not in proportion: a bootloader of 32 KiB would
+//! be a hair's breadth beside a slot of 1 MiB. Within a region everything is to scale.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ pub enum Content {
     OldBootloader,
     /// Partition table, NVS and other data of the owner.
     Kept,
-    /// What an earlier life left.
+    /// Old data.
     OldData,
     /// The migrator.
     Migrator,
@@ -34,7 +34,7 @@ pub enum Content {
     Target,
     /// The target bootloader, in place or staged.
     TargetBootloader,
-    /// Anything else that was written since: checkpoints, trailers.
+    /// Anything else that was written: checkpoints, trailers.
     Written,
 }
 
@@ -86,7 +86,7 @@ pub struct Picture<'a> {
     pub regions: &'a [(String, Region)],
     /// States of the flash with their names, from top to bottom.
     pub states: &'a [(&'a str, &'a NorMemory)],
-    /// Byte strings that are recognised wherever they lie, from sector to sector.
+    /// Byte strings that are recognised wherever they are, sector by sector.
     pub known: &'a [(Content, &'a [u8])],
 }
 
@@ -144,7 +144,7 @@ impl Picture<'_> {
             let Some((start, content)) = run else { return group };
             let from = f64::from(start.bytes_since(region.start())) * scale;
             let to = f64::from(end.bytes_since(region.start())) * scale;
-            // A single sector of a slot would be thinner than anybody can see.
+            // A single sector of a slot would be too thin to see.
             let to = to.max(from + 1.5).min(width);
             let from = from.min(to - 1.5);
             let hint = format!("{}: {}", Region::new(start, end).unwrap_or(region), content.name());

@@ -1,4 +1,4 @@
-//! The commit window of a life, as a judge sees it: by what was done to flash.
+//! The commit window of a run, found from what was done to flash.
 
 use std::ops::Range;
 
@@ -8,16 +8,16 @@ use nor_sim::{Cut, Op, Phase};
 
 use crate::run::Run;
 
-/// The part of flash that the ROM boots from, up to and with the partition table: whoever writes
-/// here has opened the commit window. The first address is that of the chips with the lowest
-/// bootloader, the last one the end of the partition table's sector.
+/// The part of flash that the device boots from, up to and including the partition table: a write
+/// here opens the commit window. It starts where the chips with the lowest bootloader have theirs,
+/// and ends with the sector of the partition table.
 pub const BOOT_AREA: Region = Region::clamped(FlashAddr::ZERO, 0x9000);
 
-/// The commit window: the last operations in a row that write what the commit is for, from the first to
-/// the last of them that touches what the ROM boots from.
+/// The commit window: the last operations in a row that write what the commit is for, from the
+/// first to the last of them that touches what the ROM boots from.
 ///
-/// Whoever touches the bootloader and then does something else has no window there, so that every cut
-/// in between has to be survived.
+/// Whoever touches the bootloader and then does something else has no window there, so that every
+/// cut in between has to be survived.
 pub fn of(ops: &[Op], commit: Option<Region>) -> Option<Range<usize>> {
     let boots = |op: &Op| op.region().overlaps(BOOT_AREA);
     let commits =
@@ -43,7 +43,8 @@ pub fn is_open_at(life: &Run, cut: Cut) -> bool {
     of_life(life).is_some_and(|window| is_inside(&window, cut))
 }
 
-/// Whether power goes after the first operation of the window has begun and before its last one is done.
+/// Whether power goes after the first operation of the window has begun and before its last one is
+/// done.
 pub fn is_inside(window: &Range<usize>, cut: Cut) -> bool {
     let inside = usize::try_from(cut.op).is_ok_and(|op| window.contains(&op));
     let (first, last) = (window.start as u64, window.end as u64 - 1);

@@ -1,5 +1,5 @@
-//! Everything that can go wrong, in every kind of migration: a sample in each run of the tests, all of it
-//! with `--include-ignored`.
+//! Everything that can go wrong, in every kind of migration: a sample in each run of the tests, all
+//! of it with `--include-ignored`.
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used)]
 
@@ -23,11 +23,11 @@ const SAMPLE: Amount = Amount::Some(15);
 const MANY: Amount = Amount::Some(4000);
 /// The kind whose artifacts travel in the migrator's own image.
 const EMBEDDED: &str = "embedded";
-/// Body bytes that may come twice because of a cut: those since the last checkpoint, and what one sector
-/// loses.
+/// Body bytes that may come twice because of a cut: those since the last checkpoint, and what one
+/// sector loses.
 const AGAIN_BYTES: u64 = 8192 + 4096;
-/// Operations that may be repeated because of a cut: the erase of a sector and its pages, and a note of
-/// each attempt.
+/// Operations that may be repeated because of a cut: the erase of a sector and its pages, and a
+/// note of each attempt.
 const AGAIN_OPS: u64 = 1 + 16 + 3;
 
 /// Erases of one sector in a migration that nothing interrupts.
@@ -161,7 +161,8 @@ fn kinds() -> Vec<Kind> {
     kinds
 }
 
-/// One image that spans bootloader, partition table and application, with gaps of 0xFF between them.
+/// One image that spans bootloader, partition table and application, with gaps of 0xFF between
+/// them.
 fn merged(chip: Chip) -> OwnedMigration {
     let mut migration = example(chip).unwrap();
     let bootloader = migration.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();

@@ -10,9 +10,9 @@
 //! phase = "before" | "middle:" SEED | "after"
 //! ```
 //!
-//! A cut ends an *episode*: what stands before it, since the last cut, happens in it; what stands behind
-//! the last cut happens in the recovery. `cut:1234:middle:7,cut:15:after` loses power in the middle of
-//! operation 1234, and again right after operation 15 of what the device then does.
+//! A cut ends an *episode*: what stands before it, since the last cut, happens in it; what stands
+//! behind the last cut happens in the recovery. `cut:1234:middle:7,cut:15:after` loses power in the
+//! middle of operation 1234, and again right after operation 15 of what the device then does.
 
 use std::fmt;
 use std::str::FromStr;

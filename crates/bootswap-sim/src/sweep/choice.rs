@@ -42,7 +42,8 @@ impl std::str::FromStr for Amount {
     }
 }
 
-/// A random subset (R. W. Floyd, in J. Bentley, "Programming pearls: a sample of brilliance", 1987).
+/// A random subset (R. W. Floyd, in J. Bentley, "Programming pearls: a sample of brilliance",
+/// 1987).
 fn sample(wanted: u64, total: u64, seed: u64) -> Vec<u64> {
     let mut noise = Noise::new(seed);
     let mut picked = BTreeSet::new();

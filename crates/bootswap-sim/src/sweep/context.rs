@@ -16,7 +16,8 @@ pub struct SweepContext<'a> {
     pub scenario: &'a Scenario,
     /// The migration with its files.
     pub files: &'a OwnedMigration,
-    /// The same, lent. No address in it asks for TLS: whatever host it names, the server of the sweep answers.
+    /// The same, lent. No address in it asks for TLS: whatever host it names, the server of the
+    /// sweep answers.
     pub migration: &'a Migration<'a>,
     /// The files, to be served.
     pub files_served: ServedFiles,
@@ -31,8 +32,8 @@ pub struct SweepContext<'a> {
 }
 
 impl<'a> SweepContext<'a> {
-    /// The context for this device and migration, which is both owned and lent, with a server that does not
-    /// fail.
+    /// The context for this device and migration, which is both owned and lent, with a server that
+    /// does not fail.
     #[must_use]
     pub fn new(
         scenario: &'a Scenario,

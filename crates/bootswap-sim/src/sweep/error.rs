@@ -9,7 +9,7 @@ use std::io;
 pub enum SweepError {
     /// No server can be started.
     Server(io::Error),
-    /// The device does other things each time, so that what was seen once says nothing.
+    /// The device behaves differently each time, so that a recorded run says nothing about the next.
     Unsteady {
         /// The flash operation that was made once.
         op: u64,
@@ -37,12 +37,13 @@ impl fmt::Display for SweepError {
             Self::Server(error) => write!(f, "the loopback server does not start: {error}"),
             Self::Unsteady { op, ops } => write!(
                 f,
-                "the device does other things each time: there was a flash operation {op}, and now there are \
-                 {ops} in all"
+                "the device behaves differently each time: it made flash operation {op} once, \
+                 and now makes only {ops} in all"
             ),
             Self::NeverCut { op, ops } => write!(
                 f,
-                "power cannot be lost at flash operation {op}: the device makes {ops}, numbered from 0"
+                "power cannot be lost at flash operation {op}: \
+                 the device makes {ops}, numbered from 0"
             ),
         }
     }

@@ -22,7 +22,8 @@ struct Part {
     bytes: Vec<u8>,
     /// Whether it is the owner's and held these bytes before, too.
     is_kept: bool,
-    /// Of otadata what it tells a bootloader counts, for which there are many ways to write it down.
+    /// Of otadata what it tells a bootloader counts, for which there are many ways to write it
+    /// down.
     ota_count: Option<u8>,
 }
 
@@ -74,8 +75,8 @@ impl Expected {
         Self { parts: parts.collect() }
     }
 
-    /// The first part that `memory` does not hold. What the target has to bring is only asked for where
-    /// it runs.
+    /// The first part that `memory` does not hold. What the target has to bring is only asked for
+    /// where it runs.
     #[must_use]
     pub fn missing_in(&self, memory: &NorMemory, target_runs: bool) -> Option<String> {
         let mut asked = self.parts.iter().filter(|part| part.is_kept || target_runs);

@@ -1,7 +1,7 @@
 //! Faults that do not take the power: one a case, and what it may lead to.
 //!
-//! A fault that passes must not keep a device from its target, or only until the next power on. One that
-//! stays, a stuck bit, may: then the old firmware has to run.
+//! A fault that passes must not keep a device from its target, or only until the next power on. One
+//! that stays, a stuck bit, may: then the old firmware has to run.
 
 use std::time::Instant;
 

@@ -1,8 +1,8 @@
 //! A migrator whose flash goes wrong at one point.
 //!
-//! Operations and reads are counted while the migrator runs, and nothing else: what the mask ROM and the
-//! bootloaders make of a flash that fails under them is not the migrator's to mend. A stuck bit lies in
-//! the chip, so that everybody meets it.
+//! Operations and reads are counted while the migrator runs, and nothing else: what the mask ROM
+//! and the bootloaders make of a flash that fails under them is not the migrator's to mend. A stuck
+//! bit lies in the chip, so that everybody meets it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

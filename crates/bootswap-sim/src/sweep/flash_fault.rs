@@ -106,7 +106,8 @@ impl FromStr for FlashFault {
             _ => None,
         };
         fault.map(|(op, fault)| Self::Op { op, fault }).ok_or(
-            "what goes wrong is written op:OP:fails, op:OP:fails-torn:SEED, op:OP:silently-torn:SEED, \
+            "a flash fault is written op:OP:fails, op:OP:fails-torn:SEED, \
+             op:OP:silently-torn:SEED, \
              op:OP:ignored, read:N:fails, read:N:flips:BIT or stuck:0xADDR:BIT:VALUE",
         )
     }

@@ -1,4 +1,5 @@
-//! Flash that fails: every operation of the migrator and every read, in each way, and bits that are stuck.
+//! Flash that fails: every operation of the migrator and every read, in each way, and bits that are
+//! stuck.
 //!
 //! A fault in the commit window has to be repaired there, because there is nobody to try again.
 
@@ -69,7 +70,8 @@ fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, 
             faults.push((FlashFault::Op { op, fault }, demand(op, &window)));
         }
     }
-    // Reads are inside once the first erase was made; what is read behind the last program is read back.
+    // Reads are inside once the first erase was made; what is read behind the last program is read
+    // back.
     let opened = window.map(|window| window.start + 1..window.end + 1);
     for (read, op) in (0..).zip(&accesses.reads) {
         let bit = Noise::new(seed ^ read).below(8);
@@ -81,9 +83,9 @@ fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, 
     faults
 }
 
-/// One bit that is stuck in every sector that the migrator writes, but for what the commit writes: there
-/// it is the end of the device, and nobody's fault. In a blank sector it is stuck either way; where
-/// something was written, the bit is stuck as it is.
+/// One bit that is stuck in every sector that the migrator writes, but for what the commit writes:
+/// there it is the end of the device, and nobody's fault. In a blank sector it is stuck either way;
+/// where something was written, the bit is stuck as it is.
 fn stuck_bits(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, Demand)> {
     let commit = window::commit_region(life);
     let vital = |region: Region| {

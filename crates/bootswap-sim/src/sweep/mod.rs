@@ -4,13 +4,13 @@
 //!   SweepContext, Worker  what a case is tried on: device, files, server      context, worker
 //!   Case, FlashFault      what goes wrong, as it is typed to replay it        case, flash_fault
 //!   FaultyMigrator        a migrator over flash that goes wrong               faulty_migrator
-//!   sweeps                which cases there are, how each has to end          power, flash_faults, ...
+//!   sweeps                which cases there are, how each has to end          power, ..._faults
 //!   Pool                  threads                                             pool
 //!   SweepOutcome          what was found                                      report, text
 //! ```
 //!
-//! Nothing here knows what the migrator would call a checkpoint or a step: it looks at flash, at what
-//! boots from it, and at what came over the network.
+//! Nothing here knows what the migrator would call a checkpoint or a step: it looks at flash, at
+//! what boots from it, and at what came over the network.
 
 mod case;
 mod choice;

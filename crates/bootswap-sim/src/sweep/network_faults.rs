@@ -1,5 +1,5 @@
-//! Servers that fail: connections lost at every KiB, answers that end early, lie about ranges or have a
-//! wrong bit, silence. Each once, and also while the device recovers from a loss of power.
+//! Servers that fail: connections lost at every KiB, answers that end early, lie about ranges or
+//! have a wrong bit, silence. Each once, and also while the device recovers from a loss of power.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

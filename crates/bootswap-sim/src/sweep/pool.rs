@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Shows progress: given what is done and how many pieces of it there are, it returns what is called once
-/// for each piece that is done, and dropped at the end.
+/// Shows progress: given what is done and how many pieces of it there are, it returns what is
+/// called once for each piece that is done, and dropped at the end.
 pub type Progress = fn(what: &'static str, count: usize) -> Box<dyn Fn() + Send + Sync>;
 
 /// How many threads there are to be, and how progress is shown.

@@ -1,7 +1,8 @@
 //! Power lost before, in the middle of, and after every flash operation of a device's life.
 //!
-//! The life is lived once without interruption and recorded. Every case begins with flash as the cut
-//! leaves it, which the recording knows, and then lives on from its mask ROM: no shortcut there.
+//! The life is lived once without interruption and recorded. Every case begins with flash as the
+//! cut leaves it, which the recording knows, and then lives on from its mask ROM: no shortcut
+//! there.
 //!
 //! ```text
 //!   op 0 ... migrator ... op 840 ... MCUboot's swap ... op 3133     the recorded life
@@ -97,7 +98,8 @@ impl PowerCuts {
         Ok(tally.report(self, life.recording.len() as u64, second, seconds))
     }
 
-    /// Cuts the recoveries: every one everywhere where that is feasible, else a sample of all pairs.
+    /// Cuts the recoveries: every one everywhere where that is feasible, else a sample of all
+    /// pairs.
     fn second_cuts(
         self,
         context: &SweepContext<'_>,
@@ -153,7 +155,8 @@ impl PowerCuts {
     }
 }
 
-/// The picked pairs by their first cuts; each names its second cut by its number within the recovery.
+/// The picked pairs by their first cuts; each names its second cut by its number within the
+/// recovery.
 fn group(recoveries: &[(Cut, u64)], picked: &[u64]) -> Vec<(Cut, Vec<u64>)> {
     let mut groups = Vec::new();
     let (mut rest, mut begin) = (picked, 0);

@@ -1,4 +1,4 @@
-//! What sweeps come to, with keys that scripts may rely on.
+//! Results of sweeps, with keys that scripts may rely on.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::case::Case;
 pub struct PowerCutsReport {
     /// Cases tried, those with a second cut among them.
     pub cases: u64,
-    /// Of these, after how many the target ran in the end.
+    /// Of these, those after which the target ran in the end.
     pub recovered: u64,
     /// Cases whose last cut fell into the commit window, survived or not.
     pub in_commit_window: u64,
@@ -21,9 +21,9 @@ pub struct PowerCutsReport {
     pub lost_in_commit_window: u64,
     /// Flash operations of the uninterrupted life.
     pub operations: u64,
-    /// Whether operations were broken off in the middle, too.
+    /// Whether operations were torn, too.
     pub torn: bool,
-    /// What the sample and the torn bits come from.
+    /// Seed of the sample and of the torn bits.
     pub seed: u64,
     /// The cases with a second cut; `null` for one cut each.
     pub second_cuts: Option<SecondCutsReport>,
@@ -44,7 +44,7 @@ pub struct SecondCutsReport {
     pub possible: u64,
     /// Pairs that were tried.
     pub cases: u64,
-    /// Of these, after how many the target ran in the end.
+    /// Of these, those after which the target ran in the end.
     pub recovered: u64,
     /// Pairs whose second cut fell into the commit window.
     pub in_commit_window: u64,
@@ -57,27 +57,27 @@ pub struct SecondCutsReport {
 pub struct FaultsReport {
     /// Cases tried.
     pub cases: u64,
-    /// Of these, in how many the target ran.
+    /// Of these, those in which the target ran.
     pub target_running: u64,
-    /// In how many the old firmware ran, and could be migrated at the next attempt where the fault was
-    /// a passing one.
+    /// Those in which the old firmware ran, and, where the fault was a passing one, could be
+    /// migrated at the next attempt.
     pub old_firmware: u64,
     /// Cases that ended in any other way.
     pub failed: u64,
     /// How long the sweep took, in real time.
     pub seconds: f64,
-    /// What the sample and the torn bits come from.
+    /// Seed of the sample and of the torn bits.
     pub seed: u64,
     /// The cases that failed.
     pub failures: Vec<FailureReport>,
 }
 
-/// The worst of all cases.
+/// The largest value of all cases.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Worst {
-    /// How bad it was.
+    /// The value.
     pub most: u64,
-    /// The first case that was as bad; `null` where nothing was bad at all.
+    /// The first case with that value; `null` if the value is 0.
     pub case: Option<String>,
 }
 
@@ -102,7 +102,7 @@ pub struct FailureReport {
 }
 
 impl FailureReport {
-    /// A case and its end; the command is for the caller to add.
+    /// A case and its outcome; the caller adds the command.
     #[must_use]
     pub fn new(case: &Case, detail: String) -> Self {
         Self { case: case.to_string(), detail, replay: String::new() }

@@ -1,4 +1,4 @@
-//! What sweeps come to, in words for people.
+//! Results of sweeps as text for people.
 
 use std::fmt;
 

@@ -25,15 +25,15 @@ use crate::outcome::{self, RunOutcome};
 use crate::run::{Run, run_from};
 use crate::{Monitor, Unwatched, window};
 
-/// What a device came to that was left to itself.
+/// The outcome of a case.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CaseOutcome {
-    /// How it ended at first.
+    /// The outcome of its first run.
     pub first: RunOutcome,
-    /// How it ended in the end: where the old firmware ran at first, after a power cycle without any
-    /// fault, and with the migrator delivered again if it had gone back.
+    /// The final outcome: if the old firmware ran at first, that of a second run without any fault
+    /// after a power cycle, with the migrator delivered again if it had gone back.
     pub outcome: RunOutcome,
-    /// Flash operations until it ended at first.
+    /// Flash operations of the first run.
     pub ops: u64,
     /// How many of them the migrator had made when it was done; `None` if it was not, or never ran.
     pub ops_at_reset: Option<u64>,
@@ -59,10 +59,10 @@ impl fmt::Display for CaseOutcome {
     }
 }
 
-/// A case that was lived through as it is written.
+/// A case that was replayed with real power cuts.
 #[derive(Debug)]
 pub struct Replay {
-    /// Its last life, compared with the device before all of them.
+    /// Its last run, with the device before all of them as `before`.
     pub run: Run,
     /// Whether its last cut fell into the commit window.
     pub in_window: bool,
@@ -79,7 +79,7 @@ pub struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    /// A place where nobody is told what happens.
+    /// A worker whose devices nobody watches.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl<'a> Worker<'a> {
         Self::with_monitor(context, Box::new(Unwatched))
     }
 
-    /// A place where `monitor` watches.
+    /// A worker whose devices `monitor` watches.
     ///
     /// # Errors
     ///
@@ -97,13 +97,14 @@ impl<'a> Worker<'a> {
         context: &'a SweepContext<'a>,
         monitor: Box<dyn Monitor>,
     ) -> Result<Self, SweepError> {
-        // Rules that are used up must not be so for the next life.
+        // Fault rules that are used up must be fresh for the next case, so each gets its own
+        // server.
         let shared =
             context.faults.is_empty().then(|| context.files_served.serve(Vec::new(), None));
         Ok(Self { context, server: shared.transpose()?, monitor: RefCell::new(monitor) })
     }
 
-    /// Lives from flash as it is, without interruption and with account of it.
+    /// Runs a device with this flash, without a power cut, and records it.
     ///
     /// # Errors
     ///
@@ -112,7 +113,8 @@ impl<'a> Worker<'a> {
         self.environment(hazards, |environment| run_from(environment, memory))
     }
 
-    /// Lives from flash as it is until something stays, and once more if that is the old firmware.
+    /// Runs a device with this flash until something stays running, and once more if that is the
+    /// old firmware.
     ///
     /// # Errors
     ///
@@ -139,7 +141,7 @@ impl<'a> Worker<'a> {
         Ok(ended)
     }
 
-    /// Lives through a case as it is written: every episode from power on, with real cuts.
+    /// Runs a case as it is written: every episode from power on, with real power cuts.
     ///
     /// # Errors
     ///
@@ -167,7 +169,7 @@ impl<'a> Worker<'a> {
         Ok(Replay { run, in_window, missing })
     }
 
-    /// Lives until power goes at `cut`, and gives back what that leaves.
+    /// Runs until power is lost at `cut`, and returns the flash that this leaves.
     ///
     /// # Errors
     ///
@@ -192,7 +194,7 @@ impl<'a> Worker<'a> {
         })?
     }
 
-    /// What the owner of a device does whose migrator went back.
+    /// What an owner does after the migrator of a device went back.
     fn deliver_again(&self, outcome: &RunOutcome, memory: &mut NorMemory) {
         if matches!(outcome, RunOutcome::OldFirmware { went_back: true, .. }) {
             self.context.scenario.deliver_again(memory);

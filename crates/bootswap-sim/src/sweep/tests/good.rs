@@ -1,4 +1,4 @@
-//! A migrator that is as it should be passes.
+//! A good migrator passes.
 
 use nor_sim::Cut;
 
