@@ -32,7 +32,8 @@ pub fn command(args: &DemoArgs) -> Result<Verdict, Failure> {
     let mut text = Summary { report: &report, baseline: Some(&C_COMPONENT) }.to_string();
     if let Some(dir) = &args.out {
         text.push_str(&format!(
-            "\nwritten to {}: before.bin, at-reset.bin, after.bin, report.json, flash.svg,\nand the migration with \
+            "\nwritten to {}: before.bin, at-reset.bin, after.bin, report.json, flash.svg,\n\
+             and the migration with \
              its files\n",
             dir.display()
         ));

@@ -1,4 +1,4 @@
-//! How a command ends: the exit statuses that scripts rely on, and the messages behind them.
+//! How a command ends: the exit statuses that scripts rely on, and the error messages.
 
 use std::fmt;
 use std::path::Path;
@@ -8,12 +8,13 @@ use bootswap_migration::LoadError;
 use bootswap_migration::facts::FactsError;
 use miette::{Diagnostic, MietteDiagnostic, Report};
 
-/// How a command ended that could do what it was asked.
+/// The result of a command that could do its work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// Done, or it would be safe: exit status 0.
     Safe,
-    /// It would not be safe, or a verification failed, and the command has said why: exit status 1.
+    /// It would not be safe, or a verification failed, and the command has printed why: exit status
+    /// 1.
     Unsafe,
 }
 
@@ -26,14 +27,14 @@ impl From<Verdict> for ExitCode {
     }
 }
 
-/// Why a command ended before it had an answer.
+/// Why a command could not do its work.
 ///
 /// The report names the file, the field and the offset where there are any, and what to do.
 #[derive(Debug)]
 pub enum Failure {
-    /// Something failed its verification, or turned out to be unsafe: exit status 1.
+    /// Something failed its verification or is unsafe: exit status 1.
     Unsafe(Report),
-    /// The input or the environment is not what it has to be: exit status 2.
+    /// The input or the environment is wrong: exit status 2.
     Input(Report),
 }
 
@@ -43,7 +44,7 @@ impl Failure {
         Self::Unsafe(report(&message, &help))
     }
 
-    /// The input is not what it has to be: what is wrong, and what to do about it.
+    /// The input is wrong: what is wrong, and what to do about it.
     pub fn input(message: impl fmt::Display, help: impl fmt::Display) -> Self {
         Self::Input(report(&message, &help))
     }
@@ -61,7 +62,7 @@ impl Failure {
         )
     }
 
-    /// The dump of a device says no facts.
+    /// The facts of a device could not be read from its dump.
     #[must_use]
     pub fn of_dump(path: &Path, error: &FactsError) -> Self {
         Self::input(format_args!("{}: {error}", path.display()), error.help())

@@ -1,12 +1,9 @@
 //! The program `bootswap`, as a library: what its commands do, without its `main`.
 //!
 //! ```text
-//!   args ──> plan ─────> migration + facts ──> bootswap-plan
-//!        ├─> sim  ─────> migration + facts ──> bootswap-plan, bootswap-engine on device-sim
-//!        ├─> config ───> migration + facts ──> bootswap-plan, at every change of the file
-//!        ├─> image ────> esp-idf-format, mcuboot-format
-//!        ├─> pack ─────> migration ──> bootswap-config, esp-idf-format; bootswap-plan
-//!        └─> serve ────> bootswap-serve
+//!   args ──> plan, config, pack, image ──> bootswap-migration ──> bootswap-plan, formats
+//!        ├─> demo, simulate (sweep) ─────> bootswap-sim
+//!        └─> serve ──────────────────────> bootswap-serve
 //! ```
 //!
 //! Each command is a function from its validated arguments to a [`Verdict`] or a [`Failure`]: data

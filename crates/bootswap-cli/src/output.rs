@@ -1,4 +1,4 @@
-//! Writing a command's data to stdout, and to files that are there as a whole or not at all.
+//! Writing a command's data to stdout, and to files that are written completely or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -10,7 +10,7 @@ use crate::Failure;
 
 /// Writes text to stdout.
 ///
-/// Whoever reads it may stop when he has seen enough, as `head` does: that is no failure.
+/// A reader such as `head` may close the pipe early; that is not an error.
 ///
 /// # Errors
 ///
@@ -32,14 +32,14 @@ pub fn text(text: &str) -> Result<(), Failure> {
 ///
 /// As [`text`].
 pub fn json(object: &impl Serialize) -> Result<(), Failure> {
-    // Only maps with keys that are no text could fail, and there are none.
+    // Only maps whose keys are not text could fail, and there are none.
     let mut json = serde_json::to_string_pretty(object).unwrap_or_default();
     json.push('\n');
     text(&json)
 }
 
-/// Writes a file beside its place and moves it there once it is whole, so that nobody ever finds half
-/// of it.
+/// Writes a file beside its place and moves it there once it is complete, so that nobody ever finds
+/// half a file.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&part, path));
     written.map_err(|error| {
-        // What is left of it is of no use; if it cannot be removed either, the first error counts.
+        // The partial file is useless; if it cannot be removed either, the first error counts.
         let _ = fs::remove_file(&part);
         Failure::file("write", path, &error)
     })

@@ -80,8 +80,8 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
 
 /// The address of the interface through which other networks are reached, or loopback.
 ///
-/// Connecting a datagram socket sends nothing, it only asks the routing table; the addresses are those
-/// of RFC 5737 and RFC 3849, for documentation.
+/// Connecting a datagram socket sends nothing, it only asks the routing table; the addresses are
+/// those of RFC 5737 and RFC 3849, for documentation.
 fn own_ip(v6: bool) -> IpAddr {
     let (any, elsewhere, loopback): (IpAddr, IpAddr, IpAddr) = if v6 {
         let elsewhere = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);

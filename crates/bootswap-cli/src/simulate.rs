@@ -1,4 +1,4 @@
-//! `bootswap simulate`: a migration on a simulated device, from a dump or made up.
+//! `bootswap simulate`: a migration on a simulated device, from a dump or generated.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -17,8 +17,8 @@ use bootswap_sim::{
 ///
 /// # Errors
 ///
-/// [`Failure`] where the input is not usable; that a migration is refused or fails is no failure of the
-/// command but its [`Verdict`].
+/// [`Failure`] where the input is not usable; that a migration is refused or fails is no failure of
+/// the command but its [`Verdict`].
 pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
     let mut migration = bootswap_migration::load(&args.migration)?;
     if args.running.is_some() {
@@ -54,7 +54,7 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
         }
         report = report.with(outcomes);
     } else if args.sweep.sweeps().are_wanted() {
-        eprintln!("nothing else is tried: the run without interruption does not reach the target");
+        eprintln!("no sweep is made: the run without interruption does not reach the target");
     }
     print(args, &report)?;
     Ok(verdict)
@@ -68,7 +68,7 @@ fn print(args: &SimulateArgs, report: &Report) -> Result<(), Failure> {
     }
 }
 
-/// Whether the run did what it was for.
+/// Safe if the run reached the target.
 #[must_use]
 pub fn verdict(run: &Run) -> Verdict {
     match run.outcome {
@@ -77,7 +77,7 @@ pub fn verdict(run: &Run) -> Verdict {
     }
 }
 
-/// Opens the lab and lives through the migration.
+/// Starts the server and runs the migration.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub fn live(
     Ok(run(scenario, &lab, Settings::new(until), monitor))
 }
 
-/// Whether every artifact's file is there, or can be had online.
+/// Checks that every artifact has its file, or an address if `online`.
 pub(crate) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), Failure> {
     let missing =
         migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
@@ -127,7 +127,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::write(path, bytes).map_err(|error| Failure::file("write", path, &error))
 }
 
-/// A scene that cannot be set is bad input.
+/// A scenario that cannot be made is bad input.
 #[must_use]
 pub fn scenario_failure(error: ScenarioError) -> Failure {
     Failure::input(error, "see `bootswap simulate --help` and the migration file's documentation")

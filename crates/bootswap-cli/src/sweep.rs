@@ -11,7 +11,7 @@ use crate::simulate::{at_hand, no_server, verdict};
 use crate::{Failure, Verdict};
 use bootswap_migration::OwnedMigration;
 
-/// Makes the sweeps that are asked for of `run`, and tells on stderr which cases failed.
+/// Makes the sweeps of `run` that the arguments ask for, and prints on stderr which cases failed.
 ///
 /// # Errors
 ///
@@ -24,7 +24,7 @@ pub fn sweep(
 ) -> Result<SweepOutcome, Failure> {
     let sweeps = args.sweep.sweeps();
     let sweeps = Sweeps { pool: sweeps.pool.with_progress(monitor::progress), ..sweeps };
-    let mut outcomes = on_bench(args, migration, scenario, |bench| sweeps.run(bench, run))?;
+    let mut outcomes = in_context(args, migration, scenario, |bench| sweeps.run(bench, run))?;
     for failure in outcomes.failures_mut() {
         failure.replay = replay_command(args, &failure.case);
         eprintln!("FAILED {}: {}\n  {}", failure.case, failure.detail, failure.replay);
@@ -32,7 +32,7 @@ pub fn sweep(
     Ok(outcomes)
 }
 
-/// Lives through one case and tells all of it on stderr.
+/// Replays one case and shows all of it on stderr.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub fn replay(
     scenario: &Scenario,
     case: &Case,
 ) -> Result<(Report, Verdict), Failure> {
-    let Replay { run, in_window, missing } = on_bench(args, migration, scenario, |bench| {
+    let Replay { run, in_window, missing } = in_context(args, migration, scenario, |bench| {
         Worker::with_monitor(bench, Box::new(TerminalMonitor::new()))?.replay(case)
     })?;
     let mut report = Report::new(&run, &kept(migration, scenario));
@@ -53,8 +53,8 @@ pub fn replay(
     Ok((report, verdict))
 }
 
-/// Puts the migration on a bench.
-fn on_bench<R>(
+/// Makes the context of a sweep and uses it.
+fn in_context<R>(
     args: &SimulateArgs,
     migration: &OwnedMigration,
     scenario: &Scenario,
@@ -134,7 +134,8 @@ mod tests {
         let command = replay_command(&simulate(&sweep.concat()), case);
         assert_eq!(
             command,
-            "bootswap simulate 'my fleet/m.toml' --flash dump.bin --running 'it'\\''s' --until reboot \
+            "bootswap simulate 'my fleet/m.toml' --flash dump.bin --running 'it'\\''s' \
+             --until reboot \
              --fault '/app.bin:drop=13000*1' --replay cut:1234:middle:7,cut:15:after"
         );
         let words = ["bootswap", "simulate", "m.toml", "--replay", case];

@@ -8,7 +8,7 @@ use esp_idf_format::Chip;
 /// Arguments of `bootswap config`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Comments and order of the file stay as they are. Nothing is written before you save."
+    after_help = "Comments and order of the file are kept. Nothing is written before you save."
 )]
 pub struct ConfigArgs {
     /// The migration to change; with --chip and --partitions, a new one

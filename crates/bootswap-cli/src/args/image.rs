@@ -14,18 +14,18 @@ use super::values::{dependency, len_bytes, security_counter, short_len_bytes, ve
 /// What to do with an image.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ImageCommand {
-    /// Show what a file is and what is in it
+    /// Show the kind of a file and its contents
     Info(InfoArgs),
-    /// Check that a file is whole, and that its bootloader would take it
+    /// Check that a file is complete, and that its bootloader would accept it
     Verify(VerifyArgs),
     /// Make an MCUboot image of an application's binary, as `imgtool sign` does
     Sign(SignArgs),
-    /// Confirm a padded MCUboot image, so that it stays instead of being tried once
+    /// Confirm a padded MCUboot image, so that MCUboot keeps it instead of testing it once
     Confirm(ConfirmArgs),
 }
 
 const KINDS: &str = "\
-What a file is, is found out from its contents:
+The kind of a file is found from its contents:
   MCUboot image    signed or not, alone or padded to a whole slot
   ESP image        second-stage bootloader or app
   partition table  in its binary form
@@ -49,20 +49,20 @@ pub struct InfoArgs {
 pub struct VerifyArgs {
     /// The file
     pub file: PathBuf,
-    /// Key that an MCUboot image has to be signed with, public or private, as PEM; without it, the
+    /// Key that an MCUboot image must be signed with, public or private, as PEM; without it, the
     /// hash alone is checked
     #[arg(long, short, value_name = "PEM")]
     pub key: Option<PathBuf>,
-    /// Bytes of the slot that an MCUboot image has to fit, trailer included
+    /// Bytes of the slot that an MCUboot image must fit, trailer included
     #[arg(long, short = 'S', value_name = "BYTES", value_parser = len_bytes)]
     pub slot_size: Option<u32>,
     /// Trailer of the bootloader that an MCUboot image is for
     #[command(flatten)]
     pub trailer: TrailerArgs,
-    /// Chip that an ESP image or flash dump has to be for
+    /// Chip that an ESP image or flash dump must be for
     #[arg(long, value_name = "CHIP")]
     pub chip: Option<Chip>,
-    /// Flash that a partition table has to fit, as in 4MB
+    /// Flash size that a partition table must fit, as in 4MB
     #[arg(long, value_name = "SIZE")]
     pub flash_size: Option<FlashSize>,
     /// Print one JSON object instead of text
@@ -73,7 +73,8 @@ pub struct VerifyArgs {
 /// Arguments of `bootswap image sign`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "The image for the C example's slots: bootswap image sign app.bin -v 1.2.3 --pad-header -S \
+    after_help = "The image for the C example's slots: bootswap image sign app.bin -v 1.2.3 \
+                  --pad-header -S \
                   0x100000 --pad --confirm -o app_upd.bin"
 )]
 pub struct SignArgs {
@@ -89,9 +90,11 @@ pub struct SignArgs {
     #[arg(long, short, value_name = "PEM")]
     pub key: Option<PathBuf>,
     /// Bytes from the image's start to the code
-    #[arg(long, short = 'H', value_name = "BYTES", default_value = "0x20", value_parser = short_len_bytes)]
+    #[arg(long, short = 'H', value_name = "BYTES", default_value = "0x20")]
+    #[arg(value_parser = short_len_bytes)]
     pub header_size: u16,
-    /// Put these bytes in front of the binary; without it, it has to begin with as many zeros
+    /// Put these bytes in front of the binary; without this option it must begin with that many
+    /// zeros
     #[arg(long)]
     pub pad_header: bool,
     /// Bytes of the slot, trailer included
@@ -100,17 +103,18 @@ pub struct SignArgs {
     /// Trailer of the bootloader that the image is for
     #[command(flatten)]
     pub trailer: TrailerArgs,
-    /// Fill the image up to the whole slot, with a trailer that has MCUboot try it once
+    /// Pad the image to the whole slot, with a trailer that makes MCUboot test it once
     #[arg(long)]
     pub pad: bool,
-    /// The same with a trailer that has MCUboot keep it
+    /// The same, with a trailer that makes MCUboot keep it
     #[arg(long)]
     pub confirm: bool,
     /// Security counter: a number, or auto for one that follows from the version
     #[arg(long, short, value_name = "NUMBER", value_parser = security_counter)]
     pub security_counter: Option<SecurityCounter>,
     /// Another image that this one needs, as in 1:1.2.3+4; may be repeated
-    #[arg(long = "dependency", alias = "dependencies", short, value_name = "ID:VERSION", value_parser = dependency)]
+    #[arg(long = "dependency", alias = "dependencies", short, value_name = "ID:VERSION")]
+    #[arg(value_parser = dependency)]
     pub dependencies: Vec<Dependency>,
 }
 
@@ -127,10 +131,10 @@ pub struct ConfirmArgs {
     pub trailer: TrailerArgs,
 }
 
-/// A security counter as it is asked for.
+/// A security counter, as given on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecurityCounter {
-    /// The one that imgtool makes of the image's version.
+    /// The one that imgtool derives from the image's version.
     Auto,
     /// This one.
     Number(u32),
@@ -147,7 +151,7 @@ impl SecurityCounter {
     }
 }
 
-/// What was compiled into the bootloader and decides where its trailer is.
+/// Settings that are compiled into the bootloader and decide where its trailer is.
 ///
 /// The defaults are those of Espressif's MCUboot.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +171,7 @@ pub struct TrailerArgs {
 }
 
 impl TrailerArgs {
-    /// The trailer as `mcuboot-format` wants it described.
+    /// The trailer as `mcuboot-format` describes it.
     #[must_use]
     pub const fn config(&self) -> TrailerConfig {
         let Self { swap, align, max_align, max_sectors } = *self;

@@ -1,4 +1,4 @@
-//! The command line: what is typed, checked as far as that can be done without looking at a file.
+//! The command line: raw arguments, checked as far as possible without reading a file.
 
 mod config;
 mod image;
@@ -31,7 +31,7 @@ Exit status:
 
 Data goes to stdout, progress and log to stderr.";
 
-/// Moves ESP32 devices from ESP-IDF to MCUboot, over the update channel that they have
+/// Moves ESP32 devices from ESP-IDF to MCUboot over their own update channel
 #[derive(Clone, Debug, Parser)]
 #[command(name = "bootswap", version, max_term_width = 100, after_help = EXIT_STATUS)]
 pub struct Cli {
@@ -47,14 +47,14 @@ pub enum Command {
     Demo(DemoArgs),
     /// Show what a migration would do to a device, or every reason against it
     Plan(PlanArgs),
-    /// Set up a migration in a menu, with the planner's verdict on every change
+    /// Edit a migration in a menu, with the planner's verdict on every change
     Config(ConfigArgs),
-    /// Run a migration on a simulated device, from a flash dump or made up
+    /// Run a migration on a simulated device, from a flash dump or generated
     Simulate(SimulateArgs),
-    /// Look at, verify, sign and confirm images, partition tables and flash dumps
+    /// Show, verify, sign and confirm images, partition tables and flash dumps
     #[command(subcommand)]
     Image(ImageCommand),
-    /// Put a migration into a firmware image, which makes it a migrator to send out
+    /// Put a migration into a firmware image, which makes a migrator to send out
     Pack(PackArgs),
     /// Serve files to devices in the lab over HTTP, with faults on request
     Serve(ServeArgs),
@@ -74,15 +74,15 @@ pub struct DemoArgs {
 /// Arguments of `bootswap plan`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "The planner is the one that runs on the device, so what is printed is what a device like \
+    after_help = "The same planner runs on the device, so what is printed is what a device like \
                   this one will do."
 )]
 pub struct PlanArgs {
-    /// What is to be done to the device
+    /// The migration
     #[arg(value_name = "MIGRATION.toml")]
     pub migration: PathBuf,
-    /// Flash of a real device, read from address 0; without it, the device is taken to be as the
-    /// migration's partition table says
+    /// Flash of a real device, read from address 0; without it, the device is assumed to have the
+    /// migration's partition table
     #[arg(long, value_name = "DUMP.bin")]
     pub flash: Option<PathBuf>,
     /// Label of the partition that the migrator runs from; without it, the one in the migration, or
@@ -98,17 +98,17 @@ pub struct PlanArgs {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = sweep::HELP)]
 pub struct SimulateArgs {
-    /// What is to be done to the device
+    /// The migration
     #[arg(value_name = "MIGRATION.toml")]
     pub migration: PathBuf,
-    /// Flash of a real device, read from address 0; without it, one is made up from the migration
+    /// Flash of a real device, read from address 0; without it, one is generated from the migration
     #[arg(long, value_name = "DUMP.bin")]
     pub flash: Option<PathBuf>,
     /// Label of the partition that the migrator runs from; without it, the one in the migration, or
     /// the one that the device boots
     #[arg(long, value_name = "LABEL")]
     pub running: Option<String>,
-    /// File to write the flash to as it is at the end
+    /// File to write the final flash contents to
     #[arg(long, value_name = "AFTER.bin")]
     pub out: Option<PathBuf>,
     /// How far to go
@@ -124,7 +124,7 @@ pub struct SimulateArgs {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
-    /// What else is tried, after the run without interruption
+    /// What else is tried after the run without interruption
     #[command(flatten)]
     pub sweep: SweepArgs,
 }
@@ -152,7 +152,7 @@ impl From<UntilArg> for Until {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = format!("Faults: {}", Fault::HELP))]
 pub struct ServeArgs {
-    /// Directory of which the files are served
+    /// Directory whose files are served
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
     /// Address and port to listen on; port 0 for any that is free

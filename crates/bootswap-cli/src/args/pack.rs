@@ -6,17 +6,17 @@ use clap::Args;
 use esp_idf_format::Chip;
 
 const HELP: &str = "\
-The firmware image is looked for, without --firmware, as bootswap-CHIP.bin
+Without --firmware, the firmware image is bootswap-CHIP.bin
   in the directory that the environment variable BOOTSWAP_FIRMWARE names, else
   in the directory `firmware` beside this program.
 
-Wi-Fi passwords of the migration stand in the image as they are: keep it as you keep them.";
+The image contains the migration's Wi-Fi passwords in clear: keep it as safe as the passwords.";
 
 /// Arguments of `bootswap pack`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = HELP)]
 pub struct PackArgs {
-    /// What the migrator is to do
+    /// The migration that the migrator will carry out
     #[arg(value_name = "MIGRATION.toml")]
     pub migration: PathBuf,
     /// Chip of the devices; without it, the one in the migration
@@ -28,7 +28,7 @@ pub struct PackArgs {
     /// Firmware image to pack into
     #[arg(long, value_name = "FILE")]
     pub firmware: Option<PathBuf>,
-    /// Put the artifacts into the migrator too, so that devices need no network
+    /// Embed the artifacts in the migrator, so that devices need no network
     #[arg(long)]
     pub embed: bool,
 }

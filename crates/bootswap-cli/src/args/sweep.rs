@@ -1,4 +1,4 @@
-//! Arguments of `bootswap simulate` that make it try a migration again and again.
+//! Arguments of `bootswap simulate` for sweeps: many runs, each with another fault.
 
 use std::num::NonZeroUsize;
 
@@ -7,42 +7,44 @@ use clap::Args;
 use bootswap_sim::sweep::{Amount, Case, Pool, PowerCuts, Sweeps};
 
 pub(super) const HELP: &str = "\
-With --power-cuts, power is lost before and right after every flash operation of the run, with --torn in \
-the middle of it, too; the device then boots again from its ROM and has to end with the target running. \
-Only in the commit window may it be lost. Each case that fails is printed with the command that replays it.
+With --power-cuts, power is lost before and right after every flash operation of the run, and \
+with --torn also in the middle of it. The device then boots again from its ROM, and must end with \
+the target running; only in the commit window may it be lost. Each case that fails is printed with \
+the command that replays it.
 
-A case is written as in cut:1234:before, cut:1234:middle:7,cut:15:after (power lost again at operation 15 of \
-the recovery), op:12:fails, read:500:flips:3, stuck:0x310000:3:0, net:/app_upd.bin:drop=13000*1.";
+Examples of cases: cut:1234:before; cut:1234:middle:7,cut:15:after (power lost again at \
+operation 15 of the recovery); op:12:fails; read:500:flips:3; \
+stuck:0x310000:3:0; net:/app_upd.bin:drop=13000*1.";
 
-/// What is tried besides the run without interruption.
+/// What is tried after the run without interruption.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Sweeps")]
 pub struct SweepArgs {
-    /// Lose power at flash operations: none, all, or so many cases picked at random
+    /// Lose power at flash operations: none, all, or N cases picked at random
     #[arg(long, value_name = "none|all|N", default_value = "none", conflicts_with = "online")]
     pub power_cuts: Amount,
-    /// Break operations off in the middle, too
+    /// Also lose power in the middle of operations
     #[arg(long, requires = "power_cuts")]
     pub torn: bool,
-    /// Losses of power in one case: 2 loses it again in the recovery, everywhere where that is feasible,
+    /// Power cuts in one case: 2 loses power again in the recovery, everywhere if that is feasible,
     /// else in a random sample
     #[arg(long, value_name = "1|2", default_value_t = 1, requires = "power_cuts")]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=2))]
     pub depth: u8,
-    /// Let flash fail: erases, programs and reads that fail, say nothing or lie, and stuck bits
+    /// Simulate flash faults: erases, programs and reads that fail, silently or not, and stuck bits
     #[arg(long, value_name = "none|all|N", default_value = "none", conflicts_with = "online")]
     pub flash_faults: Amount,
-    /// Let the server fail: connections lost at every KiB, wrong ranges and bytes, silence; also while
-    /// the device recovers from a loss of power
+    /// Simulate network faults: connections lost at every KiB, wrong ranges and bytes, silence;
+    /// also while the device recovers from a power cut
     #[arg(long, value_name = "none|all|N", default_value = "none", conflicts_with = "online")]
     pub network_faults: Amount,
-    /// Picks the cases of a sample and the bits of torn operations
+    /// Seed of the sample and of the bits of torn operations
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Threads; without it, as many as there are processors
+    /// Threads; without it, one for each processor
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// Live through one case, and tell everything
+    /// Replay one case and show everything that happens
     #[arg(long, value_name = "CASE")]
     #[arg(conflicts_with_all = ["power_cuts", "flash_faults", "network_faults", "online", "out"])]
     pub replay: Option<Case>,

@@ -272,8 +272,8 @@ fn migrations_that_cannot_be_packed_like_that_are_refused() {
     );
     refused(&lab, 2, &[], &["no network that a device could get into", "[[network.wifi]]"]);
     packed(&lab, &["--embed"]);
-    let long = format!("http://192.168.100.101:8070/{}app_upd.bin", "x/".repeat(5000));
-    changed(&lab, "http://192.168.100.101:8070/app_upd.bin", &long);
+    let long = format!("{MIGRATION}{NETWORK}\n[allow]\noverwrite = [\"{}\"]\n", "x".repeat(9000));
+    lab.write("migration.toml", long.as_bytes());
     refused(&lab, 2, &[], &["the firmware has room for 8192", "shorter"]);
 }
 
