@@ -1,5 +1,33 @@
 //! What MCUboot does at boot, as a model: what it runs, what it refuses, and what it destroys.
 //!
+//! ```
+//! use flash_region::{FlashAddr, Region};
+//! use mcuboot_boot::{BootConfig, FlashMap, boot};
+//! use mcuboot_format::SwapKind;
+//! use mcuboot_format::builder::{Padding, SignOptions, sign};
+//! use mcuboot_format::trailer::{SwapType, TrailerConfig};
+//! use nor_sim::{Driver, NorMemory};
+//!
+//! let map = FlashMap {
+//!     primary: Region::clamped(FlashAddr(0x1_0000), 0x10_0000),
+//!     secondary: Region::clamped(FlashAddr(0x11_0000), 0x10_0000),
+//!     scratch: Some(Region::clamped(FlashAddr(0x21_0000), 0x4_0000)),
+//! };
+//! let config = BootConfig::new(map, TrailerConfig::espressif(SwapKind::Scratch))?;
+//!
+//! // A confirmed image in the secondary slot, nothing in the primary one.
+//! let options = SignOptions::espressif(map.secondary.len_bytes(), SwapKind::Scratch);
+//! let image = sign(&[0; 5000], &SignOptions { padding: Padding::Confirmed, ..options })?;
+//! let mut memory = NorMemory::erased(4 << 20);
+//! memory.load(map.secondary.start(), &image);
+//!
+//! // MCUboot swaps it into the primary slot and runs it. The events are its log.
+//! let outcome = boot(&mut Driver::new(memory), &config, &mut |event| println!("{event}"))?;
+//! let running = outcome.running().ok_or("nothing runs")?;
+//! assert_eq!((running.slot, running.swapped), (map.primary, SwapType::Permanent));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
 //! ```text
 //! flash + BootConfig ── boot() ──> McubootOutcome: Run, Nothing or Crash
 //!                         │
@@ -86,24 +114,6 @@ use embedded_storage::nor_flash::NorFlash;
 /// cut. The flash must read words of 4 bytes, program what the config says is the write unit, and erase
 /// sectors of 4 KiB.
 ///
-/// ```
-/// use flash_region::{FlashAddr, Region};
-/// use mcuboot_boot::{BootConfig, McubootOutcome, FlashMap, Unbootable, boot};
-/// use mcuboot_format::{SwapKind, trailer::TrailerConfig};
-/// use nor_sim::{Driver, NorMemory};
-///
-/// let map = FlashMap {
-///     primary: Region::clamped(FlashAddr(0x1_0000), 0x10_0000),
-///     secondary: Region::clamped(FlashAddr(0x11_0000), 0x10_0000),
-///     scratch: Some(Region::clamped(FlashAddr(0x21_0000), 0x4_0000)),
-/// };
-/// let config = BootConfig::new(map, TrailerConfig::espressif(SwapKind::Scratch))?;
-/// let mut flash = Driver::new(NorMemory::erased(4 << 20));
-/// let outcome = boot(&mut flash, &config, &mut |event| println!("{event}"))?;
-/// assert_eq!(outcome, McubootOutcome::Nothing(Unbootable::Erased));
-/// # Ok::<(), Box<dyn core::error::Error>>(())
-/// ```
-///
 /// # Errors
 /// The first error of the flash. Everything that MCUboot itself does wrong is an outcome.
 pub fn boot<F: NorFlash>(
@@ -113,3 +123,8 @@ pub fn boot<F: NorFlash>(
 ) -> Result<McubootOutcome, F::Error> {
     loader::Loader::new(flash, config, observer).boot()
 }
+
+/// The example of the README.
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;

@@ -1,5 +1,33 @@
 //! What MCUboot keeps in flash: image header, TLVs, slot trailer, and the rules by which it accepts them.
 //!
+#![cfg_attr(feature = "alloc", doc = "```")]
+#![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+//! use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+//! use mcuboot_format::builder::{SignOptions, sign};
+//! use mcuboot_format::key::PrivateKey;
+//! use mcuboot_format::trailer::{TrailerConfig, TrailerLayout};
+//! use mcuboot_format::{SlotLimits, SwapKind, ValidateError, validate};
+//!
+//! // Two slots of 1 MiB, of a bootloader that swaps using scratch.
+//! let config = TrailerConfig::espressif(SwapKind::Scratch);
+//! let primary = TrailerLayout::new(Region::clamped(FlashAddr(0x1_0000), 0x10_0000), config)?;
+//! let secondary = TrailerLayout::new(Region::clamped(FlashAddr(0x11_0000), 0x10_0000), config)?;
+//! let limits = SlotLimits::new(&primary, &secondary, SECTOR_BYTES);
+//!
+//! // An image as `imgtool sign` makes it, checked as MCUboot checks it.
+//! let key = PrivateKey::ed25519([7; 32]);
+//! let options = SignOptions::espressif(0x10_0000, SwapKind::Scratch);
+//! let mut image = sign(b"code", &SignOptions { key: Some(&key), ..options })?;
+//! let valid = validate(&image, limits, Some(&key.public_key()))?;
+//! assert_eq!(valid.header.img_size, 4);
+//!
+//! // The same with one bit wrong.
+//! image[33] ^= 1;
+//! let refused = validate(&image, limits, Some(&key.public_key()));
+//! assert!(matches!(refused, Err(ValidateError::HashMismatch { .. })));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
 //! ```text
 //! slot offset 0                                                            slot end
 //! | header | payload | protected TLVs | TLVs |   erased   | status |  fields  | magic |
@@ -40,3 +68,8 @@ pub use validate::{
     Dependencies, ImageValidator, MAX_DEPENDENCIES, ValidImage, ValidateError, validate,
 };
 pub use version::{ImageVersion, VersionError, VersionPart};
+
+/// The example of the README.
+#[doc = include_str!("../README.md")]
+#[cfg(all(doctest, feature = "alloc"))]
+struct Readme;

@@ -1,5 +1,26 @@
 //! A model of NOR flash that can be counted, timed, traced, broken and cut off from power.
 //!
+//! ```
+//! use embedded_storage::nor_flash::NorFlash;
+//! use flash_region::{FlashAddr, Region};
+//! use nor_sim::{Cut, Driver, NorError, NorMemory, PowerCut};
+//!
+//! // 4 MiB of erased flash. Power is cut in the middle of the third operation.
+//! let flash = PowerCut::new(NorMemory::erased(4 << 20)).with(Cut::middle(2, 7));
+//! let mut driver = Driver::new(flash);
+//!
+//! // Operation 0 erases a block of 64 KiB; 1 and 2 program a page each.
+//! driver.erase(0x1_0000, 0x2_0000)?;
+//! assert_eq!(driver.write(0x1_0000, &[0x55; 512]), Err(NorError::PowerLost));
+//!
+//! // What the next boot finds: the first page, and some bits of the second one.
+//! let memory = driver.into_device().into_inner();
+//! let page = |start| memory.bytes(Region::clamped(FlashAddr(start), 256));
+//! assert_eq!(page(0x1_0000), [0x55; 256]);
+//! assert_ne!(page(0x1_0100), [0x55; 256]);
+//! # Ok::<(), NorError>(())
+//! ```
+//!
 //! [`NorMemory`] holds the bytes and knows the rules: a page program only clears bits, an erase sets a
 //! whole aligned unit. Everything else is a decorator that is itself a [`NorDevice`], so that a test
 //! puts together the flash it needs:
@@ -21,19 +42,6 @@
 //! An *operation* is one page program or one erase, numbered from 0 by whoever counts; reads are not
 //! operations. [`Recorded`] remembers operations together with their bytes and gives back the flash
 //! as it was before any of them, or as a power cut in any of them would have left it.
-//!
-//! ```
-//! use embedded_storage::nor_flash::NorFlash;
-//! use nor_sim::{Counted, Cut, Driver, NorError, NorMemory, PowerCut};
-//!
-//! let flash = PowerCut::new(Counted::new(NorMemory::erased(4 << 20))).with(Cut::before(16));
-//! let mut driver = Driver::new(flash);
-//! // The first operation erases a block, then the seventeenth page meets the cut.
-//! driver.erase(0x10000, 0x20000)?;
-//! assert_eq!(driver.write(0x10000, &[0; 0x1000]), Err(NorError::PowerLost));
-//! assert_eq!(driver.device().inner().counts().pages_programmed, 15);
-//! # Ok::<(), NorError>(())
-//! ```
 //!
 //! What is not modelled: cells that read differently from one read to the next after a torn
 //! operation, and cells that fade with time.
@@ -72,3 +80,8 @@ pub use power::{Cut, Phase, Power, PowerCut, PowerState};
 pub use recorded::{Recorded, Recording};
 pub use timed::{Clock, DatasheetTiming, Modelled, Timed, TypMax};
 pub use traced::{Outcome, TraceEntry, Traced};
+
+/// The example of the README.
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;
