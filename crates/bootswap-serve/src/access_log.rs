@@ -1,4 +1,4 @@
-//! The line of the access log, which looks as that of `python -m http.server`.
+//! The line of the access log, in the form of `python -m http.server`.
 
 use std::net::IpAddr;
 

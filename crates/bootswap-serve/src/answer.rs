@@ -233,7 +233,7 @@ const LOGIN_PAGE: &str = "<!DOCTYPE html>
 <form method=\"post\" action=\"/login\"><input name=\"room\"><button>Connect</button></form>
 </body></html>
 ";
-/// What stands behind the file when it is answered too long: neither erased flash nor zero.
+/// What follows the file when the answer is too long: neither erased flash nor zero.
 const OVERSIZE_FILL: u8 = 0xa5;
 
 fn status(code: u16) -> StatusCode {

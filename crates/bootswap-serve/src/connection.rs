@@ -1,4 +1,4 @@
-//! One connection: requests come, answers go, until one of both sides ends it.
+//! One connection: requests come, answers go, until one side ends it.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,29 +13,16 @@ use tokio::time::timeout;
 use crate::answer::Answer;
 use crate::fault::FaultKind;
 use crate::request::{BadRequest, MAX_HEAD_BYTES, Method, Parsed, Request, parse};
-use crate::server::Shared;
-use crate::wire;
+use crate::shared::Shared;
+use crate::wire::{self, ConnectionEnd};
 
 /// How long a connection may wait for a request: devices vanish without closing theirs.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// How a conversation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The client sent nothing more.
-    Gone,
-    /// The server closes the connection in order.
-    Closed,
-    /// The server resets the connection.
-    Reset,
-    /// The server goes silent and leaves the connection open.
-    Silent,
-}
-
 /// Serves a connection to its end.
 pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     shared.counters.connections.fetch_add(1, Relaxed);
-    // An error here says that the client has gone, and there is nobody else to tell.
+    // An error here means that the client has gone, and nobody else needs to know.
     let _ = serve_stream(stream, peer.ip(), &shared).await;
 }
 
@@ -43,22 +30,26 @@ async fn serve_stream(mut stream: TcpStream, peer: IpAddr, shared: &Shared) -> i
     // The head and the body are two writes, which otherwise wait for each other's acknowledgement.
     stream.set_nodelay(true)?;
     match converse(&mut stream, peer, shared).await? {
-        Ending::Gone => Ok(()),
-        Ending::Closed => wire::close(stream).await,
-        Ending::Reset => wire::reset(stream).await,
-        Ending::Silent => wire::hold(stream).await,
+        ConnectionEnd::Gone => Ok(()),
+        ConnectionEnd::Closed => wire::close(stream).await,
+        ConnectionEnd::Reset => wire::reset(stream).await,
+        ConnectionEnd::Silent => wire::hold(stream).await,
     }
 }
 
-/// Answers requests until one of both sides has enough; what then becomes of the stream is the caller's.
-pub(crate) async fn converse<S>(stream: &mut S, peer: IpAddr, shared: &Shared) -> io::Result<Ending>
+/// Answers requests until one side ends the conversation; the caller then decides about the stream.
+pub(crate) async fn converse<S>(
+    stream: &mut S,
+    peer: IpAddr,
+    shared: &Shared,
+) -> io::Result<ConnectionEnd>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut received = Vec::new();
     loop {
         let (answer, keep_alive) = match next_request(stream, &mut received).await? {
-            Next::Gone => return Ok(Ending::Gone),
+            Next::Gone => return Ok(ConnectionEnd::Gone),
             Next::Request(request) => (decide(shared, peer, &request), request.keep_alive),
             Next::Bad(line, bad) => {
                 let mut answer = Answer::to_bad(bad);

@@ -141,7 +141,7 @@ fn inside(root: &Path, path: &str) -> Option<PathBuf> {
     if !relative.components().all(|component| matches!(component, Component::Normal(_))) {
         return None;
     }
-    // A symbolic link could too, so the place that counts is the one behind all links.
+    // A symbolic link could too, so the place that counts is the one that the links lead to.
     let file = root.join(relative).canonicalize().ok()?;
     (file.starts_with(root) && file.is_file()).then_some(file)
 }

@@ -5,16 +5,16 @@ use std::num::NonZeroU32;
 
 /// A rule that says for which requests the server fails, and how.
 ///
-/// Of several rules the first whose path is the request's, and which was not used up before, applies
-/// to a request; so rules can be put one behind the other to make a story:
-/// `none*1`, `drop=13000*2`, `status=503`. Requests by other methods than GET and HEAD use up none.
+/// Of several rules the first whose path is the request's, and which was not used up before,
+/// applies to a request; so that rules in a row make a story: `none*1`, `drop=13000*2`,
+/// `status=503`. Requests by other methods than GET and HEAD use up none.
 ///
 /// Written out, as the command line takes it:
 ///
 /// ```text
 /// fault = [ path ":" ] kind { "+" kind } [ "*" times ]
 /// path  = "/" ...                the decoded path of the request, without its query
-/// kind  = name [ "=" number ]    decimal, or hexadecimal behind 0x; see FaultKind for the names
+/// kind  = name [ "=" number ]    decimal, or hexadecimal after 0x; see FaultKind for the names
 /// times = 1, 2, ...              for that many requests only; without it for all
 /// ```
 ///
@@ -29,8 +29,8 @@ use std::num::NonZeroU32;
 pub struct Fault {
     /// The only path that it concerns; `None` for every path.
     pub path: Option<String>,
-    /// What goes wrong. Kinds that concern the same aspect exclude each other: the text form refuses
-    /// them together, and of those put here the last applies.
+    /// What goes wrong. Kinds that concern the same aspect exclude each other: the text form
+    /// refuses them together, and of those put here the last applies.
     pub kinds: Vec<FaultKind>,
     /// For how many requests it applies; `None` for all.
     pub times: Option<NonZeroU32>,
@@ -58,28 +58,29 @@ pub enum FaultKind {
     /// `range-ignored`: ranges are not known to the server, so it answers 200 with the whole file.
     RangeIgnored,
     /// `range-wrong`: status 206 with another range than the one asked for, which begins one byte
-    /// early (late where it was asked for from 0); `Content-Range` tells the truth.
+    /// early (late where it was asked for from 0); `Content-Range` is true.
     RangeWrong,
     /// `range-misplaced`: as `range-wrong`, but `Content-Range` claims the range asked for.
     RangeMisplaced,
-    /// `etag-changes`: another entity tag with every answer, as if the file were replaced each time.
+    /// `etag-changes`: another entity tag with every answer, as if the file were replaced each
+    /// time.
     EtagChanges,
-    /// `corrupt` or `corrupt=OFFSET`: the lowest bit of the file's byte at the offset is flipped, of
-    /// the byte in its middle without one, of its last byte where the offset is behind the end.
+    /// `corrupt` or `corrupt=OFFSET`: the lowest bit of the file's byte at the offset is flipped,
+    /// of the byte in its middle without one, of its last byte where the offset is past the end.
     Corrupt(Option<u64>),
-    /// `oversize=N`: N bytes of 0xa5 behind the file, announced as if they belonged to it; at most
+    /// `oversize=N`: N bytes of 0xa5 after the file, announced as part of it; at most
     /// [`FaultKind::MAX_OVERSIZE_BYTES`], which the server holds in memory.
     Oversize(u64),
     /// `no-length`: an HTTP/1.0 answer without `Content-Length`; the body ends with the connection.
     NoLength,
     /// `chunked`: the body in chunks, without `Content-Length`.
     Chunked,
-    /// `drop=N`: the connection is reset behind N body bytes; `drop` alone: instead of an answer.
+    /// `drop=N`: the connection is reset after N body bytes; `drop` alone: instead of an answer.
     Drop(Option<u64>),
-    /// `stall=N`: nothing comes any more behind N body bytes, the connection stays open; `stall`
-    /// alone: there never is an answer.
+    /// `stall=N`: nothing more is sent after N body bytes, and the connection stays open; `stall`
+    /// alone: there is never an answer.
     Stall(Option<u64>),
-    /// `truncate=N`: everything is announced, the connection is closed in order behind N body bytes.
+    /// `truncate=N`: everything is announced, the connection is closed in order after N body bytes.
     Truncate(u64),
 }
 
@@ -98,7 +99,7 @@ pub(crate) enum Aspect {
 impl FaultKind {
     /// The most redirections that `redirect=N` can ask for.
     pub const MAX_REDIRECTS: u32 = 100;
-    /// The most bytes that `oversize=N` puts behind a file: 256 MiB, twice the largest flash.
+    /// The most bytes that `oversize=N` puts after a file: 256 MiB, twice the largest flash.
     pub const MAX_OVERSIZE_BYTES: u64 = 256 << 20;
 
     /// The names of all kinds, as the text form has them.
@@ -210,7 +211,7 @@ impl Rules {
         Self { rules: faults.into_iter().map(|fault| (fault, 0)).collect() }
     }
 
-    /// The rule that applies to a request for `path`, which is thereby used once.
+    /// The rule that applies to a request for `path`, which counts as used once.
     ///
     /// `redirected` says that the request is the last of a chain of redirections, which must not
     /// begin again.

@@ -1,8 +1,8 @@
 //! A small HTTP/1.1 server for the lab, which also misbehaves on request.
 //!
 //! It gives reflashing images to devices on the bench, to the simulator and to the tests. It serves
-//! files from a directory or from memory, with everything that a download which resumes may ask for
-//! (ranges, `If-Range`, strong entity tags), and it can be told to fail in the ways that servers,
+//! files from a directory or from memory, with everything that a resuming download needs (ranges,
+//! `If-Range`, strong entity tags), and it can fail on request in the ways in which servers,
 //! proxies and captive portals fail in the field: see [`Fault`].
 //!
 //! ```text
@@ -22,8 +22,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! It is no server for the open internet: there is no limit on connections and no encryption, and
-//! every file served is held in memory.
+//! It is not a server for the open internet: there is no limit on connections and no encryption,
+//! and every file served is held in memory.
 
 mod access_log;
 mod answer;
@@ -35,11 +35,13 @@ mod parse_fault;
 mod range;
 mod request;
 mod server;
+mod shared;
 mod wire;
 
-pub use connection::Ending;
 pub use content::{Content, File};
 pub use fault::{Fault, FaultKind};
 pub use offline::OfflineServer;
 pub use parse_fault::FaultError;
-pub use server::{Log, Server, ServerConfig, Stats};
+pub use server::{Server, ServerConfig};
+pub use shared::{Log, Stats};
+pub use wire::ConnectionEnd;

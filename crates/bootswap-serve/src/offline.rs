@@ -10,23 +10,24 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf, join};
 use tokio::runtime::Runtime;
 
-use crate::connection::{Ending, converse};
+use crate::connection::converse;
 use crate::content::{Content, Store};
 use crate::fault::Fault;
-use crate::server::{Shared, Stats};
+use crate::shared::{Shared, Stats};
+use crate::wire::ConnectionEnd;
 
 /// A server that is given what a client sends, and says what it answers.
 ///
-/// It parses, decides and writes as a [`Server`](crate::Server) does, on the caller's thread and without
-/// ever waiting, so that the same bytes get the same answers but for their `Date`.
+/// It parses, decides and writes as a [`Server`](crate::Server) does, on the caller's thread and
+/// without ever waiting, so that the same bytes get the same answers but for their `Date`.
 ///
 /// ```
-/// use bootswap_serve::{Content, Ending, OfflineServer};
+/// use bootswap_serve::{Content, ConnectionEnd, OfflineServer};
 ///
 /// let server = OfflineServer::new(Content::memory([("app.bin", vec![7; 3])]), vec![])?;
 /// let (answers, ending) = server.converse(&[b"GET /app.bin HTTP/1.0\r\n\r\n"])?;
 /// assert!(answers.ends_with(b"\r\n\r\n\x07\x07\x07"));
-/// assert_eq!(ending, Ending::Closed);
+/// assert_eq!(ending, ConnectionEnd::Closed);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl OfflineServer {
     /// # Errors
     ///
     /// None so far: there is no connection that could fail.
-    pub fn converse(&self, sent: &[&[u8]]) -> io::Result<(Vec<u8>, Ending)> {
+    pub fn converse(&self, sent: &[&[u8]]) -> io::Result<(Vec<u8>, ConnectionEnd)> {
         self.shared.counters.connections.fetch_add(1, Relaxed);
         let mut answers = Vec::new();
         let mut stream = join(Pieces(sent.iter().copied().collect()), &mut answers);
@@ -62,7 +63,7 @@ impl OfflineServer {
         Ok((answers, ending))
     }
 
-    /// What it did so far.
+    /// What it has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.stats()
@@ -99,7 +100,7 @@ mod tests {
 
     const TWO: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\nHEAD /b HTTP/1.0\r\n\r\nGET /a";
 
-    fn converse(faults: &[&str], sent: &[&[u8]]) -> (String, Ending, Stats) {
+    fn converse(faults: &[&str], sent: &[&[u8]]) -> (String, ConnectionEnd, Stats) {
         let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
         let content = Content::memory([("a", b"one".to_vec()), ("b", b"two".to_vec())]);
         let server = OfflineServer::new(content, faults).unwrap();
@@ -112,7 +113,7 @@ mod tests {
         let (answers, ending, stats) = converse(&[], &[TWO]);
         assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{answers}");
         assert!(answers.contains("\r\n\r\noneHTTP"), "{answers}");
-        assert_eq!(ending, Ending::Closed, "HTTP/1.0 keeps nothing alive");
+        assert_eq!(ending, ConnectionEnd::Closed, "HTTP/1.0 keeps nothing alive");
         assert_eq!((stats.connections, stats.requests, stats.body_bytes), (1, 2, 3));
     }
 
@@ -121,8 +122,8 @@ mod tests {
         let single: Vec<&[u8]> = TWO.chunks(1).flat_map(|byte| [&[][..], byte]).collect();
         let (answers, ending, _) = converse(&[], &single);
         assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
-        assert_eq!(ending, Ending::Closed);
-        assert_eq!(converse(&[], &[&TWO[..20]]).1, Ending::Gone);
+        assert_eq!(ending, ConnectionEnd::Closed);
+        assert_eq!(converse(&[], &[&TWO[..20]]).1, ConnectionEnd::Gone);
     }
 
     #[test]
@@ -142,14 +143,16 @@ mod tests {
             converse(&[], &[b"HEAD /a?redirects-left=2 HTTP/1.1\r\nHost: x\r\n\r\n", TWO]);
         assert!(answers.starts_with("HTTP/1.1 302 "), "{answers}");
         assert!(answers.contains("\r\n\r\nHTTP/1.1 200 "), "{answers}");
-        assert_eq!(ending, Ending::Closed);
+        assert_eq!(ending, ConnectionEnd::Closed);
     }
 
     #[test]
     fn faults_end_the_conversation_in_their_way() {
-        for (fault, ending) in
-            [("drop=1", Ending::Reset), ("stall", Ending::Silent), ("truncate=1", Ending::Closed)]
-        {
+        for (fault, ending) in [
+            ("drop=1", ConnectionEnd::Reset),
+            ("stall", ConnectionEnd::Silent),
+            ("truncate=1", ConnectionEnd::Closed),
+        ] {
             let (answers, found, stats) = converse(&[fault], &[TWO]);
             assert_eq!(found, ending, "{fault}");
             assert_eq!(answers.ends_with("\r\n\r\no"), fault != "stall", "{fault}: {answers}");

@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use crate::fault::{Aspect, Fault, FaultKind};
 
-/// Why a text is no fault; each names the part of the text that it is about.
+/// Why a text is not a fault; each names the part of the text that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultError {
     /// A path does not begin with a slash.
     Path {
-        /// What stands before the colon.
+        /// What precedes the colon.
         found: String,
     },
     /// There is no kind of that name.
@@ -20,25 +20,25 @@ pub enum FaultError {
         /// The name.
         found: String,
     },
-    /// A kind wants a number and has none, or one that does not fit.
+    /// A kind needs a number and has none, or one that is out of range.
     Value {
         /// The name of the kind.
         kind: &'static str,
         /// What the number has to be.
         expected: &'static str,
-        /// What stands behind the equals sign.
+        /// What follows the equals sign.
         found: Option<String>,
     },
     /// A kind that takes no number has one.
     NoValue {
         /// The name of the kind.
         kind: &'static str,
-        /// What stands behind the equals sign.
+        /// What follows the equals sign.
         found: String,
     },
-    /// What stands behind the asterisk is no number of requests.
+    /// What follows the asterisk is not a number of requests.
     Times {
-        /// What stands there.
+        /// What it is.
         found: String,
     },
     /// Two kinds concern the same aspect of an answer.
@@ -56,27 +56,30 @@ impl fmt::Display for FaultError {
             Self::Path { found } => {
                 write!(
                     f,
-                    "fault path {found:?} does not begin with a slash, as in /app_upd.bin:drop=13000"
+                    "fault path {found:?} does not begin with a slash, as in \
+                     /app_upd.bin:drop=13000"
                 )
             }
             Self::Kind { found } => {
-                write!(f, "fault kind {found:?} is none of {}", FaultKind::NAMES.join(", "))
+                let names = FaultKind::NAMES.join(", ");
+                write!(f, "fault kind {found:?} is unknown; the kinds are {names}")
             }
             Self::Value { kind, expected, found: Some(found) } => {
-                write!(f, "fault {kind} wants {expected}, found {found:?}")
+                write!(f, "fault {kind} needs {expected}, found {found:?}")
             }
             Self::Value { kind, expected, found: None } => {
-                write!(f, "fault {kind} wants {expected}, as in {kind}=NUMBER")
+                write!(f, "fault {kind} needs {expected}, as in {kind}=NUMBER")
             }
             Self::NoValue { kind, found } => {
                 write!(f, "fault {kind} takes no number, found {found:?}")
             }
             Self::Times { found } => write!(
                 f,
-                "number of requests {found:?} behind the asterisk is no whole number from 1, as in drop=13000*2"
+                "number of requests {found:?} after the asterisk is not a whole number from 1, as \
+                 in drop=13000*2"
             ),
             Self::Conflict { first, second } => {
-                write!(f, "faults {first} and {second} cannot be had in one answer")
+                write!(f, "faults {first} and {second} cannot be combined in one answer")
             }
         }
     }
@@ -99,12 +102,12 @@ impl Fault {
   range-misplaced    answer a range with another, and do not say so
   etag-changes       give every answer another entity tag
   corrupt[=OFFSET]   flip one bit of the file
-  oversize=N         put N bytes behind the file
+  oversize=N         put N bytes after the file
   no-length          end the body with the connection
   chunked            send the body in chunks, without its length
-  drop[=N]           reset the connection behind N body bytes, or instead of an answer
-  stall[=N]          go silent behind N body bytes, or instead of an answer
-  truncate=N         close the connection behind N body bytes
+  drop[=N]           reset the connection after N body bytes, or instead of an answer
+  stall[=N]          go silent after N body bytes, or instead of an answer
+  truncate=N         close the connection after N body bytes
 The first rule that concerns the path and is not used up applies.";
 }
 
@@ -181,7 +184,7 @@ impl FromStr for FaultKind {
     }
 }
 
-/// A kind's name with what stands behind its equals sign.
+/// A kind's name with what follows its equals sign.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     kind: &'static str,
@@ -202,7 +205,7 @@ impl Part<'_> {
                 Some(digits) => u64::from_str_radix(digits, 16).ok(),
                 None => text.parse().ok(),
             })
-            .ok_or_else(|| self.wants(expected))
+            .ok_or_else(|| self.needs(expected))
     }
 
     fn bytes(self) -> Result<u64, FaultError> {
@@ -214,7 +217,7 @@ impl Part<'_> {
         let bytes = self.number(EXPECTED)?;
         Some(bytes)
             .filter(|bytes| *bytes <= FaultKind::MAX_OVERSIZE_BYTES)
-            .ok_or_else(|| self.wants(EXPECTED))
+            .ok_or_else(|| self.needs(EXPECTED))
     }
 
     fn bytes_if_any(self) -> Result<Option<u64>, FaultError> {
@@ -227,7 +230,7 @@ impl Part<'_> {
         u16::try_from(code)
             .ok()
             .filter(|code| (200..600).contains(code))
-            .ok_or_else(|| self.wants(EXPECTED))
+            .ok_or_else(|| self.needs(EXPECTED))
     }
 
     fn hops(self) -> Result<u32, FaultError> {
@@ -236,10 +239,10 @@ impl Part<'_> {
         u32::try_from(hops)
             .ok()
             .filter(|hops| (1..=FaultKind::MAX_REDIRECTS).contains(hops))
-            .ok_or_else(|| self.wants(EXPECTED))
+            .ok_or_else(|| self.needs(EXPECTED))
     }
 
-    fn wants(self, expected: &'static str) -> FaultError {
+    fn needs(self, expected: &'static str) -> FaultError {
         FaultError::Value { kind: self.kind, expected, found: self.value.map(str::to_owned) }
     }
 }
@@ -270,19 +273,21 @@ mod tests {
     #[test]
     fn errors_name_the_part() {
         assert!(message("app.bin:html").contains("\"app.bin\" does not begin with a slash"));
-        assert!(message("drip=3").contains("\"drip\" is none of none, status, html"));
-        assert!(message("").contains("\"\" is none of"));
-        assert!(message("drop=3+html+").contains("\"\" is none of"));
-        assert!(message("drop=-3").contains("drop wants a number of bytes, found \"-3\""));
-        assert!(message("truncate").contains("truncate wants a number of bytes, as in truncate="));
+        let unknown = message("drip=3");
+        assert!(unknown.contains("\"drip\" is unknown; the kinds are none, status, html"));
+        assert!(message("").contains("\"\" is unknown"));
+        assert!(message("drop=3+html+").contains("\"\" is unknown"));
+        assert!(message("drop=-3").contains("drop needs a number of bytes, found \"-3\""));
+        assert!(message("truncate").contains("truncate needs a number of bytes, as in truncate="));
         assert!(message("html=3").contains("html takes no number, found \"3\""));
         assert!(message("status=99").contains("a status from 200 to 599, found \"99\""));
         assert!(message("redirect=0").contains("from 1 to 100, found \"0\""));
         assert!(message("oversize=0x10000001").contains("up to 256 MiB, found \"0x10000001\""));
-        assert!(message("drop=3*0").contains("\"0\" behind the asterisk"));
-        assert!(message("drop=3*").contains("\"\" behind the asterisk"));
-        assert!(message("drop=3*2*2").contains("\"2*2\" behind the asterisk"));
-        assert!(message("drop=1+stall=2").contains("drop and stall cannot be had in one answer"));
+        assert!(message("drop=3*0").contains("\"0\" after the asterisk"));
+        assert!(message("drop=3*").contains("\"\" after the asterisk"));
+        assert!(message("drop=3*2*2").contains("\"2*2\" after the asterisk"));
+        let conflict = message("drop=1+stall=2");
+        assert!(conflict.contains("drop and stall cannot be combined in one answer"));
         assert!(message("none+html").contains("none and html cannot"));
     }
 

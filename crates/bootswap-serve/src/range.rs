@@ -5,7 +5,7 @@ use std::ops::Range;
 /// What a `Range` header asks for of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// All of it: there is no range, or none that this server has to know.
+    /// All of it: there is no range, or one that this server ignores.
     Whole,
     /// These bytes, at least one, all inside the file.
     Part(Range<u64>),
@@ -110,7 +110,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_part_lies_inside_the_file(header in "bytes=[0-9]{0,4}-[0-9]{0,4}", total in 0u64..5000) {
+        fn a_part_lies_inside_the_file(
+            header in "bytes=[0-9]{0,4}-[0-9]{0,4}",
+            total in 0u64..5000,
+        ) {
             if let Selection::Part(range) = select(&header, total) {
                 prop_assert!(range.start < range.end && range.end <= total);
             }

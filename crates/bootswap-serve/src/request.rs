@@ -1,4 +1,4 @@
-//! The head of a request, as far as the server has to know it.
+//! The head of a request, as far as the server needs it.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ pub(crate) enum Method {
     Head,
 }
 
-/// Why a request is not served; the connection ends behind the answer.
+/// Why a request is not served; the connection ends after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadRequest {
     /// What came is not HTTP, or a header it must have is missing.
@@ -124,7 +124,7 @@ fn from_head(head: &httparse::Request<'_, '_>) -> Result<Request, BadRequest> {
         return Err(BadRequest::Body);
     }
     let (raw_path, query) = split_target(target)
-        .ok_or(BadRequest::Malformed("its target is no path that begins with a slash"))?;
+        .ok_or(BadRequest::Malformed("its target is not a path that begins with a slash"))?;
     let path = percent_decode_str(raw_path)
         .decode_utf8()
         .map_err(|_| BadRequest::Malformed("its path is not UTF-8"))?;
@@ -161,7 +161,7 @@ fn split_target(target: &str) -> Option<(&str, &str)> {
 
 /// The first line of whatever came, made printable and short, for the log.
 fn first_line(mut bytes: &[u8]) -> String {
-    // Empty lines before a request are none of it (RFC 9112, 2.2); what only looks like one is no request.
+    // Empty lines before a request are ignored (RFC 9112, 2.2); anything similar is malformed.
     while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
         bytes = rest;
     }
@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn a_request_says_what_it_wants() {
         let got = request(
-            "GET /a%20b?redirects-left=3 HTTP/1.1\r\nhost: x\r\nRANGE: bytes=1-2\r\nIf-Range: \"t\"\r\n\r\n",
+            "GET /a%20b?redirects-left=3 HTTP/1.1\r\nhost: x\r\n\
+             RANGE: bytes=1-2\r\nIf-Range: \"t\"\r\n\r\n",
         );
         assert_eq!(got.line, "GET /a%20b?redirects-left=3 HTTP/1.1");
         assert_eq!((got.path.as_str(), got.raw_path.as_str()), ("/a b", "/a%20b"));

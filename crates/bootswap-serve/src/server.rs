@@ -1,23 +1,18 @@
-//! The server: its configuration, its thread, its counters.
+//! The server: its configuration and its thread.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, io};
 
-use http::StatusCode;
-use jiff::Zoned;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::connection;
 use crate::content::{Content, Store};
-use crate::fault::{Fault, Rules};
-use crate::{access_log, connection};
-
-/// What takes the lines of the access log, which come without a line end.
-pub type Log = Box<dyn FnMut(&str) + Send>;
+use crate::fault::Fault;
+use crate::shared::{Log, Shared, Stats};
 
 /// What a server serves, where, and how it fails.
 pub struct ServerConfig {
@@ -49,21 +44,6 @@ impl fmt::Debug for ServerConfig {
             .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
-}
-
-/// What a server did since it was started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Connections that were accepted.
-    pub connections: u64,
-    /// Requests, those that were refused among them.
-    pub requests: u64,
-    /// Requests for which a fault was due.
-    pub faults: u64,
-    /// Bytes of bodies that were sent. Of a connection that the client broke off, up to 16 KiB and
-    /// what was under way are counted though they never arrived.
-    pub body_bytes: u64,
 }
 
 /// A server that runs until it is dropped.
@@ -125,7 +105,7 @@ impl Server {
         format!("http://{}", SocketAddr::new(ip, self.addr.port()))
     }
 
-    /// What it did so far.
+    /// What it has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.stats()
@@ -139,73 +119,6 @@ impl Drop for Server {
             // It fails only if the log panicked, which has been reported where it happened.
             let _ = thread.join();
         }
-    }
-}
-
-/// What the connections of a server share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) counters: Counters,
-    state: Mutex<State>,
-}
-
-impl Shared {
-    pub(crate) fn new(store: Store, faults: Vec<Fault>, log: Option<Log>) -> Self {
-        let state = State { store, rules: Rules::new(faults), log };
-        Self { counters: Counters::default(), state: Mutex::new(state) }
-    }
-
-    pub(crate) fn stats(&self) -> Stats {
-        let Counters { connections, requests, faults, body_bytes } = &self.counters;
-        Stats {
-            connections: connections.load(Relaxed),
-            requests: requests.load(Relaxed),
-            faults: faults.load(Relaxed),
-            body_bytes: body_bytes.load(Relaxed),
-        }
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        // The state has no invariant that a panic of the log could have broken.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) connections: AtomicU64,
-    pub(crate) requests: AtomicU64,
-    pub(crate) faults: AtomicU64,
-    pub(crate) body_bytes: AtomicU64,
-}
-
-pub(crate) struct State {
-    pub(crate) store: Store,
-    pub(crate) rules: Rules,
-    log: Option<Log>,
-}
-
-impl State {
-    /// Logs a request; `status` is `None` where nothing is answered.
-    pub(crate) fn log_line(
-        &mut self,
-        peer: IpAddr,
-        request: &str,
-        status: Option<StatusCode>,
-        fault: Option<&Fault>,
-    ) {
-        if let Some(log) = &mut self.log {
-            log(&access_log::line(peer, &Zoned::now(), request, status, fault));
-        }
-    }
-}
-
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
-            .field("store", &self.store)
-            .field("rules", &self.rules)
-            .finish_non_exhaustive()
     }
 }
 

@@ -11,13 +11,25 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::answer::{Answer, Break, Framing, http_date};
-use crate::connection::Ending;
-use crate::server::Counters;
+use crate::shared::Counters;
 
-/// Bytes of a chunk of a chunked body; chosen to meet neither flash pages nor sectors.
+/// Bytes of a chunk of a chunked body; chosen not to align with flash pages or sectors.
 const CHUNK_BYTES: usize = 1000;
 /// Bytes that are handed to the connection, and counted, at once.
 const PIECE_BYTES: usize = 16 * 1024;
+
+/// How the conversation on a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEnd {
+    /// The client sent nothing more.
+    Gone,
+    /// The server closes the connection in order.
+    Closed,
+    /// The server resets the connection.
+    Reset,
+    /// The server goes silent and leaves the connection open.
+    Silent,
+}
 
 /// Sends an answer, up to where it breaks; `None` where the next request may come.
 pub(crate) async fn send<S: AsyncWrite + Unpin>(
@@ -25,7 +37,7 @@ pub(crate) async fn send<S: AsyncWrite + Unpin>(
     answer: &Answer,
     keep_alive: bool,
     counters: &Counters,
-) -> io::Result<Option<Ending>> {
+) -> io::Result<Option<ConnectionEnd>> {
     let limit = match answer.broken {
         Some(broken) => match broken.after_bytes {
             Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -46,13 +58,13 @@ pub(crate) async fn send<S: AsyncWrite + Unpin>(
     Ok(after(answer, keep_alive))
 }
 
-fn after(answer: &Answer, keep_alive: bool) -> Option<Ending> {
+fn after(answer: &Answer, keep_alive: bool) -> Option<ConnectionEnd> {
     match answer.broken.map(|broken| broken.how) {
-        Some(Break::Reset) => Some(Ending::Reset),
-        Some(Break::Silence) => Some(Ending::Silent),
-        Some(Break::Close) => Some(Ending::Closed),
+        Some(Break::Reset) => Some(ConnectionEnd::Reset),
+        Some(Break::Silence) => Some(ConnectionEnd::Silent),
+        Some(Break::Close) => Some(ConnectionEnd::Closed),
         None if keep_alive && answer.framing != Framing::Connection => None,
-        None => Some(Ending::Closed),
+        None => Some(ConnectionEnd::Closed),
     }
 }
 
@@ -60,7 +72,7 @@ fn has_body(answer: &Answer) -> bool {
     !answer.head_only && !is_bodiless(answer.status)
 }
 
-/// Statuses whose answers end behind the head: RFC 9110 section 6.4.1.
+/// Statuses whose answers end after the head: RFC 9110 section 6.4.1.
 fn is_bodiless(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
@@ -101,7 +113,7 @@ async fn send_counted<S: AsyncWrite + Unpin>(
     counters: &Counters,
 ) -> io::Result<()> {
     for piece in bytes.chunks(PIECE_BYTES) {
-        // Counted before it is sent: whoever has received a byte must see it counted.
+        // Counted before it is sent: a client that has received a byte must see it counted.
         counters.body_bytes.fetch_add(piece.len() as u64, Relaxed);
         stream.write_all(piece).await?;
     }
@@ -173,7 +185,7 @@ async fn all_sent(stream: TcpStream) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Elsewhere there is no such question; a break may come a little early where the client is slow.
+/// Elsewhere this cannot be asked; a break may come a little early where the client is slow.
 #[cfg(not(target_os = "linux"))]
 async fn all_sent(stream: TcpStream) -> io::Result<TcpStream> {
     Ok(stream)

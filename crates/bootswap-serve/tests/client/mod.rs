@@ -19,7 +19,7 @@ pub enum End {
 pub struct Reply {
     pub status: u16,
     pub head: String,
-    /// What came behind the head, as it came.
+    /// What came after the head, as it came.
     pub body: Vec<u8>,
     pub end: End,
 }

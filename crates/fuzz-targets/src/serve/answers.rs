@@ -1,6 +1,6 @@
 //! Reading answers, as a client does that knows what it asked for.
 
-use bootswap_serve::Ending;
+use bootswap_serve::ConnectionEnd;
 
 /// An answer.
 #[derive(Debug)]
@@ -98,14 +98,14 @@ pub(crate) fn dechunked(mut raw: &[u8]) -> (Vec<u8>, Option<usize>) {
 }
 
 /// That a connection ends as its last answer says it does.
-pub(super) fn check_end(last: Option<&Answer>, ending: Ending, left: &[u8]) {
+pub(super) fn check_end(last: Option<&Answer>, ending: ConnectionEnd, left: &[u8]) {
     assert!(left.is_empty(), "more than answers: {:?}", String::from_utf8_lossy(left));
     let Some(last) = last else { return };
     let kept = last.header("Connection") == Some("keep-alive");
     assert!(kept || last.header("Connection") == Some("close"), "{last:?}");
     match ending {
-        Ending::Gone => assert!(kept && last.is_whole, "{last:?}"),
+        ConnectionEnd::Gone => assert!(kept && last.is_whole, "{last:?}"),
         // What breaks says nothing of it.
-        Ending::Closed | Ending::Reset | Ending::Silent => {}
+        ConnectionEnd::Closed | ConnectionEnd::Reset | ConnectionEnd::Silent => {}
     }
 }

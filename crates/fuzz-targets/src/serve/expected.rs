@@ -2,7 +2,7 @@
 //! [`FaultKind`] for everything that goes wrong.
 
 use arbitrary::{Result, Unstructured};
-use bootswap_serve::{Ending, Fault, FaultKind, OfflineServer};
+use bootswap_serve::{ConnectionEnd, Fault, FaultKind, OfflineServer};
 
 use super::answers::{Answer, check_end, next};
 use super::ask::{Ask, Defect, IfRange, Range, Tag, etag, fault};
@@ -35,7 +35,7 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
     let (answers, ending) = server.converse(&sent).expect("there is nothing to fail");
     let mut rules =
         Rules { faults: faults.into_iter().map(|fault| (fault, 0)).collect(), tags: Vec::new() };
-    let (mut rest, mut expected_ending, mut last) = (&answers[..], Ending::Gone, None);
+    let (mut rest, mut expected_ending, mut last) = (&answers[..], ConnectionEnd::Gone, None);
     for ask in &asks {
         let expected = rules.expect(ask, find(ask.path.1));
         if expected.is_answered() {
@@ -68,7 +68,7 @@ struct Expected {
     /// Body bytes behind which it breaks off; the inner `None` is before all of it.
     broken: Option<Option<u64>>,
     /// How the conversation ends behind it, if it does.
-    ending: Option<Ending>,
+    ending: Option<ConnectionEnd>,
 }
 
 impl Expected {
@@ -86,15 +86,18 @@ struct Rules {
 
 impl Rules {
     fn expect(&mut self, ask: &Ask, file: Option<&[u8]>) -> Expected {
-        let refused =
-            |status| Expected { status, ending: Some(Ending::Closed), ..Expected::default() };
+        let refused = |status| Expected {
+            status,
+            ending: Some(ConnectionEnd::Closed),
+            ..Expected::default()
+        };
         match ask.defect {
             Defect::None => {}
             Defect::NoHost | Defect::NoSlash => return refused(400),
             Defect::Method => return refused(405),
             Defect::Body => return refused(413),
         }
-        let close = (!ask.keep_alive).then_some(Ending::Closed);
+        let close = (!ask.keep_alive).then_some(ConnectionEnd::Closed);
         if let Some(left) = ask.hops_left.and_then(|left| left.checked_sub(1)) {
             let location = Some(format!("{}?redirects-left={left}", ask.path.0));
             return Expected { status: 302, location, ending: close, ..Expected::default() };
@@ -107,14 +110,14 @@ impl Rules {
                 FaultKind::Chunked if ask.is_http_1_1 => expected.is_chunked = true,
                 FaultKind::NoLength | FaultKind::Chunked => {
                     expected.ends_with_connection = true;
-                    expected.ending.get_or_insert(Ending::Closed);
+                    expected.ending.get_or_insert(ConnectionEnd::Closed);
                 }
                 _ => {}
             }
             let broken = match kind {
-                FaultKind::Drop(after) => (after, Ending::Reset),
-                FaultKind::Stall(after) => (after, Ending::Silent),
-                FaultKind::Truncate(after) => (Some(after), Ending::Closed),
+                FaultKind::Drop(after) => (after, ConnectionEnd::Reset),
+                FaultKind::Stall(after) => (after, ConnectionEnd::Silent),
+                FaultKind::Truncate(after) => (Some(after), ConnectionEnd::Closed),
                 _ => continue,
             };
             (expected.broken, expected.ending) = (Some(broken.0), Some(broken.1));

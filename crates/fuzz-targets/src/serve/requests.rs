@@ -1,6 +1,6 @@
 //! Whatever comes as a request.
 
-use bootswap_serve::{Ending, OfflineServer};
+use bootswap_serve::{ConnectionEnd, OfflineServer};
 
 use super::answers::{Answer, check_end, next};
 use super::{content, files};
@@ -33,7 +33,10 @@ pub fn serve_requests(input: &[u8]) {
         answers.push(answer);
     }
     assert_eq!(stats.requests as usize, answers.len());
-    assert!(ending == Ending::Gone || ending == Ending::Closed, "{ending:?} without a fault");
+    assert!(
+        ending == ConnectionEnd::Gone || ending == ConnectionEnd::Closed,
+        "{ending:?} without a fault"
+    );
     check_end(answers.last(), ending, rest);
 }
 
