@@ -172,7 +172,7 @@ fn with_section(
     let section = find_section(&bytes).unwrap();
     change(&mut bytes[section]);
     if !worn {
-        image::mend(&mut bytes).unwrap();
+        image::update_checksums(&mut bytes).unwrap();
     }
     emulated.scenario.flash.load(region.start(), &bytes);
     emulated
@@ -298,7 +298,7 @@ fn emulated_bad_input_another_bootloader() {
     let change = |files: &mut Files| {
         let bootloader = bootloader(files);
         bootloader[0x1000] ^= 1;
-        image::mend(bootloader).unwrap();
+        image::update_checksums(bootloader).unwrap();
     };
     let says: &[_] = &[
         "mcuboot: the file's SHA-256 begins with ",

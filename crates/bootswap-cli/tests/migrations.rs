@@ -228,7 +228,7 @@ fn any_bootloader_and_any_number_of_artifacts() {
     let mut bootloader = esp_idf_bootloaders::bootloader(chip, 4 * MIB).unwrap();
     // Another frequency makes it another bootloader than the one in place.
     bootloader[3] = (bootloader[3] & 0xf0) | 0x0f;
-    esp_idf_format::image::mend(&mut bootloader).unwrap();
+    esp_idf_format::image::update_checksums(&mut bootloader).unwrap();
     let artifact = |name: &str, role, bytes: Vec<u8>, dest| OwnedArtifact {
         name: name.to_owned(),
         role,

@@ -374,7 +374,7 @@ fn files_that_are_named_have_to_be_there_and_be_what_they_should() {
             "table offset 0x0 begins at 0x9800",
         ),
         ("\"partitions.csv\"", "\"typo.csv\"", "partitions", "line 3"),
-        ("\"partitions.csv\"", "\"large.csv\"", "partitions", "behind the flash"),
+        ("\"partitions.csv\"", "\"large.csv\"", "partitions", "past the flash"),
         ("\"partitions.csv\"", "\"mcuboot-esp32s3.bin\"", "partitions", "begins with e9"),
         ("# public_key = \"root", "public_key = \"none", "mcuboot.public_key", "cannot read"),
         (

@@ -172,7 +172,7 @@ fn a_bootloader_for_less_flash_than_its_map_takes_never_gets_to_the_commit() {
     let scenario = Scenario::synthetic(&migration).unwrap();
     let bytes = migration.artifacts[1].bytes.as_mut().unwrap();
     bytes[3] = (bytes[3] & 0x0f) | (FlashSize::Mb2.raw() << 4);
-    esp_idf_format::image::mend(bytes).unwrap();
+    esp_idf_format::image::update_checksums(bytes).unwrap();
     migration.artifacts[1].content =
         Some(classify(bytes, Role::Bootloader, migration.mcuboot.as_ref()).unwrap());
     let run = live(&migration, &scenario);

@@ -188,7 +188,7 @@ fn other_bootloader() -> OwnedMigration {
     let mut bootloader = esp_idf_bootloaders::bootloader(chip, 4 << 20).unwrap();
     // Another frequency makes it another bootloader than the one in place.
     bootloader[3] = (bootloader[3] & 0xf0) | 0x0f;
-    esp_idf_format::image::mend(&mut bootloader).unwrap();
+    esp_idf_format::image::update_checksums(&mut bootloader).unwrap();
     migration.mcuboot = None;
     migration.running = Some("ota_1".to_owned());
     migration.artifacts = vec![

@@ -3,7 +3,7 @@
 //! The bootloaders are those that the `espflash` crate carries (ESP-IDF v6.1, built by Espressif's
 //! toolchain, with default configuration). It has no function that hands them out, but it puts one
 //! in front of every app that it makes an image of; so an app without content is made, and what
-//! stands in front of it is kept.
+//! is put in front of it is kept.
 #![warn(clippy::indexing_slicing)]
 
 use std::fmt;
@@ -43,7 +43,7 @@ pub fn bootloader(chip: Chip, flash_size_bytes: u32) -> Result<Vec<u8>, Error> {
     Ok(bootloader)
 }
 
-/// Why there is no bootloader.
+/// Why there is no such bootloader.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -52,7 +52,7 @@ pub enum Error {
         /// The size asked for.
         found_bytes: u32,
     },
-    /// espflash does not make an image.
+    /// espflash failed to make an image.
     Espflash(Box<espflash::Error>),
     /// espflash has no bootloader for the chip.
     Missing {
@@ -74,9 +74,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FlashSize { found_bytes } => {
-                write!(f, "no flash has {found_bytes:#x} bytes, but a power of two of 1 to 128 MB")
+                write!(
+                    f,
+                    "{found_bytes:#x} bytes is not a flash size: a power of two of 1 to 128 MB"
+                )
             }
-            Self::Espflash(_) => f.write_str("espflash makes no image with a bootloader"),
+            Self::Espflash(_) => f.write_str("espflash failed to make an image with a bootloader"),
             Self::Missing { chip } => write!(f, "espflash has no bootloader for {chip}"),
             Self::OtherChip { chip, found_chip_id } => write!(
                 f,

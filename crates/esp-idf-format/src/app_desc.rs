@@ -1,4 +1,4 @@
-//! The description that an app carries of itself.
+//! The description of itself that an app carries.
 //!
 //! ```text
 //!   image offset   0        24        32                                              288
@@ -14,7 +14,7 @@ use core::fmt;
 use crate::FixedText;
 use crate::cursor::{Reader, Writer};
 
-/// Where in an image the description is: behind the image's header and that of its first segment.
+/// Where in an image the description is: after the image's header and that of its first segment.
 pub const APP_DESC_OFFSET_BYTES: u32 = 32;
 
 /// Bytes of a description.
@@ -23,7 +23,7 @@ pub const APP_DESC_LEN_BYTES: usize = 256;
 /// First word of a description (`ESP_APP_DESC_MAGIC_WORD`).
 pub const APP_DESC_MAGIC: u32 = 0xabcd_5432;
 
-/// What an app says of itself.
+/// What an app says about itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct AppDescription {
     /// Version for anti-rollback.
@@ -124,7 +124,7 @@ impl AppDescription {
     }
 }
 
-/// Why there is no description of an app or bootloader.
+/// Why bytes are not the description of an app or bootloader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DescriptionError {

@@ -12,7 +12,7 @@ use crate::FixedText;
 use crate::app_desc::DescriptionError;
 use crate::cursor::{Reader, Writer};
 
-/// Where in an image the description is: behind the image's header and that of its first segment.
+/// Where in an image the description is: after the image's header and that of its first segment.
 pub const BOOTLOADER_DESC_OFFSET_BYTES: u32 = 32;
 
 /// Bytes of a description.

@@ -42,7 +42,7 @@ impl Chip {
         }
     }
 
-    /// The chip of that name, in whatever case and with or without hyphen: `esp32s3`, `ESP32-S3`.
+    /// The chip of that name, in any case, with or without hyphen: `esp32s3`, `ESP32-S3`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let plain =
@@ -50,7 +50,7 @@ impl Chip {
         Self::ALL.into_iter().find(|chip| plain().eq(chip.name().bytes()))
     }
 
-    /// The number that stands for the chip in image headers.
+    /// The number of the chip in image headers.
     ///
     /// `esp_chip_id_t` in `components/bootloader_support/include/esp_app_format.h` of
     /// `espressif/esp-idf`.
@@ -113,13 +113,13 @@ impl FromStr for Chip {
     }
 }
 
-/// A name that is none of the supported chips'.
+/// A name that is not of a supported chip.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UnknownChip;
 
 impl fmt::Display for UnknownChip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a supported chip, which are")?;
+        f.write_str("not a supported chip; they are")?;
         for chip in Chip::ALL {
             write!(f, " {chip}")?;
         }
@@ -158,7 +158,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_known_ones() {
         assert_eq!(
             UnknownChip.to_string(),
-            "not a supported chip, which are esp32 esp32s2 esp32s3 esp32c3 esp32c6 esp32h2"
+            "not a supported chip; they are esp32 esp32s2 esp32s3 esp32c3 esp32c6 esp32h2"
         );
     }
 }

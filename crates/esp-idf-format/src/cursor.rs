@@ -1,4 +1,4 @@
-//! Reading and writing little-endian fields one after the other, without a panic in sight.
+//! Reading and writing little-endian fields one after the other, without a panic.
 
 /// Reads fields from the front of a slice.
 pub(crate) struct Reader<'a>(&'a [u8]);

@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 ///
 /// A field that is full has no NUL. All `N` bytes are kept as they were read, whatever they are, so
 /// that a field can be written back unchanged; equality compares all of them. It prints without
-/// control characters and with anything that is not UTF-8 as `\xNN`, so that bytes of a stranger's
+/// control characters and with anything that is not UTF-8 as `\xNN`, so that bytes of an unknown
 /// flash are safe to show on a terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FixedText<const N: usize>([u8; N]);

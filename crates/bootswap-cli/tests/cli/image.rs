@@ -154,7 +154,7 @@ fn what_does_not_fit_fails_verify() {
         (target(Padding::None), &["-S", "0x3000"], "the slot has room for 0x17d0"),
         (target(Padding::Confirmed), &["-S", "1M", "--max-align", "32"], "magic at offset 0xffff0"),
         (bootloader(2), &["--chip", "esp32c3"], "chip at offset 12 is esp32s3, not esp32c3"),
-        (table(), &["--flash-size", "2MB"], "behind the flash of 0x200000 bytes"),
+        (table(), &["--flash-size", "2MB"], "past the flash of 0x200000 bytes"),
         (without_app, &[], "no app partition holds an image"),
         (without_bootloader, &[], "no whole bootloader at 0x0 or 0x1000"),
     ] {

@@ -207,7 +207,7 @@ fn verify_judges_configuration_and_embedded_artifacts() {
     let section = find_section(&good).unwrap();
     let flip = |bytes: &mut Vec<u8>| {
         bytes[section.start + 100] ^= 1;
-        image::mend(bytes).unwrap();
+        image::update_checksums(bytes).unwrap();
     };
     damaged(&flip, "the configuration is damaged: CRC-32 at offset 28");
     let said = lab.ends_with(0, &["image", "info", "migrator.bin"]).stdout;

@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::{
     DIGEST_LEN_BYTES, FlashFreq, FlashMode, FlashSize, ImageError, ImageHeader,
-    MAX_SEGMENT_LEN_BYTES, MAX_SEGMENTS, SegmentHeader, checksum_len_bytes, mend,
+    MAX_SEGMENT_LEN_BYTES, MAX_SEGMENTS, SegmentHeader, checksum_len_bytes, update_checksums,
 };
 use crate::Chip;
 use crate::app_desc::AppDescription;
@@ -139,12 +139,12 @@ impl ImageBuilder {
             behind_bytes += DIGEST_LEN_BYTES;
         }
         image.resize(image.len() + behind_bytes as usize, 0);
-        mend(&mut image).map_err(BuildError::Image)?;
+        update_checksums(&mut image).map_err(BuildError::Image)?;
         Ok(image)
     }
 }
 
-/// Why there is no image of these parts.
+/// Why an image cannot be made of these parts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -167,7 +167,7 @@ pub enum BuildError {
         /// The frequency.
         freq: FlashFreq,
     },
-    /// The image that was made is not good, which is a mistake in here.
+    /// The image that was made does not verify, which is a defect of the builder.
     Image(ImageError),
 }
 

@@ -38,7 +38,7 @@ pub enum ImageError {
         /// Bytes that it may have.
         max_bytes: u32,
     },
-    /// The image goes on behind what there is of it.
+    /// The image is longer than the bytes given.
     Truncated {
         /// Bytes that are there.
         found_bytes: u32,

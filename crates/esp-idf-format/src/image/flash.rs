@@ -1,4 +1,4 @@
-//! How the ROM and the bootloader are told to talk to the flash chip.
+//! How the ROM and the bootloader access the flash chip.
 
 use core::fmt;
 use core::str::FromStr;
@@ -18,7 +18,7 @@ pub enum FlashMode {
     Dio,
     /// Data over two wires.
     Dout,
-    /// One wire, with a pause behind the address.
+    /// One wire, with a pause after the address.
     FastRead,
     /// One wire, without a pause.
     SlowRead,
@@ -81,7 +81,7 @@ impl fmt::Display for FlashMode {
 /// | 0xf    | 80 MHz            | (80 MHz)      | 48 MHz |
 ///
 /// On ESP32-C6, 80 MHz is written as 0x0, because the ROM would set a wrong divider for 0xf; some
-/// tools wrote 0xf all the same.
+/// tools wrote 0xf nevertheless.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FlashFreq {
     /// 12 MHz.
@@ -151,7 +151,7 @@ impl FlashFreq {
         }
     }
 
-    /// The frequency that the number stands for in an image for `chip`, if it is one.
+    /// The frequency that the number means in an image for `chip`, if it is one.
     ///
     /// 0x0 on ESP32-C6 is taken for 80 MHz, ESP-IDF's default there.
     #[must_use]
@@ -280,13 +280,13 @@ impl FromStr for FlashSize {
     }
 }
 
-/// A text that is none of the flash sizes.
+/// A text that is not a flash size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UnknownFlashSize;
 
 impl fmt::Display for UnknownFlashSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a flash size, which are")?;
+        f.write_str("not a flash size; they are")?;
         for size in FlashSize::ALL {
             write!(f, " {size}")?;
         }

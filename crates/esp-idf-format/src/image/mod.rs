@@ -14,19 +14,19 @@
 //! SHA-256 too.
 //!
 //! [`ImageVerifier`] takes an image in pieces and keeps only a hash state and a description of it;
-//! [`verify`] takes it whole; [`segments`] looks inside. [`mend`] puts checksum and SHA-256 right
-//! after a change, as when the flash size in a bootloader's header is adapted to the device, and
-//! `ImageBuilder` (feature `alloc`) makes images.
+//! [`verify`] takes it whole; [`segments`] looks inside. [`update_checksums`] corrects checksum and
+//! SHA-256 after a change, as when the flash size in a bootloader's header is adapted to the
+//! device, and `ImageBuilder` (feature `alloc`) makes images.
 //!
 //! Sources: ESP-IDF Programming Guide, "App Image Format"; esptool documentation, "Firmware Image
 //! Format"; `components/bootloader_support/src/esp_image_format.c` in `espressif/esp-idf`.
 
 #[cfg(feature = "alloc")]
 mod builder;
+mod checksums;
 mod error;
 mod flash;
 mod header;
-mod mend;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -34,16 +34,16 @@ mod verifier;
 
 #[cfg(feature = "alloc")]
 pub use builder::{BuildError, ImageBuilder};
+pub use checksums::update_checksums;
 pub use error::ImageError;
 pub use flash::{FlashFreq, FlashMode, FlashSize};
 pub use header::{HEADER_LEN_BYTES, IMAGE_MAGIC, ImageHeader, MAX_SEGMENTS, WP_PIN_DISABLED};
-pub use mend::mend;
 pub use segment::{
     MAX_SEGMENT_LEN_BYTES, SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments,
 };
 pub use verifier::{ImageInfo, ImageVerifier, closed_len_bytes, verify};
 
-/// Bytes of the SHA-256 behind an image.
+/// Bytes of the SHA-256 after an image.
 pub const DIGEST_LEN_BYTES: u32 = 32;
 
 /// What the checksum begins with (`ESP_ROM_CHECKSUM_INITIAL`).

@@ -51,7 +51,7 @@ impl SegmentHeader {
     }
 }
 
-/// A segment of an image at hand.
+/// A segment of an image in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Segment<'a> {
     /// Where in the image the data begins.
@@ -62,7 +62,7 @@ pub struct Segment<'a> {
     pub data: &'a [u8],
 }
 
-/// The segments of a whole image, one after the other. It checks nothing that lies behind them.
+/// The segments of a whole image, one after the other. It checks nothing after them.
 ///
 /// # Errors
 ///

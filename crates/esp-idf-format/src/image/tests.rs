@@ -27,7 +27,7 @@ fn with_digest() -> Vec<u8> {
     let mut image = by_hand();
     image[23] = 1;
     image.extend([0; 32]);
-    mend(&mut image).unwrap();
+    update_checksums(&mut image).unwrap();
     image
 }
 
@@ -100,7 +100,7 @@ fn what_follows_an_image_is_ignored() {
     let alone = verify(&image);
     image.extend([0xa5; 5000]);
     assert_eq!(verify(&image), alone);
-    assert_eq!(mend(&mut image), alone);
+    assert_eq!(update_checksums(&mut image), alone);
 }
 
 #[test]
@@ -113,12 +113,12 @@ fn a_checksum_alone_in_its_sixteen_bytes_is_found() {
     image.resize(80, 0);
     // 24 + 8 + 24 = 56, so the checksum is byte 63.
     image.truncate(64);
-    let info = mend(&mut image).unwrap();
+    let info = update_checksums(&mut image).unwrap();
     assert_eq!(info.image_len_bytes, 64);
     // 24 + 8 + 32 = 64, so the checksum is byte 79.
     image[28] = 32;
     image.resize(80, 0);
-    assert_eq!(mend(&mut image).unwrap().image_len_bytes, 80);
+    assert_eq!(update_checksums(&mut image).unwrap().image_len_bytes, 80);
     assert_eq!(
         verify(&image[..79]),
         Err(ImageError::Truncated { found_bytes: 79, needed_bytes: 80 })
@@ -175,7 +175,7 @@ fn an_image_that_ends_anywhere_is_truncated() {
             *byte ^= 1;
         }
         let before = cut.clone();
-        assert!(mend(&mut cut).is_err());
+        assert!(update_checksums(&mut cut).is_err());
         assert_eq!(cut, before, "{found}");
     }
     let exact = verify(&image[..40]);
@@ -196,7 +196,7 @@ fn segment_lengths_that_overflow_are_refused() {
     for len in [u32::MAX, u32::MAX - 3, 0x8000_0000, MAX_SEGMENT_LEN_BYTES, 1, 2, 3, 15] {
         let refused = ImageError::SegmentLength { offset_bytes: 28, index: 0, found: len };
         assert_eq!(verify(&claims(1, len)), Err(refused));
-        assert_eq!(mend(&mut claims(1, len)), Err(refused));
+        assert_eq!(update_checksums(&mut claims(1, len)), Err(refused));
     }
     assert_eq!(
         verify(&claims(1, MAX_SEGMENT_LEN_BYTES - 4)),
@@ -265,7 +265,7 @@ fn a_changed_flash_size_is_mended() {
     let mut image = with_digest();
     image[3] = FlashSize::Mb16.raw() << 4;
     assert!(verify(&image).is_err());
-    let info = mend(&mut image).unwrap();
+    let info = update_checksums(&mut image).unwrap();
     assert_eq!(info.header.flash_size(), Some(FlashSize::Mb16));
     assert_eq!(verify(&image), Ok(info));
 }
@@ -329,7 +329,7 @@ proptest! {
         if let Ok(walk) = segments(&bytes) {
             prop_assert!(walk.count() <= usize::from(MAX_SEGMENTS));
         }
-        if let Ok(info) = mend(&mut bytes) {
+        if let Ok(info) = update_checksums(&mut bytes) {
             prop_assert_eq!(verify(&bytes), Ok(info));
         }
     }

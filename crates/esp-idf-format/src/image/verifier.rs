@@ -20,11 +20,11 @@ pub struct ImageInfo {
     pub total_len_bytes: u32,
     /// The checksum.
     pub checksum: u8,
-    /// The SHA-256 behind the image; `None` if the header says that there is none.
+    /// The SHA-256 after the image; `None` if the header says that there is none.
     pub digest: Option<[u8; 32]>,
-    /// What the app says of itself, if the first segment begins with that.
+    /// What the app says of itself, if the first segment begins with it.
     pub app_desc: Option<AppDescription>,
-    /// What the bootloader says of itself, if the first segment begins with that.
+    /// What the bootloader says of itself, if the first segment begins with it.
     pub bootloader_desc: Option<BootloaderDescription>,
 }
 
@@ -113,7 +113,7 @@ impl ImageVerifier {
         }
     }
 
-    /// Takes the next bytes. Those behind the image's end are ignored.
+    /// Takes the next bytes. Those after the image's end are ignored.
     ///
     /// # Errors
     ///
@@ -133,7 +133,7 @@ impl ImageVerifier {
             if self.missing_bytes == 0 {
                 self.state = self.advance(state);
             } else if state == State::Header {
-                // The first byte alone tells an image from an error page.
+                // The first byte is enough to tell an image from an error page.
                 self.state = self.check_magic().map(|()| state);
             }
         }
@@ -168,7 +168,7 @@ impl ImageVerifier {
         Some(closed_len_bytes(segments_end, &header))
     }
 
-    /// What is known of the image now that there are no more bytes.
+    /// What is known of the image, after its last byte.
     ///
     /// # Errors
     ///
@@ -220,7 +220,7 @@ impl ImageVerifier {
         self.missing_bytes = self.missing_bytes.saturating_sub(len_bytes);
     }
 
-    /// What comes behind a part that has come whole.
+    /// What comes after a part that is complete.
     fn advance(&mut self, state: State) -> Result<State, ImageError> {
         let start_bytes = self.offset_bytes.saturating_sub(self.part_len_bytes);
         match state {
@@ -312,7 +312,7 @@ impl ImageVerifier {
     }
 }
 
-/// Verifies a whole image, behind which other bytes may follow.
+/// Verifies a whole image, which other bytes may follow.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Why there is no value.
+//! Why a value cannot be read.
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum NvsError {
-    /// No page with a right header: nothing was ever stored, or this is no NVS.
+    /// No page with a right header: nothing was ever stored, or this is not NVS.
     NoPages,
     /// There are entries, and none of them can be read: they are encrypted, or all damaged.
     Unreadable {
@@ -19,7 +19,7 @@ pub enum NvsError {
     NoKey,
     /// There is one, and it is damaged or not all there.
     Damaged,
-    /// The value is longer than what was asked for.
+    /// The value is longer than expected.
     TooLong {
         /// Its bytes.
         len_bytes: u32,
@@ -31,16 +31,17 @@ pub enum NvsError {
 impl fmt::Display for NvsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoPages => f.write_str("NVS is empty: no page has a right header"),
+            Self::NoPages => f.write_str("NVS is empty: no page has a valid header"),
             Self::Unreadable { entries } => write!(
                 f,
-                "none of the {entries} entries in NVS has a right CRC: it is encrypted, or damaged"
+                "none of the {entries} entries in NVS has the right CRC: it is encrypted, or \
+                 damaged"
             ),
             Self::NoNamespace => f.write_str("there is no such namespace in NVS"),
             Self::NoKey => f.write_str("there is no such binary value in NVS"),
             Self::Damaged => f.write_str("the value in NVS is damaged"),
             Self::TooLong { len_bytes, room_bytes } => {
-                write!(f, "the value in NVS has {len_bytes} bytes, at most {room_bytes} make sense")
+                write!(f, "the value in NVS has {len_bytes} bytes, expected at most {room_bytes}")
             }
         }
     }

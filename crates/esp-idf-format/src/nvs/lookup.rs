@@ -18,9 +18,9 @@ const BLOB: u8 = 0x41;
 const BLOB_DATA: u8 = 0x42;
 const BLOB_INDEX: u8 = 0x48;
 
-/// Most versions of a value that are tried. There are two at most, unless flash is not what it was.
+/// Most versions of a value that are tried. There are two at most, unless flash is damaged.
 const MAX_TRIES: u8 = 4;
-/// Most chunks of a value: they come of page ends, and values that are asked for are short.
+/// Most chunks of a value: page ends cause them, and the values that are looked up are short.
 const MAX_CHUNKS: u8 = 8;
 
 /// How old an entry is: sequence of its page, and its place there.
@@ -69,7 +69,7 @@ struct Index {
 enum Match {
     Namespace(u8),
     Index(Index),
-    /// Bytes that lie in the value's buffer, behind those of the chunks before.
+    /// Bytes in the value's buffer, after those of the chunks before.
     Bytes(usize),
     TooLong(u32),
 }
@@ -150,7 +150,7 @@ impl<'k, const N: usize> Lookup<'k, N> {
         }
     }
 
-    /// Copies the bytes of an entry behind those that are there.
+    /// Copies the bytes of an entry after those that are there.
     fn take(&mut self, entry: &Entry<'_>) -> Option<Match> {
         let Some(bytes) = entry.value() else {
             self.damaged = true;

@@ -7,18 +7,19 @@
 //!             64  126 entries of 32 bytes
 //!   entry      0  namespace   1  type   2  span   3  chunk   4  CRC-32      8  key, 16 bytes
 //!             24  a number, or of longer values: length u16, -, CRC-32; the value is in the
-//!                 span - 1 entries behind it
+//!                 span - 1 entries after it
 //! ```
 //!
-//! A namespace is an entry in namespace 0 that gives its name a number. A binary value (*blob*) is one
-//! entry in the format before ESP-IDF 3.2; since then it is cut into *chunks*, each an entry of its own,
-//! which may lie in different pages, and an *index* says how many there are and how long they are
-//! together. A new value is written before the old one is erased, so that both may be there after a
-//! loss of power: the newest that is whole counts.
+//! A namespace is an entry in namespace 0 that gives its name a number. A binary value (*blob*) is
+//! one entry in the format before ESP-IDF 3.2; since then it is cut into *chunks*, each an entry of
+//! its own, which may lie in different pages, and an *index* says how many there are and how long
+//! they are together. A new value is written before the old one is erased, so that both may be
+//! there after a loss of power: the newest that is whole counts.
 //!
-//! Nothing is ever written. What is damaged is passed over as ESP-IDF passes over it: a page with a wrong
-//! header, an entry with a wrong CRC, a value with a wrong CRC; an older whole value is taken then, if
-//! it is still there. [`Lookup`] is handed page after page, so that a device needs memory for one.
+//! Nothing is ever written. What is damaged is passed over as ESP-IDF passes over it: a page with a
+//! wrong header, an entry with a wrong CRC, a value with a wrong CRC; an older whole value is taken
+//! then, if it is still there. [`Lookup`] is handed page after page, so that a device needs memory
+//! for one.
 //!
 //! Sources: ESP-IDF Programming Guide, "Non-Volatile Storage Library", "Internals";
 //! `components/nvs_flash/src` in `espressif/esp-idf`.

@@ -38,7 +38,7 @@ pub(super) struct Entry<'a> {
     key: &'a [u8],
     /// The last eight bytes.
     pub data: [u8; 8],
-    /// The entries behind it that belong to it.
+    /// The entries after it that belong to it.
     payload: &'a [u8],
 }
 
@@ -104,7 +104,7 @@ impl<'a> Entry<'a> {
         self.key.get(..len) == Some(name.as_bytes())
     }
 
-    /// The value behind it; `None` if its CRC is wrong.
+    /// The value after it; `None` if its CRC is wrong.
     pub(super) fn value(&self) -> Option<&'a [u8]> {
         let mut fields = Reader::new(&self.data);
         let (len, _, stored) = (fields.u16()?, fields.u16()?, fields.u32()?);

@@ -1,5 +1,5 @@
-//! Partitions as they are after losses of power and damage. Those that ESP-IDF's own generator makes are
-//! in the conformance tests.
+//! Partitions as they are after losses of power and damage. Those that ESP-IDF's own generator
+//! makes are in the conformance tests.
 
 #![allow(clippy::unwrap_used)]
 
@@ -34,7 +34,7 @@ impl Writer {
         Self { bytes, next: 0 }
     }
 
-    /// Writes an entry with the bytes behind it, and says which it is.
+    /// Writes an entry with the bytes after it, and returns its index.
     fn entry(
         &mut self,
         [ns, kind, chunk]: [u8; 3],
@@ -145,7 +145,7 @@ fn the_newest_value_counts() {
     assert_eq!(look(&versions(ACTIVE)), Ok(b"new".to_vec()));
     // Power was lost while the older page was moved away.
     assert_eq!(look(&versions(FREEING)), Ok(b"new".to_vec()));
-    // In one page, the one behind.
+    // In one page, the later one.
     let both =
         page(0).bytes([1, 0x41, 0xff], "pass", b"old").bytes([1, 0x41, 0xff], "pass", b"new");
     assert_eq!(look(&partition(vec![both])), Ok(b"new".to_vec()));
@@ -242,7 +242,9 @@ fn no_entry_reaches_out_of_its_page() {
 
 proptest! {
     #[test]
-    fn survives_any_change(changes in proptest::collection::vec((0..8192usize, any::<u8>()), 0..40)) {
+    fn survives_any_change(
+        changes in proptest::collection::vec((0..8192usize, any::<u8>()), 0..40),
+    ) {
         let value = b"some value";
         let page = page(0).chunk("pass", 0, value).index("pass", 10, 1, 0);
         let mut bytes = partition(vec![page]);

@@ -14,7 +14,7 @@ const CRC_OFFSET_BYTES: u32 = 28;
 /// The sequence of an entry that was never written.
 const BLANK_SEQ: u32 = u32::MAX;
 
-/// How far an app has come (`esp_ota_img_states_t`).
+/// The state of an app (`esp_ota_img_states_t`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum OtaState {
     /// Written, never started.
@@ -23,13 +23,13 @@ pub enum OtaState {
     PendingVerify,
     /// Has confirmed that it works.
     Valid,
-    /// Has said of itself that it does not work.
+    /// Has reported that it does not work.
     Invalid,
     /// Did not confirm before the next reset.
     Aborted,
     /// Not tracked: written without rollback.
     Undefined,
-    /// None of ESP-IDF's, which the bootloader treats as `Undefined`.
+    /// Another number, which the bootloader treats as `Undefined`.
     Other(u32),
 }
 
@@ -62,7 +62,7 @@ impl OtaState {
         }
     }
 
-    /// Whether the bootloader starts an app in this state, be rollback enabled or not.
+    /// Whether the bootloader starts an app in this state, with rollback or without.
     #[must_use]
     pub const fn is_bootable(self) -> bool {
         !matches!(self, Self::Invalid | Self::Aborted)
@@ -83,14 +83,14 @@ impl fmt::Display for OtaState {
     }
 }
 
-/// An entry with a right checksum.
+/// An entry whose checksum is right.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct OtaEntry {
     /// Which entry is in force and which slot it means. Never `u32::MAX`, that is an erased entry.
     pub seq: u32,
     /// Bytes that ESP-IDF leaves erased.
     pub label: [u8; 20],
-    /// How far the app in the slot has come.
+    /// The state of the app in the slot.
     pub state: OtaState,
 }
 
@@ -156,7 +156,7 @@ pub(super) fn seq_crc(seq: u32) -> u32 {
     rom_crc32(&seq.to_le_bytes())
 }
 
-/// Why an entry does not count.
+/// Why an entry is not valid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum OtaEntryError {

@@ -15,10 +15,10 @@
 //! life, with rollback enabled in the bootloader:
 //!
 //! ```text
-//!               boot                  the app says so
+//!               boot                  the app reports it
 //!     New ------------> PendingVerify ---------------> Valid
 //!                        |         |
-//!                 reset  |         |  the app says so
+//!                 reset  |         |  the app reports it
 //!                        v         v
 //!                     Aborted   Invalid        neither is ever started again
 //! ```

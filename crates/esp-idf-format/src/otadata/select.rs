@@ -1,4 +1,4 @@
-//! What the bootloader makes of the two entries, and which entry makes it start a given slot.
+//! What the bootloader does with the two entries, and which entry makes it start a given slot.
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use flash_region::{Region, SECTOR_BYTES};
 
 use super::{OtaEntry, OtaEntryError, OtaState};
 
-/// Both entries, each good or with the reason why it does not count.
+/// Both entries, each valid, or with the reason why it is not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OtaData {
     /// Entry 0 from the first sector of the partition, entry 1 from the second.
@@ -61,8 +61,8 @@ impl OtaData {
     /// With rollback, an app that was started before and has not confirmed is aborted, and an app
     /// started for the first time is marked so. Two rewrites that the real bootloader makes are
     /// left out because they never change what it starts: that of the state in an entry which is
-    /// not good, and that of an erased otadata without factory app, after which entry 0 says `Valid`
-    /// of the slot that started.
+    /// not good, and that of an erased otadata without factory app, after which entry 0 says
+    /// `Valid` of the slot that started.
     #[must_use]
     pub fn boot(&self, ota_count: u8, rollback: bool) -> OtaBoot {
         let mut after = *self;
@@ -120,7 +120,7 @@ impl OtaData {
         };
         let count = u64::from(ota_count);
         let first = u64::from(ota_index) + 1;
-        // The smallest `first + k * count` behind the sequence in force.
+        // The smallest `first + k * count` after the sequence in force.
         let rounds = (u64::from(in_force_seq) + 1).saturating_sub(first).div_ceil(count);
         match u32::try_from(first + rounds * count) {
             Ok(seq) if seq != u32::MAX => {
@@ -160,7 +160,7 @@ pub enum BootSlot {
 
 /// The order in which the bootloader tries apps until one has a valid image.
 ///
-/// From the selected slot down to slot 0, the factory app, the slots behind the selected one, the
+/// From the selected slot down to slot 0, the factory app, the slots after the selected one, the
 /// test app. With nothing selected: factory app, all slots, test app. Slots that the table does not
 /// have are passed over by the caller. (`bootloader_utility_load_boot_image`.)
 pub fn boot_order(
@@ -187,7 +187,7 @@ pub enum OtaDataError {
         /// How many slots the device has.
         ota_count: u8,
     },
-    /// The sequence in force is so large that none behind it means the slot. Both sectors would
+    /// The sequence in force is so large that no larger one means the slot. Both sectors would
     /// have to be erased first.
     SequenceExhausted {
         /// The sequence in force.

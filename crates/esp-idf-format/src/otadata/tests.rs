@@ -190,7 +190,10 @@ fn entries_lie_a_sector_apart() {
 }
 
 fn states() -> impl Strategy<Value = OtaState> {
-    prop_oneof![4 => (0u32..5).prop_map(OtaState::from_raw), 1 => any::<u32>().prop_map(OtaState::from_raw)]
+    prop_oneof![
+        4 => (0u32..5).prop_map(OtaState::from_raw),
+        1 => any::<u32>().prop_map(OtaState::from_raw),
+    ]
 }
 
 fn seqs() -> impl Strategy<Value = u32> {
@@ -238,8 +241,14 @@ proptest! {
 
     /// The rule as bytes, without anything of the module but the checksum.
     #[test]
-    fn selects_as_the_bootloader_does(first in sectors(), second in sectors(), ota_count in 1u8..=16) {
-        let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    fn selects_as_the_bootloader_does(
+        first in sectors(),
+        second in sectors(),
+        ota_count in 1u8..=16,
+    ) {
+        let word = |bytes: &[u8], at: usize| {
+            u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+        };
         let counts = |bytes: &[u8]| {
             let (seq, state, crc) = (word(bytes, 0), word(bytes, 24), word(bytes, 28));
             seq != u32::MAX && state != 3 && state != 4 && crc == seq_crc(seq)

@@ -85,7 +85,7 @@ impl Partition {
             .finish()
     }
 
-    /// Whether it holds an app, be it factory, OTA slot or test app.
+    /// Whether it holds an app: factory, OTA slot or test app.
     #[must_use]
     pub const fn is_app(&self) -> bool {
         matches!(self.kind, PartitionType::App)

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use flash_region::{FlashAddr, Region};
+use flash_region::{FlashAddr, Hex, Region};
 
 use super::Label;
 
@@ -38,7 +38,7 @@ pub enum PartitionTableError {
     },
     /// The table has no entry at all, as an erased sector has not.
     Empty,
-    /// A partition ends behind the last address that 32 bits can express.
+    /// A partition ends past the last address that 32 bits can express.
     OutsideAddressSpace {
         /// Where the entry begins.
         offset_bytes: u32,
@@ -90,7 +90,7 @@ pub enum PartitionTableError {
         /// Length of the partition.
         len_bytes: u32,
     },
-    /// A partition ends behind the end of flash.
+    /// A partition ends past the end of flash.
     BehindFlash {
         /// Where the entry begins.
         offset_bytes: u32,
@@ -132,12 +132,12 @@ impl fmt::Display for PartitionTableError {
             ),
             Self::Md5 { offset_bytes, stored, computed } => write!(
                 f,
-                "partition table's MD5 at offset {offset_bytes:#x} is {:032x}, entries have {:032x}",
-                u128::from_be_bytes(stored),
-                u128::from_be_bytes(computed)
+                "partition table's MD5 at offset {offset_bytes:#x} is {}, entries have {}",
+                Hex(&stored),
+                Hex(&computed)
             ),
             Self::EntryBehindMd5 { offset_bytes } => {
-                write!(f, "partition table goes on behind its MD5, at offset {offset_bytes:#x}")
+                write!(f, "partition table continues after its MD5, at offset {offset_bytes:#x}")
             }
             Self::NoTerminator { offset_bytes } => {
                 write!(f, "partition table has no end marker up to offset {offset_bytes:#x}")
@@ -176,7 +176,7 @@ impl fmt::Display for PartitionTableError {
             ),
             Self::BehindFlash { offset_bytes, region, flash_len_bytes } => write!(
                 f,
-                "partition at table offset {offset_bytes:#x} ({region}) ends behind the flash of \
+                "partition at table offset {offset_bytes:#x} ({region}) ends past the flash of \
                  {flash_len_bytes:#x} bytes"
             ),
             Self::OverBootArea { offset_bytes, region } => write!(

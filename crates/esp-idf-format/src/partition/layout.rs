@@ -22,7 +22,7 @@ pub(super) fn check_layout(
     if any { Ok(()) } else { Err(PartitionTableError::Empty) }
 }
 
-/// Checks that entries lie in flash and behind bootloader and partition table.
+/// Checks that entries lie in flash and after bootloader and partition table.
 pub(super) fn check_fits(
     entries: impl Iterator<Item = Partition>,
     flash_len_bytes: u32,

@@ -1,4 +1,4 @@
-//! The partition table: which part of flash belongs to whom.
+//! The partition table: which part of flash is for what.
 //!
 //! ```text
 //!          0    2    3    4         8         12                       28       32
@@ -14,7 +14,8 @@
 //! absent in tables made before ESP-IDF 3.1 or with `CONFIG_PARTITION_TABLE_MD5` off.
 //!
 //! [`PartitionTable`] is the checked view of a table, [`Partition`] the value of one entry and
-//! [`emit`] the way back; `parse_csv` (feature `alloc`) reads what people write. Sources: ESP-IDF Programming Guide, "Partition Tables";
+//! [`emit`] the way back; `parse_csv` (feature `alloc`) reads the CSV form that projects have.
+//! Sources: ESP-IDF Programming Guide, "Partition Tables";
 //! `components/bootloader_support/src/flash_partitions.c` and
 //! `components/partition_table/gen_esp32part.py` in `espressif/esp-idf`.
 

@@ -21,7 +21,7 @@ pub struct PartitionTable<'a> {
 impl<'a> PartitionTable<'a> {
     /// Reads a table from its first byte, and checks it as strictly as ESP-IDF's tools do.
     ///
-    /// `bytes` may go on behind the table (a whole sector, a dump); at most
+    /// `bytes` may continue after the table (a whole sector, a dump); at most
     /// [`TABLE_LEN_BYTES`] of them are looked at.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl<'a> PartitionTable<'a> {
     /// Reads a table with no more checks than the second-stage bootloader makes, to know what an
     /// existing device does with its table.
     ///
-    /// Stricter than the bootloader in one case that no tool produces: entries behind the MD5,
+    /// Stricter than the bootloader in one case that no tool produces: entries after the MD5,
     /// which the bootloader counts wrongly.
     ///
     /// # Errors

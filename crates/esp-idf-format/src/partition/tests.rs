@@ -325,7 +325,7 @@ fn names_of_types_and_subtypes_lead_back() {
     assert_eq!(odd.usage().to_string(), "0x40 0x99");
 }
 
-/// Any entries that belong together: labels and roles of their own, one behind the other.
+/// Any entries that belong together: labels and roles of their own, one after the other.
 fn tables() -> impl Strategy<Value = Vec<Partition>> {
     let fields = (any::<u8>(), any::<u8>(), 0u32..4, 0u32..0x4_0000, "[^\0]{0,8}", any::<u32>());
     prop::collection::vec(fields, 1..=MAX_ENTRIES_WITH_MD5).prop_map(|all| {
@@ -375,8 +375,9 @@ proptest! {
         if let Ok(table) = PartitionTable::parse(&bytes[..len]) {
             prop_assert_eq!(table.iter().count(), table.len());
             let _ = table.check_fits(0x40_0000);
-            prop_assert_eq!(unchecked(&table.iter().collect::<Vec<_>>())[..table.len() * 32].to_vec(),
-                bytes[..table.len() * 32].to_vec());
+            let len = table.len() * 32;
+            let again = unchecked(&table.iter().collect::<Vec<_>>());
+            prop_assert_eq!(&again[..len], &bytes[..len]);
         }
     }
 }

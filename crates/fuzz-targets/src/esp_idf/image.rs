@@ -3,7 +3,8 @@
 use esp_idf_format::app_desc::{AppDescription, DescriptionError};
 use esp_idf_format::bootloader_desc::BootloaderDescription;
 use esp_idf_format::image::{
-    HEADER_LEN_BYTES, ImageError, ImageHeader, ImageInfo, ImageVerifier, mend, segments, verify,
+    HEADER_LEN_BYTES, ImageError, ImageHeader, ImageInfo, ImageVerifier, segments,
+    update_checksums, verify,
 };
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,7 @@ pub fn esp_image(input: &[u8]) {
     descriptions(input);
     let whole = check(input);
     let mut mended = input.to_vec();
-    match mend(&mut mended) {
+    match update_checksums(&mut mended) {
         Ok(info) => {
             assert_eq!(check(&mended), Ok(info));
             check_mended(input, &mended, &info);

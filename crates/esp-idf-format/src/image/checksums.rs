@@ -1,4 +1,4 @@
-//! Putting checksum and SHA-256 right after a change.
+//! Correcting checksum and SHA-256 after a change.
 
 use sha2::{Digest, Sha256};
 
@@ -8,13 +8,13 @@ use super::{
 };
 
 /// Writes the right checksum, and the right SHA-256 if the header says that there is one, into an
-/// image whose header or segments were changed. Bytes behind the image are left alone.
+/// image whose header or segments were changed. Bytes after the image are left alone.
 ///
 /// # Errors
 ///
 /// [`ImageError`] if the image is not all there or its header or segments make no sense. It is
 /// unchanged then.
-pub fn mend(image: &mut [u8]) -> Result<ImageInfo, ImageError> {
+pub fn update_checksums(image: &mut [u8]) -> Result<ImageInfo, ImageError> {
     let header = ImageHeader::parse(image)?;
     let mut checksum = CHECKSUM_SEED;
     let mut walk = segments(image)?;
