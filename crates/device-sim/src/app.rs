@@ -70,15 +70,15 @@ pub enum AppExit {
         /// What it says.
         why: String,
     },
-    /// It was cut off, says [`run_until_powered_off`](nor_sim::run_until_powered_off). The device goes by
-    /// its supply: if that is there, the app has crashed.
+    /// It was cut off, says [`run_until_powered_off`](nor_sim::run_until_powered_off). The device
+    /// checks its supply: if it is on, the app has crashed.
     PowerLost,
 }
 
 /// All apps of a device: whatever is started is run by the same value, which looks at what it is.
 ///
-/// What it keeps from one boot to the next is nowhere in the device: an app that is to be judged keeps
-/// nothing of the kind.
+/// What it keeps from one boot to the next is not part of the device: an app that is judged must
+/// not keep anything.
 pub trait Software {
     /// Runs `app` until it ends.
     fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> AppExit;

@@ -1,8 +1,8 @@
-//! What about a device cannot be read from its flash.
+//! What cannot be read from a device's flash.
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashMode, ImageError};
-use mcuboot_boot::{BootConfig, ConfigError};
+use mcuboot_boot::{BootConfig, BootConfigError};
 use sha2::{Digest, Sha256};
 
 use crate::mcuboot_config::McubootConfig;
@@ -33,7 +33,7 @@ pub enum BootloaderKind {
     Mcuboot,
 }
 
-/// A bootloader as the board tells it by its digest.
+/// A bootloader, which the board recognises by its digest.
 #[derive(Clone, Debug)]
 pub(crate) enum Bootloader {
     EspIdf(EspIdfConfig),
@@ -58,7 +58,7 @@ pub(crate) struct McubootBoot {
 /// The SHA-256 of all bytes of an image, its own digest included.
 pub(crate) type ImageDigest = [u8; 32];
 
-/// What about a device cannot be read from its flash: the chip and its eFuses, how the flash is
+/// What cannot be read from a device's flash: the chip and its eFuses, how the flash is
 /// wired, and which bytes are which bootloader.
 #[derive(Clone, Debug)]
 pub struct Board {
@@ -71,7 +71,8 @@ pub struct Board {
 }
 
 impl Board {
-    /// A board with that chip, no eFuses burnt, all wires to the flash chip, and no bootloader known.
+    /// A board with that chip, no eFuses burnt, all wires to the flash chip, and no bootloader
+    /// known.
     #[must_use]
     pub fn new(chip: Chip) -> Self {
         Self {
@@ -99,7 +100,7 @@ impl Board {
         self
     }
 
-    /// Makes an ESP-IDF bootloader known; `image` may go on behind its end.
+    /// Makes an ESP-IDF bootloader known; `image` may be longer than the bootloader.
     ///
     /// # Errors
     ///
@@ -109,7 +110,7 @@ impl Board {
         Ok(self)
     }
 
-    /// Makes an MCUboot known; `image` may go on behind its end.
+    /// Makes an MCUboot known; `image` may be longer than the bootloader.
     ///
     /// # Errors
     ///
@@ -121,7 +122,7 @@ impl Board {
         Ok(self)
     }
 
-    /// Takes every bootloader that the ROM loads and that is not known for ESP-IDF's.
+    /// Treats every bootloader that the ROM loads and that is not known as ESP-IDF's.
     ///
     /// For dumps of real devices. A bootloader that was damaged and still has the right checksum
     /// passes then; without this it is [`UnknownBootloader`](crate::RomFailure::UnknownBootloader).
@@ -174,10 +175,10 @@ impl Board {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownMcuboot {
-    /// It is no image.
+    /// It is not an image.
     Image(ImageError),
     /// The slots make no sense.
-    Config(ConfigError),
+    Config(BootConfigError),
 }
 
 impl core::fmt::Display for UnknownMcuboot {

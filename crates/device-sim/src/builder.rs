@@ -9,7 +9,7 @@ use esp_idf_format::partition::{self, Partition, PartitionTableError};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use nor_sim::NorMemory;
 
-/// What is in an app partition before an app comes into it, and stays behind the app.
+/// What is in an app partition before an app comes into it, and stays after the app.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OldData {
     /// Nothing: as erased by the factory.
@@ -66,15 +66,15 @@ impl FlashBuilder {
         self
     }
 
-    /// Sets what was in app partitions, and behind all partitions, before.
+    /// Sets what was in app partitions, and after all partitions, before.
     #[must_use]
     pub fn old_data(mut self, old_data: OldData) -> Self {
         self.old_data = old_data;
         self
     }
 
-    /// Puts an app into the partition of that label, as an update does: it erases as many sectors as
-    /// the app takes and writes it.
+    /// Puts an app into the partition of that label, as an update does: it erases as many sectors
+    /// as the app takes and writes it.
     #[must_use]
     pub fn app(mut self, label: &str, image: &[u8]) -> Self {
         self.apps.push((label.to_owned(), image.to_vec()));
@@ -153,7 +153,7 @@ impl FlashBuilder {
         Ok(memory)
     }
 
-    /// App partitions and whatever lies behind the last partition.
+    /// App partitions and everything after the last partition.
     fn used_regions(&self) -> Vec<Region> {
         let apps = self.partitions.iter().filter(|partition| partition.is_app());
         let mut regions: Vec<Region> = apps.map(|partition| partition.region).collect();
@@ -188,13 +188,13 @@ fn check_len(what: &str, region: Region, bytes: &[u8]) -> Result<(), FlashBuildE
     Ok(())
 }
 
-/// Why there is no such flash.
+/// Why a flash cannot be made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum FlashBuildError {
-    /// The partitions make no table.
+    /// The partitions are not a valid table.
     Table(PartitionTableError),
-    /// There is no such partition.
+    /// A partition is missing.
     NoPartition {
         /// Its label.
         label: String,

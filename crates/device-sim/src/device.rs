@@ -12,7 +12,7 @@ use crate::{
 
 /// A device: a board, a flash and a supply that can be cut.
 ///
-/// Flash operations are numbered over the whole life of the device, whoever makes them.
+/// Flash operations are numbered over the whole life of the device.
 #[derive(Debug)]
 pub struct Device<D> {
     supply: PowerCut<D>,
@@ -187,7 +187,7 @@ impl Stages<'_> {
                     AppExit::Reset => BootOutcome::Reset(ResetCause::Software),
                     AppExit::Stay => BootOutcome::OldFirmwareRunning(app),
                     AppExit::Crashed { why } => BootOutcome::Reset(ResetCause::Crash { why }),
-                    // An app that gives up for want of power while there is some is broken.
+                    // An app that says that power was lost while it is on is broken.
                     AppExit::PowerLost => BootOutcome::Reset(ResetCause::Crash {
                         why: "power is not lost".to_owned(),
                     }),

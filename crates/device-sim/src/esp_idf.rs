@@ -24,11 +24,11 @@ pub(crate) struct SecondStage<'a> {
     pub(crate) tell: &'a mut dyn FnMut(Event),
 }
 
-/// What otadata led to.
+/// What otadata selects.
 struct Otadata {
     partition: Region,
     boot: OtaBoot,
-    /// The state of the entry in force, as it is by now.
+    /// The current state of the entry in force.
     state: Option<OtaState>,
     /// Neither entry was ever written, or both are damaged.
     is_initial: bool,

@@ -36,7 +36,7 @@ pub enum Event {
         /// How many bytes.
         len_bytes: u32,
     },
-    /// The ROM says that the bootloader's SHA-256 is wrong, and starts it all the same.
+    /// The ROM says that the bootloader's SHA-256 is wrong, and starts it nevertheless.
     RomDigestMismatch(ImageError),
     /// The ESP-IDF bootloader runs.
     EspIdfStarts {
@@ -179,7 +179,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Whoever wants to know what happens: nobody `()`, a log `Vec<Line>`, or a function.
+/// Takes what a serial console would show: nobody `()`, a log `Vec<Line>`, or a function.
 pub trait Console {
     /// Takes one line.
     fn line(&mut self, line: Line);

@@ -58,7 +58,7 @@ pub enum RomFailure {
 pub enum EspIdfFailure {
     /// The partition table is refused.
     PartitionTable(PartitionTableError),
-    /// A partition ends behind the flash size in the bootloader's header.
+    /// A partition ends past the flash size in the bootloader's header.
     BehindFlash {
         /// The partition.
         partition: Partition,
@@ -104,15 +104,15 @@ pub enum ImageRefusal {
 pub enum McubootFailure {
     /// It finds nothing to boot and stops for good, or crashes.
     Boot(McubootOutcome),
-    /// It loads an image whose load header, which Espressif's port wants behind the image's own, is
-    /// none, or leads nowhere.
+    /// It loads an image whose load header, which Espressif's port expects after the image's own,
+    /// is missing or wrong.
     LoadHeader {
         /// Where it is looked for.
         addr: FlashAddr,
         /// What is wrong with it.
         error: LoadHeaderError,
     },
-    /// The flash fails, or a slot lies behind the flash size in the bootloader's header.
+    /// The flash fails, or a slot is past the flash size in the bootloader's header.
     Flash(NorError),
 }
 

@@ -4,7 +4,7 @@ use esp_idf_format::image::{ImageError, ImageInfo, ImageVerifier};
 use flash_region::{Region, SECTOR_BYTES};
 use nor_sim::{NorDevice, NorError};
 
-/// What reading and checking an image led to, and all bytes that were read.
+/// The result of reading and checking an image, and all bytes that were read.
 pub(crate) struct Checked {
     pub(crate) result: Result<ImageInfo, ImageError>,
     pub(crate) bytes: Vec<u8>,

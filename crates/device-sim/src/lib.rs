@@ -16,22 +16,21 @@
 //! | of | what came of it |
 //! | --- | --- |
 //! | one run of an app | [`AppExit`] |
-//! | one boot | [`BootOutcome`]; [`BootFailure`] if nothing started, [`ResetCause`] before the next |
+//! | one boot | [`BootOutcome`]; [`BootFailure`] if nothing starts, [`ResetCause`] of the next |
 //! | MCUboot's part of it | [`McubootOutcome`](mcuboot_boot::McubootOutcome) |
 //! | a life: boots until something stays | [`LifeOutcome`], and [`Life`] with what was counted |
 //!
-//! [`Board`] is what about it cannot be read
-//! from flash: the chip, its eFuses, which bytes are which bootloader and what was compiled into it.
-//! Apps are a [`Software`] of the caller, which gets the flash behind a guard: to erase the code that
-//! runs crashes the device, as it does in truth. [`FlashBuilder`] puts together a flash as a factory
-//! and some years in the field leave it.
+//! [`Board`] is what cannot be read from flash: the chip, its eFuses, which bytes are which
+//! bootloader, and what was compiled into it. Apps are a [`Software`] of the caller, which gets the
+//! flash behind a guard: to erase the code that runs crashes the device, as on a real device.
+//! [`FlashBuilder`] makes a flash as a factory and some years in the field leave it.
 //!
 //! The judge shares the formats with those that it judges, and nothing else.
 //!
-//! What is modelled of the ESP-IDF bootloader is everything that decides what starts: partition table,
-//! otadata with rollback, image checks, the order of attempts. What is not: anti-rollback, wakes from
-//! deep sleep, GPIO-triggered factory reset, where segments go in RAM or in the cache. Secure boot and
-//! flash encryption are facts of the board and make the ROM refuse what was not
+//! What is modelled of the ESP-IDF bootloader is everything that decides what starts: partition
+//! table, otadata with rollback, image checks, the order of attempts. What is not: anti-rollback,
+//! wakes from deep sleep, GPIO-triggered factory reset, where segments go in RAM or in the cache.
+//! Secure boot and flash encryption are facts of the board and make the ROM refuse what was not
 //! [prepared](Board::prepared) for them; nothing is encrypted.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

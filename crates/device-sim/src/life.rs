@@ -28,13 +28,13 @@ pub enum LifeOutcome {
     Bricked(BootFailure),
     /// As many boots as were allowed have ended in a reset or a loss of power.
     BootLoop,
-    /// The observer ended the life after a boot that ended in a reset or a loss of power. The device
-    /// would have booted again.
+    /// The observer ended the life after a boot that ended in a reset or a loss of power. The
+    /// device would have booted again.
     Stopped,
 }
 
 impl LifeOutcome {
-    /// Whether something runs, be it old or new.
+    /// Whether something runs, old or new.
     #[must_use]
     pub const fn is_alive(&self) -> bool {
         matches!(self, Self::TargetRunning(_) | Self::OldFirmwareRunning(_))
@@ -97,9 +97,9 @@ impl<D: NorDevice> Device<D> {
     /// Boots until something stays running, or nothing can, or the observer ends it, at most
     /// `max_boots` times.
     ///
-    /// The observer is called after each boot, with the device and with the caller's [`Software`], so
-    /// that it can ask what that has done. [`ControlFlow::Break`] ends the life: with what runs, if
-    /// something does; as [bricked](LifeOutcome::Bricked) if the boot failed; otherwise as
+    /// The observer is called after each boot, with the device and with the caller's [`Software`],
+    /// so that it can ask what that has done. [`ControlFlow::Break`] ends the life: with what runs,
+    /// if something does; as [bricked](LifeOutcome::Bricked) if the boot failed; otherwise as
     /// [stopped](LifeOutcome::Stopped).
     ///
     /// A boot that failed without writing is tried once more, for flash that reads differently from

@@ -1,4 +1,4 @@
-//! The flash as a bootloader sees it that was told another size.
+//! The flash as a bootloader sees it whose header has another size.
 
 use flash_region::FlashAddr;
 use nor_sim::{EraseUnit, NorDevice, NorError};
@@ -6,7 +6,7 @@ use nor_sim::{EraseUnit, NorDevice, NorError};
 /// Flash of which only the first bytes can be used.
 ///
 /// A second-stage bootloader takes the size of the flash from its own header, and the ROM's flash
-/// functions that it calls refuse what lies behind (`update_flash_config` in
+/// functions that it calls refuse what is past it (`update_flash_config` in
 /// `components/bootloader_support` of `espressif/esp-idf`).
 pub(crate) struct Limited<'a> {
     pub(crate) inner: &'a mut dyn NorDevice,

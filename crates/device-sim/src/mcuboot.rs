@@ -7,8 +7,8 @@ use crate::board::McubootBoot;
 use crate::limited::Limited;
 use crate::{Event, McubootFailure, Target};
 
-/// Erase units of the flash functions that Espressif's port calls (`bootloader_flash_erase_range` in
-/// `components/bootloader_support` of `espressif/esp-idf`).
+/// Erase units of the flash functions that Espressif's port calls (`bootloader_flash_erase_range`
+/// in `components/bootloader_support` of `espressif/esp-idf`).
 const ERASE_UNITS: &[EraseUnit] = &[EraseUnit::Block64K, EraseUnit::Sector4K];
 
 /// Boots.

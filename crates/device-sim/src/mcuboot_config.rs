@@ -1,7 +1,7 @@
 //! What was compiled into an MCUboot.
 
 use flash_region::{FlashAddr, Region};
-use mcuboot_boot::{BootConfig, ConfigError, FlashMap};
+use mcuboot_boot::{BootConfig, BootConfigError, FlashMap};
 use mcuboot_format::SwapKind;
 use mcuboot_format::key::PublicKey;
 use mcuboot_format::trailer::TrailerConfig;
@@ -21,7 +21,8 @@ pub struct McubootConfig {
     pub max_align: u32,
     /// The key that it was built with: it takes no image but those signed with it.
     pub key: Option<PublicKey>,
-    /// Whether it is Espressif's port, which wants a [load header](mcuboot_format::espressif::LoadHeader) behind the image's own.
+    /// Whether it is Espressif's port, which expects a [load
+    /// header](mcuboot_format::espressif::LoadHeader) after the image's own.
     pub wants_load_header: bool,
 }
 
@@ -41,7 +42,7 @@ impl McubootConfig {
         }
     }
 
-    pub(crate) fn boot_config(&self) -> Result<BootConfig, ConfigError> {
+    pub(crate) fn boot_config(&self) -> Result<BootConfig, BootConfigError> {
         let map =
             FlashMap { primary: self.primary, secondary: self.secondary, scratch: self.scratch };
         let trailer =

@@ -18,15 +18,15 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// The flash size in the bootloader's header; 2 MB where that is no known one
+    /// The flash size in the bootloader's header; 2 MB where that is unknown
     /// (`update_flash_config` in `components/bootloader_support/src` of `espressif/esp-idf`).
     pub(crate) fn flash_len_bytes(&self) -> u32 {
         self.header.flash_size().unwrap_or(image::FlashSize::Mb2).bytes()
     }
 }
 
-/// Loads the bootloader. Magic, segments and checksum have to be right; a wrong SHA-256 is reported
-/// and the image is started all the same, as on the most lenient of the chips.
+/// Loads the bootloader. Magic, segments and checksum must be right; a wrong SHA-256 is reported
+/// and the image is started nevertheless, as on the most lenient of the chips.
 pub(crate) fn load(
     flash: &mut dyn NorDevice,
     board: &Board,

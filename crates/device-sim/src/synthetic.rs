@@ -1,4 +1,4 @@
-//! Images made up for simulated devices: they pass every check and contain noise.
+//! Made-up images for simulated devices: they pass every check and contain noise.
 
 use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, AppDescription};
 use esp_idf_format::image::{
@@ -16,7 +16,7 @@ use nor_sim::Noise;
 pub const APP_OVERHEAD_BYTES: u32 =
     HEADER_LEN_BYTES + SEGMENT_HEADER_LEN_BYTES + APP_DESC_LEN_BYTES as u32 + 16 + DIGEST_LEN_BYTES;
 
-/// A bootloader image of about `len_bytes`, which a [`Board`](crate::Board) can be told to know as
+/// A bootloader image of about `len_bytes`, which can be made known to a [`Board`](crate::Board) as
 /// ESP-IDF's or MCUboot's. Different seeds give different bootloaders.
 ///
 /// # Errors
@@ -58,8 +58,8 @@ pub fn app(
         .build()
 }
 
-/// What goes into an MCUboot image for Espressif's port: a load header and `len_bytes` of code, which
-/// follow a header of 32 bytes. It has to be signed by the caller.
+/// What goes into an MCUboot image for Espressif's port: a load header and `len_bytes` of code,
+/// which follow a header of 32 bytes. It has to be signed by the caller.
 #[must_use]
 pub fn target_payload(len_bytes: u32, seed: u64) -> Vec<u8> {
     const IRAM_ADDR: u32 = 0x4038_0000;

@@ -1,7 +1,7 @@
-//! What the running application says to the bootloader, through the trailers.
+//! What the running application tells the bootloader through the trailers.
 //!
-//! MCUboot does none of this itself. It is here because a simulated application needs it, and because
-//! it is the other half of what the trailers mean (`boot_set_next`,
+//! MCUboot does none of this itself. It is here because a simulated application needs it, and
+//! because it is the other half of what the trailers mean (`boot_set_next`,
 //! boot/bootutil/src/bootutil_public.c).
 
 use embedded_storage::nor_flash::NorFlash;
@@ -10,14 +10,15 @@ use mcuboot_format::trailer::{Flag, Magic, SwapInfo, SwapType};
 use crate::areas::{Areas, Step, Stop};
 use crate::{AreaName, BootConfig};
 
-/// Marks the image in the primary slot as one to keep, as an application does that found itself working
-/// (`boot_set_confirmed`). The result is whether it is marked now.
+/// Marks the image in the primary slot as one to keep, as an application does that has found that
+/// it works (`boot_set_confirmed`). The result is whether it is marked now.
 ///
-/// Without a good magic in the primary's trailer there is no swap to confirm, and nothing is written.
+/// Without a good magic in the primary's trailer there is no swap to confirm, and nothing is
+/// written.
 ///
 /// # Power-fail safety
-/// One write unit is programmed. Torn, the flag may be bad, which is not set: the next boot does not
-/// revert, because that wants it erased.
+/// One write unit is programmed. Torn, the flag may be bad, which is not set: the next boot does
+/// not revert, because that wants it erased.
 ///
 /// # Errors
 /// The first error of the flash.
@@ -35,14 +36,14 @@ pub fn confirm<F: NorFlash>(flash: &mut F, config: &BootConfig) -> Result<bool, 
     })())
 }
 
-/// Asks for the image in the secondary slot to be swapped in at the next boot, for good or to try it
-/// once (`boot_set_pending`). The result is whether that will be.
+/// Asks for the image in the secondary slot to be swapped in at the next boot, for good or to try
+/// it once (`boot_set_pending`). The result is whether that will be.
 ///
-/// A swap that was already asked for stays as it is. A trailer with a bad magic is left alone: the slot
-/// has to be erased first.
+/// A swap that was already asked for is not changed. A trailer with a bad magic is left alone: the
+/// slot has to be erased first.
 ///
 /// # Power-fail safety
-/// The magic is programmed first, as bootutil does. A cut behind it leaves a request for a test.
+/// The magic is programmed first, as bootutil does. A cut after it leaves a request for a test.
 ///
 /// # Errors
 /// The first error of the flash.

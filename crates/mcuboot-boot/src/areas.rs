@@ -150,7 +150,8 @@ impl<'a, F: NorFlash> Areas<'a, F> {
         Ok(())
     }
 
-    /// Copies bytes to where flash was erased before (`boot_copy_region`, boot/bootutil/src/loader.c).
+    /// Copies bytes to where flash was erased before (`boot_copy_region`,
+    /// boot/bootutil/src/loader.c).
     pub(crate) fn copy(
         &mut self,
         (from, from_offset): (AreaName, u32),

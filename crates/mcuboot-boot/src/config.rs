@@ -22,9 +22,9 @@ pub struct FlashMap {
 
 /// A bootloader: its slots and trailers, checked to make sense together.
 ///
-/// It is that of Espressif's port (boot/espressif in mcu-tools/mcuboot, `mcuboot_config.h`) but for what
-/// the fields say: one image, the primary slot validated at every boot, no bootstrap, no downgrade
-/// prevention, no encryption, no serial recovery, sectors of 4 KiB.
+/// It is that of Espressif's port (boot/espressif in mcu-tools/mcuboot, `mcuboot_config.h`) but for
+/// what the fields say: one image, the primary slot validated at every boot, no bootstrap, no
+/// downgrade prevention, no encryption, no serial recovery, sectors of 4 KiB.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BootConfig {
     primary: TrailerLayout,
@@ -37,14 +37,14 @@ pub struct BootConfig {
 impl BootConfig {
     /// A bootloader with those slots, which upgrades as `trailer.swap` says.
     ///
-    /// The slots need not be of a size that it can swap. It then does what MCUboot does: says so, and
-    /// boots what is in the primary.
+    /// The slots need not be of a size that it can swap. It then does what MCUboot does: says so,
+    /// and boots what is in the primary.
     ///
     /// # Errors
-    /// Every variant of [`ConfigError`].
-    pub fn new(map: FlashMap, trailer: TrailerConfig) -> Result<Self, ConfigError> {
+    /// Every variant of [`BootConfigError`].
+    pub fn new(map: FlashMap, trailer: TrailerConfig) -> Result<Self, BootConfigError> {
         let scratch = match (trailer.swap, map.scratch) {
-            (SwapKind::Scratch, None) => return Err(ConfigError::NoScratch),
+            (SwapKind::Scratch, None) => return Err(BootConfigError::NoScratch),
             (SwapKind::Scratch, Some(area)) => Some(area),
             _ => None,
         };
@@ -56,22 +56,22 @@ impl BootConfig {
         let present = areas.into_iter().filter_map(|(area, region)| Some((area, region?)));
         for (area, region) in present.clone() {
             if region.is_empty() || !region.is_aligned(SECTOR_BYTES) {
-                return Err(ConfigError::NotWholeSectors { area, region });
+                return Err(BootConfigError::NotWholeSectors { area, region });
             }
             let earlier = present.clone().take_while(|(other, _)| *other != area);
             for (other, other_region) in earlier {
                 if region.overlaps(other_region) {
-                    return Err(ConfigError::Overlap { area, region, other, other_region });
+                    return Err(BootConfigError::Overlap { area, region, other, other_region });
                 }
             }
         }
         let slot = |area, region| {
             TrailerLayout::new(region, trailer)
-                .map_err(|error| ConfigError::Trailer { area, error })
+                .map_err(|error| BootConfigError::Trailer { area, error })
         };
         let scratch_layout = |region| {
             TrailerLayout::scratch(region, trailer)
-                .map_err(|error| ConfigError::Trailer { area: AreaName::Scratch, error })
+                .map_err(|error| BootConfigError::Trailer { area: AreaName::Scratch, error })
         };
         Ok(Self {
             primary: slot(AreaName::Primary, map.primary)?,
@@ -137,10 +137,10 @@ impl BootConfig {
     }
 }
 
-/// Why slots and trailers make no bootloader.
+/// Why slots and trailers do not make a bootloader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum ConfigError {
+pub enum BootConfigError {
     /// Swap using scratch has no scratch area.
     NoScratch,
     /// An area is empty, or does not begin and end with a sector.
@@ -161,7 +161,7 @@ pub enum ConfigError {
         /// Where that is.
         other_region: Region,
     },
-    /// The trailer of an area does not work out.
+    /// The trailer of an area is not possible.
     Trailer {
         /// Which.
         area: AreaName,
@@ -170,7 +170,7 @@ pub enum ConfigError {
     },
 }
 
-impl fmt::Display for ConfigError {
+impl fmt::Display for BootConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoScratch => f.write_str("swap using scratch needs a scratch area"),
@@ -185,7 +185,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl core::error::Error for ConfigError {
+impl core::error::Error for BootConfigError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Trailer { error, .. } => Some(error),
@@ -206,13 +206,13 @@ mod tests {
         scratch: None,
     };
 
-    fn error(map: FlashMap, swap: SwapKind) -> Option<ConfigError> {
+    fn error(map: FlashMap, swap: SwapKind) -> Option<BootConfigError> {
         BootConfig::new(map, TrailerConfig::espressif(swap)).err()
     }
 
     #[test]
     fn only_swap_using_scratch_needs_scratch() {
-        assert_eq!(error(SLOTS, SwapKind::Scratch), Some(ConfigError::NoScratch));
+        assert_eq!(error(SLOTS, SwapKind::Scratch), Some(BootConfigError::NoScratch));
         for swap in [SwapKind::Move, SwapKind::Offset, SwapKind::Overwrite] {
             assert_eq!(error(SLOTS, swap), None);
             // What is not used does not matter, wherever it is.
@@ -223,18 +223,18 @@ mod tests {
     #[test]
     fn areas_are_whole_sectors() {
         let region = Region::clamped(FlashAddr(0x21_0800), 0x1000);
-        let expected = ConfigError::NotWholeSectors { area: AreaName::Scratch, region };
+        let expected = BootConfigError::NotWholeSectors { area: AreaName::Scratch, region };
         let map = FlashMap { scratch: Some(region), ..SLOTS };
         assert_eq!(error(map, SwapKind::Scratch), Some(expected));
         let region = Region::clamped(FlashAddr(0x1_0000), 0);
-        let expected = ConfigError::NotWholeSectors { area: AreaName::Primary, region };
+        let expected = BootConfigError::NotWholeSectors { area: AreaName::Primary, region };
         assert_eq!(error(FlashMap { primary: region, ..SLOTS }, SwapKind::Move), Some(expected));
     }
 
     #[test]
     fn areas_do_not_overlap() {
         let region = Region::clamped(FlashAddr(0x20_f000), 0x4_0000);
-        let expected = ConfigError::Overlap {
+        let expected = BootConfigError::Overlap {
             area: AreaName::Scratch,
             region,
             other: AreaName::Secondary,
@@ -249,7 +249,7 @@ mod tests {
         let secondary = Region::clamped(FlashAddr(0x11_0000), 0x1000);
         let error = error(FlashMap { secondary, ..SLOTS }, SwapKind::Move);
         assert!(
-            matches!(error, Some(ConfigError::Trailer { area: AreaName::Secondary, .. })),
+            matches!(error, Some(BootConfigError::Trailer { area: AreaName::Secondary, .. })),
             "{error:?}"
         );
     }

@@ -19,9 +19,9 @@
 //! none             otherwise
 //! ```
 //!
-//! The second one is that of swap using scratch. The last row that names a source is why stale bytes in
-//! the status area of a primary that never held an MCUboot image matter: a trailer that says nothing at
-//! all is not taken for "no swap".
+//! The second one is that of swap using scratch. The last row that names a source is why stale
+//! bytes in the status area of a primary that never held an MCUboot image matter: a trailer that
+//! says nothing at all is not treated as "no swap".
 //!
 //! From boot/bootutil/src/bootutil_public.c (`boot_swap_tables`), swap_scratch.c
 //! (`boot_status_tables`), swap_move.c and swap_offset.c (`swap_status_source`); docs/design.md,
@@ -35,7 +35,7 @@ use mcuboot_format::trailer::{Flag, Magic, SwapType, TrailerState};
 /// The swap that the two slots' trailers ask for, whatever the images are
 /// (`boot_swap_type_multi`, boot/bootutil/src/bootutil_public.c).
 ///
-/// A bootloader that only overwrites goes by the same table.
+/// A bootloader that only overwrites uses the same table.
 #[must_use]
 pub fn swap_type(swap: SwapKind, primary: &TrailerState, secondary: &TrailerState) -> SwapType {
     if secondary.magic == Magic::Good {
@@ -77,7 +77,10 @@ impl fmt::Display for StatusSource {
 
 /// Where swap using scratch looks for an interrupted swap.
 #[must_use]
-pub fn status_source_scratch(primary: &TrailerState, scratch: &TrailerState) -> StatusSource {
+pub(crate) fn status_source_scratch(
+    primary: &TrailerState,
+    scratch: &TrailerState,
+) -> StatusSource {
     match (scratch.magic, primary.magic, primary.copy_done) {
         (Magic::Good, _, _) => StatusSource::Scratch,
         (_, Magic::Good, Flag::Unset) | (_, Magic::Unset, Flag::Unset) => StatusSource::Primary,
@@ -87,7 +90,10 @@ pub fn status_source_scratch(primary: &TrailerState, scratch: &TrailerState) -> 
 
 /// Where swap using move and swap using offset look for an interrupted swap.
 #[must_use]
-pub fn status_source_in_place(primary: &TrailerState, secondary: &TrailerState) -> StatusSource {
+pub(crate) fn status_source_in_place(
+    primary: &TrailerState,
+    secondary: &TrailerState,
+) -> StatusSource {
     match (primary.magic, primary.copy_done, secondary.magic) {
         (Magic::Good, Flag::Unset, Magic::Bad | Magic::Unset) => StatusSource::Primary,
         _ => StatusSource::None,

@@ -22,7 +22,7 @@ pub enum BootEvent {
     },
     /// Where the progress of a swap is looked for.
     StatusSource(StatusSource),
-    /// The status area has entries behind a gap. MCUboot goes by those before it.
+    /// The status area has entries after a gap. MCUboot uses those before it.
     InconsistentStatus,
     /// What the trailers ask for.
     SwapType(SwapType),
@@ -122,7 +122,7 @@ impl fmt::Display for BootEvent {
     }
 }
 
-/// The number that stands for the flag in MCUboot's log (`BOOT_FLAG_*`,
+/// The number of the flag in MCUboot's log (`BOOT_FLAG_*`,
 /// boot/bootutil/include/bootutil/bootutil_public.h).
 const fn code(flag: Flag) -> u8 {
     match flag {

@@ -28,8 +28,8 @@ impl SlotHeader {
         self.0.first_chunk::<4>().is_some_and(|magic| flash_region::is_blank(magic))
     }
 
-    /// Whether the bit is set that forbids to boot the image, which MCUboot looks at even where there
-    /// is no header.
+    /// Whether the bit is set that forbids to boot the image, which MCUboot looks at even where
+    /// there is no header.
     pub(crate) fn is_non_bootable(&self) -> bool {
         let flags = self.0.get(16..).and_then(|rest| rest.first_chunk().copied());
         flags.is_some_and(|flags| ImageFlags(u32::from_le_bytes(flags)).is_non_bootable())
@@ -87,8 +87,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         Ok(true)
     }
 
-    /// Takes what is there for the header of the image that belongs to `slot`. The result is whether
-    /// it has a header's magic.
+    /// Takes what is there for the header of the image that belongs to `slot`. The result is
+    /// whether it has a header's magic.
     pub(crate) fn read_header_at(
         &mut self,
         slot: AreaName,
@@ -112,7 +112,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         if slot == AreaName::Primary { primary } else { secondary }
     }
 
-    /// Where in the slot its image starts; only swap using offset has it elsewhere than at the start.
+    /// Where in the slot its image starts; only swap using offset has it elsewhere than at the
+    /// start.
     pub(crate) fn image_offset(&self, slot: AreaName) -> u32 {
         if slot == AreaName::Secondary { self.secondary_offset } else { 0 }
     }

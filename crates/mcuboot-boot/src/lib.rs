@@ -34,12 +34,13 @@
 //!                         └──> BootEvent, BootEvent, ...   what MCUboot would log
 //! ```
 //!
-//! The model is true to bootutil in mcu-tools/mcuboot with the configuration of its Espressif port: it
-//! reads, erases and programs the same flash in the same order, so that power can be cut anywhere and
-//! the next [`boot`] finds what the next boot of a device would. That includes what goes wrong there. A
-//! migration that ends in flash which MCUboot erases, or over which it crashes, is to be seen here first.
+//! The model is true to bootutil in mcu-tools/mcuboot with the configuration of its Espressif port:
+//! it reads, erases and programs the same flash in the same order, so that power can be cut
+//! anywhere and the next [`boot`] finds what the next boot of a device would. That includes what
+//! goes wrong there. A migration that ends in flash which MCUboot erases, or on which it crashes,
+//! shows here first.
 //!
-//! Every function names the one of bootutil that it stands for, with the path in that repository.
+//! Every function names the function of bootutil that it models, with the path in that repository.
 //!
 //! # What is done, by kind of swap
 //!
@@ -53,30 +54,34 @@
 //! # What is left out
 //!
 //! Encrypted and compressed images, several images, direct XIP, RAM load, bootstrap, downgrade
-//! prevention, the security counter, serial recovery; and what follows the jump, see [`RunningImage`].
-//! An image that is malformed in ways that no tool produces may be refused here and not there, see
-//! [`mcuboot_format::ImageValidator`]. Where MCUboot runs off the end of its tables, it does here what
-//! its tables hold up to there, and then [`Crash`]es; there, it does what the memory behind makes it do.
+//! prevention, the security counter, serial recovery; and what follows the jump, see
+//! [`RunningImage`]. An image that is malformed in ways that no tool produces may be refused here
+//! and not by MCUboot, see [`mcuboot_format::ImageValidator`]. Where MCUboot reads past the end of
+//! its tables, the model does what the tables hold and then [`Crash`]es; MCUboot goes on with
+//! whatever follows them in memory.
 //!
 //! # Power-fail safety
 //!
-//! Any flash error ends [`boot`] at once and is returned, nothing is tried again and nothing is cleaned
-//! up: a power cut is such an error. What flash may look like then, and why the next boot copes, stands
-//! with each function that writes. MCUboot, and so the model, does not cope with all of it:
+//! Any flash error ends [`boot`] at once and is returned, nothing is tried again and nothing is
+//! cleaned up: a power cut is such an error. What flash may look like then, and why the next boot
+//! can handle it, is documented at each function that writes. MCUboot, and so the model, does not
+//! handle all cases:
 //!
-//! - scratch: an image that reaches into the sectors of the trailer, and a torn erase of the scratch
-//!   area's last sector that spares its magic: nothing boots;
-//! - scratch: a torn program of the primary's swap info, and another cut just behind the erase of the
-//!   scratch area at the next boot: crash;
+//! - scratch: an image that reaches into the sectors of the trailer, and a torn erase of the
+//!   scratch area's last sector that spares its magic: nothing boots;
+//! - scratch: a torn program of the primary's swap info, and another cut just after the erase of
+//!   the scratch area at the next boot: crash;
 //! - offset: both images inside their first sector: nothing boots after some cuts;
-//! - offset: a cut in the last sectors of an old image that is longer than the new one: its end is lost;
+//! - offset: a cut in the last sectors of an old image that is longer than the new one: its end is
+//!   lost;
 //! - a revert that is cut twice: it may not happen, and with offset the bootloader may crash.
 //!
 //! Each of these was seen with the real bootutil, and has a test.
 //!
 //! # Memory
 //!
-//! Nothing is allocated. One buffer of 1 KiB is on the stack, and an [`mcuboot_format::ImageValidator`].
+//! Nothing is allocated. One buffer of 1 KiB is on the stack, and an
+//! [`mcuboot_format::ImageValidator`].
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
@@ -101,18 +106,18 @@ mod tests;
 
 pub use application::{confirm, request_swap};
 pub use areas::AreaName;
-pub use config::{BootConfig, ConfigError, FlashMap};
-pub use decide::{StatusSource, status_source_in_place, status_source_scratch, swap_type};
+pub use config::{BootConfig, BootConfigError, FlashMap};
+pub use decide::{StatusSource, swap_type};
 pub use event::BootEvent;
 pub use outcome::{Crash, McubootOutcome, RunningImage, Unbootable};
 
 use embedded_storage::nor_flash::NorFlash;
 
-/// Boots once, from reset to the jump into an image, or to where it goes no further.
+/// Boots once, from reset to the jump into an image, or to where it stops.
 ///
-/// `observer` is told what happens as it happens, so that it knows how far a boot came whose power was
-/// cut. The flash must read words of 4 bytes, program what the config says is the write unit, and erase
-/// sectors of 4 KiB.
+/// `observer` is called for each event as it happens, so that it knows how far a boot came whose
+/// power was cut. The flash must read words of 4 bytes, program what the config says is the write
+/// unit, and erase sectors of 4 KiB.
 ///
 /// # Errors
 /// The first error of the flash. Everything that MCUboot itself does wrong is an outcome.

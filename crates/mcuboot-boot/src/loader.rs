@@ -81,9 +81,9 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
         })
     }
 
-    /// Swaps, completes a swap, or finds that there is none (`boot_prepare_image_for_update`, and what
-    /// `context_boot_go` makes of it). The result is what was swapped, and whether that had begun at an
-    /// earlier boot.
+    /// Swaps, completes a swap, or finds that there is none (`boot_prepare_image_for_update`, and
+    /// what `context_boot_go` makes of it). The result is what was swapped, and whether that had
+    /// begun at an earlier boot.
     fn update(&mut self) -> Step<(SwapType, bool), F::Error> {
         let swap = self.areas.config.swap();
         let mut progress = self.read_progress()?;
@@ -220,5 +220,6 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
     }
 }
 
-/// `BOOT_SWAP_TYPE_FAIL` (boot/bootutil/include/bootutil/bootutil_public.h), which MCUboot never writes.
+/// `BOOT_SWAP_TYPE_FAIL` (boot/bootutil/include/bootutil/bootutil_public.h), which MCUboot never
+/// writes.
 const FAIL: u8 = 5;

@@ -44,9 +44,9 @@ impl fmt::Display for McubootOutcome {
 
 /// The image that MCUboot jumps to.
 ///
-/// Espressif's port then reads a load header from behind `header.hdr_size`, copies the segments that it
-/// names into RAM, and hangs if its magic or addresses are wrong (boot/espressif/port/esp_loader.c).
-/// That depends on the chip and is not part of this model.
+/// Espressif's port then reads a load header after `header.hdr_size`, copies the segments that it
+/// names into RAM, and hangs if its magic or addresses are wrong
+/// (boot/espressif/port/esp_loader.c). That depends on the chip and is not part of this model.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RunningImage {
     /// Its header.
@@ -78,7 +78,7 @@ pub enum Unbootable {
     Erased,
     /// The header, whatever else it is, has the bit set that forbids to boot it.
     NonBootable,
-    /// There is no image, or not one that the bootloader takes.
+    /// There is no image, or not one that the bootloader accepts.
     Image(ValidateError),
 }
 
@@ -99,27 +99,27 @@ impl fmt::Display for Unbootable {
 #[non_exhaustive]
 pub enum Crash {
     /// The status area says that a swap was interrupted, and the size of that swap is more than the
-    /// slots have sectors. MCUboot does not check it and reads on behind its sector tables
+    /// slots have sectors. MCUboot does not check it and reads on past its sector tables
     /// (`find_last_sector_idx`, boot/bootutil/src/swap_scratch.c; `swap_run`,
     /// boot/bootutil/src/swap_move.c and swap_offset.c).
     SwapSize {
         /// What the trailer says, in bytes; 0xffffffff where it is erased.
         found_bytes: u32,
     },
-    /// The image in a slot that is about to be swapped has no TLVs behind it, so that its size is
+    /// The image in a slot that is about to be swapped has no TLVs after it, so that its size is
     /// unknown: `assert` in `boot_swap_image`, boot/bootutil/src/loader.c.
     ImageSize {
         /// The slot.
         slot: AreaName,
     },
-    /// The trailer asks for a type of swap that there is none of: "panic!" in `context_boot_go`,
+    /// The trailer asks for a type of swap that does not exist: "panic!" in `context_boot_go`,
     /// boot/bootutil/src/loader.c.
     SwapType {
         /// What the trailer says.
         found: u8,
     },
-    /// An area would be read, programmed or erased beyond its end, which the flash layer refuses and
-    /// bootutil asserts that it does not.
+    /// An area would be read, programmed or erased beyond its end, which the flash layer refuses
+    /// and bootutil asserts that it does not.
     OutOfArea {
         /// The area.
         area: AreaName,
@@ -138,7 +138,7 @@ impl fmt::Display for Crash {
                 "an interrupted swap of {found_bytes:#x} bytes is more than the slots have sectors"
             ),
             Self::ImageSize { slot } => {
-                write!(f, "the size of the image in the {slot} cannot be told")
+                write!(f, "the size of the image in the {slot} is unknown")
             }
             Self::SwapType { found } => {
                 write!(f, "panic! the trailer asks for a swap of type {found:#x}")

@@ -1,4 +1,4 @@
-//! How far an interrupted swap has come, as its status area tells.
+//! How far an interrupted swap has come, according to its status area.
 //!
 //! Each step of a swap that is done leaves one entry. The entries are read differently by kind:
 //!
@@ -8,8 +8,8 @@
 //! move      | up 0 | up 1 | ... max_sectors entries | sector 0: 0 1 | sector 1: 0 1 | ...
 //! ```
 //!
-//! Swap using scratch takes the first gap for the end of what was done; the other two go by the last
-//! entry that is not erased.
+//! Swap using scratch takes the first gap for the end of what was done; the other two go by the
+//! last entry that is not erased.
 
 use embedded_storage::nor_flash::NorFlash;
 use mcuboot_format::SwapKind;
@@ -27,8 +27,8 @@ pub(crate) enum Phase {
     Exchanging,
 }
 
-/// How far a swap has come (`struct boot_status`, boot/bootutil/src/bootutil_priv.h, in which `index`
-/// and `state` count from 1).
+/// How far a swap has come (`struct boot_status`, boot/bootutil/src/bootutil_priv.h, in which
+/// `index` and `state` count from 1).
 #[derive(Clone, Copy)]
 pub(crate) struct Progress {
     /// What is being done.
@@ -123,14 +123,14 @@ fn in_steps(steps: u32, per_index: u32) -> (Phase, u32, u8) {
 /// What a status area has, as far as it was read.
 #[derive(Default)]
 struct Scan {
-    /// Index behind the last entry before the first gap; erased entries at the start do not count as
+    /// Index after the last entry before the first gap; erased entries at the start do not count as
     /// a gap.
     before_gap: u32,
     /// Whether there was an entry, and then a gap.
     closed: bool,
-    /// Whether there are entries behind the gap.
+    /// Whether there are entries after the gap.
     gap: bool,
-    /// Index behind the last entry.
+    /// Index after the last entry.
     last: u32,
 }
 

@@ -107,8 +107,8 @@ impl<F: NorFlash> Areas<'_, F> {
         self.erase(slot, offset, trailer.len_bytes(), Order::Backward)
     }
 
-    /// Programs the entry of a step that is done, counted from the start of the status area. Its value
-    /// is `state + 1`; only whether it is erased ever matters.
+    /// Programs the entry of a step that is done, counted from the start of the status area. Its
+    /// value is `state + 1`; only whether it is erased ever matters.
     pub(crate) fn write_status(
         &mut self,
         area: AreaName,
@@ -117,7 +117,7 @@ impl<F: NorFlash> Areas<'_, F> {
     ) -> Step<(), F::Error> {
         let layout = self.layout(area)?;
         let unit = self.config.trailer().write_unit_bytes;
-        // Counted without end, as bootutil does: a status behind the status area is written into the
+        // Counted without end, as bootutil does: a status past the status area is written into the
         // fields that follow.
         let offset = layout.offset_bytes().wrapping_add(step.wrapping_mul(unit));
         let mut buffer = [ERASED; UNIT_BYTES];

@@ -39,12 +39,12 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         })
     }
 
-    /// Judges the secondary's image, and erases it if it is refused (`boot_validate_slot`). `expected`
-    /// is the type of swap that it is wanted for, if that was not taken from a status.
+    /// Judges the secondary's image, and erases it if it is refused (`boot_validate_slot`).
+    /// `expected` is the type of swap that it is wanted for, if that was not taken from a status.
     ///
     /// # Power-fail safety
-    /// The slot is erased from its start, header first and trailer last. A cut leaves a trailer that
-    /// asks for an image that has no header; the next boot erases the trailer then.
+    /// The slot is erased from its start, header first and trailer last. A cut leaves a trailer
+    /// that asks for an image that has no header; the next boot erases the trailer then.
     pub(crate) fn validate_secondary(
         &mut self,
         progress: &Progress,

@@ -1,4 +1,4 @@
-//! The load header that Espressif's port finds behind the MCUboot header.
+//! The load header that Espressif's port expects after the MCUboot header.
 //!
 //! ```text
 //! slot offset
@@ -8,13 +8,13 @@
 //! +0x20    | LP IRAM: the same | LP DRAM: the same | IROM, DROM, unused      |
 //! ```
 //!
-//! It tells which parts of the image to copy to RAM and where to jump
-//! (`esp_image_load_header_t`, boot/espressif/hal/include/esp_mcuboot_image.h; `esp_app_image_load`,
-//! boot/espressif/port/esp_loader.c). The application's linker script writes it. Applications of before
-//! the LP segments were introduced have only the first 32 bytes, and anything behind them.
+//! It says which parts of the image to copy to RAM and where to jump (`esp_image_load_header_t`,
+//! boot/espressif/hal/include/esp_mcuboot_image.h; `esp_app_image_load`,
+//! boot/espressif/port/esp_loader.c). The application's linker script writes it. Applications of
+//! before the LP segments were introduced have only the first 32 bytes, and anything after them.
 //!
-//! That an address is one of the chip's RAM is not checked here: it takes the chip's memory map, and a
-//! validated image says what its maker meant.
+//! That an address is one of the chip's RAM is not checked here: it takes the chip's memory map,
+//! and a validated image says what its maker meant.
 
 use core::fmt;
 
@@ -97,7 +97,7 @@ impl LoadHeader {
         })
     }
 
-    /// The bytes that stand for it.
+    /// Its bytes.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::LEN_BYTES] {
         let [i0, i1, i2] = self.iram.words();
@@ -108,10 +108,12 @@ impl LoadHeader {
         out
     }
 
-    /// Checks that what is copied is part of the image, and that the loader jumps into what it copied.
+    /// Checks that what is copied is part of the image, and that the loader jumps into what it
+    /// copied.
     ///
     /// `payload_end_bytes` is where the payload ends, from the start of the slot: an image's
-    /// [`tlv_offset_bytes`](crate::ImageHeader::tlv_offset_bytes). The loader itself does not look at it.
+    /// [`tlv_offset_bytes`](crate::ImageHeader::tlv_offset_bytes). The loader itself does not look
+    /// at it.
     ///
     /// # Errors
     /// [`LoadHeaderError::Segment`] and [`LoadHeaderError::Entry`].
@@ -176,7 +178,7 @@ impl fmt::Display for LoadHeaderError {
             ),
             Self::Segment { name, segment, payload_end_bytes } => write!(
                 f,
-                "load header: {name} segment of {:#x} bytes at slot offset {:#x} ends behind the \
+                "load header: {name} segment of {:#x} bytes at slot offset {:#x} ends past the \
                  payload's end {payload_end_bytes:#x}",
                 segment.len_bytes, segment.offset_bytes
             ),

@@ -17,8 +17,8 @@ pub const IMAGE_MAGIC: u32 = 0x96f3_b83d;
 /// 0x1c  unused
 /// ```
 ///
-/// The payload begins `hdr_size` bytes from the start of the image, which may be more than the 32 that
-/// the header itself takes.
+/// The payload begins `hdr_size` bytes from the start of the image, which may be more than the 32
+/// that the header itself takes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ImageHeader {
     /// Address in RAM to load to, or in ROM that the image was built for; see [`ImageFlags`].
@@ -36,14 +36,15 @@ pub struct ImageHeader {
 }
 
 impl ImageHeader {
-    /// Bytes that a header takes in flash (`IMAGE_HEADER_SIZE`), and the least that `hdr_size` says.
+    /// Bytes that a header takes in flash (`IMAGE_HEADER_SIZE`), and the least that `hdr_size`
+    /// says.
     pub const LEN_BYTES: usize = 32;
 
-    /// Reads the header at the start of `image`; bytes behind it are not looked at.
+    /// Reads the header at the start of `image`; bytes after it are not looked at.
     ///
     /// # Errors
-    /// [`HeaderError::Truncated`] and [`HeaderError::Magic`]. Whether MCUboot would accept the header
-    /// is a question of its own, see [`check`](Self::check).
+    /// [`HeaderError::Truncated`] and [`HeaderError::Magic`]. Whether MCUboot would accept the
+    /// header is a question of its own, see [`check`](Self::check).
     pub fn parse(image: &[u8]) -> Result<Self, HeaderError> {
         let header: [u8; Self::LEN_BYTES] =
             array(image, 0).ok_or(HeaderError::Truncated { len_bytes: image.len() })?;
@@ -99,7 +100,8 @@ impl ImageHeader {
         self.img_size.checked_add(self.hdr_size as u32)
     }
 
-    /// Bytes that hash and signature cover: header, payload and protected TLVs; `None` beyond 32 bits.
+    /// Bytes that hash and signature cover: header, payload and protected TLVs; `None` beyond 32
+    /// bits.
     #[must_use]
     pub const fn hashed_len_bytes(&self) -> Option<u32> {
         match self.tlv_offset_bytes() {
@@ -108,9 +110,9 @@ impl ImageHeader {
         }
     }
 
-    /// Applies what MCUboot asks of a header before it looks at the image (`boot_check_header_valid`,
-    /// boot/bootutil/src/bootutil_loader.c, and `boot_validate_slot`, boot/bootutil/src/loader.c, as
-    /// Espressif configures them: no decryption, no decompression).
+    /// Applies what MCUboot asks of a header before it looks at the image
+    /// (`boot_check_header_valid`, boot/bootutil/src/bootutil_loader.c, and `boot_validate_slot`,
+    /// boot/bootutil/src/loader.c, as Espressif configures them: no decryption, no decompression).
     ///
     /// One rule is ours: `hdr_size` must cover the header. MCUboot takes less, but then the payload
     /// would begin inside the header, and imgtool writes no such image.

@@ -1,4 +1,5 @@
-//! What MCUboot keeps in flash: image header, TLVs, slot trailer, and the rules by which it accepts them.
+//! What MCUboot keeps in flash: image header, TLVs, slot trailer, and the rules by which it accepts
+//! them.
 //!
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
@@ -35,11 +36,11 @@
 //! ```
 //!
 //! Everything is a checked view or a plain value over bytes that somebody else read; nothing here
-//! touches flash. The reference is bootutil in mcu-tools/mcuboot, named by path wherever a constant or
-//! a rule comes from it, and imgtool, which writes what bootutil reads.
+//! touches flash. The reference is bootutil in mcu-tools/mcuboot, named by path wherever a constant
+//! or a rule comes from it, and imgtool, which writes what bootutil reads.
 //!
-//! Features: `alloc` adds the `builder` and private keys, `rsa` adds RSA keys and signatures; ECDSA and
-//! Ed25519 signatures are checked without either.
+//! Features: `alloc` adds the `builder` and private keys, `rsa` adds RSA keys and signatures. ECDSA
+//! and Ed25519 signatures are checked without either.
 //!
 //! All numbers in the formats are little endian, which is what every chip of the ESP32 family is.
 #![no_std]

@@ -13,12 +13,13 @@ pub struct SlotLimits {
 }
 
 impl SlotLimits {
-    /// The limits of an image that is to be booted from `primary` and gets there through `secondary`.
+    /// The limits of an image that is to be booted from `primary` and gets there through
+    /// `secondary`.
     ///
-    /// `sector_len_bytes` is the erase unit that the bootloader swaps by, 4096 on Espressif's chips.
-    /// The rules are those of `bootutil_max_image_size` (boot/bootutil/src/bootutil_misc.c) and
-    /// `app_max_size` (swap_scratch.c, swap_move.c, swap_offset.c beside it), for slots of which all
-    /// sectors have that length.
+    /// `sector_len_bytes` is the erase unit that the bootloader swaps by, 4096 on Espressif's
+    /// chips. The rules are those of `bootutil_max_image_size` (boot/bootutil/src/bootutil_misc.c)
+    /// and `app_max_size` (swap_scratch.c, swap_move.c, swap_offset.c beside it), for slots of
+    /// which all sectors have that length.
     #[must_use]
     pub fn new(primary: &TrailerLayout, secondary: &TrailerLayout, sector_len_bytes: u32) -> Self {
         let swap = primary.config().swap;
@@ -32,7 +33,8 @@ impl SlotLimits {
     }
 }
 
-/// The room in one slot. `spare_sector` says that the swap shifts the image by a sector in this slot.
+/// The room in one slot. `spare_sector` says that the swap shifts the image by a sector in this
+/// slot.
 fn max_image_len_bytes(layout: &TrailerLayout, sector_len_bytes: u32, spare_sector: bool) -> u32 {
     let config = layout.config();
     let slot_len_bytes = layout.slot().len_bytes();
@@ -44,7 +46,7 @@ fn max_image_len_bytes(layout: &TrailerLayout, sector_len_bytes: u32, spare_sect
         SwapKind::Overwrite => layout.offset_bytes(),
         SwapKind::Scratch => {
             // As the sector that the trailer starts in goes through the scratch area, the scratch
-            // area's own trailer must fit behind the image's last bytes.
+            // area's own trailer must fit after the image's last bytes.
             let behind_first =
                 sectors_of_trailer.saturating_sub(1).saturating_mul(sector_len_bytes);
             let in_first_sector = trailer_len_bytes.saturating_sub(behind_first);

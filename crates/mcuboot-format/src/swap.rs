@@ -7,7 +7,7 @@ use core::str::FromStr;
 /// boot/bootutil/src/bootutil_priv.h).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum SwapKind {
-    /// Exchanges the slots through a scratch area. What Espressif's port does unless told otherwise.
+    /// Exchanges the slots through a scratch area. The default of Espressif's port.
     #[default]
     Scratch,
     /// Moves the primary up by one sector, then exchanges sector by sector.
@@ -50,8 +50,8 @@ impl SwapKind {
     #[must_use]
     pub(crate) const fn steps_per_sector(self) -> u32 {
         match self {
-            // Scratch: secondary to scratch, primary to secondary, scratch to primary. Move: one for
-            // moving up, two for the exchange.
+            // Scratch: secondary to scratch, primary to secondary, scratch to primary. Move: one
+            // for moving up, two for the exchange.
             Self::Scratch | Self::Move => 3,
             Self::Offset => 2,
             Self::Overwrite => 0,

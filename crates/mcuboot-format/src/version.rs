@@ -22,7 +22,7 @@ pub struct ImageVersion {
     pub minor: u8,
     /// Third number.
     pub revision: u16,
-    /// The number behind the plus sign.
+    /// The number after the plus sign.
     pub build_num: u32,
 }
 
@@ -48,7 +48,7 @@ impl ImageVersion {
         }
     }
 
-    /// The 8 bytes that stand for the version in flash.
+    /// The 8 bytes of the version in flash.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; Self::LEN_BYTES] {
         let [r0, r1] = self.revision.to_le_bytes();
@@ -81,7 +81,8 @@ impl fmt::Display for ImageVersion {
 impl FromStr for ImageVersion {
     type Err = VersionError;
 
-    /// Reads `major[.minor[.revision[+build]]]`, decimal, without leading zeros (imgtool/version.py).
+    /// Reads `major[.minor[.revision[+build]]]`, decimal, without leading zeros
+    /// (imgtool/version.py).
     fn from_str(text: &str) -> Result<Self, VersionError> {
         let mut rest = Some((text, 0));
         let mut next = |part: VersionPart| -> Result<u32, VersionError> {
@@ -114,7 +115,7 @@ pub enum VersionPart {
     Minor,
     /// The third, 0 to 65,535.
     Revision,
-    /// The one behind the plus sign, 0 to 2^32 - 1.
+    /// The one after the plus sign, 0 to 2^32 - 1.
     Build,
 }
 
@@ -127,7 +128,7 @@ impl VersionPart {
         }
     }
 
-    /// What stands between this number and the next.
+    /// What separates this number from the next.
     const fn separator(self) -> Option<char> {
         match self {
             Self::Major | Self::Minor => Some('.'),
@@ -165,9 +166,9 @@ impl fmt::Display for VersionPart {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum VersionError {
-    /// No decimal number without leading zeros stands where one is wanted.
+    /// A decimal number without leading zeros is missing.
     NotANumber {
-        /// The number that is wanted.
+        /// The number that is expected.
         part: VersionPart,
         /// Where in the text, in bytes.
         offset: usize,
@@ -178,7 +179,7 @@ pub enum VersionError {
         part: VersionPart,
         /// Where in the text, in bytes.
         offset: usize,
-        /// The largest that fits.
+        /// The largest number that fits.
         max: u32,
     },
 }

@@ -227,7 +227,7 @@ fn a_bad_partition_table_starts_nothing() {
     assert_eq!(esp_idf_failure(&mut device(memory)), EspIdfFailure::NoBootableApp);
 }
 
-/// A bootloader with 2 MB in its header refuses a table that goes on behind.
+/// A bootloader with 2 MB in its header refuses a table that goes past them.
 #[test]
 fn partitions_have_to_lie_in_the_flash_of_the_bootloaders_header() {
     let small = synthetic::bootloader(CHIP, FlashSize::Mb2, 20_000, 1).unwrap();

@@ -37,7 +37,7 @@ fn an_app_that_erases_itself_crashes_and_is_gone() {
     assert_eq!(reset.event.to_string(), expected);
 }
 
-/// What lies behind the image in the same partition is nobody's code.
+/// What follows the image in the same partition is not code.
 #[test]
 fn an_app_may_write_behind_its_own_image() {
     let mut device = device(in_ota_0());

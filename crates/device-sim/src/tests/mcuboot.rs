@@ -126,7 +126,7 @@ fn an_application_without_load_header_does_not_start_on_espressifs_port() {
     assert!(Device::new(board, memory).live(2, &mut stay, &mut ()).outcome.is_target());
 }
 
-/// Hazard 8: an MCUboot whose header says 2 MB cannot reach the scratch area behind.
+/// Hazard 8: an MCUboot whose header says 2 MB cannot reach the scratch area after them.
 #[test]
 fn slots_have_to_lie_in_the_flash_of_the_bootloaders_header() {
     let small = synthetic::bootloader(CHIP, FlashSize::Mb2, 27_000, 2).unwrap();

@@ -65,7 +65,7 @@ fn a_wrong_digest_is_printed_and_the_bootloader_is_another() {
     ));
     assert!(lines.iter().any(|line| matches!(line.event, Event::RomDigestMismatch(_))));
 
-    // A board that cannot tell bootloaders apart takes it for ESP-IDF's.
+    // A board that knows no bootloaders treats it as ESP-IDF's.
     let board = Board::new(CHIP).any_esp_idf(EspIdfConfig::default());
     assert_eq!(name_of_running(&mut Device::new(board, memory)), "factory");
 }

@@ -121,9 +121,9 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
 
     /// Offset of a sector of the primary or the secondary.
     ///
-    /// MCUboot looks it up in a table of `max_sectors` entries, and those behind the slot's last sector
-    /// are zero: there, a swap that is larger than the slot goes on at the slot's start. What follows
-    /// the table is anybody's guess.
+    /// MCUboot looks it up in a table of `max_sectors` entries, and those after the slot's last
+    /// sector are zero: there, a swap that is larger than the slot goes on at the slot's start.
+    /// What follows the table is anybody's guess.
     pub(super) fn sector(
         &self,
         slot: AreaName,

@@ -22,8 +22,8 @@ use crate::{AreaName, BootEvent, Crash, StatusSource};
 
 /// Sectors that take part, at least one (`find_last_idx`).
 ///
-/// MCUboot counts up to the size in steps of a sector and never ends if the last step would be beyond
-/// 32 bits, as with the 0xffffffff of an erased field.
+/// MCUboot counts up to the size in steps of a sector and never ends if the last step would be
+/// beyond 32 bits, as with the 0xffffffff of an erased field.
 fn sectors_of(swap_size: u32) -> Result<u32, Crash> {
     match swap_size.checked_next_multiple_of(SECTOR_BYTES) {
         Some(len_bytes) => Ok((len_bytes / SECTOR_BYTES).max(1)),
@@ -106,8 +106,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
     /// Moves the sector before `sector` to it (`boot_move_sector_up`).
     ///
     /// # Power-fail safety
-    /// The source stays until the next sector is moved, which overwrites it. Before the first one, the
-    /// primary's trailer is written, then the secondary's erased; both ask for the same swap.
+    /// The source stays until the next sector is moved, which overwrites it. Before the first one,
+    /// the primary's trailer is written, then the secondary's erased; both ask for the same swap.
     fn move_up(&mut self, sector: u32, progress: &mut Progress) -> Step<(), F::Error> {
         use AreaName::{Primary, Secondary};
         let to = self.sector(Primary, sector, progress)?;
@@ -126,8 +126,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         Ok(())
     }
 
-    /// Brings a sector of the secondary into the primary, and the one that was moved up in its place
-    /// (`boot_swap_sectors`).
+    /// Brings a sector of the secondary into the primary, and the one that was moved up in its
+    /// place (`boot_swap_sectors`).
     ///
     /// # Power-fail safety
     /// Each half erases only what has a copy in the other slot, or one sector up.

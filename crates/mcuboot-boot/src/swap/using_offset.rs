@@ -21,8 +21,8 @@ use crate::loader::Loader;
 use crate::progress::Progress;
 use crate::{AreaName, BootEvent, Crash, StatusSource};
 
-/// Index of the last sector that takes part (`find_last_idx`). A size that the counting never reaches is
-/// a crash, see swap using move.
+/// Index of the last sector that takes part (`find_last_idx`). A size that the counting never
+/// reaches is a crash, see swap using move.
 fn last_sector_of(swap_size: u32) -> Result<u32, Crash> {
     match swap_size.checked_next_multiple_of(SECTOR_BYTES) {
         Some(len_bytes) => Ok((len_bytes / SECTOR_BYTES).saturating_sub(1)),
@@ -49,8 +49,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
     /// Reads the header that belongs to `slot`; without `progress` from where it is when no swap is
     /// under way (`boot_read_image_header`). The result is whether it was found.
     ///
-    /// The secondary's image starts one sector into the slot, or, after a swap, at its start. MCUboot
-    /// looks at the one and then at the other.
+    /// The secondary's image starts one sector into the slot, or, after a swap, at its start.
+    /// MCUboot looks at the one and then at the other.
     pub(crate) fn read_header_offset(
         &mut self,
         slot: AreaName,
@@ -131,7 +131,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
             let trade = Trade {
                 primary: at(Primary, sector)?,
                 to: at(Secondary, if reverts { sector + 1 } else { sector })?,
-                // MCUboot takes the offset of the primary's sector; where both have it, it is the same.
+                // MCUboot takes the offset of the primary's sector; where both have it, it is the
+                // same.
                 from: at(Primary, if reverts { sector } else { sector + 1 })?,
                 skip_primary: sector > primary_sectors,
                 skip_secondary: sector > secondary_sectors,

@@ -1,7 +1,7 @@
 //! Swap using scratch (boot/bootutil/src/swap_scratch.c).
 //!
-//! The images are exchanged in passes, from their ends to their starts. A pass takes as many sectors as
-//! the scratch area has:
+//! The images are exchanged in passes, from their ends to their starts. A pass takes as many
+//! sectors as the scratch area has:
 //!
 //! ```text
 //!             primary      secondary    scratch
@@ -22,7 +22,8 @@ use crate::loader::Loader;
 use crate::progress::Progress;
 use crate::{AreaName, BootEvent, Crash};
 
-/// Entries of the scratch area's status that go to the primary: the last of a pass is written there.
+/// Entries of the scratch area's status that go to the primary: the last of a pass is written
+/// there.
 const KEPT_STEPS: u32 = 2;
 
 /// The passes in which so many bytes are exchanged.
@@ -49,7 +50,7 @@ impl Passes {
 }
 
 impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
-    /// Counts the passes (`find_last_sector_idx`). A size beyond the slots makes MCUboot read behind
+    /// Counts the passes (`find_last_sector_idx`). A size beyond the slots makes MCUboot read past
     /// its sector tables; there the size is taken from a trailer that nobody wrote.
     fn passes(&self, swap_size: u32) -> Result<Passes, Crash> {
         let sectors = swap_size.div_ceil(SECTOR_BYTES);
@@ -60,8 +61,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         Ok(Passes { sectors, per_pass })
     }
 
-    /// The area at whose start the header is that belongs to `slot`, the one from which the image came
-    /// or to which it goes back (`boot_read_image_header`).
+    /// The area at whose start the header is that belongs to `slot`, the one from which the image
+    /// came or to which it goes back (`boot_read_image_header`).
     pub(crate) fn header_area_scratch(
         &mut self,
         slot: AreaName,
@@ -109,8 +110,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
     ///
     /// # Power-fail safety
     /// At any time two of the three areas hold the two images' parts, and the last status entry
-    /// says which. An entry is written when a step is done; a step that was cut is done again from its
-    /// start, which begins with the erase of what it writes.
+    /// says which. An entry is written when a step is done; a step that was cut is done again from
+    /// its start, which begins with the erase of what it writes.
     fn exchange_pass(
         &mut self,
         start: u32,
@@ -183,7 +184,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         if start + len <= trailer_start {
             return Ok(len);
         }
-        // Below 0 where an image reaches behind the start of the trailer, and cut then like anything
+        // Below 0 where an image reaches past the start of the trailer, and cut then like anything
         // that is too much.
         let image_end = self.areas.layout(AreaName::Primary)?.offset_bytes();
         let before_scratch_trailer = self.areas.layout(AreaName::Scratch)?.offset_bytes();

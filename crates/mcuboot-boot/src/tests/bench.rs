@@ -65,7 +65,7 @@ pub fn noise(seed: u64, len_bytes: u32) -> Vec<u8> {
     (0..len_bytes).map(|_| noise.next_u64() as u8 & 0x7f).collect()
 }
 
-/// An ESP-IDF application: anything that is no MCUboot image.
+/// An ESP-IDF application: anything that is not an MCUboot image.
 pub fn esp_idf_app(len_bytes: u32) -> Vec<u8> {
     let mut app = noise(0xe9, len_bytes);
     app[0] = 0xe9;

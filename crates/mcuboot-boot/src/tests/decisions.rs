@@ -1,9 +1,11 @@
-//! The tables of docs/design.md in mcu-tools/mcuboot, row by row, against every state of the trailers.
+//! The tables of docs/design.md in mcu-tools/mcuboot, row by row, against every state of the
+//! trailers.
 
 use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::{Flag, Magic, SwapType, TrailerState};
 
-use crate::{StatusSource, status_source_in_place, status_source_scratch, swap_type};
+use crate::decide::{status_source_in_place, status_source_scratch};
+use crate::{StatusSource, swap_type};
 
 const MAGICS: [Magic; 3] = [Magic::Good, Magic::Bad, Magic::Unset];
 const FLAGS: [Flag; 3] = [Flag::Set, Flag::Bad, Flag::Unset];

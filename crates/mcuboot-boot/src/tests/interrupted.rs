@@ -1,8 +1,9 @@
-//! Power lost before, in the middle of and after every operation of a swap, and again while the next
-//! boot recovers. The flash is that of [`nor_sim::Recording`]: what a cut leaves, without a boot each.
+//! Power lost before, in the middle of and after every operation of a swap, and again while the
+//! next boot recovers. The flash is that of [`nor_sim::Recording`]: what a cut leaves, without a
+//! boot each.
 //!
-//! Where MCUboot itself does not survive a cut, a test of its own says so: the model has to be as good
-//! as the bootloader and no better.
+//! Where MCUboot itself does not survive a cut, a test of its own says so: the model has to be as
+//! good as the bootloader and no better.
 
 use std::string::String;
 use std::vec::Vec;
@@ -239,8 +240,8 @@ fn images_beside_the_trailer_survive_every_cut_between_operations() {
     }
 }
 
-/// Counts the cuts, torn ones too, after which the device does not run the new image with all of both
-/// images in place.
+/// Counts the cuts, torn ones too, after which the device does not run the new image with all of
+/// both images in place.
 fn lost(config: &BootConfig, old_len: u32, new_len: u32) -> (usize, usize) {
     let (old, new) = (image(1, old_len), image(2, new_len));
     let device = Device::with_images(config.clone(), &old, &new, TrailerState::CONFIRMED);
@@ -257,9 +258,9 @@ fn lost(config: &BootConfig, old_len: u32, new_len: u32) -> (usize, usize) {
     (dead, damaged)
 }
 
-/// The scratch area is erased from its end, so that the magic goes before the image. Within a sector
-/// that has both nothing goes before anything, and the broken erase is resumed as if the image in it
-/// were whole.
+/// The scratch area is erased from its end, so that the magic goes before the image. Within a
+/// sector that has both nothing goes before anything, and the broken erase is resumed as if the
+/// image in it were whole.
 #[test]
 fn a_torn_erase_of_the_scratch_area_can_kill_a_swap_beside_the_trailer() {
     let [_, config] = bootloaders(SwapKind::Scratch);
@@ -279,8 +280,8 @@ fn swap_using_offset_of_images_of_one_sector_dies_of_some_cuts() {
     }
 }
 
-/// A swap that is resumed in its last sectors takes the new image's header for that of the old one, and
-/// does not copy what lies behind the end of an image so short (`swap_run`, same file).
+/// A swap that is resumed in its last sectors takes the new image's header for that of the old one,
+/// and does not copy what is past the end of an image so short (`swap_run`, same file).
 #[test]
 fn swap_using_offset_can_lose_the_end_of_a_longer_old_image() {
     for config in bootloaders(SwapKind::Offset) {
@@ -306,9 +307,9 @@ fn twice_cut(
     Some(after(&recovery.ops, second)?.outcome)
 }
 
-/// The primary's trailer gets its swap info while the scratch area's good magic still covers it. If that
-/// is torn, the next boot begins anew by erasing the scratch area, and a cut then lays the torn byte
-/// bare: half a swap type, at which MCUboot panics for ever.
+/// The primary's trailer gets its swap info while the scratch area's good magic still covers it. If
+/// that is torn, the next boot begins anew by erasing the scratch area, and a cut then lays the
+/// torn byte bare: half a swap type, at which MCUboot panics for ever.
 #[test]
 fn a_torn_swap_info_and_a_second_cut_can_crash_swap_using_scratch() {
     for config in bootloaders(SwapKind::Scratch) {
@@ -343,8 +344,8 @@ fn reverts_cut_twice(config: &BootConfig) -> impl Iterator<Item = McubootOutcome
     pairs.filter_map(move |(first, second)| twice_cut(config, &revert, first, second))
 }
 
-/// Between the erase of the scratch area and the first field of its trailer nothing asks for the revert
-/// any more if a cut before left the primary's trailer erased.
+/// Between the erase of the scratch area and the first field of its trailer nothing asks for the
+/// revert any more if a cut before left the primary's trailer erased.
 #[test]
 fn two_cuts_can_leave_a_revert_using_scratch_undone() {
     let [_, config] = bootloaders(SwapKind::Scratch);

@@ -1,4 +1,5 @@
-//! A device that came from ESP-IDF: the slots of the example, an ESP-IDF application in the primary.
+//! A device that came from ESP-IDF: the slots of the example, an ESP-IDF application in the
+//! primary.
 
 use std::vec;
 
@@ -14,8 +15,8 @@ const NEW_BYTES: u32 = 149_908;
 
 /// Where the status area starts in a slot of 1 MiB.
 const STATUS_OFFSET: u32 = 0xf_e7d0;
-/// Where a trailer's copy done is in a slot of 1 MiB, which is what stops an interrupted swap from being
-/// looked for.
+/// Where a trailer's copy done is in a slot of 1 MiB, which is what stops an interrupted swap from
+/// being looked for.
 const COPY_DONE_OFFSET: u32 = 0xf_ffe0;
 
 const FROM_ANYTHING: [SwapKind; 2] = [SwapKind::Scratch, SwapKind::Overwrite];
@@ -185,7 +186,8 @@ fn a_test_image_stays_and_wears_the_flash_at_every_boot() {
     assert_eq!(first.version(), Some(2));
     assert!(first.events.contains(&BootEvent::SwapType(SwapType::Test)));
     assert!(device.starts_with(AreaName::Secondary, &esp_idf_app(500_000)[..NEW_BYTES as usize]));
-    // The old application is no image to go back to; it is erased, and with it the way back.
+    // The old application is not an image that can be restored; it is erased, and with it the way
+    // back.
     let second = device.boot();
     assert_eq!(second.version(), Some(2));
     assert!(second.events.contains(&BootEvent::SwapType(SwapType::Revert)));

@@ -1,4 +1,4 @@
-//! Why there is no such image.
+//! Why an image cannot be made.
 
 use core::fmt;
 
@@ -38,7 +38,7 @@ pub enum SignError {
         /// Bytes that it may have.
         max_len_bytes: u32,
     },
-    /// There is no such trailer.
+    /// The trailer is not possible.
     Trailer(TrailerError),
     /// The image to be confirmed does not end in a good trailer.
     NotPadded {

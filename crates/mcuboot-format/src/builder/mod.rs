@@ -1,14 +1,16 @@
 //! Making images, as `imgtool sign` does.
 //!
 //! ```text
-//! payload --sign--> | header | payload | TLVs | --pad--> | ... | erased | trailer | --confirm--> image ok
+//! payload --sign-->  | header | payload | TLVs |
+//!         --pad-->   | header | payload | TLVs | erased | trailer |
+//!         --confirm--> image ok is set in the trailer
 //! ```
 //!
 //! Bit by bit what imgtool 2.5 writes for the same options, as far as signatures are not random:
-//! `imgtool sign -v VERSION -H HEADER -S SLOT --align UNIT --max-align ALIGN -M SECTORS [--pad-header]
-//! [--pad [--confirm]] [--overwrite-only] [-s COUNTER] [-d DEPENDENCIES] [-k KEY] payload image`.
-//! The room for the trailer is reckoned as the bootloader does and not as imgtool does, which takes every
-//! swap for one using scratch.
+//! `imgtool sign -v VERSION -H HEADER -S SLOT --align UNIT --max-align ALIGN -M SECTORS
+//! [--pad-header] [--pad [--confirm]] [--overwrite-only] [-s COUNTER] [-d DEPENDENCIES] [-k KEY]
+//! payload image`. The room for the trailer is computed as the bootloader does, not as imgtool
+//! does, which treats every swap as one using scratch.
 
 mod error;
 mod pad;
@@ -42,7 +44,7 @@ pub struct SignOptions<'a> {
     pub slot_len_bytes: u32,
     /// The bootloader's trailer (`--align`, `--max-align`, `-M`, `--overwrite-only`).
     pub trailer: TrailerConfig,
-    /// What to put behind the image (`--pad`, `--confirm`).
+    /// What to put after the image (`--pad`, `--confirm`).
     pub padding: Padding,
     /// The security counter (`-s`).
     pub security_counter: Option<u32>,
@@ -53,8 +55,8 @@ pub struct SignOptions<'a> {
 }
 
 impl SignOptions<'_> {
-    /// An unsigned image of version 0 for a slot of Espressif's port, with a header of 32 bytes that the
-    /// payload does not bring along, and without a trailer.
+    /// An unsigned image of version 0 for a slot of Espressif's port, with a header of 32 bytes
+    /// that the payload does not bring along, and without a trailer.
     #[must_use]
     pub const fn espressif(slot_len_bytes: u32, swap: SwapKind) -> Self {
         Self {
@@ -74,8 +76,8 @@ impl SignOptions<'_> {
 /// Makes an image of `payload`.
 ///
 /// # Errors
-/// [`SignError::HeaderLen`], [`SignError::PayloadTooShort`] and [`SignError::HeaderNotZero`] where there
-/// is no room for the header, [`SignError::AreaTooLong`] for too many dependencies,
+/// [`SignError::HeaderLen`], [`SignError::PayloadTooShort`] and [`SignError::HeaderNotZero`] where
+/// there is no room for the header, [`SignError::AreaTooLong`] for too many dependencies,
 /// [`SignError::TooLong`], [`SignError::Trailer`] and [`SignError::Key`].
 pub fn sign(payload: &[u8], options: &SignOptions<'_>) -> Result<Vec<u8>, SignError> {
     let protected = protected_area(options)?;
@@ -124,7 +126,7 @@ fn with_room_for_header(payload: &[u8], options: &SignOptions<'_>) -> Result<Vec
     }
 }
 
-/// The protected area, of no bytes if nothing stands in it.
+/// The protected area, of no bytes if nothing is in it.
 fn protected_area(options: &SignOptions<'_>) -> Result<AreaBuilder, SignError> {
     let mut area = AreaBuilder::new(true);
     if let Some(counter) = options.security_counter {

@@ -1,4 +1,4 @@
-//! What stands behind an image in its slot.
+//! What follows an image in its slot.
 
 use alloc::vec::Vec;
 
@@ -17,16 +17,16 @@ pub enum Padding {
     None,
     /// With a trailer that has MCUboot try the image once (`--pad`).
     Pending,
-    /// With a trailer that has MCUboot keep the image (`--confirm`). To a bootloader that overwrites it
-    /// is the same as [`Pending`](Self::Pending), and imgtool writes the same bytes.
+    /// With a trailer that has MCUboot keep the image (`--confirm`). To a bootloader that
+    /// overwrites it is the same as [`Pending`](Self::Pending), and imgtool writes the same bytes.
     Confirmed,
 }
 
 /// Fills an image that is not padded yet up to the length of its slot.
 ///
 /// # Errors
-/// [`SignError::TooLong`] where the image leaves no room for the trailer, also if `padding` is none, and
-/// [`SignError::Trailer`].
+/// [`SignError::TooLong`] where the image leaves no room for the trailer, also if `padding` is
+/// none, and [`SignError::Trailer`].
 pub fn pad(
     image: &mut Vec<u8>,
     slot_len_bytes: u32,

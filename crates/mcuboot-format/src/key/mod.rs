@@ -143,8 +143,8 @@ impl PublicKey {
         }
     }
 
-    /// Reads a key from DER: `SubjectPublicKeyInfo`, or PKCS #1 `RSAPublicKey`, which is what MCUboot
-    /// compiles in.
+    /// Reads a key from DER: `SubjectPublicKeyInfo`, or PKCS #1 `RSAPublicKey`, which is what
+    /// MCUboot compiles in.
     ///
     /// # Errors
     /// [`KeyError::Der`], [`KeyError::Algorithm`], [`KeyError::Curve`], [`KeyError::Value`],
@@ -176,8 +176,10 @@ impl PublicKey {
         }
     }
 
-    /// As [`from_der`](Self::from_der), for who need not say what is wrong: without RSA it does without
-    /// what it takes to read any DER, which is a lot of code. Of both other kinds of keys there is one DER.
+    /// As [`from_der`](Self::from_der), for a caller that need not say what is wrong.
+    ///
+    /// Keys on P-256 and Ed25519 keys have one DER each, which is compared here. So a firmware
+    /// without RSA does not contain a parser of any DER, which takes some KiB.
     #[must_use]
     pub fn from_known_der(der: &[u8]) -> Option<Self> {
         let material = if let Some(point) = der.strip_prefix(&P256_SPKI_PREFIX) {
@@ -194,7 +196,7 @@ impl PublicKey {
         Some(Self { material, hash: Sha256::digest(der).into() })
     }
 
-    /// The RSA key in PKCS #1 DER, or what is wrong with it; `None` where it is no such DER.
+    /// The RSA key in PKCS #1 DER, or what is wrong with it; `None` where it is another DER.
     #[cfg(feature = "rsa")]
     fn from_pkcs1_der(der: &[u8]) -> Option<Result<Self, KeyError>> {
         use rsa::pkcs1::DecodeRsaPublicKey;
@@ -203,7 +205,7 @@ impl PublicKey {
 
     #[cfg(not(feature = "rsa"))]
     fn from_pkcs1_der(der: &[u8]) -> Option<Result<Self, KeyError>> {
-        // A SEQUENCE that starts with an INTEGER is no SubjectPublicKeyInfo.
+        // A SEQUENCE that starts with an INTEGER is not a SubjectPublicKeyInfo.
         matches!(der, [0x30, 0x82, _, _, 0x02, ..]).then_some(Err(KeyError::RsaNotBuiltIn))
     }
 
@@ -288,7 +290,7 @@ impl Material {
     }
 }
 
-/// An ECDSA signature without the zeros that imgtool's `--pad-sig` puts behind it, and that bootutil
+/// An ECDSA signature without the zeros that imgtool's `--pad-sig` puts after it, and that bootutil
 /// passes over (boot/bootutil/include/bootutil/crypto/ecdsa.h).
 fn without_padding(signature: &[u8]) -> &[u8] {
     let len = signature.get(1).map_or(0, |&len| usize::from(len).saturating_add(2));
@@ -309,7 +311,7 @@ fn spki_error(error: &pkcs8::spki::Error) -> KeyError {
     }
 }
 
-/// Why there is no key in that text or those bytes.
+/// Why a text or bytes do not hold a usable key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -334,7 +336,7 @@ pub enum KeyError {
         /// What it is on.
         oid: ObjectIdentifier,
     },
-    /// The key's own bytes are no key of its kind, or a compressed point.
+    /// The key's own bytes are not a key of its kind, or are a compressed point.
     Value,
     /// The RSA key has neither 2048 nor 3072 bits.
     RsaSize {
@@ -359,7 +361,7 @@ impl fmt::Display for KeyError {
                 write!(f, "key: algorithm is {oid}, expected ECDSA P-256, Ed25519 or RSA")
             }
             Self::Curve { oid } => write!(f, "key: curve is {oid}, expected P-256 ({OID_P256})"),
-            Self::Value => f.write_str("key: value is no key of its algorithm"),
+            Self::Value => f.write_str("key: value is not a key of its algorithm"),
             Self::RsaSize { bits } => write!(f, "key: RSA with {bits} bits, expected 2048 or 3072"),
             Self::RsaNotBuiltIn => f.write_str("key: is an RSA key, built without RSA"),
         }

@@ -12,8 +12,8 @@ use super::{der_error, spki_error};
 
 /// A private key, to sign images with.
 ///
-/// Signatures are the same each time: ECDSA takes its nonce from RFC 6979, and RSA its salt from the
-/// key and the image.
+/// Signatures are the same each time: ECDSA takes its nonce from RFC 6979, and RSA its salt from
+/// the key and the image.
 #[derive(Clone)]
 pub struct PrivateKey(Secret);
 
@@ -26,8 +26,8 @@ enum Secret {
 }
 
 impl PrivateKey {
-    /// Reads a key from PEM: `PRIVATE KEY` (PKCS #8, what `imgtool keygen` writes), `EC PRIVATE KEY`
-    /// or `RSA PRIVATE KEY`.
+    /// Reads a key from PEM: `PRIVATE KEY` (PKCS #8, what `imgtool keygen` writes), `EC PRIVATE
+    /// KEY` or `RSA PRIVATE KEY`.
     ///
     /// # Errors
     /// Any [`KeyError`].
@@ -169,9 +169,9 @@ mod salt {
     use rsa::rand_core::{CryptoRng, Error, RngCore, impls};
     use sha2::{Digest, Sha256};
 
-    /// Bytes that nobody without the private key can foretell, and that are the same for the same image:
-    /// SHA-256 over key, image and a counter. It salts and blinds, so that no random source is needed
-    /// and an image can be built again bit by bit.
+    /// Bytes that nobody without the private key can predict, and that are the same for the same
+    /// image: SHA-256 over key, image and a counter. It salts and blinds, so that no random source
+    /// is needed and an image can be built again bit by bit.
     pub(super) struct SecretStream {
         seeded: Sha256,
         block: u64,

@@ -1,4 +1,4 @@
-//! The two areas that TLVs stand in.
+//! The two areas of TLVs.
 
 use core::fmt;
 
@@ -56,7 +56,7 @@ impl AreaHeader {
         Ok(Self { protected, len_bytes })
     }
 
-    /// The 4 bytes that stand for it.
+    /// Its 4 bytes.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; Self::LEN_BYTES as usize] {
         let magic = if self.protected { PROTECTED_AREA_MAGIC } else { AREA_MAGIC };
@@ -86,7 +86,7 @@ impl TlvHeader {
         Self { tlv_type, len_bytes: u16::from_le_bytes([l0, l1]) }
     }
 
-    /// The 4 bytes that stand for it.
+    /// Its 4 bytes.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; Self::LEN_BYTES as usize] {
         let ([t0, t1], [l0, l1]) = (self.tlv_type.0.to_le_bytes(), self.len_bytes.to_le_bytes());
@@ -113,7 +113,7 @@ impl TlvHeader {
 pub struct Tlv<'a> {
     /// What the value is.
     pub tlv_type: TlvType,
-    /// Whether it stands in the protected area.
+    /// Whether it is in the protected area.
     pub protected: bool,
     /// Where it starts, from the start of the image.
     pub offset_bytes: u32,
@@ -132,7 +132,7 @@ pub struct Tlvs<'a> {
 }
 
 impl<'a> Tlvs<'a> {
-    /// Finds the TLVs in `image`, which starts with `header` and may go on behind its own end.
+    /// Finds the TLVs in `image`, which starts with `header` and may be followed by other bytes.
     ///
     /// What they say is not checked: that is [`ImageValidator`](crate::ImageValidator)'s part.
     ///
@@ -163,7 +163,7 @@ impl<'a> Tlvs<'a> {
         self.end
     }
 
-    /// The TLVs in the order in which they stand.
+    /// The TLVs in their order in the image.
     pub fn iter(&self) -> impl Iterator<Item = Tlv<'a>> + use<'a> {
         let mut walk = Walk { tlvs: *self, at: self.first() };
         core::iter::from_fn(move || walk.step().ok().flatten())
@@ -175,7 +175,7 @@ impl<'a> Tlvs<'a> {
         self.iter().find(|tlv| tlv.tlv_type == tlv_type)
     }
 
-    /// Where the first TLV starts, or the second area's header where there is none in the first.
+    /// Where the first TLV starts, or the second area's header if the first is empty.
     const fn first(&self) -> u32 {
         // In range: `parse` read an area header there.
         self.start.saturating_add(AreaHeader::LEN_BYTES)
@@ -260,7 +260,7 @@ pub enum TlvError {
         /// Where the area ends.
         area_end_bytes: u32,
     },
-    /// A TLV ends behind its area.
+    /// A TLV ends past its area.
     Overrun {
         /// Where it starts, from the start of the image.
         offset_bytes: u32,
@@ -271,7 +271,7 @@ pub enum TlvError {
         /// Where the area ends.
         area_end_bytes: u32,
     },
-    /// The bytes at hand end before the TLVs do.
+    /// The bytes given end before the TLVs do.
     Truncated {
         /// What is not there, from the start of the image.
         offset_bytes: u32,
@@ -300,18 +300,16 @@ impl fmt::Display for TlvError {
             ),
             Self::HalfHeader { offset_bytes, area_end_bytes } => write!(
                 f,
-                "TLV at offset {offset_bytes:#x}: the area's end {area_end_bytes:#x} cuts its header"
+                "TLV at offset {offset_bytes:#x}: the area's end {area_end_bytes:#x} cuts its \
+                 header"
             ),
             Self::Overrun { offset_bytes, tlv_type, len_bytes, area_end_bytes } => write!(
                 f,
-                "TLV {tlv_type} at offset {offset_bytes:#x}: {len_bytes} bytes end behind the area's \
+                "TLV {tlv_type} at offset {offset_bytes:#x}: {len_bytes} bytes end past the area's \
                  end {area_end_bytes:#x}"
             ),
             Self::Truncated { offset_bytes, len_bytes } => {
-                write!(
-                    f,
-                    "TLVs: offset {offset_bytes:#x} is behind the {len_bytes:#x} bytes at hand"
-                )
+                write!(f, "TLVs: offset {offset_bytes:#x} is past the {len_bytes:#x} bytes given")
             }
         }
     }

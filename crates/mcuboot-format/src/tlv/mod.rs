@@ -1,4 +1,4 @@
-//! The TLVs behind the payload: hash, signature and what else MCUboot wants to know of an image.
+//! The TLVs after the payload: hash, signature and what else MCUboot needs to know about an image.
 //!
 //! ```text
 //! header.hdr_size + header.img_size                       where the image ends
@@ -8,9 +8,10 @@
 //! TLV:  | type u16 | len u16 | len bytes |
 //! ```
 //!
-//! The first, protected area is there only if `protect_tlv_size` is not 0, and hash and signature cover
-//! it. The second area is always there. Sizes include an area's own 4 bytes. (`struct image_tlv_info`,
-//! `struct image_tlv`, boot/bootutil/include/bootutil/image.h; boot/bootutil/src/tlv.c)
+//! The first, protected area is there only if `protect_tlv_size` is not 0, and hash and signature
+//! cover it. The second area is always there. Sizes include an area's own 4 bytes. (`struct
+//! image_tlv_info`, `struct image_tlv`, boot/bootutil/include/bootutil/image.h;
+//! boot/bootutil/src/tlv.c)
 
 mod area;
 mod types;

@@ -97,10 +97,10 @@ impl TlvType {
         })
     }
 
-    /// Whether the type may stand in the unprotected area: what is needed to check the signature or to
-    /// decrypt, and nothing else (`allowed_unprot_tlvs`, boot/bootutil/src/image_validate.c, without
-    /// `MCUBOOT_SIGN_PURE` and `MCUBOOT_HMAC_SHA512`; `MCUBOOT_USE_TLV_ALLOW_LIST` is what makes
-    /// Espressif's port ask for it). Anything may stand in the protected area.
+    /// Whether the type may be in the unprotected area: what is needed to check the signature or to
+    /// decrypt, and nothing else (`allowed_unprot_tlvs`, boot/bootutil/src/image_validate.c,
+    /// without `MCUBOOT_SIGN_PURE` and `MCUBOOT_HMAC_SHA512`; `MCUBOOT_USE_TLV_ALLOW_LIST` is what
+    /// makes Espressif's port ask for it). Anything may be in the protected area.
     #[must_use]
     pub const fn is_allowed_unprotected(self) -> bool {
         matches!(
@@ -202,7 +202,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_dependency_keeps_its_bytes(image_id: u8, version: [u8; 8]) {
-            let dependency = Dependency { image_id, min_version: ImageVersion::from_bytes(version) };
+            let min_version = ImageVersion::from_bytes(version);
+            let dependency = Dependency { image_id, min_version };
             prop_assert_eq!(Dependency::parse(&dependency.to_bytes()), Some(dependency));
             prop_assert_eq!(Dependency::parse(&dependency.to_bytes()[1..]), None);
         }

@@ -21,8 +21,8 @@ const MAGIC_ALIGN_8: [u8; 16] = [
 const MAGIC_TAIL: [u8; 14] =
     [0x2d, 0xe1, 0x5d, 0x29, 0x41, 0x0b, 0x8d, 0x77, 0x67, 0x9c, 0x11, 0x0f, 0x1f, 0x8a];
 
-/// The magic of a good trailer: a fixed one for a `max_align` of 8, otherwise one that begins with the
-/// alignment, so that a bootloader refuses a trailer that was laid out for another.
+/// The magic of a good trailer: a fixed one for a `max_align` of 8, otherwise one that begins with
+/// the alignment, so that a bootloader refuses a trailer that was laid out for another.
 #[must_use]
 pub const fn magic_bytes(max_align: u32) -> [u8; 16] {
     if max_align == 8 {
@@ -35,9 +35,9 @@ pub const fn magic_bytes(max_align: u32) -> [u8; 16] {
 
 /// What was compiled into a bootloader and decides where its trailers are.
 ///
-/// imgtool calls the numbers `--align`, `--max-align` and `--max-sectors`. They must be those of the
-/// bootloader only in so far as they move fields: `write_unit_bytes` and `max_sectors` move the start of
-/// the status area and nothing else.
+/// imgtool calls the numbers `--align`, `--max-align` and `--max-sectors`. They must be those of
+/// the bootloader only in so far as they move fields: `write_unit_bytes` and `max_sectors` move the
+/// start of the status area and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TrailerConfig {
     /// Bytes that the bootloader programs at once (`flash_area_align`): 1, 2, 4, 8, 16 or 32.
@@ -51,15 +51,15 @@ pub struct TrailerConfig {
 }
 
 impl TrailerConfig {
-    /// Espressif's port without flash encryption: 4 bytes at once, fields 8 bytes apart, 512 sectors
-    /// (boot/espressif/port/esp_mcuboot.c and
+    /// Espressif's port without flash encryption: 4 bytes at once, fields 8 bytes apart, 512
+    /// sectors (boot/espressif/port/esp_mcuboot.c and
     /// boot/espressif/hal/include/mcuboot_config/mcuboot_config.h).
     #[must_use]
     pub const fn espressif(swap: SwapKind) -> Self {
         Self { write_unit_bytes: 4, max_align: 8, max_sectors: 512, swap }
     }
 
-    /// Bytes of the fields behind the status area (`boot_trailer_info_sz`,
+    /// Bytes of the fields after the status area (`boot_trailer_info_sz`,
     /// boot/bootutil/src/bootutil_area.c).
     const fn fields_len_bytes(&self) -> u32 {
         let fields = match self.swap {
@@ -108,8 +108,8 @@ impl TrailerLayout {
     }
 
     /// The trailer at the end of the scratch area, with the status of one sector only
-    /// (`boot_scratch_trailer_sz`, boot/bootutil/src/bootutil_area.c). MCUboot keeps it there while the
-    /// primary's own trailer is being swapped.
+    /// (`boot_scratch_trailer_sz`, boot/bootutil/src/bootutil_area.c). MCUboot keeps it there while
+    /// the primary's own trailer is being swapped.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -178,7 +178,7 @@ impl TrailerLayout {
         self.status.len_bytes() / self.config.write_unit_bytes
     }
 
-    /// The write unit of step `index`, counted from 0; `None` behind the last one.
+    /// The write unit of step `index`, counted from 0; `None` after the last one.
     #[must_use]
     pub const fn status_step(&self, index: u32) -> Option<FlashAddr> {
         if index < self.status_steps() {
@@ -188,7 +188,7 @@ impl TrailerLayout {
         }
     }
 
-    /// Everything behind the status area, up to the end of the slot.
+    /// Everything after the status area, up to the end of the slot.
     #[must_use]
     pub const fn fields(&self) -> Region {
         self.fields
@@ -236,8 +236,8 @@ impl TrailerLayout {
         self.slot.suffix(MAGIC_LEN_BYTES).start()
     }
 
-    /// The magic with the padding before it, whole units of `max_align`: what MCUboot programs at once
-    /// (`boot_write_magic`, boot/bootutil/src/bootutil_public.c).
+    /// The magic with the padding before it, whole units of `max_align`: what MCUboot programs at
+    /// once (`boot_write_magic`, boot/bootutil/src/bootutil_public.c).
     #[must_use]
     pub const fn padded_magic(&self) -> Region {
         self.slot.suffix(self.padded_magic_len_bytes())

@@ -1,4 +1,4 @@
-//! The trailer at the end of a slot, in which MCUboot and the application leave each other word.
+//! The trailer at the end of a slot, through which MCUboot and the application communicate.
 //!
 //! ```text
 //!  status start                                                              slot end
@@ -9,15 +9,15 @@
 //! ```
 //!
 //! - *status*: one write unit for each step of a swap, programmed as the step is done;
-//! - *swap size*: bytes of the larger image of a swap in progress. Swap using offset keeps the sizes of
-//!   both images' unprotected TLVs between it and swap info; overwrite keeps neither;
+//! - *swap size*: bytes of the larger image of a swap in progress. Swap using offset keeps the
+//!   sizes of both images' unprotected TLVs between it and swap info; overwrite keeps neither;
 //! - *swap info*: which kind of swap is in progress, and for which image;
 //! - *copy done*, *image ok*: one byte each, 0x01 when set;
 //! - *magic*: whether the rest means anything.
 //!
-//! The drawing is that of `struct` "end-of-image" in boot/bootutil/src/bootutil_priv.h; the offsets are
-//! those of boot/bootutil/src/bootutil_misc.h and bootutil_public.c. The fields of encrypted images
-//! are left out: a bootloader with `MCUBOOT_ENC_IMAGES` has another layout.
+//! The drawing is that of `struct` "end-of-image" in boot/bootutil/src/bootutil_priv.h; the offsets
+//! are those of boot/bootutil/src/bootutil_misc.h and bootutil_public.c. The fields of encrypted
+//! images are left out: a bootloader with `MCUBOOT_ENC_IMAGES` has another layout.
 
 mod layout;
 mod state;
@@ -29,16 +29,16 @@ use core::fmt;
 
 use flash_region::Region;
 
-/// Why there is no such trailer, or why it cannot be read or written.
+/// Why a trailer is not possible, or cannot be read or written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum TrailerError {
-    /// `max_align` is none of 8, 16 and 32.
+    /// `max_align` is not 8, 16 or 32.
     MaxAlign {
         /// What it is, in bytes.
         found: u32,
     },
-    /// The write unit is no power of two, or above `max_align`.
+    /// The write unit is not a power of two, or above `max_align`.
     WriteUnit {
         /// What it is, in bytes.
         found: u32,
@@ -89,7 +89,7 @@ impl fmt::Display for TrailerError {
                 "trailer: takes {trailer_len_bytes:#x} bytes, which leaves nothing of slot {slot}"
             ),
             Self::BufferTooShort { len_bytes, needed_bytes } => {
-                write!(f, "trailer: {len_bytes:#x} bytes at hand, needs {needed_bytes:#x}")
+                write!(f, "trailer: {len_bytes:#x} bytes given, needs {needed_bytes:#x}")
             }
         }
     }

@@ -21,8 +21,8 @@ pub struct TrailerState {
     pub image_ok: Flag,
     /// Bytes of the larger image of a swap in progress; `None` if erased, or not kept.
     pub swap_size_bytes: Option<u32>,
-    /// Bytes of the unprotected TLVs in the low (primary) and high (secondary) half; `None` if erased,
-    /// or not kept.
+    /// Bytes of the unprotected TLVs in the low (primary) and high (secondary) half; `None` if
+    /// erased, or not kept.
     pub unprotected_tlv_sizes: Option<u32>,
 }
 
@@ -209,8 +209,9 @@ impl fmt::Display for Flag {
     }
 }
 
-/// The byte that names the swap in progress: its type in the low, the image's number in the high half
-/// (`BOOT_GET_SWAP_TYPE`, `BOOT_GET_IMAGE_NUM`, boot/bootutil/include/bootutil/bootutil_public.h).
+/// The byte that names the swap in progress: its type in the low, the image's number in the high
+/// half (`BOOT_GET_SWAP_TYPE`, `BOOT_GET_IMAGE_NUM`,
+/// boot/bootutil/include/bootutil/bootutil_public.h).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SwapInfo(pub u8);
 
@@ -251,7 +252,8 @@ impl fmt::Debug for SwapInfo {
     }
 }
 
-/// What MCUboot does at a boot (`BOOT_SWAP_TYPE_*`, boot/bootutil/include/bootutil/bootutil_public.h).
+/// What MCUboot does at a boot (`BOOT_SWAP_TYPE_*`,
+/// boot/bootutil/include/bootutil/bootutil_public.h).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum SwapType {

@@ -12,7 +12,7 @@ use crate::tlv::{TlvError, TlvType};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ValidateError {
-    /// The header is none, or not that of an image that can be booted.
+    /// The header is missing, or is not that of an image that can be booted.
     Header(HeaderError),
     /// The TLVs are malformed.
     Tlv(TlvError),
@@ -30,7 +30,7 @@ pub enum ValidateError {
         /// How many the image has at least.
         needed_bytes: u32,
     },
-    /// A TLV stands in the unprotected area, where its type is not allowed, or at the end of the
+    /// A TLV is in the unprotected area, where its type is not allowed, or at the end of the
     /// protected area without a value, which MCUboot takes for the same.
     NotAllowed {
         /// Where it starts.
@@ -38,7 +38,7 @@ pub enum ValidateError {
         /// What it is.
         tlv_type: TlvType,
     },
-    /// A hash stands in the protected area, which it covers, so that it cannot be right.
+    /// A hash is in the protected area, which it covers, so that it cannot be right.
     CoversItself {
         /// Where it starts.
         offset_bytes: u32,
@@ -112,7 +112,8 @@ impl fmt::Display for ValidateError {
             Self::Tlv(error) => error.fmt(f),
             Self::TooLong { len_bytes, max_len_bytes } => write!(
                 f,
-                "image: {len_bytes:#x} bytes, the slot has room for {max_len_bytes:#x} before its trailer"
+                "image: {len_bytes:#x} bytes, the slot has room for {max_len_bytes:#x} before its \
+                 trailer"
             ),
             Self::Truncated { len_bytes, needed_bytes } => {
                 write!(f, "image: {len_bytes:#x} bytes, needs at least {needed_bytes:#x}")

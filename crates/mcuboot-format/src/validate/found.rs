@@ -20,10 +20,11 @@ pub struct ValidImage {
     pub image_end_bytes: u32,
     /// The SHA-256 of header, payload and protected TLVs.
     pub sha256: [u8; 32],
-    /// The hash of the key that the image says it was signed with, the last if it names several. Nobody
-    /// checked that.
+    /// The hash of the key that the image says it was signed with, the last if it names several.
+    /// Nobody checked that.
     pub key_hash: Option<[u8; 32]>,
-    /// The hash of the key whose signature was found good; `None` where there was no key to check with.
+    /// The hash of the key whose signature was found good; `None` where there was no key to check
+    /// with.
     pub signed_by: Option<[u8; 32]>,
     /// The security counter.
     pub security_counter: Option<u32>,
@@ -39,7 +40,7 @@ pub struct Dependencies {
 }
 
 impl Dependencies {
-    /// The dependencies in the order in which they stand.
+    /// The dependencies in their order in the image.
     #[must_use]
     pub fn as_slice(&self) -> &[Dependency] {
         self.list.get(..self.count).unwrap_or(&self.list)
@@ -82,8 +83,8 @@ pub(super) struct Found {
     dependencies: Dependencies,
 }
 
-/// What became of the last signature that should be one of the bootloader's key. The last one counts, as
-/// in bootutil.
+/// What became of the last signature that should be one of the bootloader's key. The last one
+/// counts, as in bootutil.
 #[derive(Clone, Copy, Default, Debug)]
 enum Signature {
     #[default]
@@ -96,10 +97,10 @@ enum Signature {
 }
 
 impl Found {
-    /// Whether the value of that TLV is to be handed to [`take`](Self::take). Such a value is never longer
-    /// than a signature of the key, or 32 bytes.
+    /// Whether the value of that TLV is to be handed to [`take`](Self::take). Such a value is never
+    /// longer than a signature of the key, or 32 bytes.
     ///
-    /// `protected_end` is where the protected area ends, 0 if the TLV stands behind it.
+    /// `protected_end` is where the protected area ends, 0 if the TLV is after it.
     pub(super) fn wants(
         &mut self,
         tlv: TlvHeader,
@@ -112,8 +113,9 @@ impl Found {
             let error = ValidateError::ValueLen { offset_bytes, tlv_type, found, expected };
             if found == expected { Ok(true) } else { Err(error) }
         };
-        // bootutil asks this of the value's offset, so that an empty value at the end of the protected
-        // area counts as unprotected (`bootutil_tlv_iter_is_prot`, boot/bootutil/src/tlv.c).
+        // bootutil asks this of the value's offset, so that an empty value at the end of the
+        // protected area counts as unprotected (`bootutil_tlv_iter_is_prot`,
+        // boot/bootutil/src/tlv.c).
         let value_protected = offset_bytes.saturating_add(TlvHeader::LEN_BYTES) < protected_end;
         if !value_protected && !tlv_type.is_allowed_unprotected() {
             return Err(ValidateError::NotAllowed { offset_bytes, tlv_type });

@@ -1,21 +1,23 @@
 //! Whether MCUboot would take an image, decided while the image streams past.
 //!
 //! ```text
-//!                     protect_tlv_size > 0
-//! Header -> Payload -> AreaHeader -> (TlvHeader -> Value)* -> AreaHeader -> (TlvHeader -> Value)* -> Done
-//!              |              protected                  ^          unprotected
-//!              +---------------- otherwise --------------+
-//! |<------------------------ hashed ------------------->|
+//!                    protect_tlv_size > 0
+//! Header -> Payload -> AreaHeader -> (TlvHeader -> Value)*
+//!              |               protected                 |
+//!              | otherwise                               v
+//!              `-----------------------------------> AreaHeader -> (TlvHeader -> Value)* -> Done
+//! |<----------------- hashed ---------------------->|          unprotected
 //! ```
 //!
-//! The bytes come in pieces of any length, from the network on their way to flash and again from flash,
-//! and are looked at once. Nothing is kept but a hash, one TLV and what the image said of itself.
+//! The bytes come in pieces of any length, from the network on their way to flash and again from
+//! flash, and are looked at once. Nothing is kept but a hash, one TLV and what the image said of
+//! itself.
 //!
 //! The rules are those of Espressif's MCUboot (boot/bootutil/src/image_validate.c, tlv.c,
 //! bootutil_loader.c; boot/espressif/hal/include/mcuboot_config/mcuboot_config.h), so that whatever
-//! it would refuse, and erase, is refused here. Where bootutil is lax about what no tool writes, the
-//! rules here are stricter: `hdr_size` below 32, a protected TLV that runs out of its area, a security
-//! counter or a dependency of the wrong length, a signature in malformed ASN.1.
+//! it would refuse, and erase, is refused here. Where bootutil is lax about what no tool writes,
+//! the rules here are stricter: `hdr_size` below 32, a protected TLV that runs out of its area, a
+//! security counter or a dependency of the wrong length, a signature in malformed ASN.1.
 
 mod error;
 mod found;
@@ -40,7 +42,7 @@ const MAX_VALUE_LEN_BYTES: usize = 128;
 
 const IMAGE_HEADER_LEN_BYTES: u32 = ImageHeader::LEN_BYTES as u32;
 
-/// Validates an image of which all bytes are at hand; bytes behind its end do not matter.
+/// Validates an image given as a whole; bytes after its end do not matter.
 ///
 /// # Errors
 /// As [`ImageValidator::push`] and [`ImageValidator::finish`].
@@ -56,16 +58,16 @@ pub fn validate(
 
 /// Decides whether a bootloader would take an image.
 ///
-/// It takes less than 1 KiB of memory. The [`push`](Self::push) that brings the last byte of a signature
-/// checks it, which on the chip takes tens of milliseconds and some KiB of stack.
+/// It takes less than 1 KiB of memory. The [`push`](Self::push) that brings the last byte of a
+/// signature checks it, which on the chip takes tens of milliseconds and some KiB of stack.
 #[derive(Clone, Debug)]
 pub struct ImageValidator<'k> {
     limits: SlotLimits,
     key: Option<&'k PublicKey>,
     sha256: Sha256,
     stage: Stage,
-    /// Offsets from the start of the slot: of the stage's first byte, of the next byte wanted, and of
-    /// the byte behind the stage's last.
+    /// Offsets from the start of the slot: of the stage's first byte, of the next byte wanted, and
+    /// of the byte after the stage's last.
     stage_start: u32,
     position: u32,
     stage_end: u32,
@@ -116,7 +118,7 @@ impl<'k> ImageValidator<'k> {
         }
     }
 
-    /// Takes the next bytes. Those behind the image's end are ignored.
+    /// Takes the next bytes. Those after the image's end are ignored.
     ///
     /// # Errors
     /// The first thing found wrong, and from then on the same each time.
@@ -280,7 +282,8 @@ impl<'k> ImageValidator<'k> {
         let header = ImageHeader::parse(&self.kept)?;
         header.check(self.limits.slot_len_bytes)?;
         self.header = Some(header);
-        // The least that the image can take: an image that is too long is refused at its first bytes.
+        // The least that the image can take: an image that is too long is refused at its first
+        // bytes.
         self.check_len(self.needed_bytes())?;
         Ok(header)
     }
