@@ -1,4 +1,4 @@
-//! What a migrator is told.
+//! What is configured in a migrator.
 
 use bootswap_plan::Migration;
 
@@ -7,14 +7,14 @@ use crate::{LogLevel, Wifi};
 /// Longest host name in bytes: that of embassy-net's DHCP client (`MAX_HOSTNAME_LEN`).
 pub const MAX_HOSTNAME_LEN_BYTES: usize = 32;
 
-/// What a migrator is told: what it is to do, and how it gets at what it needs for that.
+/// What is configured in a migrator: what it has to do, and how it gets what it needs for that.
 #[derive(Clone, Copy, Debug)]
 pub struct Config<'a> {
     /// What the owner wants.
     pub migration: Migration<'a>,
     /// How a device gets into a network.
     pub network: Network<'a>,
-    /// How much is said on the console.
+    /// How much is printed on the console.
     pub log_level: LogLevel,
 }
 
@@ -26,7 +26,7 @@ pub struct Network<'a> {
     pub wifi: &'a [Wifi<'a>],
     /// Whether the network that the old firmware was in is tried, from its NVS.
     pub old_credentials: bool,
-    /// The last resort: a network that somebody opens near a device that found no other.
+    /// The last resort: a network that somebody sets up near a device that found no other.
     pub rescue: Option<Wifi<'a>>,
     /// Name that the device gives to DHCP servers; see [`is_hostname`].
     pub hostname: Option<&'a str>,

@@ -18,9 +18,9 @@ pub const MAX_LABELS: usize = 16;
 /// Most networks, the rescue network not counted.
 pub const MAX_NETWORKS: usize = 8;
 
-/// Roles by the numbers that stand for them.
+/// Roles by their numbers.
 pub(crate) const ROLES: [Role; 3] = [Role::Application, Role::Bootloader, Role::Other];
-/// Kinds of swap by the numbers that stand for them.
+/// Kinds of swap by their numbers.
 pub(crate) const SWAPS: [SwapKind; 4] =
     [SwapKind::Scratch, SwapKind::Move, SwapKind::Offset, SwapKind::Overwrite];
 
@@ -37,8 +37,9 @@ pub struct Storage<'d> {
 /// # Errors
 ///
 /// A [`ConfigError`] that names the offset, what was found there, and what to do:
-/// [`ConfigError::Empty`] for a section that nothing was packed into, [`ConfigError::Version`] for one
-/// of another major version. Every bit of a section counts: one that is not as it was written is found.
+/// [`ConfigError::Empty`] for a section that nothing was packed into, [`ConfigError::Version`] for
+/// one of another major version. Every bit of a section counts: one that is not as it was written
+/// is found.
 pub fn decode<'s, 'd: 's>(
     section: &'d [u8],
     storage: &'s mut Storage<'d>,

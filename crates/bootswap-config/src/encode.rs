@@ -36,12 +36,12 @@ pub enum EncodeError {
     Hostname,
 }
 
-/// Writes the configuration to a section, which is filled to its end, and says how many bytes of it are
-/// taken.
+/// Writes the configuration to a section, which is filled to its end, and says how many bytes of it
+/// are taken.
 ///
 /// # Errors
 ///
-/// An [`EncodeError`] for what [`crate::decode`] would not take back.
+/// An [`EncodeError`] for what [`crate::decode`] would refuse.
 pub fn encode(config: &Config<'_>, section: &mut [u8]) -> Result<usize, EncodeError> {
     let Config { migration, network, log_level } = config;
     if network.hostname.is_some_and(|name| !is_hostname(name)) {
@@ -153,7 +153,7 @@ const fn span(region: Region) -> wire::Span {
     wire::Span { start: region.start().get(), len_bytes: region.len_bytes() }
 }
 
-/// The number that stands for a value; every value is in its list.
+/// The number of a value; every value is in its list.
 fn number<T: PartialEq>(values: &[T], value: T) -> u8 {
     let index = values.iter().position(|other| *other == value);
     index.and_then(|index| u8::try_from(index).ok()).unwrap_or(u8::MAX)
@@ -180,13 +180,14 @@ impl fmt::Display for EncodeError {
         match self {
             Self::TooLarge { needed_bytes, section_len_bytes } => write!(
                 f,
-                "the configuration takes {needed_bytes} bytes, the firmware has room for {section_len_bytes}; make addresses and names shorter"
+                "the configuration takes {needed_bytes} bytes, the firmware has room for \
+                 {section_len_bytes}; make addresses and names shorter"
             ),
             Self::TooMany { what, found, most } => {
                 write!(f, "{found} {what}, the firmware has room for {most}; leave some out")
             }
             Self::Hostname => f.write_str(
-                "the host name is not one; write letters, digits and hyphens, at most 32",
+                "the host name is not valid; write letters, digits and hyphens, at most 32",
             ),
         }
     }

@@ -9,9 +9,9 @@ use crate::{MAX_HOSTNAME_LEN_BYTES, WifiError};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// There is none in the image.
+    /// The image has none.
     NoSection,
-    /// There is more than one in the image.
+    /// The image has more than one.
     TwoSections {
         /// Offset of the first in the image.
         first: usize,
@@ -57,7 +57,7 @@ pub enum ConfigError {
         /// CRC of the payload.
         computed: u32,
     },
-    /// A byte behind the payload is not as erased flash is.
+    /// A byte after the payload is not erased.
     Filling {
         /// Its offset.
         offset: usize,
@@ -71,7 +71,7 @@ pub enum ConfigError {
         /// What was found there.
         found: Malformed,
     },
-    /// A field has a value that it cannot have.
+    /// A field has an impossible value.
     Field {
         /// Its name, as in a migration file where there is one of that name.
         name: &'static str,
@@ -92,7 +92,7 @@ pub enum Malformed {
     More,
     /// A value of another type.
     Type,
-    /// A value of none of the known kinds.
+    /// A value of an unknown kind.
     Kind,
     /// A map without a key that has to be there.
     Missing,
@@ -100,16 +100,16 @@ pub enum Malformed {
     Other,
 }
 
-/// Why a field cannot have the value that it has.
+/// What is wrong with the value of a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum FieldProblem {
-    /// The number stands for nothing that this program knows.
+    /// The number is unknown to this program.
     Unknown {
         /// The number.
         found: u32,
     },
-    /// The region ends behind the last address there is.
+    /// The region ends past the last address.
     Region {
         /// Its first address.
         start: u32,
@@ -121,9 +121,9 @@ pub enum FieldProblem {
         /// The most there can be.
         most: usize,
     },
-    /// No access point can be like that.
+    /// It is not a possible network.
     Wifi(WifiError),
-    /// No host can be called that.
+    /// It is not a host name.
     Hostname,
 }
 
@@ -151,41 +151,51 @@ impl fmt::Display for ConfigError {
             ),
             Self::TwoSections { first, second } => write!(
                 f,
-                "two configuration sections in the image, at {first:#x} and {second:#x}; build the firmware with one"
+                "two configuration sections in the image, at {first:#x} and {second:#x}; build the \
+                 firmware with one"
             ),
             Self::TooShort { len_bytes, needed_bytes } => write!(
                 f,
-                "the configuration section has {len_bytes} bytes of the {needed_bytes} it takes; {AGAIN}"
+                "the configuration section has {len_bytes} bytes of the {needed_bytes} it takes; \
+                 {AGAIN}"
             ),
             Self::NoMagic => f.write_str(
-                "no configuration section: magic missing at offset 0; use the firmware image of a migrator",
+                "no configuration section: magic missing at offset 0; use the firmware image of a \
+                 migrator",
             ),
             Self::HeaderCrc { stored, computed } => write!(
                 f,
-                "the configuration's header is damaged: CRC-32 at offset 32 is {stored:#010x}, that of its bytes {computed:#010x}; {AGAIN}"
+                "the configuration's header is damaged: CRC-32 at offset 32 is {stored:#010x}, \
+                 that of its bytes {computed:#010x}; {AGAIN}"
             ),
             Self::Version { major, minor } => write!(
                 f,
-                "the configuration is of version {major}.{minor} (offset 16), this program reads {MAJOR_VERSION}.x; use a bootswap and a firmware image of the same release"
+                "the configuration is of version {major}.{minor} (offset 16), this program reads \
+                 {MAJOR_VERSION}.x; use a bootswap and a firmware image of the same release"
             ),
             Self::PayloadLength { payload_len_bytes, room_bytes } => write!(
                 f,
-                "the configuration's length at offset 24 is {payload_len_bytes} bytes, there are {room_bytes}; {AGAIN}"
+                "the configuration's length at offset 24 is {payload_len_bytes} bytes, there are \
+                 {room_bytes}; {AGAIN}"
             ),
             Self::Empty => f.write_str(
-                "the configuration is empty, the image is as it was built; run `bootswap pack` and send out what it writes",
+                "the configuration is empty, the image is as it was built; run `bootswap pack` and \
+                 distribute what it writes",
             ),
             Self::PayloadCrc { stored, computed } => write!(
                 f,
-                "the configuration is damaged: CRC-32 at offset 28 is {stored:#010x}, that of the bytes from {HEADER_LEN_BYTES} on {computed:#010x}; {AGAIN}"
+                "the configuration is damaged: CRC-32 at offset 28 is {stored:#010x}, that of the \
+                 bytes from {HEADER_LEN_BYTES} on {computed:#010x}; {AGAIN}"
             ),
             Self::Filling { offset, found } => write!(
                 f,
-                "the configuration section is damaged: {found:#04x} at offset {offset}, where 0xff belongs; {AGAIN}"
+                "the configuration section is damaged: {found:#04x} at offset {offset}, where 0xff \
+                 is expected; {AGAIN}"
             ),
             Self::Cbor { offset, found } => write!(
                 f,
-                "the configuration cannot be read: {found} at offset {offset}; use a bootswap and a firmware image of the same release"
+                "the configuration cannot be read: {found} at offset {offset}; use a bootswap and \
+                 a firmware image of the same release"
             ),
             Self::Field { name, index, problem } => {
                 write!(f, "the configuration's {name}")?;
@@ -206,7 +216,7 @@ impl fmt::Display for Malformed {
             Self::Type => "a value of another type",
             Self::Kind => "a value of an unknown kind",
             Self::Missing => "a map without all its keys",
-            Self::Other => "no usable value",
+            Self::Other => "an unusable value",
         })
     }
 }
@@ -214,12 +224,12 @@ impl fmt::Display for Malformed {
 impl fmt::Display for FieldProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown { found } => write!(f, "{found} is none that this program knows"),
+            Self::Unknown { found } => write!(f, "{found} is not supported by this program"),
             Self::Region { start, len_bytes } => write!(
                 f,
-                "{start:#x} and {len_bytes:#x} bytes more are behind the last address there is"
+                "{start:#x} and {len_bytes:#x} bytes from there on end past the last address"
             ),
-            Self::TooMany { most } => write!(f, "there can be {most} of them"),
+            Self::TooMany { most } => write!(f, "there can be at most {most}"),
             Self::Wifi(error) => error.fmt(f),
             Self::Hostname => write!(
                 f,

@@ -1,5 +1,5 @@
-//! The configuration packed into a migrator: one prebuilt firmware image serves every fleet, because
-//! what differs between them is data in a section that the image reserves.
+//! The configuration packed into a migrator: one prebuilt firmware image serves every fleet,
+//! because what differs between them is data in a section that the image reserves.
 //!
 //! ```text
 //!   migration.toml -- bootswap pack --> | ESP image of the migrator                      |
@@ -9,16 +9,17 @@
 //!                                                  Config: Migration, networks, log level
 //! ```
 //!
-//! The firmware holds a [`Section`] in its read-only data and [`decode`]s it. `bootswap pack` looks for
-//! it with [`find_section`] in the image file and writes it with [`encode`], which needs no allocation
-//! either. The bytes of the section are drawn in `section.rs`, the keys of the CBOR in `wire.rs`.
+//! The firmware holds a [`Section`] in its read-only data and [`decode`]s it. `bootswap pack` looks
+//! for it with [`find_section`] in the image file and writes it with [`encode`], which needs no
+//! allocation either. The bytes of the section are drawn in `section.rs`, the keys of the CBOR in
+//! `wire.rs`.
 //!
 //! # Versions
 //!
-//! A section has a version `major.minor`. Within one major version, keys are only ever added, and only
-//! such as a reader that does not know them may pass over: so a newer minor version is read, and its
-//! unknown keys are not. Anything else (a new kind of contents, another meaning) makes a new major
-//! version, which is refused with an error that says so.
+//! A section has a version `major.minor`. Within one major version, keys are only ever added, and
+//! only such that a reader may ignore those it does not know: so a newer minor version is read,
+//! without its unknown keys. Anything else (a new kind of contents, another meaning) makes a new
+//! major version, which is refused with an error that says so.
 #![no_std]
 #![warn(clippy::indexing_slicing)]
 

@@ -1,18 +1,18 @@
-//! How much the migrator says on its console.
+//! How much the migrator prints on its console.
 
 use core::fmt;
 use core::str::FromStr;
 
-/// How much the migrator says on its console; each level includes those before it.
+/// How much the migrator prints on its console; each level includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum LogLevel {
     /// Nothing.
     Off,
-    /// What ended an attempt.
+    /// Problems that ended an attempt.
     Error,
-    /// What was got over.
+    /// Problems that were overcome.
     Warn,
-    /// Every step, as the simulator tells it.
+    /// Every step, as the simulator shows it.
     #[default]
     Info,
     /// What the steps consist of.
@@ -22,7 +22,7 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    /// Every level, in the order of the numbers that stand for them in a section.
+    /// Every level, in the order of their numbers in a section.
     pub const ALL: [Self; 6] =
         [Self::Off, Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
 
@@ -45,7 +45,7 @@ impl LogLevel {
         Self::ALL.into_iter().find(|level| level.name() == name)
     }
 
-    /// The number that stands for the level in a section.
+    /// The number of the level in a section.
     #[must_use]
     pub(crate) const fn number(self) -> u8 {
         self as u8
@@ -78,7 +78,7 @@ pub struct UnknownLogLevel;
 
 impl fmt::Display for UnknownLogLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a log level, which are")?;
+        f.write_str("not a log level; they are")?;
         LogLevel::ALL.iter().try_for_each(|level| write!(f, " {level}"))
     }
 }

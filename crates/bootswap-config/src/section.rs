@@ -7,12 +7,12 @@
 //!   36  payload: CBOR            36 + payload length: 0xff up to the section's end
 //! ```
 //!
-//! Numbers are little-endian, lengths in bytes. These 36 bytes are the same in every version, so that
-//! any program can tell the version of any section. In an image as it was built, the payload's length
-//! is 0; `bootswap pack` keeps the section's length and writes all the rest.
+//! Numbers are little-endian, lengths in bytes. These 36 bytes are the same in every version, so
+//! that any program can read the version of any section. In an image as it was built, the payload's
+//! length is 0; `bootswap pack` keeps the section's length and writes all the rest.
 //!
-//! The header has a CRC of its own for two reasons: the magic alone may be found elsewhere in an image
-//! (in the code that compares it), and damage is told from another version.
+//! The header has a CRC of its own for two reasons: the magic alone may be found elsewhere in an
+//! image (in the code that compares it), and damage is distinguished from another version.
 
 use core::ops::Range;
 
@@ -63,7 +63,7 @@ impl Section {
     }
 
     /// The section's bytes as they are in flash, which are not those that the compiler saw: the
-    /// address goes through [`core::hint::black_box`], so that it cannot reckon with an empty section.
+    /// address goes through [`core::hint::black_box`], so that it cannot assume an empty section.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &core::hint::black_box(self).0
@@ -148,8 +148,8 @@ impl Header {
     }
 }
 
-/// The payload of the section at the start of `bytes`, once everything about the section is as it has
-/// to be.
+/// The payload of the section at the start of `bytes`, once everything about the section is as it
+/// has to be.
 pub(crate) fn payload(bytes: &[u8]) -> Result<&[u8], ConfigError> {
     let header = Header::parse(bytes)?;
     let needed_bytes = header.section_len_bytes;
@@ -176,8 +176,8 @@ pub(crate) fn payload(bytes: &[u8]) -> Result<&[u8], ConfigError> {
 ///
 /// # Errors
 ///
-/// [`ConfigError::NoSection`] if there is none, [`ConfigError::TwoSections`] if there is more than one,
-/// and what is wrong with it if there is one that is damaged or of another version.
+/// [`ConfigError::NoSection`] if there is none, [`ConfigError::TwoSections`] if there is more than
+/// one, and what is wrong with it if there is one that is damaged or of another version.
 pub fn find_section(image: &[u8]) -> Result<Range<usize>, ConfigError> {
     let mut found: Option<Range<usize>> = None;
     let mut wrong = ConfigError::NoSection;
@@ -185,7 +185,7 @@ pub fn find_section(image: &[u8]) -> Result<Range<usize>, ConfigError> {
         let rest = image.get(offset..).unwrap_or_default();
         let header = match Header::parse(rest) {
             Ok(header) => header,
-            // Also where no section was meant; counts only if there is no other.
+            // It may be chance, and counts only if there is no other section.
             Err(ConfigError::NoMagic | ConfigError::TooShort { .. }) => continue,
             Err(error) => {
                 wrong = error;

@@ -153,7 +153,12 @@ prop_compose! {
             "[a-z]{0,20}",
             some(&[Role::Application, Role::Bootloader, Role::Other]),
             option::of("https?://[a-z./]{1,80}"),
-            (option::of(region()), any::<Option<u32>>(), any::<Option<u32>>(), any::<Option<[u8; 32]>>()),
+            (
+                option::of(region()),
+                any::<Option<u32>>(),
+                any::<Option<u32>>(),
+                any::<Option<[u8; 32]>>(),
+            ),
             option::of(content()),
             any::<bool>(),
         ), 0..=MAX_ARTIFACTS),
@@ -163,7 +168,11 @@ prop_compose! {
     ) -> Owned {
         Owned {
             chip, flash_len_bytes, map, artifacts, staging, test_image, overwrite,
-            wifi: vec![], old_credentials: false, rescue: None, hostname: None, log_level: LogLevel::Off,
+            wifi: vec![],
+            old_credentials: false,
+            rescue: None,
+            hostname: None,
+            log_level: LogLevel::Off,
         }
     }
 }

@@ -9,14 +9,14 @@ const PASSPHRASE_LEN_BYTES: core::ops::RangeInclusive<usize> = 8..=63;
 /// Length of a pre-shared key written in hexadecimal digits.
 const KEY_DIGITS: usize = 64;
 
-/// A network that has name and password as Wi-Fi asks for them.
+/// A network with a name and a password that Wi-Fi allows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Wifi<'a> {
     ssid: &'a str,
     password: &'a str,
 }
 
-/// Why there can be no such network.
+/// Why a network is not possible.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum WifiError {
@@ -34,7 +34,7 @@ pub enum WifiError {
     },
     /// The password has 64 bytes, which are not all hexadecimal digits.
     NotHex,
-    /// SSID or password has a NUL in it, which drivers take for its end.
+    /// SSID or password has a NUL in it, which drivers treat as its end.
     Nul,
 }
 
@@ -98,18 +98,19 @@ impl fmt::Display for WifiError {
             Self::LongSsid { len_bytes } => {
                 write!(
                     f,
-                    "the SSID has {len_bytes} bytes, at most {MAX_SSID_LEN_BYTES} are possible"
+                    "the SSID has {len_bytes} bytes; it can have at most {MAX_SSID_LEN_BYTES}"
                 )
             }
             Self::PasswordLength { len_bytes } => write!(
                 f,
-                "the password has {len_bytes} bytes; possible are none, 8 to 63, or {KEY_DIGITS} hexadecimal digits"
+                "the password has {len_bytes} bytes; it must have none, 8 to 63, or be \
+                 {KEY_DIGITS} hexadecimal digits"
             ),
             Self::NotHex => write!(
                 f,
-                "the password has {KEY_DIGITS} bytes, which have to be hexadecimal digits then"
+                "the password has {KEY_DIGITS} bytes, so all of them must be hexadecimal digits"
             ),
-            Self::Nul => f.write_str("there is a NUL in SSID or password"),
+            Self::Nul => f.write_str("the SSID or the password contains a NUL"),
         }
     }
 }

@@ -7,8 +7,8 @@
 //!   device     0 networks    1 old credentials   2 rescue network   3 host name   4 log level
 //! ```
 //!
-//! A key that is absent means `None`, or nothing in the list. Numbers that stand for something are
-//! those of the format it is from (chips: ESP image headers) or given here; none is ever given twice.
+//! A key that is absent means `None`, or nothing in the list. Numbers with a meaning are those of
+//! the format it is from (chips: ESP image headers) or given here; none is ever given twice.
 
 use core::convert::Infallible;
 
@@ -169,7 +169,8 @@ pub(crate) struct Wifi<'b> {
     pub password: Option<&'b str>,
 }
 
-/// A list, which is read entry by entry: so it is nowhere in memory as a whole but where it belongs.
+/// A list, which is read entry by entry: so it is nowhere in memory as a whole but where it
+/// belongs.
 #[derive(Clone, Debug)]
 pub(crate) enum List<'b, T> {
     /// To be written.

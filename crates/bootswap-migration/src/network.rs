@@ -156,14 +156,14 @@ mod tests {
             (
                 "[[network.wifi]]\nssid = \"a\"\n[[network.wifi]]\nssid = \"b\"\npassword = \"short\"\n",
                 "network.wifi[1].password",
-                "5 bytes; possible are none, 8 to 63, or 64",
+                "5 bytes; it must have none, 8 to 63, or be 64",
                 "leave it out",
                 "\"short\"",
             ),
             (
                 "[network]\nrescue = { ssid = \"a name of more than thirty-two bytes\" }\n",
                 "network.rescue.ssid",
-                "36 bytes, at most 32",
+                "36 bytes; it can have at most 32",
                 "as its access point has it",
                 "\"a name of more than thirty-two bytes\"",
             ),

@@ -33,7 +33,7 @@ impl FlashAddr {
         Self(self.0.saturating_add(len_bytes))
     }
 
-    /// Bytes from `earlier` to here; 0 where `earlier` lies behind.
+    /// Bytes from `earlier` to here; 0 where `earlier` is after it.
     #[must_use]
     pub const fn bytes_since(self, earlier: Self) -> u32 {
         self.0.saturating_sub(earlier.0)

@@ -1,4 +1,4 @@
-//! Flash addresses and half-open regions: the two words in which every other crate says *where*.
+//! Flash addresses and half-open regions: the two types in which every other crate gives a place.
 //!
 //! ```
 //! use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -25,8 +25,8 @@
 //! Both are plain values over `u32`: the flash of every ESP32 is addressed with at most 32 bits. An
 //! end of exactly 2^32 cannot be represented and is not needed, as the largest chips hold 256 MiB.
 //!
-//! What else nearly every crate needs is here too: the sizes of NOR flash, [`is_blank`], and [`Hex`]
-//! for digests in messages.
+//! What else nearly every crate needs is here too: the sizes of NOR flash, [`is_blank`], and
+//! [`Hex`] for digests in messages.
 #![no_std]
 #![warn(clippy::indexing_slicing)]
 

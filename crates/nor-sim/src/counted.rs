@@ -131,9 +131,9 @@ impl fmt::Display for Counts {
 
 /// Counts everything that passes through, and separately what touches watched regions.
 ///
-/// Counted is what reaches the chip: an operation that was torn or that the chip failed at is, one
-/// with arguments that no chip accepts is not. So that a torn operation gets here, it lies underneath a
-/// [`PowerCut`](crate::PowerCut), not around it; the same holds of [`Timed`](crate::Timed).
+/// What reaches the chip is counted: also an operation that was torn or that failed, but not one
+/// with arguments that no chip accepts. To see torn operations it has to be underneath a
+/// [`PowerCut`](crate::PowerCut), not around it; the same goes for [`Timed`](crate::Timed).
 #[derive(Clone, Debug)]
 pub struct Counted<D> {
     inner: D,
@@ -149,7 +149,7 @@ impl<D> Counted<D> {
         Self { inner, counts: Counts::default(), watched: Vec::new() }
     }
 
-    /// From now on counts apart what touches `region`, too.
+    /// From now on also counts separately what touches `region`.
     pub fn watch(&mut self, region: Region) {
         self.watched.push((region, Counts::default()));
     }

@@ -6,8 +6,8 @@ use crate::{EraseUnit, Noise, NorError, NorMemory, torn};
 
 /// A NOR flash chip, at the level of its commands.
 ///
-/// Implemented by [`NorMemory`] and by every decorator around it. A test that wants to watch or bend
-/// operations in a way of its own implements the first four methods and passes them on.
+/// Implemented by [`NorMemory`] and by every decorator around it. A test that wants to watch or
+/// bend operations in a way of its own implements the first four methods and passes them on.
 pub trait NorDevice {
     /// Bytes that the chip holds.
     fn capacity_bytes(&self) -> u32;
@@ -33,7 +33,7 @@ pub trait NorDevice {
     /// Out of bounds, misaligned, no power, or a fault of the chip.
     fn erase(&mut self, unit: EraseUnit, addr: FlashAddr) -> Result<(), NorError>;
 
-    /// A page program that is broken off: of the bits to be cleared, `seed` says which are.
+    /// A page program that is interrupted: of the bits to be cleared, `seed` says which are.
     ///
     /// # Errors
     ///
@@ -45,7 +45,8 @@ pub trait NorDevice {
         self.program_page(addr, &page)
     }
 
-    /// An erase that is broken off: every bit of the unit is what it was, or 0, or 1, as `seed` says.
+    /// An erase that is interrupted: every bit of the unit is what it was, or 0, or 1, as `seed`
+    /// says.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The chip behind the traits of embedded-storage, as a flash driver would offer it.
+//! The traits of embedded-storage over a chip, as a flash driver offers them.
 
 use core::future::pending;
 
@@ -11,11 +11,11 @@ use crate::{EraseUnit, NorDevice, NorError};
 
 /// A flash driver over a [`NorDevice`]: the `NorFlash` traits, blocking and asynchronous.
 ///
-/// It is as plain as the drivers of the chips: a write is split into pages and every page is
+/// It is as simple as the drivers of the chips: a write is split into pages and every page is
 /// programmed, blank or not; an erase uses the largest aligned units that fit exactly.
 ///
 /// Once power is lost, or the processor has crashed, the asynchronous methods never return, so that
-/// no code of the caller runs that could not run in truth; see
+/// no code of the caller runs that could not run on a device; see
 /// [`run_until_powered_off`](crate::run_until_powered_off). The blocking ones have to return: their
 /// error is final.
 ///
@@ -26,7 +26,7 @@ pub struct Driver<D, const READ_BYTES: usize = 1, const WRITE_BYTES: usize = 1> 
     units: &'static [EraseUnit],
 }
 
-/// A driver that wants whole 32-bit words, as those of the ESP32 family do.
+/// A driver that needs whole 32-bit words, as those of the ESP32 family do.
 pub type WordDriver<D> = Driver<D, 4, 4>;
 
 impl<D: NorDevice> Driver<D> {
@@ -125,7 +125,7 @@ impl<D: NorDevice, const READ_BYTES: usize, const WRITE_BYTES: usize>
     }
 }
 
-/// Hands on what a caller could live to see, and waits for ever on what it could not.
+/// Returns what a running caller could see, and otherwise waits for ever.
 async fn survived(result: Result<(), NorError>) -> Result<(), NorError> {
     match result {
         Err(error) if error.is_final() => pending().await,

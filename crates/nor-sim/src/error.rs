@@ -11,12 +11,12 @@ use crate::Op;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum NorError {
-    /// There is no power. A real caller would not live to see this.
+    /// There is no power. On a device no caller would be running any more.
     PowerLost,
-    /// The processor crashed over an operation on guarded flash. A real caller would not live to see
-    /// this either.
+    /// The processor crashed because of an operation on guarded flash. On a device no caller would
+    /// be running any more.
     Crashed,
-    /// Access behind the end of the chip.
+    /// Access past the end of the chip.
     OutOfBounds {
         /// First byte accessed.
         addr: FlashAddr,
@@ -27,12 +27,13 @@ pub enum NorError {
     },
     /// An erase, or an access through the driver, that does not start or end at its unit.
     Misaligned {
-        /// The address or length that is no multiple.
+        /// The address or length that is not a multiple.
         addr: FlashAddr,
         /// Of what.
         unit_bytes: u32,
     },
-    /// A page program that leaves its page; a chip would wrap around to the start of the page.
+    /// A page program that crosses the end of its page; a chip would wrap around to the start of
+    /// the page.
     PageCrossed {
         /// First byte programmed.
         addr: FlashAddr,
@@ -83,17 +84,17 @@ impl fmt::Display for NorError {
             Self::PowerLost => f.write_str("no power"),
             Self::Crashed => f.write_str("the processor crashed"),
             Self::OutOfBounds { addr, len_bytes, capacity_bytes } => {
-                write!(f, "{len_bytes} B at {addr} leave a flash of {capacity_bytes:#x} B")
+                write!(f, "{len_bytes} B at {addr} are not inside a flash of {capacity_bytes:#x} B")
             }
             Self::Misaligned { addr, unit_bytes } => {
-                write!(f, "{addr} is no multiple of {unit_bytes:#x}")
+                write!(f, "{addr} is not a multiple of {unit_bytes:#x}")
             }
             Self::PageCrossed { addr, len_bytes } => {
-                write!(f, "a program of {len_bytes} B at {addr} leaves its page")
+                write!(f, "a program of {len_bytes} B at {addr} crosses the end of its page")
             }
-            Self::Failed { op } => write!(f, "the chip failed at a {op}"),
+            Self::Failed { op } => write!(f, "the chip failed a {op}"),
             Self::ReadFailed { addr, len_bytes } => {
-                write!(f, "the chip failed at a read of {len_bytes} B at {addr}")
+                write!(f, "the chip failed a read of {len_bytes} B at {addr}")
             }
             Self::Refused { op, region } => write!(f, "{op} touches guarded flash at {region}"),
         }

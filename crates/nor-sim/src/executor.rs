@@ -8,10 +8,10 @@ use crate::Power;
 
 /// Polls `future` until it is ready, or until there is no `power`: then the answer is `None`.
 ///
-/// The asynchronous methods of [`Driver`](crate::Driver) stay pending for ever once power is lost, so
-/// no code of the future runs any more, not even its error handling; the future is then dropped. A
-/// future that ends all the same, having lost power on the way, is `None` too: what it says was
-/// never said. While there is power it is polled again and again, whoever it waits for.
+/// The asynchronous methods of [`Driver`](crate::Driver) stay pending for ever once power is lost,
+/// so no code of the future runs any more, not even its error handling; the future is then dropped.
+/// A future that completes although power was lost on the way is `None` too: nobody would have seen
+/// its result. While there is power it is polled again and again, whatever it waits for.
 pub fn run_until_powered_off<F: Future>(future: F, power: &Power) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());

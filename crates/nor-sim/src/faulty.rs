@@ -10,7 +10,8 @@ use crate::{EraseUnit, NorDevice, NorError, Op};
 pub enum When {
     /// The operation with this number, from 0, counted by the [`Faulty`].
     Op(u64),
-    /// The first so many operations that touch the region; `u32::MAX` for a region that is worn out.
+    /// The first so many operations that touch the region; `u32::MAX` for a region that is worn
+    /// out.
     Touching(Region, u32),
 }
 

@@ -1,4 +1,4 @@
-//! A model of NOR flash that can be counted, timed, traced, broken and cut off from power.
+//! A model of NOR flash for tests: it counts, times and logs operations, fails, and loses power.
 //!
 //! ```
 //! use embedded_storage::nor_flash::NorFlash;
@@ -21,9 +21,9 @@
 //! # Ok::<(), NorError>(())
 //! ```
 //!
-//! [`NorMemory`] holds the bytes and knows the rules: a page program only clears bits, an erase sets a
-//! whole aligned unit. Everything else is a decorator that is itself a [`NorDevice`], so that a test
-//! puts together the flash it needs:
+//! [`NorMemory`] holds the bytes and knows the rules: a page program only clears bits, an erase
+//! sets a whole aligned unit. Everything else is a decorator that is itself a [`NorDevice`], so
+//! that a test puts together the flash it needs:
 //!
 //! ```text
 //!   Driver          embedded-storage(-async) traits: splits writes into pages, erases into units
@@ -39,12 +39,13 @@
 //!   NorMemory       the bytes; cloning it is a snapshot, copied on write
 //! ```
 //!
-//! An *operation* is one page program or one erase, numbered from 0 by whoever counts; reads are not
-//! operations. [`Recorded`] remembers operations together with their bytes and gives back the flash
-//! as it was before any of them, or as a power cut in any of them would have left it.
+//! An *operation* is one page program or one erase, numbered from 0 by the decorator that counts;
+//! reads are not operations. [`Recorded`] remembers operations together with their bytes and gives
+//! back the flash as it was before any of them, or as a power cut in any of them would have left
+//! it.
 //!
 //! What is not modelled: cells that read differently from one read to the next after a torn
-//! operation, and cells that fade with time.
+//! operation, and cells that lose their charge over time.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod counted;
@@ -79,7 +80,7 @@ pub use op::{EraseUnit, Op};
 pub use power::{Cut, Phase, Power, PowerCut, PowerState};
 pub use recorded::{Recorded, Recording};
 pub use timed::{Clock, DatasheetTiming, Modelled, Timed, TypMax};
-pub use traced::{Outcome, TraceEntry, Traced};
+pub use traced::{OpOutcome, TraceEntry, Traced};
 
 /// The example of the README.
 #[doc = include_str!("../README.md")]

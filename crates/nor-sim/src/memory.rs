@@ -8,8 +8,9 @@
 //!                  4096 bytes, or nothing at all where the sector is erased
 //! ```
 //!
-//! A clone shares all blocks. An operation afterwards copies the one block's table and the one sector
-//! that it touches, so that a snapshot before every operation of a whole migration is affordable.
+//! A clone shares all blocks. An operation afterwards copies the one block's table and the one
+//! sector that it touches, so that a snapshot before every operation of a whole migration is
+//! affordable.
 
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ impl NorMemory {
         }
     }
 
-    /// A chip that holds `bytes`, such as a dump; erased behind them up to a whole sector.
+    /// A chip that holds `bytes`, such as a dump; erased after them up to a whole sector.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut memory = Self::erased(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
@@ -85,7 +86,7 @@ impl NorMemory {
         self.bytes(Region::clamped(FlashAddr::ZERO, self.capacity_bytes))
     }
 
-    /// The bytes of `region`; what lies behind the chip's end reads as erased.
+    /// The bytes of `region`; what is past the chip's end reads as erased.
     #[must_use]
     pub fn bytes(&self, region: Region) -> Vec<u8> {
         let mut out = vec![ERASED; region.len_bytes() as usize];
@@ -95,7 +96,7 @@ impl NorMemory {
 
     /// Puts `bytes` at `addr` as a factory would, whatever was there before, and wears nothing.
     ///
-    /// What would lie behind the chip's end is left out.
+    /// What would be past the chip's end is left out.
     pub fn load(&mut self, addr: FlashAddr, bytes: &[u8]) {
         let whole = Region::clamped(addr, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         for piece in whole.chunks(SECTOR_BYTES) {

@@ -1,7 +1,7 @@
 //! A small generator of repeatable noise.
 
-/// Repeatable noise from a seed (SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number
-/// generators", 2014).
+/// Repeatable noise from a seed (SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom
+/// number generators", 2014).
 ///
 /// A case of a sweep is named by its seed, so the sequence must not depend on the version of some
 /// library.

@@ -92,7 +92,7 @@ impl Op {
     /// # Errors
     ///
     /// [`NorError::OutOfBounds`], [`NorError::Misaligned`] for an erase that does not start at its
-    /// unit, [`NorError::PageCrossed`] for a program that leaves its page.
+    /// unit, [`NorError::PageCrossed`] for a program that crosses the end of its page.
     pub fn check(self, capacity_bytes: u32) -> Result<(), NorError> {
         match self {
             Self::Program { addr, len_bytes } => {

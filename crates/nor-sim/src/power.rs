@@ -14,14 +14,14 @@ use crate::{EraseUnit, NorDevice, NorError, Op};
 pub enum PowerState {
     /// Code runs.
     On,
-    /// There is no supply; nothing runs until somebody restores it.
+    /// There is no supply; nothing runs until it is restored.
     Lost,
-    /// There is supply, but the processor went down over an operation on guarded flash and waits for
-    /// its reset.
+    /// There is supply, but the processor has crashed because of an operation on guarded flash, and
+    /// waits for its reset.
     Crashed,
 }
 
-/// The supply, shared by everything that can lose it or wants to know.
+/// The supply, shared by everything that can lose it or depends on it.
 ///
 /// Clones are handles to the same supply.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +68,7 @@ impl Power {
     }
 }
 
-/// When, seen from one operation, power goes.
+/// When power is lost, relative to one operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
     /// Nothing of the operation happens.
@@ -78,7 +78,7 @@ pub enum Phase {
         /// Picks the bits that got through.
         seed: u64,
     },
-    /// The operation is complete, but nobody learns of it.
+    /// The operation is complete, but its result is lost.
     After,
 }
 
@@ -199,7 +199,7 @@ impl<D: NorDevice> PowerCut<D> {
         match self.begin(op)? {
             None => return whole(&mut self.inner),
             Some(Phase::Before) => {}
-            // Whether the chip would have reported an error, nobody is there to hear.
+            // Nobody would see whether the chip reports an error.
             Some(Phase::Middle { seed }) => drop(torn(&mut self.inner, seed)),
             Some(Phase::After) => drop(whole(&mut self.inner)),
         }

@@ -1,4 +1,4 @@
-//! Operations with their bytes, so that flash can be had as it was before any of them.
+//! Operations with their bytes, so that flash as it was before any of them can be had again.
 //!
 //! A sweep over all power cuts runs the whole thing once, recorded, and then starts every case from
 //! [`Recording::cut`] instead of running the operations before the cut again.
@@ -67,14 +67,14 @@ impl Recording {
         self.work.iter().map(Work::op)
     }
 
-    /// Flash as it was before operation `number`, or behind the last one if that is the number of
+    /// Flash as it was before operation `number`, or after the last one if that is the number of
     /// operations; `None` beyond.
     #[must_use]
     pub fn before(&self, number: usize) -> Option<NorMemory> {
         if number > self.work.len() {
             return None;
         }
-        // Behind the last operation there may be no snapshot of its own yet.
+        // After the last operation there may be no snapshot yet.
         let from = (number / SNAPSHOT_EVERY).min(self.snapshots.len().checked_sub(1)?);
         let mut memory = self.snapshots.get(from)?.clone();
         for work in self.work.get(from * SNAPSHOT_EVERY..number)? {
@@ -83,7 +83,8 @@ impl Recording {
         Some(memory)
     }
 
-    /// Flash as a loss of power at `cut` would have left it; `None` where there is no such operation.
+    /// Flash as a loss of power at `cut` would have left it; `None` where there is no such
+    /// operation.
     #[must_use]
     pub fn cut(&self, cut: Cut) -> Option<NorMemory> {
         let number = usize::try_from(cut.op).ok()?;

@@ -59,7 +59,7 @@ mod memory {
         let mut flash = NorMemory::erased(CAPACITY);
         let end = at(CAPACITY);
         let bounds = flash.program_page(end, &[0]).unwrap_err();
-        assert_eq!(bounds.to_string(), "1 B at 0x40000 leave a flash of 0x40000 B");
+        assert_eq!(bounds.to_string(), "1 B at 0x40000 are not inside a flash of 0x40000 B");
         assert_eq!(bounds.kind(), NorFlashErrorKind::OutOfBounds);
         let crossed = flash.program_page(at(0xff), &[0, 0]).unwrap_err();
         assert_eq!(crossed, NorError::PageCrossed { addr: at(0xff), len_bytes: 2 });
@@ -222,7 +222,7 @@ mod driver {
     fn a_word_driver_wants_words() {
         let mut driver = WordDriver::with_alignment(NorMemory::erased(CAPACITY));
         let misaligned = Blocking::write(&mut driver, 2, &[0; 4]).unwrap_err();
-        assert_eq!(misaligned.to_string(), "0x2 is no multiple of 0x4");
+        assert_eq!(misaligned.to_string(), "0x2 is not a multiple of 0x4");
         assert_eq!(
             Blocking::write(&mut driver, 4, &[0; 3]).unwrap_err().kind(),
             NorFlashErrorKind::NotAligned
@@ -459,7 +459,7 @@ mod faults {
             .with(When::Touching(sector, 2), Fault::Ignored);
         flash.program_page(at(0), &[0]).unwrap();
         let failed = flash.program_page(at(1), &[0]).unwrap_err();
-        assert_eq!(failed.to_string(), "the chip failed at a program of 1 B at 0x1");
+        assert_eq!(failed.to_string(), "the chip failed a program of 1 B at 0x1");
         for _ in 0..3 {
             flash.program_page(at(0x2000), &[0]).unwrap();
             flash.inner_mut().program_page(at(0x2000), &[0xfe]).unwrap();

@@ -35,10 +35,11 @@ pub struct DatasheetTiming {
 }
 
 impl DatasheetTiming {
-    /// Winbond W25Q32JV: datasheet, "AC Electrical Characteristics", tSE, tBE1, tBE2 and tPP. Reads as an
-    /// ESP32 makes them by default, 40 MHz on two lines, so 80 Mbit/s: 100 ns a byte.
+    /// Winbond W25Q32JV: datasheet, "AC Electrical Characteristics", tSE, tBE1, tBE2 and tPP. Reads
+    /// as an ESP32 makes them by default, 40 MHz on two lines, so 80 Mbit/s: 100 ns a byte.
     ///
-    /// Copied from the datasheet and not shared with the planner's erase rule, which this model judges.
+    /// Copied from the datasheet and not shared with the planner's erase rule, which this model
+    /// judges.
     pub const W25Q32JV: Self = Self {
         chip: "W25Q32JV",
         erase_4k_us: TypMax { typ: 45_000, max: 400_000 },

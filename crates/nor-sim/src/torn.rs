@@ -1,8 +1,8 @@
-//! What an operation leaves that is broken off in the middle.
+//! What an interrupted operation leaves.
 //!
-//! A page program drives cells from 1 to 0, more or less in parallel: each bit that was to be cleared
-//! may or may not be. An erase first programs every cell to 0, so that all wear alike, and then
-//! erases until every cell verifies as 1: a bit may be as it was, 0, or 1 already.
+//! A page program drives cells from 1 to 0, more or less in parallel: each bit that was to be
+//! cleared may or may not be. An erase first programs every cell to 0, so that all wear alike, and
+//! then erases until every cell verifies as 1: a bit may be as it was, 0, or 1 already.
 //!
 //! Even noise over a whole unit would never hit the cases that fool software: a header that is
 //! complete above bytes that are not, a sector that looks erased but for a few bits. So the seed
@@ -12,7 +12,7 @@ use flash_region::{ERASED, SECTOR_BYTES};
 
 use crate::Noise;
 
-/// Breaks off a program of `wanted` over `cells`.
+/// Interrupts a program of `wanted` over `cells`.
 pub(crate) fn program(cells: &mut [u8], wanted: &[u8], rng: &mut Noise) {
     let len = cells.len().min(wanted.len());
     let picture = rng.below(4);
@@ -31,10 +31,10 @@ pub(crate) fn program(cells: &mut [u8], wanted: &[u8], rng: &mut Noise) {
     }
 }
 
-/// Breaks off an erase of `cells`, one or more sectors.
+/// Interrupts an erase of `cells`, one or more sectors.
 pub(crate) fn erase(cells: &mut [u8], rng: &mut Noise) {
     let sectors = cells.len() / SECTOR_BYTES as usize;
-    // A quarter of all broken block erases has got through to some sector and no further.
+    // A quarter of all interrupted block erases has reached some sector and no further.
     let boundary = (sectors > 1 && rng.below(4) == 0).then(|| rng.below(sectors as u64) as usize);
     let picture = rng.below(6);
     for (index, sector) in cells.chunks_mut(SECTOR_BYTES as usize).enumerate() {

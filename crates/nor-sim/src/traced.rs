@@ -8,12 +8,12 @@ use flash_region::{FlashAddr, Region, is_blank};
 use crate::device::decorator;
 use crate::{Counts, EraseUnit, NorDevice, NorError, Op};
 
-/// What became of an operation.
+/// How an operation ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum OpOutcome {
     /// It was done.
     Done,
-    /// It was broken off by a loss of power.
+    /// It was interrupted by a loss of power.
     Torn,
     /// It failed, or was refused.
     Error(NorError),
@@ -26,8 +26,8 @@ pub struct TraceEntry {
     pub op: Op,
     /// Whether it programmed nothing but 0xff, which changes nothing and takes its time.
     pub is_blank: bool,
-    /// What became of it.
-    pub outcome: Outcome,
+    /// How it ended.
+    pub outcome: OpOutcome,
 }
 
 impl fmt::Display for TraceEntry {
@@ -37,9 +37,9 @@ impl fmt::Display for TraceEntry {
             f.write_str(" (blank)")?;
         }
         match self.outcome {
-            Outcome::Done => Ok(()),
-            Outcome::Torn => f.write_str(": torn"),
-            Outcome::Error(error) => write!(f, ": {error}"),
+            OpOutcome::Done => Ok(()),
+            OpOutcome::Torn => f.write_str(": torn"),
+            OpOutcome::Error(error) => write!(f, ": {error}"),
         }
     }
 }
@@ -71,7 +71,6 @@ impl<D> Traced<D> {
 
     /// The numbers of all operations from the first to the last one that touches `region`.
     ///
-    /// Of the old bootloader's region, this is the commit window.
     pub fn window(&self, region: Region) -> Option<Range<usize>> {
         let touches = |entry: &TraceEntry| entry.op.region().overlaps(region);
         let first = self.entries.iter().position(touches)?;
@@ -84,13 +83,13 @@ impl<D> Traced<D> {
         self.entries.get(range).unwrap_or_default().iter().map(|entry| entry.op).collect()
     }
 
-    fn log(&mut self, op: Op, is_blank: bool, outcome: Outcome) {
+    fn log(&mut self, op: Op, is_blank: bool, outcome: OpOutcome) {
         self.entries.push(TraceEntry { op, is_blank, outcome });
     }
 }
 
-fn outcome(result: Result<(), NorError>, otherwise: Outcome) -> Outcome {
-    result.map_or_else(Outcome::Error, |()| otherwise)
+fn outcome(result: Result<(), NorError>, otherwise: OpOutcome) -> OpOutcome {
+    result.map_or_else(OpOutcome::Error, |()| otherwise)
 }
 
 impl<D: NorDevice> NorDevice for Traced<D> {
@@ -104,25 +103,25 @@ impl<D: NorDevice> NorDevice for Traced<D> {
 
     fn program_page(&mut self, addr: FlashAddr, bytes: &[u8]) -> Result<(), NorError> {
         let result = self.inner.program_page(addr, bytes);
-        self.log(Op::program(addr, bytes), is_blank(bytes), outcome(result, Outcome::Done));
+        self.log(Op::program(addr, bytes), is_blank(bytes), outcome(result, OpOutcome::Done));
         result
     }
 
     fn erase(&mut self, unit: EraseUnit, addr: FlashAddr) -> Result<(), NorError> {
         let result = self.inner.erase(unit, addr);
-        self.log(Op::erase(unit, addr), false, outcome(result, Outcome::Done));
+        self.log(Op::erase(unit, addr), false, outcome(result, OpOutcome::Done));
         result
     }
 
     fn tear_program(&mut self, addr: FlashAddr, bytes: &[u8], seed: u64) -> Result<(), NorError> {
         let result = self.inner.tear_program(addr, bytes, seed);
-        self.log(Op::program(addr, bytes), is_blank(bytes), outcome(result, Outcome::Torn));
+        self.log(Op::program(addr, bytes), is_blank(bytes), outcome(result, OpOutcome::Torn));
         result
     }
 
     fn tear_erase(&mut self, unit: EraseUnit, addr: FlashAddr, seed: u64) -> Result<(), NorError> {
         let result = self.inner.tear_erase(unit, addr, seed);
-        self.log(Op::erase(unit, addr), false, outcome(result, Outcome::Torn));
+        self.log(Op::erase(unit, addr), false, outcome(result, OpOutcome::Torn));
         result
     }
 }
