@@ -7,7 +7,8 @@ use heapless::Vec;
 use mcuboot_format::SwapKind;
 use minicbor::decode::{Decoder, Error};
 
-use crate::section::{self, HEADER_LEN_BYTES};
+use crate::layout::HEADER_LEN_BYTES;
+use crate::section;
 use crate::wire::{self, List};
 use crate::{Config, ConfigError, FieldProblem, LogLevel, Malformed, Network, Wifi, is_hostname};
 

@@ -8,7 +8,8 @@ use heapless::Vec;
 use minicbor::Encoder;
 
 use crate::decode::{MAX_ARTIFACTS, MAX_LABELS, MAX_NETWORKS, ROLES, SWAPS};
-use crate::section::{HEADER_LEN_BYTES, Header, crc32};
+use crate::layout::HEADER_LEN_BYTES;
+use crate::section::{Header, crc32};
 use crate::wire::{self, Counted, List};
 use crate::{Config, Wifi, is_hostname};
 

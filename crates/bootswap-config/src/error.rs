@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::section::{HEADER_LEN_BYTES, MAJOR_VERSION};
+use crate::layout::{HEADER_LEN_BYTES, MAJOR_VERSION};
 use crate::{MAX_HOSTNAME_LEN_BYTES, WifiError};
 
 /// What is wrong with a section. Offsets are in bytes from the section's start.

@@ -27,6 +27,7 @@ mod config;
 mod decode;
 mod encode;
 mod error;
+mod layout;
 mod log_level;
 mod section;
 mod wifi;
@@ -36,11 +37,12 @@ pub use config::{Config, MAX_HOSTNAME_LEN_BYTES, Network, is_hostname};
 pub use decode::{MAX_ARTIFACTS, MAX_LABELS, MAX_NETWORKS, Storage, decode};
 pub use encode::{EncodeError, encode};
 pub use error::{ConfigError, FieldProblem, Malformed};
-pub use log_level::{LogLevel, UnknownLogLevel};
-pub use section::{
+pub use layout::{
     HEADER_LEN_BYTES, MAJOR_VERSION, MINOR_VERSION, SECTION_ALIGN_BYTES, SECTION_LEN_BYTES,
-    SECTION_MAGIC, Section, find_section,
+    SECTION_MAGIC,
 };
+pub use log_level::{LogLevel, UnknownLogLevel};
+pub use section::{Section, find_section};
 pub use wifi::{Wifi, WifiError};
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ impl fmt::Display for RunningApp {
     }
 }
 
-/// What an app finds around itself.
+/// What an app can use.
 pub struct Machine<'a> {
     /// The flash. An operation on the app's own code crashes the device.
     pub flash: &'a mut dyn NorDevice,
@@ -63,19 +63,19 @@ pub struct Machine<'a> {
 pub enum AppExit {
     /// It resets the device.
     Reset,
-    /// It has nothing more to do but to run.
+    /// It keeps running and does nothing more.
     Stay,
     /// It crashes, which resets the device.
     Crashed {
         /// What it says.
         why: String,
     },
-    /// It was cut off, says [`run_until_powered_off`](nor_sim::run_until_powered_off). The device
-    /// checks its supply: if it is on, the app has crashed.
+    /// It was interrupted, according to [`run_until_powered_off`](nor_sim::run_until_powered_off).
+    /// The device checks its supply: if it is on, the app has crashed.
     PowerLost,
 }
 
-/// All apps of a device: whatever is started is run by the same value, which looks at what it is.
+/// All apps of a device: the same value runs whatever is started, and decides by what it is.
 ///
 /// What it keeps from one boot to the next is not part of the device: an app that is judged must
 /// not keep anything.

@@ -177,7 +177,7 @@ impl Board {
 pub enum UnknownMcuboot {
     /// It is not an image.
     Image(ImageError),
-    /// The slots make no sense.
+    /// The slots are not valid.
     Config(BootConfigError),
 }
 

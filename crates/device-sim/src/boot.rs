@@ -35,7 +35,7 @@ impl fmt::Display for Stage {
 pub enum ResetCause {
     /// The app asked for it.
     Software,
-    /// The app crashed of its own.
+    /// The app crashed.
     Crash {
         /// What it says.
         why: String,
@@ -66,7 +66,7 @@ pub enum BootOutcome {
     OldFirmwareRunning(Box<RunningApp>),
     /// The device resets.
     Reset(ResetCause),
-    /// Power went.
+    /// Power was lost.
     PowerLost(Stage),
     /// Nothing runs.
     Failed(BootFailure),

@@ -1,4 +1,4 @@
-//! Putting together a flash, as a factory and some years in the field leave it.
+//! Making a flash as a factory and some years in the field leave it.
 
 use core::fmt;
 
@@ -23,7 +23,7 @@ pub enum OldData {
     Image(Vec<u8>),
 }
 
-/// Puts together a flash. Nothing is placed, and nothing is checked, before [`build`](Self::build).
+/// Makes a flash. Nothing is placed or checked before [`build`](Self::build).
 #[derive(Clone, Debug)]
 pub struct FlashBuilder {
     chip: Chip,

@@ -30,7 +30,7 @@ enum Stop {
 }
 
 impl<D: NorDevice> Device<D> {
-    /// A device that is off. The supply is the device's own; `flash` is what lies underneath.
+    /// A device that is off. It has a supply of its own, with `flash` underneath.
     pub fn new(board: Board, flash: D) -> Self {
         let supply = PowerCut::new(flash);
         Self { supply, board, clock: Clock::new(), boots: 0, cause: None }
@@ -196,7 +196,7 @@ impl Stages<'_> {
         }
     }
 
-    /// Without power nothing else is to blame.
+    /// Without power nothing else is the cause.
     fn stop(&self, stage: Stage, why: BootFailure) -> Stop {
         if self.power.is_on() { Stop::Failed(why) } else { Stop::Power(stage) }
     }

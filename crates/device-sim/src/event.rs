@@ -16,15 +16,15 @@ use crate::{AppExit, BootFailure, ImageRefusal, ResetCause, RunningApp, Stage, T
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Power came.
+    /// Power came on.
     PowerOn,
     /// The device was reset.
     Reset(ResetCause),
-    /// Power went.
+    /// Power was lost.
     PowerLost {
         /// Who was running.
         stage: Stage,
-        /// The operation at which it went, numbered over the life of the device.
+        /// The operation at which it was lost, numbered over the life of the device.
         op: u64,
     },
     /// The ROM has loaded a bootloader.
@@ -66,7 +66,7 @@ pub enum Event {
         /// The state that the entry now has.
         state: OtaState,
     },
-    /// It does not start an app.
+    /// An app is not started.
     NotBootable {
         /// Where the app would be.
         slot: BootSlot,

@@ -14,7 +14,7 @@ use nor_sim::NorError;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BootFailure {
-    /// The mask ROM loads nothing, or loads what cannot run.
+    /// The mask ROM loads nothing, or something that cannot run.
     Rom(RomFailure),
     /// The ESP-IDF bootloader finds no app.
     EspIdf(EspIdfFailure),
@@ -42,8 +42,8 @@ pub enum RomFailure {
     },
     /// Secure boot or flash encryption is on and the image was not made for that.
     NotPrepared,
-    /// An image that the ROM loads, but no bootloader that the board knows: what would run is not
-    /// known, so nothing good.
+    /// An image that the ROM loads, but no bootloader that the board knows: what would run is
+    /// unknown, which counts as a failure.
     UnknownBootloader {
         /// The SHA-256 of the image's bytes.
         digest: [u8; 32],

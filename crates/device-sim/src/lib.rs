@@ -27,8 +27,8 @@
 //!
 //! The judge shares the formats with those that it judges, and nothing else.
 //!
-//! What is modelled of the ESP-IDF bootloader is everything that decides what starts: partition
-//! table, otadata with rollback, image checks, the order of attempts. What is not: anti-rollback,
+//! Everything in the ESP-IDF bootloader that decides what starts is modelled: partition
+//! table, otadata with rollback, image checks, the order of attempts. Not modelled: anti-rollback,
 //! wakes from deep sleep, GPIO-triggered factory reset, where segments go in RAM or in the cache.
 //! Secure boot and flash encryption are facts of the board and make the ROM refuse what was not
 //! [prepared](Board::prepared) for them; nothing is encrypted.

@@ -18,7 +18,7 @@ use crate::{AreaName, BootConfig};
 ///
 /// # Power-fail safety
 /// One write unit is programmed. Torn, the flag may be bad, which is not set: the next boot does
-/// not revert, because that wants it erased.
+/// not revert, because that needs it erased.
 ///
 /// # Errors
 /// The first error of the flash.

@@ -1,39 +1,16 @@
 //! Flash, seen as the areas that a bootloader knows.
 
-use core::fmt;
-
 use embedded_storage::nor_flash::NorFlash;
 use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::trailer::TrailerLayout;
 
-use crate::{BootConfig, Crash};
-
-/// An area of flash that a bootloader knows.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum AreaName {
-    /// The slot that images run from.
-    Primary,
-    /// The slot that new images are put into.
-    Secondary,
-    /// Where sectors wait while they are exchanged.
-    Scratch,
-}
-
-impl fmt::Display for AreaName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Primary => "primary slot",
-            Self::Secondary => "secondary slot",
-            Self::Scratch => "scratch area",
-        })
-    }
-}
+use crate::{AreaName, BootConfig, Crash};
 
 /// Why a boot does not go on.
 pub(crate) enum Stop<E> {
     /// The flash failed, for instance because there is no power any more.
     Flash(E),
-    /// The bootloader did.
+    /// The bootloader failed.
     Crash(Crash),
 }
 
@@ -104,7 +81,7 @@ impl<'a, F: NorFlash> Areas<'a, F> {
         self.flash.read(region.start().get(), out).map_err(Stop::Flash)
     }
 
-    /// Reads 4 bytes from anywhere, in words as the chips' drivers want them.
+    /// Reads 4 bytes from anywhere, in words, which the chips' drivers need.
     pub(crate) fn read_word(&mut self, area: AreaName, offset: u32) -> Step<[u8; 4], F::Error> {
         let behind = offset % 4;
         let mut words = [0; 8];

@@ -20,7 +20,7 @@ pub struct FlashMap {
     pub scratch: Option<Region>,
 }
 
-/// A bootloader: its slots and trailers, checked to make sense together.
+/// A bootloader: its slots and trailers, checked together.
 ///
 /// It is that of Espressif's port (boot/espressif in mcu-tools/mcuboot, `mcuboot_config.h`) but for
 /// what the fields say: one image, the primary slot validated at every boot, no bootstrap, no

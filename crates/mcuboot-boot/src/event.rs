@@ -7,9 +7,9 @@ use mcuboot_format::trailer::{Flag, Magic, SwapType, TrailerState};
 
 use crate::{AreaName, StatusSource, Unbootable};
 
-/// Something that MCUboot would have logged, or that it does in silence and matters.
+/// Something that MCUboot would have logged, or that it does without logging and that matters.
 ///
-/// It prints in the words of MCUboot's own log where that has any.
+/// It prints as MCUboot logs it, if MCUboot does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BootEvent {

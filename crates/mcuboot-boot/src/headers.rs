@@ -2,48 +2,14 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use mcuboot_format::trailer::SwapType;
-use mcuboot_format::{HeaderError, ImageFlags, ImageHeader, SwapKind};
+use mcuboot_format::{ImageHeader, SwapKind};
 
 use crate::AreaName;
 use crate::areas::Step;
 use crate::loader::Loader;
 use crate::progress::Progress;
+use crate::slot_header::{Need, SlotHeader};
 use crate::{BootEvent, decide};
-
-/// The first bytes of a slot, which may or may not be a header.
-#[derive(Clone, Copy)]
-pub(crate) struct SlotHeader([u8; ImageHeader::LEN_BYTES]);
-
-impl SlotHeader {
-    /// What there is before any slot was read.
-    pub(crate) const UNREAD: Self = Self([0; ImageHeader::LEN_BYTES]);
-
-    pub(crate) fn image(&self) -> Result<ImageHeader, HeaderError> {
-        ImageHeader::from_bytes(&self.0)
-    }
-
-    /// Whether the magic is erased (`boot_check_header_erased`,
-    /// boot/bootutil/src/bootutil_loader.c).
-    pub(crate) fn is_erased(&self) -> bool {
-        self.0.first_chunk::<4>().is_some_and(|magic| flash_region::is_blank(magic))
-    }
-
-    /// Whether the bit is set that forbids to boot the image, which MCUboot looks at even where
-    /// there is no header.
-    pub(crate) fn is_non_bootable(&self) -> bool {
-        let flags = self.0.get(16..).and_then(|rest| rest.first_chunk().copied());
-        flags.is_some_and(|flags| ImageFlags(u32::from_le_bytes(flags)).is_non_bootable())
-    }
-}
-
-/// Which header is meant, and whether it may be missing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// That of the primary; the secondary may have none.
-    Primary,
-    /// Both.
-    Both,
-}
 
 impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
     /// Reads the headers from the starts of the slots, whatever is there
@@ -70,7 +36,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
                 SwapKind::Overwrite => self.read_header_at(slot, slot, 0)?,
                 SwapKind::Scratch => {
                     let area = self.header_area_scratch(slot, progress)?;
-                    // Swap using scratch does not mind what it finds.
+                    // Swap using scratch accepts whatever it finds.
                     self.read_header_at(slot, area, 0)?;
                     true
                 }
@@ -87,7 +53,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         Ok(true)
     }
 
-    /// Takes what is there for the header of the image that belongs to `slot`. The result is
+    /// Uses what is there as the header of the image that belongs to `slot`. The result is
     /// whether it has a header's magic.
     pub(crate) fn read_header_at(
         &mut self,

@@ -89,6 +89,7 @@
 extern crate std;
 
 mod application;
+mod area_name;
 mod areas;
 mod config;
 mod decide;
@@ -97,6 +98,7 @@ mod headers;
 mod loader;
 mod outcome;
 mod progress;
+mod slot_header;
 mod swap;
 mod trailers;
 mod validate;
@@ -105,7 +107,7 @@ mod validate;
 mod tests;
 
 pub use application::{confirm, request_swap};
-pub use areas::AreaName;
+pub use area_name::AreaName;
 pub use config::{BootConfig, BootConfigError, FlashMap};
 pub use decide::{StatusSource, swap_type};
 pub use event::BootEvent;

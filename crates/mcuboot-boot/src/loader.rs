@@ -12,8 +12,8 @@ use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::{Flag, SwapType};
 
 use crate::areas::{Areas, Step, Stop};
-use crate::headers::{Need, SlotHeader};
 use crate::progress::Progress;
+use crate::slot_header::{Need, SlotHeader};
 use crate::{
     AreaName, BootConfig, BootEvent, Crash, McubootOutcome, RunningImage, StatusSource, decide,
 };
@@ -30,7 +30,7 @@ pub(crate) struct Loader<'a, F, O> {
     pub(crate) tlv_sizes: [u16; 2],
 }
 
-/// What there is to do after the slots were looked at.
+/// What is left to do once the slots have been examined.
 enum Action {
     /// Boot the primary.
     Boot,
@@ -81,8 +81,8 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
         })
     }
 
-    /// Swaps, completes a swap, or finds that there is none (`boot_prepare_image_for_update`, and
-    /// what `context_boot_go` makes of it). The result is what was swapped, and whether that had
+    /// Swaps, completes a swap, or finds nothing to swap (`boot_prepare_image_for_update`, and
+    /// what `context_boot_go` does with it). The result is what was swapped, and whether that had
     /// begun at an earlier boot.
     fn update(&mut self) -> Step<(SwapType, bool), F::Error> {
         let swap = self.areas.config.swap();
@@ -200,7 +200,7 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
         Ok(swap_type)
     }
 
-    /// Leaves word that the swap is done, and whether the image stays.
+    /// Records that the swap is done, and whether the image stays.
     fn finish(&mut self, swap_type: SwapType) -> Step<(), F::Error> {
         match swap_type {
             SwapType::None => return Ok(()),

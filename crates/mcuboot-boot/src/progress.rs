@@ -8,8 +8,8 @@
 //! move      | up 0 | up 1 | ... max_sectors entries | sector 0: 0 1 | sector 1: 0 1 | ...
 //! ```
 //!
-//! Swap using scratch takes the first gap for the end of what was done; the other two go by the
-//! last entry that is not erased.
+//! Swap using scratch treats the first gap as the end of what was done; the other two use the last
+//! entry that is not erased.
 
 use embedded_storage::nor_flash::NorFlash;
 use mcuboot_format::SwapKind;

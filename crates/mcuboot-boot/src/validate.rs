@@ -1,4 +1,4 @@
-//! Whether what is in a slot may be booted, and what becomes of it if not.
+//! Whether the contents of a slot may be booted, and what happens to them if not.
 
 use embedded_storage::nor_flash::NorFlash;
 use mcuboot_format::trailer::SwapType;
@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::{AreaName, BootEvent, Unbootable};
 
 impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
-    /// Judges the image of a slot, and changes nothing (`boot_validate_slot`,
+    /// Checks the image of a slot without changing anything (`boot_validate_slot`,
     /// boot/bootutil/src/loader.c, as it treats the primary).
     pub(crate) fn validate(
         &mut self,
@@ -39,8 +39,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         })
     }
 
-    /// Judges the secondary's image, and erases it if it is refused (`boot_validate_slot`).
-    /// `expected` is the type of swap that it is wanted for, if that was not taken from a status.
+    /// Checks the secondary's image, and erases it if it is refused (`boot_validate_slot`).
+    /// `expected` is the type of swap that it is needed for, if that was not read from a status.
     ///
     /// # Power-fail safety
     /// The slot is erased from its start, header first and trailer last. A cut leaves a trailer
@@ -58,7 +58,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
                 self.areas.erase_trailer(slot)?;
                 self.report(BootEvent::SecondaryTrailerErased);
             }
-            // What asks to revert has nothing to revert to, and would ask for ever.
+            // The revert that is asked for has no image to go back to, and would be asked for ever.
             let stuck = swap == SwapKind::Move
                 && (progress.is_revert() || self.swap_type()? == SwapType::Revert);
             if stuck {

@@ -10,11 +10,11 @@
 //!
 //! It says which parts of the image to copy to RAM and where to jump (`esp_image_load_header_t`,
 //! boot/espressif/hal/include/esp_mcuboot_image.h; `esp_app_image_load`,
-//! boot/espressif/port/esp_loader.c). The application's linker script writes it. Applications of
-//! before the LP segments were introduced have only the first 32 bytes, and anything after them.
+//! boot/espressif/port/esp_loader.c). The application's linker script writes it. Applications
+//! from before the LP segments were introduced have only the first 32 bytes, followed by anything.
 //!
-//! That an address is one of the chip's RAM is not checked here: it takes the chip's memory map,
-//! and a validated image says what its maker meant.
+//! That an address is one of the chip's RAM is not checked here: that needs the chip's memory map,
+//! and a validated image is as its maker meant it.
 
 use core::fmt;
 

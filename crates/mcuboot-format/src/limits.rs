@@ -39,7 +39,7 @@ fn max_image_len_bytes(layout: &TrailerLayout, sector_len_bytes: u32, spare_sect
     let config = layout.config();
     let slot_len_bytes = layout.slot().len_bytes();
     let trailer_len_bytes = layout.trailer().len_bytes();
-    // Nothing has no sectors; bytes are the nearest that it could mean.
+    // No unit is 0 bytes long; single bytes come closest to what was meant.
     let sector_len_bytes = sector_len_bytes.max(1);
     let sectors_of_trailer = trailer_len_bytes.div_ceil(sector_len_bytes);
     match config.swap {

@@ -5,7 +5,7 @@ use core::ops::{Add, AddAssign, Sub};
 
 use flash_region::{FlashAddr, Region};
 
-use crate::device::decorator;
+use crate::model::decorator;
 use crate::{DatasheetTiming, EraseUnit, NorDevice, NorError, Op, TypMax};
 
 /// Numbers of operations and bytes.

@@ -2,12 +2,13 @@
 
 use flash_region::{ERASED, FlashAddr, PAGE_BYTES, Region};
 
-use crate::{EraseUnit, Noise, NorError, NorMemory, torn};
+use crate::{EraseUnit, Noise, NorError, torn};
 
 /// A NOR flash chip, at the level of its commands.
 ///
-/// Implemented by [`NorMemory`] and by every decorator around it. A test that wants to watch or
-/// bend operations in a way of its own implements the first four methods and passes them on.
+/// Implemented by [`NorMemory`](crate::NorMemory) and by every decorator around it. A test that
+/// wants to watch or bend operations in a way of its own implements the first four methods and
+/// passes them on.
 pub trait NorDevice {
     /// Bytes that the chip holds.
     fn capacity_bytes(&self) -> u32;
@@ -64,18 +65,6 @@ pub trait NorDevice {
     }
 }
 
-/// A [`NorDevice`] whose bytes are held by a [`NorMemory`] at the bottom of the stack.
-///
-/// `stack.memory().clone()` is a snapshot, whatever decorators lie on top.
-pub trait NorModel: NorDevice {
-    /// The memory at the bottom.
-    fn memory(&self) -> &NorMemory;
-
-    /// The memory at the bottom, past all decorators: for what happens to a flash chip outside of
-    /// the life of the device.
-    fn memory_mut(&mut self) -> &mut NorMemory;
-}
-
 macro_rules! forward {
     ($($wrapper:ty),*) => {$(
         impl<D: NorDevice + ?Sized> NorDevice for $wrapper {
@@ -108,49 +97,7 @@ macro_rules! forward {
                 D::tear_erase(self, unit, addr, seed)
             }
         }
-
-        impl<D: NorModel + ?Sized> NorModel for $wrapper {
-            fn memory(&self) -> &NorMemory {
-                D::memory(self)
-            }
-            fn memory_mut(&mut self) -> &mut NorMemory {
-                D::memory_mut(self)
-            }
-        }
     )*};
 }
 
 forward!(&mut D, Box<D>);
-
-/// The parts that every decorator around a field `inner` has in common.
-macro_rules! decorator {
-    ($name:ident) => {
-        impl<D> $name<D> {
-            /// What lies underneath.
-            pub fn inner(&self) -> &D {
-                &self.inner
-            }
-
-            /// What lies underneath, to be changed.
-            pub fn inner_mut(&mut self) -> &mut D {
-                &mut self.inner
-            }
-
-            /// What lies underneath, without this decorator.
-            pub fn into_inner(self) -> D {
-                self.inner
-            }
-        }
-
-        impl<D: crate::NorModel> crate::NorModel for $name<D> {
-            fn memory(&self) -> &crate::NorMemory {
-                self.inner.memory()
-            }
-
-            fn memory_mut(&mut self) -> &mut crate::NorMemory {
-                self.inner.memory_mut()
-            }
-        }
-    };
-}
-pub(crate) use decorator;

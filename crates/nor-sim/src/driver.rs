@@ -99,7 +99,7 @@ impl<D: NorDevice, const READ_BYTES: usize, const WRITE_BYTES: usize>
             }
         }
         // Nothing may be erased of a range that does not fit as a whole.
-        crate::op::check_bounds(rest.start(), rest.len_bytes(), capacity_bytes)?;
+        crate::check::check_bounds(rest.start(), rest.len_bytes(), capacity_bytes)?;
         while !rest.is_empty() {
             let fits = |unit: &EraseUnit| {
                 rest.start().is_aligned(unit.len_bytes()) && unit.len_bytes() <= rest.len_bytes()
@@ -114,7 +114,7 @@ impl<D: NorDevice, const READ_BYTES: usize, const WRITE_BYTES: usize>
     fn check(&self, offset: u32, len: usize, unit: usize) -> Result<Region, NorError> {
         let addr = FlashAddr(offset);
         let len_bytes = u32::try_from(len).unwrap_or(u32::MAX);
-        crate::op::check_bounds(addr, len_bytes, self.device.capacity_bytes())?;
+        crate::check::check_bounds(addr, len_bytes, self.device.capacity_bytes())?;
         let unit_bytes = u32::try_from(unit).unwrap_or(u32::MAX).max(1);
         for addr in [addr, addr.saturating_add(len_bytes)] {
             if !addr.is_aligned(unit_bytes) {

@@ -2,7 +2,7 @@
 
 use flash_region::{FlashAddr, Region};
 
-use crate::device::decorator;
+use crate::model::decorator;
 use crate::{EraseUnit, NorDevice, NorError, Op};
 
 /// Which operations a fault hits.

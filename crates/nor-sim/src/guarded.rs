@@ -4,7 +4,7 @@ use core::fmt;
 
 use flash_region::{FlashAddr, Region};
 
-use crate::device::decorator;
+use crate::model::decorator;
 use crate::{EraseUnit, NorDevice, NorError, Op, Power, PowerState};
 
 /// What an operation on a guarded region leads to.

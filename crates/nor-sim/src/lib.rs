@@ -48,6 +48,7 @@
 //! operation, and cells that lose their charge over time.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod check;
 mod counted;
 mod device;
 mod driver;
@@ -56,6 +57,7 @@ mod executor;
 mod faulty;
 mod guarded;
 mod memory;
+mod model;
 mod noise;
 mod op;
 mod power;
@@ -68,13 +70,14 @@ mod traced;
 mod tests;
 
 pub use counted::{Counted, Counts};
-pub use device::{NorDevice, NorModel};
+pub use device::NorDevice;
 pub use driver::{Driver, WordDriver};
 pub use error::NorError;
 pub use executor::run_until_powered_off;
 pub use faulty::{Fault, Faulty, ReadFault, StuckBits, When};
 pub use guarded::{Guard, Guarded, Reaction, Trip};
 pub use memory::NorMemory;
+pub use model::NorModel;
 pub use noise::Noise;
 pub use op::{EraseUnit, Op};
 pub use power::{Cut, Phase, Power, PowerCut, PowerState};

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use flash_region::{BLOCK_64K_BYTES, ERASED, FlashAddr, Region, SECTOR_BYTES, is_blank};
 
-use crate::op::check_bounds;
-use crate::{EraseUnit, Noise, NorDevice, NorError, NorModel, Op, torn};
+use crate::check::check_bounds;
+use crate::{EraseUnit, Noise, NorDevice, NorError, Op, torn};
 
 const SECTORS_PER_BLOCK: usize = (BLOCK_64K_BYTES / SECTOR_BYTES) as usize;
 
@@ -247,16 +247,6 @@ impl NorDevice for NorMemory {
         self.erase(unit, addr)?;
         self.load(addr, &cells);
         Ok(())
-    }
-}
-
-impl NorModel for NorMemory {
-    fn memory(&self) -> &NorMemory {
-        self
-    }
-
-    fn memory_mut(&mut self) -> &mut NorMemory {
-        self
     }
 }
 

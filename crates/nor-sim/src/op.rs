@@ -2,9 +2,7 @@
 
 use core::fmt;
 
-use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES};
-
-use crate::NorError;
+use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, Region, SECTOR_BYTES};
 
 /// A unit that one erase operation sets to 0xff.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -86,30 +84,6 @@ impl Op {
             Self::Erase { unit, addr } => Region::clamped(addr, unit.len_bytes()),
         }
     }
-
-    /// Whether a chip of `capacity_bytes` can do it.
-    ///
-    /// # Errors
-    ///
-    /// [`NorError::OutOfBounds`], [`NorError::Misaligned`] for an erase that does not start at its
-    /// unit, [`NorError::PageCrossed`] for a program that crosses the end of its page.
-    pub fn check(self, capacity_bytes: u32) -> Result<(), NorError> {
-        match self {
-            Self::Program { addr, len_bytes } => {
-                check_bounds(addr, len_bytes, capacity_bytes)?;
-                if (addr.get() % PAGE_BYTES).saturating_add(len_bytes) > PAGE_BYTES {
-                    return Err(NorError::PageCrossed { addr, len_bytes });
-                }
-            }
-            Self::Erase { unit, addr } => {
-                if !addr.is_aligned(unit.len_bytes()) {
-                    return Err(NorError::Misaligned { addr, unit_bytes: unit.len_bytes() });
-                }
-                check_bounds(addr, unit.len_bytes(), capacity_bytes)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Display for Op {
@@ -118,17 +92,5 @@ impl fmt::Display for Op {
             Self::Program { addr, len_bytes } => write!(f, "program of {len_bytes} B at {addr}"),
             Self::Erase { unit, addr } => write!(f, "{unit} erase at {addr}"),
         }
-    }
-}
-
-/// Whether `len_bytes` from `addr` lie inside a chip of `capacity_bytes`.
-pub(crate) fn check_bounds(
-    addr: FlashAddr,
-    len_bytes: u32,
-    capacity_bytes: u32,
-) -> Result<(), NorError> {
-    match addr.checked_add(len_bytes) {
-        Some(end) if end.get() <= capacity_bytes => Ok(()),
-        _ => Err(NorError::OutOfBounds { addr, len_bytes, capacity_bytes }),
     }
 }

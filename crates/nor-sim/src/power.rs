@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use flash_region::FlashAddr;
 
-use crate::device::decorator;
+use crate::model::decorator;
 use crate::{EraseUnit, NorDevice, NorError, Op};
 
 /// Whether code can run.

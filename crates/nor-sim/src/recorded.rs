@@ -5,7 +5,7 @@
 
 use flash_region::FlashAddr;
 
-use crate::device::decorator;
+use crate::model::decorator;
 use crate::{Cut, EraseUnit, NorDevice, NorError, NorMemory, NorModel, Op, Phase};
 
 /// Operations between two snapshots that are kept; what lies between is replayed.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flash_region::FlashAddr;
 
-use crate::device::decorator;
+use crate::model::decorator;
 use crate::{EraseUnit, NorDevice, NorError, Op};
 
 /// The two figures that a datasheet gives: typical and maximum.

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use flash_region::{FlashAddr, Region, is_blank};
 
-use crate::device::decorator;
+use crate::model::decorator;
 use crate::{Counts, EraseUnit, NorDevice, NorError, Op};
 
 /// How an operation ended.

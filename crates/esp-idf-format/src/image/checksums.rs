@@ -12,7 +12,7 @@ use super::{
 ///
 /// # Errors
 ///
-/// [`ImageError`] if the image is not all there or its header or segments make no sense. It is
+/// [`ImageError`] if the image is not all there or its header or segments are not valid. It is
 /// unchanged then.
 pub fn update_checksums(image: &mut [u8]) -> Result<ImageInfo, ImageError> {
     let header = ImageHeader::parse(image)?;

@@ -1,6 +1,6 @@
 //! The first 24 bytes of an image.
 
-use super::{FlashFreq, FlashMode, FlashSize, ImageError};
+use super::{FlashFreq, FlashMode, FlashSize, ImageError, MAX_SEGMENTS};
 use crate::Chip;
 use crate::cursor::{Reader, Writer};
 
@@ -9,9 +9,6 @@ pub const IMAGE_MAGIC: u8 = 0xe9;
 
 /// Bytes of the header (`sizeof(esp_image_header_t)`).
 pub const HEADER_LEN_BYTES: u32 = 24;
-
-/// The most segments that an image may have (`ESP_IMAGE_MAX_SEGMENTS`).
-pub const MAX_SEGMENTS: u8 = 16;
 
 /// The write-protect pin when it is not the ROM that sets it up, as in all images of ESP-IDF.
 pub const WP_PIN_DISABLED: u8 = 0xee;

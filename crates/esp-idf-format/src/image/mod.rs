@@ -37,11 +37,15 @@ pub use builder::{BuildError, ImageBuilder};
 pub use checksums::update_checksums;
 pub use error::ImageError;
 pub use flash::{FlashFreq, FlashMode, FlashSize};
-pub use header::{HEADER_LEN_BYTES, IMAGE_MAGIC, ImageHeader, MAX_SEGMENTS, WP_PIN_DISABLED};
-pub use segment::{
-    MAX_SEGMENT_LEN_BYTES, SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments,
-};
+pub use header::{HEADER_LEN_BYTES, IMAGE_MAGIC, ImageHeader, WP_PIN_DISABLED};
+pub use segment::{SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments};
 pub use verifier::{ImageInfo, ImageVerifier, closed_len_bytes, verify};
+
+/// The most segments that an image may have (`ESP_IMAGE_MAX_SEGMENTS`).
+pub const MAX_SEGMENTS: u8 = 16;
+
+/// The bootloader refuses segments of this length and above.
+pub const MAX_SEGMENT_LEN_BYTES: u32 = 16 * 1024 * 1024;
 
 /// Bytes of the SHA-256 after an image.
 pub const DIGEST_LEN_BYTES: u32 = 32;

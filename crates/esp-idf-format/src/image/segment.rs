@@ -1,13 +1,10 @@
 //! The parts of an image, each with the address it is loaded to or mapped at.
 
-use super::{HEADER_LEN_BYTES, ImageError, ImageHeader};
+use super::{HEADER_LEN_BYTES, ImageError, ImageHeader, MAX_SEGMENT_LEN_BYTES};
 use crate::cursor::{Reader, Writer};
 
 /// Bytes of a segment's header (`sizeof(esp_image_segment_header_t)`).
 pub const SEGMENT_HEADER_LEN_BYTES: u32 = 8;
-
-/// The bootloader refuses segments of this length and above.
-pub const MAX_SEGMENT_LEN_BYTES: u32 = 16 * 1024 * 1024;
 
 /// The header of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -1,4 +1,4 @@
-//! Checking an image while it passes by.
+//! Checking an image while it streams past.
 
 use sha2::{Digest, Sha256};
 
@@ -9,7 +9,7 @@ use super::{
 use crate::app_desc::{APP_DESC_LEN_BYTES, AppDescription};
 use crate::bootloader_desc::BootloaderDescription;
 
-/// What is known of an image that verified.
+/// What is known about an image that has been verified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ImageInfo {
     /// The header.
@@ -22,13 +22,13 @@ pub struct ImageInfo {
     pub checksum: u8,
     /// The SHA-256 after the image; `None` if the header says that there is none.
     pub digest: Option<[u8; 32]>,
-    /// What the app says of itself, if the first segment begins with it.
+    /// What the app says about itself, if the first segment begins with it.
     pub app_desc: Option<AppDescription>,
-    /// What the bootloader says of itself, if the first segment begins with it.
+    /// What the bootloader says about itself, if the first segment begins with it.
     pub bootloader_desc: Option<BootloaderDescription>,
 }
 
-/// Verifies an image that comes in pieces of any length, without keeping it.
+/// Verifies an image that arrives in pieces of any length, without storing it.
 ///
 /// ```text
 ///   Header -> SegmentHeader -> SegmentData --.-> Checksum -> Digest -> Complete
@@ -54,9 +54,9 @@ pub struct ImageVerifier {
     offset_bytes: u32,
     /// Bytes of the part that the state names.
     part_len_bytes: u32,
-    /// Those of them that have not come yet.
+    /// Those of them that are still missing.
     missing_bytes: u32,
-    /// The part that the state names, where it has to be whole before it can be looked at.
+    /// The part that the state names, if it has to be complete before it can be read.
     part: [u8; 32],
     header: Option<ImageHeader>,
     checksum: u8,
@@ -139,19 +139,19 @@ impl ImageVerifier {
         }
     }
 
-    /// Whether the image has passed by and is good.
+    /// Whether the image is complete and good.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.state == Ok(State::Complete)
     }
 
-    /// The header, as soon as it has passed by and was found good.
+    /// The header, as soon as it is complete and was found good.
     #[must_use]
     pub const fn header(&self) -> Option<&ImageHeader> {
         self.header.as_ref()
     }
 
-    /// Bytes of the image with its SHA-256, as soon as the last segment's header has passed by.
+    /// Bytes of the image with its SHA-256, as soon as the last segment's header is complete.
     #[must_use]
     pub fn total_len_bytes(&self) -> Option<u32> {
         let header = self.header?;
@@ -168,7 +168,7 @@ impl ImageVerifier {
         Some(closed_len_bytes(segments_end, &header))
     }
 
-    /// What is known of the image, after its last byte.
+    /// What is known about the image after its last byte.
     ///
     /// # Errors
     ///

@@ -33,7 +33,7 @@ pub struct Partition {
 /// The bytes of one entry.
 pub(super) type Record = [u8; ENTRY_LEN_BYTES as usize];
 
-/// The fields of an entry before it is known whether they make sense.
+/// The fields of an entry before they are checked.
 pub(super) struct RawEntry {
     pub(super) magic: [u8; 2],
     pub(super) kind: u8,

@@ -123,7 +123,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
     ///
     /// MCUboot looks it up in a table of `max_sectors` entries, and those after the slot's last
     /// sector are zero: there, a swap that is larger than the slot goes on at the slot's start.
-    /// What follows the table is anybody's guess.
+    /// What follows the table is unknown.
     pub(super) fn sector(
         &self,
         slot: AreaName,

@@ -140,8 +140,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
             self.trade(trade, progress)?;
         }
         if reverts {
-            // What is left in the spare sector must not be taken for a header, nor the trailer for
-            // that of a new image.
+            // What is left in the spare sector must not be mistaken for a header, nor the trailer
+            // for that of a new image.
             self.areas.erase(Secondary, 0, SECTOR_BYTES, Order::Forward)?;
             self.areas.erase_trailer(Secondary)?;
         }

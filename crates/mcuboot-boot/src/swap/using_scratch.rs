@@ -51,7 +51,7 @@ impl Passes {
 
 impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
     /// Counts the passes (`find_last_sector_idx`). A size beyond the slots makes MCUboot read past
-    /// its sector tables; there the size is taken from a trailer that nobody wrote.
+    /// its sector tables; there the size is from a trailer that was never written.
     fn passes(&self, swap_size: u32) -> Result<Passes, Crash> {
         let sectors = swap_size.div_ceil(SECTOR_BYTES);
         if sectors > self.areas.config.slot_sectors(AreaName::Primary) {
@@ -172,7 +172,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
             progress.index += 1;
             progress.state = 0;
             if status_in_scratch {
-                // Its magic first, lest a swap that is over looks like one that is under way.
+                // Its magic first, so that a swap that is over does not look like one that is under
+                // way.
                 self.erase_scratch(Order::Backward)?;
             }
         }
@@ -184,8 +185,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         if start + len <= trailer_start {
             return Ok(len);
         }
-        // Below 0 where an image reaches past the start of the trailer, and cut then like anything
-        // that is too much.
+        // Below 0 where an image reaches past the start of the trailer, and is then cut like
+        // anything that is too much.
         let image_end = self.areas.layout(AreaName::Primary)?.offset_bytes();
         let before_scratch_trailer = self.areas.layout(AreaName::Scratch)?.offset_bytes();
         Ok(image_end.wrapping_sub(start).min(before_scratch_trailer))

@@ -9,17 +9,17 @@ use crate::trailer::{Magic, TrailerError};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SignError {
-    /// The header is to be shorter than it is.
+    /// The header length asked for is shorter than a header.
     HeaderLen {
-        /// Bytes that it is to have.
+        /// Bytes asked for.
         found: u16,
     },
-    /// The payload should bring room for the header along and is shorter than that.
+    /// The payload should begin with room for the header and is shorter than that.
     PayloadTooShort {
         /// Bytes that it has.
         len_bytes: usize,
     },
-    /// The payload should bring room for the header along, and something is there already.
+    /// The payload should begin with room for the header, which is not empty.
     HeaderNotZero {
         /// Where, from the payload's start.
         offset: usize,

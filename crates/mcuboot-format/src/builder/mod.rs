@@ -30,7 +30,7 @@ use crate::tlv::{AreaHeader, Dependency, TlvHeader, TlvType};
 use crate::trailer::TrailerConfig;
 use crate::{ImageHeader, ImageVersion, SwapKind};
 
-/// What an image is to be.
+/// How to make an image.
 #[derive(Clone, Debug)]
 pub struct SignOptions<'a> {
     /// The image's version (`-v`).
@@ -56,7 +56,7 @@ pub struct SignOptions<'a> {
 
 impl SignOptions<'_> {
     /// An unsigned image of version 0 for a slot of Espressif's port, with a header of 32 bytes
-    /// that the payload does not bring along, and without a trailer.
+    /// that is not part of the payload, and without a trailer.
     #[must_use]
     pub const fn espressif(slot_len_bytes: u32, swap: SwapKind) -> Self {
         Self {

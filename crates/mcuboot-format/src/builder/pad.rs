@@ -17,7 +17,7 @@ pub enum Padding {
     None,
     /// With a trailer that has MCUboot try the image once (`--pad`).
     Pending,
-    /// With a trailer that has MCUboot keep the image (`--confirm`). To a bootloader that
+    /// With a trailer that has MCUboot keep the image (`--confirm`). For a bootloader that
     /// overwrites it is the same as [`Pending`](Self::Pending), and imgtool writes the same bytes.
     Confirmed,
 }

@@ -31,7 +31,7 @@ pub enum ValidateError {
         needed_bytes: u32,
     },
     /// A TLV is in the unprotected area, where its type is not allowed, or at the end of the
-    /// protected area without a value, which MCUboot takes for the same.
+    /// protected area without a value, which MCUboot treats alike.
     NotAllowed {
         /// Where it starts.
         offset_bytes: u32,
@@ -58,17 +58,17 @@ pub enum ValidateError {
     },
     /// There are more dependencies than [`MAX_DEPENDENCIES`].
     TooManyDependencies {
-        /// Where the first one starts that is too many.
+        /// Where the first one too many starts.
         offset_bytes: u32,
     },
     /// There is no SHA-256 of the image.
     HashMissing {
-        /// A hash of another kind, if there is one. Espressif's MCUboot looks at none but SHA-256.
+        /// A hash of another kind, if there is one. Espressif's MCUboot looks only at SHA-256.
         other: Option<TlvType>,
     },
     /// The image's SHA-256 is not what the image says it is.
     HashMismatch {
-        /// Where the TLV starts that says so.
+        /// Where the TLV with it starts.
         offset_bytes: u32,
         /// The SHA-256 in the image.
         found: [u8; 32],

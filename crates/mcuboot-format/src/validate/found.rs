@@ -1,15 +1,9 @@
-//! What an image's TLVs say, taken down one at a time.
+//! What an image's TLVs say, collected one at a time.
 
-use core::fmt;
-
-use super::ValidateError;
+use super::{Dependencies, ValidateError};
 use crate::ImageHeader;
 use crate::key::PublicKey;
 use crate::tlv::{Dependency, TlvHeader, TlvType};
-
-/// Dependencies that an image may have. MCUboot sets no limit, but no image has more than there are
-/// other images in the device.
-pub const MAX_DEPENDENCIES: usize = 8;
 
 /// An image that a bootloader would take.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,51 +15,15 @@ pub struct ValidImage {
     /// The SHA-256 of header, payload and protected TLVs.
     pub sha256: [u8; 32],
     /// The hash of the key that the image says it was signed with, the last if it names several.
-    /// Nobody checked that.
+    /// It is not checked.
     pub key_hash: Option<[u8; 32]>,
-    /// The hash of the key whose signature was found good; `None` where there was no key to check
+    /// The hash of the key whose signature is good; `None` where there was no key to check
     /// with.
     pub signed_by: Option<[u8; 32]>,
     /// The security counter.
     pub security_counter: Option<u32>,
     /// The other images that it needs.
     pub dependencies: Dependencies,
-}
-
-/// The dependencies of an image, at most [`MAX_DEPENDENCIES`].
-#[derive(Clone, Copy, Default)]
-pub struct Dependencies {
-    list: [Dependency; MAX_DEPENDENCIES],
-    count: usize,
-}
-
-impl Dependencies {
-    /// The dependencies in their order in the image.
-    #[must_use]
-    pub fn as_slice(&self) -> &[Dependency] {
-        self.list.get(..self.count).unwrap_or(&self.list)
-    }
-
-    /// `None` where there is no room for one more.
-    fn add(&mut self, dependency: Dependency) -> Option<()> {
-        *self.list.get_mut(self.count)? = dependency;
-        self.count += 1;
-        Some(())
-    }
-}
-
-impl PartialEq for Dependencies {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_slice() == other.as_slice()
-    }
-}
-
-impl Eq for Dependencies {}
-
-impl fmt::Debug for Dependencies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.as_slice()).finish()
-    }
 }
 
 /// What was found so far.
@@ -83,7 +41,7 @@ pub(super) struct Found {
     dependencies: Dependencies,
 }
 
-/// What became of the last signature that should be one of the bootloader's key. The last one
+/// The result of the last signature that should be one of the bootloader's key. The last one
 /// counts, as in bootutil.
 #[derive(Clone, Copy, Default, Debug)]
 enum Signature {
@@ -123,7 +81,7 @@ impl Found {
         let protected = offset_bytes < protected_end;
         if let Some(kind) = key.map(PublicKey::kind).filter(|kind| kind.signature_tlv() == tlv_type)
         {
-            // A signature without the hash of our key before it is somebody else's.
+            // A signature without the hash of our key before it is of another key.
             if !self.key_selected {
                 return Ok(false);
             }

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The bytes come in pieces of any length, from the network on their way to flash and again from
-//! flash, and are looked at once. Nothing is kept but a hash, one TLV and what the image said of
+//! flash, and are looked at once. Nothing is kept but a hash, one TLV and what the image says about
 //! itself.
 //!
 //! The rules are those of Espressif's MCUboot (boot/bootutil/src/image_validate.c, tlv.c,
@@ -19,11 +19,13 @@
 //! the rules here are stricter: `hdr_size` below 32, a protected TLV that runs out of its area, a
 //! security counter or a dependency of the wrong length, a signature in malformed ASN.1.
 
+mod dependencies;
 mod error;
 mod found;
 
+pub use dependencies::{Dependencies, MAX_DEPENDENCIES};
 pub use error::ValidateError;
-pub use found::{Dependencies, MAX_DEPENDENCIES, ValidImage};
+pub use found::ValidImage;
 
 use sha2::{Digest, Sha256};
 
