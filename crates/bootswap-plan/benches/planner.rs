@@ -4,8 +4,8 @@
 //! not notice. The budget is 1 ms a plan on a host.
 
 use bootswap_plan::{
-    Allow, Artifact, Content, CostModel, DeviceFacts, McubootMap, Migration, Origin, Role, Staging,
-    plan, previous_firmware,
+    Artifact, Content, CostModel, DeviceFacts, McubootMap, Migration, Origin, Role, plan,
+    previous_firmware,
 };
 use divan::{Bencher, black_box};
 use esp_idf_format::partition::{Label, Partition, PartitionType, subtype};
@@ -87,40 +87,22 @@ impl Setting {
 
     fn migration(&self) -> Migration<'_> {
         Migration {
-            chip: CHIP,
             flash_len_bytes: Some(self.flash_len_bytes),
             mcuboot: Some(self.map),
-            artifacts: &self.artifacts,
-            staging: Staging::Auto,
-            allow: Allow::default(),
+            ..Migration::new(CHIP, &self.artifacts)
         }
     }
 
     fn facts(&self) -> DeviceFacts<'_> {
         DeviceFacts {
-            chip: CHIP,
-            chip_revision: None,
-            flash_len_bytes: self.flash_len_bytes,
-            partitions: &self.table,
-            running: self.running,
-            running_len_bytes: 0xa_0000,
             previous: previous_firmware(&self.table, self.running),
-            bootloader_flash_len_bytes: None,
-            bootloader_flash_mode: None,
-            secure_boot: false,
-            flash_encryption: false,
-            staging_memory_len_bytes: 0,
+            ..DeviceFacts::new(CHIP, self.flash_len_bytes, &self.table, self.running, 0xa_0000)
         }
     }
 }
 
 fn artifacts(slot_bytes: u32) -> [Artifact<'static>; 2] {
     let app = Artifact {
-        name: "app",
-        role: Role::Application,
-        origin: Origin::Url("http://lab/app.bin"),
-        dest: None,
-        region_len_bytes: None,
         len_bytes: Some(slot_bytes),
         sha256: Some([1; 32]),
         content: Some(Content::Mcuboot {
@@ -129,7 +111,7 @@ fn artifacts(slot_bytes: u32) -> [Artifact<'static>; 2] {
             confirmed: true,
             signed: false,
         }),
-        confirm: false,
+        ..Artifact::new("app", Role::Application, Origin::Url("http://lab/app.bin"))
     };
     let bootloader = Artifact {
         name: "bootloader",

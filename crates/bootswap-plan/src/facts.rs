@@ -10,14 +10,14 @@ use flash_region::Region;
 pub struct DeviceFacts<'a> {
     /// The chip.
     pub chip: Chip,
-    /// Revision of the chip from its eFuses, major times 100 plus minor; `None` where nothing says
-    /// it, as a dump does not.
+    /// Revision of the chip from its eFuses, major times 100 plus minor; `None` if it is not
+    /// known, as from a dump.
     pub chip_revision: Option<u16>,
     /// Size of the flash in bytes, from its JEDEC identification or the length of the dump.
     pub flash_len_bytes: u32,
     /// The partition table in force.
     pub partitions: &'a [Partition],
-    /// Partition that the migrator runs from, as the cache's memory mapping tells it.
+    /// Partition that the migrator runs from, as the memory mapping of the cache shows.
     pub running: Region,
     /// Bytes from the start of [`DeviceFacts::running`] that the migrator's own image takes, with
     /// everything appended to it.
@@ -35,6 +35,34 @@ pub struct DeviceFacts<'a> {
     pub flash_encryption: bool,
     /// Bytes of memory that can hold a staged bootloader; 0 where there is none to spare.
     pub staging_memory_len_bytes: u32,
+}
+
+impl<'a> DeviceFacts<'a> {
+    /// A device without secure boot and flash encryption, and without memory to stage in. Its
+    /// chip's revision, its bootloader's header and its previous firmware are not known.
+    #[must_use]
+    pub const fn new(
+        chip: Chip,
+        flash_len_bytes: u32,
+        partitions: &'a [Partition],
+        running: Region,
+        running_len_bytes: u32,
+    ) -> Self {
+        Self {
+            chip,
+            chip_revision: None,
+            flash_len_bytes,
+            partitions,
+            running,
+            running_len_bytes,
+            previous: None,
+            bootloader_flash_len_bytes: None,
+            bootloader_flash_mode: None,
+            secure_boot: false,
+            flash_encryption: false,
+            staging_memory_len_bytes: 0,
+        }
+    }
 }
 
 impl DeviceFacts<'_> {

@@ -13,6 +13,55 @@
 //!               Layout: what lies where, what must stay
 //! ```
 //!
+//! A migrator in `ota_1` of a device with 4 MB of flash, and MCUboot as the target bootloader:
+//!
+//! ```
+//! use bootswap_plan::*;
+//! use esp_idf_format::Chip;
+//! use esp_idf_format::partition::{Label, Partition, PartitionType, subtype};
+//! use flash_region::{FlashAddr, Region};
+//! use mcuboot_format::SwapKind;
+//!
+//! let at = |start, len_bytes| Region::clamped(FlashAddr(start), len_bytes);
+//! let part = |label, kind, subtype, region| {
+//!     let label = Label::new(label).unwrap();
+//!     Partition { label, kind, subtype, region, flags: 0 }
+//! };
+//! let (data, app) = (PartitionType::Data, PartitionType::App);
+//! let partitions = [
+//!     part("otadata", data, subtype::OTADATA, at(0xd000, 0x2000)),
+//!     part("factory", app, subtype::FACTORY, at(0x1_0000, 0x10_0000)),
+//!     part("ota_0", app, subtype::OTA_0, at(0x11_0000, 0x10_0000)),
+//!     part("ota_1", app, subtype::OTA_0 + 1, at(0x21_0000, 0x10_0000)),
+//! ];
+//! let running = partitions[3].region;
+//! let facts = DeviceFacts {
+//!     previous: previous_firmware(&partitions, running),
+//!     ..DeviceFacts::new(Chip::Esp32c3, 0x40_0000, &partitions, running, 0xa_0000)
+//! };
+//!
+//! let app = Artifact::new("app", Role::Application, Origin::Url("http://lab/app.bin"));
+//! let boot = Artifact::new("mcuboot", Role::Bootloader, Origin::Url("http://lab/mcuboot.bin"));
+//! let artifacts =
+//!     [app, Artifact { len_bytes: Some(27_376), ..boot }];
+//! let map = McubootMap {
+//!     primary: at(0x1_0000, 0x10_0000),
+//!     secondary: at(0x11_0000, 0x10_0000),
+//!     scratch: Some(at(0x31_0000, 0x4_0000)),
+//!     swap: SwapKind::Scratch,
+//!     max_align_bytes: 8,
+//!     key_der: None,
+//! };
+//! let migration = Migration { mcuboot: Some(map), ..Migration::new(Chip::Esp32c3, &artifacts) };
+//!
+//! let plan = plan(&migration, &facts).expect("nothing is in the way");
+//! assert_eq!(plan.strategy, Strategy::SecondaryAndSwap);
+//! let commit = plan.steps.iter().rev().nth(1).unwrap();
+//! assert_eq!(commit.describe("mcuboot").to_string(), "commit mcuboot to 0x0..0x6af0");
+//! let window = CostModel::new(&migration).commit_window(&plan).unwrap();
+//! assert_eq!((window.erases(), window.typ_us() / 1000), (1, 162));
+//! ```
+//!
 //! Start reading at [`plan`].
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
@@ -60,5 +109,3 @@ pub use way_back::WayBack;
 
 #[cfg(test)]
 mod test_support;
-#[cfg(test)]
-mod tests;

@@ -22,6 +22,22 @@ pub struct Migration<'a> {
     pub allow: Allow<'a>,
 }
 
+impl<'a> Migration<'a> {
+    /// A migration to any flash size, to a bootloader of which nothing is known, that stages where
+    /// there is room and allows nothing that is refused by default.
+    #[must_use]
+    pub const fn new(chip: Chip, artifacts: &'a [Artifact<'a>]) -> Self {
+        Self {
+            chip,
+            flash_len_bytes: None,
+            mcuboot: None,
+            artifacts,
+            staging: Staging::Auto,
+            allow: Allow { test_image: false, overwrite: &[] },
+        }
+    }
+}
+
 /// What MCUboot was compiled with: where it looks, and what it accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct McubootMap<'a> {
@@ -106,6 +122,24 @@ pub struct Artifact<'a> {
     pub confirm: bool,
 }
 
+impl<'a> Artifact<'a> {
+    /// An artifact of which only name, role and origin are known.
+    #[must_use]
+    pub const fn new(name: &'a str, role: Role, origin: Origin<'a>) -> Self {
+        Self {
+            name,
+            role,
+            origin,
+            dest: None,
+            region_len_bytes: None,
+            len_bytes: None,
+            sha256: None,
+            content: None,
+            confirm: false,
+        }
+    }
+}
+
 /// What an artifact is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
@@ -169,7 +203,7 @@ pub enum Staging<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Allow<'a> {
     /// An application whose trailer is not confirmed: MCUboot runs it on trial, and there is no
-    /// ESP-IDF bootloader any more to go back to.
+    /// ESP-IDF bootloader left to go back to.
     pub test_image: bool,
     /// Labels of data partitions that the target may overwrite, and [`PARTITION_TABLE`] for the
     /// partition table. What boots the old system among them changes in the commit only.

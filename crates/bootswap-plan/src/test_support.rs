@@ -1,4 +1,4 @@
-//! The example, for the tests of what is told about a plan.
+//! The example of the documentation, for tests.
 
 use esp_idf_format::partition::{Partition, PartitionType, subtype};
 use esp_idf_format::{Chip, FixedText};
@@ -6,8 +6,8 @@ use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 
 use crate::{
-    Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, Plan, Role, Staging,
-    plan, previous_firmware,
+    Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, Plan, Role, plan,
+    previous_firmware,
 };
 
 pub(crate) const MIB: u32 = 0x10_0000;
@@ -42,15 +42,10 @@ impl Example {
             Partition { label, kind, subtype, region: region(start, len_bytes), flags: 0 }
         };
         let artifact = |name, role, len_bytes, content| Artifact {
-            name,
-            role,
-            origin: Origin::Url("http://lab/file"),
-            dest: None,
-            region_len_bytes: None,
             len_bytes: Some(len_bytes),
             sha256: Some([1; 32]),
             content: Some(content),
-            confirm: false,
+            ..Artifact::new(name, role, Origin::Url("http://lab/file"))
         };
         let image_len_bytes = APP_IMAGE_BYTES;
         let app =
@@ -91,26 +86,13 @@ impl Example {
         let artifacts = [self.app, self.bootloader];
         let running = self.table[self.running].region;
         let migration = Migration {
-            chip: self.chip,
             flash_len_bytes: Some(4 * MIB),
             mcuboot: Some(self.map),
-            artifacts: &artifacts,
-            staging: Staging::Auto,
-            allow: Allow::default(),
+            ..Migration::new(self.chip, &artifacts)
         };
         let facts = DeviceFacts {
-            chip: self.chip,
-            chip_revision: None,
-            flash_len_bytes: 4 * MIB,
-            partitions: &self.table,
-            running,
-            running_len_bytes: self.running_len_bytes,
             previous: previous_firmware(&self.table, running),
-            bootloader_flash_len_bytes: None,
-            bootloader_flash_mode: None,
-            secure_boot: false,
-            flash_encryption: false,
-            staging_memory_len_bytes: 0,
+            ..DeviceFacts::new(self.chip, 4 * MIB, &self.table, running, self.running_len_bytes)
         };
         f(&migration, &facts)
     }

@@ -1,11 +1,9 @@
 //! The planner over whatever migration and device: a plan that is safe, or reasons.
 //!
-//! `case` makes migrations and devices out of bytes, most of them nearly sensible. `safe` is the
-//! second opinion: it goes through a plan's steps and keeps book of what every byte of flash is needed
-//! for. It knows what ESP-IDF and MCUboot want, and nothing of how the planner comes to its steps.
+//! `case` makes migrations and devices out of bytes, most of them nearly sensible. The second
+//! opinion on their plans is [`plan_judge`], which the planner's own tests ask too.
 
 mod case;
-mod safe;
 
 use arbitrary::Unstructured;
 use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Step, Strategy, plan};
@@ -28,9 +26,9 @@ pub(crate) fn check_plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> 
     match &outcome {
         Ok(plan) => {
             describe(plan);
-            safe::check(migration, facts, plan);
+            plan_judge::assert_safe(migration, facts, plan);
             if plan.strategy == Strategy::Relocate {
-                let there = DeviceFacts { running: safe::moved_to(facts, plan), ..*facts };
+                let there = DeviceFacts { running: plan_judge::moved_to(facts, plan), ..*facts };
                 let next = bootswap_plan::plan(migration, &there);
                 let goes_on = next.is_ok_and(|next| next.strategy != Strategy::Relocate);
                 assert!(goes_on, "moves to where it cannot go on: {plan:#?}");

@@ -1,6 +1,12 @@
 //! Every refusal, each with the change that provokes it.
 
-use super::*;
+use bootswap_plan::*;
+use esp_idf_format::Chip;
+use esp_idf_format::partition::{PartitionType, subtype};
+use mcuboot_format::SwapKind;
+
+use crate::case::*;
+use crate::test_support::Example;
 
 /// Each refusal: what is changed of the example, and the code that names it.
 #[test]
@@ -230,7 +236,7 @@ fn every_refusal_has_its_code() {
 #[test]
 fn a_bootloader_without_anything_to_start_is_refused() {
     for swap in SwapKind::ALL {
-        let mut example = crate::test_support::Example::new(Chip::Esp32c3, 5);
+        let mut example = Example::new(Chip::Esp32c3, 5);
         example.map.swap = swap;
         let reasons = example.with(|migration, facts| {
             let alone = &migration.artifacts[1..];
@@ -243,7 +249,7 @@ fn a_bootloader_without_anything_to_start_is_refused() {
 #[test]
 fn an_application_goes_to_no_slot_that_it_is_not_started_from() {
     for swap in [SwapKind::Move, SwapKind::Offset] {
-        let mut example = crate::test_support::Example::new(Chip::Esp32c3, 3);
+        let mut example = Example::new(Chip::Esp32c3, 3);
         (example.map.swap, example.map.scratch) = (swap, None);
         example.app.dest = Some(example.map.secondary);
         let reasons = example.with(|migration, facts| {
@@ -258,7 +264,7 @@ fn an_application_goes_to_no_slot_that_it_is_not_started_from() {
 #[test]
 fn a_trailer_that_nobody_brings_is_not_left_under_the_running_code() {
     for swap in SwapKind::ALL {
-        let mut example = crate::test_support::Example::new(Chip::Esp32c3, 3);
+        let mut example = Example::new(Chip::Esp32c3, 3);
         example.map.swap = swap;
         example.running_len_bytes = 0x10_0000;
         let reasons = example.with(|migration, facts| {
@@ -281,7 +287,7 @@ fn nothing_goes_where_a_slot_is_cleaned() {
         (0x24_f000, 0x11_0000),
     ];
     for (start, app) in places {
-        let mut example = crate::test_support::Example::new(Chip::Esp32c3, 5);
+        let mut example = Example::new(Chip::Esp32c3, 5);
         example.table[5].region = region(0x31_0000, 0xf_0000);
         example.app.dest = Some(region(app, 0x10_0000));
         let mut data = example.app;

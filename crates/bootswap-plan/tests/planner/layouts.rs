@@ -6,9 +6,13 @@
 //! stage in, knows nothing of strategies, and asks for no more than that nothing which has to live
 //! is written over.
 
-use std::format;
+use bootswap_plan::*;
+use esp_idf_format::Chip;
+use esp_idf_format::partition::{Partition, PartitionType, subtype};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use mcuboot_format::SwapKind;
 
-use super::*;
+use crate::case::*;
 
 /// MCUboot's own map for a chip (boot/espressif/port/*/bootloader.conf in mcu-tools/mcuboot).
 fn own_map(chip: Chip, swap: SwapKind) -> McubootMap<'static> {
@@ -296,7 +300,7 @@ fn what_the_target_covers_is_said_and_changes_in_the_commit_alone() {
         let mut case = on(chip, 4 * MIB, example_table(), "factory", map);
         case.artifacts[1].len_bytes = Some(39_776);
         let reasons = case.plan().unwrap_err();
-        let said: Vec<std::string::String> = reasons.iter().map(ToString::to_string).collect();
+        let said: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         for label in [PARTITION_TABLE, "nvs"] {
             assert!(said.iter().any(|text| text.contains(label)), "{chip}: {said:?}");
         }

@@ -1,8 +1,12 @@
-//! The planner over layouts that nobody would think of.
+//! The planner over arbitrary layouts.
 
 use proptest::strategy::Strategy as Strategy2;
 
-use super::*;
+use esp_idf_format::partition::{PartitionType, subtype};
+use flash_region::Region;
+use mcuboot_format::SwapKind;
+
+use crate::case::*;
 
 /// A case with everything about the layout arbitrary, in steps that can be aligned or not.
 fn any_case() -> impl Strategy2<Value = Case> {

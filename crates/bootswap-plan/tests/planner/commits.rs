@@ -1,0 +1,83 @@
+//! What a commit erases and what it leaves alone.
+
+use bootswap_plan::*;
+use esp_idf_format::Chip;
+use flash_region::Region;
+
+use crate::case::*;
+use crate::test_support::Example;
+
+#[test]
+fn a_commit_erases_nothing_that_was_written_before_it() {
+    let mut example = Example::new(Chip::Esp32c3, 5);
+    example.bootloader.dest = Some(region(0, 0x1_0000));
+    example.bootloader.len_bytes = Some(0xf800);
+    let allow = Allow { overwrite: &[PARTITION_TABLE, "nvs", "phy_init"], ..Allow::default() };
+    let plan =
+        example.with(|migration, facts| plan(&Migration { allow, ..*migration }, facts).unwrap());
+    let commits = plan.steps.iter().filter_map(|step| match step {
+        Step::Commit { to, .. } => Some(to.erasable),
+        _ => None,
+    });
+    let written = plan.steps.iter().filter_map(|step| match step {
+        Step::Fetch { artifact: ArtifactIndex(1), routes } => routes.get(1),
+        _ => None,
+    });
+    let written: Vec<Region> = written
+        .map(|route| match &route.to {
+            Target::Flash(place) => place.region,
+            Target::Memory { .. } => Region::default(),
+        })
+        .collect();
+    assert_eq!(written, [region(0xf000, 0x1000)]);
+    assert_eq!(commits.collect::<Vec<_>>(), [region(0, 0xf000)]);
+}
+
+#[test]
+fn what_an_artifact_does_not_reach_of_its_place_is_kept_if_it_is_critical() {
+    let mut example = Example::new(Chip::Esp32c3, 5);
+    example.table[0].region = region(0x31_8000, 0x4000);
+    example.app.role = Role::Other;
+    example.app.dest = Some(region(0x31_0000, 0x1_0000));
+    example.app.len_bytes = Some(100);
+    let plan = example.with(|migration, facts| {
+        let artifacts = &migration.artifacts[..1];
+        plan(&Migration { mcuboot: None, artifacts, ..*migration }, facts).unwrap()
+    });
+    let erasable = plan.steps.iter().find_map(|step| match step {
+        Step::Fetch { routes, .. } => match &routes.first()?.to {
+            Target::Flash(place) => Some(place.erasable),
+            Target::Memory { .. } => None,
+        },
+        _ => None,
+    });
+    assert_eq!(erasable, Some(region(0x31_0000, 0x8000)));
+}
+
+#[test]
+fn a_commit_erases_nothing_of_another_artifact() {
+    for start in [0, 0x7000] {
+        let mut example = Example::new(Chip::Esp32, 5);
+        example.app.role = Role::Other;
+        example.app.dest = Some(region(start, 0x1000));
+        example.app.len_bytes = Some(0x1000);
+        example.bootloader.len_bytes = Some(0x5000);
+        let plan = example.with(|migration, facts| {
+            plan(&Migration { mcuboot: None, ..*migration }, facts).unwrap()
+        });
+        let erased: Vec<Region> = plan
+            .steps
+            .iter()
+            .flat_map(|step| match step {
+                Step::Commit { artifact: ArtifactIndex(1), to, unused, .. } => {
+                    [Some(to.erasable), *unused]
+                }
+                _ => [None; 2],
+            })
+            .flatten()
+            .collect();
+        assert!(!erased.is_empty(), "{start:#x}");
+        let hit = erased.iter().any(|erased| erased.overlaps(region(start, 0x1000)));
+        assert!(!hit, "{start:#x}: {erased:?}");
+    }
+}

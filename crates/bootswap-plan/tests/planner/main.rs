@@ -1,0 +1,16 @@
+//! The planner over tables of layouts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::result_large_err, reason = "reasons travel by value")]
+
+use bootswap_plan::*;
+
+mod any_layout;
+mod case;
+mod commits;
+mod example;
+mod layouts;
+mod refusals;
+/// The example, shared with the crate's own tests.
+#[allow(dead_code, reason = "the crate's own tests use the rest")]
+#[path = "../../src/test_support.rs"]
+mod test_support;

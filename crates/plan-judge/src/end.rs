@@ -1,0 +1,188 @@
+//! The commit, and what there has to be before and after it.
+
+use bootswap_plan::{ArtifactIndex, McubootMap, Role, Step, Strategy, Target};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use mcuboot_format::SwapKind;
+
+use crate::ledger::{Ledger, Live, TABLE};
+
+impl Ledger<'_> {
+    /// Every artifact is verified once, behind the last change.
+    pub(crate) fn all_verified(&self) {
+        let verified = |step: &Step| match step {
+            Step::Verify { artifact, .. } => Some(*artifact),
+            _ => None,
+        };
+        let mut found: Vec<ArtifactIndex> = self.plan.steps.iter().filter_map(verified).collect();
+        found.sort_unstable();
+        let all = (0..).map(ArtifactIndex).take(self.migration.artifacts.len());
+        assert!(found.into_iter().eq(all), "{self}");
+        let first = self.plan.steps.iter().position(|step| verified(step).is_some());
+        let behind = &self.plan.steps[first.expect("there are artifacts")..];
+        let at_rest = behind.iter().all(|step| match step {
+            Step::Verify { .. } | Step::Commit { .. } | Step::Reset => true,
+            Step::Clean { erasable, .. }
+            | Step::CleanScratch { erasable, .. }
+            | Step::CleanHeader { erasable, .. } => {
+                let mut partitions = self.facts.partitions.iter();
+                partitions.any(|p| p.is_nvs() && p.region.overlaps(*erasable))
+            }
+            _ => false,
+        });
+        assert!(at_rest, "{self}");
+    }
+
+    /// MCUboot finds each slot's trailer, and the scratch area's end, as it takes them well.
+    pub(crate) fn trailers(&self) {
+        let Some(map) = &self.migration.mcuboot else { return };
+        let clean = |region: Region| self.clean.iter().any(|c| c.contains_region(region));
+        for slot in [map.primary, map.secondary] {
+            let trailer = trailer(map, slot);
+            // In its place, or to be put there; what is only staged in a slot is nothing to
+            // MCUboot.
+            let here = self.live.iter().filter_map(|live| {
+                let start = live.region.filter(|region| !region.is_empty())?.start();
+                let waits = self.plan.steps.iter().any(|step| match step {
+                    Step::Commit { from: Target::Flash(from), .. } => from.start() == start,
+                    _ => false,
+                });
+                let in_place = start == slot.start().saturating_add(live.file_offset);
+                (in_place && !waits).then_some(live.artifact)
+            });
+            let then = self.plan.steps.iter().filter_map(|step| match step {
+                Step::Commit { artifact, to, .. } if to.start() == slot.start() => Some(*artifact),
+                _ => None,
+            });
+            let is_app = |app: &ArtifactIndex| self.artifact(*app).role == Role::Application;
+            let app = here.chain(then).find(is_app);
+            let Some(app) = app else {
+                let is_ready = clean(trailer) || self.is_brought(trailer);
+                assert!(is_ready, "the trailer of {slot} is as it was: {self}");
+                continue;
+            };
+            let artifact = self.artifact(app);
+            let strategy = if slot == map.primary {
+                Strategy::StraightToPrimary
+            } else {
+                Strategy::SecondaryAndSwap
+            };
+            assert_eq!(self.plan.strategy, strategy, "{self}");
+            let reads_primary = matches!(map.swap, SwapKind::Move | SwapKind::Offset);
+            assert!(slot == map.primary || !reads_primary, "boots nothing: {self}");
+            // A file as long as the slot brings its trailer; of an unknown length it is verified.
+            let brings = artifact.len_bytes.is_none_or(|len| len == slot.len_bytes());
+            let wiped = self.plan.steps.iter().any(|step| {
+                matches!(step, Step::Clean { region, .. } if region.contains_region(trailer))
+            });
+            assert!(brings || wiped, "the trailer of {slot} is as it was: {self}");
+            let in_it = |r: &Region| r.overlaps(trailer);
+            assert!(!self.plan.journal.as_ref().is_some_and(in_it), "{self}");
+        }
+        if let Some(scratch) = map.scratch {
+            let end = scratch.suffix(SECTOR_BYTES);
+            assert!(clean(end) || self.is_brought(end), "{self}");
+        }
+    }
+
+    /// Whether an artifact that is no slot's brings all of what is to lie there.
+    fn is_brought(&self, region: Region) -> bool {
+        self.migration.artifacts.iter().any(|artifact| {
+            let dest = artifact.dest.unwrap_or_default();
+            let written = artifact.len_bytes.map_or(dest, |len_bytes| dest.prefix(len_bytes));
+            artifact.role != Role::Application && written.contains_region(region)
+        })
+    }
+
+    pub(crate) fn commit(&mut self, step: &Step, later: &[Step]) {
+        let (artifact, from, to, unused) = match step {
+            Step::Commit { artifact, from, to, unused, .. } => (*artifact, from, to, unused),
+            Step::Reset if later.is_empty() => return,
+            _ => panic!("{step:?} does not belong here: {self}"),
+        };
+        let facts = self.facts;
+        let area = Region::new(facts.chip.bootloader_addr(), TABLE.start()).expect("in this order");
+        let len_bytes = to.region.len_bytes();
+        self.holds(artifact, 0, from, len_bytes);
+        assert!(to.erasable.is_aligned(SECTOR_BYTES) && to.erasable.contains_region(to.region));
+        assert!(facts.flash().contains_region(to.erasable), "{self}");
+        if let Some(unused) = unused {
+            assert_eq!((unused.start(), unused.end()), (FlashAddr::ZERO, area.start()), "{self}");
+        }
+        // Beyond the artifact itself only the old bootloader may go.
+        let covered = to.region.align_out(SECTOR_BYTES).expect("inside of flash");
+        let spare = to.erasable.from(covered.end());
+        assert!(to.erasable.start() == covered.start(), "{self}");
+        assert!(
+            spare.is_empty() || area.contains_region(spare),
+            "{spare} is not the bootloader's: {self}"
+        );
+        let running = facts.running.prefix(facts.running_len_bytes);
+        assert!(!to.erasable.overlaps(running), "over the running image: {self}");
+        for live in &self.live {
+            let lost = live.region.is_some_and(|region| {
+                region.overlaps(to.erasable) || unused.is_some_and(|unused| unused.overlaps(region))
+            });
+            assert!(!lost, "the commit erases {live:?}: {self}");
+        }
+        self.live.push(Live { artifact, file_offset: 0, region: Some(to.region), len_bytes });
+    }
+
+    /// At the end every byte of every artifact is where it belongs, and MCUboot finds something.
+    pub(crate) fn all_in_place(&self) {
+        let at = |addr: FlashAddr| {
+            self.live.iter().any(|live| live.region.is_some_and(|region| region.contains(addr)))
+        };
+        if let Some(map) = &self.migration.mcuboot
+            && at(self.facts.chip.bootloader_addr())
+        {
+            let swaps_in = matches!(map.swap, SwapKind::Scratch | SwapKind::Overwrite);
+            let found = at(map.primary.start()) || (swaps_in && at(map.secondary.start()));
+            assert!(found, "MCUboot has nothing to start: {self}");
+        }
+        for (index, artifact) in (0..).map(ArtifactIndex).zip(self.migration.artifacts) {
+            let start = match (artifact.role, artifact.dest, &self.migration.mcuboot) {
+                (Role::Bootloader, ..) => self.facts.chip.bootloader_addr(),
+                (_, Some(dest), _) => dest.start(),
+                (Role::Application, None, Some(map)) => match self.plan.strategy {
+                    Strategy::SecondaryAndSwap => map.secondary.start(),
+                    _ => map.primary.start(),
+                },
+                _ => panic!("nothing says where {} goes: {:#?}", artifact.name, self.plan),
+            };
+            let Some(len_bytes) = artifact.len_bytes else { continue };
+            let mut parts: Vec<(u32, u32)> = Vec::new();
+            for live in self.live.iter().filter(|live| live.artifact == index) {
+                let in_place = start.saturating_add(live.file_offset);
+                if live.region.is_some_and(|region| region.start() == in_place) {
+                    parts.push((live.file_offset, live.file_offset + live.len_bytes));
+                }
+            }
+            parts.sort_unstable();
+            let reached =
+                parts.iter().fold(
+                    0,
+                    |reached, (from, to)| {
+                        if *from <= reached { reached.max(*to) } else { reached }
+                    },
+                );
+            assert!(
+                reached >= len_bytes,
+                "{} ends at {reached:#x}: {:#?}",
+                artifact.name,
+                self.plan
+            );
+        }
+    }
+}
+
+/// Where the trailer of a slot begins and ends, by the lengths in MCUboot's documentation for
+/// Espressif's port: 512 sectors, writes of 4 bytes.
+fn trailer(map: &McubootMap<'_>, slot: Region) -> Region {
+    let (steps, fields) = match map.swap {
+        SwapKind::Scratch | SwapKind::Move => (3, 4),
+        SwapKind::Offset => (2, 5),
+        SwapKind::Overwrite => (0, 3),
+    };
+    let magic = 16u32.next_multiple_of(map.max_align_bytes);
+    slot.suffix(512 * steps * 4 + fields * map.max_align_bytes + magic)
+}

@@ -1,0 +1,109 @@
+//! What every byte of flash is needed for.
+
+use std::fmt;
+
+use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Plan, Role, Staging};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+
+/// Where the partition table begins, and where its sector ends.
+pub(crate) const TABLE: Region = Region::clamped(FlashAddr(0x8000), SECTOR_BYTES);
+
+/// Bytes of an artifact in flash or in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Live {
+    pub artifact: ArtifactIndex,
+    pub file_offset: u32,
+    /// `None` is memory.
+    pub region: Option<Region>,
+    pub len_bytes: u32,
+}
+
+/// What every byte of flash is needed for, while a plan is carried out.
+pub(crate) struct Ledger<'a> {
+    pub migration: &'a Migration<'a>,
+    pub facts: &'a DeviceFacts<'a>,
+    pub plan: &'a Plan,
+    pub live: Vec<Live>,
+    pub clean: Vec<Region>,
+    /// Whether every artifact has been verified, so that nothing but the commit is to come.
+    pub all_ready: bool,
+}
+
+impl<'a> Ledger<'a> {
+    pub(crate) fn new(
+        migration: &'a Migration<'a>,
+        facts: &'a DeviceFacts<'a>,
+        plan: &'a Plan,
+    ) -> Self {
+        Self { migration, facts, plan, live: Vec::new(), clean: Vec::new(), all_ready: false }
+    }
+
+    /// Notes that `region` is written or erased before the commit, for an artifact or not.
+    pub(crate) fn change(&mut self, artifact: Option<ArtifactIndex>, region: Region, what: &str) {
+        self.erase(artifact, region, what);
+        self.clean.retain(|clean| !clean.overlaps(region));
+    }
+
+    /// Notes that `region` is erased, and nothing written to it: what is blank stays so.
+    pub(crate) fn erase(&self, artifact: Option<ArtifactIndex>, region: Region, what: &str) {
+        let Self { facts, plan, .. } = *self;
+        assert!(facts.flash().contains_region(region), "{what} {region} is not in flash: {self}");
+        assert!(region.is_aligned(SECTOR_BYTES), "{what} {region} is not sectors: {self}");
+        for (kept, where_) in self.kept(artifact) {
+            assert!(!region.overlaps(where_), "{what} {region} over {kept} {where_}: {self}");
+        }
+        for live in &self.live {
+            let shared = live.region.is_some_and(|live| live.overlaps(region));
+            let own = Some(live.artifact) == artifact;
+            assert!(!shared || own, "{what} {region} over {live:?}: {self}");
+        }
+        let journal = plan.journal.filter(|journal| *journal != region);
+        assert!(journal.is_none_or(|j| !j.overlaps(region)), "{what} over the journal: {self}");
+    }
+
+    /// What has to stay as it is until the commit while `artifact` is written.
+    pub(crate) fn kept(&self, artifact: Option<ArtifactIndex>) -> Vec<(String, Region)> {
+        let Self { migration, facts, .. } = *self;
+        let boot = Region::new(facts.chip.bootloader_addr(), TABLE.end()).expect("in this order");
+        let running = facts.running.prefix(facts.running_len_bytes);
+        let mut kept =
+            vec![("the boot area".to_owned(), boot), ("the running image".to_owned(), running)];
+        for partition in facts.partitions.iter().filter(|p| !p.is_app()) {
+            let label = partition.label.as_str().unwrap_or_default();
+            let staged_in = migration.staging == Staging::Label(label);
+            // What has a place of its own was sent there by name.
+            let sent = artifact.map(|index| self.artifact(index)).is_some_and(|artifact| {
+                artifact.role == Role::Other
+                    && artifact.dest.is_some_and(|dest| dest.overlaps(partition.region))
+            });
+            let given_up = migration.allow.overwrites(label) || sent || staged_in;
+            // NVS is the way back for as long as anything can still go wrong.
+            let nvs = partition.is_nvs() && !(self.all_ready && artifact.is_none());
+            let is_free = given_up && !nvs && !partition.is_otadata();
+            if !is_free {
+                kept.push((label.to_owned(), partition.region));
+            }
+        }
+        kept
+    }
+
+    pub(crate) fn artifact(&self, index: ArtifactIndex) -> bootswap_plan::Artifact<'_> {
+        self.migration.artifacts[usize::from(index.0)]
+    }
+}
+
+/// Everything there is to know about a case, in lines.
+impl fmt::Display for Ledger<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { migration, facts, plan, .. } = self;
+        writeln!(f, "\n{:?}", migration.mcuboot)?;
+        writeln!(f, "{:?}, {:?}", migration.staging, migration.allow)?;
+        migration.artifacts.iter().try_for_each(|artifact| writeln!(f, "{artifact:?}"))?;
+        writeln!(f, "{} of {:#x} bytes", facts.chip, facts.flash_len_bytes)?;
+        facts.partitions.iter().try_for_each(|partition| writeln!(f, "{partition}"))?;
+        let image = facts.running.prefix(facts.running_len_bytes);
+        writeln!(f, "running {image}, before it {:?}", facts.previous)?;
+        writeln!(f, "{}, journal {:?}", plan.strategy, plan.journal)?;
+        plan.steps.iter().try_for_each(|step| writeln!(f, "{step:?}"))
+    }
+}
