@@ -2,8 +2,8 @@
 //!
 //! # Power-fail safety
 //!
-//! What is copied stays where it was. A cut leaves the destination in any mixture of old, erased and
-//! new; comparing the two again is all it takes to go on.
+//! What is copied stays where it was. A cut leaves the destination in any mixture of old, erased
+//! and new; comparing the two again is all it takes to go on.
 
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -13,7 +13,8 @@ use crate::erase::Bounds;
 use crate::medium::{Medium, SECTOR};
 use crate::{Failure, Platform, writer};
 
-/// Brings the destination to hold the bytes, and reads them back. Says whether anything had to be done.
+/// Brings the destination to hold the bytes, and reads them back. Says whether anything had to be
+/// done.
 pub(crate) async fn copy<F: NorFlash, P: Platform>(
     medium: &mut Medium<'_, F>,
     platform: &mut P,

@@ -1,7 +1,7 @@
 //! CRC-32, as Ethernet and zip have it.
 //!
-//! Bit by bit: it covers a few hundred bytes now and then, and a table would be larger than everything that
-//! it is computed over.
+//! Bit by bit: it covers a few hundred bytes now and then, and a table would be larger than
+//! everything that it is computed over.
 
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, NoTable};
 

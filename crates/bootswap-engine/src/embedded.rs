@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Numbers are little-endian; offset and length are in bytes, from the container's start; the CRC
-//! covers header and entries. The ESP-IDF bootloader reads an app image up to its appended digest and
-//! does not mind what follows in the partition.
+//! covers header and entries. The ESP-IDF bootloader reads an app image up to its appended digest
+//! and does not mind what follows in the partition.
 
 use core::fmt;
 
@@ -300,7 +300,8 @@ impl fmt::Display for ContainerError {
             Self::Version { found } => {
                 write!(
                     f,
-                    "container version {found} at offset 8, this program knows {VERSION}; use a newer one"
+                    "container version {found} at offset 8, this program knows {VERSION}; use a newer \
+                     one"
                 )
             }
             Self::TooMany { found } => {

@@ -1,12 +1,12 @@
 //! Which erase clears a sector in the least time, while bytes stream in.
 //!
-//! The rule, with its times, is the planner's ([`bootswap_plan::cheapest_erase`]); here it is asked about
-//! what lies in flash.
+//! The rule, with its times, is the planner's ([`bootswap_plan::cheapest_erase`]); here it is asked
+//! about what lies in flash.
 //!
-//! What streams in is known up to the current sector and no further. A sector further on that is not
-//! blank counts as one that has to be erased; the only sign that it might not is that the sectors
-//! before it held what they should already, and [`Bounds::combine`] says so. Where everything is
-//! known beforehand, [`block`](crate::block) decides instead.
+//! What streams in is known up to the current sector and no further. A sector further on that is
+//! not blank counts as one that has to be erased; the only sign that it might not is that the
+//! sectors before it held what they should already, and [`Bounds::combine`] says so. Where
+//! everything is known beforehand, [`block`](crate::block) decides instead.
 
 use bootswap_plan::{Erase, HalfBlock, cheapest_erase};
 use embedded_storage_async::nor_flash::NorFlash;

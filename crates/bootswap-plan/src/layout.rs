@@ -7,7 +7,7 @@
 //!   (*) chips whose bootloader is at 0x1000 leave the first sector unused
 //! ```
 //!
-//! *Critical* is what the device boots from today and what makes it the owner's: the bootloader's
+//! *Critical* is what the device boots from today and what holds its settings: the bootloader's
 //! area, the partition table, otadata and NVS. It changes in the commit and nowhere else.
 
 use esp_idf_format::partition::{Partition, TABLE_ADDR};
@@ -63,7 +63,7 @@ pub(crate) fn bootloader_area(facts: &DeviceFacts<'_>) -> Region {
     Region::new(start, TABLE_ADDR).unwrap_or(Region::clamped(start, 0))
 }
 
-/// What the device lives on today, besides the running app.
+/// What the device needs today besides the running app.
 pub(crate) fn critical<'a>(facts: &DeviceFacts<'a>) -> impl Iterator<Item = Region> + use<'a> {
     let partitions = facts.partitions;
     [bootloader_area(facts), table_region()]
@@ -128,8 +128,8 @@ pub(crate) fn destination(
         (None, ..) => return None,
     };
     let written = written(region, artifact);
-    // What the device lives on and the artifact does not reach is none of its place, which may be
-    // erased.
+    // A place may be erased as a whole, so it ends before what is critical and not reached by the
+    // artifact.
     let behind = critical(facts).map(Region::start).filter(|start| *start >= written.end());
     let end = behind.min().map_or(region.end(), |start| start.min(region.end()));
     let region = match slot {
@@ -150,13 +150,14 @@ pub(crate) fn written(region: Region, artifact: &Artifact<'_>) -> Region {
     artifact.len_bytes.map_or(region, |len_bytes| region.prefix(len_bytes))
 }
 
-/// A bootloader's region, cut off at the partition table unless the image itself reaches over it.
+/// A bootloader's region, cut off at the partition table unless the image itself reaches beyond.
 ///
 /// The C example's region of 0xF000 bytes from 0x0 covers partition table, NVS and otadata, though
-/// its image ends long before: what the image does not need stays.
+/// its image ends long before: what the image does not need is kept.
 fn clip_bootloader(facts: &DeviceFacts<'_>, artifact: &Artifact<'_>, whole: Region) -> Region {
     let area = bootloader_area(facts);
-    // A place that begins below the address at which the ROM looks is taken from there on.
+    // Of a place that begins before the address at which the ROM looks, what is before it is not
+    // used.
     let whole = if whole.contains(area.start()) { whole.from(area.start()) } else { whole };
     let fits = artifact.len_bytes.is_none_or(|len| area.end() >= whole.start().saturating_add(len));
     match whole.intersection(area) {

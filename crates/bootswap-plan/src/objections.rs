@@ -1,4 +1,4 @@
-//! Why a migration is not done in the way that would keep most of what is there.
+//! Why a migration is not done in the way that keeps most of what is in flash.
 
 use heapless::Vec;
 
@@ -9,7 +9,7 @@ use crate::planner::in_place;
 use crate::reason::Reasons;
 use crate::step::Strategy;
 
-/// The strategy that is tried first: the one that keeps most of what is there.
+/// The strategy that is tried first: the one that keeps most of what is in flash.
 #[must_use]
 pub const fn preferred(migration: &Migration<'_>) -> Strategy {
     match &migration.mcuboot {
@@ -21,10 +21,10 @@ pub const fn preferred(migration: &Migration<'_>) -> Strategy {
     }
 }
 
-/// Every reason against the [`preferred`] strategy from where the migrator runs now; empty where
-/// nothing speaks against it.
+/// Every reason against the [`preferred`] strategy from where the migrator runs now; empty if it is
+/// possible.
 ///
-/// For telling people why [`plan`](crate::plan) came to another one; no device needs it.
+/// To explain why [`plan`](crate::plan) chose another one; no device needs it.
 #[must_use]
 pub fn objections(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Reasons {
     if let Err(reasons) = in_place(migration, facts) {
@@ -56,7 +56,7 @@ mod tests {
     use crate::Reason;
     use crate::test_support::{Example, FACTORY, OTA_0, OTA_1};
 
-    /// Which strategy is preferred, what speaks against it, and what is done then.
+    /// Which strategy is preferred, the reasons against it, and what is done then.
     #[test]
     fn another_strategy_is_taken_for_a_reason() {
         use Strategy::{Relocate, SecondaryAndSwap as Swap, StraightToPrimary as Straight};

@@ -5,8 +5,8 @@ use flash_region::Region;
 use crate::facts::DeviceFacts;
 use crate::step::{App, Step};
 
-/// The step that makes the old bootloader start the app in `partition` for good; `None` where there
-/// is no otadata, or nothing to be said in it: a factory app that runs needs no entry.
+/// The step that makes the old bootloader start the app in `partition` for good; `None` if there is
+/// no otadata, or if it needs no entry, as for a factory app that runs already.
 pub(crate) fn select(facts: &DeviceFacts<'_>, partition: Region) -> Option<Step> {
     let app = app_in(facts, partition)?;
     let otadata = facts.partitions.iter().find(|p| p.is_otadata())?.region;
@@ -14,7 +14,7 @@ pub(crate) fn select(facts: &DeviceFacts<'_>, partition: Region) -> Option<Step>
     needed.then_some(Step::Select { otadata, app })
 }
 
-/// What otadata calls the app in `partition`; `None` where it cannot name it.
+/// How otadata names the app in `partition`; `None` if it cannot.
 #[must_use]
 pub fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
     let found = facts.partitions.iter().find(|p| p.is_app() && p.region == partition)?;
@@ -23,7 +23,8 @@ pub fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
     }
     let slots = facts.partitions.iter().filter(|p| p.ota_index().is_some()).count();
     let count = u8::try_from(slots).ok()?;
-    // A gap among the slots' numbers confuses the bootloader's counting, so nobody goes there.
+    // The bootloader counts wrong where the slots' numbers have a gap, so slots behind one are not
+    // used.
     let index = found.ota_index().filter(|index| *index < count)?;
     Some(App::Ota { index, count })
 }

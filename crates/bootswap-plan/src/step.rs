@@ -25,7 +25,7 @@ pub enum Strategy {
     SecondaryAndSwap,
     /// The application goes straight to the primary slot: nothing is left for MCUboot to move.
     StraightToPrimary,
-    /// The migrator moves to a partition that is in nobody's way, and goes on from there.
+    /// The migrator moves to a partition where nothing else has to go, and goes on from there.
     Relocate,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Strategy {
 }
 
 /// Ordered steps for one device. The last ones are the commit and the reset; or, where the migrator
-/// has to move first, the move and a reset, after which it plans anew from where it is then.
+/// has to move first, the move and a reset, after which it plans again from its new place.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
     /// How the migration is done.
@@ -136,8 +136,8 @@ pub enum Step {
         /// Its last sector, or nothing where the running image lies there and must not be erased.
         erasable: Region,
     },
-    /// Erases the first sector of the primary slot where it begins like an MCUboot image: whatever
-    /// it was, MCUboot would take its lengths for those of the application to be swapped out.
+    /// Erases the first sector of the primary slot where it begins like an MCUboot image:
+    /// MCUboot would take the lengths in it for those of the application to be swapped out.
     ///
     /// Postcondition: the slot does not begin with MCUboot's magic.
     CleanHeader {
@@ -153,7 +153,8 @@ pub enum Step {
         /// The slot.
         slot: Region,
     },
-    /// Verifies once more, right before the commit, that an artifact is in place by all its rules.
+    /// Verifies once more, right before the commit, that an artifact is in place and keeps all
+    /// rules.
     Verify {
         /// What is verified.
         artifact: ArtifactIndex,
@@ -170,10 +171,10 @@ pub enum Step {
         from: Target,
         /// Where it goes.
         to: Place,
-        /// How it meets what is there.
+        /// What happens to gaps in it.
         merge: Merge,
-        /// A sector before the destination that nobody uses: as long as it is blank, it may be
-        /// erased along with the destination, which lets one block erase do for many sectors.
+        /// A sector before the destination that is not used: if it is blank, it may be erased along
+        /// with the destination, so that one block erase is enough for many sectors.
         unused: Option<Region>,
     },
     /// Resets the chip into the new bootloader.
@@ -262,13 +263,13 @@ pub enum Purpose {
     SecondaryTrailer,
 }
 
-/// How a commit meets what is in place.
+/// What a commit does where the artifact is blank.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Merge {
     /// Every byte of the artifact counts.
     Exact,
-    /// Sectors in which the artifact has nothing but 0xFF stay as they are: the gaps of a merged
-    /// image, in which NVS and other data live on.
+    /// Sectors in which the artifact has nothing but 0xFF are not changed: the gaps of a merged
+    /// image, in which NVS and other data are kept.
     KeepUnderBlank,
 }
 
@@ -376,7 +377,7 @@ impl Plan {
 }
 
 impl Place {
-    /// A place that may be erased in whole and is no slot.
+    /// A place that may be erased as a whole and is not a slot.
     #[must_use]
     pub const fn plain(region: Region, erasable: Region, purpose: Purpose) -> Self {
         Self { region, erasable, slot: None, reserved: None, purpose }

@@ -5,8 +5,9 @@
 //!            '------ look: 16 of them, then the erases that take the least time -----'
 //! ```
 //!
-//! An erase of 32 or 64 KiB is used where it takes less time than the sectors that need one, counting the
-//! pages that have to be programmed again because of it; a sector that is in use forbids it.
+//! An erase of 32 or 64 KiB is used where it takes less time than the sectors that need one,
+//! counting the pages that have to be programmed again because of it; a sector that is in use
+//! forbids it.
 
 use bootswap_plan::{Erase, HalfBlock, cheapest_erase};
 use embedded_storage_async::nor_flash::NorFlash;
@@ -83,7 +84,8 @@ impl Wanted<'_> {
         reach.chunks(BLOCK_64K_BYTES)
     }
 
-    /// Reads what the addresses of `part`, which lies in `to`, are to hold; `out` is as long as that.
+    /// Reads what the addresses of `part`, which lies in `to`, are to hold; `out` is as long as
+    /// that.
     pub(crate) async fn bytes<F: NorFlash>(
         &self,
         medium: &mut Medium<'_, F>,
@@ -151,8 +153,8 @@ impl Wanted<'_> {
     }
 }
 
-/// The erase to use at `addr`, if there is to be one there: the one that takes the least time. Without
-/// `combine`, sector by sector.
+/// The erase to use at `addr`, if there is to be one there: the one that takes the least time.
+/// Without `combine`, sector by sector.
 pub(crate) fn erase_at(
     states: &[Sector; SECTORS],
     block: Region,

@@ -5,8 +5,8 @@ use core::fmt::Write as _;
 use bootswap_plan::{MAX_URL_LEN_BYTES, Url};
 use heapless::String;
 
-/// The address that a `Location` means, which may be relative (RFC 9110, 10.2.2); `None` where there is
-/// no room for it. Whether it can be fetched from, [`Url::parse`] says.
+/// The address that a `Location` means, which may be relative (RFC 9110, 10.2.2); `None` where
+/// there is no room for it. Whether it can be fetched from, [`Url::parse`] says.
 pub(super) fn resolve(base: &Url<'_>, location: &str) -> Option<String<MAX_URL_LEN_BYTES>> {
     // A query is not part of what a location is relative to.
     let base_text = base.as_str().split('?').next()?;

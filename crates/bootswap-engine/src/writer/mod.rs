@@ -6,8 +6,9 @@
 //!            +--> a bit to set       --> erase                     --> compare
 //! ```
 //!
-//! The loop is its own read-back: it ends when flash reads as it should, and a program or erase that
-//! failed, with or without saying so, is repeated a few times before the sector counts as worn out.
+//! The loop is its own read-back: it ends when flash reads as it should, and a program or erase
+//! that failed, with or without saying so, is repeated a few times before the sector counts as worn
+//! out.
 //!
 //! # Power-fail safety
 //!

@@ -94,7 +94,8 @@ fn what_is_equal_is_left_alone() {
     assert!(device.recording().is_empty());
 }
 
-/// The first sector of a block need not be in the way itself for the block to be the cheapest erase.
+/// The first sector of a block need not be in the way itself for the block to be the cheapest
+/// erase.
 #[test]
 fn a_blank_sector_does_not_hide_the_block_behind_it() {
     let mut memory = old_data();
@@ -181,9 +182,9 @@ fn a_chip_that_always_fails_is_given_up_soon() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// Any file over any old contents: the right bytes end in place, blank pages are not programmed, no
-    /// sector is erased twice, nothing outside of the place changes. Where blocks cannot be erased,
-    /// sectors that are equal are not touched, and blank ones are not erased.
+    /// Any file over any old contents: the right bytes end in place, blank pages are not
+    /// programmed, no sector is erased twice, nothing outside of the place changes. Where blocks
+    /// cannot be erased, sectors that are equal are not touched, and blank ones are not erased.
     #[test]
     fn any_file_over_any_contents(
         len in 1..0x1_8000usize,
@@ -205,7 +206,10 @@ proptest! {
             match kind {
                 0 => memory.load(addr, &file[range]),
                 1 => memory.load(addr, &[0xff; SECTOR]),
-                2 => memory.load(addr, &file[range].iter().map(|byte| byte | 0x42).collect::<Vec<_>>()),
+                2 => {
+                    let more_bits: Vec<u8> = file[range].iter().map(|byte| byte | 0x42).collect();
+                    memory.load(addr, &more_bits);
+                }
                 _ => {}
             }
         }

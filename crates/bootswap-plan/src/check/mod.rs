@@ -1,4 +1,4 @@
-//! What can be said against a migration before any place is looked for.
+//! Every reason against a migration that is known before places are looked for.
 
 mod content;
 mod place;

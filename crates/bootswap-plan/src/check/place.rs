@@ -68,7 +68,7 @@ impl Checks<'_> {
         if artifact.role == Role::Other {
             return;
         }
-        // All of a place may be erased on the way, but for the bootloader's, whose commit leaves
+        // All of a place may be erased on the way, except a bootloader's, whose commit leaves
         // others alone.
         let lost = if artifact.role == Role::Bootloader { written } else { region };
         self.keeps(artifact.name, lost);

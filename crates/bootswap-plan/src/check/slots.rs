@@ -10,8 +10,8 @@ use crate::migration::{Artifact, PARTITION_TABLE};
 use crate::reason::Reason;
 
 impl Checks<'_> {
-    /// What the steps clean for MCUboot has to be nobody's place, and nothing that the migrator is
-    /// found by.
+    /// What the steps clean for MCUboot must not be an artifact's place, nor what the old
+    /// bootloader finds the migrator by.
     pub(super) fn is_not_cleaned(&mut self, destinations: &[Destination]) {
         let artifacts = self.migration.artifacts;
         let Some(map) = self.migration.mcuboot else { return };
@@ -19,7 +19,8 @@ impl Checks<'_> {
             return;
         }
         let filled = destinations.iter().find_map(|destination| destination.slot);
-        // Until the new bootloader is in place the old one needs these, whoever has given them up.
+        // Until the new bootloader is in place the old one needs these, even if the
+        // migration gives them up.
         let partitions = self.facts.partitions.iter();
         let otadata = partitions.clone().filter(|p| p.is_otadata()).map(|p| ("otadata", p.region));
         let needed = otadata.chain([(PARTITION_TABLE, table_region())]);
@@ -29,8 +30,8 @@ impl Checks<'_> {
                 self.apart(needed, part.what, part.area.intersection(region));
             }
         }
-        // What the image does not reach of its slot is erased before the commit, to which NVS
-        // lasts; and its trailer is judged in its place before that.
+        // What the image does not reach of its slot is erased before the commit, and its trailer is
+        // verified before that; NVS is needed up to the commit.
         let nvs = partitions.filter(|p| p.is_nvs()).map(|p| ("NVS", p.region));
         let needed = needed.chain(nvs);
         for (artifact, destination) in artifacts.iter().zip(destinations) {
@@ -53,8 +54,8 @@ impl Checks<'_> {
         }
     }
 
-    /// A new bootloader has to find what it is to start, or it is the last thing that the device
-    /// does; and an application goes to no slot that it is not started from.
+    /// A new bootloader has to find an application, or the device does nothing any more; and an
+    /// application must not go to a slot from which it is not started.
     pub(super) fn starts_something(&mut self, destinations: &[Destination]) {
         let artifacts = self.migration.artifacts;
         let Some(map) = self.migration.mcuboot else { return };

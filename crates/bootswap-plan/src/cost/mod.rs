@@ -5,14 +5,14 @@
 //!                                            '--> pages
 //! ```
 //!
-//! It is an upper estimate of what a device does that nobody interrupts, made from the plan alone:
+//! It is an upper estimate for a device that is not interrupted, made from the plan alone:
 //!
-//! - everything that is written over is taken to be full of old data. What is blank already, or
+//! - everything that is written over counts as full of old data. What is blank already, or
 //!   holds what it should, costs less. Flash costs more only where the first sectors of a block
 //!   hold what they should already and those behind them do not: what comes over the network is not
-//!   known beforehand, so nothing tells then that it pays to erase the block;
+//!   known beforehand, so the engine cannot know that erasing the block takes less time;
 //! - every page of an artifact counts as programmed, though blank ones are skipped. Of an MCUboot
-//!   image whose length is known, the padding does not count: no engine writes it;
+//!   image whose length is known, the padding does not count: the engine does not write it;
 //! - reads, the network and what MCUboot does later are left out.
 
 mod count;
@@ -26,7 +26,7 @@ use crate::erase::CHECKPOINT_BYTES;
 use crate::migration::{Artifact, Content, Migration};
 use crate::step::{App, ArtifactIndex, Merge, Place, Plan, Route, Step, Target};
 
-/// Bytes at the end of an MCUboot image of which the engine learns only when it comes to them: its
+/// Bytes at the end of an MCUboot image whose length the engine learns only when they arrive: its
 /// unprotected TLVs. A hash, a hash of the key and an RSA-3072 signature take 464.
 const LATE_TLV_BYTES: u32 = 1024;
 
@@ -39,7 +39,7 @@ pub struct CostModel<'a> {
 
 impl<'a> CostModel<'a> {
     /// A model of plans for `migration`, on a device whose unused sector before the bootloader is
-    /// blank ([`Step::Commit::unused`]), as it is unless somebody wrote there.
+    /// blank ([`Step::Commit::unused`]), as it is unless something was written there.
     #[must_use]
     pub const fn new(migration: &'a Migration<'a>) -> Self {
         Self { migration, unused_is_blank: true }

@@ -171,7 +171,7 @@ impl<'a> Planner<'a> {
         (!free.is_empty()).then_some(free)
     }
 
-    /// Keeps the application's writes off whatever was placed inside its slot.
+    /// Reserves what was placed inside the application's slot, so that its writes leave it alone.
     pub(super) fn reserve_in_slot(&self, ways: &mut [Way<'_>]) {
         let in_use = self.taken.iter().copied().chain(self.plan.journal);
         for way in ways {

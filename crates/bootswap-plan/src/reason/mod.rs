@@ -54,9 +54,9 @@ pub enum Reason {
         /// Chip of the device.
         found: Chip,
     },
-    /// The device has less flash than the migration counts on.
+    /// The device has less flash than the migration needs.
     FlashTooSmall {
-        /// Bytes that the migration, or a header, counts on.
+        /// Bytes that the migration, or a header, needs.
         wanted_bytes: u32,
         /// Bytes that the device has.
         found_bytes: u32,
@@ -126,7 +126,7 @@ pub enum Reason {
         /// What they share.
         shared: Region,
     },
-    /// There is nowhere to stage an artifact.
+    /// There is no place to stage an artifact.
     NoStaging {
         /// Artifact.
         artifact: Name,
@@ -140,7 +140,7 @@ pub enum Reason {
         /// Label.
         label: Name,
     },
-    /// The staging partition named by the migration is in the way of something.
+    /// The staging partition named by the migration overlaps something that is needed.
     StagingInUse {
         /// Label.
         label: Name,
@@ -157,12 +157,12 @@ pub enum Reason {
         /// The running image.
         running: Region,
     },
-    /// MCUboot would not take the application for good.
+    /// MCUboot would not start the application for good.
     NotConfirmed {
         /// Artifact.
         artifact: Name,
     },
-    /// The bootloader wants a signature, the image has none.
+    /// The bootloader requires a signature, the image has none.
     NotSigned {
         /// Artifact.
         artifact: Name,
@@ -176,7 +176,7 @@ pub enum Reason {
         /// Secondary slot.
         secondary: Region,
     },
-    /// The trailer does not fit the slot, or the alignment is not one that MCUboot knows.
+    /// The trailer does not fit the slot, or MCUboot does not have the alignment.
     BadMap {
         /// Slot.
         slot: Region,
@@ -200,7 +200,7 @@ pub enum Reason {
         /// How many.
         count: usize,
     },
-    /// The partition table has an entry that runs over the end of flash.
+    /// The partition table has an entry that ends beyond the end of flash.
     BadPartition {
         /// Label.
         label: Label,
@@ -233,8 +233,8 @@ pub enum Reason {
         /// Bytes of the slot before that sector.
         room_bytes: u32,
     },
-    /// The bootloader's header says less flash than its own map takes: it would not read behind
-    /// that.
+    /// The flash size in the bootloader's header is smaller than its own map needs: it would not
+    /// read beyond that size.
     MapBehindFlash {
         /// Artifact.
         artifact: Name,
@@ -243,7 +243,7 @@ pub enum Reason {
         /// End of the map's last area.
         map_end: FlashAddr,
     },
-    /// The migrator would have to move first, and there is nowhere to go.
+    /// The migrator would have to move first, and there is no partition for it.
     NoRelocation {
         /// Bytes of the migrator's image.
         needed_bytes: u32,
