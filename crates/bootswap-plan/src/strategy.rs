@@ -9,10 +9,10 @@ use crate::step::Plan;
 
 /// Computes the steps that take the device of `facts` to what `migration` asks for.
 ///
-/// Strategies are tried from the one that keeps most of what is there to the one that costs most,
-/// and the first that is safe is taken: the application to the secondary slot, straight to the
-/// primary, and each of the two after the migrator has moved out of the way. A move is planned only
-/// if the migration is known to be possible from there.
+/// Strategies are tried from the one that keeps most of what is in flash to the one that costs
+/// most, and the first that is safe is taken: the application to the secondary slot, straight to
+/// the primary, and each of the two after the migrator has moved out of the way. A move is planned
+/// only if the migration is known to be possible from there.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ pub fn plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Plan, 
         Ok(plan) => return Ok(plan),
         Err(reasons) => reasons,
     };
-    // Moving helps where every objection is to where the migrator runs.
+    // Moving helps if every reason is about where the migrator runs.
     if reasons.iter().all(Reason::is_about_place) {
         match relocate(migration, facts) {
             Ok(plan) => return Ok(plan),

@@ -1,4 +1,4 @@
-//! What an artifact is, as far as that is known.
+//! Whether an artifact is what its role asks for.
 
 use flash_region::SECTOR_BYTES;
 use mcuboot_format::SwapKind;
@@ -11,7 +11,7 @@ use crate::migration::{Artifact, Content, Role};
 use crate::reason::{Reason, name};
 
 impl Checks<'_> {
-    /// What an artifact is, as far as that is known.
+    /// Checks what is known of an artifact's contents.
     pub(super) fn content(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
         let Some(content) = artifact.content else { return };
         let map = self.migration.mcuboot.as_ref();

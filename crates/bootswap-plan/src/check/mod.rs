@@ -50,7 +50,7 @@ impl Checks<'_> {
         }
     }
 
-    /// The device as such.
+    /// Checks the device itself.
     fn device(&mut self) {
         let (migration, facts) = (self.migration, self.facts);
         if facts.secure_boot {
@@ -80,10 +80,10 @@ impl Checks<'_> {
         }
     }
 
-    /// MCUboot's map.
+    /// Checks MCUboot's map.
     fn map(&mut self) {
         let Some(map) = self.migration.mcuboot else { return };
-        // A slot there would be cleaned before the commit, under the bootloader in place.
+        // A slot there would be cleaned before the commit, and the old bootloader with it.
         let boot = Region::clamped(FlashAddr::ZERO, table_region().start().get());
         let scratch = map.scratch.map(|region| ("scratch area", region));
         let parts = [("primary slot", map.primary), ("secondary slot", map.secondary)]
@@ -129,7 +129,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Every artifact, and each with each other.
+    /// Checks every artifact, and every pair of them.
     fn artifacts(&mut self) -> Vec<Destination, MAX_ARTIFACTS> {
         let mut destinations = Vec::new();
         let count = self.migration.artifacts.len();
@@ -155,8 +155,8 @@ impl Checks<'_> {
             self.content(artifact, &destination);
             for (other, earlier) in self.migration.artifacts.iter().zip(&destinations) {
                 let earlier: &Destination = earlier;
-                // Of a place all may be erased on the way, so it must not hold what another one's
-                // file fills; except the bootloader's, whose commit leaves others alone.
+                // All of a place may be erased on the way, so another file must not reach into it;
+                // except the bootloader's, whose commit leaves others alone.
                 let whole = |artifact: &Artifact<'_>, region: Region| match artifact.role {
                     Role::Bootloader => layout::written(region, artifact),
                     Role::Application | Role::Other => region,

@@ -1,4 +1,4 @@
-//! Where an artifact goes.
+//! Whether an artifact may go where it is to go.
 
 use flash_region::{Region, SECTOR_BYTES};
 
@@ -8,7 +8,7 @@ use crate::migration::{Artifact, PARTITION_TABLE, Role};
 use crate::reason::{Reason, name};
 
 impl Checks<'_> {
-    /// Where an artifact goes.
+    /// Checks the place of an artifact.
     pub(super) fn place(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
         let facts = self.facts;
         let region = destination.region;

@@ -154,8 +154,8 @@ impl<'a> CostModel<'a> {
         let first = region.prefix(image_len_bytes);
         let padding = first.end().align_up(SECTOR_BYTES).unwrap_or(first.end());
         let tail = region.from(padding.max(layout.trailer().start().align_down(SECTOR_BYTES)));
-        // What follows the image in a padded file can be made up, if there is a digest to prove it
-        // right: it is not fetched.
+        // What follows the image in a padded file is not fetched if there is a digest: the engine
+        // works it out, and the digest proves it.
         let made_up = padded && artifact.is_some_and(|a| a.sha256.is_some());
         Parts { first, tail, all: if made_up { first } else { region }, is_image: true }
     }

@@ -28,7 +28,7 @@ pub(crate) fn in_place(
         match with_app_in(migration, facts, app_slot) {
             Ok(plan) => return Ok(plan),
             Err(reasons) => {
-                // Another slot is worth a try only if this one's place is what is wrong.
+                // Another slot helps only if the reasons are about this one's place.
                 let elsewhere = reasons.iter().all(Reason::is_about_place);
                 first.get_or_insert(reasons);
                 if !elsewhere {
@@ -94,7 +94,7 @@ struct Way<'a> {
 impl<'a> Planner<'a> {
     fn run(&mut self) {
         let mut ways: Vec<Way<'a>, MAX_ARTIFACTS> = Vec::new();
-        // Stages are given away in the order of the need: what is critical cannot do without one.
+        // Places to wait in are given away in the order in which artifacts are fetched.
         for index in self.order() {
             if let Some(way) = self.way(index)
                 && ways.push(way).is_err()

@@ -9,8 +9,8 @@ use crate::migration::Role;
 use crate::step::{Merge, Place, Purpose, Step, Target};
 
 impl Planner<'_> {
-    /// The trailer area of the slot that the application is written to, where it does not bring it
-    /// along: it has to be blank before the image comes, since the two can share a sector.
+    /// Cleans the trailer area of the slot that the application is written to, unless it brings a
+    /// trailer: it has to be blank before the image comes, since the two can share a sector.
     fn own_trailer(&self, way: &Way<'_>) -> Option<Step> {
         let (map, slot) = (self.migration.mcuboot.as_ref()?, way.destination.slot?);
         if way.artifact.len_bytes.is_none_or(|len| len == slot.len_bytes()) {
@@ -75,8 +75,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Otadata goes last: while it names the migrator, a bootloader that reads it starts the
-    /// migrator again, which finishes what a cut left undone.
+    /// Commits what is critical. Otadata goes last: while it names the migrator, a bootloader that
+    /// reads it starts the migrator again, which finishes what a cut left undone.
     pub(super) fn commits(&mut self, ways: &[Way<'_>]) {
         let facts = self.facts;
         let is_otadata = |way: &&Way<'_>| {
@@ -92,8 +92,8 @@ impl Planner<'_> {
             let critical = way.destination.critical();
             let region = layout::written(critical, artifact);
             let merge = match artifact.role {
-                // Only an image that reaches from the bootloader over other things has gaps; an
-                // artifact for one place means what it says, be it blank.
+                // Only an image that reaches from the bootloader over other things has gaps; of any
+                // other artifact, blank sectors count too.
                 Role::Other if region.overlaps(layout::bootloader_area(self.facts)) => {
                     Merge::KeepUnderBlank
                 }
@@ -103,8 +103,9 @@ impl Planner<'_> {
                 let other = |other: &&Way<'_>| other.index != way.index;
                 ways.iter().filter(other).any(|other| other.destination.region.overlaps(place))
             };
-            // A bootloader may be erased to the end of its area, unless a part of it is there
-            // already or another artifact's place is in it; anything else covers just itself.
+            // For a bootloader all of its area may be erased, unless a part of it is in place
+            // already or another artifact's place is in it; for anything else, no more than it
+            // covers.
             let area = way.destination.region;
             let is_split = layout::written(area, artifact).end() > region.end();
             let erasable = match artifact.role {
