@@ -10,12 +10,12 @@ use heapless::String;
 pub(super) fn resolve(base: &Url<'_>, location: &str) -> Option<String<MAX_URL_LEN_BYTES>> {
     // A query is not part of what a location is relative to.
     let base_text = base.as_str().split('?').next()?;
-    let (scheme, rest) = base_text.split_once("://")?;
+    let (scheme, rest) = split_scheme(base_text)?;
     let authority = base.authority();
     // A fragment is for whoever shows the page, not for the server.
     let location = location.trim().split('#').next()?;
     let mut next = String::new();
-    if location.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
+    if split_scheme(location).is_some_and(|(scheme, _)| is_scheme(scheme)) {
         next.push_str(location).ok()?;
     } else if location.starts_with("//") {
         write!(next, "{scheme}:{location}").ok()?;
@@ -32,6 +32,11 @@ pub(super) fn resolve(base: &Url<'_>, location: &str) -> Option<String<MAX_URL_L
         write!(next, "{scheme}://{authority}{directory}/{location}").ok()?;
     }
     Some(next)
+}
+
+fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//")?))
 }
 
 fn is_scheme(text: &str) -> bool {

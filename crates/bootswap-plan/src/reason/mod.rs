@@ -16,18 +16,16 @@ pub const MAX_REASONS: usize = 24;
 /// Every reason that was found, in the order of the checks.
 pub type Reasons = Vec<Reason, MAX_REASONS>;
 
+/// Longest name within a reason, in bytes.
+const NAME_LEN_BYTES: usize = 24;
+
 /// Name of an artifact or label within a reason; cut off where it is longer.
-pub type Name = String<24>;
+pub type Name = String<NAME_LEN_BYTES>;
 
 /// Cuts `name` to what a reason can hold.
 pub(crate) fn name(text: &str) -> Name {
-    let mut out = Name::new();
-    for character in text.chars() {
-        if out.push(character).is_err() {
-            break;
-        }
-    }
-    out
+    let end = text.floor_char_boundary(NAME_LEN_BYTES);
+    text.get(..end).and_then(|text| Name::try_from(text).ok()).unwrap_or_default()
 }
 
 /// One reason why there is no plan.

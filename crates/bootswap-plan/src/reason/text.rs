@@ -36,13 +36,13 @@ impl fmt::Display for Reason {
             ),
             Self::OutsideFlash { what, region, flash_len_bytes } => write!(
                 f,
-                "{what} at {region} does not fit into a flash of {flash_len_bytes:#x} bytes; move \
+                "{what} at {region} does not fit a flash of {flash_len_bytes:#x} bytes; move \
                  or shrink it"
             ),
             Self::Misaligned { what, region } => write!(
                 f,
                 "{what} at {region} does not start and end at a multiple of 0x1000, the size of \
-                 a flash sector; align it"
+                 a sector; align it"
             ),
             Self::TooLarge { artifact, len_bytes, room_bytes, region } => write!(
                 f,
@@ -105,7 +105,7 @@ impl fmt::Display for Reason {
             Self::SlotsDiffer { primary, secondary } => write!(
                 f,
                 "the slots differ in size: primary {primary}, secondary {secondary}; MCUboot needs \
-                 two of the same size"
+                 them equal"
             ),
             Self::BadMap { slot, max_align_bytes } => write!(
                 f,
@@ -141,8 +141,8 @@ impl fmt::Display for Reason {
             Self::SharesTrailerSector { artifact, image_len_bytes, room_bytes } => write!(
                 f,
                 "{artifact} has {image_len_bytes:#x} bytes of image and ends in the sector in \
-                 which MCUboot's trailer begins; if power goes at the wrong moment, a swap using \
-                 scratch would leave nothing that boots; make the image at most {room_bytes:#x} \
+                 which MCUboot's trailer begins; a power cut at the wrong moment of a swap \
+                 using scratch would leave nothing that boots; make the image at most {room_bytes:#x} \
                  bytes or the slot larger"
             ),
             Self::MapBehindFlash { artifact, header_bytes, map_end } => write!(
