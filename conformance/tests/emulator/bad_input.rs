@@ -208,13 +208,14 @@ fn tell(consoles: &[Console]) {
     println!("    {} boots", consoles.len());
 }
 
-const NOT_FETCHED: &str = "artifact 0 could not be fetched: ";
+const NOT_FETCHED: &str = "app_upd could not be fetched: ";
 
 #[test]
 fn emulated_bad_input_no_card() {
     let says: &[_] = &[
         "the radio does not start: there is no card; start the emulator with one",
-        "app_upd: no network could be joined; check names and passwords of the networks, and their reach",
+        "app_upd: no network could be joined; check names and passwords of the networks, and \
+         that one is in range",
         NOT_FETCHED,
     ];
     Case::new(good_server(), says).in_network(Network::None).run();
@@ -224,7 +225,8 @@ fn emulated_bad_input_no_card() {
 fn emulated_bad_input_no_dhcp() {
     let says: &[_] = &[
         "no address by DHCP within 20 s; check that the network has a DHCP server",
-        "app_upd: no network could be joined; check names and passwords of the networks, and their reach",
+        "app_upd: no network could be joined; check names and passwords of the networks, and \
+         that one is in range",
         NOT_FETCHED,
     ];
     Case::new(good_server(), says).in_network(Network::Silent).run();
@@ -265,7 +267,7 @@ fn emulated_bad_input_damaged_image() {
     let emulated = emulated(|files| app(files)[0x8000] ^= 1, &[]);
     let says: &[_] = &[
         "starting it again",
-        "artifact 0 is not usable: ",
+        "app_upd is not usable: ",
         "put the file that was packed back on the server, or pack again",
     ];
     Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
@@ -275,7 +277,7 @@ fn emulated_bad_input_damaged_image() {
 #[test]
 fn emulated_bad_input_no_mcuboot_image() {
     let emulated = emulated(|files| app(files).fill(0x55), &[]);
-    let says: &[_] = &["starting it again", "artifact 0 is not usable: "];
+    let says: &[_] = &["starting it again", "app_upd is not usable: "];
     Case::new(emulated, says).run();
 }
 
@@ -287,7 +289,7 @@ fn emulated_bad_input_bootloader_of_another_chip() {
     let emulated = emulated(|files| *bootloader(files) = other, &[]);
     let says: &[_] = &[
         "mcuboot: the image is for a chip with id 9, this one has id 5; starting it again",
-        "artifact 1 is not usable: the image is for a chip with id 9, this one has id 5",
+        "mcuboot is not usable: the image is for a chip with id 9, this one has id 5",
     ];
     Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
 }
@@ -303,7 +305,7 @@ fn emulated_bad_input_another_bootloader() {
     let says: &[_] = &[
         "mcuboot: the file's SHA-256 begins with ",
         "starting it again",
-        "artifact 1 is not usable: the file's SHA-256 begins with ",
+        "mcuboot is not usable: the file's SHA-256 begins with ",
         "put the file that was packed back on the server, or pack again",
     ];
     // Free flash, of which one erase of 32 KiB takes a sector more than the file needs.
@@ -380,7 +382,7 @@ fn emulated_bad_input_without_a_way_back() {
         says.push("the configuration is damaged: ".to_owned());
         says.push("there is no firmware to go back to".to_owned());
         says.push(format!(
-            "attempt {attempt} of 3 came to nothing; the device needs another image, by serial"
+            "attempt {attempt} of 3 failed; the device needs another image, by serial"
         ));
     }
     says.push(RESTS.to_owned());

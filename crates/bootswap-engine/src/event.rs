@@ -20,7 +20,7 @@ pub enum Event<'a> {
         /// Attempts since there was progress, this one included.
         attempt: u32,
     },
-    /// Earlier attempts came to nothing, so this one starts after a while.
+    /// Earlier attempts failed, so this one starts after a while.
     Waiting {
         /// Milliseconds until then.
         wait_ms: u32,
@@ -88,7 +88,7 @@ pub enum Event<'a> {
         /// SHA-256 of its bytes.
         sha256: &'a [u8; 32],
     },
-    /// A region is being erased because MCUboot would stumble over its contents.
+    /// A region is being erased because its contents would stop MCUboot.
     Cleaning {
         /// Where.
         region: Region,
@@ -144,7 +144,8 @@ impl fmt::Display for Event<'_> {
             Self::Predicted { name, len_bytes } => {
                 write!(
                     f,
-                    "      {name}: the last {len_bytes} bytes are padding and trailer, known by the digest"
+                    "      {name}: the last {len_bytes} bytes are padding and trailer, known by \
+                     the digest"
                 )
             }
             Self::Retry { name, cause, wait_ms } => {

@@ -14,10 +14,28 @@
 //!
 //! # Power-fail safety
 //!
-//! Every step has a postcondition that is read from flash. After a reset the engine goes through the
-//! plan from the start and skips what already holds. Nothing before the commit touches what the
-//! device boots from, so a power cut there leaves a device that boots the migrator again; the commit
-//! is the one exception, and as short as [`commit`](crate::Engine::run) can make it.
+//! Every step has a postcondition that is read from flash. After a reset the engine goes through
+//! the plan from the start and skips what already holds. Nothing before the commit touches what the
+//! device boots from, so a power cut there leaves a device that boots the migrator again; the
+//! commit is the one exception, and as short as [`commit`](crate::Engine::run) can make it.
+//!
+//! # Example
+//!
+//! ```
+//! use bootswap_engine::{Buffers, Done, Engine, Failure, Job, Platform, Source};
+//! use embedded_storage_async::nor_flash::NorFlash;
+//!
+//! /// Carries out the plan that `bootswap_plan::plan` made for this device.
+//! async fn migrate<'j, F: NorFlash>(
+//!     flash: &mut F,
+//!     source: &mut impl Source,
+//!     platform: &mut impl Platform,
+//!     job: &Job<'j>,
+//! ) -> Result<Done, Failure<F::Error, &'j str>> {
+//!     let mut buffers = Buffers::new();
+//!     Engine::new(flash, source, platform, &mut buffers, &mut []).run(job).await
+//! }
+//! ```
 //!
 //! Start reading at [`Engine::run`].
 #![no_std]
@@ -26,8 +44,12 @@
 #[cfg(test)]
 extern crate std;
 
+mod attempts;
 mod block;
+mod check;
 mod commit;
+mod confirm;
+mod copies;
 mod copy;
 mod crc;
 mod embedded;
@@ -37,31 +59,38 @@ mod event;
 mod fetch;
 #[cfg(feature = "http")]
 mod http;
+mod item;
+mod job;
 mod journal;
 mod medium;
-mod places;
 mod platform;
 mod receive;
+mod refusal;
+mod routes;
 mod run;
 mod scan;
 mod select;
 mod source;
 mod trailers;
 mod verify;
+mod window;
+mod work;
 mod writer;
 
 pub use embedded::{
     CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader, MAX_CONTAINER_ENTRIES,
     Offline,
 };
-pub use error::{Failure, FlashFailure, FlashOp, ImageFault};
+pub use error::{Failure, FlashFailure, FlashOp, ImageFault, PlanError, StepFault};
 pub use event::Event;
 #[cfg(feature = "http")]
 pub use http::{HTTP_BUFFER_BYTES, HttpSource};
+pub use job::Job;
 pub use platform::{Platform, Veto};
-pub use run::{Buffers, Done, Engine, Job};
+pub use run::{Done, Engine};
 pub use select::select_app;
 pub use source::{Flow, Header, Request, Sink, Source, SourceError};
+pub use work::Buffers;
 
 #[cfg(test)]
 mod tests;

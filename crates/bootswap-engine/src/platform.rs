@@ -8,7 +8,7 @@ use crate::Event;
 ///
 /// One implementation lives in the firmware, one in the simulator.
 pub trait Platform {
-    /// Is told what happens, in the order in which it happens.
+    /// Called for everything that happens, in that order.
     fn event(&mut self, event: &Event<'_>);
 
     /// Waits for `ms` milliseconds. Watchdogs are to be fed meanwhile.
@@ -17,8 +17,8 @@ pub trait Platform {
     /// Is called often while the engine works, to feed a watchdog.
     fn alive(&mut self) {}
 
-    /// Is called right before the commit's first erase: the radio goes off, the other core is parked,
-    /// the watchdogs are held off, the supply is checked.
+    /// Is called right before the commit's first erase: the radio goes off, the other core is
+    /// parked, the watchdogs are held off, the supply is checked.
     ///
     /// # Errors
     ///
@@ -38,17 +38,22 @@ pub enum Veto {
         /// Wanted voltage in millivolts.
         wanted_mv: u32,
     },
-    /// Something else, in words.
-    Other(&'static str),
+    /// The board has a reason of its own.
+    NotReady {
+        /// The reason, by a number that the board gives it.
+        code: u16,
+    },
 }
 
 impl fmt::Display for Veto {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WeakSupply { found_mv, wanted_mv } => {
-                write!(f, "the supply gives {found_mv} mV, the commit wants {wanted_mv} mV")
+                write!(f, "the supply has {found_mv} mV, the commit needs {wanted_mv} mV")
             }
-            Self::Other(why) => f.write_str(why),
+            Self::NotReady { code } => write!(f, "the board is not ready (reason {code})"),
         }
     }
 }
+
+impl core::error::Error for Veto {}

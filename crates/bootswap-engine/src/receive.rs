@@ -5,70 +5,40 @@
 //!              '--> Scan            '------> memory
 //! ```
 //!
-//! A sector is written once it is complete and the scan has found nothing against it, so an HTML page
-//! or an image for another chip is refused before anything is erased.
+//! A sector is written once it is complete and the scan has found nothing against it, so an HTML
+//! page or an image for another chip is refused before anything is erased.
 //!
 //! # Power-fail safety
 //!
-//! A cut leaves a prefix of the artifact in place, then a sector or block in any mixture, then what was
-//! there before. None of it is looked at by a bootloader before the commit. The next run takes up at
-//! the last checkpoint, or at the first byte.
+//! A cut leaves a prefix of the artifact in place, then a sector or block in any mixture, then what
+//! was there before. None of it is looked at by a bootloader before the commit. The next run takes
+//! up at the last checkpoint, or at the first byte.
 
-use bootswap_plan::{Place, Route, Target};
+use bootswap_plan::{Place, Target};
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::{ERASED, FlashAddr, SECTOR_BYTES, is_blank};
 use mcuboot_format::trailer::TrailerState;
 use sha2::{Digest, Sha256};
 
 use crate::erase::Bounds;
-use crate::journal::{CHECKPOINT_BYTES, Entry, Journal};
-use crate::medium::{Medium, PAGE, SECTOR, len_bytes};
-use crate::places::place_of;
+use crate::item::Item;
+use crate::journal::{CHECKPOINT_BYTES, Entry};
+use crate::medium::{PAGE, SECTOR, len_bytes};
+use crate::refusal::Refusal;
 use crate::scan::{Rules, Scan};
-use crate::verify::MEMORY;
+use crate::work::Work;
 use crate::{Event, Failure, Flow, Header, ImageFault, Platform, Sink, writer};
 
-/// Sectors in a row that held what they should, from which on a block is not erased on the suspicion that
-/// the next ones do not. More than a resumed transfer brings again.
+/// Sectors in a row that held what they should, from which on a block is not erased on the
+/// suspicion that the next ones do not. More than a resumed transfer brings again.
 const FAMILIAR_SECTORS: u32 = 4;
 /// Bytes of padding that are made up at a time.
 const PADDING: [u8; PAGE] = [ERASED; PAGE];
 
-/// Why bytes were not taken.
-#[derive(Debug)]
-pub(crate) enum Refusal<E> {
-    /// They are not what they should be. Another server, or another moment, may have better ones.
-    Image(ImageFault),
-    /// The device cannot go on.
-    Failure(Failure<E>),
-}
-
-impl<E> From<ImageFault> for Refusal<E> {
-    fn from(fault: ImageFault) -> Self {
-        Self::Image(fault)
-    }
-}
-
-impl<E> From<Failure<E>> for Refusal<E> {
-    fn from(failure: Failure<E>) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-/// Parts of the engine that are lent for one artifact.
-pub(crate) struct Lent<'r, 'f, F, P> {
-    pub medium: &'r mut Medium<'f, F>,
-    pub platform: &'r mut P,
-    pub journal: &'r mut Journal,
-    pub memory: &'r mut [u8],
-    pub sector: &'r mut [u8; SECTOR],
-}
-
 /// Takes one artifact.
-pub(crate) struct Receiver<'r, 'f, F, P> {
-    pub lent: Lent<'r, 'f, F, P>,
-    artifact: u8,
-    routes: &'r [Route],
+pub(crate) struct Receiver<'r, 'w, 'f, F, P> {
+    pub work: &'r mut Work<'w, 'f, F, P>,
+    item: &'r Item<'r>,
     scan: Scan<'r>,
     /// Bytes taken, of which the last ones may still wait in the buffer.
     received: u32,
@@ -88,18 +58,12 @@ pub(crate) struct Receiver<'r, 'f, F, P> {
     complete: bool,
 }
 
-impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
-    pub(crate) fn new(
-        lent: Lent<'r, 'f, F, P>,
-        artifact: u8,
-        routes: &'r [Route],
-        rules: Rules<'r>,
-    ) -> Self {
+impl<'r, 'w, 'f, F: NorFlash, P: Platform> Receiver<'r, 'w, 'f, F, P> {
+    pub(crate) fn new(work: &'r mut Work<'w, 'f, F, P>, item: &'r Item<'r>) -> Self {
         Self {
-            lent,
-            artifact,
-            routes,
-            scan: Scan::new(rules),
+            work,
+            item,
+            scan: Scan::new(item.rules),
             received: 0,
             filled: 0,
             total: None,
@@ -111,8 +75,15 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
         }
     }
 
-    fn rules(&self) -> Rules<'r> {
-        *self.scan.rules()
+    fn rules(&self) -> &Rules<'r> {
+        &self.item.rules
+    }
+
+    /// The failure that the file is longer than its places, which comes too late here: `put` has
+    /// refused such a file.
+    #[cold]
+    fn too_long(&self) -> Failure<F::Error> {
+        self.item.placed.failure(self.item.too_long())
     }
 
     /// Bytes taken so far.
@@ -127,46 +98,47 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
 
     /// Starts again at the first byte.
     fn restart(&mut self) {
-        self.scan = Scan::new(self.rules());
+        self.scan = Scan::new(self.item.rules);
         (self.received, self.filled, self.checkpoint) = (0, 0, 0);
         (self.total, self.complete, self.familiar) = (None, false, 0);
     }
 
     /// Takes up where an earlier run left off, as the journal remembers it.
     pub(crate) async fn resume(&mut self) -> Result<(), Failure<F::Error>> {
-        self.go_to(self.lent.journal.progress(self.artifact)).await
+        self.go_to(self.work.journal.progress(self.item.placed.number())).await
     }
 
-    /// Forgets what was sent last, which turned out to be something else, and takes up where that began.
+    /// Forgets what was sent last, which turned out to be something else, and takes up where that
+    /// began.
     pub(crate) async fn fall_back(&mut self) -> Result<(), Failure<F::Error>> {
         let in_place = core::mem::take(&mut self.fallback);
         self.go_to(in_place).await
     }
 
-    /// Starts with so many bytes that are said to be in place, or with the first one if they turn out
-    /// not to be.
+    /// Starts with so many bytes that are said to be in place, or with the first one if they turn
+    /// out not to be.
     async fn go_to(&mut self, in_place: u32) -> Result<(), Failure<F::Error>> {
         self.restart();
         let end = in_place & !(SECTOR_BYTES - 1);
-        let rules = self.rules();
+        let rules = self.item.rules;
         if !self.is_in_flash() || end > rules.artifact.len_bytes.unwrap_or(rules.room_bytes) {
             return Ok(());
         }
         while self.received < end {
             if rules.is_padding(self.received, SECTOR_BYTES, self.scan.image_end()) {
-                self.lent.sector.fill(ERASED);
-            } else if let Some((Target::Flash(_), addr)) = place_of(self.routes, self.received) {
-                self.lent.medium.read(addr, self.lent.sector.as_mut_slice()).await?;
+                self.work.sector.fill(ERASED);
+            } else if let Some((Target::Flash(_), addr)) = self.item.place_of(self.received) {
+                self.work.medium.read(addr, self.work.sector.as_mut_slice()).await?;
             } else {
                 self.restart();
                 return Ok(());
             }
-            if self.scan.push(self.lent.sector.as_slice()).is_err() {
+            if self.scan.push(self.work.sector.as_slice()).is_err() {
                 self.restart();
                 return Ok(());
             }
             self.received += SECTOR_BYTES;
-            self.lent.platform.alive();
+            self.work.platform.alive();
         }
         self.checkpoint = self.received;
         Ok(())
@@ -174,52 +146,54 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
 
     /// Whether a reset leaves what was taken.
     fn is_in_flash(&self) -> bool {
-        self.routes.iter().all(|route| matches!(route.to, Target::Flash(_)))
+        self.item.placed.routes.iter().all(|route| matches!(route.to, Target::Flash(_)))
     }
 
     /// Writes what waits in the buffer, at the end of the file or of a sector.
     async fn flush(&mut self) -> Result<(), Failure<F::Error>> {
         let filled = core::mem::take(&mut self.filled);
-        let Some(bytes) = self.lent.sector.get(..filled).filter(|bytes| !bytes.is_empty()) else {
+        let Some(bytes) = self.work.sector.get(..filled).filter(|bytes| !bytes.is_empty()) else {
             return Ok(());
         };
-        let rules = *self.scan.rules();
+        let rules = self.item.rules;
         let offset = self.received - len_bytes(bytes);
         let padding = rules.is_padding(offset, len_bytes(bytes), self.scan.image_end());
-        match place_of(self.routes, offset) {
+        match self.item.place_of(offset) {
             _ if padding && is_blank(bytes) => {}
             Some((Target::Memory { .. }, at)) => {
                 let at = at.get() as usize;
                 let end = at.checked_add(bytes.len());
-                let room = end.and_then(|end| self.lent.memory.get_mut(at..end));
-                room.ok_or(Failure::Plan(MEMORY))?.copy_from_slice(bytes);
+                let room = end.and_then(|end| self.work.memory.get_mut(at..end));
+                let Some(room) = room else { return Err(self.too_long()) };
+                room.copy_from_slice(bytes);
             }
             Some((Target::Flash(place), addr)) => {
                 let horizon = self.horizon(&place, addr, offset);
                 let combine = self.familiar < FAMILIAR_SECTORS;
                 let Place { erasable, reserved, .. } = place;
                 let bounds = Bounds { erasable, reserved, horizon, combine };
-                let changed = writer::put_sector(self.lent.medium, addr, bytes, bounds).await?;
+                let changed = writer::put_sector(self.work.medium, addr, bytes, bounds).await?;
                 if changed {
                     (self.familiar, self.fallback) = (0, 0);
                 } else if !is_blank(bytes) {
                     self.familiar += 1;
                 }
             }
-            None => return Err(Failure::Plan("an artifact is longer than its places")),
+            None => return Err(self.too_long()),
         }
         let due = self.received - self.checkpoint >= CHECKPOINT_BYTES && filled == SECTOR;
         if due && !self.predicted && self.is_in_flash() {
             self.checkpoint = self.received;
-            let done = Entry::Progress { artifact: self.artifact, len_bytes: self.received };
-            self.lent.journal.note(self.lent.medium, done).await;
+            let done =
+                Entry::Progress { artifact: self.item.placed.number(), len_bytes: self.received };
+            self.work.journal.note(self.work.medium, done).await;
         }
-        self.lent.platform.alive();
+        self.work.platform.alive();
         Ok(())
     }
 
-    /// First address of the place that nothing will be written to from `addr`, which takes the file's
-    /// bytes from `offset`, as far as is known.
+    /// First address of the place that nothing will be written to from `addr`, which takes the
+    /// file's bytes from `offset`, as far as is known.
     fn horizon(&self, place: &Place, addr: FlashAddr, offset: u32) -> FlashAddr {
         let needed = self.scan.needed_bytes();
         let end = match self.rules().slot {
@@ -250,7 +224,7 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
             return Err(ImageFault::TooLong { room_bytes }.into());
         }
         while !bytes.is_empty() {
-            let room = self.lent.sector.get_mut(self.filled..).unwrap_or_default();
+            let room = self.work.sector.get_mut(self.filled..).unwrap_or_default();
             let (now, rest) = bytes.split_at(bytes.len().min(room.len()));
             // First the look, then the write: nothing is erased for what will not do.
             if new {
@@ -270,10 +244,10 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
     /// Completes a padded image without its last bytes.
     ///
     /// Between the image's TLVs and the end of the slot such a file has padding and a trailer, and
-    /// nothing else. Where the migration names the file's digest, that can be proved without fetching
-    /// them: if the digest comes out right with them made up, they are right.
+    /// nothing else. Where the migration names the file's digest, that can be proved without
+    /// fetching them: if the digest comes out right with them made up, they are right.
     pub(crate) async fn predict(&mut self) -> Result<bool, Refusal<F::Error>> {
-        let rules = self.rules();
+        let rules = self.item.rules;
         let (Some(slot), Some(wanted), Some(len)) =
             (rules.slot, rules.artifact.sha256, rules.artifact.len_bytes)
         else {
@@ -288,7 +262,7 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
         for (bytes, count) in padding(start, tail_start).zip(0usize..) {
             sha256.update(bytes);
             if count.is_multiple_of(SECTOR) {
-                self.lent.platform.alive();
+                self.work.platform.alive();
             }
         }
         let tails = [TrailerState::CONFIRMED, TrailerState::PENDING].map(|state| {
@@ -298,8 +272,8 @@ impl<'r, 'f, F: NorFlash, P: Platform> Receiver<'r, 'f, F, P> {
         });
         let ends_so = |tail: &&[u8; PAGE]| sha256_with(&sha256, tail.as_slice()) == wanted;
         let Some(tail) = tails.iter().flatten().find(ends_so) else { return Ok(false) };
-        let name = rules.artifact.name;
-        self.lent.platform.event(&Event::Predicted { name, len_bytes: len - start });
+        let name = self.item.name();
+        self.work.platform.event(&Event::Predicted { name, len_bytes: len - start });
         self.predicted = true;
         // Hashed once is enough: it takes a chip most of a second.
         self.scan.skip_padding(tail_start - start, sha256);
@@ -343,7 +317,7 @@ fn padding<'a>(start: u32, end: u32) -> impl Iterator<Item = &'a [u8]> {
     pieces.map(move |at| PADDING.get(..(end - at).min(step) as usize).unwrap_or(&PADDING))
 }
 
-impl<F: NorFlash, P: Platform> Sink for Receiver<'_, '_, F, P> {
+impl<F: NorFlash, P: Platform> Sink for Receiver<'_, '_, '_, F, P> {
     type Error = Refusal<F::Error>;
 
     fn wanted(&self) -> u32 {
@@ -351,7 +325,7 @@ impl<F: NorFlash, P: Platform> Sink for Receiver<'_, '_, F, P> {
     }
 
     fn begin(&mut self, header: Header) -> Result<(), Self::Error> {
-        let (rules, wanted) = (self.rules(), self.received);
+        let (rules, wanted) = (self.item.rules, self.received);
         // What is in place is kept until the first sector that is not the same.
         self.fallback = wanted - u32::try_from(self.filled).unwrap_or(0);
         match (header.total_len_bytes, rules.artifact.len_bytes) {
@@ -378,13 +352,13 @@ impl<F: NorFlash, P: Platform> Sink for Receiver<'_, '_, F, P> {
     async fn data(&mut self, bytes: &[u8]) -> Result<Flow, Self::Error> {
         let was_complete = self.scan.is_complete();
         let before = self.received;
-        // What follows the file is nobody's business.
+        // What follows the file does not matter.
         let left = self.length().map_or(u32::MAX, |length| length.saturating_sub(before)) as usize;
         self.take(bytes.get(..left).unwrap_or(bytes)).await?;
-        let (name, total_bytes) = (self.rules().artifact.name, self.length());
+        let (name, total_bytes) = (self.item.name(), self.length());
         if before / CHECKPOINT_BYTES != self.received / CHECKPOINT_BYTES {
             let done_bytes = self.received;
-            self.lent.platform.event(&Event::Progress { name, done_bytes, total_bytes });
+            self.work.platform.event(&Event::Progress { name, done_bytes, total_bytes });
         }
         if self.length() == Some(self.received) {
             self.end().await?;

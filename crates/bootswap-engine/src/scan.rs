@@ -1,7 +1,8 @@
 //! Looks at an artifact's bytes as they pass: on the way in, and again when flash is read back.
 //!
-//! One [`Scan`] computes the file's digest and, beside it, follows the format that the artifact's role
-//! asks for. The rules are those of whoever will read the artifact: MCUboot, or the mask ROM.
+//! One [`Scan`] computes the file's digest and, beside it, follows the format that the artifact's
+//! role asks for. The rules are those of the code that will read the artifact: MCUboot, or the mask
+//! ROM.
 
 use bootswap_plan::{Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role};
 use esp_idf_format::Chip;
@@ -69,8 +70,8 @@ impl<'a> Rules<'a> {
         Self { artifact, slot, facts, room_bytes, boots_at, map_end }
     }
 
-    /// The bytes of the file that mean nothing to MCUboot, if its image ends there: they lie behind it
-    /// and before the trailer, in whole sectors of which none reaches into either.
+    /// The bytes of the file that mean nothing to MCUboot, if its image ends there: they lie behind
+    /// it and before the trailer, in whole sectors of which none reaches into either.
     pub(crate) fn padding(&self, image_end: u32) -> Option<(u32, u32)> {
         let slot = self.slot?;
         let first = image_end.checked_next_multiple_of(flash_region::SECTOR_BYTES)?;
@@ -124,9 +125,9 @@ enum Kind<'a> {
     Opaque,
 }
 
-/// What an artifact's bytes came to.
+/// How many bytes were looked at, and their digest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Verdict {
+pub(crate) struct Scanned {
     /// Bytes looked at.
     pub len_bytes: u32,
     /// Their SHA-256.
@@ -180,7 +181,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// The rules that it goes by.
+    /// Its rules.
     pub(crate) fn rules(&self) -> &Rules<'a> {
         &self.rules
     }
@@ -213,8 +214,8 @@ impl<'a> Scan<'a> {
         {
             return Err(ImageFault::MapBehindFlash { map_end, found_bytes });
         }
-        // As ESP-IDF's bootloaders ask for it, `bootloader_common_check_chip_validity`; before version 5 by one
-        // byte, which on ESP32 is the major revision. 0 is no bound.
+        // As ESP-IDF's bootloaders ask for it, `bootloader_common_check_chip_validity`; before
+        // version 5 by one byte, which on ESP32 is the major revision. 0 means no limit.
         let min = match (header.min_chip_rev_full, facts.chip) {
             (0, Chip::Esp32) => u16::from(header.min_chip_rev).saturating_mul(100),
             (min, _) => min,
@@ -266,7 +267,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Ends the scan: are these the bytes that the migration means, and will they do?
-    pub(crate) fn finish(self) -> Result<Verdict, ImageFault> {
+    pub(crate) fn finish(self) -> Result<Scanned, ImageFault> {
         let Rules { artifact, .. } = self.rules;
         let len_bytes = self.len_bytes;
         if len_bytes == 0 {
@@ -275,9 +276,9 @@ impl<'a> Scan<'a> {
         if let Some(wanted_bytes) = artifact.len_bytes.filter(|&wanted| wanted != len_bytes) {
             return Err(ImageFault::Length { wanted_bytes, found_bytes: len_bytes });
         }
-        let verdict = Verdict { len_bytes, sha256: self.sha256.finalize().into() };
-        if let Some(wanted) = artifact.sha256.filter(|wanted| *wanted != verdict.sha256) {
-            return Err(ImageFault::Digest { wanted: head(&wanted), found: head(&verdict.sha256) });
+        let scanned = Scanned { len_bytes, sha256: self.sha256.finalize().into() };
+        if let Some(wanted) = artifact.sha256.filter(|wanted| *wanted != scanned.sha256) {
+            return Err(ImageFault::Digest { wanted: head(&wanted), found: head(&scanned.sha256) });
         }
         // Behind an image's own digest nothing vouches for the bytes but the migration's.
         let vouched = match self.kind {
@@ -292,11 +293,11 @@ impl<'a> Scan<'a> {
             }
             Kind::Open | Kind::Opaque => false,
         };
-        if vouched || artifact.sha256.is_some() { Ok(verdict) } else { Err(ImageFault::NoDigest) }
+        if vouched || artifact.sha256.is_some() { Ok(scanned) } else { Err(ImageFault::NoDigest) }
     }
 
-    /// Takes so many bytes behind an MCUboot image, which somebody hashed already: `sha256` is the digest's
-    /// state with them.
+    /// Takes so many bytes behind an MCUboot image, which were hashed already: `sha256` is the
+    /// digest's state with them.
     pub(crate) fn skip_padding(&mut self, len_bytes: u32, sha256: Sha256) {
         self.sha256 = sha256;
         self.len_bytes = self.len_bytes.saturating_add(len_bytes);
@@ -314,8 +315,8 @@ pub(crate) fn head(digest: &[u8; 32]) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// Whether a file begins as a web page does. Of what should be an image one character tells; other files
-/// may well begin with a bracket.
+/// Whether a file begins as a web page does. Of what should be an image one character is enough;
+/// other files may well begin with a bracket.
 fn looks_like_web_page(bytes: &[u8], image: bool) -> bool {
     let begins = bytes.trim_ascii_start();
     let tags: [&[u8]; 4] = [b"<!doctype", b"<html", b"<head", b"<script"];

@@ -10,13 +10,13 @@ use bootswap_plan::ArtifactIndex;
 
 /// Where artifacts come from: a network, or the migrator's own image.
 pub trait Source {
-    /// Sends the bytes of an artifact from [`Sink::wanted`] on, or from an earlier one if it cannot do
-    /// otherwise, until the end or until the sink has enough.
+    /// Sends the bytes of an artifact from [`Sink::wanted`] on, or from an earlier one if it cannot
+    /// do otherwise, until the end or until the sink has enough.
     ///
     /// # Errors
     ///
-    /// [`SourceError::Sink`] where the sink refused, anything else where the transfer broke; what was
-    /// handed over before counts.
+    /// [`SourceError::Sink`] where the sink refused, anything else where the transfer broke; what
+    /// was handed over before counts.
     fn fetch<K: Sink>(
         &mut self,
         request: &Request<'_>,
@@ -61,7 +61,7 @@ pub trait Sink {
     /// Place in the file of the byte that is wanted next.
     fn wanted(&self) -> u32;
 
-    /// Is told where the bytes that follow belong.
+    /// Takes the place of the bytes that follow.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ pub enum SourceError<E> {
 }
 
 impl<E> SourceError<E> {
-    /// Tells what the sink said from what went wrong on the way.
+    /// Separates what the sink said from what went wrong on the way.
     pub(crate) fn split(self) -> Result<E, SourceError<Infallible>> {
         Err(match self {
             Self::Sink(refusal) => return Ok(refusal),
@@ -200,7 +200,8 @@ impl<E: fmt::Display> fmt::Display for SourceError<E> {
             Self::WrongRange { asked, answered: None } => {
                 write!(
                     f,
-                    "the server's partial answer does not say where it begins, asked for byte {asked}"
+                    "the server's partial answer does not say where it begins, asked for byte \
+                     {asked}"
                 )
             }
             Self::NotEmbedded => {
@@ -210,8 +211,11 @@ impl<E: fmt::Display> fmt::Display for SourceError<E> {
                 f.write_str("the embedded artifacts are damaged; pack the migrator again")
             }
             Self::NoNetwork => f.write_str(
-                "no network could be joined; check names and passwords of the networks, and their reach",
+                "no network could be joined; check names and passwords of the networks, and that \
+                 one is in range",
             ),
         }
     }
 }
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for SourceError<E> {}

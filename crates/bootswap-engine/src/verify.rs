@@ -1,50 +1,88 @@
-//! Reads an artifact back from its places and judges it as whoever boots it will.
+//! Reads an artifact back from its places and judges it as the bootloader that reads it will.
 
-use bootswap_plan::{Route, Target};
+use bootswap_plan::Target;
 use embedded_storage_async::nor_flash::NorFlash;
-use flash_region::{ERASED, PAGE_BYTES, Region, SECTOR_BYTES};
-use mcuboot_format::trailer::{TrailerLayout, TrailerState};
+use flash_region::{ERASED, Region, SECTOR_BYTES};
+use mcuboot_format::trailer::TrailerLayout;
 
-use crate::medium::{Medium, PAGE};
-use crate::places::place_of;
-use crate::run::Work;
-use crate::scan::{Rules, Scan, Verdict, head};
-use crate::{Event, Failure, ImageFault, Platform};
+use crate::item::Item;
+use crate::medium::Medium;
+use crate::refusal::Refusal;
+use crate::scan::{Rules, Scan, Scanned, head};
+use crate::work::{Known, Work};
+use crate::{Event, Failure, ImageFault, Platform, trailers};
 
-/// What an artifact is known by, besides what the migration says of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Known {
-    /// Bytes of the file.
-    pub len_bytes: u32,
-    /// How its SHA-256 began when it was fetched.
-    pub digest: Option<[u8; 4]>,
+/// Verifies an item in its places by all its rules, and says so on the console.
+pub(crate) async fn verify<F: NorFlash, P: Platform>(
+    work: &mut Work<'_, '_, F, P>,
+    item: &Item<'_>,
+) -> Result<(), Failure<F::Error>> {
+    let known = work.fetched(&item.placed)?;
+    let scanned =
+        in_place(work, item, known).await.map_err(|refusal| refusal.of(item.placed.index))?;
+    if let Some(slot) = item.placed.slot() {
+        let done = trailer(work.medium, slot, &item.rules).await;
+        done.map_err(|refusal| refusal.of(item.placed.index))?;
+    }
+    report(work.platform, item, &scanned);
+    Ok(())
 }
 
-/// Reads the artifact from its places and scans it. Says what is wrong with it, or its digest.
-pub(crate) async fn in_place<F: NorFlash, S, P: Platform>(
-    work: &mut Work<'_, '_, F, S, P>,
-    routes: &[Route],
-    rules: &Rules<'_>,
+/// Whether the item is in its places already. What the migration's digest does not prove, the
+/// journal has to remember as fetched.
+pub(crate) async fn holds<F: NorFlash, P: Platform>(
+    work: &mut Work<'_, '_, F, P>,
+    item: &Item<'_>,
+) -> Result<bool, Failure<F::Error>> {
+    match work.known(&item.placed) {
+        Some(known) if item.rules.artifact.sha256.is_some() || known.digest.is_some() => {
+            is_good(in_place(work, item, known).await)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Whether bytes were accepted, unless the device cannot go on.
+pub(crate) fn is_good<T, E>(judged: Result<T, Refusal<E>>) -> Result<bool, Failure<E>> {
+    match judged {
+        Ok(_) => Ok(true),
+        Err(Refusal::Image(_)) => Ok(false),
+        Err(Refusal::Failure(failure)) => Err(failure),
+    }
+}
+
+/// Reads the item from its places and scans it.
+pub(crate) async fn in_place<F: NorFlash, P: Platform>(
+    work: &mut Work<'_, '_, F, P>,
+    item: &Item<'_>,
     known: Known,
-) -> Result<Result<Verdict, ImageFault>, Failure<F::Error>> {
+) -> Result<Scanned, Refusal<F::Error>> {
+    let rules = &item.rules;
     let mut scan = Scan::new(*rules);
     let mut offset = 0;
-    while offset < known.len_bytes {
+    let judged = loop {
         let len = SECTOR_BYTES.min(known.len_bytes - offset);
-        let Some(bytes) = work.sector.get_mut(..len as usize) else { break };
+        let Some(bytes) = work.sector.get_mut(..len as usize).filter(|_| len > 0) else {
+            break judge(scan, known);
+        };
         if rules.is_padding(offset, len, scan.image_end()) {
             // Whatever old data lies here, the artifact has padding, and MCUboot never looks.
             bytes.fill(ERASED);
         } else {
-            match place_of(routes, offset) {
-                Some((Target::Flash(_), addr)) => work.medium.read(addr, bytes).await?,
+            let is_there = match item.place_of(offset) {
+                Some((Target::Flash(_), addr)) => {
+                    work.medium.read(addr, bytes).await?;
+                    true
+                }
                 Some((Target::Memory { .. }, at)) => {
                     let at = at.get() as usize;
-                    let staged =
-                        at.checked_add(bytes.len()).and_then(|end| work.memory.get(at..end));
-                    bytes.copy_from_slice(staged.ok_or(Failure::Plan(MEMORY))?);
+                    let staged = work.memory.get(at..at.saturating_add(bytes.len()));
+                    staged.map(|staged| bytes.copy_from_slice(staged)).is_some()
                 }
-                None => return Err(Failure::Plan("an artifact is longer than its places")),
+                None => false,
+            };
+            if !is_there {
+                break Err(item.too_long());
             }
         }
         offset += len;
@@ -54,70 +92,57 @@ pub(crate) async fn in_place<F: NorFlash, S, P: Platform>(
         {
             // The file may have come confirmed, or the migrator did it.
             let mut unconfirmed = scan.clone();
-            let as_it_is = scan.push(bytes).and_then(|()| judge(scan, known));
+            let as_found = scan.push(bytes).and_then(|()| judge(scan, known));
             if let Some(byte) = bytes.get_mut(confirmed) {
                 *byte = ERASED;
             }
-            return Ok(as_it_is.or_else(|fault| {
+            break as_found.or_else(|fault| {
                 unconfirmed.push(bytes).and_then(|()| judge(unconfirmed, known)).map_err(|_| fault)
-            }));
+            });
         }
         if let Err(fault) = scan.push(bytes) {
-            return Ok(Err(fault));
+            break Err(fault);
         }
-    }
-    Ok(judge(scan, known))
+    };
+    judged.map_err(Refusal::Image)
 }
 
-/// What a plan asks for that needs more memory than there is.
-pub(crate) const MEMORY: &str = "the memory to stage in is too small";
-
-fn judge(scan: Scan<'_>, known: Known) -> Result<Verdict, ImageFault> {
+fn judge(scan: Scan<'_>, known: Known) -> Result<Scanned, ImageFault> {
     let named = scan.rules().artifact.sha256.is_some();
-    let verdict = scan.finish()?;
-    let found = head(&verdict.sha256);
+    let scanned = scan.finish()?;
+    let found = head(&scanned.sha256);
     match known.digest {
         Some(wanted) if !named && wanted != found => Err(ImageFault::Digest { wanted, found }),
-        _ => Ok(verdict),
+        _ => Ok(scanned),
     }
 }
 
-/// Where in the last bytes of a file that the migrator is to confirm the flag for that is, unless it is
-/// blank.
+/// Where in the last bytes of a file that the migrator is to confirm the flag for that is, unless
+/// it is blank.
 fn confirmation(bytes: &[u8], offset: u32, rules: &Rules<'_>) -> Option<usize> {
     let slot = rules.slot.filter(|_| rules.artifact.confirm)?;
     let at = slot.trailer.image_ok().get().checked_sub(offset)? as usize;
     bytes.get(at).is_some_and(|byte| *byte != ERASED).then_some(at)
 }
 
-/// Whether MCUboot will take the trailer in `slot` as this migration wants it.
+/// Checks that MCUboot will accept the trailer in `slot` as this migration wants it.
 pub(crate) async fn trailer<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     slot: Region,
     rules: &Rules<'_>,
-) -> Result<Result<(), ImageFault>, Failure<F::Error>> {
-    let Some(asked) = rules.slot else { return Ok(Ok(())) };
+) -> Result<(), Refusal<F::Error>> {
+    let Some(asked) = rules.slot else { return Ok(()) };
     let Ok(layout) = TrailerLayout::new(slot, asked.trailer.config()) else {
-        return Ok(Err(ImageFault::Trailer));
+        return Err(ImageFault::Trailer.into());
     };
-    let state = read_trailer(medium, &layout).await?;
+    let state = trailers::read(medium, &layout).await?;
     let clean = medium.is_blank(layout.status()).await?;
-    Ok(if clean && asked.image.accepts(state) { Ok(()) } else { Err(ImageFault::Trailer) })
+    let good = clean && asked.image.accepts(state);
+    if good { Ok(()) } else { Err(ImageFault::Trailer.into()) }
 }
 
-/// Reads the fields of a trailer.
-pub(crate) async fn read_trailer<F: NorFlash>(
-    medium: &mut Medium<'_, F>,
-    layout: &TrailerLayout,
-) -> Result<TrailerState, Failure<F::Error>> {
-    let mut tail = [0; PAGE];
-    let start = layout.slot().suffix(PAGE_BYTES).start();
-    medium.read(start, &mut tail).await?;
-    TrailerState::parse(layout, &tail).map_err(|_| Failure::Plan("a trailer is longer than a page"))
-}
-
-/// Tells the console that an artifact is what it should be.
-pub(crate) fn report<P: Platform>(platform: &mut P, rules: &Rules<'_>, verdict: &Verdict) {
-    let Verdict { len_bytes, sha256 } = verdict;
-    platform.event(&Event::Verified { name: rules.artifact.name, len_bytes: *len_bytes, sha256 });
+/// Says on the console that an item is what it should be.
+pub(crate) fn report<P: Platform>(platform: &mut P, item: &Item<'_>, scanned: &Scanned) {
+    let Scanned { len_bytes, sha256 } = scanned;
+    platform.event(&Event::Verified { name: item.name(), len_bytes: *len_bytes, sha256 });
 }

@@ -2,8 +2,9 @@
 //!
 //! # Power-fail safety
 //!
-//! The previous firmware is read and verified first, then otadata is changed as the engine changes it:
-//! in one sector while the other still counts. Whichever app the bootloader starts after a cut is whole.
+//! The previous firmware is read and verified first, then otadata is changed as the engine changes
+//! it: in one sector while the other still counts. Whichever app the bootloader starts after a cut
+//! is whole.
 
 use bootswap_engine::{Failure, select_app};
 use bootswap_plan::{App, DeviceFacts, app_in};
@@ -22,8 +23,8 @@ pub(crate) struct Way {
     pub(crate) partition: Region,
 }
 
-/// Looks for a firmware to go back to: the previous one as the table tells it, else any other app that
-/// verifies. None of them is `not_in` one of these regions.
+/// Looks for a firmware to go back to: the previous one according to the table, else any other app
+/// that verifies. None of them is `not_in` one of these regions.
 pub(crate) async fn find<F: NorFlash, B: Board>(
     flash: &mut F,
     board: &mut B,
@@ -47,7 +48,10 @@ pub(crate) async fn find<F: NorFlash, B: Board>(
 }
 
 /// Lets the bootloader start it at the next reset.
-pub(crate) async fn take<F: NorFlash>(flash: &mut F, way: &Way) -> Result<(), Failure<F::Error>> {
+pub(crate) async fn take<F: NorFlash>(
+    flash: &mut F,
+    way: &Way,
+) -> Result<(), Failure<F::Error, &'static str>> {
     select_app(flash, way.otadata, way.app).await
 }
 

@@ -17,7 +17,8 @@ pub trait Board {
     /// Waits, and feeds the watchdog meanwhile.
     fn delay_ms(&mut self, ms: u32) -> impl Future<Output = ()>;
 
-    /// Whether the supply can be trusted for the next second. Boards that can measure it say so here.
+    /// Whether the supply can be trusted for the next second. Boards that can measure it say so
+    /// here.
     ///
     /// # Errors
     ///
@@ -26,8 +27,8 @@ pub trait Board {
         Ok(())
     }
 
-    /// Makes the chip quiet for the commit: radio off, second core parked, watchdogs held off. It stays
-    /// so until the next reset.
+    /// Makes the chip quiet for the commit: radio off, second core parked, watchdogs held off. It
+    /// stays so until the next reset.
     fn quiet(&mut self) -> impl Future<Output = ()>;
 
     /// Hears what happens. Boards with a light or a display show it.
@@ -41,11 +42,11 @@ pub trait Board {
 pub struct Identity {
     /// The chip.
     pub chip: Chip,
-    /// Its revision from the eFuses, major times 100 plus minor; `None` where nobody can tell.
+    /// Its revision from the eFuses, major times 100 plus minor; `None` where it cannot be read.
     pub chip_revision: Option<u16>,
     /// Size of the flash in bytes, from its JEDEC identification.
     pub flash_len_bytes: u32,
-    /// First byte of the running image, as the memory mapping of the cache tells it.
+    /// First byte of the running image, from the memory mapping of the cache.
     pub image_start: FlashAddr,
     /// Whether secure boot is enabled in the eFuses.
     pub secure_boot: bool,

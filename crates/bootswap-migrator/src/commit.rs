@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the commit window may be open: a `static` in the firmware.
 ///
-/// Whoever could reset the chip from outside of the migrator's own course, a panic handler above all, has
-/// to ask first: a reset in the window leaves a device that does not boot.
+/// Code that can reset the chip outside of the migrator's own course, above all a panic handler,
+/// has to ask first: a reset in the window leaves a device that does not boot.
 #[derive(Debug, Default)]
 pub struct CommitWindow(AtomicBool);
 

@@ -38,10 +38,11 @@ impl ContainerPlace {
         self.rest.prefix(MAX_DIRECTORY_BYTES)
     }
 
-    /// The container whose directory was read. More bytes than [`directory`](Self::directory) asks for do
-    /// not matter.
+    /// The container whose directory was read. More bytes than [`directory`](Self::directory) asks
+    /// for do not matter.
     ///
-    /// `None` where the bytes are not a sound directory, or the container would not end in the partition.
+    /// `None` where the bytes are not a sound directory, or the container would not end in the
+    /// partition.
     #[must_use]
     pub fn container(self, directory: &[u8]) -> Option<Region> {
         let header = ContainerHeader::parse(directory).ok()?;

@@ -14,9 +14,9 @@ use heapless::Vec;
 use crate::twice::Twice;
 use crate::{Identity, image};
 
-/// What was found out, with its data.
+/// Facts that were read on the device itself, with their data.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct LiveFacts {
     identity: Identity,
     partitions: Vec<Partition, MAX_ENTRIES>,
     running: Region,
@@ -27,37 +27,37 @@ pub struct Found {
     container: Option<Region>,
 }
 
-/// Why the device cannot be told.
+/// Why the facts of the device are not known.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum FactsError<E> {
+pub enum LiveFactsError<E> {
     /// Flash cannot be read.
     Flash(E),
-    /// The partition table is not one.
+    /// There is no sound partition table.
     Table(PartitionTableError),
 }
 
-impl Found {
+impl LiveFacts {
     /// Reads partition table, bootloader header and the running image's headers. `buffer` holds a
     /// partition table.
     ///
     /// # Errors
     ///
-    /// A [`FactsError`] where flash cannot be read or holds no partition table.
-    pub async fn on<F: ReadNorFlash>(
+    /// A [`LiveFactsError`] where flash cannot be read or holds no partition table.
+    pub async fn read<F: ReadNorFlash>(
         flash: &mut F,
         identity: Identity,
         buffer: &mut [u8; SECTOR_BYTES as usize],
-    ) -> Result<Self, FactsError<F::Error>> {
+    ) -> Result<Self, LiveFactsError<F::Error>> {
         let flash = &mut Twice(flash);
         let (table, _) = buffer.split_at_mut(TABLE_LEN_BYTES as usize);
-        flash.read(TABLE_ADDR.get(), table).await.map_err(FactsError::Flash)?;
-        let table = PartitionTable::parse(table).map_err(FactsError::Table)?;
+        flash.read(TABLE_ADDR.get(), table).await.map_err(LiveFactsError::Flash)?;
+        let table = PartitionTable::parse(table).map_err(LiveFactsError::Table)?;
         let partitions: Vec<Partition, MAX_ENTRIES> = table.iter().take(MAX_ENTRIES).collect();
 
         let mut header = [0; HEADER_LEN_BYTES as usize];
         let bootloader = identity.chip.bootloader_addr();
-        flash.read(bootloader.get(), &mut header).await.map_err(FactsError::Flash)?;
+        flash.read(bootloader.get(), &mut header).await.map_err(LiveFactsError::Flash)?;
         let header = ImageHeader::parse(&header).ok();
 
         // Where no partition is, the planner says so.
@@ -65,11 +65,11 @@ impl Found {
             .iter()
             .find(|p| p.is_app() && p.region.contains(identity.image_start))
             .map_or(Region::clamped(identity.image_start, SECTOR_BYTES), |p| p.region);
-        let image = image::len_bytes(flash, running).await.map_err(FactsError::Flash)?;
+        let image = image::len_bytes(flash, running).await.map_err(LiveFactsError::Flash)?;
         let image_len_bytes = image.unwrap_or(running.len_bytes());
         let container = image::container(flash, running, image_len_bytes, buffer)
             .await
-            .map_err(FactsError::Flash)?;
+            .map_err(LiveFactsError::Flash)?;
         let end = container.map(|container| container.end().bytes_since(running.start()));
         let previous = previous_firmware(&partitions, running);
         Ok(Self {
@@ -124,7 +124,7 @@ impl Found {
     }
 }
 
-impl<E: fmt::Debug> fmt::Display for FactsError<E> {
+impl<E: fmt::Debug> fmt::Display for LiveFactsError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flash(error) => write!(f, "flash cannot be read: {error:?}"),
@@ -133,4 +133,4 @@ impl<E: fmt::Debug> fmt::Display for FactsError<E> {
     }
 }
 
-impl<E: fmt::Debug> core::error::Error for FactsError<E> {}
+impl<E: fmt::Debug> core::error::Error for LiveFactsError<E> {}

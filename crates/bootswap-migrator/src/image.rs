@@ -11,8 +11,9 @@ use crate::ContainerPlace;
 /// What drivers of these chips read whole numbers of, in bytes.
 const WORD: usize = 4;
 
-/// Bytes of the image that begins where `partition` does, with checksum and digest; `None` where there is
-/// none. It looks at headers alone: the bootloader has verified the rest when it started the image.
+/// Bytes of the image that begins where `partition` does, with checksum and digest; `None` where
+/// there is none. It looks at headers alone: the bootloader has verified the rest when it started
+/// the image.
 pub(crate) async fn len_bytes<F: ReadNorFlash>(
     flash: &mut F,
     partition: Region,

@@ -30,7 +30,7 @@ pub use board::{Board, Identity};
 pub use commit::CommitWindow;
 pub use container::ContainerPlace;
 pub use credentials::{Credentials, CredentialsError};
-pub use facts::{FactsError, Found};
+pub use facts::{LiveFacts, LiveFactsError};
 pub use log::{Log, Sink};
 pub use migrator::Migrator;
 pub use network::{JoinError, Joining, Network, Station, join};

@@ -7,7 +7,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::Region;
 
 use crate::platform::Talking;
-use crate::{Board, CommitWindow, Found, Log, News, back};
+use crate::{Board, CommitWindow, LiveFacts, Log, News, back};
 
 /// Wait before the reset after a failed attempt, so that the console can be read, in milliseconds.
 const FAILED_WAIT_MS: u32 = 1000;
@@ -19,7 +19,8 @@ const REPAIR_WAIT_MS: u32 = 10_000;
 const NO_WAY_BACK_WAIT_MS: u32 = 60 * 60 * 1000;
 /// How often the device is looked at before it counts as unreadable.
 const LOOKS: u32 = 3;
-/// How often a firmware to go back to is looked for where there is nothing to migrate, before that wait.
+/// How often a firmware to go back to is looked for where there is nothing to migrate, before that
+/// wait.
 const RETREATS: u32 = 3;
 
 /// The migrator on its device.
@@ -38,13 +39,13 @@ pub struct Migrator<'a, F, B> {
 }
 
 impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
-    /// Finds out about the device, plans, and carries out the plan. `memory` is what may be staged in. When
-    /// this returns, the chip is to be reset.
+    /// Finds out about the device, plans, and carries out the plan. `memory` is what may be staged
+    /// in. When this returns, the chip is to be reset.
     ///
     /// # Power-fail safety
     ///
-    /// That of [`Engine::run`]: whatever happens before the commit, the next start does the same again
-    /// from where this one got to.
+    /// That of [`Engine::run`]: whatever happens before the commit, the next start does the same
+    /// again from where this one got to.
     pub async fn migrate<S: Source>(
         mut self,
         migration: &Migration<'_>,
@@ -62,8 +63,8 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         self.carry_out(&job, source, memory).await
     }
 
-    /// Says why there is nothing to do, and goes back to where the migrator came from. When this returns,
-    /// the chip is to be reset.
+    /// Says why there is nothing to do, and goes back to where the migrator came from. When this
+    /// returns, the chip is to be reset.
     ///
     /// # Power-fail safety
     ///
@@ -79,10 +80,10 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         }
     }
 
-    async fn look(&mut self) -> Option<Found> {
+    async fn look(&mut self) -> Option<LiveFacts> {
         let identity = self.board.identity();
         for _ in 0..LOOKS {
-            match Found::on(self.flash, identity, self.buffers.sector()).await {
+            match LiveFacts::read(self.flash, identity, self.buffers.sector()).await {
                 Ok(found) => {
                     let flash_mb = identity.flash_len_bytes >> 20;
                     match found.running() {
@@ -114,12 +115,13 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         self.retreat(facts, &tell).await;
     }
 
-    /// Goes back because there is nothing to migrate, which no further attempt would change; `tell` says
-    /// why there is not.
+    /// Goes back because there is nothing to migrate, which no further attempt would change; `tell`
+    /// says why there is not.
     ///
-    /// Without a plan there is no sector that a journal may be in, so what is counted is counted in memory.
-    /// Where there is nothing to go back to it ends in a reset, after an hour: an error that came from
-    /// reading flash may be gone then, and whoever attaches a console sees what is wrong.
+    /// Without a plan there is no sector that a journal may be in, so what is counted is counted in
+    /// memory. Where there is nothing to go back to it ends in a reset, after an hour: an error
+    /// that came from reading flash may be gone then, and someone who attaches a console sees what
+    /// is wrong.
     async fn retreat(&mut self, facts: &DeviceFacts<'_>, tell: &dyn Fn(Log<'_>)) {
         let mut wait_ms = FAILED_WAIT_MS;
         for attempt in 1..=RETREATS {
@@ -128,7 +130,7 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
                 return;
             }
             self.log.warn(format_args!(
-                "attempt {attempt} of {RETREATS} came to nothing; the device needs another image, by serial"
+                "attempt {attempt} of {RETREATS} failed; the device needs another image, by serial"
             ));
             if attempt < RETREATS {
                 self.log.info(format_args!("waiting {wait_ms} ms before trying again"));
@@ -139,12 +141,13 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         self.rest().await;
     }
 
-    /// Runs the engine until there is a reason to reset: done, failed, or gone back after too many attempts.
+    /// Runs the engine until there is a reason to reset: done, failed, or gone back after too many
+    /// attempts.
     ///
     /// # Power-fail safety
     ///
-    /// The attempts are forgotten before otadata changes, so that a migrator that is delivered once more
-    /// has all of them again. Power lost between the two starts a new series a little early.
+    /// The attempts are forgotten before otadata changes, so that a migrator that is delivered once
+    /// more has all of them again. Power lost between the two starts a new series a little early.
     async fn carry_out<S: Source>(&mut self, job: &Job<'_>, source: &mut S, memory: &mut [u8]) {
         loop {
             let mut platform = Talking::new(self.board, self.log, self.window);
@@ -161,13 +164,15 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
                 // What boots the device is half written: only writing on can help, a reset cannot.
                 self.board.delay_ms(REPAIR_WAIT_MS).await;
             } else if let Some(arrived) = arrived {
-                // A part of the target is no firmware to go back to, though the bootloader would start it.
+                // A part of the target is not a firmware to go back to, though the bootloader would
+                // start it.
                 if !self.go_back(job.facts, &arrived).await {
                     self.rest().await;
                 }
                 return;
             } else {
-                // A weak supply is no failed attempt, so nobody counts how often it is asked for.
+                // A weak supply is not a failed attempt, so it is asked again for as long as it
+                // takes.
                 let is_veto = matches!(failure, Failure::Veto(_));
                 let wait_ms = if is_veto { VETO_WAIT_MS } else { FAILED_WAIT_MS };
                 self.log.info(format_args!("resetting in {wait_ms} ms to try again"));
@@ -198,7 +203,8 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
             return false;
         }
         self.log.info(format_args!(
-            "going back to the firmware at {}, resetting; send out a migrator again when the cause is mended",
+            "going back to the firmware at {}, resetting; send out a migrator again when the cause is \
+             fixed",
             way.partition
         ));
         self.board.delay_ms(FAILED_WAIT_MS).await;

@@ -37,7 +37,8 @@ impl<B: Board> Platform for Talking<'_, '_, B> {
             Event::Repairing { .. } | Event::Retry { .. } | Event::Refused { .. } => LogLevel::Warn,
             _ => LogLevel::Info,
         };
-        // A commit that holds already, after one that did not verify, says nothing but that it resets.
+        // A commit that holds already, after one that did not verify, says nothing but that it
+        // resets.
         if matches!(event, Event::Committed | Event::Resetting) {
             self.window.close();
         }
@@ -53,7 +54,8 @@ impl<B: Board> Platform for Talking<'_, '_, B> {
     }
 
     async fn before_commit(&mut self) -> Result<(), Veto> {
-        // The engine comes here again where what it wrote did not verify. There is no way back then.
+        // The engine comes here again where what it wrote did not verify. There is no way back
+        // then.
         if self.window.is_open() {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Reading that does not believe itself.
+//! Reading flash twice, for what no digest proves.
 
 use embedded_storage_async::nor_flash::{ErrorType, ReadNorFlash};
 
@@ -9,8 +9,8 @@ const PART: usize = 64;
 
 /// A flash of which everything is read twice.
 ///
-/// For what nothing proves: a bit read wrongly in the header of the running image makes it as long as its
-/// partition, and the plan another one. What goes through the engine is proved by digests.
+/// For what nothing proves: a bit read wrongly in the header of the running image makes it as long
+/// as its partition, and the plan another one. What goes through the engine is proved by digests.
 pub(crate) struct Twice<'a, F>(pub(crate) &'a mut F);
 
 impl<F: ErrorType> ErrorType for Twice<'_, F> {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bit_read_wrongly_once_is_no_fact() {
+    fn a_bit_read_wrongly_once_does_not_count() {
         for wrong in 0..6 {
             let mut flash = Wrong([wrong].into(), 0);
             let mut bytes = [0; 200];

@@ -16,7 +16,8 @@ fn the_example_ends_in_the_target() {
     assert!(lab.quiet, "the radio is off for the commit");
     assert!(!lab.window.is_open());
     for words in [
-        "I (0) bootswap: migrator on esp32c3, 4 MB of flash, running from factory at 0x10000..0x110000",
+        "I (0) bootswap: migrator on esp32c3, 4 MB of flash, running from factory at \
+         0x10000..0x110000",
         "I (0) bootswap: migration of 9 steps",
         "D (0) bootswap:       app: ",
         "I (0) bootswap:       commit window closed: read back and equal",
@@ -59,10 +60,7 @@ fn a_refused_migration_without_a_way_back_rests_before_it_resets() {
     let before = lab.everything();
     assert!(lab.run());
     assert!(lab.console.has("there is no firmware to go back to"));
-    assert!(
-        lab.console
-            .has("attempt 3 of 3 came to nothing; the device needs another image, by serial")
-    );
+    assert!(lab.console.has("attempt 3 of 3 failed; the device needs another image, by serial"));
     assert!(lab.console.has("the next series of attempts begins in 60 minutes"));
     assert_eq!(lab.console.count("refused (secure-boot): "), 3);
     assert_eq!(lab.waits_ms, [1000, 2000, HOUR_MS]);
@@ -120,7 +118,7 @@ fn a_weak_supply_leaves_everything_as_it_was() {
     for _ in 0..20 {
         assert!(lab.run());
     }
-    assert!(lab.console.has("the supply gives 2900 mV, the commit wants 3000 mV"));
+    assert!(lab.console.has("the supply has 2900 mV, the commit needs 3000 mV"));
     assert!(!lab.quiet && !lab.window.is_open());
     assert_eq!(lab.bootloader_in_place(), before);
     lab.veto = None;
@@ -187,7 +185,7 @@ fn attempts_with_the_wrong_file_are_counted_until_it_goes_back() {
         attempts += 1;
         assert!(attempts < 20, "{}", lab.console.text());
     }
-    assert!(lab.console.has("artifact 0 is not usable: "));
+    assert!(lab.console.has("app is not usable: "));
     assert_eq!(lab.bootloader_in_place(), before);
     assert_eq!(lab.boot().1, "old");
 }

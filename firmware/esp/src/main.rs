@@ -102,7 +102,7 @@ impl Parts {
         }
         let (flash, buffer) = (&mut self.flash, self.buffers.sector());
         let identity = chip::identity((&raw const ESP_APP_DESC).cast(), flash.len_bytes());
-        let found = bootswap_migrator::Found::on(flash, identity, buffer).await.ok()?;
+        let found = bootswap_migrator::LiveFacts::read(flash, identity, buffer).await.ok()?;
         match bootswap_migrator::Credentials::on(flash, found.partitions(), buffer).await {
             Ok(credentials) => Some(credentials),
             Err(error) => {

@@ -13,9 +13,9 @@
 //! # Power-fail safety
 //!
 //! This is the only place where losing power leaves a device that does not boot: none of the chips'
-//! ROMs has a second bootloader to turn to. Everything was verified before; the window holds erases,
-//! programs and the reads that these need; no error of the flash ends it, since the bytes still wait
-//! where they were verified, and a device that were reset half way would not come back.
+//! ROMs has a second bootloader to turn to. Everything was verified before; the window holds
+//! erases, programs and the reads that these need; no error of the flash ends it, since the bytes
+//! still wait where they were verified, and a device that were reset half way would not come back.
 
 use bootswap_plan::Artifact;
 use embedded_storage_async::nor_flash::NorFlash;
@@ -57,8 +57,8 @@ struct Look {
 ///
 /// # Errors
 ///
-/// Before the window: what the flash or the platform say against it; nothing was touched then. From its
-/// first erase on [`Failure::Commit`] and nothing else.
+/// Before the window: what the flash or the platform say against it; nothing was touched then. From
+/// its first erase on [`Failure::Commit`] and nothing else.
 pub(crate) async fn commit<F: NorFlash, P: Platform>(
     medium: &mut Medium<'_, F>,
     platform: &mut P,
@@ -104,8 +104,8 @@ pub(crate) async fn commit<F: NorFlash, P: Platform>(
 }
 
 /// One pass over a destination. The first time, with what was seen before the window, erases are
-/// combined; a repair is sector by sector. Errors are no reason to stop: reading back tells what they
-/// left.
+/// combined; a repair is sector by sector. Errors are no reason to stop: reading back tells what
+/// they left.
 async fn write<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     buffer: &mut [u8; SECTOR],
@@ -200,8 +200,8 @@ fn is_digest_of(commit: &Commit<'_>, sha256: &[u8; 32]) -> bool {
     }
 }
 
-/// The digest of the artifact as it lies in its places. What a gap of it left as it was counts as the
-/// 0xFF that the file has there.
+/// The digest of the artifact as it lies in its places. What a gap of it left as it was counts as
+/// the 0xFF that the file has there.
 async fn digest<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     buffer: &mut [u8; SECTOR],

@@ -115,7 +115,8 @@ fn a_bootloader_at_0_takes_one_erase() {
     assert!(flash.bytes(at(0x8000, 0x1000)) == case.flash().bytes(at(0x8000, 0x1000)));
 }
 
-/// At 0x1000 the block would begin with the sector before, which may go with it only while it is blank.
+/// At 0x1000 the block would begin with the sector before, which may go with it only while it is
+/// blank.
 #[test]
 fn a_bootloader_at_0x1000_takes_one_erase_if_the_sector_before_is_blank() {
     let mut case = Case::new(noise(27_376, 1), 0x1000, at(0x1000, 0x7000));
@@ -175,8 +176,8 @@ fn a_veto_leaves_everything_as_it_is() {
     assert!(!log.has("window"));
 }
 
-/// Looked at before, copied in the window, then read back and by the digest: the staged bytes three times,
-/// the destination three times. In the window itself are the staged bytes alone.
+/// Looked at before, copied in the window, then read back and by the digest: the staged bytes three
+/// times, the destination three times. In the window itself are the staged bytes alone.
 #[test]
 fn reads_in_the_window_are_the_staged_bytes_once() {
     let case = Case::new(noise(27_376, 1), 0, at(0, 0x8000));
@@ -311,7 +312,8 @@ fn reads_that_go_wrong_in_the_window_are_repaired() {
     }
 }
 
-/// A byte that reads wrong in the same way while it is copied and while it is compared: the digest tells.
+/// A byte that reads wrong in the same way while it is copied and while it is compared: the digest
+/// tells.
 #[test]
 fn a_wrong_byte_that_the_comparison_believes_is_found_by_the_digest() {
     let mut case = Case::new(noise(0x2000, 1), 0, at(0, 0x8000));
@@ -348,8 +350,8 @@ fn errors_before_the_window_leave_everything_as_it_is() {
     }
 }
 
-/// What cannot be repaired is told as what it is, whatever else is wrong: never as something after which
-/// the device may be reset.
+/// What cannot be repaired is told as what it is, whatever else is wrong: never as something after
+/// which the device may be reset.
 #[test]
 fn what_cannot_be_repaired_forbids_the_reset() {
     let case = Case::new(noise(27_376, 1), 0, at(0, 0x8000));
@@ -364,7 +366,7 @@ fn what_cannot_be_repaired_forbids_the_reset() {
         let mut log = Log::default();
         let (done, device) = case.run(device, &mut log);
         let failure = done.unwrap_err();
-        assert!(matches!(failure, Failure::Commit { .. }), "{failure}");
+        assert!(matches!(failure, Failure::Commit { .. }), "{failure:?}");
         assert!(!failure.may_reset());
         assert!(device.ops() > 0);
     }
@@ -455,8 +457,9 @@ fn two_commits_are_one_window() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Any old contents, any new ones: the right bytes end in place, blank pages are not programmed, equal
-    /// sectors are not touched unless a cheaper block erase took them along, nothing else changes.
+    /// Any old contents, any new ones: the right bytes end in place, blank pages are not
+    /// programmed, equal sectors are not touched unless a cheaper block erase took them along,
+    /// nothing else changes.
     #[test]
     fn any_contents_over_any_contents(
         len in 1..0x8000usize,

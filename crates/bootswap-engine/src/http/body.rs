@@ -1,7 +1,7 @@
 //! The body of an answer, to its end and no further.
 //!
-//! Chunks are taken apart here (RFC 9112, 7.1): a line that should have a chunk's size and has none is no
-//! end, and what servers may put behind a size, or behind the last chunk, is passed over.
+//! Chunks are taken apart here (RFC 9112, 7.1): a line that should have a chunk's size and has none
+//! is no end, and what servers may put behind a size, or behind the last chunk, is passed over.
 //!
 //! ```text
 //!   size [ ";" extension ... ] CRLF  data  CRLF      as often as there are chunks
@@ -81,8 +81,8 @@ impl<B: BufRead + Read<Error = ErrorKind>> Body<B> {
         self.raw.consume(len);
     }
 
-    /// Whether a body that gives no more bytes has come to its end, as far as the server said where that
-    /// is.
+    /// Whether a body that gives no more bytes has come to its end, as far as the server said where
+    /// that is.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.at, At::Endless | At::Length(0) | At::End)
     }

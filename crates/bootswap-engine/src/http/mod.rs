@@ -3,14 +3,14 @@
 //! | server | what is done |
 //! | --- | --- |
 //! | 200 | the whole file, from its first byte, whatever was asked for |
-//! | 206 | only with a `Content-Range` that begins where it was asked to, else asked again without |
+//! | 206 | with a `Content-Range` that begins where it was asked to; else asked again without |
 //! | 3xx | followed, at most five times |
 //! | 416 | the file is shorter than what is in place already: asked again without a range |
 //! | else | an error with the status |
 //!
-//! A transfer is resumed with `Range` and, where the server gave a strong `ETag`, with `If-Range`, so
-//! that a file which was replaced meanwhile is sent whole. Timeouts are the network's: a connection
-//! whose read fails with `TimedOut` counts as stalled.
+//! A transfer is resumed with `Range` and, where the server gave a strong `ETag`, with `If-Range`,
+//! so that a file which was replaced meanwhile is sent whole. Timeouts are the network's: a
+//! connection whose read fails with `TimedOut` counts as stalled.
 
 use core::fmt::Write as _;
 use core::net::SocketAddr;
@@ -35,8 +35,8 @@ use wire::Wire;
 
 /// Bytes of buffer that a source needs: response headers have to fit, and body bytes pass through.
 pub const HTTP_BUFFER_BYTES: usize = 3 * 1024;
-/// Bytes of the body that are handed over at a time: so many may come again after a loss of power, on top
-/// of what came since the last checkpoint.
+/// Bytes of the body that are handed over at a time: so many may come again after a loss of power,
+/// on top of what came since the last checkpoint.
 const PIECE_BYTES: usize = 1024;
 /// Redirections that are followed.
 const MAX_REDIRECTS: u32 = 5;
@@ -57,7 +57,7 @@ pub struct HttpSource<'a, T, D> {
     received_bytes: u64,
 }
 
-/// What the answer to one request comes to.
+/// The result of one request.
 enum Answer {
     /// The body was handed over.
     Done,

@@ -1,7 +1,8 @@
 //! Checkpoints in one sector of flash: they save time after a reset, and count attempts.
 //!
-//! The sector is a row of cells of 16 bytes. Records are appended and never changed; the cell behind a
-//! progress record takes marks, one bit each, so that the longest image leaves the sector with room:
+//! The sector is a row of cells of 16 bytes. Records are appended and never changed; the cell
+//! behind a progress record takes marks, one bit each, so that the longest image leaves the sector
+//! with room:
 //!
 //! ```text
 //!   0      1          2      4         8         12        16
@@ -13,18 +14,18 @@
 //!   kind 3  fetched   the artifact is complete: value is its length, extra how its SHA-256 begins
 //! ```
 //!
-//! The CRC begins with a tag that says which migration the record belongs to; records of another one
-//! count as garbage.
+//! The CRC begins with a tag that says which migration the record belongs to; records of another
+//! one count as garbage.
 //!
-//! Attempts are counted from the last one that got further than all before it. Bytes that come a second
-//! time, because a file was the wrong one or a server knows no ranges, are no progress: otherwise a device
-//! would fetch them for ever.
+//! Attempts are counted from the last one that got further than all before it. Bytes that come a
+//! second time, because a file was the wrong one or a server knows no ranges, are no progress:
+//! otherwise a device would fetch them for ever.
 //!
 //! # Power-fail safety
 //!
 //! A torn record fails its CRC and is passed over; a torn mark is there or it is not. A torn erase
-//! leaves garbage or old records: the worst that follows is a download from an earlier byte, or from a
-//! later one, which the digest finds out. Nothing is believed because the journal says it.
+//! leaves garbage or old records: the worst that follows is a download from an earlier byte, or
+//! from a later one, which the digest finds out. Nothing is believed because the journal says it.
 
 pub(crate) use bootswap_plan::CHECKPOINT_BYTES;
 use embedded_storage_async::nor_flash::NorFlash;

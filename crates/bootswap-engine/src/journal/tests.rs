@@ -257,8 +257,8 @@ fn a_sector_that_cannot_be_written_is_given_up() {
     assert_eq!(flash.device().ops(), 1);
 }
 
-/// Power goes before, in the middle of and after every operation of a life with a full journal: what is
-/// read then was noted at some time.
+/// Power goes before, in the middle of and after every operation of a life with a full journal:
+/// what is read then was noted at some time.
 #[test]
 fn a_cut_never_makes_anything_up() {
     use nor_sim::{Cut, PowerCut};

@@ -6,15 +6,16 @@
 //!   after       seq 3, pending     seq 5, valid           in force: 1, for good
 //! ```
 //!
-//! A migrator that came by OTA may be on trial: unless it is marked valid, a bootloader with rollback
-//! goes back to the old firmware at the next reset, in the middle of the migration. Writing a new entry
-//! over the one that does not count, instead of changing the one that does, leaves no moment without a
-//! good entry.
+//! A migrator that came by OTA may be on trial: unless it is marked valid, a bootloader with
+//! rollback goes back to the old firmware at the next reset, in the middle of the migration.
+//! Writing a new entry over the one that does not count, instead of changing the one that does,
+//! leaves no moment without a good entry.
 //!
 //! # Power-fail safety
 //!
-//! A cut leaves the entry in force untouched and the other one blank, torn (its checksum is wrong then)
-//! or good. In each case an app is started that is whole, and the next run does this step again.
+//! A cut leaves the entry in force untouched and the other one blank, torn (its checksum is wrong
+//! then) or good. In each case an app is started that is whole, and the next run does this step
+//! again.
 
 use bootswap_plan::App;
 use embedded_storage_async::nor_flash::NorFlash;
@@ -36,14 +37,15 @@ use crate::{Failure, writer};
 ///
 /// # Errors
 ///
-/// [`Failure::Flash`] and [`Failure::Stuck`] where the flash fails, [`Failure::Plan`] where otadata cannot
-/// name the app, [`Failure::Unclean`] where it does not take the entry.
+/// [`Failure::Flash`] and [`Failure::Stuck`] where the flash fails, [`Failure::Otadata`] where
+/// otadata cannot name the app, [`Failure::Unclean`] where it does not take the entry.
 pub async fn select_app<F: NorFlash>(
     flash: &mut F,
     otadata: Region,
     app: App,
-) -> Result<(), Failure<F::Error>> {
-    select(&mut Medium::new(flash), otadata, app).await
+) -> Result<(), Failure<F::Error, &'static str>> {
+    // No failure here is about an artifact.
+    select(&mut Medium::new(flash), otadata, app).await.map_err(|failure| failure.named(&[]))
 }
 
 /// Lets otadata select `app`, not on trial; does nothing where it does already.
@@ -69,8 +71,7 @@ async fn select_slot<F: NorFlash>(
         return Ok(());
     }
     let next = data.entry_for(index, count);
-    let (entry_index, mut entry) =
-        next.map_err(|_| Failure::Plan("otadata cannot name this slot"))?;
+    let (entry_index, mut entry) = next.map_err(|_| Failure::Otadata { region: otadata })?;
     entry.state = OtaState::Valid;
     let place = sector(otadata, entry_index);
     let bounds = Bounds { erasable: place, reserved: None, horizon: place.end(), combine: false };
@@ -86,8 +87,8 @@ fn selects(data: &OtaData, index: u8, count: u8) -> bool {
     state.is_some_and(|entry| matches!(entry.state, OtaState::Valid | OtaState::Undefined))
 }
 
-/// Without a good entry the bootloader starts the factory app. The entry in force goes last, so that
-/// until then the app that runs now is started again.
+/// Without a good entry the bootloader starts the factory app. The entry in force goes last, so
+/// that until then the app that runs now is started again.
 async fn select_factory<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     otadata: Region,

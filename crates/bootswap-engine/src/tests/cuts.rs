@@ -10,11 +10,11 @@ use mcuboot_format::SwapKind;
 use mcuboot_format::builder::Padding;
 use nor_sim::{Cut, Driver, NorMemory, Op, Power, PowerCut, Recorded};
 
-/// Flash operations that a cut may cost: those of one sector, with an erase around it, and a journal
-/// record or two.
+/// Flash operations that a cut may cost: those of one sector, with an erase around it, and a
+/// journal record or two.
 const LOST_OPS: usize = 1 + 16 + 2;
-/// Bytes that a cut may have to be downloaded again: two sectors between checkpoints, the one that was being
-/// written, and what was on its way.
+/// Bytes that a cut may have to be downloaded again: two sectors between checkpoints, the one that
+/// was being written, and what was on its way.
 const LOST_BYTES: usize = 0x2000 + 0x1000 + 700;
 
 /// An uninterrupted migration: its operations, what it downloads, and what it leaves.

@@ -49,8 +49,8 @@ fn takes_these_operations_and_no_others() {
     let ended = scene.run_with(&mut flash, &mut scene.server(), &mut Log::default(), &Power::new());
     assert_eq!(ended, Some(Ok(Done::NewBootloader)));
     let counts = flash.device().counts();
-    // The image of 20,072 bytes needs 5 sectors of old data gone, which half a block does in one erase;
-    // the trailer's two sectors go one by one, and so do the two of the bootloader.
+    // The image of 20,072 bytes needs 5 sectors of old data gone, which half a block does in one
+    // erase; the trailer's two sectors go one by one, and so do the two of the bootloader.
     assert_eq!((counts.erase_4k, counts.erase_32k, counts.erase_64k), (4, 1, 0));
     let image = 20_072u64.div_ceil(256);
     let bootloader = 8176u64.div_ceil(256);

@@ -1,10 +1,10 @@
 //! A small device, a migration for it, and a source that misbehaves by script.
 //!
 //! ```text
-//!   0x00000  bootloader (16 KiB of the old one)     0x0d000  otadata
-//!   0x08000  partition table                        0x10000  factory: the migrator, MCUboot's primary
-//!   0x09000  NVS                                    0x20000  ota_0: MCUboot's secondary
-//!                                                   0x30000  ota_1: scratch; unclaimed from 0x40000 on
+//!   0x00000  bootloader (16 KiB of the old one)  0x0d000  otadata
+//!   0x08000  partition table                     0x10000  factory: the migrator, MCUboot's primary
+//!   0x09000  NVS                                 0x20000  ota_0: MCUboot's secondary
+//!                                                0x30000  ota_1: scratch; unclaimed from 0x40000 on
 //! ```
 
 use std::boxed::Box;
@@ -118,6 +118,9 @@ impl Part {
     }
 }
 
+/// What a run leads to.
+pub(crate) type Ended = Result<Done, Failure<NorError, &'static str>>;
+
 /// A device and what is wanted of it.
 #[derive(Clone)]
 pub(crate) struct Scene {
@@ -133,8 +136,8 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// The example in small: application to the secondary, bootloader staged and committed, old data
-    /// everywhere.
+    /// The example in small: application to the secondary, bootloader staged and committed, old
+    /// data everywhere.
     pub(crate) fn example() -> Self {
         let mut flash = NorMemory::erased(FLASH_LEN);
         flash.load(FlashAddr::ZERO, &bootloader(0x4000, 99));
@@ -162,6 +165,11 @@ impl Scene {
 
     pub(crate) fn part(&mut self, name: &str) -> &mut Part {
         self.parts.iter_mut().find(|part| part.name == name).unwrap()
+    }
+
+    /// The name, for longer than a job.
+    fn named(&self, name: &str) -> &'static str {
+        self.parts.iter().find(|part| part.name == name).unwrap().name
     }
 
     /// Hands the job to `use_it`, with the plan that the planner makes.
@@ -213,20 +221,19 @@ impl Scene {
         source: &mut S,
         log: &mut Log,
         power: &Power,
-    ) -> Option<Result<Done, Failure<NorError>>> {
+    ) -> Option<Ended> {
         let mut memory = vec![0; self.memory_len as usize];
         let mut buffers = Box::new(Buffers::new());
         self.with_job(|job| {
             let mut engine = Engine::new(flash, source, log, &mut buffers, &mut memory);
-            run_until_powered_off(Box::pin(engine.run(job)), power)
+            let ended = run_until_powered_off(Box::pin(engine.run(job)), power);
+            ended
+                .map(|ended| ended.map_err(|failure| failure.map_artifact(|name| self.named(name))))
         })
     }
 
     /// Runs the engine once on a sound flash.
-    pub(crate) fn run(
-        &self,
-        source: &mut Script,
-    ) -> (Result<Done, Failure<NorError>>, NorMemory, Log) {
+    pub(crate) fn run(&self, source: &mut Script) -> (Ended, NorMemory, Log) {
         let mut flash = Driver::with_alignment(self.flash.clone());
         let mut log = Log::default();
         let ended = self.run_with(&mut flash, source, &mut log, &Power::new()).unwrap();
@@ -276,8 +283,8 @@ impl Scene {
         assert!(flash.bytes(slot.suffix(layout.trailer().len_bytes())) == trailer, "trailer");
     }
 
-    /// Everything that is nobody's destination is as it was: partition table, NVS, PHY data, the running
-    /// image.
+    /// Everything that is nobody's destination is as it was: partition table, NVS, PHY data, the
+    /// running image.
     pub(crate) fn assert_unharmed(&self, flash: &NorMemory) {
         let running = self.running.prefix(RUNNING_LEN);
         for region in [at(0x8000, 0x5000), at(0xf000, 0x1000), running] {

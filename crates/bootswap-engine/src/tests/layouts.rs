@@ -1,5 +1,5 @@
-//! Migrations of other kinds: staged by label or in memory, straight to the primary slot, unpadded, merged,
-//! embedded, without MCUboot, of unknown length.
+//! Migrations of other kinds: staged by label or in memory, straight to the primary slot, unpadded,
+//! merged, embedded, without MCUboot, of unknown length.
 
 use std::string::ToString;
 use std::vec;
@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::kit::*;
 use crate::{CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerHeader, Done, Failure, ImageFault};
-use bootswap_plan::{Content, PARTITION_TABLE, Role, Staging};
+use bootswap_plan::{Content, McubootMap, PARTITION_TABLE, Role, Staging};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::Padding;
@@ -59,8 +59,8 @@ fn any_swap_and_any_padding() {
     }
 }
 
-/// Swap using move or offset starts an image in the primary slot without a trailer; stale bytes in its place
-/// would be taken for a swap.
+/// Swap using move or offset starts an image in the primary slot without a trailer; stale bytes in
+/// its place would be taken for a swap.
 #[test]
 fn straight_to_the_primary_no_trailer_is_needed_and_no_stale_one_stays() {
     for (known_len, end) in
@@ -141,7 +141,8 @@ fn by_label() {
     }
 }
 
-/// A staged application that has arrived is not fetched again because something else waits in its place.
+/// A staged application that has arrived is not fetched again because something else waits in its
+/// place.
 #[test]
 fn by_label_what_has_arrived_is_not_fetched_again() {
     let mut scene = Scene::example();
@@ -181,7 +182,7 @@ fn memory_is_lost_with_the_power() {
     scene.staging = Staging::Memory;
     scene.memory_len = 0x8000;
     let mut flash = Driver::with_alignment(scene.flash.clone());
-    let mut log = Log { veto: Some(crate::Veto::Other("not now")), ..Log::default() };
+    let mut log = Log { veto: Some(crate::Veto::NotReady { code: 1 }), ..Log::default() };
     let ended = scene.run_with(&mut flash, &mut scene.server(), &mut log, &Power::new()).unwrap();
     assert!(matches!(ended, Err(Failure::Veto(_))));
     let again = Scene { flash: flash.into_device(), ..scene.clone() };
@@ -249,8 +250,8 @@ fn merged_over_everything() {
     assert_eq!(log.asked_to_commit, 1);
 }
 
-/// The critical part waits for the commit, the rest is in place before it; cut anywhere before the commit,
-/// what the device boots from is whole.
+/// The critical part waits for the commit, the rest is in place before it; cut anywhere before the
+/// commit, what the device boots from is whole.
 #[test]
 fn merged_is_critical_only_in_the_commit() {
     let scene = merged_scene();
@@ -285,7 +286,7 @@ fn a_bootloader_for_other_revisions_is_refused() {
         assert_eq!((header.min_chip_rev_full, header.max_chip_rev_full), (min, max));
         let (ended, flash, _) = scene.run(&mut scene.server());
         let refused = Failure::Image {
-            artifact: bootswap_plan::ArtifactIndex(1),
+            artifact: "bootloader",
             fault: ImageFault::ChipRevision { min, max, found: REVISION },
         };
         assert_eq!(ended, if is_good { Ok(Done::NewBootloader) } else { Err(refused) });
@@ -293,6 +294,21 @@ fn a_bootloader_for_other_revisions_is_refused() {
     }
     let fault = ImageFault::ChipRevision { min: 301, max: u16::MAX, found: 100 };
     assert!(fault.to_string().contains("v3.1 to any of the chip, this one is v1.0"), "{fault}");
+}
+
+/// No artifact is blamed for it, and the attempts count, so that the device goes back.
+#[test]
+fn a_key_that_cannot_be_used_is_its_own_failure() {
+    let mut scene = Scene::example();
+    scene.map = Some(McubootMap { key_der: Some(b"not a key"), ..map(SwapKind::Scratch) });
+    for _ in 0..8 {
+        let mut server = scene.server();
+        let (ended, flash, _) = scene.run(&mut server);
+        assert_eq!((ended, server.asked), (Err(Failure::Key), vec![]));
+        scene.flash = flash;
+    }
+    let (ended, ..) = scene.run(&mut scene.server());
+    assert_eq!(ended, Err(Failure::GivenUp { attempts: 8 }));
 }
 
 /// A merged image for another chip is found out, though its rules are those of a bare file.

@@ -6,7 +6,6 @@ use std::vec::Vec;
 
 use super::kit::*;
 use crate::{Done, Failure, ImageFault, SourceError};
-use bootswap_plan::ArtifactIndex;
 use nor_sim::NorMemory;
 
 /// The migration comes to its end with a server like this.
@@ -19,7 +18,7 @@ fn succeeds(scene: &Scene, server: Script) -> (Script, Log) {
 }
 
 /// It does not, and the device is left as it was, but for staging and the slot.
-fn fails(scene: &Scene, server: Script) -> (Failure<nor_sim::NorError>, Script, Log) {
+fn fails(scene: &Scene, server: Script) -> (Failure<nor_sim::NorError, &'static str>, Script, Log) {
     let mut server = server;
     let (ended, flash, log) = scene.run(&mut server);
     let failure = ended.expect_err("a migration from a bad server");
@@ -72,10 +71,11 @@ fn backoff_grows_and_ends() {
     let server = scene.server().with((0..20).map(|_| Fault::Fails(SourceError::Status(503))));
     let (failure, server, log) = fails(&scene, server);
     let cause = SourceError::Status(503);
-    assert_eq!(failure, Failure::Source { artifact: ArtifactIndex(0), cause });
+    assert_eq!(failure, Failure::Source { artifact: "app", cause });
     assert_eq!(server.asked.len(), 6);
     assert_eq!(log.delays_ms, [500, 1000, 2000, 4000, 8000]);
-    assert!(failure.to_string().contains("status 503"), "{failure}");
+    let said = "app could not be fetched: the server answered with status 503";
+    assert!(failure.to_string().starts_with(said), "{failure}");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_wrong_length_is_refused_before_anything_is_written() {
         let server = scene.server().with((0..20).map(|_| Fault::Length(len)));
         let (failure, server, log) = fails(&scene, server);
         let fault = ImageFault::Length { wanted_bytes: SLOT_LEN, found_bytes: len };
-        assert_eq!(failure, Failure::Image { artifact: ArtifactIndex(0), fault });
+        assert_eq!(failure, Failure::Image { artifact: "app", fault });
         assert_eq!((server.asked.len(), server.sent_bytes), (3, 0));
         assert_eq!(log.delays_ms, [1000, 2000]);
     }
@@ -159,14 +159,14 @@ fn a_file_larger_than_its_place_is_refused() {
     let (failure, server, _) =
         fails(&scene, scene.server().with((0..9).map(|_| Fault::Length(SLOT_LEN + 1))));
     let fault = ImageFault::TooLong { room_bytes: SLOT_LEN };
-    assert_eq!(failure, Failure::Image { artifact: ArtifactIndex(0), fault });
+    assert_eq!(failure, Failure::Image { artifact: "app", fault });
     assert_eq!(server.sent_bytes, 0);
 
     // Without a length it shows when the place is full.
     let mut server = scene.server();
     server.faults = (0..9).map(|_| vec![Fault::NoLength, Fault::Longer(5000)]).collect();
     let (failure, ..) = fails(&scene, server);
-    assert_eq!(failure, Failure::Image { artifact: ArtifactIndex(0), fault });
+    assert_eq!(failure, Failure::Image { artifact: "app", fault });
 }
 
 /// The migration knows where the file ends; what a server sends behind that is nobody's business.
@@ -196,7 +196,7 @@ fn a_web_page_is_no_image() {
             } else {
                 ImageFault::WebPage
             };
-            assert_eq!(failure, Failure::Image { artifact: ArtifactIndex(0), fault });
+            assert_eq!(failure, Failure::Image { artifact: "app", fault });
             assert_eq!(server.asked.len(), 3);
             assert_eq!(log.delays_ms, [1000, 2000]);
         }
@@ -277,7 +277,7 @@ fn an_image_for_another_chip_or_flash_is_refused_at_its_first_bytes() {
         ),
         (
             build(CHIP, FlashSize::Mb4),
-            "the image counts on 4194304 bytes of flash, there are 1048576",
+            "the image is built for 4194304 bytes of flash, there are 1048576",
         ),
     ] {
         let mut scene = Scene::example();
@@ -378,7 +378,8 @@ fn attempts_without_progress_end() {
 #[test]
 fn attempts_with_the_wrong_file_end() {
     let mut scene = Scene::example();
-    // Damage that the format does not notice, only the digest; and a server that never gets to the end.
+    // Damage that the format does not notice, only the digest; and a server that never gets to the
+    // end.
     let damaged = || vec![Fault::IgnoresRange, Fault::Damaged(700)];
     let breaking = || vec![Fault::IgnoresRange, Fault::Breaks(9000)];
     for (name, faults) in [("damaged", damaged()), ("breaking", breaking())] {
@@ -402,17 +403,17 @@ fn attempts_with_the_wrong_file_end() {
     }
 }
 
-/// Waiting for a better supply is no failed attempt.
+/// Waiting for a better supply is not a failed attempt.
 #[test]
 fn a_veto_can_be_repeated_for_ever() {
     let mut scene = Scene::example();
     for _ in 0..12 {
         let mut flash = nor_sim::Driver::with_alignment(scene.flash.clone());
-        let mut log = Log { veto: Some(crate::Veto::Other("not now")), ..Log::default() };
+        let mut log = Log { veto: Some(crate::Veto::NotReady { code: 1 }), ..Log::default() };
         let mut server = scene.server();
         let power = nor_sim::Power::new();
         let ended = scene.run_with(&mut flash, &mut server, &mut log, &power).unwrap();
-        assert_eq!(ended, Err(Failure::Veto(crate::Veto::Other("not now"))));
+        assert_eq!(ended, Err(Failure::Veto(crate::Veto::NotReady { code: 1 })));
         assert_eq!(log.delays_ms, [] as [u32; 0]);
         let bootloader = scene.flash.bytes(BOOT);
         scene.flash = flash.into_device();
@@ -421,8 +422,8 @@ fn a_veto_can_be_repeated_for_ever() {
     scene.migrated();
 }
 
-/// An image longer than 64 KiB of padding is not needed to see it: 1 byte chunks, and chunks larger than a
-/// sector.
+/// An image longer than 64 KiB of padding is not needed to see it: 1 byte chunks, and chunks larger
+/// than a sector.
 #[test]
 fn chunks_of_any_size_will_do() {
     let mut scene = Scene::example();

@@ -1,4 +1,4 @@
-//! Leaves trailers and scratch area in a state that MCUboot takes well.
+//! Leaves trailers and scratch area in a state that MCUboot accepts.
 //!
 //! MCUboot believes what it finds at the ends of slots and scratch area. Stale bytes there make it
 //! resume a swap that never began, and run off its arrays.
@@ -13,15 +13,13 @@ use bootswap_plan::{Place, Purpose};
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::{ERASED, FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES};
 use mcuboot_format::IMAGE_MAGIC;
-use mcuboot_format::trailer::{
-    FLAG_SET, Magic, TrailerConfig, TrailerLayout, TrailerState, magic_bytes,
-};
+use mcuboot_format::trailer::{FLAG_SET, Magic, TrailerLayout, TrailerState, magic_bytes};
 
 use crate::erase::{self, Bounds};
 use crate::medium::{Medium, PAGE, SECTOR};
 use crate::scan::Rules;
-use crate::verify::read_trailer;
-use crate::{Event, Failure, Platform, writer};
+use crate::work::Work;
+use crate::{Event, Failure, FlashFailure, Platform, writer};
 
 /// Erases, or programs, before a sector counts as worn out.
 const ATTEMPTS: u32 = 3;
@@ -58,39 +56,50 @@ pub(crate) async fn clean<F: NorFlash, P: Platform>(
     Ok(())
 }
 
-/// Erases the last sector of the scratch area where it ends in a good trailer magic.
-pub(crate) async fn clean_scratch<F: NorFlash, P: Platform>(
-    medium: &mut Medium<'_, F>,
-    platform: &mut P,
-    scratch: Region,
+/// As [`clean`], but leaves the trailer `own` as it is where the migrator itself has written to it,
+/// or is to.
+pub(crate) async fn clean_but_own<F: NorFlash, P: Platform>(
+    work: &mut Work<'_, '_, F, P>,
+    region: Region,
     erasable: Region,
-    config: TrailerConfig,
+    own: Option<&TrailerLayout>,
 ) -> Result<(), Failure<F::Error>> {
-    let Ok(layout) = TrailerLayout::scratch(scratch, config) else {
-        return Err(Failure::Plan("no trailer fits the scratch area"));
-    };
-    if read_trailer(medium, &layout).await?.magic != Magic::Good {
+    if let Some(layout) = own
+        && is_untouched(work.medium, layout).await?
+    {
         return Ok(());
     }
-    clean(medium, platform, scratch.suffix(SECTOR_BYTES), erasable).await
+    clean(work.medium, work.platform, region, erasable).await
+}
+
+/// Erases the last sector of the scratch area where it ends in a good trailer magic.
+pub(crate) async fn clean_scratch<F: NorFlash, P: Platform>(
+    work: &mut Work<'_, '_, F, P>,
+    layout: &TrailerLayout,
+    erasable: Region,
+) -> Result<(), Failure<F::Error>> {
+    if read(work.medium, layout).await?.magic != Magic::Good {
+        return Ok(());
+    }
+    let end = layout.slot().suffix(SECTOR_BYTES);
+    clean(work.medium, work.platform, end, erasable).await
 }
 
 /// Erases the first sector of the primary slot where it begins with MCUboot's magic.
 ///
-/// Whatever image that was, MCUboot would go by its lengths when it swaps the slot's contents out, and
-/// stop at every boot where they make no sense.
+/// Whatever image that was, MCUboot would use its lengths when it swaps the slot's contents out,
+/// and stop at every boot where they make no sense.
 pub(crate) async fn clean_header<F: NorFlash, P: Platform>(
-    medium: &mut Medium<'_, F>,
-    platform: &mut P,
+    work: &mut Work<'_, '_, F, P>,
     slot: Region,
     erasable: Region,
 ) -> Result<(), Failure<F::Error>> {
     let mut magic = [0; 4];
-    medium.read(slot.start(), &mut magic).await?;
+    work.medium.read(slot.start(), &mut magic).await?;
     if magic != IMAGE_MAGIC.to_le_bytes() {
         return Ok(());
     }
-    clean(medium, platform, slot.prefix(SECTOR_BYTES), erasable).await
+    clean(work.medium, work.platform, slot.prefix(SECTOR_BYTES), erasable).await
 }
 
 /// Completes the trailer of a slot: `image_ok` first, then the magic that makes it count.
@@ -131,8 +140,8 @@ async fn clear_to<F: NorFlash>(
     }
 }
 
-/// Makes sure that nothing stale lies in a slot's trailer behind a file of `len_bytes` that ends before it,
-/// as an unpadded image does.
+/// Makes sure that nothing stale lies in a slot's trailer behind a file of `len_bytes` that ends
+/// before it, as an unpadded image does.
 ///
 /// What the migrator itself has put there to confirm the image stays. The first of the trailer's
 /// sectors can hold the end of the image, which is then written again.
@@ -149,7 +158,7 @@ pub(crate) async fn finish_slot<F: NorFlash>(
     }
     let trailer = slot.from(slot.start().saturating_add(asked.trailer.offset_bytes()));
     let behind = trailer.from(slot.start().saturating_add(len_bytes));
-    let wanted = fresh_tail(&asked.trailer, rules.artifact.confirm)?;
+    let wanted = fresh_tail(&asked.trailer, rules.artifact.confirm);
     for part in behind.chunks(SECTOR_BYTES) {
         if is_fresh(medium, part, slot, &wanted).await? {
             continue;
@@ -171,7 +180,7 @@ pub(crate) async fn is_untouched<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     layout: &TrailerLayout,
 ) -> Result<bool, Failure<F::Error>> {
-    let wanted = fresh_tail(layout, true)?;
+    let wanted = fresh_tail(layout, true);
     for part in layout.trailer().chunks(SECTOR_BYTES) {
         if !is_fresh(medium, part, layout.slot(), &wanted).await? {
             return Ok(false);
@@ -180,16 +189,29 @@ pub(crate) async fn is_untouched<F: NorFlash>(
     Ok(true)
 }
 
-/// The last page of a slot as it may become: blank, or confirmed.
-fn fresh_tail<E>(layout: &TrailerLayout, confirm: bool) -> Result<[u8; PAGE], Failure<E>> {
-    let state = if confirm { TrailerState::CONFIRMED } else { TrailerState::UNSET };
-    let mut tail = [ERASED; PAGE];
-    let made = state.emit(layout, &mut tail);
-    made.map(|()| tail).map_err(|_| Failure::Plan("a trailer is longer than a page"))
+/// Reads the fields of a trailer.
+pub(crate) async fn read<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    layout: &TrailerLayout,
+) -> Result<TrailerState, FlashFailure<F::Error>> {
+    let mut tail = [0; PAGE];
+    medium.read(layout.slot().suffix(PAGE_BYTES).start(), &mut tail).await?;
+    // The fields of the largest trailer take 192 bytes, so that a page has all of them.
+    let unusable = TrailerState { magic: Magic::Bad, ..TrailerState::UNSET };
+    Ok(TrailerState::parse(layout, &tail).unwrap_or(unusable))
 }
 
-/// Whether the bytes at `part` of the slot are blank, but for bits of its last page that `tail` has cleared
-/// too.
+/// The last page of a slot as it may become: blank, or confirmed.
+fn fresh_tail(layout: &TrailerLayout, confirm: bool) -> [u8; PAGE] {
+    let state = if confirm { TrailerState::CONFIRMED } else { TrailerState::UNSET };
+    let mut tail = [ERASED; PAGE];
+    // As in `read`, a page has all of the fields.
+    let _ = state.emit(layout, &mut tail);
+    tail
+}
+
+/// Whether the bytes at `part` of the slot are blank, but for bits of its last page that `tail` has
+/// cleared too.
 async fn is_fresh<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     part: Region,

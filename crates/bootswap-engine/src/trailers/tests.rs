@@ -2,12 +2,14 @@ use std::vec;
 use std::vec::Vec;
 
 use mcuboot_format::SwapKind;
+use mcuboot_format::trailer::TrailerConfig;
 use nor_sim::{
     Cut, Driver, Fault, Faulty, NorDevice, NorError, NorMemory, Power, PowerCut, Recorded, When,
     run_until_powered_off,
 };
 
 use super::*;
+use crate::journal::Journal;
 use crate::tests::kit::{Log, SECONDARY, at};
 
 const FLASH_LEN: u32 = 0x4_0000;
@@ -30,6 +32,18 @@ fn run<D: NorDevice, T>(
     let mut log = Log::default();
     let all = async { work(&mut Medium::new(&mut driver), &mut log).await };
     (run_until_powered_off(all, &Power::new()).unwrap(), driver.into_device())
+}
+
+/// The same with all that a step is lent.
+fn run_step<D: NorDevice, T>(
+    device: D,
+    step: impl AsyncFnOnce(&mut Work<'_, '_, Driver<D, 4, 4>, Log>) -> T,
+) -> (T, D) {
+    run(device, async |medium, platform| {
+        let mut journal = Journal::load(medium, None, 0).await;
+        let (memory, sector) = (&mut [][..], &mut [0; SECTOR]);
+        step(&mut Work { medium, platform, journal: &mut journal, memory, sector }).await
+    })
 }
 
 type Outcome = Result<(), Failure<NorError>>;
@@ -91,10 +105,9 @@ fn a_scratch_area_is_cleaned_only_if_it_ends_in_the_magic() {
     let scratch = at(0x3_0000, 0x4000);
     let end = scratch.suffix(SECTOR_BYTES);
     let config = TrailerConfig::espressif(SwapKind::Scratch);
+    let layout = TrailerLayout::scratch(scratch, config).unwrap();
     let clean = |memory: NorMemory, erasable| {
-        run(Recorded::new(memory), async |medium, log| {
-            clean_scratch(medium, log, scratch, erasable, config).await
-        })
+        run_step(Recorded::new(memory), async |work| clean_scratch(work, &layout, erasable).await)
     };
     let (done, device) = clean(noisy(), end);
     assert_eq!((done, device.recording().len()), (Ok(()), 0));
@@ -113,7 +126,7 @@ fn a_header_is_cleaned_only_if_it_is_one() {
     let slot = SECONDARY;
     let first = slot.prefix(SECTOR_BYTES);
     let clean = |memory: NorMemory| {
-        run(Recorded::new(memory), async |medium, log| clean_header(medium, log, slot, first).await)
+        run_step(Recorded::new(memory), async |work| clean_header(work, slot, first).await)
     };
     let (done, device) = clean(noisy());
     assert_eq!((done, device.recording().len()), (Ok(()), 0));
@@ -141,8 +154,8 @@ fn confirming_takes_two_programs_and_repeating_it_none() {
     assert_eq!((done, device.recording().len()), (Ok::<_, Failure<NorError>>(()), 0));
 }
 
-/// A flag or magic that a cut left half written is completed; until the magic is whole MCUboot does not
-/// count the trailer.
+/// A flag or magic that a cut left half written is completed; until the magic is whole MCUboot does
+/// not count the trailer.
 #[test]
 fn a_torn_confirmation_is_completed() {
     for op in 0..2 {
@@ -183,11 +196,21 @@ fn stale_bytes_are_not_written_over() {
     }
 }
 
+/// With the largest alignment and the kind of swap that has the most fields.
+#[test]
+fn a_page_has_all_fields_of_the_largest_trailer() {
+    let config = TrailerConfig { max_align: 32, ..TrailerConfig::espressif(SwapKind::Offset) };
+    let layout = TrailerLayout::new(SECONDARY, config).unwrap();
+    assert!(layout.fields().len_bytes() <= PAGE_BYTES);
+    let tail = fresh_tail(&layout, true);
+    assert_eq!(TrailerState::parse(&layout, &tail), Ok(TrailerState::CONFIRMED));
+}
+
 #[test]
 fn a_trailer_is_untouched_when_blank_confirmed_or_in_between() {
     let untouched = |memory: NorMemory| {
         let (untouched, _) = run(memory, async |medium, _| is_untouched(medium, &layout()).await);
-        untouched.unwrap_or_else(|failure: Failure<NorError>| panic!("{failure}"))
+        untouched.unwrap_or_else(|failure: Failure<NorError>| panic!("{failure:?}"))
     };
     let blank = NorMemory::erased(FLASH_LEN);
     assert!(untouched(blank.clone()));

@@ -1,13 +1,15 @@
 //! The network that the old firmware was in, from its NVS.
 //!
-//! ESP-IDF's Wi-Fi driver keeps it in the partition labelled `nvs`, in the namespace `nvs.net80211`:
+//! ESP-IDF's Wi-Fi driver keeps it in the partition labelled `nvs`, in the namespace
+//! `nvs.net80211`:
 //!
 //! ```text
 //!   sta.ssid   0  length u32   4  SSID, 32 bytes
 //!   sta.pswd   0  password, 65 bytes, up to a NUL
 //! ```
 //!
-//! Both are binary values, which [`nvs::Lookup`] finds. Nothing is written, whatever is found there.
+//! Both are binary values, which [`nvs::Lookup`] finds. Nothing is written, whatever is found
+//! there.
 
 use core::fmt;
 
@@ -28,8 +30,8 @@ const LABEL: &str = "nvs";
 /// Longest SSID and password in bytes.
 const MAX_SSID: usize = 32;
 const MAX_PASSWORD: usize = 64;
-/// Bytes of the longer one of both values: the password's. With room for that, the search for the SSID
-/// (`wifi_ssid_t`, 36 bytes) is the same code.
+/// Bytes of the longer one of both values: the password's. With room for that, the search for the
+/// SSID (`wifi_ssid_t`, 36 bytes) is the same code.
 const VALUE: usize = MAX_PASSWORD + 1;
 
 /// The network that the old firmware was in.
@@ -54,7 +56,7 @@ pub enum CredentialsError<E> {
         /// Why it is not there.
         cause: NvsError,
     },
-    /// The old firmware never had a network.
+    /// The old firmware was never in a network.
     Unset,
     /// A value is not what the Wi-Fi driver writes.
     Malformed {
@@ -163,7 +165,7 @@ impl<E: fmt::Debug> fmt::Display for CredentialsError<E> {
                 f.write_str("the partition table has no NVS with the old firmware's network")
             }
             Self::Nvs { key, cause } => write!(f, "the old firmware's network, {key}: {cause}"),
-            Self::Unset => f.write_str("the old firmware was in no network"),
+            Self::Unset => f.write_str("the old firmware was not in a network"),
             Self::Malformed { key } => {
                 write!(f, "the old firmware's network: {key} is not as ESP-IDF writes it")
             }

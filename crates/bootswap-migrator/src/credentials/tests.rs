@@ -1,5 +1,5 @@
-//! With a partition that ESP-IDF's own generator made of `testdata/nvs.csv`; a conformance test makes it
-//! again.
+//! With a partition that ESP-IDF's own generator made of `testdata/nvs.csv`; a conformance test
+//! makes it again.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,7 +1,7 @@
 //! The network, joined when something has to be fetched and not before.
 //!
-//! A migration that has everything in flash already, after a reset at a late moment, needs no network and
-//! does not wait for one.
+//! A migration that has everything in flash already, after a reset at a late moment, needs no
+//! network and does not wait for one.
 
 use core::fmt;
 
@@ -12,7 +12,7 @@ use crate::Log;
 
 /// A network that has to be joined before it is used.
 pub trait Network {
-    /// Joins the network, unless that is done; says on the console what comes in the way.
+    /// Joins the network, unless that is done; says on the console what goes wrong.
     ///
     /// Returns whether there is a network now.
     fn join(&mut self) -> impl Future<Output = bool>;
@@ -31,15 +31,15 @@ pub trait Station {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The card does not take the name or the password.
+    /// The card does not accept the name or the password.
     Settings,
-    /// There is no such network in reach.
+    /// There is no such network in range.
     NotFound,
     /// The password is not the one that the network wants.
     Password,
-    /// The network's encryption is one that the card does not know.
+    /// The network's encryption is not supported by the card.
     Security,
-    /// It was there, and is there no more.
+    /// The connection to it was lost.
     Lost,
     /// There is no room in it for another station.
     Full,
@@ -57,8 +57,8 @@ pub enum JoinError {
     },
 }
 
-/// Tries one network after the other until one lets the device in and gives it an address; says on the
-/// console what comes in the way.
+/// Tries one network after the other until one lets the device in and gives it an address; says on
+/// the console what goes wrong.
 pub async fn join<'w, S: Station>(
     station: &mut S,
     candidates: impl Iterator<Item = Wifi<'w>>,
@@ -77,8 +77,8 @@ pub async fn join<'w, S: Station>(
 
 /// A source that joins its network first.
 ///
-/// One without a network, where the card does not start, is of the same type, so that the engine is not
-/// built twice.
+/// One without a network, where the card does not start, is of the same type, so that the engine is
+/// not built twice.
 #[derive(Debug)]
 pub struct Joining<N, S> {
     parts: Option<(N, S)>,
@@ -114,22 +114,26 @@ impl<N: Network, S: Source> Source for Joining<N, S> {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Settings => "the radio does not take the name or password; correct [network] and pack again",
-            Self::NotFound => "no such network found; check its name and that it is in reach",
-            Self::Password => "not let in; check the password",
-            Self::Security => {
-                "the network's encryption is none that the migrator knows; use WPA or WPA2"
+            Self::Settings => {
+                "the radio does not accept the name or password; correct [network] and pack again"
             }
-            Self::Lost => "lost sight of it; check that it is in reach",
+            Self::NotFound => "no such network found; check its name and that it is in range",
+            Self::Password => "not let in; check the password",
+            Self::Security => "the network's encryption is not supported; use WPA or WPA2",
+            Self::Lost => "the connection to it was lost; check that it is in range",
             Self::Full => "it has no room for another station; switch another one off",
             Self::NotLetIn => "not let in; check the network's settings",
             Self::NoAnswer { within_s } => {
-                return write!(f, "no answer within {within_s} s; check that the network is in reach");
+                return write!(
+                    f,
+                    "no answer within {within_s} s; check that the network is in range"
+                );
             }
             Self::NoAddress { within_s } => {
                 return write!(
                     f,
-                    "no address by DHCP within {within_s} s; check that the network has a DHCP server"
+                    "no address by DHCP within {within_s} s; check that the network has a DHCP \
+                     server"
                 );
             }
         })

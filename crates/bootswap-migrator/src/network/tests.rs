@@ -80,7 +80,7 @@ fn each_network_that_does_not_let_in_is_told_with_what_to_do() {
         (JoinError::NotFound, "check its name"),
         (JoinError::Password, "check the password"),
         (JoinError::Security, "use WPA or WPA2"),
-        (JoinError::Lost, "check that it is in reach"),
+        (JoinError::Lost, "check that it is in range"),
         (JoinError::Full, "switch another one off"),
         (JoinError::NotLetIn, "check the network's settings"),
         (JoinError::NoAnswer { within_s: 20 }, "no answer within 20 s; check"),

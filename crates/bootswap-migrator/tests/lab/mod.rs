@@ -141,8 +141,8 @@ impl Network for Air {
 }
 
 impl Lab {
-    /// The example, with the migrator in the partition of this label. Where that is an OTA slot, the factory
-    /// app is the old firmware.
+    /// The example, with the migrator in the partition of this label. Where that is an OTA slot,
+    /// the factory app is the old firmware.
     pub fn new(label: &str) -> Self {
         let partitions = synthetic::example_partitions();
         let running = partitions.iter().find(|p| p.label.as_str() == Some(label)).unwrap();
@@ -186,8 +186,8 @@ impl Lab {
         }
     }
 
-    /// The app partition that the migrator runs from, and what it is told to do, become one run of it.
-    /// Says whether it came to a reset.
+    /// The app partition that the migrator runs from, and what it is told to do, become one run of
+    /// it. Says whether it came to a reset.
     pub fn run(&mut self) -> bool {
         let (app, bootloader) = (self.app.clone(), self.bootloader.clone());
         let url = |name| Origin::Url(name);

@@ -1,0 +1,133 @@
+//! The gate before the first step: what a plan must never do.
+//!
+//! The planner makes no such plan. That the running code, what the device boots from and the
+//! journal are safe is checked here once more, because one mistake there costs a device.
+
+use bootswap_plan::{DeviceFacts, Place, Plan, Route, Step, Target};
+use esp_idf_format::partition::TABLE_ADDR;
+use flash_region::{Region, SECTOR_BYTES};
+
+use crate::{PlanError, StepFault};
+
+/// Most artifacts that one commit window takes.
+pub(crate) const MAX_COMMITS: usize = 8;
+
+/// What the steps of a plan are held against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gate<'j> {
+    pub plan: &'j Plan,
+    pub facts: &'j DeviceFacts<'j>,
+    pub memory_len_bytes: usize,
+}
+
+impl Gate<'_> {
+    /// Whether the journal, if there is one, is a sector that nothing needs.
+    pub(super) fn check_journal(&self) -> Result<(), PlanError> {
+        match self.plan.journal {
+            Some(sector) if !is_sector(sector) || self.is_vital(sector) => {
+                Err(PlanError::Journal { sector })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a step keeps off what must stay as it is, and comes where it may.
+    pub(super) fn check(&self, index: usize, step: &Step) -> Result<(), StepFault> {
+        self.check_order(index, step)?;
+        match step {
+            Step::Fetch { routes, .. } => self.check_routes(routes),
+            Step::Copy { to, .. } | Step::CopySelf { to, .. } => self.check_place(to),
+            Step::Clean { erasable, .. }
+            | Step::CleanScratch { erasable, .. }
+            | Step::CleanHeader { erasable, .. } => self.check_erase(*erasable, None),
+            Step::Commit { to, .. } => {
+                let whole = is_whole(to);
+                let free = !to.erasable.overlaps(self.facts.running_image());
+                let good = whole && free;
+                good.then_some(()).ok_or(StepFault::CommitPlace)
+            }
+            Step::Verify { .. }
+            | Step::Confirm { .. }
+            | Step::Select { .. }
+            | Step::Reset
+            | Step::ResetIntoCopy => Ok(()),
+        }
+    }
+
+    fn check_order(&self, index: usize, step: &Step) -> Result<(), StepFault> {
+        let is_commit = |step: &Step| matches!(step, Step::Commit { .. });
+        let (mut commits, mut fetched) = (0, step.artifact().is_none());
+        for before in self.plan.steps.iter().take(index) {
+            commits += usize::from(is_commit(before));
+            fetched |= matches!(before, Step::Fetch { .. }) && before.artifact() == step.artifact();
+        }
+        let is_last = matches!(step, Step::Commit { .. } | Step::Reset);
+        if commits > 0 && !is_last {
+            return Err(StepFault::AfterCommit);
+        }
+        if commits == MAX_COMMITS && is_commit(step) {
+            return Err(StepFault::TooManyCommits);
+        }
+        // What was fetched is known by its length.
+        let is_fetch = matches!(step, Step::Fetch { .. });
+        if fetched || is_fetch { Ok(()) } else { Err(StepFault::NotFetched) }
+    }
+
+    fn check_routes(&self, routes: &[Route]) -> Result<(), StepFault> {
+        let mut next = Some(0);
+        for route in routes {
+            if next != Some(route.file_offset) || !route.file_offset.is_multiple_of(SECTOR_BYTES) {
+                return Err(StepFault::Gap);
+            }
+            next = route.file_offset.checked_add(route.to.len_bytes());
+            match route.to {
+                Target::Memory { len_bytes } if len_bytes as usize > self.memory_len_bytes => {
+                    return Err(StepFault::Memory);
+                }
+                Target::Memory { .. } => {}
+                Target::Flash(place) => self.check_place(&place)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn check_place(&self, place: &Place) -> Result<(), StepFault> {
+        if !is_whole(place) {
+            return Err(StepFault::PartialSector);
+        }
+        self.check_erase(place.erasable, place.reserved)
+    }
+
+    fn check_erase(&self, erasable: Region, reserved: Option<Region>) -> Result<(), StepFault> {
+        let guarded =
+            |region: Region| reserved.is_some_and(|reserved| reserved.contains_region(region));
+        if self.plan.journal.is_some_and(|sector| sector.overlaps(erasable) && !guarded(sector)) {
+            return Err(StepFault::OverJournal);
+        }
+        if self.is_vital(erasable) {
+            return Err(StepFault::OverBoot);
+        }
+        Ok(())
+    }
+
+    /// Whether the device, as it is before the commit, boots from some of the region.
+    fn is_vital(&self, region: Region) -> bool {
+        let facts = self.facts;
+        let table = Region::clamped(TABLE_ADDR, SECTOR_BYTES);
+        let boot = Region::new(facts.chip.bootloader_addr(), table.end()).unwrap_or(table);
+        let otadata = facts.partitions.iter().filter(|p| p.is_otadata()).map(|p| p.region);
+        let mut vital = [boot, facts.running_image()].into_iter().chain(otadata);
+        vital.any(|vital| vital.overlaps(region))
+    }
+}
+
+/// Whether a place begins with a sector, and erasing its whole sectors erases all of it.
+fn is_whole(place: &Place) -> bool {
+    place.region.start().is_aligned(SECTOR_BYTES)
+        && place.erasable.is_aligned(SECTOR_BYTES)
+        && place.erasable.contains_region(place.region)
+}
+
+fn is_sector(region: Region) -> bool {
+    region.is_aligned(SECTOR_BYTES) && region.len_bytes() == SECTOR_BYTES
+}

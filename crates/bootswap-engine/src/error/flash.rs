@@ -1,0 +1,45 @@
+//! Errors of the flash driver, with what it was asked for.
+
+use core::fmt;
+
+use flash_region::Region;
+
+/// What was done to flash when it failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FlashOp {
+    /// Reading.
+    Read,
+    /// Programming.
+    Program,
+    /// Erasing.
+    Erase,
+}
+
+/// The flash driver's error, with what it was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FlashFailure<E> {
+    /// What was done.
+    pub op: FlashOp,
+    /// Where.
+    pub region: Region,
+    /// What the driver said.
+    pub cause: E,
+}
+
+impl fmt::Display for FlashOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "reading",
+            Self::Program => "programming",
+            Self::Erase => "erasing",
+        })
+    }
+}
+
+impl<E: fmt::Debug> fmt::Display for FlashFailure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} flash at {} failed: {:?}", self.op, self.region, self.cause)
+    }
+}
+
+impl<E: fmt::Debug> core::error::Error for FlashFailure<E> {}

@@ -1,0 +1,159 @@
+//! What can be wrong with an artifact's bytes.
+
+use core::fmt;
+
+use flash_region::FlashAddr;
+
+/// What is wrong with an artifact's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ImageFault {
+    /// The file is empty.
+    Empty,
+    /// The file begins like a web page: a captive portal, or an error page with status 200.
+    WebPage,
+    /// The file's length is not the one in the migration.
+    Length {
+        /// Bytes according to the migration.
+        wanted_bytes: u32,
+        /// Bytes of the file.
+        found_bytes: u32,
+    },
+    /// The file is longer than the place it is for.
+    TooLong {
+        /// Bytes there is room for.
+        room_bytes: u32,
+    },
+    /// The bytes are not those that were asked for.
+    Misplaced {
+        /// Offset of the first byte asked for.
+        wanted: u32,
+        /// Offset of the first byte sent.
+        found: u32,
+    },
+    /// The file's SHA-256 is not the one in the migration.
+    Digest {
+        /// First four bytes of the digest in the migration.
+        wanted: [u8; 4],
+        /// First four bytes of the digest found.
+        found: [u8; 4],
+    },
+    /// Not an MCUboot image, or a damaged one.
+    Mcuboot(mcuboot_format::ValidateError),
+    /// Not an ESP image, or a damaged one.
+    Esp(esp_idf_format::image::ImageError),
+    /// An ESP image for another chip.
+    Chip {
+        /// `chip_id` of the device.
+        wanted: u16,
+        /// `chip_id` in the image's header.
+        found: u16,
+    },
+    /// An ESP image that was built for more flash than there is.
+    FlashSize {
+        /// Bytes in the image's header.
+        wanted_bytes: u32,
+        /// Bytes that the device has.
+        found_bytes: u32,
+    },
+    /// A bootloader whose header says less flash than its own map takes.
+    MapBehindFlash {
+        /// End of the map's last area.
+        map_end: FlashAddr,
+        /// Bytes of flash in the header; 2 MiB where it holds no known size, as the bootloader
+        /// takes it.
+        found_bytes: u32,
+    },
+    /// A bootloader for other revisions of the chip: it starts, looks, and resets, for ever.
+    ChipRevision {
+        /// First supported revision, major times 100 plus minor.
+        min: u16,
+        /// Last supported revision.
+        max: u16,
+        /// The chip's.
+        found: u16,
+    },
+    /// An ESP image that talks to the flash through more lines than the bootloader in place does.
+    FlashMode,
+    /// An ESP image that ends before its file does, or has no digest of its own.
+    NoDigest,
+    /// A trailer that MCUboot would not accept as that of a confirmed image.
+    Trailer,
+    /// The file has not been fetched.
+    NotFetched,
+}
+
+impl fmt::Display for ImageFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the file is empty"),
+            Self::WebPage => {
+                f.write_str("the file is a web page, not an image: a login page or an error page")
+            }
+            Self::Length { wanted_bytes, found_bytes } => {
+                write!(f, "the file has {found_bytes} bytes, the migration says {wanted_bytes}")
+            }
+            Self::TooLong { room_bytes } => {
+                write!(f, "the file is longer than its place of {room_bytes} bytes")
+            }
+            Self::Misplaced { wanted, found } => {
+                write!(f, "bytes from {found} on were sent, from {wanted} on were asked for")
+            }
+            Self::Digest { wanted, found } => {
+                f.write_str("the file's SHA-256 begins with ")?;
+                hex(f, found)?;
+                f.write_str(", the migration says ")?;
+                hex(f, wanted)
+            }
+            Self::Mcuboot(error) => error.fmt(f),
+            Self::Esp(error) => error.fmt(f),
+            Self::Chip { wanted, found } => {
+                write!(f, "the image is for a chip with id {found}, this one has id {wanted}")
+            }
+            Self::FlashSize { wanted_bytes, found_bytes } => write!(
+                f,
+                "the image is built for {wanted_bytes} bytes of flash, there are {found_bytes}"
+            ),
+            Self::MapBehindFlash { map_end, found_bytes } => write!(
+                f,
+                "the bootloader is built for {found_bytes} bytes of flash and its map goes on to \
+                 {map_end}; it cannot read beyond its flash"
+            ),
+            Self::ChipRevision { min, max, found } => {
+                let [min, max, found] = [min, max, found].map(|rev| Revision(*rev));
+                write!(
+                    f,
+                    "the bootloader is for revisions {min} to {max} of the chip, this one is \
+                     {found}"
+                )
+            }
+            Self::FlashMode => f.write_str(
+                "the image uses a faster flash mode than the bootloader in place, which this board \
+                 may not have",
+            ),
+            Self::NoDigest => {
+                f.write_str("the image has no digest of its own and the migration has none either")
+            }
+            Self::Trailer => f.write_str("the trailer is not that of a confirmed image"),
+            Self::NotFetched => f.write_str("the file has not been fetched"),
+        }
+    }
+}
+
+impl core::error::Error for ImageFault {}
+
+fn hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+/// A revision as Espressif writes it.
+struct Revision(u16);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            u16::MAX => f.write_str("any"),
+            rev => write!(f, "v{}.{}", rev / 100, rev % 100),
+        }
+    }
+}

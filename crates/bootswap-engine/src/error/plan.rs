@@ -1,0 +1,86 @@
+//! What can be wrong with a plan, or with a step of it.
+
+use core::fmt;
+
+use flash_region::Region;
+
+/// Why a plan cannot be carried out. The planner makes no such plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The journal is not one free sector.
+    Journal {
+        /// Where it would be.
+        sector: Region,
+    },
+    /// A step is wrong.
+    Step {
+        /// Which one, counted from 0.
+        index: usize,
+        /// What is wrong.
+        fault: StepFault,
+    },
+}
+
+/// What is wrong with a step of a plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum StepFault {
+    /// It comes after the commit, and is not a commit or a reset.
+    AfterCommit,
+    /// The migration does not have its artifact.
+    UnknownArtifact,
+    /// No step before it fetches its artifact.
+    NotFetched,
+    /// No step verifies its artifact.
+    NotVerified,
+    /// The places of its artifact leave bytes of the file out, or do not begin with a sector of it.
+    Gap,
+    /// It stages in more memory than there is.
+    Memory,
+    /// A place is not made of whole sectors.
+    PartialSector,
+    /// It may erase the journal.
+    OverJournal,
+    /// It may erase what the device boots from.
+    OverBoot,
+    /// A commit to a place that is not made of whole sectors, or where the running code is.
+    CommitPlace,
+    /// There is no MCUboot trailer at the end of its slot or scratch area.
+    NoTrailer,
+    /// There are more commits than one window holds.
+    TooManyCommits,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Journal { sector } => write!(f, "the journal at {sector} is not a free sector"),
+            // As the console counts them.
+            Self::Step { index, fault } => write!(f, "step {}: {fault}", index.saturating_add(1)),
+        }
+    }
+}
+
+impl core::error::Error for PlanError {}
+
+impl fmt::Display for StepFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AfterCommit => "it comes after the commit",
+            Self::UnknownArtifact => "there is no such artifact",
+            Self::NotFetched => "its artifact is not fetched before",
+            Self::NotVerified => "its artifact is never verified",
+            Self::Gap => "the places of its artifact have gaps",
+            Self::Memory => "too little memory to stage in",
+            Self::PartialSector => "a place is not made of whole sectors",
+            Self::OverJournal => "the journal is in its way",
+            Self::OverBoot => "the device boots from its place",
+            Self::CommitPlace => "its place cannot be committed to",
+            Self::NoTrailer => "no trailer fits its slot",
+            Self::TooManyCommits => "too many commits",
+        })
+    }
+}
+
+impl core::error::Error for StepFault {}

@@ -1,0 +1,82 @@
+//! The commit step: gathers what the commits of a plan write, and writes all of it in one window.
+
+use bootswap_plan::{Merge, Route, Step, Target};
+use embedded_storage_async::nor_flash::NorFlash;
+use flash_region::Region;
+use heapless::Vec;
+
+use crate::block::{Bytes, Wanted};
+use crate::check::{Checked, MAX_COMMITS};
+use crate::commit::{Commit, commit};
+use crate::journal::Entry;
+use crate::routes::place_of;
+use crate::work::Work;
+use crate::{Failure, Platform};
+
+/// Writes what the ROM boots from: all commits of the plan.
+///
+/// # Power-fail safety
+///
+/// That of [`commit`]: power lost in the window leaves a device that does not boot. Nothing of the
+/// window is open before everything is gathered.
+pub(crate) async fn commit_all<F: NorFlash, P: Platform>(
+    work: &mut Work<'_, '_, F, P>,
+    checked: &Checked<'_>,
+    attempt: u32,
+) -> Result<(), Failure<F::Error>> {
+    let mut commits: Vec<Commit<'_>, MAX_COMMITS> = Vec::new();
+    for (index, step) in checked.steps().iter().enumerate() {
+        let Step::Commit { artifact, from, to, merge, unused } = step else { continue };
+        let end = checked.at(index).end(*artifact)?;
+        let known = work.fetched(&end)?;
+        let too_long = || end.failure(end.too_long());
+        let region = to.region.prefix(known.len_bytes);
+        let first_len_bytes = region.len_bytes();
+        let from = match *from {
+            Target::Flash(place) => Bytes::Flash(place.start()),
+            Target::Memory { .. } => {
+                let staged = work.memory.get(..first_len_bytes as usize);
+                Bytes::Memory(staged.ok_or_else(too_long)?)
+            }
+        };
+        let rest = rest_of(end.routes, first_len_bytes, known.len_bytes - first_len_bytes);
+        let wanted = Wanted {
+            from,
+            to: region,
+            erasable: to.erasable,
+            reserved: to.reserved,
+            gap: None,
+            unused: *unused,
+            keep_under_blank: *merge == Merge::KeepUnderBlank,
+        };
+        let commit = Commit {
+            artifact: end.artifact,
+            digest: known.digest,
+            wanted,
+            rest: rest.ok_or_else(too_long)?,
+            sectors: 0,
+        };
+        // The check has counted them.
+        let _ = commits.push(commit);
+    }
+    let done = commit(work.medium, work.platform, work.sector, &mut commits).await;
+    if matches!(done, Err(Failure::Veto(_))) {
+        // Waiting for a better moment is not a failed attempt.
+        work.journal.note(work.medium, Entry::Attempt(attempt - 1)).await;
+    }
+    done
+}
+
+/// Where the bytes of a file behind its first `file_offset` lie, which are so many; empty for none.
+fn rest_of(routes: &[Route], file_offset: u32, len_bytes: u32) -> Option<Region> {
+    if len_bytes == 0 {
+        return Some(Region::default());
+    }
+    match place_of(routes, file_offset)? {
+        (Target::Flash(place), addr) => {
+            let rest = Region::from_len(addr, len_bytes)?;
+            place.region.contains_region(rest).then_some(rest)
+        }
+        (Target::Memory { .. }, _) => None,
+    }
+}
