@@ -214,8 +214,8 @@ const NOT_FETCHED: &str = "app_upd could not be fetched: ";
 fn emulated_bad_input_no_card() {
     let says: &[_] = &[
         "the radio does not start: there is no card; start the emulator with one",
-        "app_upd: no network could be joined; check names and passwords of the networks, and \
-         that one is in range",
+        "app_upd: no network could be joined; check names, passwords and range \
+         of the networks",
         NOT_FETCHED,
     ];
     Case::new(good_server(), says).in_network(Network::None).run();
@@ -225,8 +225,8 @@ fn emulated_bad_input_no_card() {
 fn emulated_bad_input_no_dhcp() {
     let says: &[_] = &[
         "no address by DHCP within 20 s; check that the network has a DHCP server",
-        "app_upd: no network could be joined; check names and passwords of the networks, and \
-         that one is in range",
+        "app_upd: no network could be joined; check names, passwords and range \
+         of the networks",
         NOT_FETCHED,
     ];
     Case::new(good_server(), says).in_network(Network::Silent).run();

@@ -51,7 +51,7 @@ impl fmt::Display for Veto {
             Self::WeakSupply { found_mv, wanted_mv } => {
                 write!(f, "the supply has {found_mv} mV, the commit needs {wanted_mv} mV")
             }
-            Self::NotReady { code } => write!(f, "the board is not ready (reason {code})"),
+            Self::NotReady { code } => write!(f, "the board is not ready ({code})"),
         }
     }
 }

@@ -211,8 +211,7 @@ impl<E: fmt::Display> fmt::Display for SourceError<E> {
                 f.write_str("the embedded artifacts are damaged; pack the migrator again")
             }
             Self::NoNetwork => f.write_str(
-                "no network could be joined; check names and passwords of the networks, and that \
-                 one is in range",
+                "no network could be joined; check names, passwords and range of the networks",
             ),
         }
     }

@@ -203,8 +203,8 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
             return false;
         }
         self.log.info(format_args!(
-            "going back to the firmware at {}, resetting; send out a migrator again when the cause is \
-             fixed",
+            "going back to the firmware at {}, resetting; send out a migrator again when the cause \
+             is fixed",
             way.partition
         ));
         self.board.delay_ms(FAILED_WAIT_MS).await;

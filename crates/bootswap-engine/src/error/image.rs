@@ -131,11 +131,9 @@ impl fmt::Display for ImageFault {
                 "the image uses a faster flash mode than the bootloader in place, which this board \
                  may not have",
             ),
-            Self::NoDigest => {
-                f.write_str("the image has no digest of its own and the migration has none either")
-            }
+            Self::NoDigest => f.write_str("neither the image nor the migration has a digest"),
             Self::Trailer => f.write_str("the trailer is not that of a confirmed image"),
-            Self::NotFetched => f.write_str("the file has not been fetched"),
+            Self::NotFetched => f.write_str("it was not fetched"),
         }
     }
 }

@@ -69,14 +69,14 @@ impl fmt::Display for StepFault {
         f.write_str(match self {
             Self::AfterCommit => "it comes after the commit",
             Self::UnknownArtifact => "there is no such artifact",
-            Self::NotFetched => "its artifact is not fetched before",
+            Self::NotFetched => "its artifact is not fetched",
             Self::NotVerified => "its artifact is never verified",
             Self::Gap => "the places of its artifact have gaps",
             Self::Memory => "too little memory to stage in",
             Self::PartialSector => "a place is not made of whole sectors",
             Self::OverJournal => "the journal is in its way",
             Self::OverBoot => "the device boots from its place",
-            Self::CommitPlace => "its place cannot be committed to",
+            Self::CommitPlace => "it cannot commit there",
             Self::NoTrailer => "no trailer fits its slot",
             Self::TooManyCommits => "too many commits",
         })

@@ -514,7 +514,8 @@ fn a_partial_answer_to_another_question_is_not_taken() {
 
 #[test]
 fn a_range_of_unknown_total_or_in_part_is_taken() {
-    let part = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 10-11/*\r\nContent-Length: 2\r\n\r\nab";
+    let part = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 10-11/*\r\n\
+        Content-Length: 2\r\n\r\nab";
     let mut case = case([in_pieces(part, 500)]).having(&BODY[..10]);
     assert_eq!(case.fetch(URL), Ok(()));
     assert_eq!(case.taker.begun, [Header { offset: 10, total_len_bytes: None }]);

@@ -77,11 +77,13 @@ proptest! {
         runs in proptest::collection::vec(
             proptest::collection::vec(
                 prop_oneof![
-                    4 => (0..3u8, 1..400u32).prop_map(|(artifact, steps)| progress(artifact, steps)),
+                    4 => (0..3u8, 1..400u32)
+                        .prop_map(|(artifact, steps)| progress(artifact, steps)),
                     1 => (1..9u32).prop_map(Entry::Attempt),
-                    1 => (0..3u8, any::<(u32, [u8; 4])>()).prop_map(|(artifact, (len_bytes, digest))| {
-                        Entry::Fetched(Fetched { artifact, len_bytes, digest })
-                    }),
+                    1 => (0..3u8, any::<(u32, [u8; 4])>())
+                        .prop_map(|(artifact, (len_bytes, digest))| {
+                            Entry::Fetched(Fetched { artifact, len_bytes, digest })
+                        }),
                 ],
                 0..60,
             ),

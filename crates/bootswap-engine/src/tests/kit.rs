@@ -4,7 +4,7 @@
 //!   0x00000  bootloader (16 KiB of the old one)  0x0d000  otadata
 //!   0x08000  partition table                     0x10000  factory: the migrator, MCUboot's primary
 //!   0x09000  NVS                                 0x20000  ota_0: MCUboot's secondary
-//!                                                0x30000  ota_1: scratch; unclaimed from 0x40000 on
+//!                                                0x30000  ota_1: scratch; free from 0x40000 on
 //! ```
 
 use std::boxed::Box;

@@ -151,6 +151,6 @@ fn nothing_is_fetched_without_a_network() {
     for source in [Joining::new(Cable(false), Nothing), Joining::absent()] {
         let error = fetch(source).unwrap_err();
         assert_eq!(error, SourceError::NoNetwork);
-        assert!(error.to_string().contains("check names and passwords"), "{error}");
+        assert!(error.to_string().contains("check names, passwords"), "{error}");
     }
 }
