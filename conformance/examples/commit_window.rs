@@ -7,8 +7,7 @@
 // An example is run by a person, who sees what it says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use bootswap_cli::plan;
-use bootswap_migration::facts;
+use bootswap_migration::{facts, plan};
 use bootswap_plan::Cost;
 use bootswap_sim::example;
 use esp_idf_format::Chip;

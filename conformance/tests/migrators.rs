@@ -5,8 +5,8 @@
 
 mod esp_idf_support;
 
-use bootswap_cli::pack::{Firmware, pack};
 use bootswap_config::Section;
+use bootswap_migration::pack::{Firmware, pack};
 use esp_idf_format::app_desc::AppDescription;
 use esp_idf_format::image::{self, ImageBuilder};
 use esp_idf_format::{Chip, FixedText};

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bootswap_cli::pack::{Firmware, pack, settle};
 use bootswap_migration::OwnedMigration;
+use bootswap_migration::pack::{Firmware, choose_sources, pack};
 use bootswap_plan::Role;
 use bootswap_serve::{Content, Log, Server, ServerConfig};
 use bootswap_sim::Until;
@@ -110,7 +110,7 @@ impl EmulatedMigration {
         firmware: &str,
         server: Option<Server>,
     ) -> Self {
-        settle(&mut migration, Some(Chip::Esp32c3), embed).unwrap();
+        choose_sources(&mut migration, Some(Chip::Esp32c3), embed).unwrap();
         let directory = env::var_os(VARIABLE).unwrap_or_else(|| {
             panic!("{VARIABLE} does not name the firmware's directory; run `cargo xtask emulate`")
         });

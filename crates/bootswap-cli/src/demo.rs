@@ -10,9 +10,10 @@ use bootswap_sim::summary::{C_COMPONENT, Summary};
 use bootswap_sim::{Report, Run, Scenario, Until, kept};
 
 use crate::args::DemoArgs;
+use crate::error::{Failure, Verdict};
 use crate::monitor::TerminalMonitor;
+use crate::output;
 use crate::simulate::{live, scenario_failure, verdict, write};
-use crate::{Failure, Verdict, output};
 
 /// Runs the command.
 ///

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::Failure;
+use crate::error::Failure;
 
 /// All bytes of a file.
 ///

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::Failure;
+use crate::error::Failure;
 
 /// Writes text to stdout.
 ///

@@ -10,9 +10,10 @@ use bootswap_serve::{Content, Server, ServerConfig};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::args::ServeArgs;
-use crate::{Failure, Verdict, output};
+use crate::error::{Failure, Verdict};
+use crate::output;
 
-/// What stands in a URL's path as it is: RFC 3986 section 2.3, unreserved characters, and slashes.
+/// What is not encoded in a URL's path: RFC 3986 section 2.3, unreserved characters, and slashes.
 const IN_PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
@@ -32,9 +33,7 @@ pub fn command(args: &ServeArgs) -> Result<Verdict, Failure> {
         faults: args.faults.clone(),
         log: Some(log),
     })
-    .map_err(|error| {
-        Failure::input(error, "name a directory, and an address with a port that is free")
-    })?;
+    .map_err(|error| Failure::input(error, "name a directory, and an address with a free port"))?;
     eprintln!("serving {} on {}, end with Ctrl-C", args.dir.display(), server.addr());
     output::text(&listing(&args.dir, reachable(server.addr())))?;
     loop {

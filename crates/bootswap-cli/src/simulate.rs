@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use crate::args::SimulateArgs;
+use crate::error::{Failure, Verdict};
 use crate::monitor::TerminalMonitor;
 use crate::sweep;
-use crate::{Failure, Verdict, input, output};
+use crate::{input, output};
 use bootswap_migration::OwnedMigration;
 use bootswap_sim::summary::Summary;
 use bootswap_sim::{

@@ -6,9 +6,9 @@ use bootswap_sim::sweep::{Case, Replay, SweepContext, SweepError, SweepOutcome, 
 use bootswap_sim::{Run, Scenario, Settings, kept};
 
 use crate::args::{SimulateArgs, UntilArg};
+use crate::error::{Failure, Verdict};
 use crate::monitor::{self, TerminalMonitor};
 use crate::simulate::{at_hand, no_server, verdict};
-use crate::{Failure, Verdict};
 use bootswap_migration::OwnedMigration;
 
 /// Makes the sweeps of `run` that the arguments ask for, and prints on stderr which cases failed.

@@ -9,7 +9,7 @@ use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 
-use bootswap_cli::pack::settle;
+use bootswap_migration::pack::choose_sources;
 use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 use bootswap_sim::{
     Origin, Report, Run, RunOutcome, Scenario, Settings, Until, Unwatched, example, kept, run,
@@ -156,7 +156,7 @@ fn embedded_artifacts_need_no_network() {
 fn packed_artifacts_end_as_fetched_ones_do() {
     let fetched = example(Chip::Esp32s3).unwrap();
     let mut packed = fetched.clone();
-    settle(&mut packed, None, true).unwrap();
+    choose_sources(&mut packed, None, true).unwrap();
     let app = packed.artifact(Role::Application).unwrap();
     assert!(app.bytes.as_ref().unwrap().len() < MIB as usize && app.confirm);
     migrate(&packed, to_the_end());

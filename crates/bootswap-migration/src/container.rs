@@ -1,30 +1,53 @@
-//! The container of embedded artifacts behind a migrator's image.
+//! The container of embedded artifacts behind a migrator's image: where it is, and making one.
 
 use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader};
+use bootswap_migrator::ContainerPlace;
+use flash_region::{FlashAddr, Region};
 use sha2::{Digest, Sha256};
 
-use crate::{OwnedArtifact, OwnedMigration};
+use crate::owned::{OwnedArtifact, OwnedMigration};
 
-/// The artifacts of a migration that travel inside the migrator, each a name and its bytes.
+/// Where a container can be behind the image that a file or partition begins with.
+fn place(bytes: &[u8], image_len_bytes: u32) -> Option<ContainerPlace> {
+    ContainerPlace::behind(Region::clamped(FlashAddr::ZERO, len_u32(bytes.len())), image_len_bytes)
+}
+
+/// An image, and what is behind it in its file or partition: a container, where there is one.
+#[must_use]
+pub fn split(bytes: &[u8], image_len_bytes: u32) -> (&[u8], &[u8]) {
+    let place = place(bytes, image_len_bytes);
+    let start = place.map_or(bytes.len(), |place| place.directory().start().get() as usize);
+    bytes.split_at_checked(start).unwrap_or((bytes, &[]))
+}
+
+/// Bytes of an image with the container behind it, where there is a whole one.
+#[must_use]
+pub fn len_with_container(bytes: &[u8], image_len_bytes: u32) -> u32 {
+    let (_, behind) = split(bytes, image_len_bytes);
+    let container = place(bytes, image_len_bytes).and_then(|place| place.container(behind));
+    container.map_or(image_len_bytes, |container| container.end().get())
+}
+
+/// The artifacts of a migration that are embedded in the migrator, each a name and its bytes.
 ///
 /// # Errors
 ///
-/// The name of one that is not at hand.
+/// The name of one whose bytes are not known.
 pub fn embedded(migration: &OwnedMigration) -> Result<Vec<(&str, &[u8])>, String> {
     let embedded = migration.artifacts.iter().filter(|artifact| artifact.url.is_none());
-    let at_hand = embedded.map(|OwnedArtifact { name, bytes, .. }| match bytes {
+    let known = embedded.map(|OwnedArtifact { name, bytes, .. }| match bytes {
         Some(bytes) => Ok((name.as_str(), bytes.as_slice())),
         None => Err(name.clone()),
     });
-    at_hand.collect()
+    known.collect()
 }
 
 /// Appends a container with these artifacts, each a name and its bytes, to a migrator's image.
 ///
 /// # Errors
 ///
-/// A [`ContainerError`] for a name that is too long, or for too many artifacts. The image is as it was
-/// then.
+/// A [`ContainerError`] for a name that is too long, or for too many artifacts. The image is as it
+/// was then.
 pub fn append(image: &mut Vec<u8>, artifacts: &[(&str, &[u8])]) -> Result<(), ContainerError> {
     let align = CONTAINER_ALIGN_BYTES as usize;
     let mut header = ContainerHeader::default();

@@ -10,10 +10,10 @@ use mcuboot_format::tlv::{TlvType, Tlvs};
 use mcuboot_format::trailer::{Flag, Magic, TrailerConfig, TrailerLayout, TrailerState};
 use mcuboot_format::{IMAGE_MAGIC, ImageHeader, SlotLimits, SwapKind, ValidateError, validate};
 
-use crate::OwnedMap;
+use crate::owned::OwnedMap;
 
-/// Limits that refuse nothing: whether an image fits its slot is for the planner to say, which knows
-/// the slot and has a reason for it.
+/// Limits that refuse nothing: whether an image fits its slot is for the planner to say, which
+/// knows the slot and has a reason for it.
 const ANY_LENGTH: SlotLimits =
     SlotLimits { slot_len_bytes: u32::MAX, max_image_len_bytes: u32::MAX };
 
@@ -54,8 +54,8 @@ impl std::error::Error for Damage {
     }
 }
 
-/// Says what a file is, and verifies it as far as that goes: hash, and signature where the map has a
-/// key.
+/// Says what a file is, and verifies it as far as that goes: hash, and signature where the map has
+/// a key.
 ///
 /// That an image is not signed at all, too long, unconfirmed or for another chip is not damage.
 ///

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// Most bytes of a file: twice the largest flash that the partition table's addresses and a bootloader's
-/// header know of (128 MB). Devices and pipes without end stop here.
+/// Most bytes of a file: twice the largest flash that the partition table's addresses and a
+/// bootloader's header know of (128 MB). Devices and pipes without end stop here.
 const MAX_LEN_BYTES: u64 = 256 * 1024 * 1024;
 
 /// All bytes of a file.

@@ -1,33 +1,69 @@
 //! A migration as its owner wrote it, `migration.toml`, and as the planner takes it.
 //!
 //! ```text
-//!   migration.toml ──> reader: fields with their places ──> spec: what it says
-//!                                                            |
-//!   partition table, key, artifacts (content) ──> load v
-//!                                                       OwnedMigration ──> bootswap_plan::Migration
+//!   keys: which keys there are ──────┐
+//!                                    v
+//!   migration.toml ──> document ──> reader ──> spec ──> load ──> OwnedMigration
+//!                                                        ^            |
+//!             files that it names: content ──────────────┘            v
+//!   dump of a device ──> facts ───────────────────────────────> plan: report
+//!                                                                     |
+//!   firmware of a migrator ──> pack: migration inside, container behind it
 //! ```
 //!
-//! Whether the migration can be done is not decided here but by the planner; what is refused here is
-//! what cannot be read, makes no sense on any device, or is damaged.
+//! Whether the migration can be done is decided by the planner, not here. What is refused here
+//! cannot be read, makes no sense on any device, or is damaged.
+//!
+//! # Example
+//!
+//! What a migration would do to a device that is as its partition table says:
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use bootswap_migration::{facts, load, plan};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let migration = load(Path::new("migration.toml"))?;
+//! let found = facts::assumed(&migration)?;
+//! let report = plan::report(&migration, &found, None);
+//! for reason in &report.reasons {
+//!     println!("refused, {}: {}", reason.code, reason.message);
+//! }
+//! for step in &report.steps {
+//!     println!("{}, {:.1} ms", step.text, step.cost.typ_ms);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 #[cfg(test)]
 mod address_tests;
 pub mod container;
 pub mod content;
+pub mod document;
 pub mod facts;
+pub mod image;
 pub mod input;
+pub mod judge;
+pub mod keys;
 mod load;
 mod network;
 mod owned;
+pub mod pack;
+pub mod plan;
 mod problem;
 mod reader;
 mod spec;
+pub mod template;
 #[cfg(test)]
 mod tests;
+mod words;
 
+pub use keys::URL_HELP;
 pub use load::{from_text, load, parse};
 pub use owned::{
     OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging, OwnedWifi,
 };
 pub use problem::{LoadError, Problem};
-pub use spec::{URL_HELP, check};
+pub use spec::check;

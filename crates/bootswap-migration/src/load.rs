@@ -8,10 +8,10 @@ use esp_idf_format::partition::{PartitionTable, TABLE_LEN_BYTES, emit, parse_csv
 use mcuboot_format::key::{KeyError, PublicKey};
 
 use crate::content::classify;
-use crate::problem::{At, Problem};
-use crate::spec::{self, ArtifactSpec, MapSpec, Spec};
-use crate::{LoadError, input};
-use crate::{OwnedArtifact, OwnedMap, OwnedMigration};
+use crate::input;
+use crate::owned::OwnedMigration;
+use crate::problem::{At, LoadError, Problem};
+use crate::spec::{self, Spec};
 
 /// Reads a migration file and everything that it names; paths in it are relative to its directory.
 ///
@@ -33,7 +33,8 @@ pub fn load(path: &Path) -> Result<OwnedMigration, LoadError> {
     parse(&text, path)
 }
 
-/// Reads a migration from `text`, and everything that it names, relative to the directory of `path`.
+/// Reads a migration from `text`, and everything that it names, relative to the directory of
+/// `path`.
 ///
 /// # Errors
 ///
@@ -43,33 +44,35 @@ pub fn parse(text: &str, path: &Path) -> Result<OwnedMigration, LoadError> {
     from_text(text, dir).map_err(|problem| LoadError::new(problem, path, text))
 }
 
-/// Reads a migration from its text, and every file that it names; paths in it are relative to `dir`.
+/// Reads a migration from its text, and every file that it names; paths in it are relative to
+/// `dir`.
 ///
 /// # Errors
 ///
 /// A [`Problem`] with field and place.
 pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
-    let spec = spec::parse(text)?;
-    let table =
-        spec.partitions.as_ref().map(|path| table(path, dir, spec.flash_size)).transpose()?;
-    let mcuboot = spec.mcuboot.as_ref().map(|map| owned_map(map, dir)).transpose()?;
-    let artifacts =
-        spec.artifacts.iter().map(|artifact| owned_artifact(artifact, dir, mcuboot.as_ref()));
-    let artifacts = artifacts.collect::<Result<Vec<_>, _>>()?;
-    let Spec { chip, flash_size, running, staging, allow_test_image, allow_overwrite, .. } = spec;
-    Ok(OwnedMigration {
-        chip,
-        flash_len_bytes: flash_size.map(FlashSize::bytes),
-        partition_table: table,
-        running,
-        mcuboot,
-        artifacts,
-        staging,
-        allow_test_image,
-        allow_overwrite,
-        network: spec.network,
-        log_level: spec.log_level,
-    })
+    let Spec { mut migration, flash_size, partitions, public_key, files } = spec::parse(text)?;
+    if let Some(file) = &partitions {
+        migration.partition_table = Some(table(file, dir, flash_size)?);
+    }
+    if let Some((map, file)) = migration.mcuboot.as_mut().zip(public_key.as_ref()) {
+        map.key_der = Some(key_der(file, dir)?);
+    }
+    let map = migration.mcuboot.as_ref();
+    for (artifact, file) in migration.artifacts.iter_mut().zip(&files) {
+        let Some(file) = file else { continue };
+        let bytes = artifact_bytes(file, dir, artifact.url.is_some())?;
+        let content = classify(&bytes, artifact.role, map);
+        artifact.content = Some(content.map_err(|damage| {
+            let help = match artifact.role {
+                Role::Bootloader => "build or copy the bootloader again",
+                Role::Application | Role::Other => "build, sign or copy the file again",
+            };
+            file.failed(format_args!("{}: {damage}", file.value), help)
+        })?);
+        artifact.bytes = Some(bytes);
+    }
+    Ok(migration)
 }
 
 /// Reads the file that a field names.
@@ -122,13 +125,7 @@ fn table(file: &At<String>, dir: &Path, flash_size: Option<FlashSize>) -> Result
     Ok(table)
 }
 
-fn owned_map(map: &MapSpec, dir: &Path) -> Result<OwnedMap, Problem> {
-    let key_der = map.public_key.as_ref().map(|file| public_key(file, dir)).transpose()?;
-    let MapSpec { primary, secondary, scratch, swap, max_align_bytes, .. } = *map;
-    Ok(OwnedMap { primary, secondary, scratch, swap, max_align_bytes, key_der })
-}
-
-fn public_key(file: &At<String>, dir: &Path) -> Result<Vec<u8>, Problem> {
+fn key_der(file: &At<String>, dir: &Path) -> Result<Vec<u8>, Problem> {
     let bytes = read(
         file,
         dir,
@@ -138,42 +135,9 @@ fn public_key(file: &At<String>, dir: &Path) -> Result<Vec<u8>, Problem> {
     key.map(|key| key.to_der()).map_err(|error| {
         file.problem(
             format_args!("{}: {error}", file.value),
-            "name a public key as PEM, as `imgtool getpub --encoding pem` writes it of a private one",
+            "name a public key as PEM, as `imgtool getpub --encoding pem` writes it of a private \
+             one",
         )
-    })
-}
-
-fn owned_artifact(
-    artifact: &ArtifactSpec,
-    dir: &Path,
-    map: Option<&OwnedMap>,
-) -> Result<OwnedArtifact, Problem> {
-    let bytes = match &artifact.file {
-        Some(file) => Some(artifact_bytes(file, dir, artifact.url.is_some())?),
-        None => None,
-    };
-    let content = match (&artifact.file, &bytes) {
-        (Some(file), Some(bytes)) => {
-            Some(classify(bytes, artifact.role, map).map_err(|damage| {
-                let help = match artifact.role {
-                    Role::Bootloader => "build or copy the bootloader again",
-                    Role::Application | Role::Other => "build, sign or copy the file again",
-                };
-                file.failed(format_args!("{}: {damage}", file.value), help)
-            })?)
-        }
-        _ => None,
-    };
-    let ArtifactSpec { name, role, url, dest, region_len_bytes, confirm, .. } = artifact.clone();
-    Ok(OwnedArtifact {
-        name: name.value,
-        role,
-        url,
-        bytes,
-        dest,
-        region_len_bytes,
-        content,
-        confirm,
     })
 }
 

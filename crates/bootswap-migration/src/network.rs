@@ -14,61 +14,50 @@
 //! level = "info"                         # off | error | warn | info | debug | trace
 //! ```
 
-use bootswap_config::{
-    LogLevel, MAX_HOSTNAME_LEN_BYTES, MAX_NETWORKS, Wifi, WifiError, is_hostname,
-};
+use bootswap_config::{LogLevel, MAX_NETWORKS, Wifi, WifiError, is_hostname};
 
+use crate::keys::hostname_help;
+use crate::owned::{OwnedNetwork, OwnedWifi};
 use crate::problem::Problem;
 use crate::reader::{Field, Table};
-use crate::spec::{owned_text, parsed};
-use crate::{OwnedNetwork, OwnedWifi};
-
-const NETWORK: [&str; 4] = ["wifi", "old_credentials", "rescue", "hostname"];
-const WIFI: [&str; 2] = ["ssid", "password"];
-const LOG: [&str; 1] = ["level"];
 
 /// Reads `[network]`.
-pub(crate) fn network(field: Field<'_>) -> Result<OwnedNetwork, Problem> {
-    let table = field.table(&NETWORK)?;
-    let mut wifi = Vec::new();
-    if let Some(field) = table.optional("wifi") {
-        for entry in field.tables(&WIFI)? {
-            if wifi.len() == MAX_NETWORKS {
-                return Err(entry.here().problem(
-                    format_args!("there are more than {MAX_NETWORKS} networks"),
-                    "leave some out: a device tries each of them, every time",
-                ));
-            }
-            wifi.push(self::wifi(&entry)?);
-        }
+pub(crate) fn network(table: &Table<'_>) -> Result<OwnedNetwork, Problem> {
+    let entries = table.tables("wifi")?;
+    if let Some(entry) = entries.get(MAX_NETWORKS) {
+        return Err(entry.here().problem(
+            format_args!("there are more than {MAX_NETWORKS} networks"),
+            "leave some out: a device tries each of them, every time",
+        ));
     }
-    let rescue =
-        table.optional("rescue").map(|field| self::wifi(&field.table(&WIFI)?)).transpose()?;
-    let old_credentials =
-        table.optional("old_credentials").map(|field| field.truth()).transpose()?;
+    let defaults = OwnedNetwork::default();
     Ok(OwnedNetwork {
-        wifi,
-        old_credentials: old_credentials.unwrap_or(true),
-        rescue,
+        wifi: entries.iter().map(wifi).collect::<Result<_, _>>()?,
+        old_credentials: match table.optional("old_credentials") {
+            Some(_) => table.truth("old_credentials")?,
+            None => defaults.old_credentials,
+        },
+        rescue: table.table("rescue")?.as_ref().map(wifi).transpose()?,
         hostname: table.optional("hostname").map(hostname).transpose()?,
     })
 }
 
 /// Reads `[log]`.
-pub(crate) fn log_level(field: Field<'_>) -> Result<LogLevel, Problem> {
-    let level = field.table(&LOG)?.optional("level").map(parsed).transpose()?;
-    Ok(level.unwrap_or_default())
+pub(crate) fn log_level(table: &Table<'_>) -> Result<LogLevel, Problem> {
+    Ok(table.parsed("level")?.unwrap_or_default())
 }
 
 fn wifi(table: &Table<'_>) -> Result<OwnedWifi, Problem> {
     let ssid = table.required("ssid", "\"name of the network\"")?.text()?;
-    let password = owned_text(table.optional("password"))?;
+    let password = table.text("password")?;
     let word = password.as_ref().map_or("", |password| password.value.as_str());
     // The password itself stays out of messages.
     Wifi::new(ssid.value, word).map_err(|error| match (&error, &password) {
-        (WifiError::PasswordLength { .. } | WifiError::NotHex, Some(password)) => {
-            password.problem(error, "write the password as it is, or the key of 64 digits; leave it out for an open network")
-        }
+        (WifiError::PasswordLength { .. } | WifiError::NotHex, Some(password)) => password.problem(
+            error,
+            "write the password as it is, or the key of 64 digits; leave it out for an open \
+             network",
+        ),
         _ => ssid.problem(error, "write the network's name as its access point has it"),
     })?;
     Ok(OwnedWifi {
@@ -79,27 +68,25 @@ fn wifi(table: &Table<'_>) -> Result<OwnedWifi, Problem> {
 
 fn hostname(field: Field<'_>) -> Result<String, Problem> {
     let name = field.text()?;
-    if !is_hostname(name.value) {
-        return Err(name.problem(
-            format_args!("{:?} cannot be a device's name in a network", name.value),
-            format_args!(
-                "write 1 to {MAX_HOSTNAME_LEN_BYTES} letters, digits and hyphens, no hyphen at either end"
-            ),
-        ));
+    if is_hostname(name.value) {
+        Ok(name.value.to_owned())
+    } else {
+        let message = format_args!("{:?} cannot be a device's name in a network", name.value);
+        Err(name.problem(message, hostname_help()))
     }
-    Ok(name.value.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::OwnedMigration;
     use crate::problem::Problem;
-    use crate::spec::{self, Spec};
+    use crate::spec;
 
     const REST: &str = "chip = \"esp32c3\"\n[app]\nurl = \"http://a/b\"\ndest = 0\nsize = 1\n";
 
-    fn parse(tables: &str) -> Result<Spec, Problem> {
-        spec::parse(&format!("{REST}{tables}"))
+    fn parse(tables: &str) -> Result<OwnedMigration, Problem> {
+        spec::parse(&format!("{REST}{tables}")).map(|spec| spec.migration)
     }
 
     /// The field, what is wrong with it, what to do, and the part of the text that it is about.
@@ -118,7 +105,7 @@ mod tests {
              [[network.wifi]]\nssid = \"workshop\"\n\
              [log]\nlevel = \"debug\"\n",
         );
-        let Spec { network, log_level, .. } = spec.unwrap();
+        let OwnedMigration { network, log_level, .. } = spec.unwrap();
         let wifi = |ssid: &str, password: &str| OwnedWifi {
             ssid: ssid.to_owned(),
             password: password.to_owned(),
@@ -135,7 +122,7 @@ mod tests {
     #[test]
     fn nothing_has_to_be_said() {
         for tables in ["", "[network]\n[log]\n"] {
-            let Spec { network, log_level, .. } = parse(tables).unwrap();
+            let OwnedMigration { network, log_level, .. } = parse(tables).unwrap();
             assert_eq!((network, log_level), (OwnedNetwork::default(), LogLevel::Info));
         }
         assert!(OwnedNetwork::default().old_credentials);
@@ -154,7 +141,8 @@ mod tests {
                 "[[network.wifi]]",
             ),
             (
-                "[[network.wifi]]\nssid = \"a\"\n[[network.wifi]]\nssid = \"b\"\npassword = \"short\"\n",
+                "[[network.wifi]]\nssid = \"a\"\n\
+                 [[network.wifi]]\nssid = \"b\"\npassword = \"short\"\n",
                 "network.wifi[1].password",
                 "5 bytes; it must have none, 8 to 63, or be 64",
                 "leave it out",

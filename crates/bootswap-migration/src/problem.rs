@@ -25,11 +25,15 @@ pub struct Problem {
 ///
 /// As a [`Diagnostic`] it shows the lines of the file, and says what to do.
 #[derive(Debug)]
-pub struct LoadError {
+pub struct LoadError(Box<Shown>);
+
+/// What is shown of an error.
+#[derive(Debug)]
+struct Shown {
     message: String,
     help: String,
-    /// The text, and which part of it the problem is about; boxed, so that an error is small.
-    place: Option<Box<(NamedSource<String>, LabeledSpan)>>,
+    label: Option<LabeledSpan>,
+    source: Option<NamedSource<String>>,
     is_unsafe: bool,
 }
 
@@ -46,25 +50,26 @@ impl LoadError {
         };
         let label = LabeledSpan::new_primary_with_span(None, clip(span, text));
         let source = NamedSource::new(name, text.to_owned());
-        Self { message, help, place: Some(Box::new((source, label))), is_unsafe }
+        let (label, source) = (Some(label), Some(source));
+        Self(Box::new(Shown { message, help, label, source, is_unsafe }))
     }
 
     /// The file as such cannot be read.
     pub(crate) fn of_file(message: impl fmt::Display, help: impl fmt::Display) -> Self {
         let (message, help) = (message.to_string(), help.to_string());
-        Self { message, help, place: None, is_unsafe: false }
+        Self(Box::new(Shown { message, help, label: None, source: None, is_unsafe: false }))
     }
 
     /// Whether a file that the migration names failed its verification, instead of being bad input.
     #[must_use]
-    pub const fn is_unsafe(&self) -> bool {
-        self.is_unsafe
+    pub fn is_unsafe(&self) -> bool {
+        self.0.is_unsafe
     }
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -72,16 +77,15 @@ impl std::error::Error for LoadError {}
 
 impl Diagnostic for LoadError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(&self.help))
+        Some(Box::new(&self.0.help))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.place.as_ref().map(|place| &place.0 as &dyn SourceCode)
+        self.0.source.as_ref().map(|source| source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let (_, label) = self.place.as_deref()?;
-        Some(Box::new(std::iter::once(label.clone())))
+        Some(Box::new(std::iter::once(self.0.label.clone()?)))
     }
 }
 
@@ -100,7 +104,7 @@ fn clip(span: Range<usize>, text: &str) -> Range<usize> {
 pub(crate) struct At<T> {
     /// The value.
     pub(crate) value: T,
-    /// Where it stands.
+    /// Where it is.
     pub(crate) span: Range<usize>,
     /// Its field, as `app.file`.
     pub(crate) field: String,

@@ -1,101 +1,189 @@
-//! Reading TOML by hand, because the messages are better for it: every one has the field's name and
-//! place, and a key that nobody knows is answered with the one that was meant.
+//! Reading the values of a migration file, with a message that names field and place for each
+//! mistake.
+//!
+//! Which keys a table can have, and what their values are, is in the table of
+//! [`keys`](crate::keys). A key that is not there is answered with the one that was meant.
 
 use std::ops::Range;
 
-use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml_edit::Value;
 
+use crate::document::Node;
+use crate::keys::{Child, Shape, children};
 use crate::problem::{At, Problem};
-
-/// A value with its place and the name of its field.
-pub(crate) type Field<'d> = At<&'d DeValue<'d>>;
 
 /// How alike, from 0 to 1, a key has to be to one that is known for that one to be suggested.
 const ALIKE: f64 = 0.75;
 
-/// A table of which every key is known.
+/// A node of the document with the text that it is in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read<'d> {
+    node: Node<'d>,
+    text: &'d str,
+}
+
+/// A value with its place and the name of its field.
+pub(crate) type Field<'d> = At<Read<'d>>;
+
+/// A table of which every key is known and has a value of its kind.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<'d> {
-    name: String,
-    span: Range<usize>,
-    entries: &'d DeTable<'d>,
+    here: At<Read<'d>>,
+    /// Its path in the table of keys, as `artifact[]`.
+    path: String,
 }
 
 impl<'d> Table<'d> {
     /// The table of the whole document.
-    pub(crate) fn document(
-        document: &'d Spanned<DeTable<'d>>,
-        known: &[&str],
-    ) -> Result<Self, Problem> {
+    pub(crate) fn document(root: Node<'d>, text: &'d str) -> Result<Self, Problem> {
         // What is missing from the document is missing from no place in particular.
-        Self::checked(String::new(), 0..0, document.get_ref(), known)
+        let value = Read { node: root, text };
+        Self::checked(At { value, span: 0..0, field: String::new() }, String::new())
     }
 
-    fn checked(
-        name: String,
-        span: Range<usize>,
-        entries: &'d DeTable<'d>,
-        known: &[&str],
-    ) -> Result<Self, Problem> {
-        let table = Self { name, span, entries };
-        for key in entries.keys() {
-            let found = key.get_ref().as_ref();
-            if !known.contains(&found) {
-                return Err(table.unknown(key, known));
+    fn checked(here: Field<'d>, path: String) -> Result<Self, Problem> {
+        let known = children(&path);
+        let table = Self { here, path };
+        let entries = table.here.value.node.entries();
+        for (name, span, _) in &entries {
+            if !known.iter().any(|child| child.name == *name) {
+                return Err(table.unknown(name, span.clone(), &known));
+            }
+        }
+        for (name, span, node) in entries {
+            let key = known.iter().find(|child| child.name == name).and_then(|child| child.key);
+            if let Some(key) = key {
+                table.field(name, span, node).check(key.kind.shape())?;
             }
         }
         Ok(table)
     }
 
-    fn unknown(&self, key: &Spanned<DeString<'_>>, known: &[&str]) -> Problem {
-        let found = key.get_ref().as_ref();
-        let like = |name: &&&str| strsim::jaro_winkler(found, name);
+    fn unknown(&self, found: &str, span: Range<usize>, known: &[Child]) -> Problem {
+        let like = |child: &&Child| strsim::jaro_winkler(found, child.name);
         let best = known.iter().max_by(|a, b| like(a).total_cmp(&like(b)));
         let help = match best.filter(|best| like(best) >= ALIKE) {
-            Some(best) => format!("did you mean `{best}`?"),
-            None => format!("the keys here are {}", known.join(", ")),
+            Some(best) => format!("did you mean `{}`?", best.name),
+            None => {
+                let names: Vec<&str> = known.iter().map(|child| child.name).collect();
+                format!("the keys here are {}", names.join(", "))
+            }
         };
-        let at = At { value: (), span: key.span(), field: self.field(found) };
+        let at = At { value: (), span, field: self.name_of(found) };
         at.problem("there is no such key", help)
     }
 
-    fn field(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    fn name_of(&self, key: &str) -> String {
+        join(&self.here.field, key)
+    }
+
+    /// The node of that key; the place of one without a place of its own is its key's.
+    fn field(&self, key: &str, key_span: Range<usize>, node: Node<'d>) -> Field<'d> {
+        let span = node.span().unwrap_or(key_span);
+        At { value: Read { node, ..self.here.value }, span, field: self.name_of(key) }
     }
 
     /// The value of that key, if there is one.
     pub(crate) fn optional(&self, key: &str) -> Option<Field<'d>> {
-        let (_, value) = self.entries.iter().find(|(found, _)| found.get_ref().as_ref() == key)?;
-        Some(At { value: value.get_ref(), span: value.span(), field: self.field(key) })
+        let mut entries = self.here.value.node.entries().into_iter();
+        let (_, span, node) = entries.find(|(name, ..)| *name == key)?;
+        Some(self.field(key, span, node))
     }
 
-    /// The value of that key; `example` tells what to write where there is none.
+    /// The value of that key; `example` is what to write where there is none.
     pub(crate) fn required(&self, key: &str, example: &str) -> Result<Field<'d>, Problem> {
-        self.optional(key).ok_or_else(|| {
-            let missing = At { field: self.field(key), ..self.here() };
-            missing.problem("missing", format_args!("add `{key} = {example}`"))
-        })
+        self.optional(key).ok_or_else(|| self.missing(key, example))
+    }
+
+    /// The value of that key is missing.
+    pub(crate) fn missing(&self, key: &str, example: &str) -> Problem {
+        let missing = At { field: self.name_of(key), ..self.here() };
+        missing.problem("missing", format_args!("add `{key} = {example}`"))
     }
 
     /// The table's own place.
     pub(crate) fn here(&self) -> At<()> {
-        At { value: (), span: self.span.clone(), field: self.name.clone() }
+        self.here.with(())
+    }
+
+    /// The text of that key.
+    pub(crate) fn text(&self, key: &str) -> Result<Option<At<String>>, Problem> {
+        let text = self.optional(key).map(|field| field.text()).transpose()?;
+        Ok(text.map(|text| text.with(text.value.to_owned())))
+    }
+
+    /// The number of that key.
+    pub(crate) fn number(&self, key: &str) -> Result<Option<At<u32>>, Problem> {
+        self.optional(key).map(|field| field.number()).transpose()
+    }
+
+    /// The truth value of that key, false where there is none.
+    pub(crate) fn truth(&self, key: &str) -> Result<bool, Problem> {
+        self.optional(key).map_or(Ok(false), |field| field.truth())
+    }
+
+    /// The value of that key, out of its text.
+    pub(crate) fn parsed<T>(&self, key: &str) -> Result<Option<T>, Problem>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        self.optional(key).map(|field| field.parsed()).transpose()
+    }
+
+    /// The table of that key.
+    pub(crate) fn table(&self, key: &str) -> Result<Option<Self>, Problem> {
+        let Some(field) = self.optional(key) else { return Ok(None) };
+        field.table(join(&self.path, key)).map(Some)
+    }
+
+    /// The tables of a list.
+    pub(crate) fn tables(&self, key: &str) -> Result<Vec<Self>, Problem> {
+        let Some(field) = self.optional(key) else { return Ok(Vec::new()) };
+        let example = format!("[[{}]]", field.field);
+        let list =
+            field.value.node.list().ok_or_else(|| field.wants("a list of tables", &example))?;
+        let path = format!("{}[]", join(&self.path, key));
+        let entries = list.into_iter().enumerate();
+        entries
+            .map(|(index, node)| {
+                let name = format!("{}[{index}]", field.field);
+                field.entry(node, name).table(path.clone())
+            })
+            .collect()
     }
 }
 
 impl<'d> Field<'d> {
+    /// Refuses a value that is not of that shape.
+    fn check(&self, shape: Shape) -> Result<(), Problem> {
+        match shape {
+            Shape::Text => self.text().map(drop),
+            Shape::Number => self.number().map(drop),
+            Shape::Truth => self.truth().map(drop),
+            Shape::Texts => self.texts().map(drop),
+        }
+    }
+
     fn wants(&self, wanted: &str, example: &str) -> Problem {
-        let found = self.value.type_str();
+        let found = self.value.node.type_name();
         self.problem(
             format_args!("expected {wanted}, found {found}"),
             format_args!("write it as in `{example}`"),
         )
     }
 
+    fn value(&self) -> Option<&'d Value> {
+        match self.value.node {
+            Node::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The text.
     pub(crate) fn text(&self) -> Result<At<&'d str>, Problem> {
-        let text = self.value.as_str().ok_or_else(|| self.wants("a text", "\"text\""))?;
+        let text = self.value().and_then(Value::as_str);
+        let text = text.ok_or_else(|| self.wants("a text", "\"text\""))?;
         if text.is_empty() {
             return Err(
                 self.problem("the text is empty", "write something there, or leave the key out")
@@ -104,12 +192,25 @@ impl<'d> Field<'d> {
         Ok(self.with(text))
     }
 
+    /// The value that a text is the name of; what it can be is in the error.
+    pub(crate) fn parsed<T>(&self) -> Result<T, Problem>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let text = self.text()?;
+        let wrong = |error: T::Err| text.problem(format_args!("found {:?}", text.value), error);
+        text.value.parse().map_err(wrong)
+    }
+
     /// The number, which has to be one of 32 bits.
     pub(crate) fn number(&self) -> Result<At<u32>, Problem> {
-        let number = self.value.as_integer().ok_or_else(|| self.wants("a number", "0x10000"))?;
-        let value = u32::from_str_radix(number.as_str(), number.radix()).map_err(|_| {
+        let number = self.value().and_then(Value::as_integer);
+        let number = number.ok_or_else(|| self.wants("a number", "0x10000"))?;
+        let value = u32::try_from(number).map_err(|_| {
+            let written = self.value.text.get(self.span.clone()).unwrap_or_default();
             self.problem(
-                format_args!("the number {number} is none of 0 to {:#x}", u32::MAX),
+                format_args!("the number {written} is not between 0 and {:#x}", u32::MAX),
                 "flash addresses and lengths have 32 bits",
             )
         })?;
@@ -117,42 +218,43 @@ impl<'d> Field<'d> {
     }
 
     /// The truth value.
-    pub(crate) fn truth(&self) -> Result<bool, Problem> {
-        self.value.as_bool().ok_or_else(|| self.wants("true or false", "true"))
+    fn truth(&self) -> Result<bool, Problem> {
+        let truth = self.value().and_then(Value::as_bool);
+        truth.ok_or_else(|| self.wants("true or false", "true"))
     }
 
     /// The texts of a list.
-    pub(crate) fn texts(&self) -> Result<Vec<At<&'d str>>, Problem> {
-        let list =
-            self.value.as_array().ok_or_else(|| self.wants("a list of texts", "[\"nvs\"]"))?;
-        list.iter().map(|entry| self.entry(entry, None).text()).collect()
-    }
-
-    /// The table, of which `known` are the keys.
-    pub(crate) fn table(&self, known: &[&str]) -> Result<Table<'d>, Problem> {
-        let table = self.value.as_table().ok_or_else(|| {
-            let example = match known {
-                ["offset", "size"] => "{ offset = 0x10000, size = 0x100000 }".to_owned(),
-                _ => format!("[{}]", self.field),
-            };
-            self.wants("a table", &example)
-        })?;
-        Table::checked(self.field.clone(), self.span.clone(), table, known)
-    }
-
-    /// The tables of a list, of each of which `known` are the keys.
-    pub(crate) fn tables(&self, known: &[&str]) -> Result<Vec<Table<'d>>, Problem> {
-        let example = format!("[[{}]]", self.field);
-        let list = self.value.as_array().ok_or_else(|| self.wants("a list of tables", &example))?;
-        let entries = list.iter().enumerate();
-        entries.map(|(index, entry)| self.entry(entry, Some(index)).table(known)).collect()
-    }
-
-    fn entry(&self, entry: &'d Spanned<DeValue<'d>>, index: Option<usize>) -> Self {
-        let field = match index {
-            Some(index) => format!("{}[{index}]", self.field),
-            None => self.field.clone(),
+    pub(crate) fn texts(&self) -> Result<Vec<String>, Problem> {
+        let list = self.value.node.list();
+        let list = list.ok_or_else(|| self.wants("a list of texts", "[\"nvs\"]"))?;
+        let text = |node| {
+            let text = self.entry(node, self.field.clone()).text()?;
+            Ok(text.value.to_owned())
         };
-        Self { value: entry.get_ref(), span: entry.span(), field }
+        list.into_iter().map(text).collect()
     }
+
+    /// The table at that path of the table of keys.
+    fn table(self, path: String) -> Result<Table<'d>, Problem> {
+        if matches!(self.value.node, Node::Table(_) | Node::Inline(_)) {
+            return Table::checked(self, path);
+        }
+        let example = match children(&path).as_slice() {
+            [Child { name: "offset", .. }, ..] => {
+                "{ offset = 0x10000, size = 0x100000 }".to_owned()
+            }
+            _ => format!("[{}]", self.field),
+        };
+        Err(self.wants("a table", &example))
+    }
+
+    fn entry(&self, node: Node<'d>, field: String) -> Self {
+        let span = node.span().unwrap_or_else(|| self.span.clone());
+        Self { value: Read { node, ..self.value }, span, field }
+    }
+}
+
+/// A key behind the name of its table.
+fn join(table: &str, key: &str) -> String {
+    if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
 }

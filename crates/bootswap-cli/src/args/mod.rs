@@ -21,7 +21,6 @@ pub use image::{
 pub use pack::PackArgs;
 pub use sweep::SweepArgs;
 use values::fault;
-pub(crate) use values::len_bytes;
 
 const EXIT_STATUS: &str = "\
 Exit status:

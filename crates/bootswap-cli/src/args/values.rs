@@ -1,29 +1,11 @@
 //! Values that are typed as text.
 
+pub(super) use bootswap_migration::keys::len_bytes;
 use bootswap_serve::Fault;
 use mcuboot_format::tlv::Dependency;
 use mcuboot_format::{ImageVersion, VersionError};
 
 use super::SecurityCounter;
-
-/// A number of bytes: decimal or, behind `0x`, hexadecimal; `K` and `M` behind it mean KiB and MiB.
-pub(crate) fn len_bytes(text: &str) -> Result<u32, String> {
-    let wrong = || format!("{text:?} is no number of bytes as in 0x100000, 1048576, 1024K or 1M");
-    let upper = text.to_ascii_uppercase();
-    let (digits, unit_bytes) = match (upper.strip_suffix('K'), upper.strip_suffix('M')) {
-        (Some(digits), _) => (digits, 1024),
-        (_, Some(digits)) => (digits, 1024 * 1024),
-        _ => (upper.as_str(), 1),
-    };
-    let (digits, radix) = digits.strip_prefix("0X").map_or((digits, 10), |digits| (digits, 16));
-    if !digits.starts_with(|c: char| c.is_digit(radix)) {
-        return Err(wrong());
-    }
-    let number = u32::from_str_radix(digits, radix).map_err(|_| wrong())?;
-    number
-        .checked_mul(unit_bytes)
-        .ok_or_else(|| format!("{text} is more than 32 bits of address can reach"))
-}
 
 /// A number of bytes that fits 16 bits.
 pub(super) fn short_len_bytes(text: &str) -> Result<u16, String> {

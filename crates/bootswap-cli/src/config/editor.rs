@@ -1,70 +1,38 @@
 //! A line that is typed.
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::event::{Event, KeyEvent};
+use tui_input::backend::crossterm::to_input_request;
+use tui_input::{Input, InputRequest};
 
 /// A line, and where the cursor is in it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Editor {
-    before: String,
-    behind: String,
-}
+#[derive(Clone, Debug)]
+pub struct Editor(Input);
 
 impl Editor {
     /// A line to go on with, the cursor at its end.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self { before: text.to_owned(), behind: String::new() }
+        Self(Input::from(text))
     }
 
-    /// What was typed, without blanks around it.
+    /// What was typed.
     #[must_use]
-    pub fn text(&self) -> String {
-        format!("{}{}", self.before, self.behind)
+    pub fn text(&self) -> &str {
+        self.0.value()
     }
 
     /// How many characters are before the cursor.
     #[must_use]
     pub fn cursor(&self) -> usize {
-        self.before.chars().count()
+        self.0.cursor()
     }
 
     /// Takes a key; whether it was one for a line.
     pub fn key(&mut self, key: KeyEvent) -> bool {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            KeyCode::Char('u') if control => {
-                self.before.clear();
-            }
-            KeyCode::Char('a') if control => self.home(),
-            KeyCode::Char('e') if control => self.end(),
-            KeyCode::Char('w') if control => {
-                let kept = self.before.trim_end().rfind([' ', '/', ',']).map_or(0, |at| at + 1);
-                self.before.truncate(kept);
-            }
-            KeyCode::Char(character) if !control => self.before.push(character),
-            KeyCode::Backspace => {
-                self.before.pop();
-            }
-            KeyCode::Delete => {
-                if !self.behind.is_empty() {
-                    self.behind.remove(0);
-                }
-            }
-            KeyCode::Left => {
-                if let Some(character) = self.before.pop() {
-                    self.behind.insert(0, character);
-                }
-            }
-            KeyCode::Right => {
-                if !self.behind.is_empty() {
-                    self.before.push(self.behind.remove(0));
-                }
-            }
-            KeyCode::Home => self.home(),
-            KeyCode::End => self.end(),
-            _ => return false,
-        }
-        true
+        let request = to_input_request(&Event::Key(key));
+        let is_known = request.is_some();
+        request.and_then(|request| self.0.handle(request));
+        is_known
     }
 
     /// Puts another text in its place.
@@ -72,24 +40,18 @@ impl Editor {
         *self = Self::new(text);
     }
 
-    /// Inserts a text that was pasted; an end of line in it is none of a value's.
+    /// Inserts a text that was pasted, without ends of lines, which no value has.
     pub fn paste(&mut self, text: &str) {
-        self.before.extend(text.chars().filter(|character| !character.is_control()));
-    }
-
-    fn home(&mut self) {
-        self.behind.insert_str(0, &self.before);
-        self.before.clear();
-    }
-
-    fn end(&mut self) {
-        self.before.push_str(&self.behind);
-        self.behind.clear();
+        for character in text.chars().filter(|character| !character.is_control()) {
+            self.0.handle(InputRequest::InsertChar(character));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+
     use super::*;
 
     fn press(editor: &mut Editor, codes: &[KeyCode]) {
@@ -105,9 +67,9 @@ mod tests {
             &mut editor,
             &[KeyCode::Char('0'), KeyCode::Home, KeyCode::Delete, KeyCode::Char('ß')],
         );
-        assert_eq!((editor.text().as_str(), editor.cursor()), ("ßx10", 1));
+        assert_eq!((editor.text(), editor.cursor()), ("ßx10", 1));
         press(&mut editor, &[KeyCode::Right, KeyCode::Backspace, KeyCode::End, KeyCode::Left]);
-        assert_eq!((editor.text().as_str(), editor.cursor()), ("ß10", 2));
+        assert_eq!((editor.text(), editor.cursor()), ("ß10", 2));
         assert!(!editor.key(KeyEvent::from(KeyCode::Enter)));
     }
 

@@ -1,27 +1,21 @@
 //! `bootswap config`: a menu for a migration file.
 //!
 //! ```text
-//!   keys ──> terminal ──> session ──> menu ──> document   values change, all else stays
-//!                |            |        |  └──> judge      the planner's verdict, the flash map
+//!   keys ──> terminal ──> session ──> menu ──> Document   values change, all else stays
+//!                |            |        |  └──> Judge      what the planner says, the flash map
 //!                |            v        v
-//!                |          store     fields, kind        what there is to say, and how
+//!                |          store     keys                which there are, of which kind
 //!                v
 //!   screen <── view
 //! ```
 //!
-//! Everything but `terminal` works without one, and is tested so.
+//! Document, judge and the table of keys are in [`bootswap_migration`]. Everything but `terminal`
+//! works without one, and is tested so.
 
-mod document;
 mod editor;
-mod fields;
-mod judge;
-mod key_path;
-mod kind;
-mod map;
 mod menu;
 mod session;
 mod store;
-mod template;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -29,12 +23,12 @@ mod view;
 
 use std::path::Path;
 
+use bootswap_migration::document::Document;
+use bootswap_migration::{LoadError, template};
+
 use crate::args::ConfigArgs;
-use bootswap_migration::LoadError;
+use crate::error::{Failure, Verdict};
 
-use crate::{Failure, Verdict};
-
-use document::Document;
 use session::Session;
 use store::Store;
 
@@ -42,15 +36,16 @@ use store::Store;
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] where there is no terminal, no file to open, or one already that should be new.
+/// [`Failure::Input`] where there is no terminal, no file to open, or a file where a new one
+/// should be.
 pub fn command(args: &ConfigArgs) -> Result<Verdict, Failure> {
     let path = args.migration.as_path();
     let mut session = open(args)?;
     if !terminal::is_there() {
         return Err(Failure::input(
-            "the menu needs a terminal, and stdin or stdout is none",
+            "the menu needs a terminal, and stdin or stdout is not one",
             format_args!(
-                "run it in a terminal, or edit {} by hand and let `bootswap plan` judge it",
+                "run it in a terminal, or edit {} by hand and check it with `bootswap plan`",
                 path.display()
             ),
         ));
@@ -71,8 +66,8 @@ fn open(args: &ConfigArgs) -> Result<Session, Failure> {
     let text = match (store.bytes(), args.chip.zip(args.partitions.as_deref())) {
         (Some(_), Some(_)) => {
             return Err(Failure::input(
-                format_args!("{} is there already", path.display()),
-                "leave out --chip and --partitions to change it, or name a file that is not there",
+                format_args!("{} exists already", path.display()),
+                "leave out --chip and --partitions to change it, or name a new file",
             ));
         }
         (Some(bytes), None) => String::from_utf8(bytes.to_vec()).map_err(|error| {
@@ -82,10 +77,11 @@ fn open(args: &ConfigArgs) -> Result<Session, Failure> {
                 "save the file as UTF-8; is it a migration file at all?",
             )
         })?,
-        (None, Some((chip, partitions))) => template::new(chip, partitions, path)?,
+        (None, Some((chip, partitions))) => template::new(chip, partitions, path)
+            .map_err(|error| Failure::input(&error.message, &error.help))?,
         (None, None) => {
             return Err(Failure::input(
-                format_args!("{} is not there", path.display()),
+                format_args!("{} does not exist", path.display()),
                 "check the path; or name --chip and --partitions to begin a new migration",
             ));
         }
@@ -94,7 +90,7 @@ fn open(args: &ConfigArgs) -> Result<Session, Failure> {
     Ok(Session::new(path.display().to_string(), dir, document(text, path)?, store))
 }
 
-/// The document of a text that has to be TOML at least.
+/// The document of a text, which has to be valid TOML.
 fn document(text: String, path: &Path) -> Result<Document, Failure> {
     Document::new(text.clone()).map_err(|error| match bootswap_migration::check(&text) {
         Some(problem) => LoadError::new(problem, path, &text).into(),

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use ratatui::crossterm::event::KeyEvent;
 
-use super::document::Document;
-use super::judge::Judge;
+use bootswap_migration::document::Document;
+use bootswap_migration::judge::Judge;
+
 use super::menu::{Menu, Wish};
 use super::store::{SaveError, Store};
 
@@ -29,8 +30,10 @@ pub enum Next {
 }
 
 impl Session {
-    /// A session with that document; the files that it names are looked for from `dir`, and `name` is
-    /// what the file is called on the screen.
+    /// A session with that document.
+    ///
+    /// The files that it names are relative to `dir`; `name` is what the file is called on the
+    /// screen.
     #[must_use]
     pub fn new(name: String, dir: &Path, document: Document, store: Store) -> Self {
         let judge = Judge::new(dir);
@@ -68,8 +71,8 @@ impl Session {
         self.menu.paste(text);
     }
 
-    /// Looks at the file: one that somebody else changed is read again, unless something of the menu's
-    /// would be lost.
+    /// Looks at the file. If somebody else changed it, it is read again, unless a change of the
+    /// menu would be lost.
     pub fn look_at_disk(&mut self) {
         if !self.store.has_changed() {
             self.is_noticed = false;

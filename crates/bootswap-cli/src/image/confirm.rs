@@ -8,8 +8,8 @@ use mcuboot_format::ImageHeader;
 use mcuboot_format::builder::{SignError, confirm};
 
 use crate::args::ConfirmArgs;
+use crate::error::{Failure, Verdict};
 use crate::input::read;
-use crate::{Failure, Verdict};
 
 /// Runs the command.
 pub(super) fn command(args: &ConfirmArgs) -> Result<Verdict, Failure> {
@@ -22,7 +22,8 @@ pub(super) fn command(args: &ConfirmArgs) -> Result<Verdict, Failure> {
     confirm(&mut after, args.trailer.config()).map_err(|error| {
         let help = match error {
             SignError::NotPadded { .. } => {
-                "sign it with --pad; if it is padded, give --max-align as the bootloader was built with"
+                "sign it with --pad; if it is padded, give --max-align as the bootloader was built \
+                 with"
             }
             _ => "give --align and --max-align as the bootloader was built with",
         };

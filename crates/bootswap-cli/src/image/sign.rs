@@ -5,10 +5,10 @@ use std::fs;
 use mcuboot_format::builder::{Padding, SignError, SignOptions, sign};
 use mcuboot_format::key::PrivateKey;
 
-use super::read_text;
+use super::file::read_text;
 use crate::args::SignArgs;
+use crate::error::{Failure, Verdict};
 use crate::input::read;
-use crate::{Failure, Verdict};
 
 /// Runs the command.
 pub(super) fn command(args: &SignArgs) -> Result<Verdict, Failure> {
@@ -17,7 +17,8 @@ pub(super) fn command(args: &SignArgs) -> Result<Verdict, Failure> {
         PrivateKey::from_pem(&read_text(path)?).map_err(|error| {
             Failure::input(
                 format_args!("{}: {error}", path.display()),
-                "name a private key of ECDSA P-256, Ed25519, RSA-2048 or RSA-3072 as PEM, without passphrase",
+                "name a private key of ECDSA P-256, Ed25519, RSA-2048 or RSA-3072 as PEM, without \
+                 passphrase",
             )
         })
     });

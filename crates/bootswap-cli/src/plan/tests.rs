@@ -9,9 +9,10 @@ use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 use nor_sim::{Counts, DatasheetTiming, TypMax};
 
-use super::*;
 use bootswap_migration::content::classify;
-use bootswap_migration::{OwnedArtifact, OwnedStaging};
+use bootswap_migration::facts;
+use bootswap_migration::plan::{FlashMap, PlanReport, report, stages};
+use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 use bootswap_sim::Until;
 use bootswap_sim::Unwatched;
 use bootswap_sim::example;
@@ -53,7 +54,8 @@ fn compare(name: &str, migration: &OwnedMigration) -> Compared {
 }
 
 impl Compared {
-    /// How many times as long as the device took the plan was said to take, and the window likewise.
+    /// How many times as long as the device took the plan was said to take, and the window
+    /// likewise.
     fn assert_upper(&self, name: &str) -> (f64, f64) {
         let ratio = |said: Cost, done: Counts| {
             let took = done.duration_us(&DatasheetTiming::W25Q32JV);
@@ -112,12 +114,13 @@ fn no_swap_from_no_partition_costs_more_than_planned() {
     }
 }
 
-/// Lengths of image that end around the ends of sectors and blocks, where the rules for erases change.
+/// Lengths of image that end around the ends of sectors and blocks, where the rules for erases
+/// change.
 #[test]
 fn no_length_of_image_costs_more_than_planned() {
     for sectors in [1, 2, 3, 8, 9, 10, 16, 17, 18, 24] {
-        // With header and TLVs: a little more than whole sectors; all but the end of the TLVs in them,
-        // which the device learns late; a little less.
+        // With header and TLVs: a little more than whole sectors; all but the end of the TLVs in
+        // them, which the device learns late; a little less.
         for less in [0, 100, 200] {
             // Of the example's plans the one in which nothing is done just in case.
             let mut migration = example(Chip::Esp32c6).unwrap();
@@ -335,8 +338,8 @@ fn a_window_beside_a_sector_in_use_is_longer() {
     assert_eq!(window.assumed_blank, None);
 }
 
-/// A bootloader that covers the partition table and the start of NVS: refused with both names, or said to
-/// overwrite them, in the commit.
+/// A bootloader that covers the partition table and the start of NVS: refused with both names, or
+/// said to overwrite them, in the commit.
 #[test]
 fn what_is_given_up_is_named() {
     let mut migration = example(Chip::Esp32s3).unwrap();

@@ -29,7 +29,7 @@ fn what_cannot_be_opened_is_told_before_anything_else() {
         (vec!["config", "broken.toml"], "broken.toml:1:8"),
         (vec!["config", "binary.toml"], "byte at offset 8 is not UTF-8"),
         (vec!["config", "new.toml", "--chip", "esp32"], "--partitions"),
-        ([&["config", "migration.toml"], &new[..]].concat(), "migration.toml is there already"),
+        ([&["config", "migration.toml"], &new[..]].concat(), "migration.toml exists already"),
         ([&["config", "new.toml"], &new[..3], &["none.csv"]].concat(), "none.csv"),
         ([&["config", "new.toml"], &new[..3], &["mcuboot.bin"]].concat(), "begins with e9"),
     ] {
@@ -49,7 +49,7 @@ fn tmux_shows_the_menu_and_the_file_is_saved() {
     screen.keys(&["5", "End", "Up", "Enter"]);
     screen.wait_for("> scratch");
     screen.keys(&["Down"]);
-    screen.wait_for("if this were taken");
+    screen.wait_for("the planner, with this value");
     screen.keys(&["Enter"]);
     screen.wait_for_all(&["(changed)", "relocate"]);
     assert_eq!(lab.read("migration.toml"), MIGRATION.as_bytes());
@@ -89,7 +89,8 @@ fn tmux_gets_its_terminal_back_whatever_the_size() {
     screen.tmux(&["resize-window", "-x", "80", "-y", "24"]);
     screen.wait_for(" SAFE ");
     screen.keys(&["C-c"]);
-    // What the shell printed before is there again, and what is typed is shown and taken by the line.
+    // What the shell printed before is there again, and what is typed is shown and taken by the
+    // line.
     screen.wait_for_all(&["before the menu", "status 0"]);
     screen.keys(&["e", "c", "h", "o", "Space", "\"$((6*7))\"", "Enter"]);
     screen.wait_for("\n42\n");

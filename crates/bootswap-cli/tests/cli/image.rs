@@ -70,7 +70,8 @@ fn files_are_known_by_their_contents() {
     assert!(text.contains("starts           factory"), "{text}");
 }
 
-/// A device that was migrated: the old table, MCUboot images where partitions begin and where none does.
+/// A device that was migrated: the old table, MCUboot images where partitions begin and where none
+/// does.
 #[test]
 fn a_dump_shows_images_that_no_partition_knows_of() {
     let mut flash = dump("factory");
@@ -174,16 +175,16 @@ fn what_cannot_be_answered_is_bad_input() {
     for (args, part) in [
         (
             &["info", "page"][..],
-            "6 bytes that begin with 3c68746d6c3e at offset 0 are nothing known",
+            "6 bytes that begin with 3c68746d6c3e at offset 0 are not of a known kind",
         ),
         (&["info", "nothing"], "0 bytes"),
         (&["verify", "none"], "cannot read none"),
         (
             &["verify", "table.bin", "--key", &pem],
-            "--key says nothing about this file, which is: partition table",
+            "--key has no effect on this file, which is: partition table",
         ),
         (&["verify", "table.bin", "--max-align", "32"], "--max-align"),
-        (&["verify", "app_upd.bin", "--flash-size", "4MB"], "--flash-size says nothing"),
+        (&["verify", "app_upd.bin", "--flash-size", "4MB"], "--flash-size has no effect"),
         (&["verify", "app_upd.bin", "--key", "page"], "page: key: not PEM"),
         (&["verify", "app_upd.bin", "-S", "4K"], "leaves nothing of slot"),
     ] {

@@ -240,7 +240,7 @@ fn firmware_that_does_not_fit_is_refused() {
             "two configuration sections",
         ),
         (lab.read("mcuboot.bin"), "no app description"),
-        (lab.read("app_upd.bin"), "no whole firmware image"),
+        (lab.read("app_upd.bin"), "not a whole firmware image"),
         ([lab.read("firmware.bin"), b"a signature".to_vec()].concat(), "something unknown follows"),
     ];
     for (file, part) in cases {

@@ -13,7 +13,7 @@ fn the_example_is_planned() {
     assert_eq!(ended.stderr, "");
     for part in [
         "esp32s3 with 4MB of flash, as the migration says",
-        "factory, with an image of 0xa0000 bytes, which is an assumption",
+        "factory, with an image of 0xa0000 bytes, which is assumed",
         "  1  fetch app to 0x110000..0x210000 (destination)",
         "commit bootloader to 0x0..",
         "reset",
@@ -143,8 +143,8 @@ fn a_refusal_is_an_answer_with_status_1() {
     }
 }
 
-/// With swap using move the target has to go straight to the primary slot. A migrator that runs there
-/// moves away first, and then it is told what it does from there.
+/// With swap using move the target has to go straight to the primary slot. A migrator that runs
+/// there moves away first, and then it is told what it does from there.
 #[test]
 fn a_move_is_planned_to_its_end() {
     let lab = Lab::new();
@@ -230,7 +230,7 @@ fn bad_input_is_status_2_and_names_what_to_change() {
         (&["plan", "migration.toml", "--flash", "none.bin"], ["cannot read none.bin", "path"]),
         (
             &["plan", "migration.toml", "--flash", "short.bin"],
-            ["short.bin: 0x100001 bytes are no whole flash", "esptool"],
+            ["short.bin: 0x100001 bytes are not a flash size", "esptool"],
         ),
         (
             &["plan", "migration.toml", "--running", "app0"],

@@ -7,8 +7,14 @@ use esp_idf_format::image::FlashMode;
 use esp_idf_format::otadata::{OtaEntry, OtaState};
 use proptest::prelude::*;
 
+use bootswap_engine::ContainerHeader;
+use esp_idf_format::Chip;
+use esp_idf_format::image::{FlashSize, ImageError};
+use esp_idf_format::partition::PartitionTableError;
+use flash_region::{FlashAddr, Region};
+
 use super::*;
-use crate::{OwnedArtifact, OwnedNetwork, OwnedStaging};
+use crate::{OwnedArtifact, OwnedMigration, OwnedNetwork, OwnedStaging};
 use bootswap_config::LogLevel;
 use bootswap_engine::ContainerEntry;
 use bootswap_plan::Role;
@@ -32,7 +38,7 @@ fn dump(builder: FlashBuilder) -> Vec<u8> {
     builder.build().unwrap().to_bytes()
 }
 
-fn read(builder: FlashBuilder, running: Option<&str>) -> Result<Found, FactsError> {
+fn read(builder: FlashBuilder, running: Option<&str>) -> Result<FoundFacts, FactsError> {
     read_flash(CHIP, &dump(builder), running)
 }
 
@@ -228,13 +234,19 @@ fn without_a_dump_the_migration_says_what_there_is() {
     assert_eq!(assumed(&nowhere).unwrap_err(), FactsError::NoTable);
 }
 
+/// An offset in a part of a dump that is read.
+fn read_place() -> impl Strategy<Value = usize> {
+    prop_oneof![0usize..0x100, 0x8000usize..0x8c00, 0xd000usize..0xf000, 0x1_0000usize..0x1_0200]
+}
+
 static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| dump(device().app("factory", &app(0x1000))));
 
 proptest! {
-    /// Dumps with a table and bootloader, everything else being arbitrary at the places that are read.
+    /// Dumps with a table and bootloader, everything else being arbitrary at the places that are
+    /// read.
     #[test]
     fn no_dump_panics(
-        patches in prop::collection::vec((prop_oneof![0usize..0x100, 0x8000usize..0x8c00, 0xd000usize..0xf000, 0x1_0000usize..0x1_0200], any::<u8>()), 0..12),
+        patches in prop::collection::vec((read_place(), any::<u8>()), 0..12),
     ) {
         let mut flash = WHOLE.clone();
         for (at, byte) in patches {

@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use bootswap_cli::{Verdict, plan};
 use bootswap_config::{LogLevel, SECTION_LEN_BYTES, Storage, decode, encode};
-use bootswap_migration::facts;
 use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging, OwnedWifi, parse};
+use bootswap_migration::{facts, plan};
 use bootswap_plan::Role;
 use flash_region::Region;
 use mcuboot_format::SwapKind;
@@ -43,7 +42,7 @@ pub fn migration_toml(input: &[u8]) {
             assert!(!help.is_empty());
             // With the lines that it is about, and where in them.
             assert!(format!("{:?}", Report::new(error)).contains("migration.toml"));
-            assert!(!message.contains(": no TOML") || table.is_err(), "{message}");
+            assert!(!message.contains(": not valid TOML") || table.is_err(), "{message}");
         }
     }
 }
@@ -219,7 +218,7 @@ fn go_on(migration: &OwnedMigration) {
     };
     let is_planned = migration.with(|lent| check_plan(lent, &found.facts.lend()));
     let report = plan::report(migration, &found, None);
-    assert_eq!(report.verdict() == Verdict::Safe, is_planned);
+    assert_eq!(report.is_safe(), is_planned);
     assert_eq!(report.outcome, if is_planned { "planned" } else { "refused" });
     assert_eq!(report.reasons.is_empty(), is_planned);
     assert!(report.to_string().lines().count() > 3);

@@ -2,13 +2,13 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::super::document::Trace;
-use super::super::fields::{GROUPS, region_of};
-use super::super::key_path::KeyPath;
-use super::super::kind::Kind;
-use super::{Menu, Mode, Row};
+use bootswap_migration::document::{Document, EditError, KeyPath, Trace};
+use bootswap_migration::keys::{GROUPS, Kind, region_of};
 
-/// What the menu wants of whoever has the file.
+use super::rows::Row;
+use super::state::{Menu, Mode};
+
+/// What the menu wants of the session, which has the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wish {
     /// Nothing.
@@ -26,7 +26,7 @@ pub enum Wish {
     Quit,
 }
 
-/// How far a page goes.
+/// Rows of a page.
 const PAGE_ROWS: usize = 8;
 
 impl Menu {
@@ -127,7 +127,7 @@ impl Menu {
             },
             KeyCode::Char('r') => {
                 self.judge_again();
-                self.say("looked at all files again".to_owned());
+                self.say("all files were read again".to_owned());
             }
             KeyCode::Char('m') => self.mode = Mode::Map(0),
             KeyCode::Char('v') => self.mode = Mode::Verdict(0),
@@ -197,18 +197,18 @@ impl Menu {
         }
     }
 
-    /// Takes the value under the cursor out.
+    /// Removes the value under the cursor.
     fn unset_current(&mut self) {
         let Some(Row::Field { field, path, value: Some(_), .. }) = self.current() else { return };
         if path.to_string() == "chip" {
-            self.complain("a migration is for one chip, so there has to be one".to_owned());
+            self.complain("a migration is for one chip, so the chip is required".to_owned());
             return;
         }
         match self.without(&path, field.kind) {
             Ok(document) => {
                 self.change(document);
                 if !field.is_required() {
-                    self.say(format!("{path} is taken out: {}", field.default));
+                    self.say(format!("{path} is removed: {}", field.default));
                 }
             }
             Err(error) => self.complain(error.to_string()),
@@ -216,14 +216,10 @@ impl Menu {
     }
 
     /// The document without that value.
-    pub(super) fn without(
-        &self,
-        path: &KeyPath,
-        kind: Kind,
-    ) -> Result<super::Document, super::super::document::EditError> {
+    pub(super) fn without(&self, path: &KeyPath, kind: Kind) -> Result<Document, EditError> {
         let mut document = self.document.clone();
         let trace = if kind.is_secret() { Trace::Nothing } else { Trace::Comment };
-        // Half a region is none.
+        // Half a region is of no use.
         match region_of(&path.to_string()) {
             Some(region) => {
                 let region = KeyPath::new(region, 0);
@@ -254,7 +250,7 @@ impl Menu {
         let (Some(list), Some(Row::Field { entry: Some(entry), .. })) =
             (self.group().list, self.current())
         else {
-            self.say("only entries of a list can be removed; d takes a value out".to_owned());
+            self.say("x removes entries of a list only; d removes a value".to_owned());
             return;
         };
         let mut document = self.document.clone();

@@ -1,8 +1,7 @@
 //! The rows of a group: its fields, and those of its list's entries.
 
-use super::super::document::Document;
-use super::super::fields::{Field, Group, List};
-use super::super::key_path::KeyPath;
+use bootswap_migration::document::{Document, KeyPath};
+use bootswap_migration::keys::{Group, Key, List};
 
 /// A row.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,7 +11,7 @@ pub enum Row {
     /// A field.
     Field {
         /// What it is.
-        field: &'static Field,
+        field: &'static Key,
         /// Where it is in this file.
         path: KeyPath,
         /// What the file says.
@@ -37,20 +36,23 @@ impl Row {
     }
 }
 
-/// The rows of that group.
+/// The rows of that group: keys that have an effect in this migration, and all that the file has.
 pub(super) fn rows(document: &Document, group: &'static Group) -> Vec<Row> {
-    let row = |field: &'static Field, entry: Option<usize>| {
+    let row = |field: &'static Key, entry: Option<usize>| {
         let path = KeyPath::new(field.path, entry.unwrap_or(0));
         let value = document.get(&path);
-        Row::Field { field, path, value, entry }
+        let is_shown = value.is_some() || field.applies.holds(document);
+        is_shown.then_some(Row::Field { field, path, value, entry })
     };
-    let mut rows: Vec<Row> = group.fields.iter().map(|field| row(field, None)).collect();
-    if let Some(List { path, entry, help, fields }) = group.list {
+    let mut rows: Vec<Row> = group.keys.iter().filter_map(|field| row(field, None)).collect();
+    if let Some(List { path, entry, applies, help, keys }) = group.list {
         for index in 0..document.entries(&KeyPath::new(path, 0)) {
             rows.push(Row::Heading(format!("{} {}", capitalized(entry), index + 1)));
-            rows.extend(fields.iter().map(|field| row(field, Some(index))));
+            rows.extend(keys.iter().filter_map(|field| row(field, Some(index))));
         }
-        rows.push(Row::Add { what: entry, help });
+        if applies.holds(document) {
+            rows.push(Row::Add { what: entry, help });
+        }
     }
     rows
 }

@@ -2,24 +2,28 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use super::super::document::Document;
+use bootswap_migration::Problem;
+use bootswap_migration::document::{Document, KeyPath};
+use bootswap_migration::keys::{Key, Kind};
+
 use super::super::editor::Editor;
-use super::super::fields::Field;
-use super::super::key_path::KeyPath;
-use super::super::kind::Kind;
-use super::{Choose, Edit, Menu, Mode, Row, Wish};
+use super::keys::Wish;
+use super::rows::Row;
+use super::state::{Choose, Edit, Menu, Mode};
 
 /// Most suggestions for one value.
 const MAX_SUGGESTIONS: usize = 32;
 
 impl Menu {
     /// Begins to change a field.
-    pub(super) fn start(&mut self, field: &'static Field, value: Option<String>) {
+    pub(super) fn start(&mut self, field: &'static Key, value: Option<String>) {
         let choices = field.kind.choices();
         if choices.is_empty() {
             let suggestions = self.suggestions(field.kind);
             let editor = Editor::new(value.as_deref().unwrap_or_default());
-            self.mode = Mode::Edit(Edit { editor, problem: None, suggestions, suggested: None });
+            let hint = field.kind.hint();
+            let edit = Edit { editor, problem: None, hint, suggestions, suggested: None };
+            self.mode = Mode::Edit(edit);
             return;
         }
         let mut all: Vec<Option<String>> =
@@ -84,8 +88,7 @@ impl Menu {
     /// Checks what is typed, and judges the file as it would be with it.
     pub(super) fn check_line(&mut self) {
         let Mode::Edit(edit) = &self.mode else { return };
-        let typed = edit.editor.text();
-        let checked = self.candidate(&typed);
+        let checked = self.candidate(edit.editor.text());
         self.preview = checked.as_ref().ok().map(|document| self.judge.judge(document.text()));
         if let Mode::Edit(edit) = &mut self.mode {
             edit.problem = checked.err();
@@ -101,7 +104,7 @@ impl Menu {
 
     fn take_line(&mut self) {
         let Mode::Edit(edit) = &self.mode else { return };
-        match self.candidate(&edit.editor.text()) {
+        match self.candidate(edit.editor.text()) {
             Ok(document) => {
                 self.mode = Mode::Browse;
                 self.change(document);
@@ -110,7 +113,7 @@ impl Menu {
                 if let Mode::Edit(edit) = &mut self.mode {
                     edit.problem = Some(problem);
                 }
-                self.complain("not taken: correct it, or Esc to leave it as it was".to_owned());
+                self.complain("not accepted: correct it, or Esc to cancel".to_owned());
             }
         }
     }
@@ -132,12 +135,12 @@ impl Menu {
         self.preview = None;
     }
 
-    /// The document as it would be with what was typed in the field under the cursor; nothing typed
-    /// takes the value out.
+    /// The document as it would be with what was typed in the field under the cursor; an empty line
+    /// removes the value.
     ///
     /// # Errors
     ///
-    /// What is wrong with the value, in the words of whoever reads it in the end.
+    /// What is wrong with the value, in the words of the reader of migrations.
     fn candidate(&self, typed: &str) -> Result<Document, String> {
         let Some(Row::Field { field, path, value, .. }) = self.current() else {
             return Err("there is no field here".to_owned());
@@ -162,8 +165,7 @@ impl Menu {
 
     /// What the parser of the file has against this very value.
     fn problem_of(&self, document: &Document, path: &KeyPath) -> Option<String> {
-        let bootswap_migration::Problem { field, message, help, .. } =
-            bootswap_migration::check(document.text())?;
+        let Problem { field, message, help, .. } = bootswap_migration::check(document.text())?;
         // One that was there before, about the table that it is in, is not about this value.
         path.is_field(&field).then(|| format!("{message}; {help}"))
     }
@@ -206,7 +208,7 @@ impl Edit {
     fn suggest(&mut self, by: isize) {
         let (typed, last) = match self.suggested.take() {
             Some((typed, last)) => (typed, Some(last)),
-            None => (self.editor.text(), None),
+            None => (self.editor.text().to_owned(), None),
         };
         let begun: Vec<&String> =
             self.suggestions.iter().filter(|one| one.starts_with(&typed)).collect();

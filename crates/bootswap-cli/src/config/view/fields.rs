@@ -1,5 +1,6 @@
 //! The fields of a group with their values, and below them what the one under the cursor is for.
 
+use bootswap_migration::keys::NONE;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::Style;
@@ -93,7 +94,7 @@ fn shown(menu: &Menu, row: &Row, is_cursor: bool, width: usize) -> Line<'static>
             match value {
                 Some(value) => (mark, title, field.kind.shown(value), Style::new()),
                 None if field.is_required() => (mark, title, "(not set)".to_owned(), style::DIM),
-                None if field.default == "-" => (mark, title, "-".to_owned(), style::DIM),
+                None if field.default == NONE => (mark, title, "-".to_owned(), style::DIM),
                 None => (mark, title, format!("({})", field.default), style::DIM),
             }
         }
@@ -124,7 +125,7 @@ fn indented(title: &str, entry: Option<usize>) -> String {
 /// The row in which a line is typed, and the column of the cursor.
 fn typed(title: &str, is_secret: bool, edit: &Edit, width: usize) -> (Line<'static>, usize) {
     let text = edit.editor.text();
-    let text = if is_secret { "•".repeat(text.chars().count()) } else { text };
+    let text = if is_secret { "•".repeat(text.chars().count()) } else { text.to_owned() };
     let start = MARK_COLUMNS + TITLE_COLUMNS + 1;
     let room = width.saturating_sub(start + 1).max(1);
     // Of a long line, the part around the cursor.
@@ -140,14 +141,18 @@ fn typed(title: &str, is_secret: bool, edit: &Edit, width: usize) -> (Line<'stat
     (line, start + cursor - skipped)
 }
 
-/// What is said below a line that is typed: what is wrong with it, or what is likely.
+/// What is said below a line that is typed: what is wrong with it, or how and what to type.
 fn below(edit: &Edit, width: usize) -> Vec<Line<'static>> {
     let indent = " ".repeat(MARK_COLUMNS + 2);
     let room = width.saturating_sub(indent.len() + 1);
-    let (text, line_style) = match (&edit.problem, edit.suggestions.as_slice()) {
-        (Some(problem), _) => (problem.clone(), style::BAD),
-        (None, []) => return Vec::new(),
-        (None, suggestions) => (format!("Tab: {}", suggestions.join(" ")), style::DIM),
+    let (text, line_style) = match (&edit.problem, edit.suggestions.as_slice(), edit.hint) {
+        (Some(problem), ..) => (problem.clone(), style::BAD),
+        (None, [], None) => return Vec::new(),
+        (None, [], Some(hint)) => (hint.to_owned(), style::DIM),
+        (None, suggestions, hint) => {
+            let hint = hint.map(|hint| format!("{hint}; ")).unwrap_or_default();
+            (format!("{hint}Tab: {}", suggestions.join(" ")), style::DIM)
+        }
     };
     let lines = wrapped(&text, room).into_iter().take(3);
     lines.map(|line| Line::styled(format!("{indent}{line}"), line_style)).collect()
@@ -158,8 +163,8 @@ fn draw_help(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
     let (title, text) = match &row {
         Some(Row::Field { field, path, .. }) => {
             let default = match field.default {
-                "" => "has to be there".to_owned(),
-                "-" => "may be left out".to_owned(),
+                "" => "required".to_owned(),
+                NONE => "may be left out".to_owned(),
                 default => format!("without: {default}"),
             };
             (format!(" {path}, {default} "), field.help)

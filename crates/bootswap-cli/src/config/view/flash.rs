@@ -5,8 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
 
-use super::super::kind::in_words;
-use super::super::map::{MapLine, MapLines};
+use bootswap_migration::judge::{MapLine, MapLines};
+use bootswap_migration::keys::in_words;
+
 use super::super::menu::Menu;
 use super::style;
 use super::words::cell;
@@ -52,7 +53,7 @@ pub(super) fn alone(frame: &mut Frame<'_>, menu: &Menu, top: usize, area: Rect) 
 fn unknown() -> Vec<Line<'static>> {
     vec![
         Line::styled(" flash", style::TITLE),
-        Line::styled(" no map, as long as the file cannot be read", style::DIM),
+        Line::styled(" no map while the file cannot be read", style::DIM),
     ]
 }
 

@@ -6,11 +6,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph};
 
-use super::super::judge::Verdict;
+use bootswap_migration::judge::Judgement;
+use bootswap_migration::plan::PlanReport;
+
 use super::super::menu::{Menu, Mode};
 use super::style;
 use super::words::wrapped;
-use crate::plan::PlanReport;
 
 /// Lines of the verdict, the one above it included: what it has to itself, and what it can have of
 /// the fields' where those do not need it.
@@ -30,8 +31,7 @@ pub(super) fn rows(menu: &Menu, area: Rect) -> u16 {
 
 /// Draws the verdict.
 pub(super) fn draw(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
-    let title =
-        if menu.is_preview() { " the planner, if this were taken " } else { " the planner " };
+    let title = if menu.is_preview() { " the planner, with this value " } else { " the planner " };
     let block = Block::new().borders(Borders::TOP).border_style(style::DIM).title(title);
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -40,7 +40,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
     if lines.len() > room {
         let more = lines.len() - room + 1;
         lines.truncate(room.saturating_sub(1));
-        lines.push(Line::styled(format!(" … {more} lines more, v shows all"), style::DIM));
+        lines.push(Line::styled(format!(" … {more} more lines, v shows all"), style::DIM));
     }
     frame.render_widget(Paragraph::new(lines), inner);
 }
@@ -48,7 +48,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
 /// Draws all that is said on the whole screen, from that line on.
 pub(super) fn alone(frame: &mut Frame<'_>, menu: &Menu, top: usize, area: Rect) {
     let mut lines = lines(menu, usize::from(area.width));
-    if let Verdict::Safe(report) = &menu.judged().verdict {
+    if let Judgement::Safe(report) = &menu.judged().judgement {
         lines.push(Line::raw(""));
         let text = report.to_string();
         lines.extend(text.lines().map(|line| Line::raw(format!(" {line}"))));
@@ -59,25 +59,25 @@ pub(super) fn alone(frame: &mut Frame<'_>, menu: &Menu, top: usize, area: Rect) 
 
 /// The verdict in lines.
 fn lines(menu: &Menu, width: usize) -> Vec<Line<'static>> {
-    match &menu.judged().verdict {
-        Verdict::Unreadable { field, message, help } => {
+    match &menu.judged().judgement {
+        Judgement::Unreadable { field, message, help } => {
             let words = if field.is_empty() {
                 format!("{message}; {help}")
             } else {
                 format!("{field}: {message}; {help}")
             };
-            told("NOT READY", style::BAD, &words, width)
+            labelled("NOT READY", style::BAD, &words, width)
         }
-        Verdict::Refused(reasons) => {
+        Judgement::Refused(reasons) => {
             let mut lines = Vec::new();
             for (index, reason) in reasons.iter().enumerate() {
                 let words = format!("{}: {}", reason.code, reason.message);
                 let heading = if index == 0 { "REFUSED" } else { "" };
-                lines.extend(told(heading, style::BAD, &words, width));
+                lines.extend(labelled(heading, style::BAD, &words, width));
             }
             lines
         }
-        Verdict::Safe(report) => safe(report, width),
+        Judgement::Safe(report) => safe(report, width),
     }
 }
 
@@ -87,25 +87,25 @@ fn safe(report: &PlanReport, width: usize) -> Vec<Line<'static>> {
             "commit window {:.1} ms typically, {:.0} ms at most",
             window.typ_ms, window.max_ms
         ),
-        None => "nothing has to be overwritten that the device boots from".to_owned(),
+        None => "nothing that the device boots from is overwritten".to_owned(),
     };
     if let Some(commit) = &report.commit {
         let end = commit.offset.saturating_add(commit.size);
         words.push_str(&format!(", in {:#x}..{end:#x}", commit.offset));
     }
-    let mut lines = told("SAFE", style::GOOD, &words, width);
+    let mut lines = labelled("SAFE", style::GOOD, &words, width);
     for stage in &report.stages {
         let words = format!("{}: {}", stage.strategy, stage.text);
-        lines.extend(told("", Style::new(), &words, width));
+        lines.extend(labelled("", Style::new(), &words, width));
     }
     for part in &report.given_up {
-        lines.extend(told("", style::BAD, &format!("overwritten: {part}"), width));
+        lines.extend(labelled("", style::BAD, &format!("overwritten: {part}"), width));
     }
     lines
 }
 
 /// Words behind a heading, and below them what does not fit.
-fn told(heading: &str, heading_style: Style, words: &str, width: usize) -> Vec<Line<'static>> {
+fn labelled(heading: &str, heading_style: Style, words: &str, width: usize) -> Vec<Line<'static>> {
     const INDENT: usize = 11;
     let lines = wrapped(words, width.saturating_sub(INDENT + 1)).into_iter().enumerate();
     lines
@@ -133,7 +133,7 @@ pub(super) fn draw_keys(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
     let keys: &[(&str, &str)] = match menu.mode() {
         Mode::Browse => &[
             ("Enter", "change"),
-            ("d", "take out"),
+            ("d", "remove"),
             ("Tab", "group"),
             ("m", "map"),
             ("v", "verdict"),
@@ -142,10 +142,10 @@ pub(super) fn draw_keys(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
             ("?", "keys"),
         ],
         Mode::Edit(edit) if edit.suggestions.is_empty() => {
-            &[("Enter", "take"), ("Esc", "leave as it was")]
+            &[("Enter", "accept"), ("Esc", "cancel")]
         }
-        Mode::Edit(_) => &[("Enter", "take"), ("Esc", "leave as it was"), ("Tab", "suggest")],
-        Mode::Choose(_) => &[("Enter", "take"), ("Esc", "leave as it was"), ("↑↓", "choose")],
+        Mode::Edit(_) => &[("Enter", "accept"), ("Esc", "cancel"), ("Tab", "suggest")],
+        Mode::Choose(_) => &[("Enter", "accept"), ("Esc", "cancel"), ("↑↓", "choose")],
         Mode::Map(_) | Mode::Verdict(_) => &[("↑↓", "scroll"), ("Esc", "back")],
         Mode::Keys => &[("any key", "back")],
         Mode::AskQuit | Mode::AskDisk { .. } => &[],

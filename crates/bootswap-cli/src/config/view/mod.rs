@@ -18,15 +18,16 @@ mod fields;
 mod flash;
 mod foot;
 mod popup;
+mod style;
 mod words;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::fields::GROUPS;
+use bootswap_migration::keys::GROUPS;
+
 use super::menu::{Menu, Mode};
 
 /// Columns that the fields want at least, before the map gets any.
@@ -37,17 +38,6 @@ const MAP_COLUMNS: u16 = 46;
 const MAX_MAP_COLUMNS: u16 = 66;
 /// Smallest screen that something can be done on.
 const LEAST: (u16, u16) = (40, 14);
-
-/// What stands out, and how.
-pub(super) mod style {
-    use super::{Color, Modifier, Style};
-
-    pub(in super::super) const GOOD: Style = Style::new().fg(Color::Green);
-    pub(in super::super) const BAD: Style = Style::new().fg(Color::Red);
-    pub(in super::super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
-    pub(in super::super) const TITLE: Style = Style::new().add_modifier(Modifier::BOLD);
-    pub(in super::super) const CURSOR: Style = Style::new().add_modifier(Modifier::REVERSED);
-}
 
 /// Draws the menu.
 pub(super) fn draw(frame: &mut Frame<'_>, menu: &Menu) {

@@ -12,16 +12,16 @@ const KEYS: [(&str, &str); 14] = [
     ("↑ ↓  j k", "another field"),
     ("← →  Tab  1-7", "another group"),
     ("Enter", "change the value; add an entry"),
-    ("Space", "turn yes into no"),
-    ("d  Delete", "take the value out: its line becomes a comment"),
+    ("Space", "switch between true and false"),
+    ("d  Delete", "remove the value: its line becomes a comment"),
     ("x", "remove this entry of the list"),
     ("u", "undo"),
     ("m", "the flash map alone"),
     ("v", "the verdict in full, with the plan's steps"),
-    ("r", "look at all files again"),
+    ("r", "read all files again"),
     ("s  F2", "save"),
     ("q  Esc", "leave"),
-    ("Tab ↓ ↑", "while typing: what is likely"),
+    ("Tab ↓ ↑", "while typing: suggestions"),
     ("^U ^W ^A ^E", "while typing: as in a shell"),
 ];
 
@@ -54,7 +54,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, menu: &Menu) {
         }
         Mode::AskDisk { may_overwrite } => {
             let mut lines = vec![
-                Line::raw(format!(" Somebody else has changed {} meanwhile. ", menu.name())),
+                Line::raw(format!(" {} was changed by somebody else. ", menu.name())),
                 Line::raw(""),
             ];
             if *may_overwrite {

@@ -1,25 +1,16 @@
 //! Words in lines.
 
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+
 /// Words in lines of at most `columns`; what is longer than one line is broken anywhere.
 pub(super) fn wrapped(words: &str, columns: usize) -> Vec<String> {
-    let columns = columns.max(1);
-    let mut lines: Vec<String> = Vec::new();
-    let mut used = 0;
-    for word in words.split_whitespace() {
-        let len = word.chars().count();
-        if let Some(line) = lines.last_mut().filter(|_| used + 1 + len <= columns) {
-            line.push(' ');
-            line.push_str(word);
-            used += 1 + len;
-            continue;
-        }
-        let characters: Vec<char> = word.chars().collect();
-        for piece in characters.chunks(columns) {
-            used = piece.len();
-            lines.push(piece.iter().collect());
-        }
-    }
-    lines
+    let options = Options::new(columns.max(1))
+        .break_words(true)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    let lines = textwrap::wrap(words, options);
+    lines.into_iter().filter(|line| !line.is_empty()).map(Into::into).collect()
 }
 
 /// The text in exactly `columns`, cut off where it is too long.

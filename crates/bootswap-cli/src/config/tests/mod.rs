@@ -1,0 +1,176 @@
+//! The menu driven by keys, and what it shows.
+//!
+//! Screens are compared with the files in `screens/`; `BOOTSWAP_SCREENS=write` writes them anew, to
+//! be read before they are committed.
+// Helpers are test code as much as tests are: a failure has no caller to be reported to.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod rows;
+mod saving;
+mod screens;
+mod values;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use esp_idf_format::Chip;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tempfile::TempDir;
+
+use bootswap_migration::document::Document;
+use bootswap_migration::judge::Judgement;
+use bootswap_migration::keys::GROUPS;
+
+use super::menu::{Mode, Row};
+use super::session::{Next, Session};
+use super::store::Store;
+use super::view;
+
+const PARTITIONS: &str = "\
+nvs,      data, nvs,     0x9000,  0x4000,
+otadata,  data, ota,     0xd000,  0x2000,
+phy_init, data, phy,     0xf000,  0x1000,
+factory,  app,  factory, 0x10000, 1M,
+ota_0,    app,  ota_0,   ,        1M,
+ota_1,    app,  ota_1,   ,        1M,
+";
+
+/// The example as `bootswap demo` writes it.
+const MIGRATION: &str = r#"# The example: from ESP-IDF to MCUboot with swap using scratch.
+chip       = "esp32s3"
+flash_size = "4MB"
+partitions = "partitions.csv"
+running    = "factory"
+
+[mcuboot]
+primary   = { offset = 0x10000,  size = 0x100000 }
+secondary = { offset = 0x110000, size = 0x100000 }
+scratch   = { offset = 0x210000, size = 0x40000 }
+swap      = "scratch"   # as it was built
+max_align = 8
+
+[app]
+file = "app_upd.bin"
+url  = "http://192.168.100.101:8070/app_upd.bin"
+
+[bootloader]
+file = "mcuboot.bin"
+url  = "http://192.168.100.101:8070/mcuboot.bin"
+size = 0xf000
+"#;
+
+/// A directory with the example, and a session with it.
+struct Lab {
+    dir: TempDir,
+    session: Session,
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self::with(MIGRATION)
+    }
+
+    fn with(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("partitions.csv"), PARTITIONS).unwrap();
+        let example = bootswap_sim::example(Chip::Esp32s3).unwrap();
+        for (artifact, name) in example.artifacts.iter().zip(["app_upd.bin", "mcuboot.bin"]) {
+            fs::write(dir.path().join(name), artifact.bytes.as_ref().unwrap()).unwrap();
+        }
+        let path = dir.path().join("migration.toml");
+        fs::write(&path, text).unwrap();
+        let session = open(&path, text);
+        Self { dir, session }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("migration.toml")
+    }
+
+    fn file(&self) -> String {
+        fs::read_to_string(self.path()).unwrap()
+    }
+
+    fn press(&mut self, code: KeyCode) -> Next {
+        self.session.key(KeyEvent::from(code))
+    }
+
+    fn keys(&mut self, codes: &[KeyCode]) {
+        for code in codes {
+            assert_eq!(self.press(*code), Next::Go, "{code:?}");
+        }
+    }
+
+    fn types(&mut self, text: &str) {
+        for character in text.chars() {
+            self.keys(&[KeyCode::Char(character)]);
+        }
+    }
+
+    /// Empties the line that is typed, and types another.
+    fn retypes(&mut self, text: &str) {
+        let clear = KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL);
+        assert_eq!(self.session.key(clear), Next::Go);
+        self.types(text);
+    }
+
+    /// Goes to a field by its name in the file.
+    fn goes_to(&mut self, wanted: &str) {
+        for group in 0..GROUPS.len() {
+            self.types(&(group + 1).to_string());
+            self.keys(&[KeyCode::Home]);
+            let is_it = |row: &Row| matches!(row, Row::Field { path, .. } if path.is_field(wanted));
+            let rows = self.session.menu().rows();
+            if let Some(index) = rows.iter().position(is_it) {
+                let down = rows[1..=index].iter().filter(|row| row.is_selectable()).count();
+                self.keys(&vec![KeyCode::Down; down]);
+                assert_eq!(self.session.menu().at(), index);
+                return;
+            }
+        }
+        panic!("there is no field {wanted}");
+    }
+
+    fn screen(&self, columns: u16, rows: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        terminal.draw(|frame| view::draw(frame, self.session.menu())).unwrap();
+        let buffer = terminal.backend().buffer();
+        let lines = (0..rows).map(|y| {
+            let line: String = (0..columns).map(|x| buffer[(x, y)].symbol()).collect();
+            line.trim_end().to_owned() + "\n"
+        });
+        lines.collect()
+    }
+
+    /// Compares the screen with the one in that file.
+    fn shows(&self, name: &str, columns: u16, rows: u16) {
+        let screen = self.screen(columns, rows);
+        let dir: PathBuf =
+            [env!("CARGO_MANIFEST_DIR"), "src", "config", "screens"].iter().collect();
+        let path = dir.join(format!("{name}.txt"));
+        if std::env::var_os("BOOTSWAP_SCREENS").is_some_and(|value| value == "write") {
+            fs::write(&path, &screen).unwrap();
+        }
+        let wanted = fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(screen, wanted, "{name} is\n{screen}");
+    }
+
+    fn is_safe(&self) -> bool {
+        matches!(self.session.menu().judged().judgement, Judgement::Safe(_))
+    }
+
+    fn reasons(&self) -> Vec<&'static str> {
+        match &self.session.menu().judged().judgement {
+            Judgement::Refused(reasons) => reasons.iter().map(|reason| reason.code).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn open(path: &Path, text: &str) -> Session {
+    let document = Document::new(text.to_owned()).unwrap();
+    let dir = path.parent().unwrap();
+    Session::new("migration.toml".to_owned(), dir, document, Store::open(path).unwrap())
+}

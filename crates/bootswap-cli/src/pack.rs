@@ -1,0 +1,90 @@
+//! `bootswap pack`: a migration into a prebuilt firmware image, which makes it a migrator.
+
+use std::env;
+use std::path::PathBuf;
+
+use bootswap_migration::OwnedMigration;
+use bootswap_migration::pack::{Firmware, Rehearsal, choose_sources, pack};
+use esp_idf_format::Chip;
+
+use crate::args::PackArgs;
+use crate::error::{Failure, Verdict};
+use crate::{input, output};
+
+/// Environment variable that names the directory with the firmware images.
+const DIR_VARIABLE: &str = "BOOTSWAP_FIRMWARE";
+/// Directory with the firmware images, beside the program.
+const DIR: &str = "firmware";
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// [`Failure::Input`] where migration and firmware do not go together, [`Failure::Unsafe`] where no
+/// device could carry the migration out.
+pub fn command(args: &PackArgs) -> Result<Verdict, Failure> {
+    let name = args.migration.display();
+    let mut migration = bootswap_migration::load(&args.migration)?;
+    choose_sources(&mut migration, args.chip, args.embed)
+        .map_err(|error| Failure::input(format_args!("{name}: {error}"), error.help()))?;
+
+    let path = match &args.firmware {
+        Some(path) => path.clone(),
+        None => prebuilt(migration.chip)?,
+    };
+    let bytes = input::read(&path)?;
+    let firmware = Firmware::new(bytes, migration.chip).map_err(|error| {
+        Failure::input(format_args!("{}: {error}", path.display()), error.help())
+    })?;
+    let packed = pack(&migration, firmware)
+        .map_err(|error| Failure::input(format_args!("{name}: {error}"), error.help()))?;
+
+    let rehearsal = Rehearsal::new(&migration, &packed);
+    if let Some(refused) = rehearsal.refused() {
+        return Err(Failure::unsafe_because(
+            format_args!("{name}: {refused}"),
+            "see all of it with `bootswap plan`; nothing was written",
+        ));
+    }
+    output::file(&args.out, &packed.image)?;
+    for warning in rehearsal.warnings().chain(unknown_contents(&migration)) {
+        eprintln!("warning: {warning}");
+    }
+    eprintln!("wrote {}: {packed}", args.out.display());
+    Ok(Verdict::Safe)
+}
+
+/// Artifacts of which nothing is known, so that a device accepts what it gets.
+fn unknown_contents(migration: &OwnedMigration) -> impl Iterator<Item = String> {
+    let unknown = migration.artifacts.iter().filter(|artifact| artifact.bytes.is_none());
+    unknown.map(|artifact| {
+        format!(
+            "{}: without its `file`, devices accept whatever they get from its address",
+            artifact.name
+        )
+    })
+}
+
+/// The path of the prebuilt image for a chip.
+///
+/// # Errors
+///
+/// [`Failure::Input`] that says where it was looked for.
+fn prebuilt(chip: Chip) -> Result<PathBuf, Failure> {
+    let name = format!("bootswap-{chip}.bin");
+    let beside = || Some(env::current_exe().ok()?.parent()?.join(DIR));
+    let dir = match env::var_os(DIR_VARIABLE) {
+        Some(dir) => PathBuf::from(dir),
+        None => beside().unwrap_or_else(|| PathBuf::from(DIR)),
+    };
+    let path = dir.join(&name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Failure::input(
+        format_args!("there is no firmware image {}", path.display()),
+        format_args!(
+            "name one with --firmware, or the directory that has {name} in {DIR_VARIABLE}"
+        ),
+    ))
+}

@@ -1,0 +1,90 @@
+//! Where in a migration file a value is: `mcuboot.primary.offset`, `network.wifi[1].ssid`.
+
+use std::fmt;
+
+/// A step from a table to a value in it, or from a list to one of its entries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// The value of that key.
+    Key(&'static str),
+    /// The entry of that number, from 0.
+    Entry(usize),
+}
+
+/// The way from the document to a value; it is shown as messages of the parser name their field.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyPath(Vec<Step>);
+
+impl KeyPath {
+    /// The path that is written so, as in `network.wifi[].ssid`, where `[]` is that entry.
+    #[must_use]
+    pub fn new(written: &'static str, entry: usize) -> Self {
+        let mut steps = Vec::new();
+        for part in written.split('.') {
+            match part.strip_suffix("[]") {
+                Some(list) => steps.extend([Step::Key(list), Step::Entry(entry)]),
+                None => steps.push(Step::Key(part)),
+            }
+        }
+        Self(steps)
+    }
+
+    /// Its steps.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// The table or list that the value is in, and the last step to it.
+    #[must_use]
+    pub fn split_last(&self) -> Option<(Self, Step)> {
+        self.0.split_last().map(|(last, rest)| (Self(rest.to_vec()), *last))
+    }
+
+    /// The path of an entry of this list.
+    #[must_use]
+    pub fn entry(&self, index: usize) -> Self {
+        Self(self.0.iter().copied().chain([Step::Entry(index)]).collect())
+    }
+
+    /// Whether a message about `field` is about the value of this path.
+    #[must_use]
+    pub fn is_field(&self, field: &str) -> bool {
+        self.to_string() == field
+    }
+
+    /// Whether the value of this path is, or is inside, the one called `name`.
+    #[must_use]
+    pub fn is_within(&self, name: &str) -> bool {
+        let own = self.to_string();
+        own.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) if index == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Entry(entry) => write!(f, "[{entry}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_as_it_is_written() {
+        assert_eq!(KeyPath::new("mcuboot.primary.offset", 0).to_string(), "mcuboot.primary.offset");
+        let path = KeyPath::new("network.wifi[].ssid", 1);
+        assert_eq!(path.to_string(), "network.wifi[1].ssid");
+        assert!(path.is_field("network.wifi[1].ssid") && path.is_within("network.wifi[1]"));
+        assert!(!path.is_within("network.wifi[10]") && !path.is_within("net"));
+        assert_eq!(path.split_last().unwrap().1, Step::Key("ssid"));
+    }
+}

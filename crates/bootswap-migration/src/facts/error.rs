@@ -1,0 +1,159 @@
+//! Why there are no facts of a device.
+
+use std::fmt;
+
+use esp_idf_format::image::{FlashSize, ImageError};
+use esp_idf_format::partition::{PartitionTableError, TABLE_ADDR};
+use esp_idf_format::{Chip, FixedText};
+use flash_region::FlashAddr;
+
+use super::chip_id::ChipId;
+
+/// Why there are no facts of a device, in its dump or in a migration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FactsError {
+    /// The dump's length is not a flash size.
+    Length {
+        /// Its bytes.
+        len_bytes: usize,
+    },
+    /// There is no whole bootloader.
+    Bootloader {
+        /// Where it should be.
+        start: FlashAddr,
+        /// What is wrong, with offsets from there.
+        error: ImageError,
+    },
+    /// The bootloader is another chip's.
+    Chip {
+        /// Chip of the migration.
+        wanted: Chip,
+        /// Where the bootloader is.
+        start: FlashAddr,
+        /// Number of the chip in its header.
+        found: u16,
+    },
+    /// There is no partition table, or not a sound one.
+    Table {
+        /// What is wrong, with offsets from its start.
+        error: PartitionTableError,
+    },
+    /// The migration names no partition table.
+    NoTable,
+    /// No partition of the table is for an app.
+    NoAppPartition,
+    /// No partition has the label.
+    UnknownLabel {
+        /// The label.
+        label: String,
+        /// Labels of the app partitions.
+        apps: Vec<String>,
+    },
+    /// The partition of that label is not for an app.
+    NotAnApp {
+        /// The label.
+        label: String,
+        /// Labels of the app partitions.
+        apps: Vec<String>,
+    },
+    /// The bootloader would start no app; this is what is wrong with the one that it tries first.
+    App {
+        /// Label of the partition.
+        label: FixedText<16>,
+        /// Where it starts.
+        start: FlashAddr,
+        /// What is wrong, with offsets from there.
+        error: ImageError,
+    },
+    /// The app that the bootloader tries first is another chip's, and there is no other.
+    AppChip {
+        /// Label of the partition.
+        label: FixedText<16>,
+        /// Where it starts.
+        start: FlashAddr,
+        /// Number of the chip in its header.
+        found: u16,
+    },
+}
+
+impl FactsError {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Length { .. } => {
+                "read the whole flash, from address 0 to its end, for example with \
+                 `esptool read-flash 0 ALL dump.bin`"
+                    .to_owned()
+            }
+            Self::Bootloader { .. } => {
+                "read the flash again, from address 0; the dump of a device with flash encryption \
+                 cannot be read, and such a device cannot be migrated"
+                    .to_owned()
+            }
+            Self::Chip { .. } => {
+                "use the migration for the device's chip, or the dump of another device".to_owned()
+            }
+            Self::Table { .. } => {
+                format!("the table is expected at {TABLE_ADDR}, ESP-IDF's default")
+            }
+            Self::NoTable => {
+                "add `partitions = \"partitions.csv\"` to the migration, or read a device's flash \
+                 and name the dump with --flash"
+                    .to_owned()
+            }
+            Self::NoAppPartition => {
+                "use the partition table of the devices as they are now, under ESP-IDF".to_owned()
+            }
+            Self::UnknownLabel { apps, .. } | Self::NotAnApp { apps, .. } => {
+                format!("the app partitions are {}", apps.join(", "))
+            }
+            Self::App { .. } | Self::AppChip { .. } => {
+                "name the partition that the migrator will run from with --running".to_owned()
+            }
+        }
+    }
+}
+
+impl fmt::Display for FactsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { len_bytes } => {
+                write!(f, "{len_bytes:#x} bytes are not a flash size, which is one of")?;
+                FlashSize::ALL.iter().try_for_each(|size| write!(f, " {size}"))
+            }
+            Self::Bootloader { start, error } => {
+                write!(f, "no whole bootloader at {start}: {error}")
+            }
+            Self::Chip { wanted, start, found } => {
+                write!(
+                    f,
+                    "the bootloader at {start} is for {}, the migration for {wanted}",
+                    ChipId(*found)
+                )
+            }
+            Self::Table { error } => write!(f, "no sound partition table: {error}"),
+            Self::NoTable => f.write_str(
+                "the migration names no partition table, and there is no dump to read it from",
+            ),
+            Self::NoAppPartition => f.write_str("the partition table has no partition for an app"),
+            Self::UnknownLabel { label, .. } => write!(f, "no partition is labelled {label:?}"),
+            Self::NotAnApp { label, .. } => {
+                write!(f, "the partition {label:?} holds data, so the migrator cannot run from it")
+            }
+            Self::App { label, start, error } => {
+                write!(f, "no app to start, in {label} at {start}: {error}")
+            }
+            Self::AppChip { label, start, found } => {
+                write!(
+                    f,
+                    "no app to start, the one in {label} at {start} is for {}",
+                    ChipId(*found)
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for FactsError {}

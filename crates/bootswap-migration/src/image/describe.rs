@@ -1,0 +1,218 @@
+//! What a file is and has in it, for people and for scripts: also a dump, in which all the others
+//! are.
+
+use std::fmt;
+
+use esp_idf_format::Chip;
+use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES, is_blank};
+use mcuboot_format::validate;
+use serde::Serialize;
+
+use super::esp::EspInfo;
+use super::kind::{Kind, bootloader};
+use super::lines::Lines;
+use super::mcuboot::{ANY_SLOT, McubootInfo};
+use super::tables::{OtadataInfo, PartitionInfo, TableInfo};
+use crate::facts::{self, bytes};
+
+/// What `--json` prints. Keys are never renamed; `null` where something does not apply.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Description {
+    /// An MCUboot image.
+    McubootImage(Box<McubootInfo>),
+    /// An ESP image.
+    EspImage(Box<EspInfo>),
+    /// A partition table.
+    PartitionTable(TableInfo),
+    /// Otadata.
+    Otadata(OtadataInfo),
+    /// A whole flash.
+    FlashDump(Box<DumpInfo>),
+}
+
+impl Description {
+    /// Describes a file of that kind, as far as it is whole.
+    #[must_use]
+    pub fn of(file: &[u8], kind: Kind) -> Self {
+        match kind {
+            Kind::McubootImage => Self::McubootImage(Box::new(McubootInfo::of(file))),
+            Kind::EspImage => Self::EspImage(Box::new(EspInfo::of(file))),
+            Kind::PartitionTable => Self::PartitionTable(TableInfo::of(file)),
+            Kind::Otadata => Self::Otadata(OtadataInfo::of(file, None)),
+            Kind::FlashDump => Self::FlashDump(Box::new(DumpInfo::of(file))),
+        }
+    }
+
+    fn write(&self, lines: &mut Lines) {
+        match self {
+            Self::McubootImage(info) => info.write(lines),
+            Self::EspImage(info) => info.write(lines),
+            Self::PartitionTable(info) => info.write(lines),
+            Self::Otadata(info) => info.write(lines),
+            Self::FlashDump(info) => info.write(lines),
+        }
+    }
+
+    const fn kind_name(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::McubootImage(_) => Kind::McubootImage,
+            Self::EspImage(_) => Kind::EspImage,
+            Self::PartitionTable(_) => Kind::PartitionTable,
+            Self::Otadata(_) => Kind::Otadata,
+            Self::FlashDump(_) => Kind::FlashDump,
+        }
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Lines::default();
+        lines.line(self.kind());
+        lines.inside(|lines| self.write(lines));
+        lines.fmt(f)
+    }
+}
+
+/// A whole flash.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DumpInfo {
+    /// Bytes of the flash.
+    pub size: usize,
+    /// Name of the chip, by the bootloader.
+    pub chip: Option<&'static str>,
+    /// The bootloader; `null` where there is no whole one.
+    pub bootloader: Option<FoundImage>,
+    /// The partition table.
+    pub partition_table: TableInfo,
+    /// Label of the partition that an ESP-IDF bootloader would start an app from.
+    pub starts: Option<String>,
+    /// What is in the partitions.
+    pub partitions: Vec<PartitionContent>,
+    /// MCUboot images where no partition begins.
+    pub elsewhere: Vec<FoundImage>,
+}
+
+/// A partition and what is in it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct PartitionContent {
+    /// The partition.
+    pub partition: PartitionInfo,
+    /// Whether it is erased from end to end.
+    pub blank: bool,
+    /// What is in it; `null` where that is not known.
+    pub content: Option<Description>,
+}
+
+/// Something that was found in flash.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FoundImage {
+    /// Where it begins.
+    pub offset: u32,
+    /// What it is.
+    pub content: Description,
+}
+
+impl DumpInfo {
+    /// Describes a dump.
+    #[must_use]
+    pub fn of(flash: &[u8]) -> Self {
+        let chip = bootloader(flash);
+        let table = bytes(flash, Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
+        let partitions: Vec<Partition> =
+            PartitionTable::parse_as_bootloader(table).into_iter().flatten().collect();
+        let ota_count =
+            partitions.iter().filter(|partition| partition.ota_index().is_some()).count();
+        let ota_count = u8::try_from(ota_count).unwrap_or(u8::MAX);
+        let starts = chip.and_then(|chip| facts::read_flash(chip, flash, None).ok());
+        Self {
+            size: flash.len(),
+            chip: chip.map(Chip::name),
+            bootloader: chip.map(|chip| FoundImage {
+                offset: chip.bootloader_addr().get(),
+                content: Description::EspImage(Box::new(EspInfo::of(bytes(
+                    flash,
+                    chip.bootloader_region(),
+                )))),
+            }),
+            partition_table: TableInfo::of(table),
+            starts: starts.map(|found| found.running.to_string()),
+            partitions: partitions
+                .iter()
+                .map(|partition| PartitionContent::of(partition, flash, ota_count))
+                .collect(),
+            elsewhere: elsewhere(flash, &partitions),
+        }
+    }
+
+    fn write(&self, lines: &mut Lines) {
+        lines.field("size", format_args!("{:#x} bytes", self.size));
+        lines.field("chip", self.chip.unwrap_or("not known, there is no whole bootloader"));
+        if let Some(FoundImage { offset, content }) = &self.bootloader {
+            lines.line(format_args!("bootloader at {offset:#x}"));
+            lines.inside(|lines| content.write(lines));
+        }
+        lines.line(format_args!("partition table at {TABLE_ADDR}"));
+        lines.inside(|lines| {
+            let TableInfo { error, .. } = &self.partition_table;
+            lines.field("state", error.as_deref().unwrap_or("sound"));
+        });
+        lines.some("starts", &self.starts);
+        for PartitionContent { partition, blank, content } in &self.partitions {
+            lines.line(partition.line());
+            lines.inside(|lines| match content {
+                Some(content) => {
+                    lines.line(content.kind_name());
+                    lines.inside(|lines| content.write(lines));
+                }
+                None if *blank => lines.line("blank"),
+                None => lines.line("data"),
+            });
+        }
+        for FoundImage { offset, content } in &self.elsewhere {
+            lines.line(format_args!(
+                "{} at {offset:#x}, where no partition begins",
+                content.kind_name()
+            ));
+            lines.inside(|lines| content.write(lines));
+        }
+    }
+}
+
+impl PartitionContent {
+    fn of(partition: &Partition, flash: &[u8], ota_count: u8) -> Self {
+        let held = bytes(flash, partition.region);
+        let content = match Kind::of_partition(held) {
+            _ if partition.is_otadata() => {
+                Some(Description::Otadata(OtadataInfo::of(held, Some(ota_count))))
+            }
+            // Other data may begin with the one byte that ESP images begin with.
+            Some(Kind::EspImage) if !partition.is_app() => None,
+            kind => kind.map(|kind| Description::of(held, kind)),
+        };
+        Self { partition: PartitionInfo::of(partition), blank: is_blank(held), content }
+    }
+}
+
+/// Whole MCUboot images at sectors where no partition begins: slots of a map that is not the
+/// table's.
+fn elsewhere(flash: &[u8], partitions: &[Partition]) -> Vec<FoundImage> {
+    let sectors = (0u32..).step_by(SECTOR_BYTES as usize).zip(flash.chunks(SECTOR_BYTES as usize));
+    let begins = sectors.filter(|(offset, sector)| {
+        Kind::of_partition(sector) == Some(Kind::McubootImage)
+            && !partitions.iter().any(|partition| partition.region.start() == FlashAddr(*offset))
+    });
+    let whole = begins.filter_map(|(offset, _)| {
+        let rest = flash.get(offset as usize..)?;
+        let image = validate(rest, ANY_SLOT, None).ok()?;
+        let image = rest.get(..image.image_end_bytes as usize)?;
+        Some(FoundImage { offset, content: Description::of(image, Kind::McubootImage) })
+    });
+    whole.collect()
+}

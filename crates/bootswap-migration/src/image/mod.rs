@@ -1,0 +1,23 @@
+//! What a file is, what is in it, and whether it is whole.
+//!
+//! ```text
+//!   bytes ──> Kind ──┬─> Description: mcuboot, esp, tables, dump ──> text or JSON
+//!                    └─> verify: one check after the other ────────> Verification
+//! ```
+
+mod describe;
+mod esp;
+mod kind;
+mod lines;
+mod mcuboot;
+mod migrator;
+mod tables;
+mod verify;
+
+pub use describe::{Description, DumpInfo, FoundImage, PartitionContent};
+pub use esp::{ContainerInfo, EspInfo, SegmentInfo};
+pub use kind::Kind;
+pub use mcuboot::{McubootInfo, TlvInfo, TrailerInfo};
+pub use migrator::{ArtifactInfo, MapInfo, MigrationInfo, MigratorInfo, NetworkInfo, WifiInfo};
+pub use tables::{EntryInfo, OtadataInfo, PartitionInfo, TableInfo};
+pub use verify::{Check, Verification, Wanted, verify};

@@ -1,0 +1,89 @@
+//! Checks of an ESP image, and of what a migrator has in it and behind it.
+
+use bootswap_config::{ConfigError, Storage, decode, find_section};
+use bootswap_engine::ContainerHeader;
+use bootswap_plan::{Migration, Origin};
+use esp_idf_format::Chip;
+use esp_idf_format::image;
+use flash_region::Hex;
+use sha2::{Digest, Sha256};
+
+use super::check::Check;
+use crate::container;
+use crate::facts::ChipId;
+
+/// An ESP image, and what a migrator has in it and behind it.
+pub(super) fn esp_image(file: &[u8], chip: Option<Chip>) -> Vec<Check> {
+    let mut checks = vec![Check::new("image", esp(file, chip))];
+    if let Ok(info) = image::verify(file) {
+        let (image, behind) = container::split(file, info.total_len_bytes);
+        checks.extend(configuration(image, behind).map(|c| Check::new("configuration", c)));
+    }
+    checks
+}
+
+/// The image itself.
+pub(super) fn esp(file: &[u8], chip: Option<Chip>) -> Result<String, String> {
+    let info = image::verify(file).map_err(|error| error.to_string())?;
+    let found = ChipId(info.header.chip_id);
+    if let Some(chip) = chip.filter(|chip| chip.image_chip_id() != info.header.chip_id) {
+        return Err(format!("chip at offset 12 is {found}, not {chip}"));
+    }
+    let digest = info.digest.map_or("checksum is right, no SHA-256".to_owned(), |digest| {
+        format!("checksum and SHA-256 are right, {}", Hex(&digest).to_string())
+    });
+    Ok(format!("for {found}, {:#x} bytes, {digest}", info.total_len_bytes))
+}
+
+/// What has to be right about a migrator beside its image: a configuration that can be read, and
+/// every artifact that it has to have inside. `None` for an image that is no migrator.
+fn configuration(image: &[u8], behind: &[u8]) -> Option<Result<String, String>> {
+    let at = match find_section(image) {
+        Err(ConfigError::NoSection) => return None,
+        Err(error) => return Some(Err(error.to_string())),
+        Ok(at) => at,
+    };
+    let mut storage = Storage::default();
+    let section = image.get(at.clone()).unwrap_or_default();
+    Some(match decode(section, &mut storage) {
+        // As it was built it is whole, too.
+        Err(error @ ConfigError::Empty) => Ok(error.to_string()),
+        Err(error) => Err(format!("at {:#x}: {error}", at.start)),
+        Ok(config) => embedded(&config.migration, behind),
+    })
+}
+
+/// Whether the container has every artifact that the migration takes from there.
+fn embedded(migration: &Migration<'_>, container: &[u8]) -> Result<String, String> {
+    let inside = || migration.artifacts.iter().filter(|a| a.origin == Origin::Embedded);
+    let count = inside().count();
+    if count == 0 {
+        return Ok("sound, artifacts are fetched".to_owned());
+    }
+    let header = ContainerHeader::parse(container).map_err(|error| error.to_string())?;
+    for artifact in inside() {
+        let name = artifact.name;
+        let entry = header
+            .find(name)
+            .ok_or_else(|| format!("{name} is not among the embedded artifacts"))?;
+        let start = entry.offset as usize;
+        let bytes = start
+            .checked_add(entry.len_bytes as usize)
+            .and_then(|end| container.get(start..end))
+            .ok_or_else(|| format!("the file ends before the embedded {name} does"))?;
+        let found: [u8; 32] = Sha256::digest(bytes).into();
+        if found != entry.sha256 {
+            return Err(format!(
+                "the SHA-256 of the embedded {name} is {}, not the one in the directory, {}",
+                Hex(&found).to_string(),
+                Hex(&entry.sha256).to_string()
+            ));
+        }
+        if artifact.sha256.is_some_and(|wanted| wanted != found) {
+            return Err(format!(
+                "the embedded {name} is not the one that the migration names, by its SHA-256"
+            ));
+        }
+    }
+    Ok(format!("sound, with {count} embedded artifacts"))
+}

@@ -1,0 +1,74 @@
+//! Checks of a partition table, of otadata and of a whole flash.
+
+use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
+use esp_idf_format::otadata::OtaData;
+use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
+use flash_region::{Region, SECTOR_BYTES};
+use mcuboot_format::validate;
+
+use super::super::kind::{Kind, bootloader};
+use super::super::mcuboot::ANY_SLOT;
+use super::check::Check;
+use super::esp::esp;
+use crate::facts::bytes;
+
+/// A partition table, and whether it fits the flash.
+pub(super) fn table(file: &[u8], flash_size: Option<FlashSize>) -> Result<String, String> {
+    let table = PartitionTable::parse(file).map_err(|error| error.to_string())?;
+    if let Some(size) = flash_size {
+        table.check_fits(size.bytes()).map_err(|error| error.to_string())?;
+    }
+    let md5 = if table.has_md5() { "its MD5 is right" } else { "it has no MD5" };
+    Ok(format!("{} partitions, {md5}", table.len()))
+}
+
+/// Which entry of otadata is in force.
+pub(super) fn otadata(file: &[u8]) -> Result<String, String> {
+    let (first, second) = file.split_at_checked(SECTOR_BYTES as usize).unwrap_or((file, &[]));
+    // The number of slots decides which one is meant, not which entry counts.
+    match OtaData::parse(first, second).select(1) {
+        Some(selection) => Ok(format!("entry {} is in force", selection.entry_index)),
+        None => Ok("no entry is in force, the factory app is started".to_owned()),
+    }
+}
+
+/// What a device with this flash needs to start: bootloader, table, and an app.
+pub(super) fn dump(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
+    let boot = match (chip, bootloader(flash)) {
+        (None, None) => Err("no whole bootloader at 0x0 or 0x1000".to_owned()),
+        (None, Some(chip)) => esp(bytes(flash, chip.bootloader_region()), None),
+        (Some(chip), _) => esp(bytes(flash, chip.bootloader_region()), Some(chip))
+            .map_err(|error| format!("at {}: {error}", chip.bootloader_addr())),
+    };
+    let raw_table = bytes(flash, Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
+    let size = u32::try_from(flash.len()).ok().and_then(FlashSize::from_bytes);
+    let sound = table(raw_table, size).map_err(|error| format!("at {TABLE_ADDR}: {error}"));
+    let mut checks = vec![Check::new("bootloader", boot), Check::new("partition table", sound)];
+    let partitions = PartitionTable::parse_as_bootloader(raw_table).into_iter().flatten();
+    let apps: Vec<Check> =
+        partitions.filter(Partition::is_app).filter_map(|p| app(&p, flash)).collect();
+    // Remains of an update that was broken off are no fault as long as something starts.
+    if apps.iter().any(|app| app.good) {
+        checks.extend(apps.into_iter().filter(|app| app.good));
+    } else if apps.is_empty() {
+        checks.push(Check::new("app", Err("no app partition holds an image".to_owned())));
+    } else {
+        checks.extend(apps);
+    }
+    checks
+}
+
+/// The image in an app partition; `None` if it does not begin like one.
+fn app(partition: &Partition, flash: &[u8]) -> Option<Check> {
+    let held = bytes(flash, partition.region);
+    let result = match Kind::of_partition(held)? {
+        Kind::EspImage => esp(held, None),
+        Kind::McubootImage => validate(held, ANY_SLOT, None)
+            .map(|image| format!("MCUboot image, version {}", image.header.version))
+            .map_err(|error| error.to_string()),
+        _ => return None,
+    };
+    let place = |message| format!("{} at {}: {message}", partition.label, partition.region.start());
+    Some(Check::new("app", result.map(place).map_err(place)))
+}

@@ -1,0 +1,33 @@
+//! Whether a file is whole: one check after the other, and all of their results.
+
+mod check;
+mod esp;
+mod flash;
+mod mcuboot;
+mod wanted;
+
+use mcuboot_format::trailer::TrailerError;
+
+use super::kind::Kind;
+
+pub use check::{Check, Verification};
+pub use wanted::Wanted;
+
+/// Checks a file of that kind.
+///
+/// # Errors
+///
+/// A [`TrailerError`] where no slot can have the trailer that is wanted. A check that fails is not
+/// an error but part of the [`Verification`].
+pub fn verify(file: &[u8], kind: Kind, wanted: &Wanted<'_>) -> Result<Verification, TrailerError> {
+    let checks = match kind {
+        Kind::McubootImage => mcuboot::mcuboot(file, wanted)?,
+        Kind::EspImage => esp::esp_image(file, wanted.chip),
+        Kind::PartitionTable => {
+            vec![Check::new("partition table", flash::table(file, wanted.flash_size))]
+        }
+        Kind::Otadata => vec![Check::new("otadata", flash::otadata(file))],
+        Kind::FlashDump => flash::dump(file, wanted.chip),
+    };
+    Ok(Verification::new(kind, checks))
+}

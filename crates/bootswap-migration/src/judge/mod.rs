@@ -1,0 +1,137 @@
+//! What the planner says about the text of a migration.
+
+mod map;
+
+use std::path::{Path, PathBuf};
+
+use esp_idf_format::partition::PartitionTable;
+
+use crate::facts::{self, FactsError, FoundFacts};
+use crate::load::from_text;
+use crate::owned::OwnedMigration;
+use crate::plan::{self, PlanReport, ReasonReport};
+use crate::problem::Problem;
+
+pub use map::{MapLine, MapLines};
+
+/// Judges migrations whose files are in one directory.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    dir: PathBuf,
+}
+
+/// What is said about a text.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Whether the migration would be safe.
+    pub judgement: Judgement,
+    /// What is in flash, as far as that is known.
+    pub map: Option<MapLines>,
+    /// Partitions of the table.
+    pub labels: Vec<Label>,
+}
+
+/// The label of a partition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Label {
+    /// The label.
+    pub name: String,
+    /// Whether the partition is for an app.
+    pub is_app: bool,
+}
+
+/// Whether a migration would be safe.
+#[derive(Clone, Debug)]
+pub enum Judgement {
+    /// The file, or one that it names, cannot be used.
+    Unreadable {
+        /// The field, as `app.file`; empty for the file as such.
+        field: String,
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// It is refused.
+    Refused(Vec<ReasonReport>),
+    /// It is planned.
+    Safe(Box<PlanReport>),
+}
+
+impl Judge {
+    /// The judge of migrations in that directory.
+    #[must_use]
+    pub fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Reads the migration and the files that it names, and plans it.
+    #[must_use]
+    pub fn judge(&self, text: &str) -> Judged {
+        let migration = match from_text(text, &self.dir) {
+            Ok(migration) => migration,
+            Err(Problem { field, message, help, .. }) => {
+                return Judged::unreadable(field, message, help);
+            }
+        };
+        match facts::assumed(&migration) {
+            Ok(found) => Judged::planned(&migration, &found),
+            Err(error) => {
+                let field = match error {
+                    FactsError::UnknownLabel { .. } | FactsError::NotAnApp { .. } => "running",
+                    _ => "partitions",
+                };
+                let labels = Label::all(&migration);
+                let judged = Judged::unreadable(field.to_owned(), error.to_string(), error.help());
+                Judged { labels, ..judged }
+            }
+        }
+    }
+}
+
+impl Judged {
+    const fn unreadable(field: String, message: String, help: String) -> Self {
+        let judgement = Judgement::Unreadable { field, message, help };
+        Self { judgement, map: None, labels: Vec::new() }
+    }
+
+    fn planned(migration: &OwnedMigration, found: &FoundFacts) -> Self {
+        let report = plan::report(migration, found, None);
+        let map = match &report.flash_map {
+            Some(map) => MapLines::planned(map),
+            None => MapLines::wanted(migration, &found.facts),
+        };
+        let judgement = if report.reasons.is_empty() {
+            Judgement::Safe(Box::new(report))
+        } else {
+            Judgement::Refused(report.reasons)
+        };
+        Self { judgement, map: Some(map), labels: Label::all(migration) }
+    }
+
+    /// The field that the file fails at, if it does.
+    #[must_use]
+    pub fn field_at_fault(&self) -> Option<&str> {
+        match &self.judgement {
+            Judgement::Unreadable { field, .. } => Some(field),
+            Judgement::Refused(_) | Judgement::Safe(_) => None,
+        }
+    }
+}
+
+impl Label {
+    fn all(migration: &OwnedMigration) -> Vec<Self> {
+        let table = migration.partition_table.as_deref();
+        let Some(table) = table.and_then(|table| PartitionTable::parse(table).ok()) else {
+            return Vec::new();
+        };
+        let labels = table.iter().map(|p| Self { name: p.label.to_string(), is_app: p.is_app() });
+        labels.collect()
+    }
+}

@@ -1,0 +1,169 @@
+//! The keys of what is placed: `[app]`, `[[artifact]]` and `[bootloader]`.
+
+use super::key::{Applies, Begin, Key, List, NONE};
+use super::kind::Kind;
+
+pub(super) const BOOTLOADER: [Key; 6] = [
+    Key::new(
+        "bootloader.file",
+        "File",
+        Kind::File,
+        NONE,
+        "The target bootloader, an ESP image such as MCUboot's Espressif port builds. Relative to \
+        this file. It is checked here, and devices accept only this file.",
+    )
+    .begin(Begin::Fitted("")),
+    Key::new(
+        "bootloader.url",
+        "URL",
+        Kind::Url,
+        "embedded",
+        "Where devices fetch it from, over HTTP. Without it, the file is embedded in the \
+        migrator's own image and no network is needed.",
+    )
+    .applies(Applies::WithWifi)
+    .begin(Begin::Fitted("")),
+    Key::new(
+        "bootloader.size",
+        "Region size",
+        Kind::Length,
+        "up to the table",
+        "Bytes of flash for the bootloader. Where the region starts follows from the chip. The \
+        commit changes nothing behind it.",
+    )
+    .begin(Begin::Value("0xf000", "its region; the offset follows from the chip")),
+    Key::new(
+        "bootloader.dest",
+        "Destination",
+        Kind::Address,
+        "from the chip",
+        "Address of the bootloader, if it is not the chip's own; then the size is required. For \
+        merged images that begin elsewhere.",
+    ),
+    Key::new(
+        "bootloader.name",
+        "Name",
+        Kind::Text,
+        "bootloader",
+        "Its name in plans and logs. At most 20 bytes if it is embedded.",
+    ),
+    Key::new(
+        "bootloader.confirm",
+        "Confirm",
+        Kind::Truth,
+        "false",
+        "Has no effect on a bootloader: only an application in an MCUboot slot is confirmed.",
+    )
+    .applies(Applies::Never),
+];
+
+pub(super) const APPLICATION: [Key; 6] = [
+    Key::new(
+        "app.file",
+        "File",
+        Kind::File,
+        NONE,
+        "The target application, an MCUboot image as imgtool or `bootswap image sign` makes it. \
+        Relative to this file. It is checked here, and devices accept only this file.",
+    )
+    .begin(Begin::Fitted("")),
+    Key::new(
+        "app.url",
+        "URL",
+        Kind::Url,
+        "embedded",
+        "Where devices fetch it from, over HTTP. Without it, the file is embedded in the \
+        migrator's own image and no network is needed.",
+    )
+    .applies(Applies::WithWifi)
+    .begin(Begin::Fitted("")),
+    Key::new(
+        "app.confirm",
+        "Confirm",
+        Kind::Truth,
+        "false",
+        "Whether the migrator completes the trailer of an image that was signed without `--pad \
+        --confirm`, so that MCUboot keeps the application.",
+    )
+    .applies(Applies::WithMcuboot)
+    .begin(Begin::Comment("true", "for an image that was signed without --pad --confirm")),
+    Key::new(
+        "app.name",
+        "Name",
+        Kind::Text,
+        "app",
+        "Its name in plans and logs. At most 20 bytes if it is embedded.",
+    ),
+    Key::new(
+        "app.dest",
+        "Destination",
+        Kind::Address,
+        "a slot of the map",
+        "Address that the file is written to unchanged, instead of a slot of the MCUboot map. For \
+        bootloaders other than MCUboot. Then the size is required.",
+    ),
+    Key::new(
+        "app.size",
+        "Region size",
+        Kind::Length,
+        NONE,
+        "Bytes of flash for the application, from the destination on. Only together with a \
+        destination.",
+    ),
+];
+
+pub(super) const ARTIFACTS: List = List {
+    path: "artifact",
+    entry: "artifact",
+    applies: Applies::Always,
+    help: "Any other file, to any place: a partition table, a file system. It is fetched after the \
+        application and before the bootloader.",
+    keys: &[
+        Key::new(
+            "artifact[].name",
+            "Name",
+            Kind::Text,
+            "the file's",
+            "Its name in plans and logs; each artifact has a name of its own. At most 20 bytes if \
+            it is embedded.",
+        ),
+        Key::new(
+            "artifact[].file",
+            "File",
+            Kind::File,
+            NONE,
+            "The file, relative to this one. Devices accept only this file.",
+        ),
+        Key::new(
+            "artifact[].url",
+            "URL",
+            Kind::Url,
+            "embedded",
+            "Where devices fetch it from, over HTTP. Without it, the file is embedded in the \
+            migrator's own image.",
+        )
+        .applies(Applies::WithWifi),
+        Key::new(
+            "artifact[].dest",
+            "Destination",
+            Kind::Address,
+            "",
+            "Address that the file is written to.",
+        ),
+        Key::new(
+            "artifact[].size",
+            "Region size",
+            Kind::Length,
+            "",
+            "Bytes of flash for the file, from the destination on.",
+        ),
+        Key::new(
+            "artifact[].confirm",
+            "Confirm",
+            Kind::Truth,
+            "false",
+            "Has no effect on such a file: only an application in an MCUboot slot is confirmed.",
+        )
+        .applies(Applies::Never),
+    ],
+};

@@ -1,0 +1,316 @@
+//! What kinds of values there are: what a file has, what can be typed, and how that is written to
+//! the file.
+
+use bootswap_config::{LogLevel, MAX_HOSTNAME_LEN_BYTES, Wifi, is_hostname};
+use bootswap_plan::Url;
+use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
+use mcuboot_format::SwapKind;
+
+/// What an address has to be.
+pub const URL_HELP: &str =
+    "write an address as in \"http://192.168.100.101:8070/app_upd.bin\", other characters as %20";
+
+/// A kind of values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A chip.
+    Chip,
+    /// A size that flash chips have.
+    FlashSize,
+    /// How MCUboot brings an update to the primary slot.
+    Swap,
+    /// How much the migrator says.
+    LogLevel,
+    /// Yes or no.
+    Truth,
+    /// A flash address.
+    Address,
+    /// A number of bytes.
+    Length,
+    /// A number of bytes that MCUboot aligns to.
+    Align,
+    /// The path of a file.
+    File,
+    /// An address to fetch from.
+    Url,
+    /// The label of an app partition.
+    AppLabel,
+    /// The label of a partition.
+    Label,
+    /// Labels of what may be overwritten.
+    Labels,
+    /// Any text.
+    Text,
+    /// The name of a Wi-Fi network.
+    Ssid,
+    /// The password of one.
+    Password,
+    /// The device's name in the network.
+    Hostname,
+}
+
+/// What a value is in TOML.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// A string.
+    Text,
+    /// An integer of 32 bits.
+    Number,
+    /// A boolean.
+    Truth,
+    /// An array of strings.
+    Texts,
+}
+
+/// Alignments that MCUboot knows (`docs/design.md` of MCUboot, "Image trailer": `BOOT_MAX_ALIGN`).
+const ALIGNMENTS: [&str; 3] = ["8", "16", "32"];
+
+impl Kind {
+    /// What its values are in TOML.
+    #[must_use]
+    pub const fn shape(self) -> Shape {
+        match self {
+            Self::Truth => Shape::Truth,
+            Self::Address | Self::Length | Self::Align => Shape::Number,
+            Self::Labels => Shape::Texts,
+            _ => Shape::Text,
+        }
+    }
+
+    /// The values, where there are only so many.
+    #[must_use]
+    pub fn choices(self) -> Vec<&'static str> {
+        match self {
+            Self::Chip => Chip::ALL.into_iter().map(Chip::name).collect(),
+            Self::FlashSize => FlashSize::ALL.into_iter().map(FlashSize::name).collect(),
+            Self::Swap => SwapKind::ALL.into_iter().map(SwapKind::name).collect(),
+            Self::LogLevel => LogLevel::ALL.into_iter().map(LogLevel::name).collect(),
+            Self::Truth => vec!["true", "false"],
+            Self::Align => ALIGNMENTS.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Its values in words, as Markdown.
+    #[must_use]
+    pub fn in_markdown(self) -> String {
+        let words = match self {
+            Self::Address => "address",
+            Self::Length => "bytes",
+            Self::File => "file",
+            Self::Url => "`http://...`",
+            Self::AppLabel => "label of an app partition",
+            Self::Label => "label of a partition",
+            Self::Labels => "list of labels",
+            Self::Text => "text",
+            Self::Ssid => "1 to 32 bytes",
+            Self::Password => "text",
+            Self::Hostname => "1 to 32 letters, digits, hyphens",
+            _ => {
+                let choices = self.choices().into_iter().map(|choice| self.code(choice));
+                return choices.collect::<Vec<_>>().join(", ");
+            }
+        };
+        words.to_owned()
+    }
+
+    /// One of the choices as a file has it, as Markdown.
+    pub(super) fn code(self, choice: &str) -> String {
+        match self.shape() {
+            Shape::Text => format!("`\"{choice}\"`"),
+            _ => format!("`{choice}`"),
+        }
+    }
+
+    /// What was typed, as TOML.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn to_toml(self, typed: &str) -> Result<String, String> {
+        if typed.is_empty() && self != Self::Labels {
+            return Err("the text is empty".to_owned());
+        }
+        match self {
+            Self::Chip => parsed::<Chip>(typed),
+            Self::FlashSize => parsed::<FlashSize>(typed),
+            Self::Swap => parsed::<SwapKind>(typed),
+            Self::LogLevel => parsed::<LogLevel>(typed),
+            Self::Truth => match typed {
+                "true" | "false" => Ok(typed.to_owned()),
+                _ => Err("neither true nor false".to_owned()),
+            },
+            Self::Address => number(typed),
+            Self::Length | Self::Align => match len_bytes(typed)? {
+                0 => Err("the size is 0; write how many bytes there are".to_owned()),
+                _ => number(typed),
+            },
+            Self::Url => match Url::parse(typed) {
+                Ok(_) => Ok(quoted(typed)),
+                Err(error) => Err(format!("{error}; {URL_HELP}")),
+            },
+            Self::Labels => Ok(labels(typed)),
+            Self::Ssid => match Wifi::new(typed, "") {
+                Ok(_) => Ok(quoted(typed)),
+                Err(error) => Err(error.to_string()),
+            },
+            Self::Password => match Wifi::new("any", typed) {
+                Ok(_) => Ok(quoted(typed)),
+                Err(error) => Err(error.to_string()),
+            },
+            Self::Hostname if !is_hostname(typed) => Err(hostname_help()),
+            Self::File | Self::AppLabel | Self::Label | Self::Text | Self::Hostname => {
+                Ok(quoted(typed))
+            }
+        }
+    }
+
+    /// A value of the file as it is shown: a password not at all, a length with what people say.
+    #[must_use]
+    pub fn shown(self, value: &str) -> String {
+        match (self, len_bytes(value)) {
+            (Self::Password, _) => "•".repeat(8),
+            (Self::Length, Ok(len)) if len >= 1024 && len % 1024 == 0 => {
+                format!("{value} ({})", in_words(len))
+            }
+            _ => value.to_owned(),
+        }
+    }
+
+    /// How a value is typed, where that is not how the file has it.
+    #[must_use]
+    pub const fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Address | Self::Length => Some("as in 0x100000, 1048576, 1024K or 1M"),
+            Self::Labels => Some("labels, with commas between them"),
+            _ => None,
+        }
+    }
+
+    /// Whether what is typed is hidden.
+    #[must_use]
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Password)
+    }
+}
+
+/// What a host name has to be.
+pub(crate) fn hostname_help() -> String {
+    format!(
+        "write 1 to {MAX_HOSTNAME_LEN_BYTES} letters, digits and hyphens, no hyphen at either end"
+    )
+}
+
+/// A number of bytes: decimal or, behind `0x`, hexadecimal; `K` and `M` behind it mean KiB and MiB.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn len_bytes(text: &str) -> Result<u32, String> {
+    let wrong =
+        || format!("{text:?} is not a number of bytes as in 0x100000, 1048576, 1024K or 1M");
+    let upper = text.to_ascii_uppercase();
+    let (digits, unit_bytes) = match (upper.strip_suffix('K'), upper.strip_suffix('M')) {
+        (Some(digits), _) => (digits, 1024),
+        (_, Some(digits)) => (digits, 1024 * 1024),
+        _ => (upper.as_str(), 1),
+    };
+    let (digits, radix) = digits.strip_prefix("0X").map_or((digits, 10), |digits| (digits, 16));
+    if !digits.starts_with(|c: char| c.is_digit(radix)) {
+        return Err(wrong());
+    }
+    let number = u32::from_str_radix(digits, radix).map_err(|_| wrong())?;
+    number
+        .checked_mul(unit_bytes)
+        .ok_or_else(|| format!("{text} is more than 32 bits of address can reach"))
+}
+
+/// Bytes as in `1 MiB` or `60 KiB`.
+#[must_use]
+pub fn in_words(len_bytes: u32) -> String {
+    const KIB: u32 = 1024;
+    const MIB: u32 = 1024 * KIB;
+    match len_bytes {
+        len if len >= MIB && len.is_multiple_of(MIB) => format!("{} MiB", len / MIB),
+        len if len.is_multiple_of(KIB) => format!("{} KiB", len / KIB),
+        len => format!("{len} B"),
+    }
+}
+
+fn parsed<T>(typed: &str) -> Result<String, String>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    typed.parse::<T>().map(|_| quoted(typed)).map_err(|error| error.to_string())
+}
+
+/// Units are not for TOML; what is typed without stays as it is.
+fn number(typed: &str) -> Result<String, String> {
+    let number = len_bytes(typed)?;
+    let is_decimal = typed.bytes().all(|byte| byte.is_ascii_digit());
+    Ok(if is_decimal { number.to_string() } else { format!("{number:#x}") })
+}
+
+fn labels(typed: &str) -> String {
+    let labels = typed.split(',').map(str::trim).filter(|label| !label.is_empty());
+    format!("[{}]", labels.map(quoted).collect::<Vec<_>>().join(", "))
+}
+
+fn quoted(text: &str) -> String {
+    toml_edit::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_with_units_and_are_written_without() {
+        for (typed, written) in [
+            ("0x110000", "0x110000"),
+            ("1M", "0x100000"),
+            ("256K", "0x40000"),
+            ("65536", "65536"),
+            ("0X1F000", "0x1f000"),
+        ] {
+            assert_eq!(Kind::Length.to_toml(typed).as_deref(), Ok(written), "{typed}");
+        }
+        assert_eq!(Kind::Address.to_toml("0").as_deref(), Ok("0"));
+        for typed in ["", "0x", "1G", "-1", "4096M", "0"] {
+            assert!(Kind::Length.to_toml(typed).is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn every_choice_is_one_that_is_taken() {
+        for kind in [Kind::Chip, Kind::FlashSize, Kind::Swap, Kind::LogLevel, Kind::Truth] {
+            assert!(kind.choices().len() >= 2);
+            for choice in kind.choices() {
+                assert!(kind.to_toml(choice).is_ok(), "{choice}");
+            }
+            assert!(kind.to_toml("nonsense").is_err());
+        }
+    }
+
+    #[test]
+    fn texts_are_quoted_as_toml_wants_it() {
+        assert_eq!(Kind::Ssid.to_toml("a \"b\"").as_deref(), Ok("'a \"b\"'"));
+        assert_eq!(
+            Kind::Labels.to_toml(" nvs,partition-table, ").as_deref(),
+            Ok(r#"["nvs", "partition-table"]"#)
+        );
+        assert_eq!(Kind::Labels.to_toml("").as_deref(), Ok("[]"));
+        assert!(Kind::Url.to_toml("ftp://lab/a").is_err());
+        assert!(Kind::Password.to_toml("short").unwrap_err().contains("8 to 63"));
+        assert!(Kind::Hostname.to_toml("a b").is_err());
+    }
+
+    #[test]
+    fn a_password_is_not_shown_not_even_its_length() {
+        assert_eq!(Kind::Password.shown("correct horse"), Kind::Password.shown("password"));
+        assert_eq!(Kind::Length.shown("0xf000"), "0xf000 (60 KiB)");
+        assert_eq!(Kind::Length.shown("1000"), "1000");
+    }
+}

@@ -1,0 +1,22 @@
+//! One table of the keys of a migration file: which there are, of which kind, and what each is for.
+//!
+//! ```text
+//!                  +──> reader     which keys are known, and what their values are
+//!   table: Key ────+──> menu       titles, choices, help, and whether a key applies
+//!                  +──> template   the lines of a new file
+//!                  +──> book       the tables of its chapter on migration.toml
+//! ```
+
+mod artifacts;
+mod book;
+mod key;
+mod kind;
+mod lookup;
+mod table;
+
+pub use book::update_chapter;
+pub use key::{Applies, Begin, Group, Key, List, NONE};
+pub(crate) use kind::hostname_help;
+pub use kind::{Kind, Shape, URL_HELP, in_words, len_bytes};
+pub use lookup::{Child, all, children, region_of};
+pub use table::GROUPS;

@@ -1,0 +1,243 @@
+//! All groups of keys, and the keys of those that are not about artifacts.
+
+use super::artifacts::{APPLICATION, ARTIFACTS, BOOTLOADER};
+use super::key::{Applies, Begin, Group, Key, List, NONE};
+use super::kind::Kind;
+
+/// The groups, in the order of the menu.
+pub const GROUPS: [Group; 7] = [
+    Group { title: "Device", keys: &DEVICE, list: None },
+    Group { title: "Bootloader", keys: &BOOTLOADER, list: None },
+    Group { title: "Application", keys: &APPLICATION, list: Some(ARTIFACTS) },
+    Group { title: "Staging", keys: &STAGING, list: None },
+    Group { title: "MCUboot map", keys: &MAP, list: None },
+    Group { title: "Network", keys: &NETWORK, list: Some(NETWORKS) },
+    Group { title: "Trust", keys: &TRUST, list: None },
+];
+
+const DEVICE: [Key; 4] = [
+    Key::new(
+        "chip",
+        "Chip",
+        Kind::Chip,
+        "",
+        "Chip of the devices. The ROM looks for a bootloader at 0x1000 on esp32 and esp32s2, at \
+        0x0 on the others. Images for another chip are refused.",
+    )
+    .begin(Begin::Fitted("")),
+    Key::new(
+        "flash_size",
+        "Flash size",
+        Kind::FlashSize,
+        "any, 4MB assumed here",
+        "Flash size that the target system was built for. A device with less flash refuses the \
+        migration before it erases anything.",
+    )
+    .begin(Begin::Fitted("")),
+    Key::new(
+        "partitions",
+        "Partition table",
+        Kind::File,
+        NONE,
+        "The devices' partition table as it is today, under ESP-IDF: CSV or binary, relative to \
+        this file. It is used for planning here; a device reads its own from flash.",
+    )
+    .begin(Begin::Fitted("as on the devices today")),
+    Key::new(
+        "running",
+        "Migrator runs in",
+        Kind::AppLabel,
+        "factory or first app",
+        "Label of the app partition that the old firmware's update writes the migrator to. A \
+        device finds it by itself; here it decides what must not be overwritten. `--running` \
+        overrides it.",
+    )
+    .begin(Begin::Fitted("")),
+];
+
+const STAGING: [Key; 2] = [
+    Key::new(
+        "staging.label",
+        "Partition",
+        Kind::Label,
+        "chosen by the planner",
+        "Label of the partition in which artifacts wait until they are verified. Without it, the \
+        planner chooses a place that nothing else uses.",
+    )
+    .begin(Begin::Comment("\"storage\"", "where artifacts wait; else the planner chooses")),
+    Key::new(
+        "staging.memory",
+        "In memory",
+        Kind::Truth,
+        "false",
+        "Whether the bootloader waits in memory instead of flash; not together with a partition. \
+        The prebuilt firmware has no memory for it.",
+    ),
+];
+
+const MAP: [Key; 8] = [
+    Key::new(
+        "mcuboot.primary.offset",
+        "Primary, start",
+        Kind::Address,
+        "",
+        "Where MCUboot's primary slot starts, from which applications run; a multiple of 0x1000. \
+        As compiled into the bootloader (CONFIG_ESP_APPLICATION_PRIMARY_START_ADDRESS).",
+    ),
+    Key::new(
+        "mcuboot.primary.size",
+        "Primary, size",
+        Kind::Length,
+        "",
+        "Bytes of the primary slot (CONFIG_ESP_APPLICATION_SIZE), its trailer included; a multiple \
+        of 0x1000.",
+    ),
+    Key::new(
+        "mcuboot.secondary.offset",
+        "Secondary, start",
+        Kind::Address,
+        "",
+        "Where MCUboot's secondary slot starts, in which the migrator leaves the application \
+        (CONFIG_ESP_APPLICATION_SECONDARY_START_ADDRESS).",
+    ),
+    Key::new(
+        "mcuboot.secondary.size",
+        "Secondary, size",
+        Kind::Length,
+        "",
+        "Bytes of the secondary slot; the same as of the primary one.",
+    ),
+    Key::new(
+        "mcuboot.scratch.offset",
+        "Scratch, start",
+        Kind::Address,
+        NONE,
+        "Where the scratch area starts that sectors are swapped through \
+        (CONFIG_ESP_SCRATCH_OFFSET). Required for swap using scratch, ignored for the others.",
+    )
+    .applies(Applies::WithScratch),
+    Key::new(
+        "mcuboot.scratch.size",
+        "Scratch, size",
+        Kind::Length,
+        NONE,
+        "Bytes of the scratch area (CONFIG_ESP_SCRATCH_SIZE). Required for swap using scratch, \
+        ignored for the others.",
+    )
+    .applies(Applies::WithScratch),
+    Key::new(
+        "mcuboot.swap",
+        "Swap",
+        Kind::Swap,
+        "scratch",
+        "How MCUboot was built to bring the application to the primary slot: by swapping using \
+        scratch, move or offset, or by overwriting, which keeps nothing of the old firmware.",
+    )
+    .begin(Begin::Fitted("scratch | move | offset | overwrite")),
+    Key::new(
+        "mcuboot.max_align",
+        "Alignment",
+        Kind::Align,
+        "8",
+        "Alignment of the fields in the trailer in bytes (BOOT_MAX_ALIGN); 8 in Espressif's port. \
+        With a wrong one MCUboot does not find the trailer and does not swap.",
+    )
+    .begin(Begin::Value("8", "")),
+];
+
+const NETWORK: [Key; 5] = [
+    Key::new(
+        "network.old_credentials",
+        "Old firmware's Wi-Fi",
+        Kind::Truth,
+        "true",
+        "Whether a device tries the old firmware's network, whose name and password are in its \
+        NVS. After those of [[network.wifi]].",
+    )
+    .applies(Applies::WithWifi)
+    .begin(Begin::Comment("true", "try the old firmware's Wi-Fi")),
+    Key::new(
+        "network.rescue.ssid",
+        "Rescue, SSID",
+        Kind::Ssid,
+        NONE,
+        "Name of a network that is tried last. It can be set up near a device that finds no other \
+        network.",
+    )
+    .applies(Applies::WithWifi),
+    Key::new(
+        "network.rescue.password",
+        "Rescue, password",
+        Kind::Password,
+        "open network",
+        PASSWORD,
+    )
+    .applies(Applies::WithWifi),
+    Key::new(
+        "network.hostname",
+        "Host name",
+        Kind::Hostname,
+        NONE,
+        "Name that a device gives to DHCP servers.",
+    )
+    .applies(Applies::WithWifi),
+    Key::new(
+        "log.level",
+        "Console log",
+        Kind::LogLevel,
+        "info",
+        "How much the migrator writes to its console. Progress in bytes needs debug.",
+    )
+    .begin(Begin::Comment("\"info\"", "off | error | warn | info | debug | trace")),
+];
+
+const PASSWORD: &str = "Its password: 8 to 63 bytes, or a key of 64 hexadecimal digits. This file \
+    and the migrator contain it in plain text: keep both secret.";
+
+const NETWORKS: List = List {
+    path: "network.wifi",
+    entry: "Wi-Fi network",
+    applies: Applies::WithWifi,
+    help: "A network that devices try first, in this order. At most 8.",
+    keys: &[
+        Key::new(
+            "network.wifi[].ssid",
+            "SSID",
+            Kind::Ssid,
+            "",
+            "Name of the network as its access point has it, at most 32 bytes.",
+        )
+        .applies(Applies::WithWifi),
+        Key::new("network.wifi[].password", "Password", Kind::Password, "open network", PASSWORD)
+            .applies(Applies::WithWifi),
+    ],
+};
+
+const TRUST: [Key; 3] = [
+    Key::new(
+        "mcuboot.public_key",
+        "Public key",
+        Kind::File,
+        NONE,
+        "The key that the bootloader was built with, as PEM, relative to this file. The \
+        application has to be signed with it. Without it, only hashes are checked.",
+    )
+    .begin(Begin::Comment("\"root.pub.pem\"", "key that the bootloader was built with, if any")),
+    Key::new(
+        "allow.test_image",
+        "Allow trial",
+        Kind::Truth,
+        "false",
+        "Accept an application that MCUboot runs on trial only. If it does not confirm itself, \
+        MCUboot goes back at the next reset to the slot's old contents, which do not boot.",
+    ),
+    Key::new(
+        "allow.overwrite",
+        "May be overwritten",
+        Kind::Labels,
+        "nothing",
+        "What of the owner's data the target may overwrite, by label: nvs or partition-table, for \
+        example. A migration that would overwrite anything else is refused.",
+    )
+    .begin(Begin::Comment("[\"nvs\"]", "what the target may overwrite")),
+];

@@ -1,0 +1,109 @@
+//! The prebuilt firmware image that a migration is packed into.
+
+use std::fmt;
+use std::ops::Range;
+
+use bootswap_config::{ConfigError, find_section};
+use bootswap_engine::ContainerHeader;
+use esp_idf_format::Chip;
+use esp_idf_format::image::{self, ImageError};
+use flash_region::is_blank;
+
+use crate::container;
+use crate::facts::ChipId;
+
+/// The image of a migrator that a configuration can be written into.
+#[derive(Clone, Debug)]
+pub struct Firmware {
+    /// The image, without anything behind it.
+    pub(super) image: Vec<u8>,
+    /// Where the configuration section is in it.
+    pub(super) section: Range<usize>,
+}
+
+/// Why a migration cannot be packed into a file. Offsets are from its first byte.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FirmwareError {
+    /// It is not a whole ESP image.
+    Image(ImageError),
+    /// It is for another chip.
+    Chip {
+        /// The migration's.
+        wanted: Chip,
+        /// Number of the chip in its header.
+        found: u16,
+    },
+    /// It is not an app, so that no bootloader would start it.
+    NotAnApp,
+    /// It has no usable section for a configuration.
+    Section(ConfigError),
+    /// Something follows the image that is not a container of artifacts.
+    Behind {
+        /// Offset of what follows.
+        offset: usize,
+    },
+}
+
+impl Firmware {
+    /// Takes a firmware image for `chip`, as it was built or as it was packed before.
+    ///
+    /// # Errors
+    ///
+    /// A [`FirmwareError`].
+    pub fn new(file: Vec<u8>, chip: Chip) -> Result<Self, FirmwareError> {
+        let mut image = file;
+        let info = image::verify(&image).map_err(FirmwareError::Image)?;
+        let found = info.header.chip_id;
+        if found != chip.image_chip_id() {
+            return Err(FirmwareError::Chip { wanted: chip, found });
+        }
+        if info.app_desc.is_none() {
+            return Err(FirmwareError::NotAnApp);
+        }
+        let (before, behind) = container::split(&image, info.total_len_bytes);
+        // A container is made anew; what else there is, such as a signature, would be lost.
+        if !is_blank(behind) && ContainerHeader::parse(behind).is_err() {
+            return Err(FirmwareError::Behind { offset: before.len() });
+        }
+        image.truncate(info.total_len_bytes as usize);
+        let section = find_section(&image).map_err(FirmwareError::Section)?;
+        Ok(Self { image, section })
+    }
+}
+
+impl FirmwareError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::Image(_) | Self::NotAnApp => {
+                "name the firmware image of a migrator: bootswap-CHIP.bin as it was built"
+            }
+            Self::Chip { .. } => "name the firmware image for the migration's chip",
+            Self::Section(ConfigError::Version { .. }) => {
+                "use this program and a firmware image of the same release"
+            }
+            Self::Section(_) => "name the firmware image of a migrator, as it was built",
+            Self::Behind { .. } => "use the image as it was built, and sign it when it is packed",
+        }
+    }
+}
+
+impl fmt::Display for FirmwareError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(error) => write!(f, "not a whole firmware image: {error}"),
+            Self::Chip { wanted, found } => {
+                write!(f, "chip at offset 12 is {}, the migration is for {wanted}", ChipId(*found))
+            }
+            Self::NotAnApp => f.write_str("no app description at offset 32, so this is not an app"),
+            Self::Section(error) => error.fmt(f),
+            Self::Behind { offset } => {
+                write!(f, "something unknown follows the image at offset {offset:#x}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FirmwareError {}

@@ -1,0 +1,135 @@
+//! Where artifacts come from: embedded in the migrator, or fetched.
+
+use std::fmt;
+
+use bootswap_plan::Content;
+use esp_idf_format::Chip;
+
+use crate::owned::{OwnedArtifact, OwnedMigration};
+
+/// What a migration lacks for the way in which its artifacts are to come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SourcesError {
+    /// It is for another chip.
+    Chip {
+        /// The migration's chip.
+        found: Chip,
+        /// The chip asked for.
+        wanted: Chip,
+    },
+    /// An artifact is to be embedded, and has no file.
+    NoFile {
+        /// Its name.
+        name: String,
+    },
+    /// An artifact is not to be embedded, and has no address.
+    NoUrl {
+        /// Its name.
+        name: String,
+    },
+    /// The chip has no radio to fetch anything with.
+    NoRadio {
+        /// The chip.
+        chip: Chip,
+    },
+    /// There is no network to fetch anything through.
+    NoNetwork,
+}
+
+/// Makes every artifact embedded, or makes sure that every one can be fetched.
+///
+/// `chip` is the one asked for, if any.
+///
+/// # Errors
+///
+/// A [`SourcesError`].
+pub fn choose_sources(
+    migration: &mut OwnedMigration,
+    chip: Option<Chip>,
+    embed: bool,
+) -> Result<(), SourcesError> {
+    let found = migration.chip;
+    if let Some(wanted) = chip.filter(|wanted| *wanted != found) {
+        return Err(SourcesError::Chip { found, wanted });
+    }
+    for artifact in &mut migration.artifacts {
+        let name = || artifact.name.clone();
+        match (embed, &artifact.bytes, &artifact.url) {
+            (true, None, _) => return Err(SourcesError::NoFile { name: name() }),
+            (true, Some(_), _) => {
+                artifact.url = None;
+                leave_out_padding(artifact);
+            }
+            (false, _, None) => return Err(SourcesError::NoUrl { name: name() }),
+            (false, _, Some(_)) => {}
+        }
+    }
+    let network = &migration.network;
+    if embed {
+        Ok(())
+    } else if !found.has_wifi() {
+        Err(SourcesError::NoRadio { chip: found })
+    } else if network.wifi.is_empty() && !network.old_credentials && network.rescue.is_none() {
+        Err(SourcesError::NoNetwork)
+    } else {
+        Ok(())
+    }
+}
+
+/// Cuts a padded, confirmed image off where its TLVs end: a whole slot hardly fits into a migrator
+/// that runs from such a slot itself. What lies up to the trailer means nothing to MCUboot, and the
+/// trailer is written by the migrator.
+fn leave_out_padding(artifact: &mut OwnedArtifact) {
+    let Some(Content::Mcuboot { image_len_bytes, padded: true, confirmed: true, signed }) =
+        artifact.content
+    else {
+        return;
+    };
+    if let Some(bytes) = &mut artifact.bytes {
+        bytes.truncate(image_len_bytes as usize);
+        artifact.confirm = true;
+        artifact.content =
+            Some(Content::Mcuboot { image_len_bytes, padded: false, confirmed: false, signed });
+    }
+}
+
+impl SourcesError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::Chip { .. } => "give the migration's chip with --chip, or leave the option out",
+            Self::NoFile { .. } => "name its `file`, or leave out --embed",
+            Self::NoUrl { .. } => {
+                "name the `url` that devices fetch it from, or put everything into the migrator \
+                 with --embed"
+            }
+            Self::NoRadio { .. } => "put everything into the migrator with --embed",
+            Self::NoNetwork => {
+                "add [[network.wifi]] with `ssid` and `password`, or `old_credentials = true` to \
+                 try the old firmware's"
+            }
+        }
+    }
+}
+
+impl fmt::Display for SourcesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chip { found, wanted } => {
+                write!(f, "chip: the migration is for {found}, not for {wanted}")
+            }
+            Self::NoFile { name } => {
+                write!(f, "{name}: there is no `file` to put into the migrator")
+            }
+            Self::NoUrl { name } => write!(f, "{name}: there is no `url` to fetch it from"),
+            Self::NoRadio { chip } => write!(f, "chip: {chip} has no Wi-Fi to fetch anything with"),
+            Self::NoNetwork => {
+                f.write_str("network: there is no network that a device could get into")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SourcesError {}

@@ -1,0 +1,24 @@
+//! What a migration would do to a device, or every reason against it: for people and for scripts.
+//!
+//! ```text
+//!   migration + facts ──> stages: the device's planner ──> report ──> text, JSON
+//!                                                            └──> flash map: before, then, after
+//! ```
+//!
+//! The planner is the one that runs on the device; here its plan is only described.
+
+mod contents;
+mod cost;
+mod flash_map;
+mod given_up;
+mod region;
+mod report;
+mod stage;
+mod text;
+
+pub use cost::{CostReport, WayBackReport, WindowReport};
+pub use flash_map::{FlashMap, MapRow};
+pub use given_up::GivenUp;
+pub use region::RegionReport;
+pub use report::{DeviceReport, PlanReport, ReasonReport, StageReport, StepReport, report};
+pub use stage::{Stage, stages};

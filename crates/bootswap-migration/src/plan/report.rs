@@ -1,0 +1,267 @@
+//! A plan, or the reasons against one, for scripts; `text.rs` has it for people.
+
+use bootswap_plan::{
+    Cost, CostModel, Migration, Plan, Reason, Reasons, Step, Target, WayBack, objections, preferred,
+};
+use esp_idf_format::partition::Partition;
+use flash_region::Region;
+use serde::Serialize;
+
+use super::cost::{CostReport, WayBackReport, WindowReport, looked_at};
+use super::flash_map::FlashMap;
+use super::given_up::{GivenUp, given_up};
+use super::region::RegionReport;
+use super::stage::{Stage, stages};
+use crate::facts::FoundFacts;
+use crate::owned::OwnedMigration;
+
+/// Plans the migration of the device that was found; `dump` is its flash, where it is known.
+#[must_use]
+pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]>) -> PlanReport {
+    let device = DeviceReport::new(found, dump.is_some());
+    migration.with(|migration| match stages(migration, found.facts.lend()) {
+        Ok(stages) => PlanReport::planned(device, migration, &stages, dump),
+        Err(reasons) => PlanReport::refused(device, &reasons),
+    })
+}
+
+/// What `--json` prints. Keys are never renamed; `null` where something does not apply.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct PlanReport {
+    /// `planned` or `refused`.
+    pub outcome: &'static str,
+    /// Why it was refused.
+    pub reasons: Vec<ReasonReport>,
+    /// The device that it is planned for.
+    pub device: DeviceReport,
+    /// How the device is migrated: the strategy of the first stage.
+    pub strategy: Option<&'static str>,
+    /// The stages: one, or two where the migrator moves to another partition first.
+    pub stages: Vec<StageReport>,
+    /// What is done, in this order, over all stages.
+    pub steps: Vec<StepReport>,
+    /// What all of it costs, checkpoints included.
+    pub cost: Option<CostReport>,
+    /// From the first to the last byte that the commit may erase.
+    pub commit: Option<RegionReport>,
+    /// The time in which losing power leaves a device that does not boot.
+    pub commit_window: Option<WindowReport>,
+    /// The sector for checkpoints.
+    pub journal: Option<RegionReport>,
+    /// What belongs to the owner and is overwritten because the migration gives it up by name.
+    pub given_up: Vec<GivenUp>,
+    /// What lies where, and what will.
+    pub flash_map: Option<FlashMap>,
+}
+
+/// A reason against the migration.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ReasonReport {
+    /// Its code.
+    pub code: &'static str,
+    /// What is wrong and what to change.
+    pub message: String,
+}
+
+/// The device that is planned for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DeviceReport {
+    /// Its chip.
+    pub chip: &'static str,
+    /// Bytes of its flash.
+    pub flash_size: u32,
+    /// `dump`, or `migration` where nothing is known but what that says.
+    pub known_from: &'static str,
+    /// Label of the partition that the migrator runs from.
+    pub running: String,
+    /// That partition.
+    pub running_region: RegionReport,
+    /// Bytes of the migrator's image there.
+    pub running_image_size: u32,
+    /// Whether these bytes are an assumption.
+    pub running_image_assumed: bool,
+    /// Label of the partition with the firmware before.
+    pub previous: Option<String>,
+}
+
+/// What is done without a reset of the migrator in between.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct StageReport {
+    /// `as-named`, `secondary-and-swap`, `straight-to-primary` or `relocate`.
+    pub strategy: &'static str,
+    /// The same in words.
+    pub text: String,
+    /// Label of the partition that the migrator runs from.
+    pub running: String,
+    /// How many of the steps it has.
+    pub steps: usize,
+    /// The strategy that is tried first, because it keeps most of what is there.
+    pub preferred: &'static str,
+    /// All reasons against that one.
+    pub objections: Vec<ReasonReport>,
+    /// What noting checkpoints costs.
+    pub checkpoints: CostReport,
+}
+
+/// A step of the plan.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct StepReport {
+    /// `select`, `copy-self`, `reset-into-copy`, `fetch`, `copy`, `clean`, `clean-scratch`,
+    /// `clean-header`, `confirm`, `verify`, `commit` or `reset`.
+    pub action: &'static str,
+    /// Name of the artifact that it is about.
+    pub artifact: Option<String>,
+    /// Regions that it reads from.
+    pub from: Vec<RegionReport>,
+    /// Regions that it writes, erases or verifies.
+    pub to: Vec<RegionReport>,
+    /// The step in words.
+    pub text: String,
+    /// What it costs.
+    pub cost: CostReport,
+    /// What the device boots if power goes during it.
+    pub way_back: WayBackReport,
+}
+
+/// The label of the partition that is this region.
+fn label_of(partitions: &[Partition], region: Region) -> Option<String> {
+    let partition = partitions.iter().find(|partition| partition.region == region);
+    partition.map(|partition| partition.label.to_string())
+}
+
+impl StageReport {
+    fn new(migration: &Migration<'_>, stage: &Stage<'_>) -> Self {
+        let Stage { facts, plan } = stage;
+        Self {
+            strategy: plan.strategy.name(),
+            text: plan.strategy.to_string(),
+            running: label_of(facts.partitions, facts.running).unwrap_or_default(),
+            steps: plan.steps.len(),
+            preferred: preferred(migration).name(),
+            objections: objections(migration, facts).iter().map(ReasonReport::from).collect(),
+            checkpoints: CostModel::new(migration).journal(plan).into(),
+        }
+    }
+}
+
+impl DeviceReport {
+    /// Describes the device that was found, in a dump or by assumption.
+    #[must_use]
+    pub fn new(found: &FoundFacts, from_dump: bool) -> Self {
+        let facts = &found.facts;
+        Self {
+            chip: facts.chip.name(),
+            flash_size: facts.flash_len_bytes,
+            known_from: if from_dump { "dump" } else { "migration" },
+            running: found.running.to_string(),
+            running_region: facts.running.into(),
+            running_image_size: facts.running_len_bytes,
+            running_image_assumed: found.image.is_none(),
+            previous: facts.previous.and_then(|previous| label_of(&facts.partitions, previous)),
+        }
+    }
+}
+
+impl StepReport {
+    fn new(migration: &Migration<'_>, step: &Step, cost: Cost, way: &WayBack) -> Self {
+        let artifact =
+            step.artifact().and_then(|index| migration.artifacts.get(usize::from(index.0)));
+        let name = artifact.map(|artifact| artifact.name);
+        let in_flash = |target: &Target| match target {
+            Target::Flash(place) => Some(place.region.into()),
+            Target::Memory { .. } => None,
+        };
+        let one = |region: Region| vec![RegionReport::from(region)];
+        let (action, from, to) = match step {
+            Step::Select { otadata, .. } => ("select", Vec::new(), one(*otadata)),
+            Step::CopySelf { from, to } => ("copy-self", one(*from), one(to.region)),
+            Step::ResetIntoCopy => ("reset-into-copy", Vec::new(), Vec::new()),
+            Step::Fetch { routes, .. } => (
+                "fetch",
+                Vec::new(),
+                routes.iter().filter_map(|route| in_flash(&route.to)).collect(),
+            ),
+            Step::Copy { from, to, .. } => ("copy", one(*from), one(to.region)),
+            Step::Clean { region, .. } => ("clean", Vec::new(), one(*region)),
+            Step::CleanScratch { scratch, .. } => ("clean-scratch", Vec::new(), one(*scratch)),
+            Step::CleanHeader { slot, .. } => ("clean-header", Vec::new(), one(*slot)),
+            Step::Confirm { slot } => ("confirm", Vec::new(), one(*slot)),
+            Step::Verify { routes, .. } => (
+                "verify",
+                Vec::new(),
+                routes.iter().filter_map(|route| in_flash(&route.to)).collect(),
+            ),
+            Step::Commit { from, to, .. } => {
+                ("commit", in_flash(from).into_iter().collect(), one(to.region))
+            }
+            Step::Reset => ("reset", Vec::new(), Vec::new()),
+        };
+        let text = step.describe(name.unwrap_or_default()).to_string();
+        let artifact = name.map(str::to_owned);
+        Self { action, artifact, from, to, text, cost: cost.into(), way_back: way.into() }
+    }
+}
+
+impl From<&Reason> for ReasonReport {
+    fn from(reason: &Reason) -> Self {
+        Self { code: reason.code(), message: reason.to_string() }
+    }
+}
+
+impl PlanReport {
+    /// What is done; `dump` is the device's flash, where it is known.
+    fn planned(
+        device: DeviceReport,
+        migration: &Migration<'_>,
+        stages: &[Stage<'_>],
+        dump: Option<&[u8]>,
+    ) -> Self {
+        let model = CostModel::new(migration);
+        let (mut steps, mut cost) = (Vec::new(), Cost::NONE);
+        for Stage { facts, plan } in stages {
+            let model = looked_at(model, plan, dump);
+            for (step, way) in plan.steps.iter().zip(plan.ways_back(facts)) {
+                steps.push(StepReport::new(migration, step, model.step(step), &way));
+            }
+            cost += model.plan(plan);
+        }
+        let last = stages.last().map(|stage| &stage.plan);
+        Self {
+            outcome: "planned",
+            reasons: Vec::new(),
+            device,
+            strategy: stages.first().map(|stage| stage.plan.strategy.name()),
+            stages: stages.iter().map(|stage| StageReport::new(migration, stage)).collect(),
+            steps,
+            cost: Some(cost.into()),
+            commit: last.and_then(Plan::commit_region).map(RegionReport::from),
+            commit_window: last.and_then(|plan| WindowReport::new(&model, plan, dump)),
+            journal: last.and_then(|plan| plan.journal).map(RegionReport::from),
+            given_up: given_up(migration, stages),
+            flash_map: Some(FlashMap::new(migration, stages)),
+        }
+    }
+
+    fn refused(device: DeviceReport, reasons: &Reasons) -> Self {
+        Self {
+            outcome: "refused",
+            reasons: reasons.iter().map(ReasonReport::from).collect(),
+            device,
+            strategy: None,
+            stages: Vec::new(),
+            steps: Vec::new(),
+            cost: None,
+            commit: None,
+            commit_window: None,
+            journal: None,
+            given_up: Vec::new(),
+            flash_map: None,
+        }
+    }
+
+    /// Whether the migration would be safe.
+    #[must_use]
+    pub const fn is_safe(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}

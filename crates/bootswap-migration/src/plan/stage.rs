@@ -1,0 +1,38 @@
+//! The plans of a migration, one after the other.
+
+use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Step, plan, previous_firmware};
+
+/// A plan, and what was true when it was made.
+#[derive(Clone, Debug)]
+pub struct Stage<'a> {
+    /// The device.
+    pub facts: DeviceFacts<'a>,
+    /// What is done.
+    pub plan: Plan,
+}
+
+/// The plan, and the one that follows where the migrator moves to another partition and plans anew.
+///
+/// # Errors
+///
+/// All reasons against the one or the other.
+#[allow(clippy::result_large_err, reason = "as the planner's")]
+pub fn stages<'a>(
+    migration: &Migration<'_>,
+    facts: DeviceFacts<'a>,
+) -> Result<Vec<Stage<'a>>, Reasons> {
+    let first = plan(migration, &facts)?;
+    let copy = first.steps.iter().find_map(|step| match step {
+        Step::CopySelf { to, .. } => Some(to.region),
+        _ => None,
+    });
+    let mut stages = vec![Stage { facts, plan: first }];
+    let there =
+        copy.and_then(|copy| facts.partitions.iter().find(|p| p.region.contains_region(copy)));
+    if let Some(there) = there {
+        let previous = previous_firmware(facts.partitions, there.region);
+        let facts = DeviceFacts { running: there.region, previous, ..facts };
+        stages.push(Stage { facts, plan: plan(migration, &facts)? });
+    }
+    Ok(stages)
+}

@@ -1,0 +1,125 @@
+//! Migration files as owners write them, with every mistake that is easy to make.
+
+mod any_text;
+mod files;
+mod keys;
+mod mistakes;
+mod reading;
+
+use std::fs;
+use std::path::Path;
+
+use bootswap_plan::{Content, Role};
+use device_sim::synthetic;
+use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
+use esp_idf_format::partition::PartitionTable;
+use flash_region::{FlashAddr, Region};
+use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::key::PrivateKey;
+use mcuboot_format::tlv::{TlvType, Tlvs};
+use mcuboot_format::{ImageHeader, SwapKind};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use crate::load::from_text;
+use crate::problem::Problem;
+use crate::{LoadError, OwnedMigration, OwnedStaging, load, spec};
+
+const SLOT_LEN_BYTES: u32 = 0x10_0000;
+
+const PARTITIONS: &str = "\
+nvs,      data, nvs,     0x9000,  0x4000,
+otadata,  data, ota,     0xd000,  0x2000,
+phy_init, data, phy,     0xf000,  0x1000,
+factory,  app,  factory, 0x10000, 1M,
+ota_0,    app,  ota_0,   ,        1M,
+ota_1,    app,  ota_1,   ,        1M,
+";
+
+/// The example of the documentation.
+const EXAMPLE: &str = r#"
+chip       = "esp32s3"
+flash_size = "4MB"
+partitions = "partitions.csv"
+running    = "factory"
+
+[mcuboot]
+primary   = { offset = 0x10000,  size = 0x100000 }
+secondary = { offset = 0x110000, size = 0x100000 }
+scratch   = { offset = 0x210000, size = 0x40000 }
+swap      = "scratch"
+max_align = 8
+# public_key = "root.pub.pem"
+
+[app]
+file   = "app_upd.bin"
+url    = "http://192.168.100.101:8070/app_upd.bin"
+
+[bootloader]
+file   = "mcuboot-esp32s3.bin"
+url    = "http://192.168.100.101:8070/mcuboot-esp32s3.bin"
+size   = 0xf000
+"#;
+
+/// A directory with the files that the example names.
+struct Lab(TempDir);
+
+impl Lab {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let lab = Self(dir);
+        lab.write("partitions.csv", PARTITIONS.as_bytes());
+        lab.write("app_upd.bin", &app(Padding::Confirmed, None));
+        lab.write("mcuboot-esp32s3.bin", &bootloader());
+        lab
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path().join(name), bytes).unwrap();
+    }
+
+    fn load(&self, text: &str) -> Result<OwnedMigration, Problem> {
+        from_text(text, self.path())
+    }
+
+    /// What is wrong with the example after that change of its text.
+    fn problem(&self, from: &str, to: &str) -> Problem {
+        assert!(EXAMPLE.contains(from), "{from}");
+        self.load(&EXAMPLE.replacen(from, to, 1)).unwrap_err()
+    }
+}
+
+fn app(padding: Padding, key: Option<&PrivateKey>) -> Vec<u8> {
+    let options =
+        SignOptions { padding, key, ..SignOptions::espressif(SLOT_LEN_BYTES, SwapKind::Scratch) };
+    sign(&synthetic::target_payload(0x2000, 1), &options).unwrap()
+}
+
+fn bootloader() -> Vec<u8> {
+    synthetic::bootloader(Chip::Esp32s3, FlashSize::Mb4, 0x6000, 2).unwrap()
+}
+
+fn region(start: u32, len_bytes: u32) -> Region {
+    Region::clamped(FlashAddr(start), len_bytes)
+}
+
+/// The public half of the Ed25519 key of 32 sevens.
+fn public_pem() -> Vec<u8> {
+    let der = PrivateKey::ed25519([7; 32]).public_key().to_der();
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut body = String::new();
+    for group in der.chunks(3) {
+        let bits =
+            group.iter().enumerate().fold(0, |bits, (i, b)| bits | u32::from(*b) << (16 - 8 * i));
+        for i in 0..4 {
+            let digit = digits[(bits >> (18 - 6 * i)) as usize & 63];
+            body.push(if i <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n").into_bytes()
+}
