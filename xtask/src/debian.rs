@@ -1,4 +1,4 @@
-//! Debian packages, unpacked beside the system instead of into it.
+//! Debian packages, unpacked into a folder instead of installed.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{command, find, is_root, output, retry};
 
-/// As [`unpack`], for a package and the libraries that it names as needed, except the C library.
+/// As [`unpack`], for a package and the libraries that it depends on, except the C library.
 pub(crate) fn unpack_with_libraries(package: &str, into: &Path) -> Result<()> {
     let ask = || output(&mut command("apt-cache", &["depends", "--no-recommends", package]));
-    let told = match ask() {
-        Ok(told) => told,
+    let answer = match ask() {
+        Ok(answer) => answer,
         // A new machine has no package lists.
         Err(_) if is_root() => {
             output(&mut command("apt-get", &["update"]))?;
@@ -19,19 +19,19 @@ pub(crate) fn unpack_with_libraries(package: &str, into: &Path) -> Result<()> {
         }
         Err(error) => return Err(error),
     };
-    let needed = told.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    let needed = answer.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
     let libraries = needed.filter(|name| name.starts_with("lib") && *name != "libc6");
     let packages: Vec<&str> = std::iter::once(package).chain(libraries).collect();
     unpack(&packages, into)
 }
 
-/// Downloads packages and unpacks them under `into`, which is made anew; nothing is installed.
+/// Downloads packages and unpacks them into `into`, which is emptied first; nothing is installed.
 ///
-/// What the packages depend on is not fetched, and nothing of theirs is run.
+/// What the packages depend on is not fetched, and none of their scripts is run.
 pub(crate) fn unpack(packages: &[&str], into: &Path) -> Result<()> {
     for tool in ["apt-get", "dpkg-deb"] {
         if find(tool).is_none() {
-            bail!("this is no Debian system, {tool} is missing");
+            bail!("{tool} is missing: only Debian packages can be unpacked here");
         }
     }
     if into.exists() {
@@ -41,7 +41,7 @@ pub(crate) fn unpack(packages: &[&str], into: &Path) -> Result<()> {
     fs::create_dir_all(&downloads).with_context(|| downloads.display().to_string())?;
     let mut is_first = true;
     retry(|| {
-        // A new machine has no package lists, an old one has lists of packages that have gone.
+        // A new machine has no package lists; those of an old one may name packages that are gone.
         if !is_first && is_root() {
             output(&mut command("apt-get", &["update"]))?;
         }

@@ -1,4 +1,4 @@
-//! The check of licences and sources of what is built on, by cargo-deny.
+//! The check of the dependencies' licences and sources, by cargo-deny.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,11 +11,11 @@ use crate::workspace;
 /// The version that `deny.toml` is written for.
 const VERSION: &str = "0.20.2";
 
-/// Brings cargo-deny into `target/cargo-deny` unless it is there already, and gives its path.
+/// Installs cargo-deny in `target/cargo-deny` unless it is there already, and returns its path.
 ///
 /// # Errors
 ///
-/// Where it cannot be fetched or built.
+/// If it cannot be fetched or built.
 pub(crate) fn set_up() -> Result<PathBuf> {
     let place = workspace::target("cargo-deny")?;
     let program = place.join("bin/cargo-deny");
@@ -24,14 +24,14 @@ pub(crate) fn set_up() -> Result<PathBuf> {
     }
     eprintln!("building cargo-deny {VERSION}, which takes a minute or two");
     retry(|| {
-        // Unoptimised: it runs for a second, and takes minutes more to build otherwise.
+        // Unoptimised: it runs for a second, and optimising it would take minutes.
         let mut install = cargo();
         install
             .args(["install", "cargo-deny", "--version", VERSION, "--locked", "--debug", "--quiet"])
             .arg("--root")
             .arg(&place)
             .env("CARGO_TARGET_DIR", place.join("build"))
-            // Flags and lints of this workspace are not meant for it.
+            // The flags are meant for this workspace.
             .env_remove("RUSTFLAGS")
             .current_dir(std::env::temp_dir());
         run(&mut install)

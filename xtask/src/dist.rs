@@ -3,7 +3,7 @@
 //! ```text
 //!   bootswap-VERSION-HOST/
 //!     bootswap                       the command line
-//!     firmware/bootswap-CHIP.bin     prebuilt, for `bootswap pack`, which looks for them there
+//!     firmware/bootswap-CHIP.bin     prebuilt; `bootswap pack` looks for them here
 //!     README.md, CHANGELOG.md, LICENSE-*
 //!     LICENSES-THIRD-PARTY.txt       of everything that was linked in
 //!     SHA256SUMS
@@ -21,12 +21,12 @@ use crate::licences;
 use crate::process::{cargo, command, output, run as run_program};
 use crate::workspace;
 
-/// Texts that go along.
+/// Documents that are part of a release.
 const TEXTS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
-/// What the checksums are called, as `sha256sum --check` takes them.
+/// The file of the checksums, in the format of `sha256sum --check`.
 const CHECKSUMS: &str = "SHA256SUMS";
 
-/// Where the folder goes.
+/// Where the folder is made.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Directory in which the folder is made
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     out: PathBuf,
 }
 
-/// Makes the folder anew and says what is in it, and which firmware could not be built.
+/// Makes the folder, prints what is in it, and which firmware could not be built.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let out = std::path::absolute(&options.out)?;
     std::env::set_current_dir(workspace::root()?)?;
@@ -69,19 +69,19 @@ fn command_line(folder: &Path) -> Result<()> {
     let target_dir = workspace::target("dist-build")?;
     let mut build = cargo();
     build.args(["build", "--locked", "--quiet", "--release", "--package", "bootswap-cli"]);
-    // Lines of source are for those who build it themselves; they take four fifths of the file.
+    // Line numbers of the source take four fifths of the file; users do not need them.
     build.args(["--config", "profile.release.strip=\"debuginfo\""]);
     run_program(build.arg("--target-dir").arg(&target_dir))?;
     let name = format!("bootswap{}", std::env::consts::EXE_SUFFIX);
     copy(&target_dir.join("release").join(&name), &folder.join(&name))
 }
 
-/// Builds the firmware of every chip, with and without its network; gives back what could not be built.
+/// Builds the firmware of every chip, with and without its network; returns what could not be built.
 fn prebuilt(folder: &Path) -> Vec<(String, anyhow::Error)> {
     let mut missing = Vec::new();
     for chip in CHIPS {
         for network in [Network::Wifi, Network::None] {
-            // A chip that has no Wi-Fi has no firmware with it.
+            // Not every chip has Wi-Fi.
             let Ok(firmware) = Firmware::new(chip, Some(network)) else { continue };
             eprintln!("=== {}", firmware.file_name());
             let made = firmware::make(firmware, folder)
@@ -94,7 +94,7 @@ fn prebuilt(folder: &Path) -> Vec<(String, anyhow::Error)> {
     missing
 }
 
-/// A line for every file of the folder, in order.
+/// A line for every file of the folder, sorted by path.
 fn checksums(folder: &Path) -> Result<String> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -131,8 +131,10 @@ mod tests {
         fs::write(folder.join("firmware/a"), "").unwrap();
         let sums = checksums(&folder).unwrap();
         // FIPS 180-4, and the empty message.
-        let wanted = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  b\n\
-                      e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  firmware/a\n";
+        let wanted = "\
+ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  b
+e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  firmware/a
+";
         assert_eq!(sums, wanted);
     }
 }

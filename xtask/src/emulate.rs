@@ -1,7 +1,8 @@
 //! `cargo xtask emulate`: the real firmware in an emulator of the ESP32-C3.
 //!
-//! The emulator is one derived from Espressif's QEMU, which is not fetched or built here: it is taken from
-//! `BOOTSWAP_QEMU` or from the PATH. The tests that need it have `emulated` in their names.
+//! The emulator is one derived from Espressif's QEMU, which is not fetched or built here: it is
+//! taken from `BOOTSWAP_QEMU` or from the PATH. The tests that need it have `emulated` in their
+//! names.
 
 use std::env;
 use std::fmt;
@@ -15,40 +16,41 @@ use crate::process::{cargo, command, find, output, run_shown};
 use crate::report::TestCounts;
 use crate::workspace;
 
-/// Names the emulator, for this program and for the tests.
+/// Environment variable with the emulator's path, for this program and for the tests.
 const EMULATOR: &str = "BOOTSWAP_QEMU";
-/// Names the directory with the firmware images, for the tests.
+/// Environment variable with the directory of the firmware images, for the tests.
 const FIRMWARE: &str = "BOOTSWAP_FIRMWARE";
-/// Name the files of a real bootloader and a real application that tests go on to, for who has them.
+/// Environment variables with the files of a real target bootloader and application, which some tests
+/// start.
 const TARGET: [&str; 2] = ["BOOTSWAP_TARGET_BOOTLOADER", "BOOTSWAP_TARGET_APP"];
-/// What the tests that need them have in their names.
+/// Part of the names of the tests that need them.
 pub(crate) const TARGET_TESTS: &str = "banner::";
-/// What is not done without them.
+/// What is not checked without them.
 pub(crate) const WITHOUT_TARGET: &str =
     "the migrator on an emulated chip, up to the banner of a real target application";
-/// What an emulator is called.
+/// The emulator's file name.
 const PROGRAM: &str = "qemu-system-riscv32";
-/// The machine that it has to have.
+/// The machine that it has to emulate.
 const MACHINE: &str = "esp32c3";
 
-/// What all tests have in their names that need the emulator.
+/// Part of the names of all tests that need the emulator.
 pub(crate) const MARK: &str = "emulated";
-/// How lines of the tests begin that are meant for the table at the end.
+/// The beginning of the lines that tests print for the table at the end.
 const FIGURE: &str = "figure: ";
-/// The figure that has a limit: the time from the first byte received to the reset, in units of the modelled
-/// flash time and the transfer together.
+/// The figure that has a limit: the time from the first byte received to the reset, in units of the
+/// modelled flash time and the transfer together.
 const RATIO: &str = "ratio";
 const MAX_RATIO: f64 = 1.5;
 
-/// What is run in the emulator.
+/// Which tests are run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Cuts the power hundreds of times, too; takes minutes
+    /// Also cuts the power hundreds of times, which takes minutes
     #[arg(long)]
     long: bool,
 }
 
-/// Runs the tests with the emulator; says so where there is none.
+/// Runs the tests with the emulator; without one, says which tests were not run.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     env::set_current_dir(workspace::root()?)?;
     let setting = match Setting::obtain() {
@@ -63,7 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     };
     let mut test = tests();
     test.arg("--");
-    // One at a time: what is printed are also times.
+    // One at a time, because they measure times.
     test.args(["--nocapture", "--test-threads", "1"]);
     if options.long {
         test.arg("--include-ignored");
@@ -87,29 +89,29 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The tests, as `cargo xtask test` builds them, so that nothing is built twice.
+/// The tests with the same options as in `cargo xtask test`, so that nothing is built twice.
 fn tests() -> Command {
     let mut test = cargo();
     test.args(["test", "--workspace", "--all-features", "--test", "emulator"]);
     test
 }
 
-/// The names of the tests in the emulator that have `part` in them.
+/// The names of the tests in the emulator that contain `part`.
 ///
 /// # Errors
 ///
-/// Where the tests cannot be built.
+/// If the tests cannot be built.
 pub(crate) fn names(part: &str) -> Result<Vec<String>> {
     let mut list = tests();
     let listed = output(list.args(["--quiet", "--", "--list", "--format", "terse", part]))?;
     Ok(listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
-/// What the tests came to: the table at the end.
+/// The results of the tests: the table at the end.
 #[derive(Debug, Default)]
 struct Summary {
     tests: TestCounts,
-    /// Names and values, as the tests print them.
+    /// Names and values that the tests printed.
     figures: Vec<(String, String)>,
 }
 
@@ -148,30 +150,30 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A real bootloader and a real application to go on to.
+/// A real target bootloader and application.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     files: Vec<(&'static str, PathBuf)>,
 }
 
 impl Target {
-    /// The one that is given.
+    /// The target that the variables name.
     ///
     /// # Errors
     ///
-    /// With what is missing.
+    /// If one of the variables or files is missing.
     pub(crate) fn obtain() -> Result<Self> {
         let file = |name| {
             let named =
                 env::var_os(name).with_context(|| format!("{name} does not name a file"))?;
             let path = absolute(named)?;
-            ensure!(path.is_file(), "{name} names {}, which is no file", path.display());
+            ensure!(path.is_file(), "{name} names {}, which is not a file", path.display());
             Ok((name, path))
         };
         Ok(Self { files: TARGET.into_iter().map(file).collect::<Result<_>>()? })
     }
 
-    /// Tells a program about it.
+    /// Passes it on to a program.
     pub(crate) fn apply(&self, program: &mut Command) {
         program.envs(self.files.iter().map(|(name, path)| (name, path)));
     }
@@ -189,7 +191,7 @@ impl Setting {
     ///
     /// # Errors
     ///
-    /// Where there is no emulator or the firmware does not build.
+    /// If there is no emulator or the firmware does not build.
     pub(crate) fn obtain() -> Result<Self> {
         let emulator = emulator()?;
         let firmware = workspace::target("firmware")?;
@@ -200,13 +202,13 @@ impl Setting {
         Ok(Self { emulator, firmware })
     }
 
-    /// Tells a program about it.
+    /// Passes it on to a program.
     pub(crate) fn apply(&self, program: &mut Command) {
         program.env(EMULATOR, &self.emulator).env(FIRMWARE, &self.firmware);
     }
 }
 
-/// The emulator that is named, or the one on the PATH, if it has the machine.
+/// The emulator that the variable names, or the one on the PATH, if it emulates the chip.
 fn emulator() -> Result<PathBuf> {
     if let Some(named) = env::var_os(EMULATOR) {
         // The tests run in another directory.
@@ -216,7 +218,7 @@ fn emulator() -> Result<PathBuf> {
     }
     let path = find(PROGRAM).with_context(|| {
         format!(
-            "there is no {PROGRAM} on the PATH; name one with a machine {MACHINE} in {EMULATOR}"
+            "there is no {PROGRAM} on the PATH; set {EMULATOR} to the path of one that has a machine {MACHINE}"
         )
     })?;
     check(&path)?;
@@ -226,7 +228,7 @@ fn emulator() -> Result<PathBuf> {
 fn check(path: &Path) -> Result<()> {
     let machines = output(&mut command(path, &["-machine", "help"]))?;
     if !machines.lines().any(|line| line.split_whitespace().next() == Some(MACHINE)) {
-        bail!("{} has no machine {MACHINE}", path.display());
+        bail!("{} does not emulate the machine {MACHINE}", path.display());
     }
     Ok(())
 }
@@ -242,7 +244,8 @@ mod tests {
             "figure: power cuts: 12 times two: 12 survived, 0 in the commit window",
             "figure: ratio: 1.49",
             "figure of speech",
-            "test result: ok. 17 passed; 0 failed; 2 ignored; 0 measured; 1 filtered out; finished in 9.01s",
+            "test result: ok. 17 passed; 0 failed; 2 ignored; 0 measured; 1 filtered out; \
+             finished in 9.01s",
         ] {
             summary.add_line(line);
         }

@@ -1,4 +1,4 @@
-//! Licences of everything that is linked in, for those who pass the programs on.
+//! Licences of all third-party packages that are linked in: they go along with each release.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,23 +9,24 @@ use serde_json::Value;
 
 use crate::process::{cargo, output};
 
-/// How files begin that hold a licence or have to go along with one.
+/// Beginnings of the names of files that hold a licence, or have to go along with one.
 const NAMES: [&str; 4] = ["LICENSE", "LICENCE", "COPYING", "NOTICE"];
 
-/// A text with the name, version, licence and licence texts of every package of others in these workspaces.
+/// A text with name, version, licence and licence texts of every third-party package in these
+/// workspaces.
 ///
 /// # Errors
 ///
-/// Where cargo does not tell.
+/// If cargo does not list the packages.
 pub(crate) fn of(manifests: &[&Path]) -> Result<String> {
     let mut packages = BTreeMap::new();
     for manifest in manifests {
         let mut metadata = cargo();
         metadata.args(["metadata", "--locked", "--format-version", "1", "--manifest-path"]);
-        let told: Value = serde_json::from_str(&output(metadata.arg(manifest))?)?;
-        let found = told["packages"].as_array().context("cargo metadata names no packages")?;
+        let answer: Value = serde_json::from_str(&output(metadata.arg(manifest))?)?;
+        let found = answer["packages"].as_array().context("cargo metadata lists no packages")?;
         for package in found {
-            // What has no source is this project's own.
+            // Packages without a source are this project's own.
             let Some(_) = package["source"].as_str() else { continue };
             let text = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
             packages.insert((text("name"), text("version")), package.clone());
@@ -68,11 +69,11 @@ mod tests {
     use crate::workspace;
 
     #[test]
-    fn everything_of_others_is_named_with_its_licence() {
+    fn every_third_party_package_is_listed_with_its_licence() {
         let manifest = workspace::root().unwrap().join("Cargo.toml");
         let text = of(&[&manifest]).unwrap();
         assert!(text.lines().any(|line| line.starts_with("heapless 0.9") && line.contains("MIT")));
         assert!(text.contains("Permission is hereby granted, free of charge"));
-        assert!(!text.contains("bootswap"), "its own packages are not others'");
+        assert!(!text.contains("bootswap"), "the project's own packages are not third-party");
     }
 }

@@ -1,15 +1,16 @@
-//! What has to be done in this repository besides building it, as `cargo xtask`.
+//! What is done in this repository besides building it, as `cargo xtask`.
 //!
 //! ```text
-//! cargo xtask test          everything that has to hold before a change is merged
-//! cargo xtask test --long   the tests that take minutes, too
+//! cargo xtask test          all checks that a change has to pass
+//! cargo xtask test --long   also the tests that take minutes
+//! cargo xtask house         the rules of the house alone, in a second
 //! cargo xtask firmware      the migrator for a chip
 //! cargo xtask dist          the folder of a release
 //! cargo xtask emulate       the migrator in an emulator of the ESP32-C3
 //! ```
 //!
-//! Each subcommand is a module. What the tests compare with is brought into `target/` by
-//! [`python`], [`nginx`], [`tmux`] and [`deny`]; what cannot be had is named in the summary of [`report`].
+//! Each subcommand is a module. [`python`], [`nginx`], [`tmux`] and [`deny`] install in `target/`
+//! what the tests compare with; the summary of [`report`] names what could not be had.
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ mod deny;
 mod dist;
 mod emulate;
 mod firmware;
+mod house;
 mod licences;
 mod nginx;
 mod process;
@@ -30,7 +32,7 @@ mod test;
 mod tmux;
 mod workspace;
 
-/// What has to be done in this repository
+/// Tasks of this repository
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
@@ -40,19 +42,22 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Checks everything: format, lints, licences, documentation, tests
+    /// Checks everything: format, rules of the house, lints, licences, documentation, tests
     Test(test::Options),
+    /// Checks the rules of the house alone: width of lines, circles of imports
+    House,
     /// Builds the migrator for a chip, as an app image for any ESP-IDF OTA mechanism
     Firmware(firmware::Options),
-    /// Makes the folder of a release: command line, prebuilt firmware, checksums, licences
+    /// Makes the folder of a release: program, prebuilt firmware, checksums, licences
     Dist(dist::Options),
-    /// Runs the migrator in an emulator of the ESP32-C3, where one is found
+    /// Runs the migrator in an emulator of the ESP32-C3, if one is found
     Emulate(emulate::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
+        Task::House => Ok(house::run()),
         Task::Firmware(options) => firmware::run(&options),
         Task::Emulate(options) => emulate::run(&options),
         Task::Dist(options) => dist::run(&options),

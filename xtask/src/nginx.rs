@@ -1,4 +1,4 @@
-//! nginx, against which the download is tested.
+//! nginx, a server that downloads are tested with.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::workspace;
 ///
 /// # Errors
 ///
-/// Where there is none and no package to unpack, or it does not run on this system.
+/// If there is no nginx and no package of it to unpack, or if it does not run on this system.
 pub(crate) fn set_up() -> Result<PathBuf> {
     // Distributions put it where only root's shell looks.
     let system = find("nginx").unwrap_or_else(|| "/usr/sbin/nginx".into());
@@ -22,7 +22,8 @@ pub(crate) fn set_up() -> Result<PathBuf> {
         return Ok(nginx.clone());
     }
     debian::unpack(&["nginx"], &unpacked)?;
-    output(&mut command(&own, &["-v"])).context("nginx from its package does not run here")?;
+    output(&mut command(&own, &["-v"]))
+        .context("nginx from its package does not run on this system")?;
     Ok(own)
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-/// Runs a program to its end; fails with its command line unless it exits with 0.
+/// Runs a program; fails with its command line unless it exits with 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", line(command)))?;
     if !status.success() {
@@ -26,8 +26,8 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program to its end, shows what it writes to standard output and hands over each line of it; fails
-/// as [`run`] does.
+/// Runs a program to its end, shows what it writes to standard output and hands over each line of
+/// it; fails as [`run`] does.
 pub(crate) fn run_shown(command: &mut Command, mut see: impl FnMut(&str)) -> Result<()> {
     let started = command.stdout(Stdio::piped()).spawn();
     let mut child = started.with_context(|| format!("cannot start {}", line(command)))?;
@@ -70,7 +70,7 @@ pub(crate) fn works(command: &mut Command) -> bool {
     output(command).is_ok()
 }
 
-/// Tries something that needs the network until it works, at most three times.
+/// Tries something that needs the network up to three times.
 pub(crate) fn retry<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     for pause in [Duration::from_secs(2), Duration::from_secs(10)] {
         match attempt() {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_handed_over_and_a_failure_is_one() {
+    fn each_line_is_passed_on_and_a_failure_is_reported() {
         let mut lines = Vec::new();
         let ended = run_shown(&mut command("sh", &["-c", "echo one; echo two; exit 3"]), |line| {
             lines.push(line.to_owned());

@@ -9,14 +9,14 @@ use crate::debian;
 use crate::process::{command, find, output, retry, works};
 use crate::workspace;
 
-/// What is installed; the file says at which versions.
+/// What is installed, and in which versions.
 const REQUIREMENTS: &str = include_str!("../python-requirements.txt");
 
-/// Brings the interpreter into `target/python` unless it is there already, and gives its path.
+/// Sets up the interpreter in `target/python` unless it is there already, and returns its path.
 ///
 /// # Errors
 ///
-/// Where there is no Python, or the packages cannot be fetched.
+/// If there is no Python, or if the packages cannot be fetched.
 pub(crate) fn set_up() -> Result<PathBuf> {
     let environment = workspace::target("python")?;
     let python = environment.join("bin/python");
@@ -41,13 +41,13 @@ pub(crate) fn set_up() -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Creates the virtual environment; gives what the interpreter has to run to be pip.
+/// Creates the virtual environment; returns the path of pip, for the interpreter to run.
 fn create(system: &Path, environment: &Path) -> Result<PathBuf> {
     let with_pip = output(command(system, &["-m", "venv"]).arg(environment));
     let Err(error) = with_pip else {
         return Ok(environment.join("bin/pip"));
     };
-    eprintln!("{error:#}\nthis Python has no pip to give away, so pip comes out of its package");
+    eprintln!("{error:#}\nthis Python comes without pip, so pip is taken from its Debian package");
     output(command(system, &["-m", "venv", "--clear", "--without-pip"]).arg(environment))?;
     let unpacked = environment.join("pip-package");
     debian::unpack(&["python3-pip-whl"], &unpacked)?;
@@ -58,7 +58,7 @@ fn create(system: &Path, environment: &Path) -> Result<PathBuf> {
         .find(|path| {
             path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pip-"))
         })
-        .context("the package of pip has no wheel")?;
-    // A wheel is an archive, and Python runs a package inside an archive as it does any other.
+        .context("there is no wheel in the package of pip")?;
+    // A wheel is an archive, and Python can run a package inside an archive.
     Ok(wheel.join("pip"))
 }

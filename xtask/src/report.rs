@@ -1,4 +1,4 @@
-//! What was done, how it ended, and what could not be done.
+//! The steps of a run: which passed, which failed, and which could not be done.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ pub(crate) struct TestCounts {
 }
 
 impl TestCounts {
-    /// Adds a line of the output, if it is one that counts.
+    /// Adds the counts of a line of output, if it has any.
     pub(crate) fn add_line(&mut self, line: &str) {
         let Some(counts) = line.strip_prefix("test result: ") else { return };
         for part in counts.split([';', '.']) {
@@ -45,7 +45,7 @@ enum Outcome {
     Passed,
     /// With the reason.
     Failed(String),
-    /// Something was not to be had; with what is thereby not done, and the reason.
+    /// Something could not be had: with what is not done without it, and the reason.
     Missing(String, String),
 }
 
@@ -54,12 +54,12 @@ enum Outcome {
 pub(crate) struct Report {
     steps: Vec<Step>,
     pub(crate) tests: TestCounts,
-    /// Names of tests that were left out because of what is missing, as far as they are to be told.
+    /// Names of tests that were left out because something is missing, where they should be listed.
     pub(crate) left_out: Vec<String>,
 }
 
 impl Report {
-    /// Does a step and notes how it ended; the next one is done all the same, so that one run tells
+    /// Does a step and records its outcome. A failure does not stop the run, so that one run shows
     /// everything.
     pub(crate) fn step(&mut self, name: &str, work: impl FnOnce(&mut Self) -> Result<()>) {
         eprintln!("\n=== {name}");
@@ -74,7 +74,8 @@ impl Report {
         self.steps.push(Step { name: name.to_owned(), took: start.elapsed(), outcome });
     }
 
-    /// Gets something that later steps need; where it cannot be had, notes what is thereby not done.
+    /// Gets something that later steps need; if it cannot be had, records what is not done without
+    /// it.
     pub(crate) fn obtain<T>(
         &mut self,
         name: &str,
@@ -95,7 +96,7 @@ impl Report {
         value
     }
 
-    /// Whether nothing failed of what was done.
+    /// Whether no step failed.
     pub(crate) fn succeeded(&self) -> bool {
         self.count(|outcome| matches!(outcome, Outcome::Failed(_))) == 0
     }
@@ -123,10 +124,13 @@ impl fmt::Display for Report {
         let TestCounts { passed, failed, ignored, filtered_out } = self.tests;
         writeln!(f, "\ntests: {passed} passed, {failed} failed")?;
         if ignored > 0 {
-            writeln!(f, "{ignored} tests were left out as too long: cargo xtask test --long")?;
+            writeln!(
+                f,
+                "{ignored} tests were left out because they take minutes: cargo xtask test --long"
+            )?;
         }
         if filtered_out > 0 {
-            writeln!(f, "{filtered_out} tests were left out because of what is missing")?;
+            writeln!(f, "{filtered_out} tests were left out because something is missing")?;
         }
         for name in &self.left_out {
             writeln!(f, "  not run: {name}")?;
@@ -162,8 +166,10 @@ mod tests {
         let mut counts = TestCounts::default();
         for line in [
             "running 3 tests",
-            "test result: ok. 13 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s",
-            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.48s",
+            "test result: ok. 13 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; \
+             finished in 0.01s",
+            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; \
+             finished in 0.48s",
         ] {
             counts.add_line(line);
         }

@@ -1,4 +1,4 @@
-//! The standard library for a target without an operating system, or rather what is left of it there.
+//! The standard library for a target without an operating system: `core` and `alloc`.
 //!
 //! ```text
 //!   rustup target add TARGET          -->  precompiled
@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{command, output, retry, run, works};
 use crate::workspace;
 
-/// Names a directory with the `library` directory of the source of the Rust version in use.
+/// Environment variable: a directory that holds `library`, of the source of the Rust version in use.
 const SOURCE_VARIABLE: &str = "BOOTSWAP_RUST_LIBRARY";
 
 /// Where the standard library for a target comes from.
@@ -38,11 +38,12 @@ pub(crate) enum StandardLibrary {
 }
 
 impl StandardLibrary {
-    /// Makes sure that there is one for a target that rustup knows.
+    /// Gets the library for a target that rustup knows.
     ///
     /// # Errors
     ///
-    /// Where rustup cannot fetch it and there is no source to build it from; the message says what to run.
+    /// If rustup cannot fetch it and there is no source to build it from; the message says what to
+    /// run.
     pub(crate) fn obtain(target: &str) -> Result<Self> {
         let precompiled = Self::Precompiled { target: target.to_owned() };
         if is_installed(target)? {
@@ -52,16 +53,16 @@ impl StandardLibrary {
         if added.is_ok() && is_installed(target)? {
             return Ok(precompiled);
         }
-        Self::from_source(target).with_context(|| {
-            format!("rustup has no {target} here; where it can fetch it, run: rustup target add {target}")
-        })
+        Self::from_source(target)
+            .with_context(|| format!("{target} is not installed; run: rustup target add {target}"))
     }
 
-    /// Finds the source, for a target that nobody has precompiled; `target` may be a specification's path.
+    /// Finds the source, for a target without a precompiled library. `target` may be the path of a
+    /// specification.
     ///
     /// # Errors
     ///
-    /// Where there is none.
+    /// If there is no source; the message says what to run.
     pub(crate) fn from_source(target: &str) -> Result<Self> {
         let target = target.to_owned();
         if let Some(given) = env::var_os(SOURCE_VARIABLE) {
@@ -81,12 +82,12 @@ impl StandardLibrary {
             return Ok(Self::Source { target, source: None });
         }
         bail!(
-            "there is no source of the standard library; run `rustup component add rust-src`, or name a \
-             directory with its `library` in {SOURCE_VARIABLE}"
+            "there is no source of the standard library; run `rustup component add rust-src`, or \
+             set {SOURCE_VARIABLE} to a directory that holds its `library`"
         )
     }
 
-    /// Tells cargo about it.
+    /// Has cargo use it.
     pub(crate) fn apply(&self, cargo: &mut Command) {
         match self {
             Self::Precompiled { target } => drop(cargo.args(["--target", target])),
@@ -125,10 +126,11 @@ fn has_rust_src() -> Result<bool> {
 /// The version of the compiler, such as 1.95.0.
 fn rustc_version() -> Result<String> {
     let text = output(&mut command("rustc", &["--version"]))?;
-    text.split_whitespace().nth(1).map(str::to_owned).context("rustc says no version")
+    text.split_whitespace().nth(1).map(str::to_owned).context("rustc prints no version")
 }
 
-/// An archive of the library beside the repository, unpacked under `target/`, if it is this compiler's.
+/// An archive of the library beside the repository, unpacked under `target/`, if it is this
+/// compiler's.
 fn unpacked() -> Result<Option<PathBuf>> {
     let version = rustc_version()?;
     let name = format!("rust-library-{version}");
@@ -138,7 +140,7 @@ fn unpacked() -> Result<Option<PathBuf>> {
     }
     let into = workspace::target(&name)?;
     if !into.join("library/core").is_dir() {
-        // Renamed when it is whole, so that half of it is never taken for all.
+        // Renamed when it is complete, so that a part of it is never taken for all.
         let partial = workspace::target(&format!("{name}.partial"))?;
         if partial.exists() {
             fs::remove_dir_all(&partial).with_context(|| partial.display().to_string())?;

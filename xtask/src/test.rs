@@ -8,19 +8,19 @@ use anyhow::{Context, Result, ensure};
 use crate::process::{cargo, command, retry, run as run_program, run_shown, works};
 use crate::report::Report;
 use crate::standard_library::StandardLibrary;
-use crate::{deny, emulate, firmware, nginx, python, tmux, workspace};
+use crate::{deny, emulate, firmware, house, nginx, python, tmux, workspace};
 
-/// What of the tests is run.
+/// Which tests are run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Runs the tests that take minutes, too, and property tests with many more cases
+    /// Also runs the tests that take minutes, and property tests with many more cases
     #[arg(long)]
     long: bool,
 }
 
-/// The target of the smallest chip that rustup has a target for, an ESP32-C3.
+/// The target of the ESP32-C3, the smallest chip that rustup has a target for.
 const DEVICE_TARGET: &str = "riscv32imc-unknown-none-elf";
-/// A target for the chips with Xtensa cores, as far as stock rustc has one: without assembly.
+/// A target for the chips with Xtensa cores, for stock rustc, which has no assembly for them.
 const XTENSA_SPECIFICATION: &str = "xtask/targets/xtensa-none-elf.json";
 /// Cases of each property test in a long run; otherwise it is the library's 256.
 const LONG_PROPTEST_CASES: &str = "4096";
@@ -56,6 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if has_fmt.is_some() {
         report.step("format", |_| run_program(cargo().args(["fmt", "--all", "--check"])));
     }
+    house::check_all(&mut report);
     if let Some(program) = deny {
         report.step("licences and sources", |_| run_program(&mut deny::check(program)));
     }
@@ -68,7 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     if let Some(device) = device.as_ref().filter(|_| has_clippy.is_some()) {
         report.step("lints of what runs on the device", |_| {
-            // One by one: together, each would get the features that the others want of it.
+            // One by one: together, each would get the features that the others need of it.
             workspace::no_std_crates()?.iter().try_for_each(|name| {
                 let mut clippy = cargo();
                 clippy.args(["clippy", "--quiet", "--lib", "--no-default-features"]);
@@ -79,7 +80,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     if let Some(xtensa) = &xtensa {
         report.step("what runs on the device, for Xtensa", |_| {
-            // Without generating code: stock LLVM runs out of registers in a function with a large frame.
+            // Without generating code: stock LLVM runs out of registers in a function with a large
+            // frame.
             let mut check = cargo();
             // In release for the same reason: the library's own routines are always compiled.
             check.args(["check", "--quiet", "--release", "--lib", "--no-default-features"]);
@@ -96,33 +98,33 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         run_program(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     });
     firmware::check_all(&mut report, has_fmt.is_some(), has_clippy.is_some());
-    let others = Others {
+    let programs = Programs {
         python: python.as_ref(),
         nginx: nginx.as_ref(),
         tmux: tmux.as_ref(),
         emulator: emulator.as_ref(),
         target: target.as_ref(),
     };
-    report.step("tests", |report| test_all(report, options, others));
+    report.step("tests", |report| test_all(report, options, programs));
 
     eprintln!("\n=== summary");
     println!("{report}");
     Ok(report.exit_code())
 }
 
-/// Makes sure that a component of the toolchain is there, as a cargo subcommand.
+/// Installs a component of the toolchain, a cargo subcommand, unless it is there.
 fn component(name: &str, subcommand: &str) -> Result<()> {
     let is_there = || works(cargo().args([subcommand, "--version"]));
     if !is_there() {
         retry(|| run_program(&mut command("rustup", &["component", "add", name])))?;
-        ensure!(is_there(), "it was added and does not run");
+        ensure!(is_there(), "rustup added it, but it does not run");
     }
     Ok(())
 }
 
-/// What of others there is to compare with.
+/// The third-party programs that were found.
 #[derive(Clone, Copy)]
-struct Others<'a> {
+struct Programs<'a> {
     python: Option<&'a PathBuf>,
     nginx: Option<&'a PathBuf>,
     tmux: Option<&'a PathBuf>,
@@ -130,8 +132,8 @@ struct Others<'a> {
     target: Option<&'a emulate::Target>,
 }
 
-fn test_all(report: &mut Report, options: &Options, others: Others<'_>) -> Result<()> {
-    let Others { python, nginx, tmux, emulator, target } = others;
+fn test_all(report: &mut Report, options: &Options, programs: Programs<'_>) -> Result<()> {
+    let Programs { python, nginx, tmux, emulator, target } = programs;
     let mut test = cargo();
     test.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     match python {
@@ -141,22 +143,19 @@ fn test_all(report: &mut Report, options: &Options, others: Others<'_>) -> Resul
     test.arg("--");
     match nginx {
         Some(path) => drop(test.env("BOOTSWAP_NGINX", path)),
-        // Tests that need it have its name in theirs.
+        // Tests that need a program have its name in theirs.
         None => drop(test.args(["--skip", "nginx"])),
     }
     match tmux {
         Some(path) => drop(test.env("BOOTSWAP_TMUX", path)),
-        // And here.
         None => drop(test.args(["--skip", "tmux"])),
     }
     match emulator {
         Some(setting) => setting.apply(&mut test),
-        // The same here.
         None => drop(test.args(["--skip", emulate::MARK])),
     }
     match target {
         Some(target) => target.apply(&mut test),
-        // And here.
         None => drop(test.args(["--skip", emulate::TARGET_TESTS])),
     }
     if options.long {

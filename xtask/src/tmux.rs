@@ -13,7 +13,7 @@ use crate::workspace;
 ///
 /// # Errors
 ///
-/// Where there is none and no package to unpack, or it does not run on this system.
+/// If there is no tmux and no package of it to unpack, or if it does not run on this system.
 pub(crate) fn set_up() -> Result<PathBuf> {
     let unpacked = workspace::target("tmux")?;
     let own = unpacked.join("with-its-libraries");
@@ -23,7 +23,8 @@ pub(crate) fn set_up() -> Result<PathBuf> {
     }
     debian::unpack_with_libraries("tmux", &unpacked)?;
     start_script(&unpacked, &own)?;
-    output(&mut command(&own, &["-V"])).context("tmux from its package does not run here")?;
+    output(&mut command(&own, &["-V"]))
+        .context("tmux from its package does not run on this system")?;
     Ok(own)
 }
 

@@ -1,4 +1,4 @@
-//! Where things are in the repository.
+//! Paths in the repository, and its crates.
 
 use std::path::{Path, PathBuf};
 
@@ -6,15 +6,15 @@ use anyhow::{Context, Result};
 
 /// The directory of the workspace's own `Cargo.toml`.
 pub(crate) fn root() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is a folder of the workspace")
 }
 
-/// A place for something that was made or fetched, which may be deleted at any time.
+/// A place for something that was built or fetched, and may be deleted at any time.
 pub(crate) fn target(name: &str) -> Result<PathBuf> {
     Ok(root()?.join("target").join(name))
 }
 
-/// The names of the crates that build without the standard library, found by their first lines.
+/// The names of the crates that build without the standard library, by the attribute in `lib.rs`.
 pub(crate) fn no_std_crates() -> Result<Vec<String>> {
     let crates = root()?.join("crates");
     let mut names = Vec::new();

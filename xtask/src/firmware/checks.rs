@@ -1,4 +1,4 @@
-//! What `cargo xtask test` does about the firmware, a workspace of its own.
+//! The steps of `cargo xtask test` for the firmware, which is a workspace of its own.
 
 use anyhow::Result;
 
@@ -9,7 +9,7 @@ use crate::report::Report;
 use crate::standard_library::StandardLibrary;
 use crate::workspace;
 
-/// Checks its format, lints it, and builds it for each chip.
+/// Checks its format and lints it, and builds it for each chip.
 pub(crate) fn all(report: &mut Report, has_fmt: bool, has_clippy: bool) {
     if has_fmt {
         report.step("format of the firmware", |_| {
@@ -26,7 +26,7 @@ pub(crate) fn all(report: &mut Report, has_fmt: bool, has_clippy: bool) {
             || StandardLibrary::obtain(chip.target()),
         );
         let Some(library) = library else { continue };
-        // One stands for all: what differs between them is a few lines.
+        // One chip is enough: they differ in a few lines.
         if has_clippy && chip.name() == "esp32c3" {
             report.step("lints of the firmware", |_| {
                 [Network::Wifi, Network::Openeth, Network::None]

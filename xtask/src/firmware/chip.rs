@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail, ensure};
 
-/// A chip of the ESP32 family, as the firmware's features name it.
+/// A chip of the ESP32 family, by the name that it has in the firmware's features.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Chip {
     name: &'static str,
@@ -23,7 +23,7 @@ pub(crate) const CHIPS: [Chip; 6] = [
 ];
 
 impl Chip {
-    /// Its name, as features and files have it.
+    /// Its name in features and file names.
     pub(crate) const fn name(self) -> &'static str {
         self.name
     }
@@ -57,7 +57,7 @@ pub(crate) enum Network {
     Wifi,
     /// Ethernet of the emulators of ESP32-C3.
     Openeth,
-    /// None: artifacts travel in the migrator's own image.
+    /// None: the artifacts are embedded in the migrator's image.
     None,
 }
 
@@ -71,17 +71,17 @@ pub(crate) struct Firmware {
 }
 
 impl Firmware {
-    /// The firmware of a chip, with the network that it has or the one asked for.
+    /// The firmware of a chip, with the network that is asked for, else with the chip's own.
     ///
     /// # Errors
     ///
-    /// Where the chip does not have it.
+    /// If the chip does not have this network.
     pub(crate) fn new(chip: Chip, network: Option<Network>) -> Result<Self> {
         let own = if chip.has_wifi { Network::Wifi } else { Network::None };
         let network = network.unwrap_or(own);
         ensure!(network != Network::Wifi || chip.has_wifi, "{} has no Wi-Fi", chip.name);
         let emulated = network == Network::Openeth;
-        ensure!(!emulated || chip.name == "esp32c3", "openeth is for emulators of esp32c3");
+        ensure!(!emulated || chip.name == "esp32c3", "only emulators of esp32c3 have openeth");
         Ok(Self { chip, network })
     }
 

@@ -24,14 +24,14 @@ pub(crate) use chip::{CHIPS, Chip, Firmware, Network};
 use crate::process::{command, output};
 use crate::{python, workspace};
 
-/// Which firmware is built, and where it goes.
+/// Which firmware is built, and where the images are written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Chip: esp32, esp32s2, esp32s3, esp32c3, esp32c6 or esp32h2; may be given several times
     #[arg(long = "chip", value_name = "CHIP", required = true)]
     chips: Vec<chip::Chip>,
 
-    /// Network: what the chip has, unless it is said; openeth is that of emulators of ESP32-C3
+    /// Network; the chip's own by default; openeth is that of emulators of ESP32-C3
     #[arg(long)]
     network: Option<Network>,
 
@@ -40,7 +40,7 @@ pub(crate) struct Options {
     out: PathBuf,
 }
 
-/// Builds each firmware and prints what it takes; fails where one is too large to be sent out.
+/// Builds each firmware and prints its size; fails if one is too large to be sent out.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let out = std::path::absolute(&options.out)?;
     std::env::set_current_dir(workspace::root()?)?;
@@ -55,12 +55,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What was built.
+/// A firmware that was built.
 #[derive(Debug)]
 pub(crate) struct Built {
     /// The app image.
     pub(crate) image: PathBuf,
-    /// What it takes.
+    /// Its size.
     pub(crate) sizes: size::Sizes,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct Built {
 ///
 /// # Errors
 ///
-/// Where its target or toolchain is missing, with what to run, or where it does not build.
+/// If its target or toolchain is missing, with what to run, or if it does not build.
 pub(crate) fn make(firmware: Firmware, out: &Path) -> Result<Built> {
     let elf_path = build::elf(firmware)?;
     let elf = fs::read(&elf_path).with_context(|| elf_path.display().to_string())?;
@@ -80,21 +80,21 @@ pub(crate) fn make(firmware: Firmware, out: &Path) -> Result<Built> {
     Ok(Built { image: path, sizes })
 }
 
-/// Has esptool look at the image, as a second opinion on headers, checksum and digest.
+/// Checks the image with esptool, as a second opinion on headers, checksum and digest.
 ///
 /// # Errors
 ///
-/// Where it finds something wrong, or cannot be had.
+/// If it finds something wrong, or if it cannot be had.
 pub(crate) fn check_with_esptool(firmware: Firmware, image: &Path) -> Result<()> {
     let python = python::set_up()?;
     let mut esptool = command(python, &["-m", "esptool", "--chip", firmware.chip.name()]);
-    let told = output(esptool.args(["image-info"]).arg(image))?;
+    let info = output(esptool.args(["image-info"]).arg(image))?;
     for wanted in ["Checksum:", "Validation hash:"] {
-        let line = told.lines().find(|line| line.trim_start().starts_with(wanted));
+        let line = info.lines().find(|line| line.trim_start().starts_with(wanted));
         let line =
-            line.with_context(|| format!("esptool says nothing of the {wanted} in\n{told}"))?;
+            line.with_context(|| format!("no line {wanted:?} in what esptool prints:\n{info}"))?;
         if !line.contains("(valid)") {
-            bail!("esptool says of {}: {}", image.display(), line.trim());
+            bail!("{}: esptool prints: {}", image.display(), line.trim());
         }
         println!("esptool    {}", line.trim());
     }

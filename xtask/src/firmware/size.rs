@@ -1,4 +1,4 @@
-//! What a firmware takes of flash and memory, by section, against its budget.
+//! The size of a firmware in flash and memory, by section, and its budget.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
 
 use super::chip::{Firmware, Network};
 
-/// What an image with Wi-Fi and HTTP is meant to have at most; the size is told as a part of it. One for
-/// ESP32-C3 must not have more.
+/// Bytes that an image with Wi-Fi and HTTP should have at most; sizes are printed as a percentage of
+/// it. An image for ESP32-C3 must not have more.
 const IMAGE_BUDGET_BYTES: usize = 640 * 1024;
-/// What no image must have: with a migration of some length in it, it has to fit an OTA partition of 1 MiB.
+/// Bytes that no image may exceed: with a migration in it, it has to fit an OTA partition of 1 MiB.
 const IMAGE_LIMIT_BYTES: usize = 960 * 1024;
 
 /// A section that takes memory or flash.
@@ -19,23 +19,23 @@ struct Section {
     name: String,
     address: u64,
     len_bytes: u64,
-    /// Whether the image holds its bytes.
+    /// Whether its bytes are in the image.
     is_stored: bool,
-    /// Whether it takes memory that can be written.
+    /// Whether it is in memory that can be written.
     is_ram: bool,
 }
 
-/// So many of the largest things in memory are named.
+/// How many of the largest statics are printed.
 const LARGEST: usize = 10;
 
-/// Something that takes memory from start to end.
+/// A static: it takes memory all the time.
 #[derive(Clone, Debug)]
 struct Static {
     name: String,
     len_bytes: u64,
 }
 
-/// What a firmware takes.
+/// The size of a firmware.
 #[derive(Clone, Debug)]
 pub(crate) struct Sizes {
     what: String,
@@ -57,7 +57,7 @@ impl Sizes {
                 continue;
             }
             let name = section.name()?.to_owned();
-            // What is mapped from flash is read-only data, and code that is not copied.
+            // Read-only data, and code that is not copied to memory, are mapped from flash.
             let in_flash =
                 name.starts_with(".rodata") || name == ".text" || name == ".flash.appdesc";
             // Gaps that the linker script leaves between sections.
@@ -82,30 +82,30 @@ impl Sizes {
         Ok(Self { what, sections, statics, image_len_bytes, limit_bytes })
     }
 
-    /// Fails where the image is too large to be sent out.
+    /// Fails if the image is too large to be sent out.
     pub(super) fn within_limit(&self) -> Result<()> {
         let Self { what, image_len_bytes, limit_bytes, .. } = self;
         ensure!(
             image_len_bytes <= limit_bytes,
-            "{what} has {image_len_bytes} bytes, {limit_bytes} is the most that it may have"
+            "{what} has {image_len_bytes} bytes, at most {limit_bytes} are allowed"
         );
         Ok(())
     }
 
-    /// Bytes of memory that are taken from start to end; the stack comes on top.
+    /// Bytes of memory that are taken all the time, without the stack.
     fn ram_bytes(&self) -> u64 {
         let taken = self.sections.iter().filter(|s| s.is_ram && !s.name.starts_with(".stack"));
         taken.map(|section| section.len_bytes).sum()
     }
 }
 
-/// What an image for a chip must not have more than. Only ESP32-C3's budget is one that has to hold: the radio's
-/// libraries of later chips are larger.
+/// The most bytes that an image for a chip may have. The budget is a limit for ESP32-C3 only: the
+/// radio's libraries of later chips are larger.
 fn limit_bytes(chip: &str) -> usize {
     if chip == "esp32c3" { IMAGE_BUDGET_BYTES } else { IMAGE_LIMIT_BYTES }
 }
 
-/// The largest things in sections that are memory.
+/// The largest statics.
 fn statics(file: &object::File<'_>, sections: &[Section]) -> Vec<Static> {
     let in_memory = |address: u64| {
         let holds = |s: &&Section| (s.address..s.address + s.len_bytes).contains(&address);

@@ -1,11 +1,11 @@
-//! The names of source files, which a panic tells: without the directories that they lie in on this machine.
+//! The names of source files that are in panic messages: without the directories of this machine.
 //!
 //! ```text
 //!   /home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/smoltcp-0.13.1/src/iface/mod.rs
 //!                                                                 smoltcp-0.13.1/src/iface/mod.rs
 //! ```
 //!
-//! It takes kilobytes off an image, and leaves the image the same wherever it is built.
+//! This makes an image kilobytes smaller, and the same on every machine.
 
 use std::env;
 use std::fs;
@@ -17,11 +17,11 @@ use anyhow::{Context, Result};
 use crate::process::{cargo, run};
 use crate::workspace;
 
-/// Tells cargo to have the compiler shorten them, on top of the flags that the firmware's own configuration has.
+/// Has the compiler shorten them, in addition to the flags of `firmware/size.toml`.
 ///
 /// # Errors
 ///
-/// Where there is no directory of dependencies and cargo cannot fetch them.
+/// If there is no directory of dependencies and cargo cannot fetch them.
 pub(super) fn shorten(build: &mut Command, target: &str) -> Result<()> {
     let mut directories = dependencies()?;
     if directories.is_empty() {
@@ -46,11 +46,11 @@ fn dependencies() -> Result<Vec<PathBuf>> {
     Ok(directories)
 }
 
-/// The setting, as cargo takes it on its command line.
+/// The setting, for cargo's command line.
 fn setting(target: &str, directories: &[impl AsRef<Path>]) -> Result<String> {
     let flag = |path: &Path| format!("--remap-path-prefix={}=", path.display());
     let flags: Vec<_> = directories.iter().map(|directory| flag(directory.as_ref())).collect();
-    // A list of strings is written in JSON as in TOML.
+    // A list of strings is the same in JSON and TOML.
     Ok(format!("target.{target}.rustflags={}", serde_json::to_string(&flags)?))
 }
 
@@ -60,9 +60,9 @@ mod tests {
 
     #[test]
     fn each_directory_is_taken_off() {
-        let told = setting("some-target", &["/a/b", "/c \"d\""]).unwrap();
+        let written = setting("some-target", &["/a/b", "/c \"d\""]).unwrap();
         let flags = r#"["--remap-path-prefix=/a/b=","--remap-path-prefix=/c \"d\"="]"#;
-        assert_eq!(told, format!("target.some-target.rustflags={flags}"));
+        assert_eq!(written, format!("target.some-target.rustflags={flags}"));
     }
 
     #[test]
