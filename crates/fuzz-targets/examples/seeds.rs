@@ -1,6 +1,6 @@
-//! Writes real inputs to begin with, for the targets whose inputs are of some format:
+//! Writes real inputs to start with, for the targets that read a format:
 //! `cargo run -p fuzz-targets --example seeds -- DIR` makes `DIR/TARGET/NAME`, and the files that
-//! migrations name, in `crates/fuzz-targets/lab`.
+//! the migrations name, in `crates/fuzz-targets/files`.
 #![allow(clippy::unwrap_used, reason = "a tool for developers, who see where it fails")]
 
 use std::fs;
@@ -18,7 +18,7 @@ use mcuboot_format::tlv::Dependency;
 use mcuboot_format::{ImageVersion, SwapKind};
 use pem_rfc7468::LineEnding;
 
-const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab");
+const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/files");
 
 struct Seeds(PathBuf);
 
@@ -32,21 +32,21 @@ impl Seeds {
 
 fn main() {
     let seeds = Seeds(std::env::args_os().nth(1).unwrap().into());
-    let csv = fs::read_to_string(Path::new(LAB).join("partitions.csv")).unwrap();
+    let csv = fs::read_to_string(Path::new(FILES).join("partitions.csv")).unwrap();
     esp_idf(&seeds, &csv);
     mcuboot(&seeds);
     container(&seeds);
     texts(&seeds, &csv);
 }
 
-/// An app with descriptions, as short as they come.
+/// The shortest app with descriptions.
 fn app(chip: Chip, version: &str) -> Vec<u8> {
     device_sim::synthetic::app(chip, "app", version, 0x40, 1).unwrap()
 }
 
 fn esp_idf(seeds: &Seeds, csv: &str) {
     let table = table(csv);
-    // The MD5 entry and what is erased behind it, which is all there is to see of the rest.
+    // Up to the MD5 entry and an erased one; the rest is erased, too.
     seeds.write("partition_table", "example", &table[..8 * 32]);
     for (name, seqs) in [("both", [7, 8]), ("first", [1, u32::MAX])] {
         let entry = |seq| OtaEntry::new(seq, OtaState::Valid).to_bytes();
@@ -55,7 +55,7 @@ fn esp_idf(seeds: &Seeds, csv: &str) {
         seeds.write("otadata", name, input);
     }
     for chip in Chip::ALL {
-        // The beginning of a real one, with its header and first segment; the whole is too long.
+        // The beginning of a real bootloader, with header and first segment; all of it is too long.
         let real = esp_idf_bootloaders::bootloader(chip, FlashSize::Mb4.bytes()).unwrap();
         seeds.write("esp_image", &format!("bootloader-{chip}"), &real[..512]);
         let small = ImageBuilder::new(chip).segment(0x4008_0000, &[0x13; 48]).build().unwrap();
@@ -74,7 +74,7 @@ fn esp_idf(seeds: &Seeds, csv: &str) {
     }
     let small = ImageBuilder::new(Chip::Esp32s3).segment(0x4038_0000, &[0x13; 48]).build().unwrap();
     assert!(verify(&small).is_ok());
-    fs::write(Path::new(LAB).join("bootloader.bin"), small).unwrap();
+    fs::write(Path::new(FILES).join("bootloader.bin"), small).unwrap();
 }
 
 fn table(csv: &str) -> Vec<u8> {
@@ -100,7 +100,7 @@ fn mcuboot(seeds: &Seeds) {
         seeds.write("mcuboot_header", name, &image[..32]);
         seeds.write("file_info", &format!("mcuboot-{name}"), &image);
         if key.is_none() {
-            fs::write(Path::new(LAB).join("app.bin"), &image).unwrap();
+            fs::write(Path::new(FILES).join("app.bin"), &image).unwrap();
         }
     }
     seeds.write("mcuboot_header", "version", "1.2.3+4");
@@ -109,9 +109,9 @@ fn mcuboot(seeds: &Seeds) {
         let pem = pem_rfc7468::encode_string("PUBLIC KEY", LineEnding::LF, &der).unwrap();
         seeds.write("mcuboot_keys", &format!("{name}.der"), &der);
         seeds.write("mcuboot_keys", &format!("{name}.pem"), &pem);
-        fs::write(Path::new(LAB).join("key.pem"), pem).unwrap();
+        fs::write(Path::new(FILES).join("key.pem"), pem).unwrap();
     }
-    // A padded image is a whole slot: too long to be kept, but the options are input enough.
+    // A padded image is as long as its slot, too long to be kept; the options are enough.
     assert_eq!(SignOptions::espressif(0x1_0000, SwapKind::Move).padding, Padding::None);
 }
 
@@ -163,17 +163,23 @@ fn texts(seeds: &Seeds, csv: &str) {
     }
     for (index, text) in [
         "GET /app.bin HTTP/1.1\r\nHost: x\r\nRange: bytes=10-19\r\nIf-Range: \"a\"\r\n\r\n",
-        "GET /app.bin HTTP/1.1\r\nHost: x\r\nRange: bytes=10-19\r\n\r\nGET /app.bin HTTP/1.1\r\nHost: x\r\n\r\n",
-        "HEAD /dir/b%201.bin HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET http://x/none HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /app.bin HTTP/1.1\r\nHost: x\r\nRange: bytes=10-19\r\n\r\n\
+         GET /app.bin HTTP/1.1\r\nHost: x\r\n\r\n",
+        "HEAD /dir/b%201.bin HTTP/1.0\r\nConnection: keep-alive\r\n\r\n\
+         GET http://x/none HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET /app.bin?redirects-left=2 HTTP/1.1\r\nHost: x\r\nRange: bytes=-5\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
-        "GET /app.bin HTTP/1.1\r\nHost: x\r\nIf-Modified-Since: Sun, 22 Nov 2026 10:00:00 GMT\r\nIf-None-Match: *\r\n\r\n",
-    ].into_iter().enumerate() {
+        "GET /app.bin HTTP/1.1\r\nHost: x\r\n\
+         If-Modified-Since: Sun, 22 Nov 2026 10:00:00 GMT\r\nIf-None-Match: *\r\n\r\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
         seeds.write("serve_requests", &index.to_string(), text);
     }
     for (name, text) in MIGRATIONS {
         seeds.write("migration_toml", name, text);
-        let migration = bootswap_migration::parse(text, &Path::new(LAB).join("migration.toml"));
+        let migration = bootswap_migration::parse(text, &Path::new(FILES).join("migration.toml"));
         let mut section = vec![0; SECTION_LEN_BYTES];
         let packed = migration.unwrap().with_config(|config| encode(config, &mut section));
         let len = packed.unwrap().unwrap();

@@ -1,25 +1,25 @@
-//! The configuration packed into a migrator.
+//! The configuration that is packed into a migrator.
 
 use bootswap_config::{
     Config, ConfigError, HEADER_LEN_BYTES, SECTION_LEN_BYTES, SECTION_MAGIC, Storage, decode,
     encode, find_section, is_hostname,
 };
 
-/// Reads a section, as it is and with lengths and CRCs put right; writes and reads what was in it; and
-/// looks for it in an image.
+/// Reads a section, unchanged and with corrected lengths and CRCs; writes and reads its contents; and
+/// searches for it in an image.
 ///
-/// The input is a section, of which what is erased at its end may be left out.
+/// The input is a section; the erased bytes at its end may be left out.
 pub fn config_section(input: &[u8]) {
     check(input);
     let payload = input.get(HEADER_LEN_BYTES..).unwrap_or_default();
     check(&section(payload));
-    // What looks like another one inside of it is another one.
+    // A magic number inside of it counts as another section.
     if !payload.windows(SECTION_MAGIC.len()).any(|part| part == SECTION_MAGIC) {
         in_image(&section(payload), payload.len() % 64);
     }
 }
 
-/// A section with this payload, and a header that is right.
+/// A section with this payload and a correct header.
 fn section(payload: &[u8]) -> Vec<u8> {
     let payload = &payload[..payload.len().min(SECTION_LEN_BYTES - HEADER_LEN_BYTES)];
     let mut section = SECTION_MAGIC.to_vec();
@@ -51,7 +51,7 @@ fn check_config(config: &Config<'_>, section: &[u8]) {
     assert!(config.network.hostname.is_none_or(is_hostname));
     let all = config.network.wifi.iter().chain(&config.network.rescue);
     assert!(all.into_iter().all(|wifi| (1..=32).contains(&wifi.ssid().len())));
-    // Every text is one of the section's.
+    // Every text is in the section.
     for artifact in config.migration.artifacts {
         let name = artifact.name.as_bytes();
         assert!(name.is_empty() || section.windows(name.len()).any(|part| part == name));
@@ -59,7 +59,7 @@ fn check_config(config: &Config<'_>, section: &[u8]) {
     let mut again = vec![0x5a; SECTION_LEN_BYTES + 1];
     let len = match encode(config, &mut again[..SECTION_LEN_BYTES]) {
         Ok(len) => len,
-        // A shorter form than ours is possible, of lengths and of what is not said.
+        // CBOR allows shorter forms than ours, of lengths and of what is left out.
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
     assert!(again[len..SECTION_LEN_BYTES].iter().all(|byte| *byte == 0xff));
@@ -68,18 +68,21 @@ fn check_config(config: &Config<'_>, section: &[u8]) {
     let read = decode(&again, &mut storage).expect("what was written");
     assert_eq!(format!("{:?}", read.migration), format!("{:?}", config.migration));
     assert_eq!((read.network, read.log_level), (config.network, config.log_level));
-    // No bit can change, nor the last byte be missing.
+    // A changed bit is noticed, and a missing byte at the end.
     let at = section.len() % len;
     for at in [at, len - 1, SECTION_LEN_BYTES - 1] {
-        let mut bent = again.clone();
-        bent[at] ^= 1 << (section.len() % 8);
-        assert!(decode(&bent, &mut Storage::default()).is_err(), "byte {at} does not count");
+        let mut damaged = again.clone();
+        damaged[at] ^= 1 << (section.len() % 8);
+        assert!(
+            decode(&damaged, &mut Storage::default()).is_err(),
+            "byte {at} can change unnoticed"
+        );
     }
     let short = decode(&again[..SECTION_LEN_BYTES - 1], &mut Storage::default()).err();
     assert!(short.is_some_and(|error| error.is_damage()));
 }
 
-/// A section is found wherever it lies, and a second one is told.
+/// A section is found anywhere in an image, and a second one is reported.
 fn in_image(section: &[u8], words: usize) {
     let mut image = vec![0; words * 4];
     image.extend(section);

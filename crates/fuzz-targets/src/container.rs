@@ -1,21 +1,21 @@
-//! The container of artifacts that travel inside the migrator's own image.
+//! The container of artifacts that are embedded in the migrator's image.
 
 use bootswap_engine::{ContainerEntry, ContainerError, ContainerHeader, MAX_CONTAINER_ENTRIES};
 
-/// Reads a container's directory, as it is and with the CRC put right, and writes it again.
+/// Reads a container's directory, unchanged and with a corrected CRC, and writes it again.
 ///
 /// The input is a container.
 pub fn container(input: &[u8]) {
     check(input);
-    let mut mended = input.to_vec();
+    let mut corrected = input.to_vec();
     // Entries are counted at offset 10.
     let count = input.get(10).map_or(0, |count| usize::from(*count) % (MAX_CONTAINER_ENTRIES + 1));
     let len = ContainerHeader::directory_len(count);
     if let Some((body, crc)) =
-        mended.get_mut(..len).map(|directory| directory.split_at_mut(len - 4))
+        corrected.get_mut(..len).map(|directory| directory.split_at_mut(len - 4))
     {
         crc.copy_from_slice(&crc32fast::hash(body).to_le_bytes());
-        check(&mended);
+        check(&corrected);
     }
 }
 
@@ -44,6 +44,6 @@ fn check(bytes: &[u8]) {
     assert_eq!(header.emit(&mut out), Ok(directory));
     assert_eq!(out[directory], 0x5a, "written behind the directory");
     assert_eq!(ContainerHeader::parse(&out), Ok(header));
-    // A directory that is cut off is none.
+    // A directory that is cut off is refused.
     assert!(ContainerHeader::parse(&bytes[..directory - 1]).is_err());
 }

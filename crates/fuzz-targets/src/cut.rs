@@ -1,6 +1,6 @@
 //! Cutting bytes into pieces, as networks and flash drivers do.
 
-/// The bytes in pieces of the lengths in `lens`, empty ones among them; the last piece is the rest.
+/// The bytes in pieces of the lengths in `lens`, which may be 0; the last piece is the rest.
 pub(crate) fn pieces<'a>(bytes: &'a [u8], lens: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = Some(bytes);
     let mut lens = lens.iter();
@@ -19,7 +19,7 @@ pub(crate) fn pieces<'a>(bytes: &'a [u8], lens: &'a [u8]) -> impl Iterator<Item 
 
 /// The last bytes of an input, to be used as lengths of pieces.
 ///
-/// They are part of the input proper as well, so that a file of the format is an input as it is.
+/// They stay a part of the input, so that any file of the format is an input.
 pub(crate) fn lens(input: &[u8]) -> &[u8] {
     &input[input.len() - (input.len() / 4).min(32)..]
 }

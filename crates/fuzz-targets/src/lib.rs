@@ -1,4 +1,4 @@
-//! What is fuzzed: from arbitrary bytes to a panic where something does not hold.
+//! The fuzz targets: functions over any bytes that panic if something is wrong.
 //!
 //! ```text
 //!   fuzz/fuzz_targets/NAME.rs (libFuzzer) --.
@@ -7,12 +7,12 @@
 //!         fuzz/corpus/NAME/*, fuzz/regressions/NAME/*
 //! ```
 //!
-//! Each target is a function over bytes that returns, whatever they are, or fails an assertion. None
-//! asserts only that nothing panics: what comes out is held against a second opinion that knows
-//! nothing of the code under test, or against what went in.
+//! Each target is a function over bytes that returns, or fails an assertion. None asserts only that
+//! nothing panics: each compares the result with a second opinion that shares nothing with the code
+//! under test, or with the input.
 //!
-//! A target takes its format as it is, where that has any chance of getting past checksums; otherwise
-//! the bytes say what is to be built, bent, cut and asked.
+//! A target reads its format from the bytes if they have a chance of getting past checksums;
+//! otherwise the bytes choose what is built, damaged, cut off and asked for.
 #![expect(clippy::expect_used, clippy::panic, reason = "that is how a target fails")]
 
 pub mod cli;
@@ -31,7 +31,7 @@ pub mod serve;
 pub struct Target {
     /// Its name: that of the fuzzing program and of the directories with its inputs.
     pub name: &'static str,
-    /// Runs one input; panics where something does not hold.
+    /// Runs one input; panics if something is wrong.
     pub run: fn(&[u8]),
 }
 
@@ -68,7 +68,7 @@ targets! {
     cli::file_info,
 }
 
-/// Bytes without a pattern, none of which is that of erased flash.
+/// Random bytes, none of which is that of erased flash.
 fn noise(seed: u64, len_bytes: u32) -> Vec<u8> {
     let mut noise = nor_sim::Noise::new(seed);
     (0..len_bytes).map(|_| noise.next_u64() as u8 & 0x7f).collect()

@@ -1,4 +1,4 @@
-//! Every input that is kept runs through its target, and nothing is kept or built for no target.
+//! Every kept input passes its target, and each input and program belongs to a target.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fuzz_targets::TARGETS;
 
-/// Most bytes of an input and of all inputs: they are in everybody's clone.
+/// Limits of an input and of all inputs, because they are in every clone.
 const MAX_INPUT_BYTES: u64 = 4096;
 const MAX_ALL_BYTES: u64 = 1_500_000;
 const MAX_INPUTS: usize = 2000;
@@ -18,7 +18,7 @@ fn fuzz_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
 }
 
-/// What is in a directory, in order; nothing where there is none.
+/// The entries of a directory, sorted; none if it does not exist.
 fn entries(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();

@@ -1,4 +1,4 @@
-//! Cases of sweeps as they are typed.
+//! Cases of sweeps, as they are typed to replay them.
 
 use arbitrary::{Result, Unstructured};
 use bootswap_serve::{Fault, FaultKind};
@@ -6,7 +6,7 @@ use bootswap_sim::sweep::{Case, FlashFault, Hazards};
 use flash_region::FlashAddr;
 use nor_sim::{Cut, Fault as OpFault, Phase, ReadFault};
 
-/// Reads a case, and writes and reads it once more; then does so with one that was never typed.
+/// Reads a case, writes it and reads it again; then does the same with one that is made up.
 ///
 /// The input is a text.
 pub fn sweep_case(input: &[u8]) {
@@ -14,7 +14,7 @@ pub fn sweep_case(input: &[u8]) {
         typed(text);
     }
     if let Ok(case) = built(&mut Unstructured::new(input)) {
-        // What is no hazard at all has no text.
+        // A case without hazards has no text.
         let reads_back = case == Case::default() || case.to_string().parse().as_ref() == Ok(&case);
         assert!(reads_back, "{case:?} is written as {case}");
     }
@@ -27,7 +27,7 @@ fn typed(text: &str) {
     };
     let written = case.to_string();
     assert_eq!(written.parse().as_ref(), Ok(&case), "written as {written}");
-    // A comma within a path separates nothing.
+    // A comma in a path is not a separator.
     if text.contains('/') {
         return;
     }
@@ -50,7 +50,7 @@ fn typed(text: &str) {
     check_hazards(&case.last, &items[from..]);
 }
 
-/// An episode has the hazards that stand before its cut, and no others.
+/// An episode has the hazards before its cut, and no others.
 fn check_hazards(hazards: &Hazards, items: &[Vec<&str>]) {
     let network = items.iter().filter(|item| item[0] == "net").count();
     assert_eq!(hazards.network.len(), network);

@@ -1,4 +1,4 @@
-//! Files of any kind, and the flash of a device.
+//! Files of any kind, and flash dumps.
 
 use bootswap_migration::facts::{self, ASSUMED_IMAGE_LEN_BYTES};
 use bootswap_migration::image::{Description, DumpInfo, Kind};
@@ -11,9 +11,10 @@ const FLASH_LEN: usize = 0x10_0000;
 /// Where in flash the parts of the input lie: boot area, table, otadata and apps.
 const PLACES: [usize; 6] = [0, 0x1000, 0x8000, 0xd000, 0x1_0000, 0x8_0000];
 
-/// Describes a file as whatever it may be, and a flash with parts of it in places that matter.
+/// Describes a file as each kind that it may be, and a flash dump with parts of it in places that
+/// matter.
 ///
-/// The input is a file; as parts, each begins with the number of its place and its length.
+/// The input is a file. It is also a list of parts, which begin with number of place and length.
 pub fn file_info(input: &[u8]) {
     let kinds = [Kind::McubootImage, Kind::EspImage, Kind::PartitionTable, Kind::Otadata];
     for kind in kinds {
@@ -31,7 +32,7 @@ pub fn file_info(input: &[u8]) {
 fn describe(description: &Description, kind: Kind) {
     let text = description.to_string();
     assert!(text.starts_with(kind.name()) && text.lines().count() > 1, "{text}");
-    // A terminal must not be told what to do by a file.
+    // A file must not control the terminal.
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     let json = serde_json::to_value(description).expect("numbers and texts");
     let name = kind.name().to_lowercase().replace(' ', "-");
@@ -72,7 +73,7 @@ fn check_dump(info: &DumpInfo, flash: &[u8]) {
     }
 }
 
-/// What is taken for a device's facts is what is in its flash.
+/// The facts of a device agree with its flash.
 fn check_facts(chip: Chip, flash: &[u8], partitions: &[Partition]) {
     let found = match facts::read_flash(chip, flash, None) {
         Ok(found) => found,

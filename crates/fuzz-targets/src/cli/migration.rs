@@ -1,4 +1,4 @@
-//! Migrations as their owners write them.
+//! Migration files.
 
 use std::fs;
 use std::path::Path;
@@ -14,25 +14,25 @@ use toml::{Table, Value};
 
 use crate::planner::check_plan;
 
-/// A directory with the files that migrations name: `partitions.csv`, `app.bin`, `bootloader.bin` and
-/// `key.pem`.
-const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab");
+/// A directory with the files that migrations name: `partitions.csv`, `app.bin`, `bootloader.bin`
+/// and `key.pem`.
+const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/files");
 
-/// Reads a migration, holds it against what TOML says there is, and plans it.
+/// Reads a migration, compares it with a TOML parser's reading of it, and plans it.
 ///
 /// The input is a text.
 pub fn migration_toml(input: &[u8]) {
     let Ok(text) = core::str::from_utf8(input) else { return };
-    // There are files that never end.
+    // Some files, such as /dev/zero, never end.
     if names_outside(text) {
         return;
     }
-    let path = Path::new(LAB).join("migration.toml");
+    let path = Path::new(FILES).join("migration.toml");
     let table = text.parse::<Table>();
     match parse(text, &path) {
         Ok(migration) => {
             check(&table.expect("read by the other reader"), &migration);
-            go_on(&migration);
+            plan_it(&migration);
         }
         Err(error) => {
             let message = error.to_string();
@@ -47,7 +47,7 @@ pub fn migration_toml(input: &[u8]) {
     }
 }
 
-/// Whether a file outside of the lab is named anywhere.
+/// Whether it names a file outside of the directory.
 fn names_outside(text: &str) -> bool {
     let Ok(table) = text.parse::<Table>() else { return false };
     fn outside(value: &Value) -> bool {
@@ -85,7 +85,7 @@ fn is_region(region: Region, start: Option<u32>, len_bytes: Option<u32>) {
     assert!(!region.is_empty());
 }
 
-/// Everything that the file says is in the migration, and nothing else.
+/// Everything in the file is in the migration, and nothing else.
 fn check(table: &Table, migration: &OwnedMigration) {
     let chip = text(table, "chip").map(|chip| chip.to_ascii_lowercase().replace('-', ""));
     assert_eq!(chip.as_deref(), Some(migration.chip.name()));
@@ -157,7 +157,7 @@ fn network(table: &Table, migration: &OwnedMigration) {
         migration.log_level,
         level.map_or(Ok(LogLevel::default()), str::parse).expect("a level")
     );
-    // What can be asked for can be packed, or is told why not.
+    // It can be packed, or there is an error that says why not.
     let mut section = vec![0; SECTION_LEN_BYTES];
     let packed = migration.with_config(|config| encode(config, &mut section));
     if packed.expect("networks that were read").is_ok() {
@@ -168,7 +168,7 @@ fn network(table: &Table, migration: &OwnedMigration) {
     }
 }
 
-/// The artifacts come in the order in which they are placed.
+/// The artifacts are in the order in which they are placed.
 fn artifacts(table: &Table, migration: &OwnedMigration) {
     let others = table.get("artifact").map(|list| list.as_array().expect("a list of tables"));
     let others = others.into_iter().flatten().map(|other| other.as_table().expect("a table"));
@@ -192,7 +192,7 @@ fn check_artifact(role: Role, table: &Table, artifact: &OwnedArtifact, migration
     let named = text(table, "name");
     assert!(named.is_none_or(|name| name == artifact.name) && !artifact.name.is_empty());
     let file =
-        text(table, "file").map(|file| fs::read(Path::new(LAB).join(file)).expect("was read"));
+        text(table, "file").map(|file| fs::read(Path::new(FILES).join(file)).expect("was read"));
     assert_eq!(artifact.bytes, file);
     assert_eq!(artifact.content.is_some(), file.is_some());
     assert!(file.is_some() || artifact.url.is_some(), "from nowhere");
@@ -210,8 +210,8 @@ fn check_artifact(role: Role, table: &Table, artifact: &OwnedArtifact, migration
     }
 }
 
-/// What a device of which nothing else is known would make of it, and what is said of that.
-fn go_on(migration: &OwnedMigration) {
+/// Plans it for the device that it assumes, and checks the report.
+fn plan_it(migration: &OwnedMigration) {
     let found = match facts::assumed(migration) {
         Ok(found) => found,
         Err(error) => return assert!(!error.to_string().is_empty() && !error.help().is_empty()),

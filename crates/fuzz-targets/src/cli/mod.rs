@@ -1,8 +1,8 @@
 //! What the program `bootswap` reads.
 //!
-//! - [`migration_toml`]: a migration as its owner writes it, against what TOML says there is;
-//! - [`sweep_case`]: a case of a sweep, as it is typed to be replayed;
-//! - [`file_info`]: any file, and a device's flash with that in it.
+//! - [`migration_toml`]: a migration file, compared with a TOML parser's reading of it;
+//! - [`sweep_case`]: a case of a sweep, as it is typed to replay it;
+//! - [`file_info`]: any file, and the flash of a device with that file in it.
 
 mod case;
 mod info;

@@ -1,11 +1,11 @@
-//! The engine over whatever its journal says, and whatever lies where its artifacts go: the migration
-//! ends all the same, and with the right bytes.
+//! The engine with any contents of its journal and of the places of its artifacts: the migration
+//! still ends, with the right bytes.
 //!
-//! The input fills the journal's sector with cells and the artifacts' places with sectors. Cells are
-//! either any bytes or true ones, of another time: those that earlier runs of the engine wrote, in any
-//! order, torn, marked up to anywhere. Nothing here knows what they mean.
+//! The input fills the journal's sector with cells, and the artifacts' places with sectors. Cells
+//! are any bytes, or cells that earlier runs of the engine wrote, in any order, torn, with any marks.
+//! Nothing here knows what they mean.
 
-mod lab;
+mod small_example;
 
 use std::sync::OnceLock;
 
@@ -13,55 +13,60 @@ use arbitrary::{Result, Unstructured};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use nor_sim::NorMemory;
 
-use lab::{CELL_BYTES, Came, Lab};
+use small_example::{Attempt, CELL_BYTES, SmallExample};
 
-/// Runs until the migration has to have ended: what a journal leads astray is found out in the first.
+/// Runs until the migration must have ended: the first one notices what is wrong in the journal.
 const MAX_RUNS: u32 = 3;
 
-/// Carries out a migration from a flash that the input makes up.
+/// Carries out a migration on a flash whose contents the input chooses.
 pub fn engine_journal(input: &[u8]) {
-    // Too short an input is no input.
+    // An input that is too short is left out.
     let _ = try_journal(&mut Unstructured::new(input));
 }
 
 fn try_journal(input: &mut Unstructured<'_>) -> Result<()> {
-    static LABS: [OnceLock<Lab>; 2] = [OnceLock::new(), OnceLock::new()];
+    static EXAMPLES: [OnceLock<SmallExample>; 2] = [OnceLock::new(), OnceLock::new()];
     let is_known: bool = input.arbitrary()?;
-    let lab = LABS[usize::from(is_known)].get_or_init(|| Lab::new(is_known));
+    let example = EXAMPLES[usize::from(is_known)].get_or_init(|| SmallExample::new(is_known));
     let pieces: u8 = input.arbitrary()?;
-    let mut flash = lab.before.clone();
-    for place in &lab.places {
+    let mut flash = example.before.clone();
+    for place in &example.places {
         for sector in place.chunks(SECTOR_BYTES) {
-            let bytes = contents(input, lab, sector)?;
+            let bytes = contents(input, example, sector)?;
             flash.load(sector.start(), &bytes);
         }
     }
     let mut cells = Vec::new();
     while !input.is_empty() && cells.len() < SECTOR_BYTES as usize {
-        cells.extend(cell(input, &lab.cells)?);
+        cells.extend(cell(input, &example.cells)?);
     }
-    flash.load(lab.journal.start(), &cells);
+    flash.load(example.journal.start(), &cells);
     let given = flash.clone();
     for run in 1..=MAX_RUNS {
-        match lab.run(&mut flash, usize::from(pieces) + 1) {
-            Came::ToItsEnd => return judge(lab, &given, &flash),
-            Came::ToNothing { given_up: true, .. } => {
-                let last = lab.last_attempt();
-                let is_told = cells.chunks(CELL_BYTES).any(|cell| cell == last);
-                assert!(is_told, "gave up in run {run}, though nothing says that it had tried");
-                return untouched(lab, &given, &flash);
+        match example.run(&mut flash, usize::from(pieces) + 1) {
+            Attempt::Done => return judge(example, &given, &flash),
+            Attempt::Failed { given_up: true, .. } => {
+                let last = example.last_attempt();
+                let is_recorded = cells.chunks(CELL_BYTES).any(|cell| cell == last);
+                assert!(is_recorded, "gave up in run {run}, but the journal records no attempts");
+                return untouched(example, &given, &flash);
             }
-            Came::ToNothing { why, .. } => assert!(run < MAX_RUNS, "{why}"),
+            Attempt::Failed { why, .. } => assert!(run < MAX_RUNS, "{why}"),
         }
     }
     Ok(())
 }
 
-/// What may lie in a sector of an artifact's place: something old, nothing, what should, or some of it.
-fn contents(input: &mut Unstructured<'_>, lab: &Lab, sector: Region) -> Result<Vec<u8>> {
-    let mut right = lab.after.bytes(sector);
+/// What a sector of an artifact's place may hold: old contents, nothing, the artifact, or a part of
+/// it.
+fn contents(
+    input: &mut Unstructured<'_>,
+    example: &SmallExample,
+    sector: Region,
+) -> Result<Vec<u8>> {
+    let mut right = example.after.bytes(sector);
     match input.int_in_range(0..=4)? {
-        0 => Ok(lab.before.bytes(sector)),
+        0 => Ok(example.before.bytes(sector)),
         1 => Ok(vec![flash_region::ERASED; right.len()]),
         2 => Ok(right),
         3 => {
@@ -91,21 +96,21 @@ fn cell(input: &mut Unstructured<'_>, known: &[[u8; CELL_BYTES]]) -> Result<[u8;
     }
 }
 
-/// The artifacts are where they belong, and everything that is nobody's place is as it was.
-fn judge(lab: &Lab, given: &NorMemory, flash: &NorMemory) -> Result<()> {
-    for file in &lab.in_place {
+/// The artifacts are in their places, and what has to stay is unchanged.
+fn judge(example: &SmallExample, given: &NorMemory, flash: &NorMemory) -> Result<()> {
+    for file in &example.in_place {
         let found = flash.bytes(*file);
-        assert!(found == lab.after.bytes(*file), "what lies in {file} is not the artifact");
+        assert!(found == example.after.bytes(*file), "what lies in {file} is not the artifact");
     }
-    kept(given, flash, &lab.kept);
+    kept(given, flash, &example.kept);
     Ok(())
 }
 
-/// Nothing but the journal has changed.
-fn untouched(lab: &Lab, given: &NorMemory, flash: &NorMemory) -> Result<()> {
-    let end = lab.journal.end();
-    kept(given, flash, &[Region::clamped(FlashAddr::ZERO, lab.journal.start().get())]);
-    kept(given, flash, &[Region::new(end, lab.flash_end()).expect("the journal is in flash")]);
+/// Only the journal has changed.
+fn untouched(example: &SmallExample, given: &NorMemory, flash: &NorMemory) -> Result<()> {
+    let end = example.journal.end();
+    kept(given, flash, &[Region::clamped(FlashAddr::ZERO, example.journal.start().get())]);
+    kept(given, flash, &[Region::new(end, example.flash_end()).expect("the journal is in flash")]);
     Ok(())
 }
 

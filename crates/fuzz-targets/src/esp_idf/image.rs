@@ -10,22 +10,22 @@ use sha2::{Digest, Sha256};
 
 use crate::cut::{lens, pieces};
 
-/// Verifies an image in one piece and in many, as it is and mended.
+/// Verifies an image in one piece and in many, unchanged and with corrected checksums.
 ///
 /// The input is an image.
 pub fn esp_image(input: &[u8]) {
     descriptions(input);
     let whole = check(input);
-    let mut mended = input.to_vec();
-    match update_checksums(&mut mended) {
+    let mut corrected = input.to_vec();
+    match update_checksums(&mut corrected) {
         Ok(info) => {
-            assert_eq!(check(&mended), Ok(info));
-            check_mended(input, &mended, &info);
-            assert!(whole.is_err() || mended == input, "mended a good image");
+            assert_eq!(check(&corrected), Ok(info));
+            check_corrected(input, &corrected, &info);
+            assert!(whole.is_err() || corrected == input, "corrected a good image");
         }
         Err(error) => {
-            assert!(whole.is_err(), "cannot be mended: {error}");
-            assert_eq!(mended, input, "changed in spite of the error");
+            assert!(whole.is_err(), "cannot be corrected: {error}");
+            assert_eq!(corrected, input, "changed although it failed");
         }
     }
 }
@@ -37,7 +37,7 @@ fn check(image: &[u8]) -> Result<ImageInfo, ImageError> {
     for piece in pieces(image, lens(image)) {
         let was = pushed;
         pushed = verifier.push(piece);
-        assert!(was.is_ok() || was == pushed, "an error that goes away");
+        assert!(was.is_ok() || was == pushed, "an error disappears");
     }
     let (complete, total) = (verifier.is_complete(), verifier.total_len_bytes());
     assert_eq!(verifier.finish(), whole, "in pieces");
@@ -72,7 +72,7 @@ fn check_max_len(image: &[u8], max_bytes: u32, unlimited: &Result<ImageInfo, Ima
     }
 }
 
-/// What is said of a good image, checked without the verifier.
+/// Checks what the verifier returns for a good image, without it.
 fn check_good(image: &[u8], info: &ImageInfo) {
     let ImageInfo { header, image_len_bytes, total_len_bytes, .. } = *info;
     let (hashed, behind) = image.split_at(image_len_bytes as usize);
@@ -97,14 +97,14 @@ fn check_good(image: &[u8], info: &ImageInfo) {
 
     let parsed = ImageHeader::parse(&header.to_bytes());
     assert_eq!(parsed, Ok(header));
-    // Where the last byte is missing, the rest says so and how long it should be.
+    // Without its last byte, the error says how long it should be.
     let short = verify(&image[..total_len_bytes as usize - 1]);
     let found_bytes = total_len_bytes - 1;
     assert_eq!(short, Err(ImageError::Truncated { found_bytes, needed_bytes: total_len_bytes }));
 }
 
-/// Mending changes checksum and digest alone.
-fn check_mended(before: &[u8], after: &[u8], info: &ImageInfo) {
+/// A correction changes checksum and digest only.
+fn check_corrected(before: &[u8], after: &[u8], info: &ImageInfo) {
     assert_eq!(before.len(), after.len());
     let checksum_at = info.image_len_bytes as usize - 1;
     let changed = checksum_at..info.total_len_bytes as usize;

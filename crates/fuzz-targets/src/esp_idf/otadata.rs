@@ -9,9 +9,9 @@ type Sector = [u8; ENTRY_LEN_BYTES];
 
 /// Reads two entries, chooses, and writes the entry that makes another choice.
 ///
-/// The input is two entries, then how they are bent and what is asked.
+/// The input is two entries, then how they are damaged and what is asked.
 pub fn otadata(input: &[u8]) {
-    // Too short an input is no input.
+    // An input that is too short is left out.
     let _ = run(&mut Unstructured::new(input));
 }
 

@@ -7,20 +7,20 @@ use esp_idf_format::partition::{
 use flash_region::{FlashAddr, Region};
 use md5::{Digest, Md5};
 
-/// Reads a table, as it is and with the MD5 put right, and holds it against what was read of it.
+/// Reads a table, unchanged and with a corrected MD5, and compares it with what was read.
 ///
 /// The input is a table.
 pub fn partition_table(input: &[u8]) {
     check(input);
-    let mut mended = input.to_vec();
-    mend(&mut mended);
-    if mended != input {
-        check(&mended);
+    let mut corrected = input.to_vec();
+    correct(&mut corrected);
+    if corrected != input {
+        check(&corrected);
     }
 }
 
 /// Puts the digest right in the first record that has one.
-fn mend(table: &mut [u8]) {
+fn correct(table: &mut [u8]) {
     let records = table.chunks_exact(ENTRY_LEN_BYTES as usize);
     let Some(index) = records.take(96).position(|record| record.starts_with(&[0xeb, 0xeb])) else {
         return;
@@ -117,7 +117,7 @@ fn check_round_trip(table: &PartitionTable<'_>) {
     let written = emit(&all, &mut out);
     if all.len() > MAX_ENTRIES_WITH_MD5 {
         assert!(matches!(written, Err(PartitionTableError::TooManyEntries { .. })));
-        assert!(out.iter().all(|byte| *byte == 0x5a), "written in spite of the error");
+        assert!(out.iter().all(|byte| *byte == 0x5a), "written although it failed");
         return;
     }
     assert_eq!(written, Ok(TABLE_LEN_BYTES as usize));

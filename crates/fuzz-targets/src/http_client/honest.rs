@@ -1,4 +1,4 @@
-//! Servers that mean well, over connections that break.
+//! Good servers, over connections that break.
 
 use std::collections::VecDeque;
 
@@ -12,15 +12,15 @@ use super::sink::Keeper;
 use super::{Question, question, run};
 use crate::noise;
 
-/// Fetches a file until it is there, over connections that break now and then.
+/// Fetches a file until it is there, over connections that break.
 ///
-/// The input is how the server answers, how long the file is, and where connections break.
+/// The input chooses how the server answers, how long the file is, and where connections break.
 pub fn http_download(input: &[u8]) {
     let _ = download(&mut Unstructured::new(input));
 }
 
 fn download(u: &mut Unstructured<'_>) -> Result<()> {
-    let mut server = Lab {
+    let mut server = GoodServer {
         file: noise(1, u.int_in_range(1..=6000)?),
         next_file: None,
         framing: *u.choose(&[Framing::Length, Framing::Chunked, Framing::Close])?,
@@ -35,7 +35,7 @@ fn download(u: &mut Unstructured<'_>) -> Result<()> {
         let kinds = [None, Some(ErrorKind::ConnectionReset), Some(ErrorKind::TimedOut)];
         server.breaks.push_back((u.int_in_range(0..=6400)?, *u.choose(&kinds)?));
     }
-    // A strong tag is what tells the client of a new file under the old address.
+    // Only a strong tag shows the client that the file was replaced.
     if server.etag == Some("\"one\"") && u.arbitrary()? {
         server.next_file = Some(noise(2, u.int_in_range(1..=6000)?));
     }
@@ -54,12 +54,16 @@ fn download(u: &mut Unstructured<'_>) -> Result<()> {
             break;
         }
     }
-    assert!(ended, "gives up, though the connection holds: {:?}, {tries} tries", net.last());
+    assert!(
+        ended,
+        "gives up, although the last connection does not break: {:?}, {tries} tries",
+        net.last()
+    );
     assert!(keeper.kept == server.file, "another file than the server's");
     Ok(())
 }
 
-/// How the end of a body is told.
+/// How the client knows where a body ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Framing {
     Length,
@@ -67,30 +71,31 @@ enum Framing {
     Close,
 }
 
-/// What becomes of ranges.
+/// How the server treats ranges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Ranges {
     Served,
     Ignored,
-    /// Another one is served, and truthfully said so.
+    /// Another range is served, and `Content-Range` says which.
     Other,
 }
 
+/// A server without faults of its own.
 #[derive(Debug)]
-struct Lab {
+struct GoodServer {
     file: Vec<u8>,
-    /// What the file is replaced by, behind the first break.
+    /// The file that replaces it after the first break.
     next_file: Option<Vec<u8>>,
     framing: Framing,
     ranges: Ranges,
     etag: Option<&'static str>,
     redirects: u32,
     lens: Vec<u8>,
-    /// Bytes of an answer behind which the connection breaks, and how.
+    /// Bytes of an answer after which the connection breaks, and how.
     breaks: VecDeque<(usize, Option<ErrorKind>)>,
 }
 
-impl Lab {
+impl GoodServer {
     fn respond(&self, question: &Question) -> Vec<u8> {
         if let Some(hops) = self.hops_left(question) {
             let target = format!("{}{}", if hops % 2 == 0 { "/images/" } else { "" }, hops);
@@ -133,7 +138,7 @@ impl Lab {
         [head.as_bytes(), body].concat()
     }
 
-    /// Redirections that are still to come on the way to the file.
+    /// Redirections that are left on the way to the file.
     fn hops_left(&self, question: &Question) -> Option<u32> {
         let last = question.path.rsplit('/').next().unwrap_or_default();
         let left = last.parse().unwrap_or(self.redirects);
@@ -141,7 +146,7 @@ impl Lab {
     }
 }
 
-impl Server for Lab {
+impl Server for GoodServer {
     fn accept(&mut self) -> core::result::Result<(), ErrorKind> {
         Ok(())
     }
@@ -152,7 +157,7 @@ impl Server for Lab {
         let (lens, mut error) = (self.lens.clone(), None);
         let is_file = self.hops_left(&question).is_none();
         if let Some((at, kind)) = is_file.then(|| self.breaks.pop_front()).flatten() {
-            // Where only the connection's end tells that of the body, an orderly one is that.
+            // An orderly end would end a body without a length.
             let kind = kind.or((self.framing == Framing::Close).then_some(ErrorKind::Other));
             if at < bytes.len() {
                 bytes.truncate(at);

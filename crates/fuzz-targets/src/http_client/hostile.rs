@@ -11,13 +11,13 @@ use super::net::{Answer, Net, Server};
 use super::sink::Keeper;
 use super::{question, run};
 
-/// The first question, five redirections, and once more without a range.
+/// The first request, five redirections, and one more without a range.
 const MAX_REQUESTS: u32 = 7;
 
 /// Fetches a file twice from servers that answer with anything.
 ///
-/// The input is the address, what the client has already, and answers: as bytes, or put together of
-/// the parts that answers have.
+/// The input chooses the address, what the client has already, and the answers: any bytes, or
+/// composed of the parts that answers have.
 pub fn http_client(input: &[u8]) {
     let _ = fetch(&mut Unstructured::new(input));
 }
@@ -42,28 +42,35 @@ fn fetch(u: &mut Unstructured<'_>) -> Result<()> {
         keeper.next();
         let request = Request { artifact: ArtifactIndex(0), name: "app", url: Some(url) };
         let ended = run(source.fetch(&request, &mut keeper));
-        assert!(source.requests() - requests <= MAX_REQUESTS, "asks again and again");
+        assert!(source.requests() - requests <= MAX_REQUESTS, "too many requests");
         let refused = matches!(ended, Err(SourceError::Sink(_)));
         if let Err(error) = &ended {
             assert!(refused || error.number() > 0);
         }
         if keeper.header.is_some() {
             let handed_over = (source.received_bytes() - received) as usize;
-            assert!(refused || handed_over == keeper.last().len(), "counts something else");
+            assert!(
+                refused || handed_over == keeper.last().len(),
+                "counts other bytes than it passed on"
+            );
             check_body(&net.last(), &keeper, ended.is_ok() && !keeper.is_done);
         }
     }
     Ok(())
 }
 
-/// What was handed over is the body, or its beginning; `whole` says that it is all of it.
+/// What was passed on is the body if `whole`, else its beginning.
 fn check_body(answer: &Answer, keeper: &Keeper, whole: bool) {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Response::new(&mut headers);
     let Ok(httparse::Status::Complete(len)) = head.parse(&answer.bytes) else {
-        panic!("an answer without a head begins")
+        panic!("passes on an answer without a head")
     };
-    assert!(matches!(head.code, Some(200 | 206)), "{:?} is no success", head.code);
+    assert!(
+        matches!(head.code, Some(200 | 206)),
+        "passes on an answer with status {:?}",
+        head.code
+    );
     let values = |name: &str| -> Vec<&[u8]> {
         let named = head.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
         named.map(|header| header.value).collect()
@@ -80,9 +87,9 @@ fn check_body(answer: &Answer, keeper: &Keeper, whole: bool) {
         ([], [_]) => dechunked(raw),
         several => panic!("chooses from several framings: {several:?}"),
     };
-    assert!(body.starts_with(found), "hands over what was not sent");
+    assert!(body.starts_with(found), "passes on what was not sent");
     let sent = String::from_utf8_lossy(&answer.bytes);
-    assert!(!whole || (is_all && body == found), "takes a part for the whole: {sent:?}");
+    assert!(!whole || (is_all && body == found), "takes a part for all of it: {sent:?}");
 }
 
 /// The data of chunks, and whether the last one is there (RFC 9112, 7.1).
@@ -107,7 +114,7 @@ fn dechunked(mut raw: &[u8]) -> (Vec<u8>, bool) {
     }
 }
 
-/// Answers, one for each connection; where they run out, there is no server any more.
+/// Answers, one for each connection; after the last one the server is gone.
 struct Script(VecDeque<core::result::Result<Answer, ErrorKind>>);
 
 impl Server for Script {
@@ -149,7 +156,7 @@ fn error(u: &mut Unstructured<'_>) -> Result<ErrorKind> {
     u.choose(&kinds).copied()
 }
 
-/// An answer of parts that answers have, with lengths that are right or not.
+/// An answer of the parts that answers have, with right or wrong lengths.
 fn composed(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let statuses: [&str; 12] = [
         "200 OK",

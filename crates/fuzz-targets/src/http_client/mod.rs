@@ -1,9 +1,9 @@
-//! The HTTP client against servers that mean well and servers that do not.
+//! The HTTP client with good servers and with hostile ones.
 //!
-//! - [`http_client`]: whatever bytes come, in whatever pieces, the client ends, asks proper questions,
-//!   and hands over nothing but the body that was sent;
-//! - [`http_download`]: a server that means well, over connections that break: after as many tries as
-//!   there are breaks the file is there, byte for byte.
+//! - [`http_client`]: for any bytes, in any pieces, the client ends, sends well-formed requests, and
+//!   passes on only the body that was sent;
+//! - [`http_download`]: a good server over connections that break: after one more try than there are
+//!   breaks, the file is there, byte for byte.
 
 mod honest;
 mod hostile;
@@ -24,11 +24,11 @@ const KNOWN: [&str; 7] =
 fn run<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => panic!("waits, though everything is there"),
+        Poll::Pending => panic!("waits, although nothing is missing"),
     }
 }
 
-/// A question as a server reads it.
+/// A request as a server reads it.
 #[derive(Debug)]
 struct Question {
     path: String,
@@ -36,7 +36,7 @@ struct Question {
     if_range: Option<String>,
 }
 
-/// Reads a question, which has to be one and nothing more.
+/// Reads a request, which must be complete, with nothing behind it.
 fn question(bytes: &[u8]) -> Question {
     let mut headers = [httparse::EMPTY_HEADER; 16];
     let mut request = httparse::Request::new(&mut headers);
@@ -52,7 +52,7 @@ fn question(bytes: &[u8]) -> Question {
         assert!(all.next().is_none(), "{name} is there twice");
         first
     };
-    assert!(value("Host").is_some_and(|host| !host.is_empty()), "for no host");
+    assert!(value("Host").is_some_and(|host| !host.is_empty()), "without a host");
     assert_eq!(value("Accept-Encoding").as_deref(), Some("identity"));
     let range = value("Range").map(|range| {
         let first = range.strip_prefix("bytes=").and_then(|rest| rest.strip_suffix('-'));

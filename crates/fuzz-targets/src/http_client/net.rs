@@ -1,4 +1,4 @@
-//! A network without wires: connections to a server that is a value.
+//! A network in memory: connections to a server that is a value.
 
 use core::cell::RefCell;
 use core::convert::Infallible;
@@ -14,22 +14,22 @@ const MAX_READS_AT_END: u32 = 16;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answer {
     pub(super) bytes: Vec<u8>,
-    /// Bytes that each read gets at most, in turns; 0 counts as all.
+    /// The most bytes that each read gets, in turn; 0 for all.
     pub(super) lens: Vec<u8>,
-    /// The error at the end, instead of an orderly one.
+    /// The error at the end, instead of an orderly end.
     pub(super) error: Option<ErrorKind>,
 }
 
-/// Whoever answers.
+/// A server.
 pub(super) trait Server {
-    /// Whether a connection comes about.
+    /// Accepts a connection, or refuses it.
     fn accept(&mut self) -> Result<(), ErrorKind>;
 
-    /// Answers a request, all that was written before the first read.
+    /// Answers a request: all that was written before the first read.
     fn answer(&mut self, request: &[u8]) -> Answer;
 }
 
-/// The way to a server, which remembers the last answer.
+/// The connection to a server; it keeps the last answer.
 pub(super) struct Net<'a, S> {
     server: RefCell<&'a mut S>,
     last: RefCell<Answer>,
@@ -79,7 +79,7 @@ impl<S> Dns for Net<'_, S> {
     type Error = Infallible;
 
     async fn get_host_by_name(&self, host: &str, _: AddrType) -> Result<IpAddr, Infallible> {
-        assert!(!host.is_empty() && host.is_ascii(), "{host:?} is no name");
+        assert!(!host.is_empty() && host.is_ascii(), "{host:?} is not a host name");
         Ok(IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
 
@@ -94,13 +94,13 @@ impl<S> ErrorType for Connection<'_, '_, S> {
 
 impl<S: Server> Read for Connection<'_, '_, S> {
     async fn read(&mut self, out: &mut [u8]) -> Result<usize, ErrorKind> {
-        assert!(!out.is_empty(), "a read of nothing, which never ends");
+        assert!(!out.is_empty(), "an empty read, which never ends");
         let Self { net, request, .. } = self;
         let answer = self.answer.get_or_insert_with(|| net.answer(request));
         let rest = &answer.bytes[self.sent..];
         if rest.is_empty() {
             self.reads_at_end += 1;
-            assert!(self.reads_at_end < MAX_READS_AT_END, "reads on and on at the end");
+            assert!(self.reads_at_end < MAX_READS_AT_END, "reads again and again at the end");
             return answer.error.map_or(Ok(0), Err);
         }
         let turn = self.reads % answer.lens.len().max(1);
@@ -119,7 +119,7 @@ impl<S: Server> Read for Connection<'_, '_, S> {
 impl<S: Server> Write for Connection<'_, '_, S> {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
         self.request.extend_from_slice(bytes);
-        assert!(self.request.len() < 4096, "a request without end");
+        assert!(self.request.len() < 4096, "a request that does not end");
         Ok(bytes.len())
     }
 

@@ -1,4 +1,4 @@
-//! Takes what the client hands over, and holds it to its promises.
+//! Takes what the client passes on, and checks that it keeps to the rules of a sink.
 
 use bootswap_engine::{Flow, Header, Sink};
 
@@ -11,13 +11,13 @@ pub(super) struct Keeper {
     pub(super) first: u32,
     /// How many of them are refused with an error.
     pub(super) room: usize,
-    /// With how many of them there is enough.
+    /// How many of them are enough.
     pub(super) enough: usize,
-    /// What the last answer said of itself.
+    /// The header of the last answer.
     pub(super) header: Option<Header>,
-    /// How many of the bytes were there before it.
+    /// How many bytes were there before it.
     pub(super) before: usize,
-    /// Whether nothing may come any more of this answer.
+    /// Whether nothing more may come of this answer.
     pub(super) is_done: bool,
 }
 
@@ -35,7 +35,7 @@ impl Keeper {
         &self.kept[self.before..]
     }
 
-    /// Makes ready for the next answer.
+    /// Prepares for the next answer.
     pub(super) fn next(&mut self) {
         (self.header, self.is_done) = (None, false);
     }
@@ -49,9 +49,9 @@ impl Sink for Keeper {
     }
 
     fn begin(&mut self, header: Header) -> Result<(), Full> {
-        assert_eq!(self.header, None, "one answer begins twice");
+        assert_eq!(self.header, None, "an answer begins twice");
         if header.offset != self.wanted() {
-            assert_eq!(header.offset, 0, "neither what was wanted nor the start");
+            assert_eq!(header.offset, 0, "begins neither where it was wanted nor at the start");
             (self.first, self.kept) = (0, Vec::new());
         }
         (self.header, self.before) = (Some(header), self.kept.len());
@@ -59,9 +59,9 @@ impl Sink for Keeper {
     }
 
     async fn data(&mut self, bytes: &[u8]) -> Result<Flow, Full> {
-        assert!(self.header.is_some(), "bytes that belong nowhere");
+        assert!(self.header.is_some(), "bytes before a header");
         assert!(!self.is_done, "more than was wanted");
-        assert!(!bytes.is_empty(), "nothing is handed over");
+        assert!(!bytes.is_empty(), "an empty piece");
         if self.kept.len() + bytes.len() > self.room {
             self.is_done = true;
             return Err(Full);

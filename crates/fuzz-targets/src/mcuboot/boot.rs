@@ -1,4 +1,4 @@
-//! MCUboot's model over flash that nobody meant, with power that comes and goes.
+//! The model of MCUboot over any flash contents, with power cuts.
 
 use arbitrary::{Result, Unstructured};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -10,15 +10,15 @@ use nor_sim::{Cut, Driver, NorError, NorMemory, Phase, PowerCut, Recorded};
 
 use crate::noise;
 
-/// More operations than any boot has a use for: each of the most sectors that a status counts, which may be
-/// more than a slot has where it is damaged, erased and written in three areas, with a mark for each.
+/// More operations than a boot can need: the most sectors that a status counts (a damaged one may
+/// count more than a slot has), each erased and written in three areas, with a mark for each.
 const MAX_OPS: usize = 512 * 3 * (1 + 16 + 1);
 const AREAS: [AreaName; 3] = [AreaName::Primary, AreaName::Secondary, AreaName::Scratch];
 
-/// Boots a few times from whatever is in the slots, with the power cut on the way.
+/// Boots a few times from any contents of the slots, with power cuts.
 ///
-/// A boot ends, touches nothing outside of its areas, and runs nothing but what validates. The input
-/// says how the slots lie, what is in them, and where power goes.
+/// A boot ends, touches nothing outside of its areas, and runs only what validates. The input
+/// chooses where the slots are, what is in them, and when power is cut.
 pub fn mcuboot_boot(input: &[u8]) {
     let _ = run(&mut Unstructured::new(input));
 }
@@ -65,7 +65,7 @@ fn config(u: &mut Unstructured<'_>) -> Result<Option<BootConfig>> {
     Ok(BootConfig::new(map, trailer).ok())
 }
 
-/// An image, a status and a trailer, each of which may be there or not, and some bytes anywhere.
+/// An image, a status and a trailer, each of which may be missing, and some bytes anywhere.
 fn fill(
     u: &mut Unstructured<'_>,
     flash: &mut NorMemory,
@@ -143,7 +143,7 @@ fn boot_once(flash: NorMemory, config: &BootConfig) -> (NorMemory, McubootOutcom
 
 fn check_ops(recorded: &Recorded<NorMemory>, config: &BootConfig) {
     let ops = recorded.recording().len();
-    assert!(ops < MAX_OPS, "a boot without end, {ops} operations");
+    assert!(ops < MAX_OPS, "a boot does not end, {ops} operations");
     let slots = AREAS.map(|area| config.layout(area).map(|layout| layout.slot()));
     for op in recorded.recording().ops() {
         let inside = slots.iter().flatten().any(|slot| slot.contains_region(op.region()));
@@ -151,7 +151,7 @@ fn check_ops(recorded: &Recorded<NorMemory>, config: &BootConfig) {
     }
 }
 
-/// What runs is in the primary and valid.
+/// What runs is valid, and in the primary slot.
 fn check_outcome(flash: &NorMemory, config: &BootConfig, outcome: &McubootOutcome) {
     assert!(!outcome.to_string().is_empty());
     let Some(running) = outcome.running() else { return };

@@ -3,7 +3,7 @@
 use mcuboot_format::espressif::LoadHeader;
 use mcuboot_format::{ImageHeader, ImageVersion};
 
-/// Reads everything of fixed length that an image begins with.
+/// Reads the headers of fixed length that an image begins with.
 ///
 /// The input is a header; or a load header, or the text of a version.
 pub fn mcuboot_header(input: &[u8]) {

@@ -1,4 +1,4 @@
-//! Images: made, bent, and validated in one piece and in many.
+//! Images: made, damaged, and validated in one piece and in many.
 
 use arbitrary::{Result, Unstructured};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -12,12 +12,13 @@ use mcuboot_format::{
 };
 use sha2::{Digest, Sha256};
 
-use super::tlvs::mend;
+use super::tlvs::correct;
 use crate::cut::{lens, pieces};
 
 /// Signs a payload, changes bytes of the image and validates it with and without a key.
 ///
-/// The input says what is signed, how, with which key, what is changed, and who looks.
+/// The input chooses what is signed, how, with which key, what is changed, and the key to check
+/// with.
 pub fn mcuboot_image(input: &[u8]) {
     let _ = run(&mut Unstructured::new(input));
 }
@@ -29,13 +30,13 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
         PrivateKey::ed25519([8; 32]),
     ];
     let made_with = u.choose_index(keys.len() + 1)?.checked_sub(1);
-    let looked_with = u.choose_index(keys.len() + 1)?.checked_sub(1);
-    let public = looked_with.map(|index| keys[index].public_key());
+    let checked_with = u.choose_index(keys.len() + 1)?.checked_sub(1);
+    let public = checked_with.map(|index| keys[index].public_key());
 
     let options = options(u)?;
     let options = SignOptions { key: made_with.map(|index| &keys[index]), ..options.lend() };
     let patches: Vec<(u16, u8)> = u.arbitrary()?;
-    let is_mended: bool = u.arbitrary()?;
+    let is_corrected: bool = u.arbitrary()?;
     let payload: Vec<u8> = u.arbitrary()?;
     let made = match sign(&payload, &options) {
         Ok(image) => image,
@@ -47,25 +48,25 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
     let limits = limits(&options);
     let valid = check(&made, limits, public.as_ref());
     let original = valid.as_ref().map(|valid| valid.sha256).ok();
-    match (made_with, looked_with) {
+    match (made_with, checked_with) {
         (_, None) => assert!(valid.is_ok(), "{valid:?}"),
-        (made, looked) if made == looked => assert!(valid.is_ok(), "{valid:?}"),
+        (made, checked) if made == checked => assert!(valid.is_ok(), "{valid:?}"),
         (None, _) => assert_eq!(valid, Err(ValidateError::Unsigned)),
         _ => assert!(matches!(valid, Err(ValidateError::OtherKey { .. })), "{valid:?}"),
     }
     check_trailer(&made, &options);
 
-    let mut bent = made;
+    let mut damaged = made;
     for (at, bits) in patches {
-        let at = usize::from(at) % bent.len();
-        bent[at] ^= bits;
+        let at = usize::from(at) % damaged.len();
+        damaged[at] ^= bits;
     }
-    if is_mended {
-        mend(&mut bent);
+    if is_corrected {
+        correct(&mut damaged);
     }
-    let valid = check(&bent, limits, public.as_ref());
+    let valid = check(&damaged, limits, public.as_ref());
     if let (Some(_), Ok(valid)) = (&public, valid) {
-        // Nobody forges a signature by flipping bits.
+        // Flipping bits does not forge a signature.
         assert_eq!(Some(valid.sha256), original);
     }
     Ok(())
@@ -163,7 +164,7 @@ fn check(
     verdict
 }
 
-/// The verdict over an image that comes in pieces.
+/// The verdict on an image that comes in pieces.
 pub(super) fn in_pieces(
     image: &[u8],
     limits: SlotLimits,
@@ -175,8 +176,8 @@ pub(super) fn in_pieces(
     for piece in pieces(image, lens(image)) {
         let was = pushed;
         pushed = validator.push(piece);
-        assert!(was.is_ok() || was == pushed, "an error that goes away");
-        assert!(validator.needed_bytes() >= needed_bytes, "an image that becomes shorter");
+        assert!(was.is_ok() || was == pushed, "an error disappears");
+        assert!(validator.needed_bytes() >= needed_bytes, "an image becomes shorter");
         needed_bytes = validator.needed_bytes();
     }
     let end_bytes = validator.image_end_bytes();
@@ -188,7 +189,7 @@ pub(super) fn in_pieces(
     verdict
 }
 
-/// What is said of a valid image, checked without the validator.
+/// Checks what the validator returns for a valid image, without it.
 pub(super) fn check_valid(
     image: &[u8],
     limits: SlotLimits,
@@ -211,7 +212,7 @@ pub(super) fn check_valid(
     }
     let dependencies = tlvs.iter().filter(|tlv| tlv.tlv_type == TlvType::DEPENDENCY).count();
     assert_eq!(valid.dependencies.as_slice().len(), dependencies);
-    // One byte less and it is not all there.
+    // Without its last byte it is not complete.
     let short = validate(&image[..valid.image_end_bytes as usize - 1], limits, key);
     assert!(matches!(short, Err(ValidateError::Truncated { .. })), "{short:?}");
 }

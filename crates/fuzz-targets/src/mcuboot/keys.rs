@@ -4,7 +4,7 @@ use mcuboot_format::key::{KeyError, KeyKind, PrivateKey, PublicKey};
 use pem_rfc7468::LineEnding;
 use sha2::{Digest, Sha256};
 
-/// Reads a key in every form that there is, and what was read once more.
+/// Reads a key in every form, and again what was read.
 ///
 /// The input is a key: PEM, or the DER that a PEM of any label would hold.
 pub fn mcuboot_keys(input: &[u8]) {
@@ -33,7 +33,7 @@ fn public(key: Result<PublicKey, KeyError>, signature: &[u8]) {
             let der = key.to_der();
             assert_eq!(PublicKey::from_der(&der), Ok(key.clone()));
             assert_eq!(key.hash(), <[u8; 32]>::from(Sha256::digest(&der)));
-            // Whatever is taken for a signature; a good one of a fixed hash is out of reach.
+            // The input as a signature: a good one of a fixed hash cannot be found.
             assert!(!key.verifies(&[0x5a; 32], signature));
         }
         Err(error) => assert!(!error.to_string().is_empty()),
@@ -45,7 +45,7 @@ fn private(key: Result<PrivateKey, KeyError>) {
         Ok(key) => {
             assert_eq!(key.kind(), key.public_key().kind());
             assert!(format!("{key:?}").ends_with("secret)"));
-            // RSA takes its time, and nothing of it depends on how the key was written.
+            // RSA is slow, and does not depend on the form of the key.
             if matches!(key.kind(), KeyKind::EcdsaP256 | KeyKind::Ed25519) {
                 let signature = key.sign(&[0x5a; 32]).expect("these keys always can");
                 assert!(key.public_key().verifies(&[0x5a; 32], &signature));

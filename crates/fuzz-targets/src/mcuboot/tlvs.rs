@@ -1,4 +1,4 @@
-//! The TLVs behind a payload, as a list and as the validator takes them.
+//! The TLVs behind a payload, as a list and as the validator reads them.
 
 use mcuboot_format::tlv::{TlvType, Tlvs};
 use mcuboot_format::{ImageHeader, SlotLimits, validate};
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::image::{check_valid, in_pieces};
 
-/// Reads the TLVs of an image and validates it, as it is and with the hash put right.
+/// Reads the TLVs of an image and validates it, unchanged and with a corrected hash.
 ///
 /// The input is an image; its first word is made the magic.
 pub fn mcuboot_tlvs(input: &[u8]) {
@@ -15,13 +15,13 @@ pub fn mcuboot_tlvs(input: &[u8]) {
         *magic = mcuboot_format::IMAGE_MAGIC.to_le_bytes();
     }
     check(&image);
-    if mend(&mut image) {
+    if correct(&mut image) {
         check(&image);
     }
 }
 
-/// Puts the hash right in every TLV that holds one; says whether that changed anything.
-pub(super) fn mend(image: &mut [u8]) -> bool {
+/// Corrects the hash in every TLV that holds one; returns whether that changed anything.
+pub(super) fn correct(image: &mut [u8]) -> bool {
     let Ok(header) = ImageHeader::parse(image) else { return false };
     let Ok(tlvs) = Tlvs::parse(image, &header) else { return false };
     let hashed = header.hashed_len_bytes().expect("an image in memory") as usize;
@@ -56,7 +56,7 @@ fn check(image: &[u8]) {
     }
 }
 
-/// The TLVs lie one behind the other, each in its area, up to the image's end.
+/// Each TLV follows the one before it, in its area, up to the image's end.
 fn check_list(image: &[u8], header: &ImageHeader, tlvs: &Tlvs<'_>) {
     let start = header.tlv_offset_bytes().expect("checked when the TLVs were read");
     let protected_end = start + u32::from(header.protect_tlv_size);

@@ -1,4 +1,4 @@
-//! Trailers: where their fields are, what they say, and what is written of that.
+//! Trailers: where their fields are, what they mean, and how they are written.
 
 use arbitrary::{Result, Unstructured};
 use flash_region::{FlashAddr, Region};
@@ -54,7 +54,7 @@ fn check_error(error: &TrailerError, config: TrailerConfig, slot: Region) {
     assert!(!is_known || is_small || is_misaligned, "{error}");
 }
 
-/// Fields lie one behind the other, aligned from the slot's end, up to it.
+/// Each field follows the one before it, aligned, up to the slot's end.
 fn check_layout(layout: &TrailerLayout) {
     let (slot, config) = (layout.slot(), layout.config());
     let (trailer, status, fields) = (layout.trailer(), layout.status(), layout.fields());

@@ -1,4 +1,4 @@
-//! Migrations and devices out of bytes.
+//! Migrations and devices from bytes.
 
 use arbitrary::{Result, Unstructured};
 use bootswap_plan::{
@@ -15,7 +15,7 @@ const SECTOR: u32 = 0x1000;
 const MAPPING: u32 = 0x1_0000;
 const KEY: [u8; 4] = [0x30, 0x02, 0x06, 0x00];
 
-/// Labels of partitions, of which tables have some, in this order.
+/// Labels of partitions. A table has some of them, in this order.
 const LABELS: [&str; 10] = [
     "nvs", "otadata", "phy_init", "factory", "ota_0", "ota_1", "ota_2", "storage", "settings",
     "cfg",
@@ -100,7 +100,7 @@ impl Case {
         })
     }
 
-    /// Lends the case to whoever plans.
+    /// Passes the case on to a planner.
     pub(crate) fn with<R>(&self, use_it: impl FnOnce(&Migration<'_>, &DeviceFacts<'_>) -> R) -> R {
         let migration = Migration {
             chip: self.chip,
@@ -128,7 +128,7 @@ impl Case {
     }
 }
 
-/// A region of whole sectors in the first 8 MiB; now and then any region.
+/// A region of whole sectors in the first 8 MiB; sometimes any region.
 fn region(u: &mut Unstructured<'_>) -> Result<Region> {
     let (start, len) = match u.int_in_range(0..=15)? {
         0 => (u.arbitrary()?, u.arbitrary()?),
@@ -295,7 +295,7 @@ fn bootloader(u: &mut Unstructured<'_>, chip: Chip) -> Result<Artifact<'static>>
 
 fn other(u: &mut Unstructured<'_>) -> Result<Artifact<'static>> {
     let dest = match u.int_in_range(0..=3)? {
-        // Over what the device boots from.
+        // Overlaps what the device boots from.
         0 => {
             let start = FlashAddr(u.int_in_range(0..=0x10)? * SECTOR);
             Region::clamped(start, u.int_in_range(1..=0x20)? * SECTOR)

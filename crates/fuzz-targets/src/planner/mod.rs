@@ -1,7 +1,7 @@
-//! The planner over whatever migration and device: a plan that is safe, or reasons.
+//! The planner over any migration and device: a safe plan, or reasons.
 //!
-//! `case` makes migrations and devices out of bytes, most of them nearly sensible. The second
-//! opinion on their plans is [`plan_judge`], which the planner's own tests ask too.
+//! `case` makes migrations and devices from bytes, most of them nearly sensible. [`plan_judge`] is
+//! the second opinion on their plans, as in the planner's own tests.
 
 mod case;
 
@@ -12,14 +12,14 @@ pub(crate) use case::Case;
 
 /// Makes a plan, and checks it.
 ///
-/// The input says what the owner wants and what is true of the device.
+/// The input chooses the migration and the device facts.
 pub fn planner(input: &[u8]) {
-    // Too short an input is no input.
+    // An input that is too short is left out.
     let Ok(case) = Case::arbitrary(&mut Unstructured::new(input)) else { return };
     case.with(check_plan);
 }
 
-/// Makes a plan and checks it; says whether there is one.
+/// Makes a plan and checks it; returns whether there is one.
 pub(crate) fn check_plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> bool {
     let outcome = plan(migration, facts);
     assert_eq!(outcome, plan(migration, facts), "the planner is not pure");

@@ -1,4 +1,4 @@
-//! Reading answers, as a client does that knows what it asked for.
+//! Reading answers, as a client that knows what it asked for.
 
 use bootswap_serve::ConnectionEnd;
 
@@ -8,9 +8,9 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) is_http_1_0: bool,
     headers: Vec<(String, String)>,
-    /// What came of the body, without the chunks' heads.
+    /// The bytes of the body that came, without the chunks' heads.
     pub(super) body: Vec<u8>,
-    /// Whether its end came as announced; of one that ends with the connection that is unknown.
+    /// Whether its end came as announced; true for one that ends with the connection.
     pub(super) is_whole: bool,
 }
 
@@ -24,7 +24,7 @@ impl Answer {
     }
 }
 
-/// Takes the next answer from `bytes`, which is to a HEAD or not.
+/// Takes the next answer from `bytes`; `to_head` if it answers a HEAD.
 pub(super) fn next(bytes: &mut &[u8], to_head: bool) -> Answer {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
@@ -64,17 +64,17 @@ pub(super) fn next(bytes: &mut &[u8], to_head: bool) -> Answer {
             taken.unwrap_or(rest.len())
         }
         (None, false) => {
-            assert!(answer.is_http_1_0, "nothing tells where the body ends");
+            assert!(answer.is_http_1_0, "nothing shows where the body ends");
             answer.body = rest.to_vec();
             rest.len()
         }
-        (Some(_), true) => panic!("two ways to tell where the body ends"),
+        (Some(_), true) => panic!("two headers for where the body ends"),
     };
     *bytes = &rest[taken..];
     answer
 }
 
-/// The data of chunks, and the bytes that they took if the last one is there.
+/// The data of chunks, and their length with heads if the last one is there.
 pub(crate) fn dechunked(mut raw: &[u8]) -> (Vec<u8>, Option<usize>) {
     let whole = raw.len();
     let mut data = Vec::new();
@@ -97,15 +97,19 @@ pub(crate) fn dechunked(mut raw: &[u8]) -> (Vec<u8>, Option<usize>) {
     }
 }
 
-/// That a connection ends as its last answer says it does.
+/// Checks that a connection ends as its last answer says.
 pub(super) fn check_end(last: Option<&Answer>, ending: ConnectionEnd, left: &[u8]) {
-    assert!(left.is_empty(), "more than answers: {:?}", String::from_utf8_lossy(left));
+    assert!(
+        left.is_empty(),
+        "more bytes than the answers have: {:?}",
+        String::from_utf8_lossy(left)
+    );
     let Some(last) = last else { return };
     let kept = last.header("Connection") == Some("keep-alive");
     assert!(kept || last.header("Connection") == Some("close"), "{last:?}");
     match ending {
         ConnectionEnd::Gone => assert!(kept && last.is_whole, "{last:?}"),
-        // What breaks says nothing of it.
+        // A fault is not announced.
         ConnectionEnd::Closed | ConnectionEnd::Reset | ConnectionEnd::Silent => {}
     }
 }

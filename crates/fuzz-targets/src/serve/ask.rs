@@ -1,4 +1,4 @@
-//! Proper questions, and faults, out of bytes.
+//! Good requests, and faults, from bytes.
 
 use std::num::NonZeroU32;
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{BEFORE, MODIFIED};
 
-/// What is wrong with a question, if anything.
+/// What is wrong with a request, if anything.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Defect {
     None,
@@ -18,17 +18,17 @@ pub(super) enum Defect {
     NoSlash,
 }
 
-/// A range, as it is asked for.
+/// The range that a request asks for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Range {
     From(u64),
     Between(u64, u64),
     Last(u64),
-    /// Something that a server may take for no range.
+    /// Something that a server may ignore.
     Odd(&'static str),
 }
 
-/// What the client says it has.
+/// The tag of the file that the client has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Tag {
     Same,
@@ -49,7 +49,7 @@ pub(super) enum IfRange {
 pub(super) struct Ask {
     pub(super) is_head: bool,
     pub(super) defect: Defect,
-    /// As it is written, and as it is meant.
+    /// As written in the request, and decoded.
     pub(super) path: (&'static str, &'static str),
     pub(super) hops_left: Option<u32>,
     pub(super) is_http_1_1: bool,
@@ -95,7 +95,7 @@ impl Ask {
         })
     }
 
-    /// The question in bytes, of a server whose file of that path is `file`.
+    /// The request as text; `file` is the server's file with this path.
     pub(super) fn text(&self, file: Option<&[u8]>) -> String {
         let method = match self.defect {
             Defect::Method => "POST",
@@ -169,7 +169,7 @@ fn range(u: &mut Unstructured<'_>) -> Result<Range> {
     })
 }
 
-/// A fault whose kinds go together.
+/// A fault whose kinds can be combined.
 pub(super) fn fault(u: &mut Unstructured<'_>) -> Result<Fault> {
     let mut kinds = Vec::new();
     if u.ratio(1, 4)? {
@@ -216,6 +216,6 @@ pub(super) fn fault(u: &mut Unstructured<'_>) -> Result<Fault> {
     let path = *u.choose(&[None, None, Some("/app.bin"), Some("/none")])?;
     let times = NonZeroU32::new(u.int_in_range(0..=3)?);
     let fault = Fault { path: path.map(str::to_owned), kinds, times };
-    assert_eq!(fault.to_string().parse().as_ref(), Ok(&fault), "of kinds that go together");
+    assert_eq!(fault.to_string().parse().as_ref(), Ok(&fault), "of kinds that can be combined");
     Ok(fault)
 }

@@ -1,5 +1,5 @@
-//! What a question gets for an answer: RFC 9110 for ranges and conditions, the documentation of
-//! [`FaultKind`] for everything that goes wrong.
+//! The answer that a request has to get: by RFC 9110 for ranges and conditions, by the documentation
+//! of [`FaultKind`] for faults.
 
 use arbitrary::{Result, Unstructured};
 use bootswap_serve::{ConnectionEnd, Fault, FaultKind, OfflineServer};
@@ -11,7 +11,7 @@ use crate::cut::pieces;
 
 /// Asks a server with faults for files, and checks every answer.
 ///
-/// The input says how long the files are, what goes wrong, and what is asked for.
+/// The input chooses how long the files are, the faults, and the requests.
 pub fn serve_answers(input: &[u8]) {
     let _ = run(&mut Unstructured::new(input));
 }
@@ -32,7 +32,7 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
     let sent: Vec<&[u8]> = pieces(text.as_bytes(), &lens).collect();
 
     let server = OfflineServer::new(content(&files), faults.clone()).expect("files in memory");
-    let (answers, ending) = server.converse(&sent).expect("there is nothing to fail");
+    let (answers, ending) = server.converse(&sent).expect("a connection in memory does not fail");
     let mut rules =
         Rules { faults: faults.into_iter().map(|fault| (fault, 0)).collect(), tags: Vec::new() };
     let (mut rest, mut expected_ending, mut last) = (&answers[..], ConnectionEnd::Gone, None);
@@ -53,21 +53,21 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What an answer has to be.
+/// An expected answer.
 #[derive(Default, Debug)]
 struct Expected {
     status: u16,
-    /// `None` where it is a text for people.
+    /// `None` for a text for people.
     body: Option<Vec<u8>>,
     content_range: Option<String>,
     location: Option<String>,
-    /// Whether it has an entity tag, and that changes.
+    /// The entity tag, if it has one, and whether it changes.
     etag: Option<(String, bool)>,
     is_chunked: bool,
     ends_with_connection: bool,
-    /// Body bytes behind which it breaks off; the inner `None` is before all of it.
+    /// Bytes of the body after which it breaks off; the inner `None` is before the answer.
     broken: Option<Option<u64>>,
-    /// How the conversation ends behind it, if it does.
+    /// How the connection ends after it, if it does.
     ending: Option<ConnectionEnd>,
 }
 
@@ -78,7 +78,7 @@ impl Expected {
 }
 
 struct Rules {
-    /// And how often each applied.
+    /// Each with the number of requests that it applied to.
     faults: Vec<(Fault, u32)>,
     /// Entity tags that were seen while they changed.
     tags: Vec<String>,
@@ -122,11 +122,10 @@ impl Rules {
             };
             (expected.broken, expected.ending) = (Some(broken.0), Some(broken.1));
         }
-        // The end of the connection is no way to end before another ending.
         expected
     }
 
-    /// The kinds of the fault that is due, which is thereby used once.
+    /// The kinds of the fault that applies, which is counted as used once.
     fn take(&mut self, ask: &Ask) -> Vec<FaultKind> {
         let redirects = |kind: &FaultKind| matches!(kind, FaultKind::Redirect(_));
         for (fault, used) in &mut self.faults {
@@ -190,7 +189,7 @@ fn is_head(ask: &Ask) -> bool {
     ask.is_head && ask.defect != Defect::Method
 }
 
-/// What is answered, before it is framed and broken off.
+/// The answer before it is framed and broken off.
 fn subject(ask: &Ask, file: Option<&[u8]>, kinds: &[FaultKind]) -> Expected {
     let see = |query: String| Expected {
         status: 302,
@@ -226,7 +225,7 @@ fn subject(ask: &Ask, file: Option<&[u8]>, kinds: &[FaultKind]) -> Expected {
         Some(Selection::Nothing) => Expected { status: 416, ..Expected::default() },
         Some(Selection::Part(first, end)) => {
             let moved = if first > 0 { (first - 1, end - 1) } else { (1, end + 1) };
-            // Of a file of one byte there is no other range.
+            // A file of one byte has only one range.
             let total = file.len() as u64;
             let moved = (moved.0.min(total - 1), moved.1.min(total));
             let wrong = |kind| kinds.contains(&kind);
@@ -259,7 +258,7 @@ fn altered(file: &[u8], kinds: &[FaultKind]) -> Vec<u8> {
     file
 }
 
-/// RFC 9110, 13.1.2 and 13.1.3: the tag decides where there is one, by weak comparison.
+/// RFC 9110, 13.1.2 and 13.1.3: the tag decides if there is one, by weak comparison.
 fn not_modified(ask: &Ask, etag_changes: bool) -> bool {
     match (ask.if_none_match, ask.if_modified_since) {
         (Some(Tag::Any), _) => true,

@@ -1,13 +1,13 @@
-//! Faults as they are typed.
+//! Faults in their text form.
 
 use bootswap_serve::{Fault, FaultKind, OfflineServer};
 
 use super::{content, files};
 
-/// Requests that are made of a server with the fault.
+/// Requests to a server with the fault.
 const REQUESTS: u32 = 5;
 
-/// Reads a fault, writes it, and holds it against its parts; then asks a server that has it.
+/// Reads a fault, writes it and compares its parts; then sends requests to a server that has it.
 ///
 /// The input is a text.
 pub fn serve_faults(input: &[u8]) {
@@ -45,14 +45,14 @@ pub fn serve_faults(input: &[u8]) {
     check_times(fault);
 }
 
-/// What certainly is a fault: one kind without a number, for every path.
+/// Some texts that certainly are faults.
 fn is_plain(text: &str) -> bool {
     matches!(text, "none" | "html" | "empty" | "chunked" | "drop" | "stall*2" | "/a:redirect-loop")
 }
 
-/// The fault applies as often as it says, to requests for its path.
+/// The fault applies to as many requests for its path as it says.
 fn check_times(fault: Fault) {
-    // A file that is much longer than any is takes time and shows nothing.
+    // A much longer file takes time and shows nothing new.
     let is_long = |kind: &FaultKind| matches!(kind, FaultKind::Oversize(4097..));
     if fault.kinds.iter().any(is_long) {
         return;
@@ -64,7 +64,7 @@ fn check_times(fault: Fault) {
     let server = OfflineServer::new(content(&files(100)), vec![fault]).expect("files in memory");
     for _ in 0..REQUESTS {
         let asked = server.converse(&[b"GET /app.bin HTTP/1.0\r\n\r\n"]);
-        asked.expect("there is nothing to fail");
+        asked.expect("a connection in memory does not fail");
     }
     assert_eq!(server.stats().faults, u64::from(expected));
     assert_eq!(server.stats().requests, u64::from(REQUESTS));

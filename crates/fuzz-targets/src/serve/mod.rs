@@ -1,8 +1,8 @@
-//! The lab's server: what it reads, what it answers, and how it fails on request.
+//! The HTTP server: what it reads, what it answers, and how it fails on request.
 //!
 //! - [`serve_faults`]: the text form of faults, and for how many requests each applies;
-//! - [`serve_requests`]: whatever bytes come, in whatever pieces, well-formed answers go;
-//! - [`serve_answers`]: proper questions and faults, and the answer that each has to get.
+//! - [`serve_requests`]: for any bytes, in any pieces, the answers are well-formed;
+//! - [`serve_answers`]: good requests and faults, and the answer that each has to get.
 
 mod answers;
 mod ask;
@@ -20,7 +20,7 @@ use bootswap_serve::{Content, File};
 
 use crate::noise;
 
-/// A name that is written in percent, in part.
+/// A name that needs percent-encoding.
 const SPACED: &str = "/dir/b 1.bin";
 
 /// When every file was last modified: 22 November 2026, 10:00 UTC.
@@ -28,7 +28,7 @@ fn modified() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_341_600)
 }
 
-/// The same as servers and clients write it.
+/// The same in HTTP's format.
 const MODIFIED: &str = "Sun, 22 Nov 2026 10:00:00 GMT";
 const BEFORE: &str = "Sun, 22 Nov 2026 09:59:59 GMT";
 

@@ -1,4 +1,4 @@
-//! Whatever comes as a request.
+//! Any bytes as a request.
 
 use bootswap_serve::{ConnectionEnd, OfflineServer};
 
@@ -6,17 +6,18 @@ use super::answers::{Answer, check_end, next};
 use super::{content, files};
 use crate::cut::{lens, pieces};
 
-/// What a server answers to requests that it cannot or need not serve, besides 200 and 206.
+/// The statuses of answers without a file.
 const OTHERS: [u16; 8] = [302, 304, 400, 404, 405, 413, 416, 431];
 
 /// Sends bytes to a server, in one piece and in many.
 ///
-/// The input is what a client sends: requests, one behind the other.
+/// The input is what a client sends: one request after the other.
 pub fn serve_requests(input: &[u8]) {
     let files = files(1000);
     let converse = |sent: &[&[u8]]| {
         let server = OfflineServer::new(content(&files), Vec::new()).expect("files in memory");
-        let (answers, ending) = server.converse(sent).expect("there is nothing to fail");
+        let (answers, ending) =
+            server.converse(sent).expect("a connection in memory does not fail");
         (answers, ending, server.stats())
     };
     let (sent, ending, stats) = converse(&[input]);
@@ -40,34 +41,34 @@ pub fn serve_requests(input: &[u8]) {
     check_end(answers.last(), ending, rest);
 }
 
-/// The answers without what says when they were given.
+/// The answers without their dates.
 fn undated(answers: &[u8]) -> Vec<u8> {
     let lines = answers.split_inclusive(|byte| *byte == b'\n');
     lines.filter(|line| !line.starts_with(b"Date: ")).flatten().copied().collect()
 }
 
-/// A request as far as it matters here, read without a library.
+/// The parts of a request that matter here, read without a library.
 #[derive(Default, Debug)]
 struct Question {
     is_head: bool,
-    /// Whether it is a GET of a path as it is written, over HTTP/1.1.
+    /// The path, if it is a GET of a path without escapes over HTTP/1.1.
     plain_path: Option<String>,
-    /// The first and last byte of the only range, both told.
+    /// The first and last byte of the only range, if it names both.
     range: Option<(u64, u64)>,
-    /// Whether there are other headers than that.
+    /// Whether it has no headers besides these.
     is_simple: bool,
 }
 
 impl Question {
-    /// Reads up to the empty line; whatever is not simple is just skipped.
+    /// Reads up to the empty line; what is not simple is skipped.
     fn next(bytes: &mut &[u8]) -> Self {
-        // Empty lines before a request are none.
+        // Empty lines before a request are ignored.
         while let Some(rest) = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")) {
             *bytes = rest;
         }
         let mut lines = Vec::new();
         while !bytes.is_empty() {
-            // What is no request is refused before its first line ends.
+            // A malformed request is refused before its first line ends.
             let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
             let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
             *bytes = &bytes[bytes.len().min(end + 1)..];
@@ -115,10 +116,10 @@ impl Question {
             };
             assert!(files.iter().any(|(_, file)| part(file)), "of no file: {answer:?}");
         }
-        // What is plain enough to be understood without a library.
+        // Simple requests are understood without a library.
         let Some(path) = self.plain_path.as_ref().filter(|_| self.is_simple) else { return };
         let Some((_, file)) = files.iter().find(|(name, _)| name == path) else {
-            // Without a host it is refused before.
+            // Without a host it is refused, too.
             return assert!(!matches!(answer.status, 200 | 206), "{self:?}: {answer:?}");
         };
         match (answer.status, self.range) {

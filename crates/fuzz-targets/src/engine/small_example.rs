@@ -1,4 +1,4 @@
-//! A small device and a migration for it, and what earlier runs of the engine left behind.
+//! The example on a small device, and what runs of the engine leave in its flash.
 
 use bootswap_engine::{
     Buffers, Done, Engine, Event, Failure, Flow, Header, Job, Platform, Request, Sink, Source,
@@ -20,22 +20,22 @@ use sha2::{Digest, Sha256};
 
 use crate::noise;
 
-/// Bytes in which the journal is made up here; what they mean is the engine's business.
+/// Bytes of a piece of the journal; only the engine knows what they mean.
 pub(super) const CELL_BYTES: usize = 16;
 
 const CHIP: Chip = Chip::Esp32c3;
 const FLASH_LEN_BYTES: u32 = 0x10_0000;
 const SLOT_LEN_BYTES: u32 = 0x8000;
 const RUNNING_LEN_BYTES: u32 = 0x4000;
-/// Failed attempts after which the journal has seen all of them.
+/// Attempts without progress that the journal counts.
 const ATTEMPTS: usize = 8;
 
 const fn slot(start: u32) -> Region {
     Region::clamped(FlashAddr(start), SLOT_LEN_BYTES)
 }
 
-/// The device, the migration, and what became of it.
-pub(super) struct Lab {
+/// The device, the migration, and its results.
+pub(super) struct SmallExample {
     partitions: Vec<Partition>,
     files: [Vec<u8>; 2],
     is_known: bool,
@@ -47,29 +47,29 @@ pub(super) struct Lab {
     pub journal: Region,
     /// Where artifacts are written before the commit, in whole sectors.
     pub places: Vec<Region>,
-    /// What has to lie where in the end.
+    /// Where the artifacts are in the end.
     pub in_place: Vec<Region>,
-    /// What stays as it is.
+    /// What must not change.
     pub kept: Vec<Region>,
     /// Cells that runs of the engine wrote; the last one was written last.
     pub cells: Vec<[u8; CELL_BYTES]>,
 }
 
-/// What a run of the engine came to.
-pub(super) enum Came {
+/// How a run of the engine ended.
+pub(super) enum Attempt {
     /// The migration is done.
-    ToItsEnd,
-    /// It is not.
-    ToNothing {
-        /// Whether because of too many attempts.
+    Done,
+    /// It is not done.
+    Failed {
+        /// Whether there were too many attempts.
         given_up: bool,
         /// Why.
         why: String,
     },
 }
 
-impl Lab {
-    /// A lab; `is_known` says whether the migration tells length and digest of its files.
+impl SmallExample {
+    /// The example; `is_known` if the migration has length and digest of its files.
     pub(super) fn new(is_known: bool) -> Self {
         let mut partitions = synthetic::example_partitions();
         for (partition, start) in partitions.iter_mut().skip(3).zip([0x1_0000, 0x2_0000, 0x3_0000])
@@ -83,10 +83,10 @@ impl Lab {
         let app = sign(&noise(1, 20_000), &options).expect("it fits the slot");
         let bootloader = synthetic::bootloader(CHIP, FlashSize::Mb1, 9000, 2).expect("an image");
         let mut before = NorMemory::from_bytes(&noise(3, FLASH_LEN_BYTES));
-        // Unclaimed flash is blank, as it is where nobody has ever written.
+        // Flash that no partition claims is blank: it was never written.
         let unclaimed = Region::clamped(FlashAddr(0x4_0000), 0xc_0000);
         before.load(unclaimed.start(), &vec![flash_region::ERASED; 0xc_0000]);
-        let mut lab = Self {
+        let mut example = Self {
             partitions,
             files: [app, bootloader],
             is_known,
@@ -98,13 +98,13 @@ impl Lab {
             kept: Vec::new(),
             cells: Vec::new(),
         };
-        lab.look_at_the_plan();
-        lab.live();
-        lab
+        example.take_places();
+        example.collect_cells();
+        example
     }
 
-    /// Takes the places from the plan; where files end is taken from the map.
-    fn look_at_the_plan(&mut self) {
+    /// Takes the places from the plan; where the files end up follows from the map.
+    fn take_places(&mut self) {
         let (journal, places) = self.with(|_, _, plan| {
             let routes = plan.steps.iter().filter_map(|step| match step {
                 Step::Fetch { routes, .. } => Some(routes),
@@ -120,7 +120,7 @@ impl Lab {
         let whole = |start: u32, file: &[u8]| {
             Region::clamped(FlashAddr(start), u32::try_from(file.len()).expect("a small file"))
         };
-        // What an image does not fill of its slot is nobody's business, but the trailer at its end is.
+        // Of the slot, the image and the trailer at its end count.
         let (slot_len_bytes, max_image_len_bytes) = (SLOT_LEN_BYTES, SLOT_LEN_BYTES);
         let limits = SlotLimits { slot_len_bytes, max_image_len_bytes };
         let image = mcuboot_format::validate(app, limits, None).expect("it was just signed");
@@ -132,17 +132,20 @@ impl Lab {
         (self.journal, self.places) = (journal, places);
     }
 
-    /// Fails as often as it may, and succeeds once, and collects what that leaves in the journal.
-    fn live(&mut self) {
+    /// Succeeds once, fails as often as the journal counts, and collects the cells of both.
+    fn collect_cells(&mut self) {
         let mut flash = self.before.clone();
-        assert!(matches!(self.run(&mut flash, 1000), Came::ToItsEnd), "the lab does not work");
+        assert!(
+            matches!(self.run(&mut flash, 1000), Attempt::Done),
+            "the example cannot be migrated"
+        );
         self.collect(&flash);
         self.after = flash;
         let mut flash = self.before.clone();
         for _ in 0..ATTEMPTS {
-            assert!(matches!(self.run(&mut flash, 0), Came::ToNothing { given_up: false, .. }));
+            assert!(matches!(self.run(&mut flash, 0), Attempt::Failed { given_up: false, .. }));
         }
-        assert!(matches!(self.run(&mut flash, 0), Came::ToNothing { given_up: true, .. }));
+        assert!(matches!(self.run(&mut flash, 0), Attempt::Failed { given_up: true, .. }));
         self.collect(&flash);
     }
 
@@ -153,7 +156,7 @@ impl Lab {
         self.cells.extend(written);
     }
 
-    /// What the journal holds when it has seen the last attempt.
+    /// The last cell that the last attempt writes.
     pub(super) fn last_attempt(&self) -> [u8; CELL_BYTES] {
         *self.cells.last().expect("there were attempts")
     }
@@ -163,8 +166,8 @@ impl Lab {
         FlashAddr(FLASH_LEN_BYTES)
     }
 
-    /// Runs the engine once, with a server that sends pieces of so many bytes, or is not there.
-    pub(super) fn run(&self, flash: &mut NorMemory, piece_len: usize) -> Came {
+    /// Runs the engine once, with a server that sends pieces of this length, or with none for 0.
+    pub(super) fn run(&self, flash: &mut NorMemory, piece_len: usize) -> Attempt {
         self.with(|migration, facts, plan| {
             let mut driver = WordDriver::with_alignment(flash);
             let mut source = Files { files: &self.files, piece_len };
@@ -174,12 +177,12 @@ impl Lab {
             let job = Job { migration, facts, plan, container: None };
             let ended = run_until_powered_off(Box::pin(engine.run(&job)), &Power::new());
             match ended.expect("the power stays on") {
-                Ok(Done::NewBootloader) => Came::ToItsEnd,
-                Ok(Done::Copy) => panic!("nothing has to move"),
+                Ok(Done::NewBootloader) => Attempt::Done,
+                Ok(Done::Copy) => panic!("the migrator need not move"),
                 Err(failure) => {
                     assert!(failure.may_reset(), "{failure}");
                     let given_up = matches!(failure, Failure::GivenUp { .. });
-                    Came::ToNothing { given_up, why: failure.to_string() }
+                    Attempt::Failed { given_up, why: failure.to_string() }
                 }
             }
         })
@@ -232,15 +235,15 @@ impl Lab {
             flash_encryption: false,
             staging_memory_len_bytes: 0,
         };
-        let plan = plan(&migration, &facts).expect("the example in small");
+        let plan = plan(&migration, &facts).expect("the small example is planned");
         f(&migration, &facts, &plan)
     }
 }
 
-/// A server that is there, or is not.
+/// A server, or none.
 struct Files<'a> {
     files: &'a [Vec<u8>; 2],
-    /// Bytes of a piece; 0 is no server.
+    /// Bytes of a piece; 0 for no server.
     piece_len: usize,
 }
 
@@ -266,7 +269,7 @@ impl Source for Files<'_> {
     }
 }
 
-/// A board that nobody looks at.
+/// A board without console.
 struct Quiet;
 
 impl Platform for Quiet {
