@@ -1,10 +1,11 @@
-//! How long the commit window is, per flash chip: the table in the book's chapter, and the row of any chip.
+//! How long the commit window is, by flash chip: the table in the book's chapter, or the rows of any
+//! chip.
 //!
 //! ```text
 //! cargo run -p conformance --example commit_window
-//! cargo run -p conformance --example commit_window -- BYTE...    words 8 to 11 of a chip's SFDP table
+//! cargo run -p conformance --example commit_window -- BYTE...   words 8 to 11 of an SFDP table
 //! ```
-// An example is run by a person, who sees what it says.
+// An example is run by a person, who sees where it fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bootswap_migration::{facts, plan};
@@ -15,10 +16,10 @@ use nor_sim::{DatasheetTiming, TypMax};
 
 /// Sectors of a block of 32 KiB.
 const SECTORS: u64 = 8;
-/// Microseconds between two losses of power, in the last column.
+/// Microseconds between two power cuts, in the last column.
 const DAY_US: u64 = 24 * 60 * 60 * 1_000_000;
 
-/// What a flash chip's operations take.
+/// How long a flash chip's operations take.
 struct FlashChip {
     name: String,
     erase_4k_us: TypMax,
@@ -39,16 +40,17 @@ fn main() {
     });
     match sfdp("this chip", words) {
         Some(chip) => print!("{}", table_of(&[chip])),
-        None => panic!("this table has no times; take them from the chip's datasheet"),
+        None => panic!("this table has no times; use those of the chip's datasheet"),
     }
 }
 
 fn byte(text: &str) -> u8 {
     let digits = text.trim_start_matches("0x");
-    u8::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("{text:?} is no byte as in 0x0c"))
+    u8::from_str_radix(digits, 16)
+        .unwrap_or_else(|_| panic!("{text:?} is not a byte, such as 0x0c"))
 }
 
-/// The table of the chips whose times have a source.
+/// The table of the chips whose times are documented.
 pub fn table() -> String {
     let DatasheetTiming { chip, erase_4k_us, erase_32k_us, page_program_us, .. } =
         DatasheetTiming::W25Q32JV;
@@ -77,7 +79,11 @@ fn table_of(chips: &[FlashChip]) -> String {
             blocks.into_iter().chain([("by sectors", SECTORS, *erase_4k_us)])
         {
             let cost = window();
-            assert_eq!((cost.erase_32k, cost.erases()), (1, 1), "the example's window is another");
+            assert_eq!(
+                (cost.erase_32k, cost.erases()),
+                (1, 1),
+                "the example has another commit window"
+            );
             let total = |erase_us: u64, page_us| times * erase_us + u64::from(cost.pages) * page_us;
             let (typ, max) = (total(erase_us.typ, page_us.typ), total(erase_us.max, page_us.max));
             let lost = typ as f64 * 1e6 / DAY_US as f64;
@@ -106,8 +112,8 @@ fn window() -> Cost {
     }
 }
 
-/// Reads erase types and times out of the words 8 to 11 of a basic flash parameter table (JESD216B, 6.4.11 to
-/// 6.4.14); `None` where the table is older and has no times, or no erase of 4 KiB.
+/// Reads erase types and times out of the words 8 to 11 of a basic flash parameter table (JESD216B,
+/// 6.4.11 to 6.4.14); `None` where the table is older and has no times, or no erase of 4 KiB.
 fn sfdp(name: &str, words: [u8; 16]) -> Option<FlashChip> {
     /// log2 of the bytes of a sector and of a block.
     const SECTOR: u8 = 12;

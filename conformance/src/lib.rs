@@ -1,8 +1,8 @@
-//! What the conformance tests share: the programs that others wrote, ready to be run against.
+//! What the conformance tests share: third-party programs, ready to run.
 //!
-//! The tests beside this library compare the project's own code with those programs. They live in a
-//! crate of their own because nothing else may need Python or a web server to be built or tested.
-//! `cargo xtask test` puts the programs in place and counts those that it could not get.
+//! The tests compare the project's code with those programs. They are a crate of their own, so that
+//! no other crate needs Python or a web server for its tests. `cargo xtask test` installs the
+//! programs and names those that it could not get.
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,5 +17,5 @@ pub mod web;
 #[must_use]
 pub fn workspace_root() -> PathBuf {
     let conformance = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    conformance.parent().expect("this crate lies in the workspace").to_path_buf()
+    conformance.parent().expect("this crate is a folder of the workspace").to_path_buf()
 }

@@ -1,8 +1,8 @@
-//! Running a program to its end and keeping what it said.
+//! Running a program and keeping its output.
 
 use std::process::{Command, ExitStatus};
 
-/// What a program left behind.
+/// A program that has run.
 #[derive(Clone, Debug)]
 pub struct Ran {
     /// The command line, for messages.
@@ -16,11 +16,11 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Runs `command` to its end, without input.
+    /// Runs `command` without input.
     ///
     /// # Panics
     ///
-    /// Where the program cannot be started.
+    /// If the program cannot be started.
     #[must_use]
     pub fn of(command: &mut Command) -> Self {
         let line = format!("{command:?}");
@@ -41,23 +41,23 @@ impl Ran {
         self.status.success()
     }
 
-    /// Hands itself on if the program exited with status 0.
+    /// Returns itself if the program exited with status 0.
     ///
     /// # Panics
     ///
-    /// With everything the program wrote, if it did not.
+    /// If it did not, with everything that it wrote.
     pub fn expect_success(self) -> Self {
         assert!(self.succeeded(), "{self}");
         self
     }
 
-    /// Hands itself on if the program exited with another status than 0.
+    /// Returns itself if the program exited with another status than 0.
     ///
     /// # Panics
     ///
-    /// With everything the program wrote, if it exited with 0.
+    /// If it exited with 0, with everything that it wrote.
     pub fn expect_failure(self) -> Self {
-        assert!(!self.succeeded(), "ought to fail: {self}");
+        assert!(!self.succeeded(), "did not fail: {self}");
         self
     }
 }

@@ -21,7 +21,7 @@ pub const DEFAULT: &str = "target/python/bin/python";
 ///
 /// # Panics
 ///
-/// Where there is none, with a message that says how to get it.
+/// If there is none, with a message that says how to get it.
 #[must_use]
 pub fn interpreter() -> PathBuf {
     let path = match std::env::var_os(ENV) {
@@ -30,18 +30,18 @@ pub fn interpreter() -> PathBuf {
     };
     assert!(
         path.is_file(),
-        "no Python interpreter at {}: run `cargo xtask test`, which installs one with the tools that \
-         these tests compare with, or set {ENV}",
+        "no Python interpreter at {}: run `cargo xtask test`, which installs one with the tools \
+         that these tests compare with, or set {ENV}",
         path.display()
     );
     path
 }
 
-/// A command that starts the interpreter, for whoever wants a working directory or an environment.
+/// A command that starts the interpreter, to which a working directory can be added.
 #[must_use]
 pub fn command() -> Command {
     let mut command = Command::new(interpreter());
-    // Output must not depend on the terminal or the language of whoever runs the tests.
+    // The output must not depend on terminal and language.
     command.env("PYTHONUTF8", "1").env("NO_COLOR", "1").env("COLUMNS", "200");
     command
 }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_program_is_told_apart() {
+    fn a_failing_program_keeps_its_output_and_status() {
         let ran = run(["-c", "import sys; print('out'); sys.exit('err')"]).expect_failure();
         assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("out\n", "err\n"));
         assert_eq!(ran.status.code(), Some(1));

@@ -1,4 +1,5 @@
-//! Commands in Markdown files, run as they stand: blocks that begin with ```` ```sh walk-through ````.
+//! Commands in Markdown files, run exactly as written: blocks that begin with
+//! ```` ```sh walk-through ````.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::process::Command;
 use crate::program::Ran;
 use crate::{python, workspace_root};
 
-/// What is written in the blocks of a Markdown text that are opened with this line, one after the other.
+/// The contents of all blocks of a Markdown text that begin with this line.
 #[must_use]
 pub fn blocks(markdown: &str, opened_with: &str) -> String {
     let mut inside = false;
@@ -29,13 +30,13 @@ pub fn commands(markdown: &str) -> String {
     blocks(markdown, "```sh walk-through")
 }
 
-/// Runs commands in `dir`, with the project's program and Python's tools on the PATH, up to the first that
-/// fails.
+/// Runs commands in `dir` up to the first that fails, with the project's program and Python's tools
+/// on the PATH.
 #[must_use]
 pub fn run(commands: &str, dir: &Path) -> Ran {
     let tools = python::interpreter().parent().expect("it is in a directory").to_path_buf();
     let program = program();
-    let ours = [program.parent().expect("likewise").to_path_buf(), tools];
+    let ours = [program.parent().expect("it is in a directory").to_path_buf(), tools];
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(ours.into_iter().chain(std::env::split_paths(&path))).unwrap();
     let mut bash = Command::new("bash");
@@ -43,11 +44,11 @@ pub fn run(commands: &str, dir: &Path) -> Ran {
     Ran::of(bash.env("PATH", path).env("PYTHONUTF8", "1"))
 }
 
-/// The program, built from what is there now into the directory that this test came from.
+/// The path of the program, which is built first, in the same profile as this test.
 ///
 /// # Panics
 ///
-/// Where it cannot be built.
+/// If it cannot be built.
 #[must_use]
 pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("tests are files");

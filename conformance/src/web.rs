@@ -1,4 +1,4 @@
-//! HTTP servers that others wrote, serving a directory on loopback.
+//! Third-party HTTP servers that serve a directory on loopback.
 //!
 //! ```no_run
 //! let server = conformance::web::nginx("images".as_ref(), "max_ranges 0;");
@@ -44,7 +44,7 @@ impl WebServer {
 
 impl Drop for WebServer {
     fn drop(&mut self) {
-        // An error here says that it has ended by itself.
+        // This fails if it has ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -54,7 +54,7 @@ impl Drop for WebServer {
 ///
 /// # Panics
 ///
-/// Where there is none, with a message that says how to get it.
+/// If there is none, with a message that says how to get it.
 #[must_use]
 pub fn nginx_program() -> PathBuf {
     if let Some(path) = std::env::var_os(NGINX_ENV) {
@@ -70,14 +70,12 @@ pub fn nginx_program() -> PathBuf {
 ///
 /// # Panics
 ///
-/// Where it cannot be started or does not like the directives.
+/// If it cannot be started, or refuses the directives.
 #[must_use]
 pub fn nginx(root: &Path, directives: &str) -> WebServer {
-    let root = root.canonicalize().expect("the directory to serve is there");
-    // The port is free only until somebody else takes it, so one failure says nothing.
-    (0..5)
-        .find_map(|_| try_nginx(&root, directives))
-        .expect("nginx runs; what it does not like stands above")
+    let root = root.canonicalize().expect("the directory to serve exists");
+    // Another program may take the port before nginx does, so it is tried again.
+    (0..5).find_map(|_| try_nginx(&root, directives)).expect("nginx runs; its errors are above")
 }
 
 fn try_nginx(root: &Path, directives: &str) -> Option<WebServer> {
@@ -90,8 +88,7 @@ fn try_nginx(root: &Path, directives: &str) -> Option<WebServer> {
     let mut command = Command::new(nginx_program());
     command.arg("-e").arg("stderr").arg("-p").arg(scratch.path()).arg("-c").arg(&config);
     let process = command.stdin(Stdio::null()).spawn().expect("nginx can be started");
-    // It is written once the port is listened on. An answer from the port would say less: it may
-    // be that of whoever took the port.
+    // nginx writes it once it listens. An answer from the port could be another program's.
     let pid_file = scratch.path().join("pid");
     let mut server = WebServer { process, addr, _scratch: Some(scratch) };
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -109,9 +106,10 @@ fn try_nginx(root: &Path, directives: &str) -> Option<WebServer> {
 
 fn nginx_config(scratch: &Path, addr: SocketAddr, root: &Path, directives: &str) -> String {
     let (scratch, root) = (scratch.display(), root.display());
-    // One process, which a kill ends without leaving workers behind.
+    // One process, so that no workers are left when it is killed.
     let mut config = format!(
-        "daemon off;\nmaster_process off;\npid \"{scratch}/pid\";\nerror_log \"{scratch}/error.log\" warn;\n\
+        "daemon off;\nmaster_process off;\npid \"{scratch}/pid\";\n\
+         error_log \"{scratch}/error.log\" warn;\n\
          events {{}}\nhttp {{\naccess_log \"{scratch}/access.log\";\n\
          default_type application/octet-stream;\n"
     );
@@ -121,12 +119,12 @@ fn nginx_config(scratch: &Path, addr: SocketAddr, root: &Path, directives: &str)
     config + &format!("server {{\nlisten {addr};\nroot \"{root}\";\n{directives}\n}}\n}}\n")
 }
 
-/// Starts Python's `http.server`, serving the files under `root`. It answers by HTTP/1.0, knows no
-/// ranges, and is what the original example is tried with.
+/// Starts Python's `http.server`, serving the files under `root`. It answers with HTTP/1.0, has no
+/// ranges, and is the server of the original example.
 ///
 /// # Panics
 ///
-/// Where it cannot be started.
+/// If it cannot be started.
 #[must_use]
 pub fn python_http_server(root: &Path) -> WebServer {
     let mut command = python::command();
@@ -137,6 +135,6 @@ pub fn python_http_server(root: &Path) -> WebServer {
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     // "Serving HTTP on 127.0.0.1 port 8000 (http://127.0.0.1:8000/) ..."
     let port = line.split(' ').skip_while(|word| *word != "port").nth(1);
-    let port: u16 = port.and_then(|port| port.parse().ok()).expect("it says its port");
+    let port: u16 = port.and_then(|port| port.parse().ok()).expect("it prints its port");
     WebServer { process, addr: ([127, 0, 0, 1], port).into(), _scratch: None }
 }

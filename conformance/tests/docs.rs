@@ -11,8 +11,8 @@ use bootswap_migration::keys;
 use conformance::program::Ran;
 use conformance::{walk_through, workspace_root};
 
-/// What its chapters show is what it prints.
-#[allow(dead_code, reason = "`main` is for whoever runs the example")]
+/// The chapters show its output.
+#[allow(dead_code, reason = "`main` is for running the example")]
 #[path = "../examples/commit_window.rs"]
 mod commit_window;
 
@@ -56,7 +56,7 @@ fn anchor(heading: &str) -> String {
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// The texts in the first cells of the tables of a text, from one heading to another.
+/// The texts in the first cells of the tables of a text.
 fn first_cells(text: &str) -> Vec<&str> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
     rows.map(|(cell, _)| cell).collect()
@@ -120,17 +120,17 @@ fn the_way_of_a_fleet_works_as_written() {
     let failed = ran.stdout.lines().filter(|line| line.trim_start().starts_with("FAILED"));
     let failed: Vec<_> = failed.map(|line| line.split_whitespace().nth(1)).collect();
     assert_eq!(failed, [Some("0")], "{ran}");
-    // What the console says, without the times that it took.
+    // The text of the console without its times.
     let console: Vec<&str> = ran.stderr.lines().filter_map(said).collect();
     let shown = walk_through::blocks(&chapter("fleet.md"), "```text console");
     assert!(shown.lines().count() > 10, "{shown}");
     for line in shown.lines() {
-        let line = said(line).unwrap_or_else(|| panic!("no line of a console: {line}"));
-        assert!(console.contains(&line), "{line:?} is not said: {ran}");
+        let line = said(line).unwrap_or_else(|| panic!("not a line of the console: {line}"));
+        assert!(console.contains(&line), "the console does not show {line:?}: {ran}");
     }
 }
 
-/// What a line of the migrator's console says.
+/// The text of a line of the migrator's console.
 fn said(line: &str) -> Option<&str> {
     line.split_once(") bootswap: ").map(|(_, said)| said)
 }
@@ -233,6 +233,7 @@ fn the_commit_windows_are_computed() {
     let table = commit_window::table();
     assert!(
         chapter("commit-window.md").contains(&format!("\n\n{table}\n")),
-        "the chapter does not show what `cargo run -p conformance --example commit_window` prints:\n{table}"
+        "the chapter does not show what `cargo run -p conformance --example commit_window` \
+         prints:\n{table}"
     );
 }

@@ -1,4 +1,4 @@
-//! App and bootloader images against esptool and espflash, and the bootloaders of ESP-IDF itself.
+//! App and bootloader images, compared with esptool and espflash, and the bootloaders of ESP-IDF.
 
 // Helpers are test code as much as tests are: a failure has no caller to be reported to.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -16,7 +16,7 @@ use espflash::flasher::{FlashData, FlashSettings};
 use espflash::image_format::idf::IdfBootloaderFormat;
 use sha2::{Digest, Sha256};
 
-/// Compares what esptool says of an image with what is read here.
+/// Compares what esptool prints for an image with what is read here.
 fn assert_agrees(chip: Chip, bytes: &[u8], esptool: &esp_idf_support::ImageInfo) -> ImageInfo {
     let info = image::verify(bytes).unwrap();
     let header = info.header;
@@ -138,7 +138,7 @@ fn broken_images_are_refused_here_and_by_esptool() {
 }
 
 #[test]
-fn flash_settings_are_mended_as_esptool_mends_them() {
+fn flash_settings_are_changed_as_esptool_changes_them() {
     let bootloaders = Chip::ALL.map(|chip| bootloader(chip, FlashSize::Mb4.bytes()).unwrap());
     let mut jobs = Vec::new();
     for (chip, image) in Chip::ALL.into_iter().zip(&bootloaders) {
@@ -163,14 +163,14 @@ fn flash_settings_are_mended_as_esptool_mends_them() {
         })
         .collect();
     for ((chip, image, mode, freq, size), esptool) in jobs.iter().zip(merge_bin(&mendings)) {
-        let mut mended = image.to_vec();
-        let mut header = image::verify(&mended).unwrap().header;
+        let mut changed = image.to_vec();
+        let mut header = image::verify(&changed).unwrap().header;
         header.spi_mode = mode.raw();
         header.spi_speed = freq.raw(*chip).unwrap();
         header.spi_size = size.raw();
-        mended[..24].copy_from_slice(&header.to_bytes());
-        image::update_checksums(&mut mended).unwrap();
-        assert!(mended == esptool, "{chip} {mode} {freq} {size}: other bytes than esptool's");
+        changed[..24].copy_from_slice(&header.to_bytes());
+        image::update_checksums(&mut changed).unwrap();
+        assert!(changed == esptool, "{chip} {mode} {freq} {size}: other bytes than esptool's");
     }
 }
 
@@ -215,7 +215,7 @@ fn assert_is_app(chip: Chip, tool: &str, bytes: &[u8], has_digest: bool) {
     let expected = AppDescription { app_elf_sha256, ..description() };
     assert_eq!(info.app_desc, Some(expected), "{tool}, {chip}");
 
-    // What is mapped lies at the same place in a page of flash as in a page of memory.
+    // Mapped data is at the same place in a page of flash as in a page of memory.
     let mapped = memory(chip)[..2].to_vec();
     let found: Vec<_> = image::segments(bytes).unwrap().map(Result::unwrap).collect();
     for addr in mapped {

@@ -1,4 +1,4 @@
-//! NVS partitions of Espressif's own generator: both formats, several pages, damage, encryption.
+//! NVS partitions from Espressif's generator: both formats, several pages, damage, encryption.
 
 // Helpers are test code as much as tests are: a failure has no caller to be reported to.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -11,8 +11,8 @@ use esp_idf_format::nvs::{self, Lookup, NvsError};
 
 const NAMESPACE: &str = "nvs.net80211";
 
-/// Runs the generator over tables of `key,type,encoding,value`, in one process because it takes long to
-/// start.
+/// Runs the generator over tables of `key,type,encoding,value`, in one process because it takes
+/// long to start.
 fn generate_all(tables: &[String], size: u32, version: u8) -> Vec<Vec<u8>> {
     const SCRIPT: &str = "
 import sys
@@ -39,7 +39,7 @@ fn generate(rows: &str) -> Vec<u8> {
     generate_all(&[rows.to_owned()], 0x3000, 2).remove(0)
 }
 
-/// Runs the generator as it is run by hand, over `nvs.csv` in that directory.
+/// Runs the generator as by hand, on `nvs.csv` in that directory.
 fn run(dir: &Path, command: &str, more: &[&str]) -> Vec<u8> {
     let mut generator = python::command();
     generator.args(["-m", "esp_idf_nvs_partition_gen", command, "nvs.csv", "nvs.bin", "0x3000"]);
@@ -51,7 +51,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What the Wi-Fi driver keeps.
+/// What the Wi-Fi driver stores.
 fn ssid(name: &str) -> Vec<u8> {
     let mut value = vec![0; 36];
     value[..4].copy_from_slice(&u32::try_from(name.len()).unwrap().to_le_bytes());
@@ -95,7 +95,8 @@ fn both_formats_are_read() {
 
 #[test]
 fn values_are_found_in_any_of_many_pages() {
-    // More and more before it, so that the network lies at every place of a page, and across its end.
+    // With more and more before it, so that the network is at every place of a page and across its
+    // end.
     let fill = |count: u32| -> String {
         (0..count).map(|n| format!("number_{n},data,u32,{n}\n")).collect()
     };
@@ -106,10 +107,10 @@ fn values_are_found_in_any_of_many_pages() {
     let partitions = generate_all(&tables, 0x6000, 2);
     // Two entries of that key are a chunk and the index; a third one is another chunk.
     let entries = |nvs: &Vec<u8>| nvs.windows(8).filter(|key| key == b"sta.pswd").count();
-    assert!(partitions.iter().any(|nvs| entries(nvs) == 3), "no password lies in two pages");
+    assert!(partitions.iter().any(|nvs| entries(nvs) == 3), "no password is in two pages");
     for nvs in partitions {
         assert_found(&nvs, "fleet", "correct horse");
-        // Pages may lie in any order.
+        // Pages may be in any order.
         let mut pages: Vec<&[u8]> = nvs.chunks(4096).collect();
         pages.reverse();
         assert_found(&pages.concat(), "fleet", "correct horse");
@@ -162,7 +163,7 @@ fn no_damage_gives_another_value() {
 }
 
 #[test]
-fn an_encrypted_partition_is_refused_as_such() {
+fn an_encrypted_partition_is_refused_for_that() {
     let dir = tempfile::tempdir().unwrap();
     let table = format!("key,type,encoding,value\n{}", network("fleet", "correct horse"));
     std::fs::write(dir.path().join("nvs.csv"), table).unwrap();

@@ -1,4 +1,4 @@
-//! Partition tables against the esp-idf-part crate, in both directions.
+//! Partition tables, compared with the crate esp-idf-part in both directions.
 
 // Helpers are test code as much as tests are: a failure has no caller to be reported to.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -11,7 +11,7 @@ use esp_idf_part as theirs;
 use flash_region::{FlashAddr, Region};
 use proptest::prelude::*;
 
-/// The entry as esp-idf-part has it.
+/// An entry in esp-idf-part's form.
 fn to_theirs(entry: &Partition) -> theirs::Partition {
     let subtype = match entry.kind {
         PartitionType::App => theirs::SubType::app(entry.subtype),
@@ -28,7 +28,7 @@ fn to_theirs(entry: &Partition) -> theirs::Partition {
     )
 }
 
-/// The entry as it is here.
+/// An entry in our form.
 fn to_ours(entry: &theirs::Partition) -> Partition {
     Partition {
         label: Label::new(&entry.name()).unwrap(),
@@ -99,7 +99,7 @@ fn subtypes_have_the_names_of_esp_idf_part() {
                 parsed.ok().map(|table| table.unwrap().partitions()[0].subtype().to_string());
             assert_eq!(subtype::name(kind, raw), name.as_deref(), "{ty} {raw:#x}");
         };
-        // "test" is taken by the second entry, which is there because esp-idf-part wants an app.
+        // "test" is the second entry, which is there because esp-idf-part needs an app.
         if raw != subtype::TEST {
             entry("app", PartitionType::App);
         }
@@ -149,7 +149,7 @@ fn to_good_entries() -> Vec<Partition> {
     ]
 }
 
-/// What both crates take for a table: types and subtypes that esp-idf-part knows, at least one app.
+/// A table for both crates: types and subtypes that esp-idf-part knows, and at least one app.
 fn tables() -> impl Strategy<Value = Vec<Partition>> {
     let app = prop_oneof![Just(0x00u8), 0x10u8..=0x20].prop_map(|raw| (PartitionType::App, raw));
     let data = prop_oneof![0x00u8..=0x06, 0x80u8..=0x83].prop_map(|raw| (PartitionType::Data, raw));
@@ -164,7 +164,7 @@ fn tables() -> impl Strategy<Value = Vec<Partition>> {
         for (n, ((kind, subtype), gap, sectors, flags, text)) in
             std::iter::once(first).chain(all).enumerate()
         {
-            // Up to full labels, and no two the same.
+            // Labels of any length, and no two the same.
             let label = format!("{n:02}{text}");
             let mut entry = Partition {
                 label: Label::new(&label).unwrap(),

@@ -1,4 +1,4 @@
-//! The lab server, seen by clients and beside servers that others wrote.
+//! The HTTP server, with third-party clients and compared with third-party servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
@@ -8,8 +8,8 @@ use conformance::{python, web};
 
 /// Sends requests, one a line, and prints what has to be the same for all servers.
 ///
-/// Headers of a request follow its path, as `Name: value`; `ETAG` and `DATE` stand for the tag and
-/// the date that the server gave the file.
+/// Headers of a request follow its path, as `Name: value`; `ETAG` and `DATE` are replaced by the tag
+/// and the date that the server gave the file.
 const CLIENT: &str = r"
 import hashlib, http.client, sys
 
@@ -33,7 +33,7 @@ for line in sys.argv[2:]:
     print(line, '->', response.status, *(response.headers[name] for name in shown), body)
 ";
 
-/// Requests that servers answer alike: what RFC 9110 leaves open is not among them.
+/// Requests that all servers answer alike, because RFC 9110 leaves no choice.
 const REQUESTS: &[&str] = &[
     "GET | /app.bin",
     "HEAD | /app.bin",
@@ -93,7 +93,7 @@ fn it_answers_as_nginx_does() {
 }
 
 #[test]
-fn it_answers_as_python_does_where_that_can() {
+fn it_answers_as_python_does_without_ranges() {
     let dir = files();
     let (ours, theirs) = (serve(dir.path(), &[]), web::python_http_server(dir.path()));
     let without_ranges = "
@@ -116,7 +116,7 @@ for path in sys.argv[2:]:
     assert_eq!(ours.lines().count(), paths.len());
 }
 
-/// What `urllib` makes of a fault: the name of the exception, or the length that it took for whole.
+/// How `urllib` reacts to a fault: the name of the exception, or type and length of the answer.
 fn urllib(fault: &str) -> String {
     let dir = files();
     let server = serve(dir.path(), &[fault]);
@@ -129,7 +129,7 @@ try:
 except Exception as error:
     print(type(error).__name__)
 ";
-    // Only a stall has to be waited for; the others must not depend on how fast the machine is.
+    // Only a stall has a short timeout; the others must not depend on how fast the machine is.
     let timeout = if fault.starts_with("stall") { "0.3" } else { "60" };
     let url = server.url() + "/app.bin";
     let ran = python::run(["-c", script, &url, timeout]).expect_success();
@@ -138,7 +138,7 @@ except Exception as error:
 }
 
 #[test]
-fn a_client_takes_broken_answers_for_broken() {
+fn a_client_reports_broken_answers() {
     assert_eq!(urllib("drop=13000"), "ConnectionResetError");
     assert_eq!(urllib("drop"), "ConnectionResetError");
     assert_eq!(urllib("stall=13000"), "TimeoutError");
@@ -150,7 +150,7 @@ fn a_client_takes_broken_answers_for_broken() {
 }
 
 #[test]
-fn a_client_takes_unusual_answers_for_whole() {
+fn a_client_accepts_unusual_answers() {
     for fault in ["none", "no-length", "chunked", "redirect=3", "corrupt", "etag-changes"] {
         assert_eq!(urllib(fault), "application/octet-stream 100000", "{fault}");
     }

@@ -1,5 +1,5 @@
-//! Images of imgtool's and of ours: each accepts the other's, and where nothing is random they are the
-//! same bytes.
+//! Images of imgtool and of this project: each accepts the other's, and they are the same bytes
+//! unless something in them is random.
 
 // Helpers are test code as much as tests are: a failure has no caller to be reported to.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -15,14 +15,14 @@ use mcuboot_format_support::{Imgtool, limits, payload, trailer_config, trailer_l
 
 const SLOT_LEN_BYTES: u32 = 0x2_0000;
 
-/// One image, as options of ours.
+/// An image, by our options.
 struct Case<'a> {
     name: String,
     options: SignOptions<'a>,
 }
 
 impl Case<'_> {
-    /// The same as options of imgtool's, from `payload` to the file of the case's name.
+    /// The command for the same image, from `payload` to the file with the case's name.
     fn command(&self, imgtool: &Imgtool, payload: &str) -> Vec<String> {
         let SignOptions { version, header_len_bytes, trailer, security_counter, .. } = self.options;
         let mut command = words(&["sign", "-v", &version.to_string()]);
@@ -81,7 +81,7 @@ fn compare(imgtool: &Imgtool, cases: &[Case<'_>]) {
     imgtool.expect(&verify);
 }
 
-/// Imgtool's image is what was asked for.
+/// Checks that imgtool's image is what was asked for.
 fn check_theirs(case: &Case<'_>, theirs: &[u8]) {
     let (name, options) = (&case.name, &case.options);
     let layout = trailer_layout(options.slot_len_bytes, options.trailer);
@@ -106,7 +106,7 @@ fn check_theirs(case: &Case<'_>, theirs: &[u8]) {
     assert_eq!(TrailerState::parse(&layout, theirs), Ok(expected), "{name}");
 }
 
-/// Both images are the same, but for signatures that are random in imgtool's.
+/// Checks that both images are the same, but for signatures that are random in imgtool's.
 fn check_same(case: &Case<'_>, theirs: &[u8], ours: &[u8]) {
     let random = case.options.key.filter(|key| key.kind() != KeyKind::Ed25519);
     let Some(key) = random else {

@@ -1,4 +1,4 @@
-//! Keys, refusals and trailers, as imgtool sees them and as we do.
+//! Keys, refusals and trailers, compared with imgtool.
 
 // Helpers are test code as much as tests are: a failure has no caller to be reported to.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -48,7 +48,7 @@ fn a_public_key_is_read_and_hashed_as_imgtool_does() {
 }
 
 #[test]
-fn a_key_that_espressif_has_no_use_for_is_refused() {
+fn a_key_that_espressifs_mcuboot_cannot_use_is_refused() {
     let imgtool = Imgtool::new();
     let path = imgtool.arg("p384.pem");
     imgtool.expect(&[words(&["keygen", "-t", "ecdsa-p384", "-k", &path])]);
@@ -77,7 +77,7 @@ fn imgtool_refuses_our_images_where_it_should() {
     assert!(said[3].text.contains("Image has an invalid hash"), "{said:?}");
 }
 
-/// What an image of imgtool's with these options more, signed with Ed25519, comes to.
+/// The verdict on an image that imgtool made with each of these options, signed with Ed25519.
 fn outcomes(options: &[&str]) -> Vec<Result<(), ValidateError>> {
     let imgtool = Imgtool::new();
     let keys = imgtool.keygen(&[KeyKind::Ed25519, KeyKind::EcdsaP256]);
@@ -108,7 +108,7 @@ fn outcomes(options: &[&str]) -> Vec<Result<(), ValidateError>> {
 }
 
 #[test]
-fn what_else_imgtool_can_put_into_an_image_is_accepted() {
+fn other_contents_of_imgtools_images_are_accepted() {
     let options = [
         "",
         "--boot-record NSPE",
@@ -126,7 +126,7 @@ fn what_else_imgtool_can_put_into_an_image_is_accepted() {
 }
 
 #[test]
-fn what_espressifs_mcuboot_cannot_take_is_refused() {
+fn what_espressifs_mcuboot_cannot_boot_is_refused() {
     let options = [
         "--encrypt X25519",
         "--encrypt X25519 --encrypt-keylen 256",
@@ -146,7 +146,7 @@ fn what_espressifs_mcuboot_cannot_take_is_refused() {
     let refused = matches!(non_bootable, Err(Header(HeaderError::NonBootable { .. })));
     assert!(refused, "{non_bootable:?}");
     assert!(matches!(pure, Err(NotAllowed { .. })), "{pure:?}");
-    // Not for its hash: imgtool takes the key's hash with SHA-512 too, which comes first.
+    // Not for its hash: imgtool also hashes the key with SHA-512, and that is checked first.
     assert!(matches!(sha512, Err(ValueLen { found: 64, expected: 32, .. })), "{sha512:?}");
     assert!(matches!(public_key, Err(Unsigned)), "{public_key:?}");
     assert!(matches!(big_endian, Err(Header(HeaderError::Magic { .. }))), "{big_endian:?}");

@@ -1,4 +1,4 @@
-//! Whole migrations against HTTP servers that others wrote, and against one that fails on request.
+//! Whole migrations with third-party HTTP servers, and with our own that fails on request.
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -19,7 +19,7 @@ fn settings() -> Settings {
     Settings { network_timeout: Duration::from_millis(150), ..Settings::new(Until::Boot) }
 }
 
-/// Migrates the example's device and checks what has to hold whatever the server does.
+/// Migrates the example's device and checks what has to hold for any server.
 fn migrate(migration: &OwnedMigration, lab: &Origin) -> Run {
     let scenario = Scenario::synthetic(migration).unwrap();
     let run = run(&scenario, lab, settings(), &RefCell::new(Unwatched));
@@ -34,7 +34,7 @@ fn migrate(migration: &OwnedMigration, lab: &Origin) -> Run {
             "bootloader touched: {}",
             run.outcome
         );
-        // Only the slot that was to be filled, and what nobody claims, may have changed.
+        // Only the slot for the application, and unclaimed flash, may have changed.
         for part in [flash(0x1_0000, 0x10_e000), flash(0x21_0000, 0x31_0000)] {
             assert!(
                 run.before.bytes(part) == run.after.bytes(part),
@@ -108,11 +108,11 @@ fn nginx_and_python_lead_to_the_same_flash() {
     }
 }
 
-/// Each fault, and whether the target is reached in spite of it.
+/// Each fault, and whether the target is reached.
 #[test]
 fn every_fault_ends_well_or_leaves_the_old_system() {
     let table = [
-        // What breaks off is taken up where it broke off, or started again.
+        // A download that breaks off is resumed, or started again.
         ("drop=13000", true),
         ("drop=1*2", true),
         ("drop*2", true),
@@ -128,7 +128,7 @@ fn every_fault_ends_well_or_leaves_the_old_system() {
         ("no-length+drop=30000*2", true),
         ("chunked", true),
         ("chunked+drop=30000*2", true),
-        // What is wrong is asked for again, and given up if it stays wrong.
+        // A wrong file is fetched again, and given up if it stays wrong.
         ("html*2", true),
         ("html", false),
         ("corrupt*2", true),
@@ -163,7 +163,7 @@ fn every_fault_ends_well_or_leaves_the_old_system() {
     }
 }
 
-/// After a broken connection the device asks for what it has not got, and for little more.
+/// After a broken connection the device asks for the rest, and for little more.
 #[test]
 fn resuming_downloads_little_twice() {
     let migration = example(Chip::Esp32s3).unwrap();

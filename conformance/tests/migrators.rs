@@ -1,4 +1,4 @@
-//! Migrators as `bootswap pack` makes them, against esptool.
+//! Packed migrators, checked by esptool.
 
 // Helpers are test code as much as tests are: a failure has no caller to be reported to.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)]
@@ -28,7 +28,8 @@ fn migrator(chip: Chip, embed: bool) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let url = if embed { "" } else { "url = \"http://192.168.100.101:8070/data.bin\"" };
     let text = format!(
-        "chip = \"{chip}\"\n[[artifact]]\nfile = \"data.bin\"\ndest = 0x300000\nsize = 0x1000\n{url}\n\
+        "chip = \"{chip}\"\n[[artifact]]\nfile = \"data.bin\"\n\
+         dest = 0x300000\nsize = 0x1000\n{url}\n\
          [[network.wifi]]\nssid = \"fleet\"\npassword = \"correct horse\"\n"
     );
     std::fs::write(dir.path().join("data.bin"), [0x42; 1000]).unwrap();
@@ -50,7 +51,7 @@ fn esptool_finds_packed_images_valid() {
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(esptool.field("Checksum"), format!("{:#04x} (valid)", info.checksum), "{chip}");
         assert_eq!(esptool.field("Validation hash"), format!("{digest} (valid)"), "{chip}");
-        // esptool looks for the description only where its table calls the memory DROM.
+        // esptool looks for the description only in memory that its table calls DROM.
         if chip == Chip::Esp32c3 {
             assert_eq!(esptool.field("Project name"), "bootswap");
         }

@@ -1,4 +1,4 @@
-//! The README's walk-through, run as it stands, with the program and the tools that it names.
+//! The README's walk-through, run exactly as written, with the program and the tools that it names.
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -25,8 +25,8 @@ fn the_walk_through_works_as_written() {
     }
 }
 
-/// The README shows what `bootswap demo` prints. What came over the network depends a little on how TCP
-/// cuts it; everything else is the same each time.
+/// The README shows what `bootswap demo` prints. The number of bytes downloaded varies a little;
+/// everything else is the same each time.
 #[test]
 fn the_figures_are_those_of_the_demo() {
     let readme = std::fs::read_to_string(workspace_root().join("README.md")).unwrap();

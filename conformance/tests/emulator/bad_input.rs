@@ -1,8 +1,8 @@
-//! What an owner can get wrong, on the chip: the console says what and what to do, the attempts end, nothing
-//! is written that the plan had not reached, and the old firmware is started again.
+//! What an owner can get wrong, on the chip: the console says what is wrong and what to do, the
+//! attempts end, only steps that the plan reached write, and the old firmware starts again.
 //!
-//! The migrator is in ota_1, as an update brought it there; the old firmware is in factory. ota_0 takes the
-//! application. Waits pass fast here.
+//! The migrator is in ota_1, where an update put it; the old firmware is in factory, and ota_0 gets
+//! the application. Waits pass fast.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use esp_idf_format::Chip;
 use esp_idf_format::image;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
-use crate::device::{EmulatedMigration, told};
+use crate::device::{EmulatedMigration, text_of};
 use crate::emulator::{Console, Ended, Network, Power, Time, watch};
 
 /// Boots after which a device counts as caught in a loop.
@@ -26,23 +26,24 @@ const MAX_ATTEMPTS: usize = 8;
 const FACTORY: Region = Region::clamped(FlashAddr(0x1_0000), 0x10_0000);
 const OTA_0: Region = Region::clamped(FlashAddr(0x11_0000), 0x10_0000);
 const OTADATA: Region = Region::clamped(FlashAddr(0xd000), 0x2000);
-/// What the migrator says when it goes back, and the real bootloader when it starts the old firmware.
+/// What the migrator says when it goes back, and the real bootloader when it starts the old
+/// firmware.
 const GOES_BACK: &str =
     "going back to the firmware at 0x10000..0x110000, resetting; send out a migrator again";
 const OLD_STARTS: &str = "boot: Loaded app from partition at offset 0x10000";
 const RESTS: &str = "the next series of attempts begins in 60 minutes";
 
-/// Something wrong, and what has to come of it.
+/// A mistake, and what has to follow from it.
 struct Case {
     emulated: EmulatedMigration,
     network: Network,
-    /// What the first boot has to say, in this order.
+    /// What the console has to show in the first boot, in this order.
     says: &'static [&'static str],
     /// How often it tries before it goes back.
     attempts: usize,
-    /// What the plan had reached, besides otadata and journal.
+    /// What the plan's steps may have written, besides otadata and journal.
     reached: Vec<Region>,
-    /// The server goes away for good when the console says this.
+    /// The server stops for good when the console shows this.
     gone_at: Option<&'static str>,
 }
 
@@ -74,14 +75,14 @@ impl Case {
         })
     }
 
-    /// Boots until the migrator goes back, and checks all that has to hold.
+    /// Boots until the migrator goes back, and checks everything.
     fn run(mut self) {
         let flash = self.emulated.device();
         let before = fs::read(&flash).unwrap();
         let journal = self.journal();
         let mut consoles = Vec::new();
         while consoles.last().is_none_or(|console: &Console| console.when(GOES_BACK).is_none()) {
-            assert!(consoles.len() < MAX_BOOTS, "no end of it:\n{}", told(&consoles));
+            assert!(consoles.len() < MAX_BOOTS, "boots again and again:\n{}", text_of(&consoles));
             let console = self.boot(&flash);
             assert_eq!(console.ended, Ended::Reset);
             consoles.push(console);
@@ -97,12 +98,12 @@ impl Case {
         let old =
             watch(&flash, Network::None, Time::Fast, Power::UntilSeen(OLD_STARTS), &mut |_| {});
         assert_eq!(old.ended, Ended::Seen, "{}", old.text());
-        tell(&consoles);
+        print(&consoles);
     }
 
-    /// Every attempt but the first says which one it is, in a boot of its own; then the migrator gives up.
+    /// Every attempt but the first shows its number, in a boot of its own; then the migrator gives up.
     fn check_attempts(&self, consoles: &[Console]) {
-        let all = told(consoles);
+        let all = text_of(consoles);
         if self.attempts == 1 {
             assert_eq!(consoles.len(), 1, "{all}");
             return;
@@ -145,23 +146,23 @@ fn good_server() -> EmulatedMigration {
     emulated(|_| {}, &[])
 }
 
-/// What is done to a section.
+/// A change of a section.
 type Change = fn(&mut [u8]);
-/// What a server has: paths and bytes.
+/// The files of a server: paths and bytes.
 type Files = Vec<(String, Vec<u8>)>;
 
-/// What the server has in the place of the application.
+/// The server's application.
 fn app(files: &mut Files) -> &mut Vec<u8> {
     &mut files.iter_mut().find(|(path, _)| path == "/app_upd.bin").unwrap().1
 }
 
-/// And of the bootloader.
+/// The server's bootloader.
 fn bootloader(files: &mut Files) -> &mut Vec<u8> {
     &mut files.iter_mut().find(|(path, _)| path == "/mcuboot.bin").unwrap().1
 }
 
-/// Changes the section of the migrator's image, and what the image says of its own contents, unless it is
-/// `worn`.
+/// Changes the section of the migrator's image, and corrects the image's checksums unless the flash
+/// is `worn`.
 fn with_section(
     mut emulated: EmulatedMigration,
     worn: bool,
@@ -178,7 +179,7 @@ fn with_section(
     emulated
 }
 
-/// That the console says all of this, in this order; a line may say several things.
+/// Checks that the console shows all of this, in this order; a line may have several of them.
 fn in_order(console: &Console, says: &[&str]) {
     let mut lines = console.lines.iter().peekable();
     for text in says {
@@ -187,18 +188,18 @@ fn in_order(console: &Console, says: &[&str]) {
     }
 }
 
-/// That nothing differs but in these regions.
+/// Checks that only these regions differ.
 fn assert_unchanged(before: &[u8], after: &[u8], may_change: &[Region], consoles: &[Console]) {
     let sectors = before.chunks(SECTOR_BYTES as usize).zip(after.chunks(SECTOR_BYTES as usize));
     for (start, (before, after)) in (0..).step_by(SECTOR_BYTES as usize).zip(sectors) {
         let sector = Region::clamped(FlashAddr(start), SECTOR_BYTES);
         let may = may_change.iter().any(|region| region.contains_region(sector));
-        assert!(may || before == after, "{sector} was written:\n{}", told(consoles));
+        assert!(may || before == after, "{sector} was written:\n{}", text_of(consoles));
     }
 }
 
-/// What an owner would see, for whoever looks at the tests' output.
-fn tell(consoles: &[Console]) {
+/// Prints what an owner would see.
+fn print(consoles: &[Console]) {
     let last = consoles.last().filter(|_| consoles.len() > 1);
     for console in consoles.first().into_iter().chain(last) {
         let words = console.lines.iter().filter(|(_, line)| line.contains(" bootswap: "));
@@ -243,7 +244,7 @@ fn emulated_bad_input_no_server() {
     Case::new(emulated, says).run();
 }
 
-/// What came before counts as progress, so there is one attempt more.
+/// What was received before counts as progress, so there is one more attempt.
 #[test]
 fn emulated_bad_input_server_goes_away() {
     const BROKE: &str = "app_upd: the connection broke before the end";
@@ -261,7 +262,7 @@ fn emulated_bad_input_404() {
     Case::new(emulated(|_| {}, &["status=404"]), says).run();
 }
 
-/// Nothing but the image's own digest tells.
+/// Only the image's digest shows it.
 #[test]
 fn emulated_bad_input_damaged_image() {
     let emulated = emulated(|files| app(files)[0x8000] ^= 1, &[]);
@@ -273,7 +274,7 @@ fn emulated_bad_input_damaged_image() {
     Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
 }
 
-/// Nothing is erased for what is no image.
+/// Nothing is erased for a file that is not an image.
 #[test]
 fn emulated_bad_input_no_mcuboot_image() {
     let emulated = emulated(|files| app(files).fill(0x55), &[]);
@@ -281,7 +282,7 @@ fn emulated_bad_input_no_mcuboot_image() {
     Case::new(emulated, says).run();
 }
 
-/// The application was there by then.
+/// The application is fetched before.
 #[test]
 fn emulated_bad_input_bootloader_of_another_chip() {
     let other = example(Chip::Esp32s3).unwrap();
@@ -294,7 +295,7 @@ fn emulated_bad_input_bootloader_of_another_chip() {
     Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
 }
 
-/// A bootloader that would start, and is not the one that was packed. It is looked at where it waits.
+/// A bootloader that would start, but is not the one that was packed. It is verified in staging.
 #[test]
 fn emulated_bad_input_another_bootloader() {
     let change = |files: &mut Files| {
@@ -308,7 +309,7 @@ fn emulated_bad_input_another_bootloader() {
         "mcuboot is not usable: the file's SHA-256 begins with ",
         "put the file that was packed back on the server, or pack again",
     ];
-    // Free flash, of which one erase of 32 KiB takes a sector more than the file needs.
+    // Unclaimed flash; one erase of 32 KiB takes a sector more than the file needs.
     let waits = Region::clamped(FlashAddr(0x31_0000), 0x8000);
     Case::new(emulated(change, &[]), says)
         .trying(MAX_ATTEMPTS + 1)
@@ -316,7 +317,7 @@ fn emulated_bad_input_another_bootloader() {
         .run();
 }
 
-/// No further attempt would read another configuration, so there is one.
+/// Another attempt would read the same configuration, so there is only one.
 #[test]
 fn emulated_bad_input_configuration() {
     let cases: [(Change, &[&str]); 4] = [
@@ -353,7 +354,7 @@ fn emulated_bad_input_configuration() {
     }
 }
 
-/// A bit that went bad in flash is noticed by the bootloader, which starts the old firmware by itself.
+/// The bootloader notices a bad bit in flash, and starts the old firmware by itself.
 #[test]
 fn emulated_bad_input_worn_image() {
     let emulated = with_section(good_server(), true, |section| section[200] ^= 1);
@@ -366,8 +367,8 @@ fn emulated_bad_input_worn_image() {
     assert!(fs::read(&flash).unwrap() == before, "{}", console.text());
 }
 
-/// Where there is nothing to go back to there is no loop of resets: the migrator says what is wrong, waits
-/// longer each time, and rests.
+/// Without a firmware to go back to, the migrator does not reset in a loop: it shows what is wrong,
+/// waits longer each time, and then for an hour.
 #[test]
 fn emulated_bad_input_without_a_way_back() {
     let mut emulated =
@@ -388,10 +389,10 @@ fn emulated_bad_input_without_a_way_back() {
     says.push(RESTS.to_owned());
     in_order(&console, &says.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(fs::read(&flash).unwrap() == before, "{}", console.text());
-    tell(&[console]);
+    print(&[console]);
 }
 
-/// CRC-32 as Ethernet has it.
+/// CRC-32 as in Ethernet.
 fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = u32::MAX;
     for byte in bytes {

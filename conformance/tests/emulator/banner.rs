@@ -1,13 +1,13 @@
-//! A real MCUboot and a real application as the target: on through MCUboot's swap, up to the application's
-//! banner.
+//! A real MCUboot and a real application as the target: on through MCUboot's swap, up to the
+//! application's banner.
 //!
 //! ```text
 //!   mask ROM -> ESP-IDF bootloader -> migrator -> reset -> MCUboot -> swap -> application: banner
 //!                                                 '-- power cuts ------'
 //! ```
 //!
-//! Both are given by who runs the tests, built for the example's map: slots of 1 MiB at 0x10000 and 0x110000,
-//! swap using scratch, 0x40000 bytes at 0x210000.
+//! Environment variables name both files. They are built for the example's map: slots of 1 MiB at
+//! 0x10000 and 0x110000, swap using scratch, 0x40000 bytes at 0x210000.
 
 use std::env;
 use std::fs;
@@ -17,7 +17,7 @@ use bootswap_migration::content::classify;
 use bootswap_plan::{Content, Role};
 use flash_region::{Region, SECTOR_BYTES};
 
-use crate::device::{EmulatedMigration, Migrated, bytes, told};
+use crate::device::{EmulatedMigration, Migrated, bytes, text_of};
 use crate::emulator::{self, Console, Ended, Power};
 use crate::{difference, from};
 
@@ -25,10 +25,10 @@ use crate::{difference, from};
 const BOOTLOADER: &str = "BOOTSWAP_TARGET_BOOTLOADER";
 /// Names the file of the target application.
 const APP: &str = "BOOTSWAP_TARGET_APP";
-/// Has what the application prints when it runs.
+/// Holds what the application prints when it runs.
 const BANNER: &str = "BOOTSWAP_TARGET_BANNER";
-/// The last that Espressif's port of MCUboot prints, before it jumps to the application. Where no banner is
-/// given, whatever comes after it is one.
+/// The last line of Espressif's port of MCUboot before it jumps to the application. Without a given
+/// banner, any line after it is one.
 const JUMP: &str = "] start=0x";
 
 /// Power cuts of a short run.
@@ -36,7 +36,7 @@ const CUTS: u32 = 12;
 /// Power cuts of a long run.
 const MANY_CUTS: u32 = 200;
 
-/// A lab whose target is the one that was given.
+/// A device and the target that was given.
 struct Target {
     emulated: EmulatedMigration,
     banner: Option<String>,
@@ -47,7 +47,10 @@ impl Target {
     fn given(label: &'static str) -> Self {
         let file = |name| {
             let path = env::var_os(name).unwrap_or_else(|| {
-                panic!("{name} does not name a file; run `cargo xtask emulate`, which knows whether there is one")
+                panic!(
+                    "{name} does not name a file; run `cargo xtask emulate`, which leaves these \
+                     tests out where there is none"
+                )
             });
             fs::read(&path).unwrap_or_else(|error| panic!("{name}: {}: {error}", path.display()))
         };
@@ -72,8 +75,8 @@ impl Target {
         migrated
     }
 
-    /// Starts a migrated device and waits for the banner. The model of MCUboot that the simulator uses has to
-    /// leave the same flash, byte for byte.
+    /// Starts a migrated device and waits for the banner. The model of MCUboot that the simulator
+    /// uses has to leave the same flash, byte for byte.
     fn start(&self, device: &Path) -> Console {
         let modelled = self.emulated.simulate_from(&fs::read(device).unwrap());
         let power = self.banner.as_deref().map_or(Power::UntilPast(JUMP), Power::UntilSeen);
@@ -86,18 +89,18 @@ impl Target {
         console
     }
 
-    /// The application, in whole sectors, as it is in a slot that has been erased.
+    /// The application in whole sectors, as in a slot that was erased before.
     fn app(&self) -> &[u8] {
         let artifact = self.emulated.migration.artifact(Role::Application).unwrap();
         let Some(Content::Mcuboot { image_len_bytes, .. }) = artifact.content else {
-            panic!("{APP} names no MCUboot image");
+            panic!("{APP} does not name an MCUboot image");
         };
         let len_bytes = image_len_bytes.next_multiple_of(SECTOR_BYTES) as usize;
         &self.emulated.file(Role::Application)[..len_bytes]
     }
 
-    /// Checks that the application is in the primary slot, and that what it took the place of is in the
-    /// secondary slot, byte for byte. `old` was in the primary slot.
+    /// Checks that the application is in the primary slot, and that `old`, which was there before,
+    /// is in the secondary slot, byte for byte.
     fn check_slots(&self, old: &[u8], flash: &[u8]) {
         let app = self.app();
         let map = self.emulated.migration.mcuboot.as_ref().unwrap();
@@ -118,19 +121,19 @@ fn up_to_the_banner(label: &'static str) {
     let device = target.emulated.device();
     let migrated = target.migrate(&device);
     let console = target.start(&device);
-    println!("{}", told(&[console]));
+    println!("{}", text_of(&[console]));
     let flash = fs::read(&device).unwrap();
     let primary = target.primary();
     let old = bytes(&migrated.flash, primary);
     if old.starts_with(target.app()) {
-        // A migrator that runs elsewhere may put the application there itself: nothing to swap.
+        // A migrator that runs elsewhere may put the application there itself: no swap.
         assert!(difference(&flash, &migrated.flash).is_none(), "MCUboot wrote");
         return;
     }
     target.check_slots(old, &flash);
     let scenario = &target.emulated.scenario;
     if scenario.running.region == primary {
-        // It is the migrator that MCUboot has put aside, and it is as the OTA had left it.
+        // It was the migrator that MCUboot moved, unchanged since the OTA update.
         target.check_slots(&scenario.flash.bytes(primary), &flash);
     }
 }
@@ -150,7 +153,8 @@ fn emulated_from_ota_1() {
     up_to_the_banner("ota_1");
 }
 
-/// Loses power at many points spread over the first start of MCUboot, each time once more in the next start.
+/// Cuts power at many points spread over the first start of MCUboot, and each time once more in the
+/// next start.
 fn cut_often(cuts: u32) {
     let target = Target::given("factory");
     let device = target.emulated.device();
@@ -177,8 +181,8 @@ fn cut_often(cuts: u32) {
         target.check_slots(old, &fs::read(&device).unwrap());
     }
     println!(
-        "{cuts} times power was cut twice: {before} before MCUboot wrote anything, {within} within its swap, \
-         {after} after it"
+        "{cuts} times power was cut twice: {before} cuts before MCUboot wrote anything, \
+         {within} within its swap, {after} after it"
     );
     assert!(within > 0, "no cut came while MCUboot swapped");
 }

@@ -23,14 +23,14 @@ use tempfile::TempDir;
 
 use crate::emulator::{self, Console, Ended, Network, Power, Time};
 
-/// Names the directory with the firmware images that `cargo xtask firmware` makes.
+/// Environment variable with the directory of the images that `cargo xtask firmware` makes.
 const VARIABLE: &str = "BOOTSWAP_FIRMWARE";
-/// The host, as a device in the emulator's network sees it.
+/// The host's address in the emulator's network.
 const HOST: &str = "10.0.2.2";
 /// Resets after which a device counts as caught in a loop.
 const MAX_RESETS: u32 = 12;
 
-/// A lab: server, migration, and a device before its migration.
+/// A migration for the emulator: server, migration, and a device before it.
 pub struct EmulatedMigration {
     /// The migration as it was packed.
     pub migration: OwnedMigration,
@@ -39,16 +39,16 @@ pub struct EmulatedMigration {
     /// Whether the device has a network.
     pub has_network: bool,
     directory: TempDir,
-    /// The server; dropped, it is gone.
+    /// The server; dropping it stops it.
     pub server: Option<Server>,
-    /// When it was asked for something.
+    /// When it got each request.
     pub asked: Asked,
 }
 
-/// When a server was asked.
+/// When a server got requests.
 pub type Asked = Arc<Mutex<Vec<Instant>>>;
 
-/// What came of a migration on the emulated chip.
+/// The result of a migration on the emulated chip.
 pub struct Migrated {
     /// Flash at the end.
     pub flash: Vec<u8>,
@@ -156,13 +156,13 @@ impl EmulatedMigration {
         bytes(flash, self.bootloader()) == self.file(Role::Bootloader)
     }
 
-    /// Migrates a device from power on to the reset into the target bootloader. Power is cut after each of
-    /// `cuts` in turn, then stays.
+    /// Migrates a device from power on to the reset into the target bootloader. Power is cut after
+    /// each of `cuts` in turn; then it stays on.
     pub fn migrate(&self, path: &Path, cuts: &[Duration]) -> Migrated {
         self.migrate_in(path, Time::Counted, cuts)
     }
 
-    /// The same where time goes otherwise for the chip.
+    /// The same with another clock of the chip.
     pub fn migrate_in(&self, path: &Path, time: Time, cuts: &[Duration]) -> Migrated {
         let mut consoles = Vec::new();
         let mut cuts = cuts.iter();
@@ -181,37 +181,38 @@ impl EmulatedMigration {
             let area = self.bootloader();
             let old = self.scenario.flash.bytes(area);
             if !self.is_migrated(&flash) && bytes(&flash, area) != old {
-                assert!(!is_reset, "reset with half a bootloader:\n{}", told(&consoles));
+                assert!(!is_reset, "reset with half a bootloader:\n{}", text_of(&consoles));
                 return Migrated { flash, consoles, is_lost: true };
             }
             if self.is_migrated(&flash) {
-                // Cut after the last write and before the reset: the next power on starts the target.
+                // Cut after the last write and before the reset: the next power on starts the
+                // target.
                 return Migrated { flash, consoles, is_lost: false };
             }
             resets += u32::from(is_reset);
-            assert!(resets < MAX_RESETS, "no end of it:\n{}", told(&consoles));
+            assert!(resets < MAX_RESETS, "resets again and again:\n{}", text_of(&consoles));
         }
     }
 
     /// The same migration on the simulated device.
     pub fn simulate(&self) -> Run {
-        let lab = Origin::open(&self.migration, Vec::new(), None).unwrap();
-        let story = RefCell::new(Unwatched);
-        let run = run(&self.scenario, &lab, Settings::new(Until::Reboot), &story);
+        let server = Origin::open(&self.migration, Vec::new(), None).unwrap();
+        let observer = RefCell::new(Unwatched);
+        let run = run(&self.scenario, &server, Settings::new(Until::Reboot), &observer);
         assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
         run
     }
 
-    /// Checks what has to hold of flash after every migration: target in place, the owner's data as they
-    /// were, and a device that goes on into the target application, by the simulator's judge. What the
-    /// `simulated` migration changed on purpose may be changed.
+    /// Checks what has to hold of flash after every migration: target in place, the owner's data as
+    /// they were, and a device that goes on into the target application, by the simulator's judge.
+    /// What the `simulated` migration changed on purpose may be changed.
     pub fn check(&self, migrated: &Migrated, simulated: &Run) {
         let flash = &migrated.flash;
-        assert!(self.is_migrated(flash), "{}", told(&migrated.consoles));
+        assert!(self.is_migrated(flash), "{}", text_of(&migrated.consoles));
         for (label, region) in kept(&self.migration, &self.scenario) {
             let before = self.scenario.flash.bytes(region);
             let then = simulated.at_reset.as_ref().unwrap().bytes(region);
-            // Otadata may name the running slot anew, in other words than the simulator's.
+            // Otadata may select the running slot again, in another way than the simulator.
             if then == before && label != "otadata" {
                 assert!(bytes(flash, region) == before, "{label} changed");
             }
@@ -219,25 +220,25 @@ impl EmulatedMigration {
         self.simulate_from(flash);
     }
 
-    /// What the simulated device makes of a migrated one's `flash`, up to the running target.
+    /// Boots the simulated device from a migrated one's `flash`, up to the running target.
     pub fn simulate_from(&self, flash: &[u8]) -> Run {
         let mut scenario = self.scenario.clone();
         scenario.flash = NorMemory::from_bytes(flash);
-        let lab = Origin::open(&self.migration, Vec::new(), None).unwrap();
-        let story = RefCell::new(Unwatched);
-        let run = run(&scenario, &lab, Settings::new(Until::Boot), &story);
+        let server = Origin::open(&self.migration, Vec::new(), None).unwrap();
+        let observer = RefCell::new(Unwatched);
+        let run = run(&scenario, &server, Settings::new(Until::Boot), &observer);
         assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
         run
     }
 }
 
-/// A figure for the table that `cargo xtask emulate` ends with.
+/// A figure for the table at the end of `cargo xtask emulate`.
 pub fn figure(name: &str, value: impl std::fmt::Display) {
     println!("\nfigure: {name}: {value}");
 }
 
 /// The consoles of several boots, for messages.
-pub fn told(consoles: &[Console]) -> String {
+pub fn text_of(consoles: &[Console]) -> String {
     consoles.iter().fold(String::new(), |all, console| {
         all + &format!("--- {:?} after {:?}\n{}", console.ended, console.took, console.text())
     })

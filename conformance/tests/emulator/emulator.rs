@@ -1,10 +1,11 @@
 //! An emulator of the ESP32-C3: a chip with its mask ROM, whose flash is a file.
 //!
-//! It is one derived from Espressif's QEMU. It is started with `-no-reboot`, so that it ends where the chip
-//! resets, and started again on the same file: what its caches hold of the flash would be stale otherwise.
+//! It is derived from Espressif's QEMU. `-no-reboot` makes it end when the chip resets; then it is
+//! started again on the same file, because its caches of the flash would be stale otherwise.
 //!
-//! Left alone, its network looks at the host's sockets when some timer happens to run out, which takes up to
-//! a second for each connection. A filter that releases what the chip sends every millisecond keeps it awake.
+//! Its network checks the host's sockets when some timer runs out, which adds up to a second to each
+//! connection. A filter that releases what the chip sends every millisecond makes it check that
+//! often.
 
 use std::env;
 use std::io::Read;
@@ -14,12 +15,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Names the emulator: `qemu-system-riscv32` with a machine `esp32c3`.
+/// Environment variable with the emulator's path: `qemu-system-riscv32` with a machine `esp32c3`.
 const VARIABLE: &str = "BOOTSWAP_QEMU";
-/// A device that does nothing for so long has hung; the longest thing that it does is to wait for DHCP.
+/// A device that prints nothing for so long has hung; its longest wait is that for DHCP.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// The filter that keeps the network awake; its interval is in microseconds.
+/// The filter that makes the network check often; its interval is in microseconds.
 const AWAKE: &str = "filter-buffer,id=awake,netdev=host,queue=rx,interval=1000";
 
 /// How a run ended.
@@ -29,14 +30,14 @@ pub enum Ended {
     Reset,
     /// Power was cut.
     Killed,
-    /// What was waited for was printed.
+    /// The console showed what was waited for.
     Seen,
 }
 
 /// What the serial console showed.
 #[derive(Debug)]
 pub struct Console {
-    /// Its lines, and when they began, since power on. The last one may have no end yet.
+    /// Its lines, and when they began, since power on. The last one may be incomplete.
     pub lines: Vec<(Duration, String)>,
     /// How the run ended.
     pub ended: Ended,
@@ -85,27 +86,27 @@ impl Power<'_> {
     }
 }
 
-/// What is at the other end of the chip's network.
+/// The chip's network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Network {
     /// There is no card.
     None,
-    /// There is a card, and nobody answers.
+    /// There is a card, and nothing answers.
     Silent,
-    /// There is the host.
+    /// There is a card, and the host answers.
     Host,
 }
 
-/// How time goes for the chip.
+/// The chip's clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Time {
-    /// By instructions, of which each takes 8 ns, about as on the chip. By the host's clock, a console that is
-    /// driven by interrupts, as NuttX's is, stands still for ever in one start of a hundred.
+    /// Each instruction takes 8 ns, about as on the chip. With the host's clock, a console that is
+    /// driven by interrupts, as NuttX's is, hangs in one start of a hundred.
     Counted,
-    /// By instructions, of which each takes about a microsecond: waits pass some thirty times as fast as
-    /// on the host. Whoever waits for the host has less patience by as much.
+    /// Each instruction takes about a microsecond, so that waits pass about thirty times as fast as
+    /// on the host. Timeouts for the host are shorter by as much.
     Fast,
-    /// As it does for the host.
+    /// The host's clock.
     Host,
 }
 
@@ -152,8 +153,8 @@ pub fn watch(
     Console { lines, ended, started: start, took: start.elapsed() }
 }
 
-/// Adds what the console showed. `line` is the last of the lines, as long as it has no end: a prompt never
-/// gets one.
+/// Adds what the console showed. `line` is the last line while it is incomplete: a prompt always
+/// is.
 fn take(lines: &mut Vec<(Duration, String)>, line: &mut Vec<u8>, piece: &[u8], now: Duration) {
     for part in piece.split_inclusive(|byte| *byte == b'\n') {
         if line.is_empty() {
@@ -177,11 +178,13 @@ struct Chip {
 impl Chip {
     fn start(flash: &Path, network: Network, time: Time) -> Self {
         let program = PathBuf::from(env::var_os(VARIABLE).unwrap_or_else(|| {
-            panic!("{VARIABLE} does not name an emulator; run `cargo xtask emulate`, which looks for one")
+            panic!(
+                "{VARIABLE} does not name an emulator; run `cargo xtask emulate`, which looks for one"
+            )
         }));
         let mut command = Command::new(&program);
         command.args(["-M", "esp32c3", "-nographic", "-no-reboot", "-drive"]);
-        // What was reported as written survives a kill.
+        // Completed writes survive a kill.
         command.arg(format!("file={},if=mtd,format=raw,cache=writethrough", flash.display()));
         command.args(match network {
             Network::None => &["-nic", "none"][..],
@@ -210,7 +213,7 @@ impl Chip {
     }
 }
 
-/// `SIGKILL`: the power is gone, whatever the chip was doing.
+/// `SIGKILL`: the power is gone.
 impl Drop for Chip {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -1,7 +1,7 @@
 //! The real firmware on an emulated ESP32-C3: mask ROM, real ESP-IDF bootloader, real HTTP.
 //!
-//! `cargo xtask emulate` builds the firmware, looks for an emulator and runs these tests; without one they
-//! count as not run, by name.
+//! `cargo xtask emulate` builds the firmware, looks for an emulator and runs these tests; without an
+//! emulator it names each of them as not run.
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -19,7 +19,7 @@ use bootswap_plan::Role;
 use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
-use device::{EmulatedMigration, bytes, figure, told};
+use device::{EmulatedMigration, bytes, figure, text_of};
 
 /// Power cuts of a short run, spread over the migration.
 const CUTS: u32 = 12;
@@ -31,7 +31,7 @@ fn from(label: &'static str) -> impl FnOnce(&mut OwnedMigration) {
     move |migration| migration.running = Some(label.to_owned())
 }
 
-/// Where flash as it was `found` differs from what the simulator leaves.
+/// The first difference between `found` flash and the simulator's.
 fn difference(found: &[u8], wanted: &[u8]) -> Option<String> {
     let at = found.iter().zip(wanted).position(|(a, b)| a != b)?;
     let bytes = found.iter().zip(wanted).filter(|(a, b)| a != b).count();
@@ -41,13 +41,13 @@ fn difference(found: &[u8], wanted: &[u8]) -> Option<String> {
     ))
 }
 
-/// Migrates without interruption and holds the flash against that of the simulator, byte for byte.
+/// Migrates without interruption and compares the flash with the simulator's, byte for byte.
 fn compare(emulated: &EmulatedMigration) {
     let migrated = emulated.migrate(&emulated.device(), &[]);
     let run = emulated.simulate();
     emulated.check(&migrated, &run);
     let wanted = run.at_reset.unwrap().to_bytes();
-    let consoles = told(&migrated.consoles);
+    let consoles = text_of(&migrated.consoles);
     if let Some(differs) = difference(&migrated.flash, &wanted) {
         panic!("{differs}\n{consoles}");
     }
@@ -88,7 +88,7 @@ fn emulated_embedded_artifacts() {
     compare(&emulated);
 }
 
-/// Loses power at many points spread over the migration, and once more in the recovery.
+/// Cuts power at many points spread over the migration, and once more in the recovery.
 fn cut_often(cuts: u32) {
     let emulated = EmulatedMigration::download(from("factory"));
     let run = emulated.simulate();

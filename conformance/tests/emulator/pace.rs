@@ -1,4 +1,4 @@
-//! How fast the firmware is: figures for whoever reads them, which decide nothing.
+//! How fast the firmware is. These are figures only; no test fails for them.
 //!
 //! ```text
 //!   asked for the application            asked for the bootloader                         reset
@@ -6,10 +6,10 @@
 //!     '- first byte                last byte            '- last byte       verify, commit
 //! ```
 //!
-//! A transfer begins when the server is asked and ends with the line on the console that says that the last
-//! byte is there; to receive, hash and write is part of it. The emulator's flash takes no time to erase and
-//! program, so what the datasheet's typical times make of the operations is no part of what is measured: it
-//! is what the firmware may take besides.
+//! A transfer begins with the request and ends with the line on the console that says that the last
+//! byte is there; receiving, hashing and writing are part of it. The emulator's flash takes no time
+//! to erase and program, so the datasheet's typical times of the operations are not measured; they
+//! are added to the time that the firmware is allowed.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use crate::device::{EmulatedMigration, Migrated, figure};
 use crate::emulator::{Console, Time};
 
 const LAST_WORDS: &str = "resetting into the new bootloader";
-/// What is said when the last byte of each artifact is there.
+/// What the console shows when the last byte of each artifact is there.
 const LAST_BYTES: [&str; 2] = ["app_upd: the last ", "mcuboot: 27376 bytes verified"];
 
-/// What one migration took.
+/// The times of a migration.
 struct Pace {
     elapsed: Duration,
     transfer: Duration,
@@ -50,7 +50,7 @@ fn on_chip(migrated: &Migrated) -> Pace {
     Pace { elapsed: line(console, LAST_WORDS).1 - starts[0], transfer: transfers.sum() }
 }
 
-/// When the first line with these words came: for the host since power on, and by its own stamp.
+/// When the first line with these words came: since power on by the host, and by its own stamp.
 fn line(console: &Console, words: &str) -> (Duration, Duration) {
     let found = console.lines.iter().find(|(_, line)| line.contains(words));
     let (when, line) = found.unwrap_or_else(|| panic!("no {words:?}:\n{}", console.text()));

@@ -1,4 +1,4 @@
-//! esptool run over many files at once, and an ELF file for it to make an image of.
+//! esptool run over many files at once, and an ELF file that it can make an image of.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use conformance::python;
 use esp_idf_format::Chip;
 
-/// What `esptool image-info` says of an image.
+/// What `esptool image-info` prints for an image.
 pub struct ImageInfo {
     fields: HashMap<String, String>,
     /// Offset of the segment's header in the image, load address and length, of every segment.
@@ -123,8 +123,8 @@ pub struct Section<'a> {
     pub data: &'a [u8],
 }
 
-/// An executable ELF file for `chip`, as far as esptool and espflash look at it: sections with
-/// contents, and no segments.
+/// An executable ELF file for `chip`, with what esptool and espflash need: sections with contents,
+/// and no segments.
 ///
 /// ```text
 ///   | header, 52 | data of the sections | names | section table, 40 each |

@@ -1,4 +1,4 @@
-//! imgtool with a directory of its own, many commands to one start of Python.
+//! imgtool in a directory of its own, with many commands for each start of Python.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ use mcuboot_format::{SlotLimits, SwapKind};
 
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
-/// Runs the commands of its arguments, which are separated by `;;`, and prints a line for each: the exit
-/// status, and what the command printed with `|` for the ends of lines.
+/// Runs the commands of its arguments, which are separated by `;;`, and prints a line for each: the
+/// exit status, and what the command printed with `|` for the ends of lines.
 const BATCH: &str = r#"
 import contextlib, io, itertools, sys
 from imgtool.main import imgtool
@@ -28,7 +28,7 @@ for last, words in itertools.groupby(sys.argv[1:], lambda word: word == ";;"):
     print(status, said.getvalue().replace("\n", "|"))
 "#;
 
-/// What a command of imgtool did.
+/// The result of an imgtool command.
 #[derive(Debug)]
 pub struct Said {
     pub succeeded: bool,
@@ -122,7 +122,7 @@ pub fn limits(layout: &TrailerLayout) -> SlotLimits {
     SlotLimits::new(layout, layout, SECTOR_BYTES)
 }
 
-/// A payload that repeats nothing.
+/// A payload without repetitions.
 pub fn payload(len: usize) -> Vec<u8> {
     (0..len as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
