@@ -1,5 +1,5 @@
-//! How long the commit window is, by flash chip: the table in the book's chapter, or the rows of any
-//! chip.
+//! How long the commit window is, by flash chip: the table in the book's chapter, or the rows of
+//! any chip.
 //!
 //! ```text
 //! cargo run -p conformance --example commit_window

@@ -8,8 +8,8 @@ use conformance::{python, web};
 
 /// Sends requests, one a line, and prints what has to be the same for all servers.
 ///
-/// Headers of a request follow its path, as `Name: value`; `ETAG` and `DATE` are replaced by the tag
-/// and the date that the server gave the file.
+/// Headers of a request follow its path, as `Name: value`; `ETAG` and `DATE` are replaced by the
+/// tag and the date that the server gave the file.
 const CLIENT: &str = r"
 import hashlib, http.client, sys
 

@@ -76,7 +76,8 @@ fn command_line(folder: &Path) -> Result<()> {
     copy(&target_dir.join("release").join(&name), &folder.join(&name))
 }
 
-/// Builds the firmware of every chip, with and without its network; returns what could not be built.
+/// Builds the firmware of every chip, with and without its network; returns what could not be
+/// built.
 fn prebuilt(folder: &Path) -> Vec<(String, anyhow::Error)> {
     let mut missing = Vec::new();
     for chip in CHIPS {

@@ -20,8 +20,8 @@ use crate::workspace;
 const EMULATOR: &str = "BOOTSWAP_QEMU";
 /// Environment variable with the directory of the firmware images, for the tests.
 const FIRMWARE: &str = "BOOTSWAP_FIRMWARE";
-/// Environment variables with the files of a real target bootloader and application, which some tests
-/// start.
+/// Environment variables with the files of a real target bootloader and application, which some
+/// tests start.
 const TARGET: [&str; 2] = ["BOOTSWAP_TARGET_BOOTLOADER", "BOOTSWAP_TARGET_APP"];
 /// Part of the names of the tests that need them.
 pub(crate) const TARGET_TESTS: &str = "banner::";
@@ -217,9 +217,7 @@ fn emulator() -> Result<PathBuf> {
         return Ok(path);
     }
     let path = find(PROGRAM).with_context(|| {
-        format!(
-            "there is no {PROGRAM} on the PATH; set {EMULATOR} to the path of one that has a machine {MACHINE}"
-        )
+        format!("there is no {PROGRAM} on the PATH; set {EMULATOR} to one with a machine {MACHINE}")
     })?;
     check(&path)?;
     Ok(path)

@@ -17,7 +17,8 @@ use anyhow::{Context, Result, bail};
 use crate::process::{command, output, retry, run, works};
 use crate::workspace;
 
-/// Environment variable: a directory that holds `library`, of the source of the Rust version in use.
+/// Environment variable: a directory that holds `library`, of the source of the Rust version in
+/// use.
 const SOURCE_VARIABLE: &str = "BOOTSWAP_RUST_LIBRARY";
 
 /// Where the standard library for a target comes from.

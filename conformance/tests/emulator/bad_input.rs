@@ -101,7 +101,8 @@ impl Case {
         print(&consoles);
     }
 
-    /// Every attempt but the first shows its number, in a boot of its own; then the migrator gives up.
+    /// Every attempt but the first shows its number, in a boot of its own; then the migrator gives
+    /// up.
     fn check_attempts(&self, consoles: &[Console]) {
         let all = text_of(consoles);
         if self.attempts == 1 {

@@ -3,9 +3,9 @@
 //! It is derived from Espressif's QEMU. `-no-reboot` makes it end when the chip resets; then it is
 //! started again on the same file, because its caches of the flash would be stale otherwise.
 //!
-//! Its network checks the host's sockets when some timer runs out, which adds up to a second to each
-//! connection. A filter that releases what the chip sends every millisecond makes it check that
-//! often.
+//! Its network checks the host's sockets when some timer runs out, which adds up to a second to
+//! each connection. A filter that releases what the chip sends every millisecond makes it check
+//! that often.
 
 use std::env;
 use std::io::Read;
@@ -179,7 +179,7 @@ impl Chip {
     fn start(flash: &Path, network: Network, time: Time) -> Self {
         let program = PathBuf::from(env::var_os(VARIABLE).unwrap_or_else(|| {
             panic!(
-                "{VARIABLE} does not name an emulator; run `cargo xtask emulate`, which looks for one"
+                "{VARIABLE} does not name an emulator; run `cargo xtask emulate`, which finds one"
             )
         }));
         let mut command = Command::new(&program);

@@ -1,7 +1,7 @@
 //! The real firmware on an emulated ESP32-C3: mask ROM, real ESP-IDF bootloader, real HTTP.
 //!
-//! `cargo xtask emulate` builds the firmware, looks for an emulator and runs these tests; without an
-//! emulator it names each of them as not run.
+//! `cargo xtask emulate` builds the firmware, looks for an emulator and runs these tests; without
+//! an emulator it names each of them as not run.
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -5,8 +5,8 @@ use bootswap_config::{
     encode, find_section, is_hostname,
 };
 
-/// Reads a section, unchanged and with corrected lengths and CRCs; writes and reads its contents; and
-/// searches for it in an image.
+/// Reads a section, unchanged and with corrected lengths and CRCs; writes and reads its contents;
+/// and searches for it in an image.
 ///
 /// The input is a section; the erased bytes at its end may be left out.
 pub fn config_section(input: &[u8]) {

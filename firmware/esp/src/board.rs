@@ -9,12 +9,12 @@ use esp_hal::time::Duration;
 
 use crate::network::Radio;
 
-/// How long the migrator may go without a sign of life. Longer than the longest wait for a network.
+/// How long the watchdog waits before it resets. Longer than the longest wait for a network.
 const WATCHDOG: Duration = Duration::from_secs(120);
 /// Longest wait without feeding the watchdog, in milliseconds.
 const WAIT_MS: u32 = 1000;
 
-/// The board that everybody has: a chip, a watchdog, perhaps a radio, and nothing known of its supply.
+/// The simplest board: a chip, a watchdog, perhaps a radio, and no measurement of its supply.
 pub struct EspBoard<'a> {
     identity: Identity,
     rtc: Rtc<'static>,
@@ -22,7 +22,7 @@ pub struct EspBoard<'a> {
 }
 
 impl<'a> EspBoard<'a> {
-    /// A board whose watchdog runs from now on.
+    /// A board; starts the watchdog.
     pub fn new(
         identity: Identity,
         rtc_timer: RTC_TIMER<'static>,
@@ -59,12 +59,13 @@ impl Board for EspBoard<'_> {
         }
     }
 
-    /// The place for whatever a board knows of its supply, such as a divider at an analog input.
+    /// A board that measures its supply, for example with a divider at an analog input, does so
+    /// here.
     fn supply(&mut self) -> Result<(), Veto> {
         Ok(())
     }
 
-    /// The second core, where there is one, was never started.
+    /// A second core, on chips that have one, was never started.
     async fn quiet(&mut self) {
         if let Some(radio) = self.radio {
             radio.off().await;

@@ -5,7 +5,7 @@ use core::fmt;
 use bootswap_migrator::Sink;
 use esp_hal::time::Instant;
 
-/// The console that the ROM and the bootloader write to as well.
+/// The console that the ROM and the bootloader also write to.
 pub struct Console;
 
 impl Sink for Console {

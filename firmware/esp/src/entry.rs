@@ -1,4 +1,4 @@
-//! Where the chip begins, and what it does in the end.
+//! Where the program starts, and how it ends: with a reset.
 
 use esp_hal::clock::CpuClock;
 use esp_hal::peripherals::Peripherals;
@@ -9,7 +9,7 @@ fn init() -> Peripherals {
     esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()))
 }
 
-/// Begins, where everything is polled.
+/// The start without Wi-Fi: everything is polled.
 #[cfg(not(feature = "wifi"))]
 #[esp_hal::main]
 fn main() -> ! {
@@ -17,20 +17,20 @@ fn main() -> ! {
     esp_hal::system::software_reset()
 }
 
-/// Begins, where the radio wants threads, interrupts and a heap.
+/// The start with Wi-Fi: the radio needs threads, interrupts and a heap.
 #[cfg(feature = "wifi")]
 #[esp_rtos::main]
 async fn main(_spawner: embassy_executor::Spawner) {
     use esp_hal::ram;
     use esp_hal::timer::timg::TimerGroup;
 
-    // What the bootloader used, and some more.
+    // The memory that the bootloader used, and some more.
     esp_alloc::heap_allocator!(#[ram(reclaimed)] size: 64 * 1024);
     esp_alloc::heap_allocator!(size: 36 * 1024);
     let peripherals = init();
-    // Safety: nobody else uses the software interrupt.
+    // Safety: nothing else uses the software interrupt.
     let interrupt = unsafe { peripherals.FROM_CPU_INTR0.clone_unchecked() };
-    // Safety: nobody else uses the timers.
+    // Safety: nothing else uses the timers.
     let timers = TimerGroup::new(unsafe { peripherals.TIMG0.clone_unchecked() });
     esp_rtos::start(timers.timer0, interrupt);
     crate::start(peripherals).await;

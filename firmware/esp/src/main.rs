@@ -1,7 +1,7 @@
 //! The migrator on the ESP32 family: an app under the ESP-IDF bootloader.
 //!
 //! ```text
-//!   main   clocks, console, and whatever runs futures here     entry.rs
+//!   main   clocks, console, and what runs futures               entry.rs
 //!     `--> start   configuration, flash, board, network       this file
 //!            `--> Migrator::migrate                            bootswap-migrator
 //! ```
@@ -38,7 +38,7 @@ use network::Radio;
 esp_bootloader_esp_idf::esp_app_desc!(
     env!("CARGO_PKG_VERSION"),
     "bootswap",
-    // Of when it was built nothing depends, so that the same sources make the same image.
+    // No time and date, so that the same sources make the same image.
     "-",
     "-",
     esp_bootloader_esp_idf::ESP_IDF_COMPATIBLE_VERSION,
@@ -48,13 +48,13 @@ esp_bootloader_esp_idf::esp_app_desc!(
     esp_bootloader_esp_idf::SECURE_VERSION
 );
 
-/// What `bootswap pack` writes into.
+/// `bootswap pack` writes the configuration into this.
 static CONFIG: Section = Section::empty();
 /// Whether a reset would find half a bootloader.
 static WINDOW: CommitWindow = CommitWindow::new();
 static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
 
-/// What every migration needs of the chip.
+/// What every migration needs from the chip.
 struct Parts {
     flash: Flash,
     rtc_timer: RTC_TIMER<'static>,
@@ -62,13 +62,13 @@ struct Parts {
     buffers: &'static mut Buffers,
 }
 
-/// Does all there is to do on this device, until it is to be reset.
+/// Does everything up to the reset.
 async fn start(peripherals: Peripherals) {
     chip::reset_on_brownout();
     let mut storage = Storage::default();
     let config = decode(CONFIG.bytes(), &mut storage);
     let level = config.as_ref().map_or(LogLevel::default(), |config| config.log_level);
-    // Safety: the engine writes nowhere where the migrator's own image lies.
+    // Safety: the engine does not write to the migrator's own image.
     let flash = unsafe { Flash::new(peripherals.FLASH) };
     let log = Log::new(&Console, level);
     let parts = Parts { flash, rtc_timer: peripherals.RTC_TIMER, log, buffers: BUFFERS.take() };
@@ -91,7 +91,7 @@ impl Parts {
         self.run(None, async |migrator| migrator.without_config(error).await).await
     }
 
-    /// The network that the old firmware was in, if it is to be tried and is known.
+    /// The network of the old firmware, if the configuration allows it and it is known.
     #[cfg(feature = "_network")]
     async fn old_network(
         &mut self,
@@ -128,7 +128,7 @@ impl Parts {
         })
         .await;
         #[cfg(feature = "stack-use")]
-        stack_use::tell(self.log);
+        stack_use::report(self.log);
         board.unwatch();
     }
 }

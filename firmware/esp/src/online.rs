@@ -2,9 +2,9 @@
 
 use core::future::pending;
 
-use bootswap_config::Config;
+use bootswap_config::{Config, Network as Networks, Wifi};
 use bootswap_engine::{HTTP_BUFFER_BYTES, HttpSource};
-use bootswap_migrator::Joining;
+use bootswap_migrator::{Joining, Log, Network};
 use embassy_futures::select::{Either, select};
 use embassy_net::dns::DnsSocket;
 use embassy_net::driver::Driver;
@@ -15,15 +15,15 @@ use esp_hal::rng::Rng;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::Parts;
-use crate::network::{self, Connections, Joined, Resources};
+use crate::network::{self, Connections, Radio, Resources};
 
 static HTTP: ConstStaticCell<[u8; HTTP_BUFFER_BYTES]> =
     ConstStaticCell::new([0; HTTP_BUFFER_BYTES]);
 static RESOURCES: StaticCell<Resources> = StaticCell::new();
 static CONNECTIONS: StaticCell<Connections> = StaticCell::new();
 
-/// Migrates, with the network beside. Where the radio does not start there is none: what is in flash
-/// already may do, and if it does not, the attempt is counted.
+/// Migrates, and runs the network beside it. If the radio does not start there is no network: what
+/// is in flash already may be enough, and if it is not, the attempt is counted.
 pub async fn migrate(mut parts: Parts, config: &Config<'_>, wifi: WIFI<'static>) {
     let (driver, radio) = match network::open(wifi) {
         Ok((driver, radio)) => (Some(driver), Some(radio)),
@@ -71,4 +71,29 @@ fn open<D: Driver>(driver: D, config: &Config<'_>) -> (Stack<'static>, Runner<'s
     let seed = u64::from(rng.random()) << 32 | u64::from(rng.random());
     let resources = RESOURCES.init(Resources::new());
     embassy_net::new(driver, network::config(&config.network), resources, seed)
+}
+
+/// The network that the device joins.
+struct Joined<'a> {
+    /// The stack.
+    stack: Stack<'a>,
+    /// The card.
+    radio: &'a Radio,
+    /// The networks to try.
+    networks: Networks<'a>,
+    /// The network of the old firmware.
+    old: Option<Wifi<'a>>,
+    /// The console.
+    log: Log<'a>,
+}
+
+impl Network for Joined<'_> {
+    async fn join(&mut self) -> bool {
+        if self.radio.is_up() && self.stack.is_config_up() {
+            return true;
+        }
+        let Networks { wifi, rescue, .. } = self.networks;
+        let candidates = wifi.iter().copied().chain(self.old).chain(rescue);
+        self.radio.join(candidates, self.stack, self.log).await
+    }
 }

@@ -1,4 +1,4 @@
-//! What happens when something happened that cannot happen.
+//! The panic handler.
 
 use core::panic::PanicInfo;
 
@@ -9,8 +9,8 @@ use crate::WINDOW;
 /// Wait before a reset, so that the console can be read, in milliseconds.
 const WAIT_MS: u32 = 3000;
 
-/// Says what happened and resets, unless the bootloader is being overwritten: then the chip must stay on
-/// for as long as it has power, so that somebody may come and look.
+/// Prints the panic and resets, unless the bootloader is being overwritten: then the chip must not
+/// reset while it has power, so that it can be flashed by serial.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     esp_println::println!("E bootswap: {info}");

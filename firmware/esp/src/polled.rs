@@ -1,13 +1,13 @@
-//! Time and execution without interrupts: everything that waits is asked again and again.
+//! Time and execution without interrupts: everything that waits is polled.
 //!
-//! The emulators of ESP32-C3 never report which interrupt is pending, and a migrator without network has
-//! nothing to wait for; so neither needs more than this.
+//! The emulators of ESP32-C3 never report which interrupt is pending, and a migrator without
+//! network has nothing to wait for; so this is enough for both.
 
 use core::task::Waker;
 
 use esp_hal::time::Instant;
 
-/// The system timer, read.
+/// The system timer, which is read.
 struct PolledTime;
 
 impl embassy_time_driver::Driver for PolledTime {
@@ -16,7 +16,7 @@ impl embassy_time_driver::Driver for PolledTime {
     }
 
     fn schedule_wake(&self, _at: u64, _waker: &Waker) {
-        // Whoever waits is polled all the time, see `run`.
+        // All futures are polled all the time, see `run`.
     }
 }
 
@@ -24,7 +24,7 @@ embassy_time_driver::time_driver_impl!(static TIME: PolledTime = PolledTime);
 
 /// Runs a future to its end, polling it without a pause.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
-    // On a chip the counter runs from reset on, in the emulators it has to be told to.
+    // On a chip the counter runs after reset; in the emulators it has to be started.
     #[cfg(feature = "esp32c3")]
     esp_hal::peripherals::SYSTIMER::regs().conf().modify(|_, w| w.timer_unit0_work_en().set_bit());
     embassy_futures::block_on(future)

@@ -1,14 +1,15 @@
-//! Saving and restoring registers at the beginning and end of functions: once for all, where the
-//! compiler (target feature `save-restore`) would otherwise repeat it in each.
+//! Saving and restoring registers at the beginning and end of functions, in one place: without the
+//! target feature `save-restore`, which `size.toml` sets, each function has this code itself.
 //!
-//! The routines are the ones that the RISC-V ABI specifies, which a C toolchain would bring along.
-//! They follow their own calling convention: the return address is in `t0`, `t1` may be overwritten.
+//! The routines are specified by the RISC-V ABI; a C toolchain has them in its library. They have
+//! their own calling convention: the return address is in `t0`, and `t1` may be overwritten.
 //!
-//! They lie in flash, as nearly all callers do. Functions in RAM call them before they tell the flash chip
-//! anything and after it is done, so nothing is fetched from flash while it is busy.
+//! They are in flash, like nearly all their callers. Functions in RAM call them before they send
+//! the flash chip a command and after it is done, so nothing is fetched from flash while it is
+//! busy.
 
 #[cfg(target_feature = "e")]
-compile_error!("a core with 16 registers saves others");
+compile_error!("a core with 16 registers saves other registers");
 
 core::arch::global_asm!(
     ".section .text.riscv_save, \"ax\", @progbits",

@@ -1,9 +1,9 @@
-//! How much of the stack was used: painted at the start, looked at in the end.
+//! How much of the stack was used: it is painted at the start and read at the end.
 //!
 //! ```text
 //!   _stack_end_cpu0                                      now          _stack_start_cpu0
 //!   | guard | paint paint paint paint | used at some time | in use     |
-//!                                     ^ first byte that is no paint
+//!                                     ^ first byte without paint
 //! ```
 
 use core::arch::asm;
@@ -12,7 +12,8 @@ use core::ptr;
 use bootswap_migrator::Log;
 
 const PAINT: u32 = 0xa5a5_a5a5;
-/// Bytes at the far end that esp-hal watches, and bytes under the stack pointer that are left alone.
+/// Bytes at the far end that esp-hal watches, and bytes under the stack pointer that are not
+/// painted.
 const MARGIN: usize = 256;
 
 unsafe extern "C" {
@@ -22,7 +23,7 @@ unsafe extern "C" {
 
 /// The far end of the stack without its guard, and the near end.
 fn ends() -> (*mut u32, *mut u32) {
-    // The linker's symbols, of which the addresses alone are taken.
+    // Only the addresses of the linker's symbols are used.
     let (start, end) = (&raw mut _stack_start_cpu0, &raw mut _stack_end_cpu0);
     (end.wrapping_byte_add(MARGIN), start)
 }
@@ -34,19 +35,19 @@ fn stack_pointer() -> *mut u32 {
     ptr::with_exposed_provenance_mut(pointer)
 }
 
-/// Paints what is free.
+/// Paints the free part.
 pub fn paint() {
     let (mut at, _) = ends();
     let until = stack_pointer().wrapping_byte_sub(MARGIN);
     while at < until {
-        // Safety: below the stack pointer and above the stack's far end, so nobody's.
+        // Safety: below the stack pointer and above the stack's far end, so not in use.
         unsafe { at.write_volatile(PAINT) };
         at = at.wrapping_add(1);
     }
 }
 
-/// Says how much was used.
-pub fn tell(log: Log<'_>) {
+/// Logs how much was used.
+pub fn report(log: Log<'_>) {
     let (far, near) = ends();
     let mut at = far;
     // Safety: within the stack, whose words can all be read.

@@ -7,8 +7,8 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
 
 use super::chip::{Firmware, Network};
 
-/// Bytes that an image with Wi-Fi and HTTP should have at most; sizes are printed as a percentage of
-/// it. An image for ESP32-C3 must not have more.
+/// Bytes that an image with Wi-Fi and HTTP should have at most; sizes are printed as a percentage
+/// of it. An image for ESP32-C3 must not have more.
 const IMAGE_BUDGET_BYTES: usize = 640 * 1024;
 /// Bytes that no image may exceed: with a migration in it, it has to fit an OTA partition of 1 MiB.
 const IMAGE_LIMIT_BYTES: usize = 960 * 1024;

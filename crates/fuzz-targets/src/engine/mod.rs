@@ -2,8 +2,8 @@
 //! still ends, with the right bytes.
 //!
 //! The input fills the journal's sector with cells, and the artifacts' places with sectors. Cells
-//! are any bytes, or cells that earlier runs of the engine wrote, in any order, torn, with any marks.
-//! Nothing here knows what they mean.
+//! are any bytes, or cells that earlier runs of the engine wrote, in any order, torn, with any
+//! marks. Nothing here knows what they mean.
 
 mod small_example;
 

@@ -1,5 +1,5 @@
-//! The answer that a request has to get: by RFC 9110 for ranges and conditions, by the documentation
-//! of [`FaultKind`] for faults.
+//! The answer that a request has to get: by RFC 9110 for ranges and conditions, by the
+//! documentation of [`FaultKind`] for faults.
 
 use arbitrary::{Result, Unstructured};
 use bootswap_serve::{ConnectionEnd, Fault, FaultKind, OfflineServer};

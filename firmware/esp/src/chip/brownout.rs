@@ -1,9 +1,9 @@
-//! The brownout detector: resets the chip while the supply is too low to be trusted.
+//! The brownout detector: resets the chip while the supply is too low.
 //!
-//! A flash chip whose supply sags programs and erases what it pleases. The level is left as the bootloader
-//! and the chip have it.
+//! A flash chip whose supply sags may program and erase anything. The level stays as the bootloader
+//! and the chip set it.
 
-/// Cycles of the slow clock for which the chip stays in reset: as many as there can be.
+/// Cycles of the slow clock for which the chip stays in reset: the most.
 const RESET_WAIT: u16 = 0x3ff;
 
 /// Lets a brownout reset the chip.

@@ -1,4 +1,4 @@
-//! What was burnt into the chip.
+//! eFuses: what was burnt into the chip.
 
 use esp_hal::efuse;
 

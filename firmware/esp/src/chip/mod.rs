@@ -30,7 +30,7 @@ const fn chosen() -> Chip {
     }
 }
 
-/// What the chip says of itself. `descriptor` is where the app descriptor is mapped to.
+/// The chip's identity. `descriptor` is the address that the app descriptor is mapped to.
 pub fn identity(descriptor: *const u8, flash_len_bytes: u32) -> Identity {
     let addr = mmu::flash_addr(u32::try_from(descriptor.addr()).unwrap_or_default());
     Identity {

@@ -1,12 +1,13 @@
-//! Commands that the ROM has no function for, sent to the flash chip through the second flash controller.
+//! Commands that the ROM has no function for, sent to the flash chip through the second flash
+//! controller.
 //!
-//! The first controller serves the cache, the second one (SPI1) everybody else. While the flash chip is busy
-//! the cache reads garbage, so everything from the command on to the end of waiting runs from RAM with
-//! interrupts off.
+//! The first controller serves the cache, the second one (SPI1) everything else. While the flash
+//! chip is busy the cache reads garbage, so everything from the command to the end of the wait runs
+//! from RAM with interrupts off.
 //!
-//! Sources: ESP32-C3 and ESP32 Technical Reference Manuals and those of the other chips, "SPI Controller";
-//! W25Q32JV datasheet, chapter 8 "Instructions". All chips but ESP32 have the same registers; ESP32's lie
-//! elsewhere, and it sends the address from bit 31 of its register on.
+//! Sources: ESP32-C3 and ESP32 Technical Reference Manuals and those of the other chips, "SPI
+//! Controller"; W25Q32JV datasheet, chapter 8 "Instructions". All chips but ESP32 have the same
+//! registers; ESP32's lie elsewhere, and it sends the address from bit 31 of its register on.
 
 use core::ptr;
 
@@ -16,7 +17,7 @@ use esp_hal::ram;
 const WRITE_ENABLE: u32 = 0x06;
 const READ_STATUS: u32 = 0x05;
 const ERASE_32K: u32 = 0x52;
-/// In the flash chip's status: an operation is under way.
+/// In the flash chip's status: an operation is in progress.
 const STATUS_BUSY: u32 = 1 << 0;
 
 /// Offsets of the controller's registers.
@@ -53,23 +54,24 @@ const COMMAND_8_BITS: u32 = 7 << 28;
 /// Twenty-four bits of address, in `USER1`.
 const ADDR_24_BITS: u32 = 23 << 26;
 
-/// Erases the 32 KiB at `at`, as far as the flash chip knows how to.
+/// Erases the 32 KiB at `at`, if the flash chip has this command.
 pub fn erase_32k(at: u32) {
     let base = ptr::from_ref(SPI1::regs()).addr();
     critical_section::with(|_| {
-        // Safety: the address is that of the controller; interrupts are off; the flash was unlocked before,
-        // and the caller has seen to it that nothing that is in use lies in these 32 KiB.
+        // Safety: the address is that of the controller; interrupts are off; the flash was unlocked
+        // before, and the caller checked that nothing in these 32 KiB is in use.
         unsafe { erase(base, at) }
     });
 }
 
 /// # Safety
 ///
-/// `base` is the controller's; interrupts are off; nothing in use lies in the 32 KiB at `at`.
+/// `base` is the controller's; interrupts are off; nothing in the 32 KiB at `at` is in use.
 #[ram]
 unsafe fn erase(base: usize, at: u32) {
-    // Safety: the offsets are registers of the controller, and what is called is part of this function, so
-    // that nothing here is fetched from flash. The ROM's functions find the controller as they left it.
+    // Safety: the offsets are registers of the controller, and the functions called here are
+    // inlined, so that nothing is fetched from flash. The registers are restored for the ROM's
+    // functions.
     unsafe {
         let kept = [CTRL, USER, USER1, USER2, MISO_DLEN, ADDR];
         let kept = kept.map(|offset| (offset, read(base, offset)));
@@ -95,7 +97,7 @@ unsafe fn erase(base: usize, at: u32) {
 ///
 /// # Safety
 ///
-/// As for [`erase`]. Always part of that: a function of its own would lie in flash.
+/// As for [`erase`]. Always inlined: a function of its own would be in flash.
 #[inline(always)]
 unsafe fn command(base: usize, opcode: u32, parts: u32) {
     // Safety: as for `erase`.

@@ -19,8 +19,8 @@ const WORD_BYTES: u32 = 4;
 ///
 /// # Power-fail safety
 ///
-/// None of its own: an operation that power ends leaves what the chip leaves, torn pages and half-erased
-/// sectors among it. The engine reads back what it writes and repairs it after the next start.
+/// None of its own: a power cut leaves what the flash chip leaves, such as torn pages and
+/// half-erased sectors. The engine reads back what it writes, and repairs it after the next start.
 #[derive(Debug)]
 pub struct Flash {
     len_bytes: u32,
@@ -36,30 +36,30 @@ enum Erases {
     No,
 }
 
-/// Why the flash did not do as it was told.
+/// Why an operation failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum FlashError {
-    /// The address or the length is not a multiple of what it should be.
+    /// Address or length is not a multiple of the operation's unit.
     Alignment,
-    /// The operation leaves the flash.
+    /// The operation goes beyond the end of the flash.
     OutOfBounds,
-    /// What the ROM's function gave back.
+    /// The ROM's function returned this code.
     Rom(i32),
 }
 
-/// A page in memory that is aligned as the ROM wants it.
+/// A page in memory, aligned for the ROM's functions.
 #[repr(align(4))]
 struct Page([u8; PAGE_BYTES as usize]);
 
 impl Flash {
-    /// The flash, whose size is read from its JEDEC identification; on ESP32, where that is not possible,
-    /// from the bootloader's header.
+    /// The flash. Its size is read from its JEDEC identification; on ESP32, where that is not
+    /// possible, from the bootloader's header.
     ///
     /// # Safety
     ///
-    /// It is also what the chip executes from: whoever writes must not write where code or constants lie
-    /// that will be used before the next reset.
+    /// The chip also executes from it: the caller must not write to code or constants that are used
+    /// before the next reset.
     pub unsafe fn new(flash: FLASH<'static>) -> Self {
         let len_bytes = u32::try_from(FlashStorage::new(flash).capacity()).unwrap_or(0);
         Self { len_bytes, is_unlocked: false, erases_32k: Erases::Unknown }
@@ -84,20 +84,20 @@ impl Flash {
     /// Clears the flash chip's own write protection, once.
     fn unlock(&mut self) -> Result<(), FlashError> {
         if !self.is_unlocked {
-            // Safety: the function changes the status register and nothing that is mapped; it runs from RAM
-            // with interrupts off, so nobody reads the flash meanwhile.
+            // Safety: the function changes the status register and nothing that is mapped; it runs
+            // from RAM with interrupts off, so nothing reads the flash meanwhile.
             unsafe { ll::spiflash_unlock() }.map_err(FlashError::Rom)?;
             self.is_unlocked = true;
         }
         Ok(())
     }
 
-    /// Erases the largest unit that begins at `at` and ends at `end` or before; says how many bytes it had.
+    /// Erases the largest unit that begins at `at` and ends at `end` or before; returns its length.
     fn erase_unit(&mut self, at: u32, end: u32) -> Result<u32, FlashError> {
         let fits = |unit_bytes: u32| at.is_multiple_of(unit_bytes) && end - at >= unit_bytes;
         if fits(BLOCK_64K_BYTES) {
-            // Safety: within the flash, as was checked; whose code lies there is the caller's promise to
-            // `new`. Erasing runs from RAM with interrupts off.
+            // Safety: within the flash, as was checked; no code in use is there, by the caller's
+            // promise to `new`. Erasing runs from RAM with interrupts off.
             unsafe { ll::spiflash_erase_block(at / BLOCK_64K_BYTES) }.map_err(FlashError::Rom)?;
             return Ok(BLOCK_64K_BYTES);
         }
@@ -109,8 +109,8 @@ impl Flash {
         Ok(SECTOR_BYTES)
     }
 
-    /// Erases 32 KiB in one go, if the flash chip can. Whether it can is seen the first time, by reading
-    /// them: a chip that does not know the command does nothing.
+    /// Erases 32 KiB with one command, if the flash chip has it. The first time, they are read to
+    /// see whether it has: a chip without the command does nothing.
     fn erase_32k(&mut self, at: u32) -> Result<bool, FlashError> {
         if self.erases_32k == Erases::No {
             return Ok(false);
@@ -126,7 +126,7 @@ impl Flash {
     fn is_erased(&self, at: u32, len_bytes: u32) -> Result<bool, FlashError> {
         let mut page = Page([0; PAGE_BYTES as usize]);
         for at in (at..at + len_bytes).step_by(page.0.len()) {
-            // Safety: `Page` is aligned and as long as is said.
+            // Safety: `Page` is aligned and has this length.
             unsafe { ll::spiflash_read(at, page.0.as_mut_ptr().cast(), PAGE_BYTES) }
                 .map_err(FlashError::Rom)?;
             if !is_blank(&page.0) {
@@ -147,7 +147,7 @@ impl ReadNorFlash for Flash {
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
         let len_bytes = self.check(offset, bytes.len(), WORD_BYTES)?;
         if bytes.as_ptr().cast::<u32>().is_aligned() {
-            // Safety: aligned for words and as long as is said, and nobody else has it.
+            // Safety: aligned for words, of this length, and borrowed exclusively.
             let done = unsafe { ll::spiflash_read(offset, bytes.as_mut_ptr().cast(), len_bytes) };
             return done.map_err(FlashError::Rom);
         }
@@ -191,8 +191,8 @@ impl NorFlash for Flash {
         let mut page = Page([0; PAGE_BYTES as usize]);
         for (at, part) in (offset..).step_by(PAGE_BYTES as usize).zip(bytes.chunks(page.0.len())) {
             page.0.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
-            // Safety: `Page` is aligned and in RAM, where the ROM can read it while the flash is busy; a
-            // part is never longer than it. Where it goes is as for `erase_unit`.
+            // Safety: `Page` is aligned and in RAM, where the ROM can read it while the flash is
+            // busy; a part is never longer than it. The destination is as for `erase_unit`.
             unsafe { ll::spiflash_write(at, page.0.as_ptr().cast(), part.len() as u32) }
                 .map_err(FlashError::Rom)?;
             yield_now().await;
@@ -216,7 +216,7 @@ impl fmt::Display for FlashError {
         match self {
             Self::Alignment => f.write_str("not aligned"),
             Self::OutOfBounds => f.write_str("outside of the flash"),
-            Self::Rom(code) => write!(f, "the ROM's function gave back {code}"),
+            Self::Rom(code) => write!(f, "the ROM's function returned {code}"),
         }
     }
 }

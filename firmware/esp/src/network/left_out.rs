@@ -1,31 +1,32 @@
-//! What the radio's libraries can do and a migrator never asks for: being an access point, measuring
-//! distances (FTM), looking for beacons at times of its own.
+//! Parts of the radio's libraries that a migrator does not use: access point mode, distance
+//! measurement (FTM), beacon sampling.
 //!
-//! The libraries are made to do without. What leads into these parts are functions with weak symbols, and
-//! ESP-IDF puts others in their place, which do nothing, where `CONFIG_ESP_WIFI_SOFTAP_SUPPORT`,
-//! `CONFIG_ESP_WIFI_FTM_ENABLE` and `CONFIG_ESP_WIFI_SLP_SAMPLE_BEACON_FEATURE` are off. These are the same
-//! functions. With nobody left who calls what was behind them, the linker leaves it out: 60 KB.
+//! They are entered through functions with weak symbols. ESP-IDF replaces these by functions that
+//! do nothing if `CONFIG_ESP_WIFI_SOFTAP_SUPPORT`, `CONFIG_ESP_WIFI_FTM_ENABLE` and
+//! `CONFIG_ESP_WIFI_SLP_SAMPLE_BEACON_FEATURE` are off, and so does this module. What they called
+//! is not called any more, so the linker leaves it out: 60 KB.
 //!
-//! Source: ESP-IDF 6.1, whose libraries esp-radio carries: `components/esp_wifi/src/wifi_init.c`, and for the
-//! supplicant `components/wpa_supplicant`, `CMakeLists.txt` and `esp_supplicant/src/esp_wpa_main.c`.
+//! Source: ESP-IDF 6.1, whose libraries esp-radio carries: `components/esp_wifi/src/wifi_init.c`,
+//! and for the supplicant `components/wpa_supplicant`, `CMakeLists.txt` and
+//! `esp_supplicant/src/esp_wpa_main.c`.
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
 
-/// What the libraries hand over and nobody looks at.
+/// A pointer argument that is not used.
 type Any = *mut c_void;
 
-/// Defines functions with C's calling convention that do nothing and give a value.
+/// Defines functions with C's calling convention that do nothing and return a value.
 macro_rules! nothing {
     ($($name:ident($($argument:ty),*) -> $result:ty = $value:expr;)*) => { $(
-        // Safety: nothing else defines the symbol but the libraries: see at each group why theirs is not
-        // missed. Arguments and result are those of theirs.
+        // Safety: only the libraries define the symbol as well; each group below says why theirs is
+        // not needed. Arguments and result are the same as theirs.
         #[unsafe(no_mangle)]
         extern "C" fn $name($(_: $argument),*) -> $result { $value }
     )* };
 }
 
-// Being an access point: weak in the libraries, and as ESP-IDF has them without it.
+// Access point mode: weak in the libraries. ESP-IDF without it has the same functions.
 nothing! {
     net80211_softap_funcs_init() -> () = ();
     ieee80211_ap_try_sa_query(Any) -> bool = false;
@@ -46,11 +47,12 @@ nothing! {
     hostap_del_mac_info_from_list(Any, c_int) -> c_int = 0;
 }
 
-// The supplicant's part in being an access point. ESP-IDF does not even compile it without, and leaves the
-// pointers to it null (`wpa_ap_init` and others of `struct wpa_funcs`), so stations never go through them;
-// who did would learn here that there is no access point. The supplicant that esp-radio carries was compiled
-// with it, and has symbols that are not weak: the linker takes these, because it has them before it looks
-// into the library, and would say so if something else in there still needed the library's.
+// The supplicant's part of access point mode. ESP-IDF without it does not compile this part and
+// leaves the pointers to it null (`wpa_ap_init` and others of `struct wpa_funcs`), so stations
+// never call it; these functions would answer that there is no access point. The supplicant in
+// esp-radio was compiled with this part, and its symbols are not weak. The linker takes the
+// functions below because it reads them before the library; it would fail with duplicate symbols if
+// something else in the library's object file were needed.
 #[cfg(target_arch = "riscv32")]
 nothing! {
     hostap_init() -> Any = ptr::null_mut();
@@ -64,20 +66,20 @@ nothing! {
     ap_sta_add(Any, Any) -> Any = ptr::null_mut();
 }
 
-// Measuring distances: weak as well.
+// Distance measurement: also weak.
 nothing! {
     ieee80211_ftm_attach() -> c_int = 0;
     ftm_initiator_cleanup() -> () = ();
 }
 
-// Looking for beacons at times of its own: weak as well, with a way in of the libraries' own for without.
+// Beacon sampling: also weak, and the libraries have a function of their own for use without it.
 unsafe extern "C" {
     fn pm_beacon_offset_funcs_empty_init();
 }
 
-// Safety: as above; ESP-IDF's own calls the same function.
+// Safety: as above; ESP-IDF's own function calls the same one.
 #[unsafe(no_mangle)]
 extern "C" fn pm_beacon_offset_funcs_init() {
-    // Safety: the library's own function, which is meant to be called from here.
+    // Safety: the library's own function, which is meant to be called here.
     unsafe { pm_beacon_offset_funcs_empty_init() }
 }

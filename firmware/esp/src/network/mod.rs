@@ -1,13 +1,13 @@
-//! The network: a card, and TCP/IP over it.
+//! The network: a card, and TCP/IP on it.
 //!
 //! | feature | card | joined by |
 //! | --- | --- | --- |
-//! | `wifi` | the chip's radio | the networks of the configuration, in order, the rescue network last |
+//! | `wifi` | the chip's radio | the configuration's networks in order, the rescue network last |
 //! | `openeth` | the emulators' Ethernet card | nothing |
 //! | neither | none | - |
 //!
-//! Each is a module `card` with the same contents: `open` gives a driver for the TCP/IP stack and a
-//! [`Radio`], which joins a network and goes silent again.
+//! Each is a module `card` with the same contents: `open` returns a driver for the TCP/IP stack and
+//! a [`Radio`], which joins a network and leaves it again.
 
 #[cfg(not(any(feature = "wifi", feature = "openeth")))]
 #[path = "none.rs"]
@@ -30,4 +30,4 @@ pub use card::Radio;
 #[cfg(feature = "_network")]
 pub use card::open;
 #[cfg(feature = "_network")]
-pub use stack::{Connections, Joined, Resources, TIMEOUT, config};
+pub use stack::{Connections, Resources, TIMEOUT, config};

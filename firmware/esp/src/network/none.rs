@@ -1,9 +1,9 @@
-//! No network: what the migrator places, it carries with it.
+//! No network: the artifacts are embedded in the migrator's image.
 
-/// The radio that is not there.
+/// A radio that does not exist.
 pub struct Radio;
 
 impl Radio {
-    /// Goes silent, which it is.
+    /// Does nothing.
     pub async fn off(&self) {}
 }

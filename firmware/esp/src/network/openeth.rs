@@ -52,7 +52,7 @@ const FRAME: usize = 1536;
 /// Frames that can be received before they are looked at.
 const RX_FRAMES: usize = 8;
 
-/// The buffers that the card reads and writes, aligned as it wants them.
+/// The buffers that the card reads and writes, with its alignment.
 #[repr(C, align(4))]
 struct Frames {
     tx: [u8; FRAME],
@@ -69,18 +69,18 @@ pub struct OpenEth {
 }
 
 fn read(at: usize) -> u32 {
-    // Safety: every caller adds an offset of the card's to one of its two base addresses. Where there is no
-    // such card, nothing answers and zero is read.
+    // Safety: every caller adds an offset of the card's to one of its two base addresses. Without
+    // the card, zero is read.
     unsafe { ptr::read_volatile(at as *const u32) }
 }
 
 fn write(at: usize, value: u32) {
-    // Safety: as for `read`; what the card does on its own is to read and write `FRAMES`, whose addresses it
-    // is given.
+    // Safety: as for `read`; the card itself reads and writes only `FRAMES`, whose addresses it
+    // gets.
     unsafe { ptr::write_volatile(at as *mut u32, value) }
 }
 
-/// Addresses of the two words of a descriptor: the sending one, then the receiving ones.
+/// Addresses of the two words of a descriptor: 0 is for sending, the others for receiving.
 const fn descriptor(index: usize) -> (usize, usize) {
     (DESCRIPTORS + index * 8, DESCRIPTORS + index * 8 + 4)
 }
@@ -89,11 +89,11 @@ const fn descriptor(index: usize) -> (usize, usize) {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoCard;
 
-/// Starts the card, in the place of the radio that the emulators do not have.
+/// Starts the card. It takes the place of the radio, which the emulators do not have.
 ///
 /// # Errors
 ///
-/// [`NoCard`] where nothing remembers what is written to its registers.
+/// [`NoCard`] if its registers do not keep what is written to them.
 pub fn open(_: WIFI<'static>) -> Result<(OpenEth, Radio), NoCard> {
     write(REGISTERS + MODER, 0);
     write(REGISTERS + INT_MASK, 0);
@@ -121,7 +121,7 @@ pub fn open(_: WIFI<'static>) -> Result<(OpenEth, Radio), NoCard> {
     Ok((OpenEth { mac, next_rx: 0 }, Radio))
 }
 
-/// The chip's address, with the mark of one that nobody assigned.
+/// The chip's address, marked as locally administered.
 fn mac() -> [u8; 6] {
     let base = esp_hal::efuse::base_mac_address();
     let mut mac = [0; 6];
@@ -136,11 +136,11 @@ impl fmt::Display for NoCard {
     }
 }
 
-/// The cable, which is always plugged in.
+/// The cable, which is always connected.
 pub struct Radio;
 
 impl Radio {
-    /// Whether the cable is plugged in.
+    /// Whether the cable is connected.
     pub fn is_up(&self) -> bool {
         true
     }
@@ -159,7 +159,7 @@ impl Radio {
         addressed.is_ok()
     }
 
-    /// Goes silent: no frame is taken or sent any more.
+    /// Stops the card: no frame is received or sent after this.
     pub async fn off(&self) {
         write(REGISTERS + MODER, 0);
     }
@@ -175,7 +175,7 @@ const fn rx_flags(index: usize) -> u32 {
     if index + 1 == RX_FRAMES { RX_EMPTY | RX_WRAP } else { RX_EMPTY }
 }
 
-/// A frame that was received and waits in its buffer.
+/// A received frame in its buffer.
 pub struct Received {
     index: usize,
 }
@@ -185,8 +185,8 @@ impl RxToken for Received {
         let (flags, _) = descriptor(1 + self.index);
         let len = ((read(flags) >> 16) as usize).saturating_sub(FCS).min(FRAME);
         fence(Ordering::SeqCst);
-        // Safety: the card has handed the buffer over, since the descriptor is not empty any more, and gets
-        // it back below; the network stack looks at one frame at a time.
+        // Safety: the card is done with the buffer, because the descriptor is not empty any more,
+        // and gets it back below; the network stack reads one frame at a time.
         let frame = unsafe { &mut *addr_of_mut!(FRAMES.rx[self.index]) };
         let result = f(frame.get_mut(..len).unwrap_or_default());
         fence(Ordering::SeqCst);
@@ -195,14 +195,14 @@ impl RxToken for Received {
     }
 }
 
-/// Leave to send a frame.
+/// Permission to send a frame.
 pub struct Sending;
 
 impl TxToken for Sending {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let len = len.min(FRAME);
-        // Safety: the descriptor is not ready, so the card has done with the buffer; there is one of these
-        // tokens at a time.
+        // Safety: the descriptor is not ready, so the card is done with the buffer; there is one of
+        // these tokens at a time.
         let frame = unsafe { &mut *addr_of_mut!(FRAMES.tx) };
         let result = f(frame.get_mut(..len).unwrap_or_default());
         fence(Ordering::SeqCst);

@@ -15,25 +15,25 @@ use esp_radio::wifi::{
 
 use super::stack::addressed;
 
-/// How long an access point may take to let a station in.
+/// How long an access point may take to accept a station.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long it may take to leave.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The radio.
 pub struct Radio {
-    /// `None` while somebody uses it, and once it is off.
+    /// `None` while it is in use, and after it was switched off.
     controller: Cell<Option<WifiController<'static>>>,
 }
 
-/// Starts the radio. It stays without a network until it joins one.
+/// Starts the radio, without a network.
 ///
 /// # Errors
 ///
-/// What the radio's driver says.
+/// The error of the radio's driver.
 pub fn open(wifi: WIFI<'static>) -> Result<(Interface, Radio), WifiError> {
     let mut controller = WifiController::new(wifi, ControllerConfig::default())?;
-    // A radio that sleeps makes a download several times as long.
+    // A download takes several times as long with a radio that sleeps.
     controller.set_power_saving(PowerSaveMode::None)?;
     let radio = Radio { controller: Cell::new(Some(controller)) };
     Ok((Interface::station(), radio))
@@ -48,7 +48,7 @@ impl Radio {
         is_up
     }
 
-    /// Tries one network after the other until one lets the device in and gives it an address.
+    /// Tries one network after the other until one accepts the device and gives it an address.
     pub async fn join<'w>(
         &self,
         candidates: impl Iterator<Item = Wifi<'w>>,
@@ -74,7 +74,7 @@ impl Radio {
     }
 }
 
-/// The radio while it looks for a network.
+/// The radio while it joins a network.
 struct Card<'c, 's> {
     controller: &'c mut WifiController<'static>,
     stack: Stack<'s>,
@@ -110,7 +110,7 @@ fn station(wifi: &Wifi<'_>) -> Result<Config, WifiError> {
     Ok(Config::Station(station.with_authentication(authentication)))
 }
 
-/// Why an access point did not let the device in.
+/// Why an access point did not accept the device.
 const fn refusal(reason: DisconnectReason) -> JoinError {
     match reason {
         DisconnectReason::NoAccessPointFound
