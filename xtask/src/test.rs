@@ -54,7 +54,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let nginx = report.obtain("nginx", "conformance tests with nginx", nginx::set_up);
 
     if has_fmt.is_some() {
-        report.step("format", |_| run_program(cargo().args(["fmt", "--all", "--check"])));
+        report.step("format", |_| {
+            workspace::WORKSPACES.iter().try_for_each(|folder| {
+                run_program(cargo().current_dir(folder).args(["fmt", "--all", "--check"]))
+            })
+        });
     }
     house::check_all(&mut report);
     if let Some(program) = deny {
@@ -97,7 +101,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         doc.args(["doc", "--quiet", "--workspace", "--no-deps", "--all-features"]);
         run_program(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     });
-    firmware::check_all(&mut report, has_fmt.is_some(), has_clippy.is_some());
+    firmware::check_all(&mut report, has_clippy.is_some());
     let programs = Programs {
         python: python.as_ref(),
         nginx: nginx.as_ref(),

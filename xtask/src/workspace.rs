@@ -9,6 +9,9 @@ pub(crate) fn root() -> Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is a folder of the workspace")
 }
 
+/// The folders of the workspaces: that of what runs on hosts, those of the firmware and of fuzzing.
+pub(crate) const WORKSPACES: [&str; 3] = [".", "firmware", "fuzz"];
+
 /// A place for something that was built or fetched, and may be deleted at any time.
 pub(crate) fn target(name: &str) -> Result<PathBuf> {
     Ok(root()?.join("target").join(name))

@@ -118,8 +118,8 @@ fn cut_often(cuts: u32) {
             assert!(before != then || found == before || is_free, "{sector} was written");
         }
     }
-    let told = format!("{cuts} times two: {survived} survived, {lost} in the commit window");
-    figure("power cuts", told);
+    let text = format!("{cuts} times two: {survived} survived, {lost} in the commit window");
+    figure("power cuts", text);
     assert!(survived > lost && lost <= 1 + cuts / 10, "{survived} survived, {lost} lost");
 }
 

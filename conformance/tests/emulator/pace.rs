@@ -78,8 +78,8 @@ fn emulated_pace() {
     let migrated = emulated.migrate_in(&emulated.device(), Time::Counted, &[]);
     emulated.check(&migrated, &run);
     let Pace { elapsed, transfer } = on_chip(&migrated);
-    let told = format!("{}, of it transfer {}", ms(elapsed), ms(transfer));
-    figure("the same at 8 ns an instruction", told);
+    let text = format!("{}, of it transfer {}", ms(elapsed), ms(transfer));
+    figure("the same at 8 ns an instruction", text);
     let with_flash = ratio(elapsed + flash, flash + transfer);
     figure("ratio of that, the flash time added", format_args!("{with_flash:.2}"));
 }

@@ -177,7 +177,8 @@ fn texts(seeds: &Seeds, csv: &str) {
     {
         seeds.write("serve_requests", &index.to_string(), text);
     }
-    for (name, text) in MIGRATIONS {
+    let example = example();
+    for (name, text) in MIGRATIONS.into_iter().chain([("example", example.as_str())]) {
         seeds.write("migration_toml", name, text);
         let migration = bootswap_migration::parse(text, &Path::new(FILES).join("migration.toml"));
         let mut section = vec![0; SECTION_LEN_BYTES];
@@ -187,29 +188,19 @@ fn texts(seeds: &Seeds, csv: &str) {
     }
 }
 
-const MIGRATIONS: [(&str, &str); 4] = [
-    (
-        "example",
-        r#"chip = "esp32s3"
-flash_size = "4MB"
-partitions = "partitions.csv"
-running = "factory"
-[mcuboot]
-primary = { offset = 0x10000, size = 0x100000 }
-secondary = { offset = 0x110000, size = 0x100000 }
-scratch = { offset = 0x210000, size = 0x40000 }
-swap = "scratch"
-max_align = 8
-[app]
-file = "app.bin"
-url = "http://192.168.100.101:8070/app_upd.bin"
-confirm = true
-[bootloader]
-file = "bootloader.bin"
-url = "http://192.168.100.101:8070/mcuboot-esp32s3.bin"
-size = 0xf000
-"#,
-    ),
+/// The example with the files in [`FILES`].
+fn example() -> String {
+    let files = [
+        ("\"partitions.bin\"", "\"partitions.csv\""),
+        ("file = \"app_upd.bin\"", "file = \"app.bin\"\nconfirm = true"),
+        ("file = \"mcuboot.bin\"", "file = \"bootloader.bin\""),
+    ];
+    let text = bootswap_sim::example::toml(Chip::Esp32s3);
+    files.into_iter().fold(text, |text, (from, to)| text.replace(from, to))
+}
+
+/// Migrations that name the files in [`FILES`], besides the example.
+const MIGRATIONS: [(&str, &str); 3] = [
     (
         "signed",
         r#"chip = "ESP32-C3"

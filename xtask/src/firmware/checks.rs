@@ -9,15 +9,8 @@ use crate::report::Report;
 use crate::standard_library::StandardLibrary;
 use crate::workspace;
 
-/// Checks its format and lints it, and builds it for each chip.
-pub(crate) fn all(report: &mut Report, has_fmt: bool, has_clippy: bool) {
-    if has_fmt {
-        report.step("format of the firmware", |_| {
-            let mut fmt = cargo();
-            fmt.current_dir(workspace::root()?.join("firmware"));
-            run(fmt.args(["fmt", "--all", "--check"]))
-        });
-    }
+/// Lints it, and builds it for each chip.
+pub(crate) fn all(report: &mut Report, has_clippy: bool) {
     for chip in CHIPS.into_iter().filter(|chip| chip.is_riscv()) {
         let Ok(firmware) = Firmware::new(chip, None) else { continue };
         let library = report.obtain(

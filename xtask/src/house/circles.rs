@@ -21,44 +21,53 @@ use crate::workspace;
 /// Files that a circle may have.
 const MAX_FILES: usize = 3;
 
-/// Fails with the files of each circle that is too large.
+/// Files that all lead to one another, each with those of them that it imports from.
+type Circle = BTreeMap<PathBuf, Vec<PathBuf>>;
+
+/// Fails with the files of each circle that is too large, and what each imports from.
 pub(super) fn check() -> Result<()> {
     let root = workspace::root()?;
+    let name = |file: &Path| file.strip_prefix(root).unwrap_or(file).display().to_string();
     let mut found = String::new();
     for path in files(".rs")?.iter().filter(|path| is_crate(path)) {
-        for circle in circles(&root.join(path))? {
-            if circle.len() > MAX_FILES {
-                found += &format!("\n{} files:", circle.len());
-                let names = circle.iter().map(|file| file.strip_prefix(root).unwrap_or(file));
-                names.for_each(|name| found += &format!(" {}", name.display()));
+        for circle in circles(&root.join(path))?.iter().filter(|circle| circle.len() > MAX_FILES) {
+            found += &format!("\n{} files:", circle.len());
+            for (file, imported) in circle {
+                let imported: Vec<_> = imported.iter().map(|file| name(file)).collect();
+                found += &format!("\n  {} imports from {}", name(file), imported.join(", "));
             }
         }
     }
     if !found.is_empty() {
-        bail!("files that import from one another in a circle, at most {MAX_FILES} may:{found}");
+        bail!("more than {MAX_FILES} files import from one another in a circle:{found}");
     }
     Ok(())
 }
 
 /// The circles of the crate that begins with this file. Each file is in one of them at most.
-fn circles(first: &Path) -> Result<BTreeSet<BTreeSet<PathBuf>>> {
+fn circles(first: &Path) -> Result<BTreeSet<Circle>> {
     let modules = Modules::read(first)?;
-    let mut reached: BTreeMap<&Path, BTreeSet<&Path>> = BTreeMap::new();
+    let mut imports: BTreeMap<&Path, BTreeSet<&Path>> = BTreeMap::new();
     for (from, to) in modules.imports() {
-        reached.entry(from).or_default().insert(to);
+        imports.entry(from).or_default().insert(to);
     }
     // Warshall: what can be reached over the files up to `over`.
-    let files: Vec<&Path> = reached.keys().copied().collect();
-    for over in &files {
+    let mut reached = imports.clone();
+    for over in imports.keys() {
         let further = reached.get(over).cloned().unwrap_or_default();
         reached.values_mut().filter(|to| to.contains(over)).for_each(|to| to.extend(&further));
     }
     let leads = |from: &Path, to: &Path| reached.get(from).is_some_and(|files| files.contains(to));
     let circle = |file: &Path| {
-        let others = files.iter().filter(|other| leads(file, other) && leads(other, file));
-        others.map(|other| other.to_path_buf()).collect()
+        let is_in = |other: &Path| leads(file, other) && leads(other, file);
+        let others = imports.iter().filter(|(other, _)| is_in(other));
+        let owned = |files: &BTreeSet<&Path>| {
+            files.iter().filter(|file| is_in(file)).map(|file| file.to_path_buf()).collect()
+        };
+        others.map(|(other, imported)| (other.to_path_buf(), owned(imported))).collect()
     };
-    Ok(files.iter().filter(|file| leads(file, file)).map(|file| circle(file)).collect())
+    let files = imports.keys().filter(|file| leads(file, file));
+    Ok(files.map(|file| circle(file)).collect())
 }
 
 #[cfg(test)]
@@ -77,7 +86,7 @@ mod tests {
         }
         let found = circles(&folder.join("lib.rs")).unwrap();
         let name = |file: &PathBuf| file.strip_prefix(&folder).unwrap().display().to_string();
-        found.iter().map(|circle| circle.iter().map(name).collect()).collect()
+        found.iter().map(|circle| circle.keys().map(name).collect()).collect()
     }
 
     #[test]
