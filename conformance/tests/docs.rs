@@ -175,7 +175,7 @@ fn every_failure_has_its_number() {
     assert!(given.eq(wanted), "{section}");
 }
 
-/// Names of what a run has to write instead of comparing it: `BOOTSWAP_BOOK=write` brings the tables of keys
+/// Names what a run writes instead of comparing it: `BOOTSWAP_BOOK=write` brings the tables of keys
 /// up to date, to be read before they are committed.
 const WRITE_ENV: &str = "BOOTSWAP_BOOK";
 

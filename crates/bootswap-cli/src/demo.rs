@@ -13,7 +13,7 @@ use crate::args::DemoArgs;
 use crate::error::{Failure, Verdict};
 use crate::monitor::TerminalMonitor;
 use crate::output;
-use crate::simulate::{live, scenario_failure, verdict, write};
+use crate::simulation::{live, scenario_failure, verdict, write};
 
 /// Runs the command.
 ///

@@ -22,6 +22,7 @@ pub mod pack;
 pub mod plan;
 pub mod serve;
 mod simulate;
+mod simulation;
 mod sweep;
 
 pub use error::{Failure, Verdict};

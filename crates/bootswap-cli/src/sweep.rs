@@ -8,7 +8,7 @@ use bootswap_sim::{Run, Scenario, Settings, kept};
 use crate::args::{SimulateArgs, UntilArg};
 use crate::error::{Failure, Verdict};
 use crate::monitor::{self, TerminalMonitor};
-use crate::simulate::{at_hand, no_server, verdict};
+use crate::simulation::{at_hand, no_server, verdict};
 use bootswap_migration::OwnedMigration;
 
 /// Makes the sweeps of `run` that the arguments ask for, and prints on stderr which cases failed.

@@ -300,8 +300,8 @@ impl fmt::Display for ContainerError {
             Self::Version { found } => {
                 write!(
                     f,
-                    "container version {found} at offset 8, this program knows {VERSION}; use a newer \
-                     one"
+                    "container version {found} at offset 8, this program knows {VERSION}; \
+                     use a newer one"
                 )
             }
             Self::TooMany { found } => {

@@ -1,12 +1,14 @@
 //! A run: one life of a device, from power on to the target, with every operation recorded.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 
 use bootswap_plan::{Plan, Reasons};
 use device_sim::Device;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use nor_sim::{
-    Clock, Counted, Counts, DatasheetTiming, NorDevice, NorMemory, Op, Recorded, Recording, Timed,
+    Clock, Counted, Counts, Cut, DatasheetTiming, NorDevice, NorMemory, Op, Recorded, Recording,
+    Timed,
 };
 
 use crate::life::{Chip, Environment, LifeRecord, Settings, chip, live};
@@ -65,6 +67,26 @@ impl Run {
         let sectors = whole.chunks(SECTOR_BYTES).map(|sector| sector.start());
         let erases = |addr| then.erase_count(addr).saturating_sub(self.before.erase_count(addr));
         sectors.map(erases).max().unwrap_or(0)
+    }
+}
+
+impl Run {
+    /// Which operations of [`Run::ops`] are the commit window.
+    #[must_use]
+    pub fn commit_window(&self) -> Option<Range<usize>> {
+        window::of(&self.ops, self.commit_region())
+    }
+
+    /// The region that the commit writes, in the plan that was carried out.
+    #[must_use]
+    pub fn commit_region(&self) -> Option<Region> {
+        self.plan.as_ref().and_then(Plan::commit_region)
+    }
+
+    /// Whether power lost at `cut` is lost in the commit window.
+    #[must_use]
+    pub fn window_is_open_at(&self, cut: Cut) -> bool {
+        self.commit_window().is_some_and(|window| window::is_inside(&window, cut))
     }
 }
 

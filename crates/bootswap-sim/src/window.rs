@@ -2,11 +2,8 @@
 
 use std::ops::Range;
 
-use bootswap_plan::Plan;
 use flash_region::{FlashAddr, Region};
 use nor_sim::{Cut, Op, Phase};
-
-use crate::run::Run;
 
 /// The part of flash that the device boots from, up to and including the partition table: a write
 /// here opens the commit window. It starts where the chips with the lowest bootloader have theirs,
@@ -26,21 +23,6 @@ pub fn of(ops: &[Op], commit: Option<Region>) -> Option<Range<usize>> {
     let before = ops.get(..last)?.iter().rposition(|op| !commits(op)).map_or(0, |op| op + 1);
     let first = before + ops.get(before..=last)?.iter().position(boots)?;
     Some(first..last + 1)
-}
-
-/// The commit window of a life.
-pub fn of_life(life: &Run) -> Option<Range<usize>> {
-    of(&life.ops, commit_region(life))
-}
-
-/// What the commit is for, as the plan that was carried out has it.
-pub fn commit_region(life: &Run) -> Option<Region> {
-    life.plan.as_ref().and_then(Plan::commit_region)
-}
-
-/// Whether power goes in the commit window of a life.
-pub fn is_open_at(life: &Run, cut: Cut) -> bool {
-    of_life(life).is_some_and(|window| is_inside(&window, cut))
 }
 
 /// Whether power goes after the first operation of the window has begun and before its last one is

@@ -231,7 +231,7 @@ proptest! {
                 let part = place.intersection(sector).unwrap();
                 prop_assert!(memory.bytes(part) != after.bytes(part), "equal sector touched: {op}");
                 let erased = matches!(op, Op::Erase { .. });
-                prop_assert!(!erased || !is_blank(&memory.bytes(part)), "blank sector erased: {op}");
+                prop_assert!(!erased || !is_blank(&memory.bytes(part)), "blank: {op}");
             }
         }
     }

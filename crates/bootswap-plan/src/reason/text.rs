@@ -142,8 +142,8 @@ impl fmt::Display for Reason {
                 f,
                 "{artifact} has {image_len_bytes:#x} bytes of image and ends in the sector in \
                  which MCUboot's trailer begins; a power cut at the wrong moment of a swap \
-                 using scratch would leave nothing that boots; make the image at most {room_bytes:#x} \
-                 bytes or the slot larger"
+                 using scratch would leave nothing that boots; make the image at most \
+                 {room_bytes:#x} bytes or the slot larger"
             ),
             Self::MapBehindFlash { artifact, header_bytes, map_end } => write!(
                 f,

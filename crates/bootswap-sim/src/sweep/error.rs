@@ -9,7 +9,7 @@ use std::io;
 pub enum SweepError {
     /// No server can be started.
     Server(io::Error),
-    /// The device behaves differently each time, so that a recorded run says nothing about the next.
+    /// The device behaves differently each time: a recorded run says nothing about the next.
     Unsteady {
         /// The flash operation that was made once.
         op: u64,

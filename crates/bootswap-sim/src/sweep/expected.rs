@@ -1,13 +1,13 @@
 //! What flash has to hold in the end, whatever happened on the way.
 
+use bootswap_migration::OwnedMigration;
 use esp_idf_format::otadata::{self, ENTRY_LEN_BYTES, OtaData, OtaState};
 use esp_idf_format::partition::{PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
 use flash_region::Region;
 use nor_sim::NorMemory;
 
-use super::context::SweepContext;
-use crate::kept;
 use crate::run::Run;
+use crate::{Scenario, kept};
 
 /// Parts of flash that are the same after every life that ended well.
 #[derive(Clone, Debug, Default)]
@@ -53,12 +53,12 @@ fn told(bytes: &[u8], ota_count: u8) -> Option<(u8, bool)> {
 impl Expected {
     /// What `life`, which nothing interrupted, kept of the owner's, and what it left to boot from.
     #[must_use]
-    pub fn of(context: &SweepContext<'_>, life: &Run) -> Self {
-        let mut regions = kept(context.files, context.scenario);
+    pub fn of(files: &OwnedMigration, scenario: &Scenario, life: &Run) -> Self {
+        let mut regions = kept(files, scenario);
         regions.retain(|(_, region)| life.before.bytes(*region) == life.after.bytes(*region));
-        let area = life.after.bytes(context.files.chip.bootloader_region());
+        let area = life.after.bytes(files.chip.bootloader_region());
         if let Ok(bootloader) = esp_idf_format::image::verify(&area) {
-            let addr = context.files.chip.bootloader_addr();
+            let addr = files.chip.bootloader_addr();
             let region = Region::clamped(addr, bootloader.total_len_bytes);
             regions.push(("the new bootloader".to_owned(), region));
         }

@@ -52,7 +52,7 @@ pub fn sweep(
 
 /// Everything that can go wrong once with what the migrator does to its flash.
 fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, Demand)> {
-    let window = window::of(&accesses.ops, window::commit_region(life));
+    let window = window::of(&accesses.ops, life.commit_region());
     let demand = |op: u64, window: &Option<Range<usize>>| {
         let inside =
             usize::try_from(op).is_ok_and(|op| window.as_ref().is_some_and(|w| w.contains(&op)));
@@ -87,7 +87,7 @@ fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, 
 /// there it is the end of the device, and nobody's fault. In a blank sector it is stuck either way;
 /// where something was written, the bit is stuck as it is.
 fn stuck_bits(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, Demand)> {
-    let commit = window::commit_region(life);
+    let commit = life.commit_region();
     let vital = |region: Region| {
         region.overlaps(BOOT_AREA) || commit.is_some_and(|commit| commit.overlaps(region))
     };

@@ -85,7 +85,10 @@ impl Sweeps {
     ///
     /// [`SweepError`].
     pub fn run(&self, context: &SweepContext<'_>, life: &Run) -> Result<SweepOutcome, SweepError> {
-        let context = &SweepContext { expected: Expected::of(context, life), ..context.clone() };
+        let context = &SweepContext {
+            expected: Expected::of(context.files, context.scenario, life),
+            ..context.clone()
+        };
         let (pool, seed) = (self.pool, self.power_cuts.seed);
         let wanted = |amount: Amount| (amount != Amount::None).then_some(amount);
         let power = wanted(self.power_cuts.amount);

@@ -18,7 +18,6 @@ use super::report::FaultsReport;
 use crate::Settings;
 use crate::origin::path_of;
 use crate::run::Run;
-use crate::window;
 
 /// Patience with a silent server where servers are silent on purpose.
 const TIMEOUT: Duration = Duration::from_millis(60);
@@ -69,8 +68,7 @@ pub fn sweep(
         cases.push(Case::network(Some(cut), faults.unwrap_or_default()));
     }
     // Nobody is asked to survive a cut in the window here either.
-    let inside =
-        |case: &Case| case.interrupted.iter().any(|(_, cut)| window::is_open_at(life, *cut));
+    let inside = |case: &Case| case.interrupted.iter().any(|(_, cut)| life.window_is_open_at(*cut));
     cases.retain(|case| !inside(case));
     let picked = amount.pick(cases.len() as u64, seed);
     let pick = |index: &u64| {

@@ -180,7 +180,7 @@ struct Interrupted<'a> {
 
 impl<'a> Interrupted<'a> {
     fn new(life: &'a Run, options: PowerCuts) -> Self {
-        Self { life, window: window::of_life(life), options }
+        Self { life, window: life.commit_window(), options }
     }
 
     /// How many cuts there are.

@@ -23,7 +23,7 @@ use crate::life::{Environment, LifeRecord, Stop, chip, live};
 use crate::migrator::MigratorFactory;
 use crate::outcome::{self, RunOutcome};
 use crate::run::{Run, run_from};
-use crate::{Monitor, Unwatched, window};
+use crate::{Monitor, Unwatched};
 
 /// The outcome of a case.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -150,11 +150,11 @@ impl<'a> Worker<'a> {
         let mut memory = self.context.scenario.flash.clone();
         let silent = Self::new(self.context)?;
         let uninterrupted = silent.record(memory.clone(), &Hazards::default())?;
-        let expected = Expected::of(self.context, &uninterrupted);
+        let expected = Expected::of(self.context.files, self.context.scenario, &uninterrupted);
         let mut in_window = false;
         for (hazards, cut) in &case.interrupted {
             let uncut = silent.record(memory.clone(), hazards)?;
-            in_window = window::is_open_at(&uncut, *cut);
+            in_window = uncut.window_is_open_at(*cut);
             memory = self.cut(memory, hazards, *cut)?;
         }
         let mut run = self.record(memory, &case.last)?;

@@ -167,7 +167,8 @@ fn packed_artifacts_end_as_fetched_ones_do() {
     assert!(slot(&packed) == slot(&fetched), "the secondary slot is another");
 }
 
-/// One image that spans bootloader, partition table and application, with gaps of 0xFF between them.
+/// One image that spans bootloader, partition table and application, with gaps of 0xFF between
+/// them.
 fn merged(chip: Chip) -> OwnedMigration {
     let mut migration = example(chip).unwrap();
     let bootloader = migration.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();

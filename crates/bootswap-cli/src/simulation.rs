@@ -1,0 +1,76 @@
+//! What the commands have in common that simulate: `demo`, and `simulate` with its sweeps.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use bootswap_migration::OwnedMigration;
+use bootswap_sim::{
+    Monitor, Origin, Run, RunOutcome, Scenario, ScenarioError, Settings, Until, run,
+};
+
+use crate::error::{Failure, Verdict};
+
+/// Safe if the run reached the target.
+#[must_use]
+pub fn verdict(run: &Run) -> Verdict {
+    match run.outcome {
+        RunOutcome::TargetRunning { .. } => Verdict::Safe,
+        _ => Verdict::Unsafe,
+    }
+}
+
+/// Starts the server and runs the migration.
+///
+/// # Errors
+///
+/// Where an artifact is missing or no server can be started.
+pub fn live(
+    migration: &OwnedMigration,
+    scenario: &Scenario,
+    online: bool,
+    faults: Vec<bootswap_serve::Fault>,
+    until: Until,
+    monitor: &RefCell<dyn Monitor>,
+) -> Result<Run, Failure> {
+    at_hand(migration, online)?;
+    let origin = if online {
+        Origin::online(migration)
+    } else {
+        Origin::open(migration, faults, None).map_err(|error| no_server(&error))?
+    };
+    Ok(run(scenario, &origin, Settings::new(until), monitor))
+}
+
+/// Checks that every artifact has its file, or an address if `online`.
+pub(crate) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), Failure> {
+    let missing =
+        migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
+    match missing {
+        Some(artifact) => {
+            Err(scenario_failure(ScenarioError::NotAtHand { name: artifact.name.clone() }))
+        }
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn no_server(error: &std::io::Error) -> Failure {
+    Failure::input(
+        format_args!("the loopback server does not start: {error}"),
+        "check that loopback connections are allowed",
+    )
+}
+
+/// Writes a file.
+///
+/// # Errors
+///
+/// [`Failure`] naming the file.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| Failure::file("write", path, &error))
+}
+
+/// A scenario that cannot be made is bad input.
+#[must_use]
+pub fn scenario_failure(error: ScenarioError) -> Failure {
+    Failure::input(error, "see `bootswap simulate --help` and the migration file's documentation")
+}
