@@ -165,7 +165,7 @@ fn every_refusal_is_explained_and_no_other() {
 
 #[test]
 fn every_failure_has_its_number() {
-    let failures = source("crates/bootswap-engine/src/error.rs");
+    let failures = source("crates/bootswap-engine/src/error/mod.rs");
     let numbers = between(&failures, "fn number(&self)", "}\n    }\n");
     let wanted = numbers.lines().filter_map(|line| line.split_once("=> ")?.1.strip_suffix(','));
     let text = chapter("trouble.md");
@@ -175,8 +175,8 @@ fn every_failure_has_its_number() {
     assert!(given.eq(wanted), "{section}");
 }
 
-/// Names what a run writes instead of comparing it: `BOOTSWAP_BOOK=write` brings the tables of keys
-/// up to date, to be read before they are committed.
+/// Environment variable: with `BOOTSWAP_BOOK=write` the test updates the book's tables of keys
+/// instead of comparing them. Read the changes before you commit them.
 const WRITE_ENV: &str = "BOOTSWAP_BOOK";
 
 #[test]
