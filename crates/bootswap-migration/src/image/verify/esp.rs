@@ -30,7 +30,7 @@ pub(super) fn esp(file: &[u8], chip: Option<Chip>) -> Result<String, String> {
         return Err(format!("chip at offset 12 is {found}, not {chip}"));
     }
     let digest = info.digest.map_or("checksum is right, no SHA-256".to_owned(), |digest| {
-        format!("checksum and SHA-256 are right, {}", Hex(&digest).to_string())
+        format!("checksum and SHA-256 are right, {}", Hex(&digest))
     });
     Ok(format!("for {found}, {:#x} bytes, {digest}", info.total_len_bytes))
 }
@@ -75,8 +75,8 @@ fn embedded(migration: &Migration<'_>, container: &[u8]) -> Result<String, Strin
         if found != entry.sha256 {
             return Err(format!(
                 "the SHA-256 of the embedded {name} is {}, not the one in the directory, {}",
-                Hex(&found).to_string(),
-                Hex(&entry.sha256).to_string()
+                Hex(&found),
+                Hex(&entry.sha256)
             ));
         }
         if artifact.sha256.is_some_and(|wanted| wanted != found) {
