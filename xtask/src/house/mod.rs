@@ -1,6 +1,7 @@
 //! Rules of the house that no other tool checks; CONTRIBUTING.md gives the reasons.
 
 mod circles;
+mod layers;
 mod lines;
 mod modules;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub(crate) fn run() -> ExitCode {
 pub(crate) fn check_all(report: &mut Report) {
     report.step("width of lines", |_| lines::check());
     report.step("circles of imports", |_| circles::check());
+    report.step("layers of crates", |_| layers::check());
 }
 
 /// The files of all workspaces whose names end like this, from the repository's root on: those that
