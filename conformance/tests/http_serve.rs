@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use bootswap_serve::{Content, Fault, Server, ServerConfig};
+use bootswap_serve::{Files, Server, ServerConfig, ServerFault};
 use conformance::{python, web};
 
 /// Sends requests, one a line, and prints what has to be the same for all servers.
@@ -24,9 +24,9 @@ for line in sys.argv[2:]:
     body = response.read()
     if response.status == 200:
         known = {'ETAG': response.headers['ETag'], 'DATE': response.headers['Last-Modified']}
-    shown = ['Content-Range', 'Last-Modified']
+    shown = ['Files-Range', 'Last-Modified']
     if response.status < 400:
-        shown += ['Content-Length', 'Content-Type']
+        shown += ['Files-Length', 'Files-Type']
         body = hashlib.sha256(body).hexdigest()
     else:
         body = 'some text' if body else None
@@ -72,8 +72,8 @@ fn files() -> tempfile::TempDir {
 }
 
 fn serve(dir: &Path, faults: &[&str]) -> Server {
-    let faults: Vec<Fault> = faults.iter().map(|fault| fault.parse().unwrap()).collect();
-    let content = Content::Dir(dir.to_path_buf());
+    let faults: Vec<ServerFault> = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+    let content = Files::Dir(dir.to_path_buf());
     Server::start(ServerConfig { faults, ..ServerConfig::on_loopback(content) }).unwrap()
 }
 

@@ -11,7 +11,7 @@ use bootswap_sim::Until;
 use bootswap_sim::Unwatched;
 use bootswap_sim::example;
 use bootswap_sim::kept;
-use bootswap_sim::{Origin, Report, Run, RunOutcome, Scenario, Settings, run};
+use bootswap_sim::{OriginServer, Report, Run, RunOutcome, Scenario, Settings, run};
 use conformance::web::{nginx, python_http_server};
 use esp_idf_format::Chip;
 
@@ -20,7 +20,7 @@ fn settings() -> Settings {
 }
 
 /// Migrates the example's device and checks what has to hold for any server.
-fn migrate(migration: &OwnedMigration, lab: &Origin) -> Run {
+fn migrate(migration: &OwnedMigration, lab: &OriginServer) -> Run {
     let scenario = Scenario::synthetic(migration).unwrap();
     let run = run(&scenario, lab, settings(), &RefCell::new(Unwatched));
     let report = Report::new(&run, &kept(migration, &scenario));
@@ -76,7 +76,7 @@ fn from_nginx() {
     save(dir.path());
     let server = nginx(dir.path(), "");
     let migration = at(&server.url());
-    let run = migrate(&migration, &Origin::online(&migration));
+    let run = migrate(&migration, &OriginServer::online(&migration));
     assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
 }
 
@@ -86,7 +86,7 @@ fn from_pythons_http_server() {
     save(dir.path());
     let server = python_http_server(dir.path());
     let migration = at(&server.url());
-    let run = migrate(&migration, &Origin::online(&migration));
+    let run = migrate(&migration, &OriginServer::online(&migration));
     assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
 }
 
@@ -98,10 +98,10 @@ fn nginx_and_python_lead_to_the_same_flash() {
     let (nginx, python) = (nginx(dir.path(), ""), python_http_server(dir.path()));
     let own = example(Chip::Esp32s3).unwrap();
     let slot = flash(0x11_0000, 0x21_0000);
-    let expected = migrate(&own, &Origin::open(&own, Vec::new(), None).unwrap());
+    let expected = migrate(&own, &OriginServer::open(&own, Vec::new(), None).unwrap());
     for url in [nginx.url(), python.url()] {
         let migration = at(&url);
-        let run = migrate(&migration, &Origin::online(&migration));
+        let run = migrate(&migration, &OriginServer::online(&migration));
         let (ours, theirs) = (expected.at_reset.as_ref().unwrap(), run.at_reset.as_ref().unwrap());
         assert!(ours.bytes(slot) == theirs.bytes(slot), "{url}");
         assert!(ours.bytes(flash(0, 0x9000)) == theirs.bytes(flash(0, 0x9000)), "{url}");
@@ -149,7 +149,7 @@ fn every_fault_ends_well_or_leaves_the_old_system() {
     let migration = example(Chip::Esp32s3).unwrap();
     for (faults, reaches_target) in table {
         let faults_of = |text: &str| text.split(' ').map(|fault| fault.parse().unwrap()).collect();
-        let lab = Origin::open(&migration, faults_of(faults), None).unwrap();
+        let lab = OriginServer::open(&migration, faults_of(faults), None).unwrap();
         let run = migrate(&migration, &lab);
         let reached = matches!(run.outcome, RunOutcome::TargetRunning { .. });
         assert_eq!(reached, reaches_target, "{faults}: {}", run.outcome);
@@ -167,9 +167,9 @@ fn every_fault_ends_well_or_leaves_the_old_system() {
 #[test]
 fn resuming_downloads_little_twice() {
     let migration = example(Chip::Esp32s3).unwrap();
-    let whole = migrate(&migration, &Origin::open(&migration, Vec::new(), None).unwrap());
+    let whole = migrate(&migration, &OriginServer::open(&migration, Vec::new(), None).unwrap());
     let faults = vec!["/app_upd.bin:drop=40000*3".parse().unwrap()];
-    let broken = migrate(&migration, &Origin::open(&migration, faults, None).unwrap());
+    let broken = migrate(&migration, &OriginServer::open(&migration, faults, None).unwrap());
     let again = broken.downloaded_bytes.saturating_sub(whole.downloaded_bytes);
     assert!(again <= 3 * 512, "{again} bytes fetched twice");
     assert_eq!(broken.requests, whole.requests + 3);

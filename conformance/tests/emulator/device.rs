@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use bootswap_migration::OwnedMigration;
 use bootswap_migration::pack::{Firmware, choose_sources, pack};
 use bootswap_plan::Role;
-use bootswap_serve::{Content, Log, Server, ServerConfig};
+use bootswap_serve::{Files, Log, Server, ServerConfig};
 use bootswap_sim::Until;
 use bootswap_sim::Unwatched;
 use bootswap_sim::example;
 use bootswap_sim::kept;
-use bootswap_sim::{Origin, Run, RunOutcome, Scenario, Settings, run};
+use bootswap_sim::{OriginServer, Run, RunOutcome, Scenario, Settings, run};
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
 use nor_sim::NorMemory;
@@ -85,7 +85,7 @@ impl EmulatedMigration {
         let config = ServerConfig {
             faults,
             log: Some(log),
-            ..ServerConfig::on_loopback(Content::memory(files))
+            ..ServerConfig::on_loopback(Files::memory(files))
         };
         let server = Server::start(config).unwrap();
         let port = server.addr().port();
@@ -196,7 +196,7 @@ impl EmulatedMigration {
 
     /// The same migration on the simulated device.
     pub fn simulate(&self) -> Run {
-        let server = Origin::open(&self.migration, Vec::new(), None).unwrap();
+        let server = OriginServer::open(&self.migration, Vec::new(), None).unwrap();
         let observer = RefCell::new(Unwatched);
         let run = run(&self.scenario, &server, Settings::new(Until::Reboot), &observer);
         assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
@@ -224,7 +224,7 @@ impl EmulatedMigration {
     pub fn simulate_from(&self, flash: &[u8]) -> Run {
         let mut scenario = self.scenario.clone();
         scenario.flash = NorMemory::from_bytes(flash);
-        let server = Origin::open(&self.migration, Vec::new(), None).unwrap();
+        let server = OriginServer::open(&self.migration, Vec::new(), None).unwrap();
         let observer = RefCell::new(Unwatched);
         let run = run(&scenario, &server, Settings::new(Until::Boot), &observer);
         assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::thread;
 
-use bootswap_serve::{Content, Server, ServerConfig};
+use bootswap_serve::{Files, Server, ServerConfig};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::args::ServeArgs;
@@ -29,7 +29,7 @@ pub fn command(args: &ServeArgs) -> Result<Verdict, Failure> {
     let log = Box::new(|line: &str| eprintln!("{line}"));
     let server = Server::start(ServerConfig {
         listen: args.listen,
-        content: Content::Dir(args.dir.clone()),
+        content: Files::Dir(args.dir.clone()),
         faults: args.faults.clone(),
         log: Some(log),
     })

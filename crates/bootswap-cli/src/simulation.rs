@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bootswap_migration::OwnedMigration;
 use bootswap_sim::{
-    Monitor, Origin, Run, RunOutcome, Scenario, ScenarioError, Settings, Until, run,
+    Monitor, OriginServer, Run, RunOutcome, Scenario, ScenarioError, Settings, Until, run,
 };
 
 use crate::error::{Failure, Verdict};
@@ -28,15 +28,15 @@ pub fn live(
     migration: &OwnedMigration,
     scenario: &Scenario,
     online: bool,
-    faults: Vec<bootswap_serve::Fault>,
+    faults: Vec<bootswap_serve::ServerFault>,
     until: Until,
     monitor: &RefCell<dyn Monitor>,
 ) -> Result<Run, Failure> {
     at_hand(migration, online)?;
     let origin = if online {
-        Origin::online(migration)
+        OriginServer::online(migration)
     } else {
-        Origin::open(migration, faults, None).map_err(|error| no_server(&error))?
+        OriginServer::open(migration, faults, None).map_err(|error| no_server(&error))?
     };
     Ok(run(scenario, &origin, Settings::new(until), monitor))
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::StatusCode;
 use jiff::Zoned;
 
-use crate::fault::Fault;
+use crate::fault::ServerFault;
 
 /// The line for a request, without a line end.
 ///
@@ -19,7 +19,7 @@ pub(crate) fn line(
     time: &Zoned,
     request: &str,
     status: Option<StatusCode>,
-    fault: Option<&Fault>,
+    fault: Option<&ServerFault>,
 ) -> String {
     let time = time.strftime("%d/%b/%Y %H:%M:%S");
     let status = status.map_or("-".to_owned(), |status| status.as_u16().to_string());
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn the_line_is_that_of_python() {
         let time = civil::datetime(2026, 11, 2, 10, 1, 8, 0).to_zoned(TimeZone::UTC).unwrap();
-        let text = |status, fault: Option<&Fault>| {
+        let text = |status, fault: Option<&ServerFault>| {
             line(Ipv4Addr::LOCALHOST.into(), &time, "GET /a HTTP/1.1", status, fault)
         };
         assert_eq!(

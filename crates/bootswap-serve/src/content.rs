@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// What a server serves.
 #[derive(Clone, Debug)]
-pub enum Content {
+pub enum Files {
     /// The files of a directory and of those inside it, read when they are asked for.
     ///
     /// A file is read again when its length or its time of modification changes.
@@ -19,7 +19,7 @@ pub enum Content {
     Memory(BTreeMap<String, File>),
 }
 
-impl Content {
+impl Files {
     /// Files in memory, by path.
     ///
     /// Clones share the bytes, so that many servers may serve the same files.
@@ -70,7 +70,7 @@ impl<B: Into<Arc<[u8]>>> From<B> for File {
     }
 }
 
-/// Content as a server holds it.
+/// Files as a server holds it.
 #[derive(Debug)]
 pub(crate) enum Store {
     Dir { root: PathBuf, read: HashMap<PathBuf, File> },
@@ -79,12 +79,12 @@ pub(crate) enum Store {
 
 impl Store {
     /// Opens the content; fails if its directory is not there.
-    pub(crate) fn open(content: Content) -> io::Result<Self> {
+    pub(crate) fn open(content: Files) -> io::Result<Self> {
         match content {
-            Content::Memory(files) => Ok(Self::Memory(
+            Files::Memory(files) => Ok(Self::Memory(
                 files.into_iter().map(|(path, file)| (with_slash(&path), file)).collect(),
             )),
-            Content::Dir(path) => {
+            Files::Dir(path) => {
                 let root = path.canonicalize().map_err(|error| at(&path, &error))?;
                 if !root.is_dir() {
                     return Err(at(&path, &io::Error::from(io::ErrorKind::NotADirectory)));
@@ -189,7 +189,7 @@ mod tests {
         fs::write(root.join("sub/file"), "f").unwrap();
         #[cfg(unix)]
         std::os::unix::fs::symlink(outer.path().join("secret"), root.join("link")).unwrap();
-        let mut store = Store::open(Content::Dir(root)).unwrap();
+        let mut store = Store::open(Files::Dir(root)).unwrap();
         for path in [
             "/../secret",
             "/sub/../../secret",
@@ -212,7 +212,7 @@ mod tests {
     fn a_changed_file_is_read_again() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), "one").unwrap();
-        let mut store = Store::open(Content::Dir(dir.path().to_path_buf())).unwrap();
+        let mut store = Store::open(Files::Dir(dir.path().to_path_buf())).unwrap();
         let first = store.find("/a").unwrap().unwrap();
         assert!(Arc::ptr_eq(&first.bytes, &store.find("/a").unwrap().unwrap().bytes));
         fs::write(dir.path().join("a"), "longer").unwrap();
@@ -223,13 +223,13 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_named() {
-        let error = Store::open(Content::Dir("/no/such/directory".into())).unwrap_err();
+        let error = Store::open(Files::Dir("/no/such/directory".into())).unwrap_err();
         assert!(error.to_string().contains("/no/such/directory"));
     }
 
     #[test]
     fn files_in_memory_need_no_slash() {
-        let mut store = Store::open(Content::memory([("a", "1"), ("/b", "2")].map(owned))).unwrap();
+        let mut store = Store::open(Files::memory([("a", "1"), ("/b", "2")].map(owned))).unwrap();
         assert_eq!(store.list(), ["/a", "/b"]);
         assert!(store.find("/a").unwrap().is_some() && store.find("/b").unwrap().is_some());
     }

@@ -19,14 +19,14 @@ use std::num::NonZeroU32;
 /// ```
 ///
 /// ```
-/// use bootswap_serve::{Fault, FaultKind};
+/// use bootswap_serve::{ServerFault, FaultKind};
 ///
-/// let fault: Fault = "/app_upd.bin:no-length+truncate=5000*2".parse()?;
+/// let fault: ServerFault = "/app_upd.bin:no-length+truncate=5000*2".parse()?;
 /// assert_eq!(fault.kinds, [FaultKind::NoLength, FaultKind::Truncate(5000)]);
 /// # Ok::<(), bootswap_serve::FaultError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ServerFault {
     /// The only path that it concerns; `None` for every path.
     pub path: Option<String>,
     /// What goes wrong. Kinds that concern the same aspect exclude each other: the text form
@@ -49,7 +49,7 @@ pub enum FaultKind {
     Status(u16),
     /// `html`: status 200 with the login page of a captive portal instead of the file.
     Html,
-    /// `empty`: status 200 with `Content-Length: 0`.
+    /// `empty`: status 200 with `Files-Length: 0`.
     Empty,
     /// `redirect=N`: N redirections, at most [`FaultKind::MAX_REDIRECTS`], then the file.
     Redirect(u32),
@@ -58,9 +58,9 @@ pub enum FaultKind {
     /// `range-ignored`: ranges are not known to the server, so it answers 200 with the whole file.
     RangeIgnored,
     /// `range-wrong`: status 206 with another range than the one asked for, which begins one byte
-    /// early (late where it was asked for from 0); `Content-Range` is true.
+    /// early (late where it was asked for from 0); `Files-Range` is true.
     RangeWrong,
-    /// `range-misplaced`: as `range-wrong`, but `Content-Range` claims the range asked for.
+    /// `range-misplaced`: as `range-wrong`, but `Files-Range` claims the range asked for.
     RangeMisplaced,
     /// `etag-changes`: another entity tag with every answer, as if the file were replaced each
     /// time.
@@ -71,9 +71,9 @@ pub enum FaultKind {
     /// `oversize=N`: N bytes of 0xa5 after the file, announced as part of it; at most
     /// [`FaultKind::MAX_OVERSIZE_BYTES`], which the server holds in memory.
     Oversize(u64),
-    /// `no-length`: an HTTP/1.0 answer without `Content-Length`; the body ends with the connection.
+    /// `no-length`: an HTTP/1.0 answer without `Files-Length`; the body ends with the connection.
     NoLength,
-    /// `chunked`: the body in chunks, without `Content-Length`.
+    /// `chunked`: the body in chunks, without `Files-Length`.
     Chunked,
     /// `drop=N`: the connection is reset after N body bytes; `drop` alone: instead of an answer.
     Drop(Option<u64>),
@@ -174,7 +174,7 @@ impl FaultKind {
     }
 }
 
-impl From<FaultKind> for Fault {
+impl From<FaultKind> for ServerFault {
     /// The fault of this kind for every request.
     fn from(kind: FaultKind) -> Self {
         Self { path: None, kinds: vec![kind], times: None }
@@ -188,7 +188,7 @@ impl fmt::Display for FaultKind {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ServerFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.path {
             write!(f, "{path}:")?;
@@ -203,11 +203,11 @@ impl fmt::Display for Fault {
 /// The rules of a server, and how often each of them applied.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    rules: Vec<(Fault, u32)>,
+    rules: Vec<(ServerFault, u32)>,
 }
 
 impl Rules {
-    pub(crate) fn new(faults: Vec<Fault>) -> Self {
+    pub(crate) fn new(faults: Vec<ServerFault>) -> Self {
         Self { rules: faults.into_iter().map(|fault| (fault, 0)).collect() }
     }
 
@@ -215,8 +215,8 @@ impl Rules {
     ///
     /// `redirected` says that the request is the last of a chain of redirections, which must not
     /// begin again.
-    pub(crate) fn take(&mut self, path: &str, redirected: bool) -> Option<Fault> {
-        let applies = |(fault, used): &&mut (Fault, u32)| {
+    pub(crate) fn take(&mut self, path: &str, redirected: bool) -> Option<ServerFault> {
+        let applies = |(fault, used): &&mut (ServerFault, u32)| {
             fault.path.as_deref().is_none_or(|only| only == path)
                 && fault.times.is_none_or(|times| *used < times.get())
                 && !(redirected && fault.kinds.iter().any(|kind| kind.is_redirection()))

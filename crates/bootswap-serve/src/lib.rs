@@ -3,7 +3,7 @@
 //! It gives reflashing images to devices on the bench, to the simulator and to the tests. It serves
 //! files from a directory or from memory, with everything that a resuming download needs (ranges,
 //! `If-Range`, strong entity tags), and it can fail on request in the ways in which servers,
-//! proxies and captive portals fail in the field: see [`Fault`].
+//! proxies and captive portals fail in the field: see [`ServerFault`].
 //!
 //! ```text
 //!  Server::start ──> thread ─── accept ──┬── connection: request ─> answer ─> faults ─> wire
@@ -13,9 +13,9 @@
 //! ```
 //!
 //! ```
-//! use bootswap_serve::{Content, Server, ServerConfig};
+//! use bootswap_serve::{Files, Server, ServerConfig};
 //!
-//! let content = Content::memory([("app_upd.bin", vec![0xff; 4096])]);
+//! let content = Files::memory([("app_upd.bin", vec![0xff; 4096])]);
 //! let faults = vec!["/app_upd.bin:drop=1000*2".parse().unwrap()];
 //! let server = Server::start(ServerConfig { faults, ..ServerConfig::on_loopback(content) })?;
 //! assert!(server.url().starts_with("http://127.0.0.1:"));
@@ -38,8 +38,8 @@ mod server;
 mod shared;
 mod wire;
 
-pub use content::{Content, File};
-pub use fault::{Fault, FaultKind};
+pub use content::{File, Files};
+pub use fault::{FaultKind, ServerFault};
 pub use offline::OfflineServer;
 pub use parse_fault::FaultError;
 pub use server::{Server, ServerConfig};

@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, ReadBuf, join};
 use tokio::runtime::Runtime;
 
 use crate::connection::converse;
-use crate::content::{Content, Store};
-use crate::fault::Fault;
+use crate::content::{Files, Store};
+use crate::fault::ServerFault;
 use crate::shared::{Shared, Stats};
 use crate::wire::ConnectionEnd;
 
@@ -22,9 +22,9 @@ use crate::wire::ConnectionEnd;
 /// without ever waiting, so that the same bytes get the same answers but for their `Date`.
 ///
 /// ```
-/// use bootswap_serve::{Content, ConnectionEnd, OfflineServer};
+/// use bootswap_serve::{Files, ConnectionEnd, OfflineServer};
 ///
-/// let server = OfflineServer::new(Content::memory([("app.bin", vec![7; 3])]), vec![])?;
+/// let server = OfflineServer::new(Files::memory([("app.bin", vec![7; 3])]), vec![])?;
 /// let (answers, ending) = server.converse(&[b"GET /app.bin HTTP/1.0\r\n\r\n"])?;
 /// assert!(answers.ends_with(b"\r\n\r\n\x07\x07\x07"));
 /// assert_eq!(ending, ConnectionEnd::Closed);
@@ -42,7 +42,7 @@ impl OfflineServer {
     /// # Errors
     ///
     /// Where the content's directory is not there.
-    pub fn new(content: Content, faults: Vec<Fault>) -> io::Result<Self> {
+    pub fn new(content: Files, faults: Vec<ServerFault>) -> io::Result<Self> {
         let shared = Shared::new(Store::open(content)?, faults, None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         Ok(Self { shared, runtime })
@@ -102,7 +102,7 @@ mod tests {
 
     fn converse(faults: &[&str], sent: &[&[u8]]) -> (String, ConnectionEnd, Stats) {
         let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
-        let content = Content::memory([("a", b"one".to_vec()), ("b", b"two".to_vec())]);
+        let content = Files::memory([("a", b"one".to_vec()), ("b", b"two".to_vec())]);
         let server = OfflineServer::new(content, faults).unwrap();
         let (answers, ending) = server.converse(sent).unwrap();
         (String::from_utf8(answers).unwrap(), ending, server.stats())

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use crate::fault::{Aspect, Fault, FaultKind};
+use crate::fault::{Aspect, FaultKind, ServerFault};
 
 /// Why a text is not a fault; each names the part of the text that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl fmt::Display for FaultError {
 
 impl std::error::Error for FaultError {}
 
-impl Fault {
+impl ServerFault {
     /// The text form in a few lines, for the help of a command line.
     pub const HELP: &str = "\
 [/PATH:]KIND[=NUMBER][+KIND...][*TIMES], for example /app_upd.bin:drop=13000*2
@@ -111,7 +111,7 @@ impl Fault {
 The first rule that concerns the path and is not used up applies.";
 }
 
-impl FromStr for Fault {
+impl FromStr for ServerFault {
     type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
@@ -253,12 +253,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn message(text: &str) -> String {
-        text.parse::<Fault>().unwrap_err().to_string()
+        text.parse::<ServerFault>().unwrap_err().to_string()
     }
 
     #[test]
     fn a_fault_has_path_kinds_and_times() {
-        let fault: Fault = "/fw/a:b.bin:chunked+drop=0x10*3".parse().unwrap();
+        let fault: ServerFault = "/fw/a:b.bin:chunked+drop=0x10*3".parse().unwrap();
         assert_eq!(fault.path.as_deref(), Some("/fw/a:b.bin"));
         assert_eq!(fault.kinds, [FaultKind::Chunked, FaultKind::Drop(Some(16))]);
         assert_eq!(fault.times, NonZeroU32::new(3));
@@ -266,8 +266,8 @@ mod tests {
 
     #[test]
     fn a_bare_kind_concerns_every_request() {
-        assert_eq!("html".parse::<Fault>(), Ok(FaultKind::Html.into()));
-        assert_eq!("stall".parse::<Fault>(), Ok(FaultKind::Stall(None).into()));
+        assert_eq!("html".parse::<ServerFault>(), Ok(FaultKind::Html.into()));
+        assert_eq!("stall".parse::<ServerFault>(), Ok(FaultKind::Stall(None).into()));
     }
 
     #[test]
@@ -299,13 +299,13 @@ mod tests {
                 "redirect" | "oversize" | "truncate" => format!("{name}=7"),
                 _ => name.to_owned(),
             };
-            assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<ServerFault>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn the_help_knows_every_kind_in_order() {
-        let named: Vec<_> = Fault::HELP
+        let named: Vec<_> = ServerFault::HELP
             .lines()
             .filter_map(|line| line.strip_prefix("  "))
             .filter_map(|line| line.split([' ', '=', '[']).next())
@@ -336,13 +336,13 @@ mod tests {
             times in any::<Option<NonZeroU32>>(),
         ) {
             prop_assume!(refuse_conflicts(&kinds).is_ok());
-            let fault = Fault { path, kinds, times };
+            let fault = ServerFault { path, kinds, times };
             prop_assert_eq!(fault.to_string().parse(), Ok(fault));
         }
 
         #[test]
         fn no_text_panics(text in ".{0,40}") {
-            if let Ok(fault) = text.parse::<Fault>() {
+            if let Ok(fault) = text.parse::<ServerFault>() {
                 prop_assert_eq!(fault.to_string().parse(), Ok(fault));
             }
         }

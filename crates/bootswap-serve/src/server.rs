@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::connection;
-use crate::content::{Content, Store};
-use crate::fault::Fault;
+use crate::content::{Files, Store};
+use crate::fault::ServerFault;
 use crate::shared::{Log, Shared, Stats};
 
 /// What a server serves, where, and how it fails.
@@ -19,9 +19,9 @@ pub struct ServerConfig {
     /// Address and port to listen on; port 0 for one that is free.
     pub listen: SocketAddr,
     /// What it serves.
-    pub content: Content,
+    pub content: Files,
     /// How it fails, in the order in which the rules are tried.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ServerFault>,
     /// What takes the access log; `None` for none. It is called from the server's thread, which
     /// waits for it.
     pub log: Option<Log>,
@@ -30,7 +30,7 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// A free port of the loopback interface, no faults, no log.
     #[must_use]
-    pub const fn on_loopback(content: Content) -> Self {
+    pub const fn on_loopback(content: Files) -> Self {
         let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         Self { listen, content, faults: Vec::new(), log: None }
     }

@@ -10,7 +10,7 @@ use jiff::Zoned;
 
 use crate::access_log;
 use crate::content::Store;
-use crate::fault::{Fault, Rules};
+use crate::fault::{Rules, ServerFault};
 
 /// What takes the lines of the access log, which come without a line end.
 pub type Log = Box<dyn FnMut(&str) + Send>;
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(store: Store, faults: Vec<Fault>, log: Option<Log>) -> Self {
+    pub(crate) fn new(store: Store, faults: Vec<ServerFault>, log: Option<Log>) -> Self {
         let state = State { store, rules: Rules::new(faults), log };
         Self { counters: Counters::default(), state: Mutex::new(state) }
     }
@@ -80,7 +80,7 @@ impl State {
         peer: IpAddr,
         request: &str,
         status: Option<StatusCode>,
-        fault: Option<&Fault>,
+        fault: Option<&ServerFault>,
     ) {
         if let Some(log) = &mut self.log {
             log(&access_log::line(peer, &Zoned::now(), request, status, fault));

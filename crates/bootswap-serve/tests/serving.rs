@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-use bootswap_serve::{Content, Server, ServerConfig, Stats};
+use bootswap_serve::{Files, Server, ServerConfig, Stats};
 use client::{End, exchange, get, head, pattern, request, server};
 
 #[test]
@@ -130,7 +130,7 @@ fn a_directory_is_served_and_nothing_outside_it() {
     std::fs::create_dir(&root).unwrap();
     std::fs::write(root.join("an image.bin"), "image").unwrap();
     std::fs::write(outer.path().join("secret"), "secret").unwrap();
-    let config = ServerConfig::on_loopback(Content::Dir(root));
+    let config = ServerConfig::on_loopback(Files::Dir(root));
     let server = Server::start(config).unwrap();
     assert_eq!(get(&server, "/an%20image.bin", &[]).body, b"image");
     for path in ["/../secret", "/%2e%2e/secret", "/%2e%2e%2fsecret", "/..%5csecret", "//secret"] {
@@ -146,7 +146,7 @@ fn what_is_no_request_for_a_file_is_refused() {
         assert_eq!(end, End::Closed, "{request:?}");
         String::from_utf8(bytes).unwrap().split(' ').nth(1).unwrap().to_owned()
     };
-    let body = format!("Content-Length: 5000\r\n\r\n{}", "x".repeat(5000));
+    let body = format!("Files-Length: 5000\r\n\r\n{}", "x".repeat(5000));
     assert_eq!(status(&format!("POST /app.bin HTTP/1.1\r\nHost: lab\r\n{body}")), "405");
     assert_eq!(status(&format!("GET /app.bin HTTP/1.1\r\nHost: lab\r\n{body}")), "413");
     assert_eq!(status("GET /app.bin HTTP/1.1\r\n\r\n"), "400");
@@ -169,7 +169,7 @@ fn every_request_is_logged() {
         let lines = Arc::clone(&lines);
         Box::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()))
     };
-    let content = Content::memory([("app.bin", b"x".to_vec())]);
+    let content = Files::memory([("app.bin", b"x".to_vec())]);
     let faults = vec!["/app.bin:status=503*1".parse().unwrap()];
     let config = ServerConfig { faults, log: Some(log), ..ServerConfig::on_loopback(content) };
     let server = Server::start(config).unwrap();
@@ -208,7 +208,7 @@ fn a_dropped_server_leaves_nothing_behind() {
     assert!(TcpStream::connect(addr).is_err());
     let again = ServerConfig {
         listen: addr,
-        ..ServerConfig::on_loopback(Content::memory([("a", b"a".to_vec())]))
+        ..ServerConfig::on_loopback(Files::memory([("a", b"a".to_vec())]))
     };
     assert_eq!(Server::start(again).unwrap().addr(), addr);
 }
@@ -216,7 +216,7 @@ fn a_dropped_server_leaves_nothing_behind() {
 #[test]
 fn an_address_in_use_is_named() {
     let server = server(b"x", &[]);
-    let content = Content::memory([("a", b"a".to_vec())]);
+    let content = Files::memory([("a", b"a".to_vec())]);
     let config = ServerConfig { listen: server.addr(), ..ServerConfig::on_loopback(content) };
     let error = Server::start(config).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);

@@ -174,10 +174,10 @@ pub fn picture(migration: &OwnedMigration, scenario: &Scenario, run: &Run) -> St
     let old_bootloader = image_at(run, migration.chip.bootloader_region());
     let migrator = image_at(run, scenario.running.region);
     let known = [
-        (svg::Content::OldBootloader, old_bootloader.as_slice()),
-        (svg::Content::Migrator, migrator.as_slice()),
-        (svg::Content::Target, app.as_slice()),
-        (svg::Content::TargetBootloader, bootloader.as_slice()),
+        (svg::SectorContent::OldBootloader, old_bootloader.as_slice()),
+        (svg::SectorContent::Migrator, migrator.as_slice()),
+        (svg::SectorContent::Target, app.as_slice()),
+        (svg::SectorContent::TargetBootloader, bootloader.as_slice()),
     ];
     let at_commit = run.at_commit.as_ref().unwrap_or(&run.after);
     let states = [("before", &run.before), ("at the commit", at_commit), ("after", &run.after)];

@@ -18,7 +18,7 @@ use crate::Until;
 use crate::example;
 use crate::kept;
 use crate::report::Report;
-use crate::{Origin, Run, RunOutcome, Scenario, Settings, Unwatched, run};
+use crate::{OriginServer, Run, RunOutcome, Scenario, Settings, Unwatched, run};
 use bootswap_migration::OwnedMigration;
 use bootswap_migration::content::classify;
 
@@ -30,7 +30,7 @@ fn live(migration: &OwnedMigration, scenario: &Scenario) -> Run {
 
 fn live_with(migration: &OwnedMigration, scenario: &Scenario, faults: &[&str]) -> Run {
     let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
-    let origin = Origin::open(migration, faults, None).unwrap();
+    let origin = OriginServer::open(migration, faults, None).unwrap();
     let monitor = RefCell::new(Unwatched);
     let run = run(scenario, &origin, Settings::new(Until::Boot), &monitor);
     let report = Report::new(&run, &kept(migration, scenario));
@@ -101,7 +101,8 @@ fn a_migrator_on_trial_is_kept_through_every_reset() {
     let before = device_sim::synthetic::app(CHIP, "old-firmware", "1.0", 300_000, 3).unwrap();
     scenario.flash.load(FlashAddr(0x1_0000), &before);
     // The connection breaks often enough for the migrator to give up its first run and reset.
-    let origin = Origin::open(&migration, vec!["status=503*8".parse().unwrap()], None).unwrap();
+    let origin =
+        OriginServer::open(&migration, vec!["status=503*8".parse().unwrap()], None).unwrap();
     let monitor = RefCell::new(Unwatched);
     let run = run(&scenario, &origin, Settings::new(Until::Boot), &monitor);
     assert_target(&run);

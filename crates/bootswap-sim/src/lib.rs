@@ -29,7 +29,7 @@
 //! ```
 //!
 //! ```text
-//!   Scenario: flash and board, made up or from a dump       Origin: HTTP server with the artifacts
+//!   Scenario: flash and board, made up or from a dump       OriginServer: HTTP server with the artifacts
 //!       \                                                     /
 //!        '--> live: power on, boot, migrator, reset, MCUboot, target
 //!               '--> run: the same with account of every operation --> Report, picture (svg)
@@ -66,7 +66,7 @@ pub use example::{ExampleError, example};
 pub use kept::kept;
 pub use life::{Settings, Until};
 pub use monitor::{Monitor, Unwatched};
-pub use origin::Origin;
+pub use origin::OriginServer;
 pub use outcome::RunOutcome;
 pub use report::Report;
 pub use run::{Run, run};

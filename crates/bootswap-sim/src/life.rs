@@ -27,10 +27,10 @@ pub enum Until {
 }
 
 /// The flash chip: its bytes, and bits that are stuck.
-pub type Chip = Faulty<NorMemory>;
+pub type FlashChip = Faulty<NorMemory>;
 
 /// A chip that holds `memory`.
-pub fn chip(memory: NorMemory, stuck: Option<StuckBits>) -> Chip {
+pub fn chip(memory: NorMemory, stuck: Option<StuckBits>) -> FlashChip {
     let chip = Faulty::new(memory);
     match stuck {
         Some(bits) => chip.with_stuck_bits(bits),

@@ -4,14 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 
 use bootswap_plan::{Scheme, Url};
-use bootswap_serve::{Content, Fault, Log, Server, ServerConfig};
+use bootswap_serve::{Files, Log, Server, ServerConfig, ServerFault};
 
 use bootswap_migration::OwnedMigration;
 
 /// The artifacts that have an address and a file, for any number of servers.
 #[derive(Clone, Debug)]
 pub struct ServedFiles {
-    content: Content,
+    content: Files,
 }
 
 impl ServedFiles {
@@ -22,7 +22,7 @@ impl ServedFiles {
             let path = path_of(artifact.url.as_deref()?).to_owned();
             Some((path, artifact.bytes.clone()?))
         });
-        Self { content: Content::memory(served.collect::<Vec<_>>()) }
+        Self { content: Files::memory(served.collect::<Vec<_>>()) }
     }
 
     /// Serves them on a free port of the loopback interface.
@@ -30,7 +30,7 @@ impl ServedFiles {
     /// # Errors
     ///
     /// Where no port can be listened on.
-    pub fn serve(&self, faults: Vec<Fault>, log: Option<Log>) -> io::Result<Server> {
+    pub fn serve(&self, faults: Vec<ServerFault>, log: Option<Log>) -> io::Result<Server> {
         let content = self.content.clone();
         Server::start(ServerConfig { faults, log, ..ServerConfig::on_loopback(content) })
     }
@@ -53,14 +53,14 @@ pub fn over_http(migration: &OwnedMigration) -> OwnedMigration {
 
 /// A server with a migration's artifacts, and the migration as the device has it.
 #[derive(Debug)]
-pub struct Origin {
+pub struct OriginServer {
     /// Serves until it is dropped; `None` for the servers that the migration names.
     server: Option<Server>,
     /// The migration as the device is to see it.
     pub migration: OwnedMigration,
 }
 
-impl Origin {
+impl OriginServer {
     /// Serves every artifact that has an address and a file.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl Origin {
     /// Where no port of the loopback interface can be listened on.
     pub fn open(
         migration: &OwnedMigration,
-        faults: Vec<Fault>,
+        faults: Vec<ServerFault>,
         log: Option<Log>,
     ) -> io::Result<Self> {
         let server = Some(ServedFiles::of(migration).serve(faults, log)?);

@@ -11,16 +11,16 @@ use nor_sim::{
     Timed,
 };
 
-use crate::life::{Chip, Environment, LifeRecord, Settings, chip, live};
+use crate::life::{Environment, FlashChip, LifeRecord, Settings, chip, live};
 use crate::metered::Metered;
 use crate::migrator::unchanged;
-use crate::origin::Origin;
+use crate::origin::OriginServer;
 use crate::outcome::{self, RunOutcome};
 use crate::scenario::Scenario;
 use crate::{Monitor, window};
 
 /// The flash of a recorded device: the chip at the bottom, recorders and counters on top.
-type Watched<'a> = Timed<Counted<Metered<'a, Recorded<Chip>>>>;
+type Watched<'a> = Timed<Counted<Metered<'a, Recorded<FlashChip>>>>;
 
 /// A migration on a simulated device, and the flash that it left.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Run {
 /// Runs a migration on a device.
 pub fn run(
     scenario: &Scenario,
-    origin: &Origin,
+    origin: &OriginServer,
     settings: Settings,
     monitor: &RefCell<dyn Monitor + '_>,
 ) -> Run {

@@ -19,7 +19,7 @@ use svg::node::element::{Group, Line, Rectangle, Text, Title};
 
 /// What a sector holds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-pub enum Content {
+pub enum SectorContent {
     /// Erased.
     Blank,
     /// The bootloader that was there before.
@@ -38,7 +38,7 @@ pub enum Content {
     Written,
 }
 
-impl Content {
+impl SectorContent {
     const ALL: [Self; 8] = [
         Self::OldBootloader,
         Self::Kept,
@@ -87,7 +87,7 @@ pub struct Picture<'a> {
     /// States of the flash with their names, from top to bottom.
     pub states: &'a [(&'a str, &'a NorMemory)],
     /// Byte strings that are recognised wherever they are, sector by sector.
-    pub known: &'a [(Content, &'a [u8])],
+    pub known: &'a [(SectorContent, &'a [u8])],
 }
 
 const LEFT: f64 = 112.0;
@@ -134,13 +134,13 @@ impl Picture<'_> {
         &self,
         memory: &NorMemory,
         region: Region,
-        known: &HashMap<Vec<u8>, Content>,
+        known: &HashMap<Vec<u8>, SectorContent>,
         (x, y, width): (f64, f64, f64),
     ) -> Group {
         let mut group = Group::new();
         let scale = width / f64::from(region.len_bytes().max(1));
-        let mut run: Option<(FlashAddr, Content)> = None;
-        let flush = |group: Group, run: Option<(FlashAddr, Content)>, end: FlashAddr| {
+        let mut run: Option<(FlashAddr, SectorContent)> = None;
+        let flush = |group: Group, run: Option<(FlashAddr, SectorContent)>, end: FlashAddr| {
             let Some((start, content)) = run else { return group };
             let from = f64::from(start.bytes_since(region.start())) * scale;
             let to = f64::from(end.bytes_since(region.start())) * scale;
@@ -176,11 +176,11 @@ impl Picture<'_> {
         memory: &NorMemory,
         region: Region,
         sector: Region,
-        known: &HashMap<Vec<u8>, Content>,
-    ) -> Content {
+        known: &HashMap<Vec<u8>, SectorContent>,
+    ) -> SectorContent {
         let bytes = memory.bytes(sector);
         if is_blank(&bytes) {
-            return Content::Blank;
+            return SectorContent::Blank;
         }
         if let Some(content) = known.get(&bytes) {
             return *content;
@@ -188,14 +188,14 @@ impl Picture<'_> {
         let before = self.states.first().map(|(_, memory)| memory.bytes(sector));
         let data = region.len_bytes() < 0x1_0000;
         match (before == Some(bytes), data) {
-            (true, true) => Content::Kept,
-            (true, false) => Content::OldData,
-            (false, _) => Content::Written,
+            (true, true) => SectorContent::Kept,
+            (true, false) => SectorContent::OldData,
+            (false, _) => SectorContent::Written,
         }
     }
 
     /// Known byte strings cut into sectors; what fills less than a sector is erased behind.
-    fn known_sectors(&self) -> HashMap<Vec<u8>, Content> {
+    fn known_sectors(&self) -> HashMap<Vec<u8>, SectorContent> {
         let mut sectors = HashMap::new();
         for (content, bytes) in self.known {
             for sector in bytes.chunks(SECTOR_BYTES as usize).filter(|sector| !is_blank(sector)) {
@@ -209,7 +209,7 @@ impl Picture<'_> {
 
     fn legend(&self, mut document: Document, y: f64) -> Document {
         let mut x = LEFT;
-        for content in Content::ALL {
+        for content in SectorContent::ALL {
             let name = content.name();
             document = document
                 .add(

@@ -12,7 +12,7 @@ use mcuboot_format::builder::{Padding, SignOptions, sign};
 use bootswap_migration::pack::choose_sources;
 use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 use bootswap_sim::{
-    Origin, Report, Run, RunOutcome, Scenario, Settings, Until, Unwatched, example, kept, run,
+    OriginServer, Report, Run, RunOutcome, Scenario, Settings, Until, Unwatched, example, kept, run,
 };
 
 const MIB: u32 = 0x10_0000;
@@ -24,7 +24,7 @@ fn region(start: u32, len_bytes: u32) -> Region {
 /// Migrates a device made up for the migration, and checks what has to hold for every one.
 fn migrate(migration: &OwnedMigration, settings: Settings) -> (Run, Report) {
     let scenario = Scenario::synthetic(migration).unwrap();
-    let lab = Origin::open(migration, Vec::new(), None).unwrap();
+    let lab = OriginServer::open(migration, Vec::new(), None).unwrap();
     let run = run(&scenario, &lab, settings, &RefCell::new(Unwatched));
     assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
     let report = Report::new(&run, &kept(migration, &scenario));
@@ -262,7 +262,7 @@ fn a_refused_migration_touches_nothing() {
     let mut scene_of = migration.clone();
     scene_of.mcuboot.as_mut().unwrap().secondary = region(0x11_0000, MIB);
     let scenario = Scenario::synthetic(&scene_of).unwrap();
-    let lab = Origin::open(&migration, Vec::new(), None).unwrap();
+    let lab = OriginServer::open(&migration, Vec::new(), None).unwrap();
     let run = run(&scenario, &lab, to_the_end(), &RefCell::new(Unwatched));
     assert_eq!(run.outcome, RunOutcome::Refused);
     assert_eq!(run.before.first_difference(&run.after), None);
@@ -283,9 +283,9 @@ fn with_a_previous_firmware() -> (OwnedMigration, Scenario, Region) {
 #[test]
 fn a_migrator_without_a_server_goes_back_and_may_come_again() {
     let (migration, mut scenario, otadata) = with_a_previous_firmware();
-    let lab = Origin::open(&migration, Vec::new(), None).unwrap();
+    let lab = OriginServer::open(&migration, Vec::new(), None).unwrap();
     let gone = vec!["status=503".parse().unwrap()];
-    let without = Origin::open(&migration, gone, None).unwrap();
+    let without = OriginServer::open(&migration, gone, None).unwrap();
     let story = RefCell::new(Unwatched);
     let first = run(&scenario, &without, to_the_end(), &story);
     let RunOutcome::OldFirmware { why, went_back: true } = &first.outcome else {
@@ -313,7 +313,7 @@ fn a_refused_migrator_goes_back() {
     let (mut migration, scenario, otadata) = with_a_previous_firmware();
     migration.flash_len_bytes = Some(4 * MIB);
     migration.mcuboot.as_mut().unwrap().secondary = region(0x38_0000, MIB);
-    let lab = Origin::open(&migration, Vec::new(), None).unwrap();
+    let lab = OriginServer::open(&migration, Vec::new(), None).unwrap();
     let run = run(&scenario, &lab, to_the_end(), &RefCell::new(Unwatched));
     assert_eq!((run.outcome, run.boots), (RunOutcome::Refused, 2));
     let changed = run.before.first_difference(&run.after).unwrap();

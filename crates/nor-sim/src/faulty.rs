@@ -17,7 +17,7 @@ pub enum When {
 
 /// What a faulty operation does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
+pub enum OpFault {
     /// Nothing, and the chip says so.
     Fails,
     /// Part of it, and the chip says that it failed.
@@ -58,7 +58,7 @@ pub struct StuckBits {
 #[derive(Clone, Debug)]
 pub struct Faulty<D> {
     inner: D,
-    faults: Vec<(When, Fault)>,
+    faults: Vec<(When, OpFault)>,
     read_faults: Vec<(Region, u32, ReadFault)>,
     stuck: Vec<StuckBits>,
     ops: u64,
@@ -74,7 +74,7 @@ impl<D> Faulty<D> {
 
     /// Adds a fault of an operation, for building. Where several hit one, the first added counts.
     #[must_use]
-    pub fn with(mut self, when: When, fault: Fault) -> Self {
+    pub fn with(mut self, when: When, fault: OpFault) -> Self {
         self.add(when, fault);
         self
     }
@@ -94,7 +94,7 @@ impl<D> Faulty<D> {
     }
 
     /// Adds a fault of an operation.
-    pub fn add(&mut self, when: When, fault: Fault) {
+    pub fn add(&mut self, when: When, fault: OpFault) {
         self.faults.push((when, fault));
     }
 
@@ -103,7 +103,7 @@ impl<D> Faulty<D> {
         self.ops
     }
 
-    fn next_fault(&mut self, op: Op) -> Option<Fault> {
+    fn next_fault(&mut self, op: Op) -> Option<OpFault> {
         let number = self.ops;
         self.ops += 1;
         for (when, fault) in &mut self.faults {
@@ -132,13 +132,13 @@ impl<D: NorDevice> Faulty<D> {
         op.check(self.inner.capacity_bytes())?;
         match self.next_fault(op) {
             None => whole(&mut self.inner),
-            Some(Fault::Fails) => Err(NorError::Failed { op }),
-            Some(Fault::FailsTorn { seed }) => {
+            Some(OpFault::Fails) => Err(NorError::Failed { op }),
+            Some(OpFault::FailsTorn { seed }) => {
                 torn(&mut self.inner, seed)?;
                 Err(NorError::Failed { op })
             }
-            Some(Fault::SilentlyTorn { seed }) => torn(&mut self.inner, seed),
-            Some(Fault::Ignored) => Ok(()),
+            Some(OpFault::SilentlyTorn { seed }) => torn(&mut self.inner, seed),
+            Some(OpFault::Ignored) => Ok(()),
         }
     }
 }

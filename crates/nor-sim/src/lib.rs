@@ -74,7 +74,7 @@ pub use device::NorDevice;
 pub use driver::{Driver, WordDriver};
 pub use error::NorError;
 pub use executor::run_until_powered_off;
-pub use faulty::{Fault, Faulty, ReadFault, StuckBits, When};
+pub use faulty::{Faulty, OpFault, ReadFault, StuckBits, When};
 pub use guarded::{Guard, Guarded, Reaction, Trip};
 pub use memory::NorMemory;
 pub use model::NorModel;

@@ -9,7 +9,7 @@ mod values;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use bootswap_serve::Fault;
+use bootswap_serve::ServerFault;
 use bootswap_sim::Until;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use esp_idf_format::Chip;
@@ -119,7 +119,7 @@ pub struct SimulateArgs {
     /// Make the server on loopback fail, as in /app_upd.bin:drop=13000*2; may be repeated, see
     /// `bootswap serve --help`
     #[arg(long = "fault", value_name = "SPEC", value_parser = fault)]
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ServerFault>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
@@ -149,7 +149,7 @@ impl From<UntilArg> for Until {
 
 /// Arguments of `bootswap serve`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = format!("Faults: {}", Fault::HELP))]
+#[command(after_help = format!("Faults: {}", ServerFault::HELP))]
 pub struct ServeArgs {
     /// Directory whose files are served
     #[arg(value_name = "DIR")]
@@ -159,7 +159,7 @@ pub struct ServeArgs {
     pub listen: SocketAddr,
     /// Make the server fail; may be repeated
     #[arg(long = "fault", value_name = "SPEC", value_parser = fault)]
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ServerFault>,
 }
 
 #[cfg(test)]

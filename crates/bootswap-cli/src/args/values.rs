@@ -1,7 +1,7 @@
 //! Values that are typed as text.
 
 pub(super) use bootswap_migration::keys::len_bytes;
-use bootswap_serve::Fault;
+use bootswap_serve::ServerFault;
 use mcuboot_format::tlv::Dependency;
 use mcuboot_format::{ImageVersion, VersionError};
 
@@ -14,7 +14,7 @@ pub(super) fn short_len_bytes(text: &str) -> Result<u16, String> {
 }
 
 /// A fault of the lab's server.
-pub(super) fn fault(text: &str) -> Result<Fault, String> {
+pub(super) fn fault(text: &str) -> Result<ServerFault, String> {
     text.parse().map_err(|error: bootswap_serve::FaultError| error.to_string())
 }
 

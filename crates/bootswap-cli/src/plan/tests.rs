@@ -16,7 +16,7 @@ use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 use bootswap_sim::Until;
 use bootswap_sim::Unwatched;
 use bootswap_sim::example;
-use bootswap_sim::{Origin, RunOutcome, Scenario, Settings, run};
+use bootswap_sim::{OriginServer, RunOutcome, Scenario, Settings, run};
 
 const MIB: u32 = 0x10_0000;
 
@@ -35,7 +35,7 @@ struct Compared {
 /// Plans from the flash alone, as the device does, and lets it carry the plan out.
 fn compare(name: &str, migration: &OwnedMigration) -> Compared {
     let scenario = Scenario::synthetic(migration).unwrap();
-    let lab = Origin::open(migration, Vec::new(), None).unwrap();
+    let lab = OriginServer::open(migration, Vec::new(), None).unwrap();
     let settings = Settings::new(Until::Reboot);
     let run = run(&scenario, &lab, settings, &RefCell::new(Unwatched));
     assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{name}: {}", run.outcome);
@@ -284,7 +284,7 @@ fn the_map_of_an_overwrite_and_of_a_move() {
 fn the_map_agrees_with_the_device() {
     let migration = example(Chip::Esp32s3).unwrap();
     let scenario = Scenario::synthetic(&migration).unwrap();
-    let lab = Origin::open(&migration, Vec::new(), None).unwrap();
+    let lab = OriginServer::open(&migration, Vec::new(), None).unwrap();
     let run = run(&scenario, &lab, Settings::new(Until::Boot), &RefCell::new(Unwatched));
     let dump = scenario.flash.to_bytes();
     let found = facts::read_flash(migration.chip, &dump, Some("factory")).unwrap();

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use bootswap_plan::{Origin, Role};
 use nor_sim::{
-    Counted, Driver, EraseUnit, Fault, Faulty, NorDevice, NorError, NorMemory, Op, Power,
+    Counted, Driver, EraseUnit, Faulty, NorDevice, NorError, NorMemory, Op, OpFault, Power,
     ReadFault, Recorded, StuckBits, When, run_until_powered_off,
 };
 use proptest::prelude::*;
@@ -223,23 +223,23 @@ fn errors_are_repaired() {
     let place = at(0, 0x8000);
     let faulty = || Faulty::new(case.flash());
     let cases: Vec<(&str, Faulty<NorMemory>)> = vec![
-        ("the erase fails", faulty().with(When::Op(0), Fault::Fails)),
-        ("the erase stops half way", faulty().with(When::Op(0), Fault::FailsTorn { seed: 1 })),
-        ("the erase does nothing and is silent", faulty().with(When::Op(0), Fault::Ignored)),
+        ("the erase fails", faulty().with(When::Op(0), OpFault::Fails)),
+        ("the erase stops half way", faulty().with(When::Op(0), OpFault::FailsTorn { seed: 1 })),
+        ("the erase does nothing and is silent", faulty().with(When::Op(0), OpFault::Ignored)),
         (
             "the erase is torn and silent",
-            faulty().with(When::Op(0), Fault::SilentlyTorn { seed: 2 }),
+            faulty().with(When::Op(0), OpFault::SilentlyTorn { seed: 2 }),
         ),
-        ("a program fails", faulty().with(When::Op(50), Fault::Fails)),
-        ("a program stops half way", faulty().with(When::Op(50), Fault::FailsTorn { seed: 3 })),
+        ("a program fails", faulty().with(When::Op(50), OpFault::Fails)),
+        ("a program stops half way", faulty().with(When::Op(50), OpFault::FailsTorn { seed: 3 })),
         (
             "a program is torn and silent",
-            faulty().with(When::Op(50), Fault::SilentlyTorn { seed: 4 }),
+            faulty().with(When::Op(50), OpFault::SilentlyTorn { seed: 4 }),
         ),
-        ("twenty operations fail", faulty().with(When::Touching(place, 20), Fault::Fails)),
+        ("twenty operations fail", faulty().with(When::Touching(place, 20), OpFault::Fails)),
         (
             "sixty sectors fail",
-            faulty().with(When::Touching(at(0x3000, 0x1000), 60), Fault::FailsTorn { seed: 5 }),
+            faulty().with(When::Touching(at(0x3000, 0x1000), 60), OpFault::FailsTorn { seed: 5 }),
         ),
     ];
     for (what, device) in cases {
@@ -359,8 +359,8 @@ fn what_cannot_be_repaired_forbids_the_reset() {
     let dead = When::Touching(at(0x3000, 0x1000), u32::MAX);
     let devices = [
         Faulty::new(case.flash()).with_stuck_bits(stuck),
-        Faulty::new(case.flash()).with(dead, Fault::Fails),
-        Faulty::new(case.flash()).with(dead, Fault::Ignored),
+        Faulty::new(case.flash()).with(dead, OpFault::Fails),
+        Faulty::new(case.flash()).with(dead, OpFault::Ignored),
     ];
     for device in devices {
         let mut log = Log::default();
@@ -390,7 +390,7 @@ fn bits_that_let_go_late_are_waited_for() {
     for tries in [1, 5, 40] {
         let sector = at(0x1000, 0x1000);
         let device = Faulty::new(case.flash())
-            .with(When::Touching(sector, tries), Fault::FailsTorn { seed: 9 });
+            .with(When::Touching(sector, tries), OpFault::FailsTorn { seed: 9 });
         let mut log = Log::default();
         let (done, device) = case.run(device, &mut log);
         assert_eq!(done, Ok(()), "{tries}: {:?}", log.lines);
@@ -440,7 +440,7 @@ fn two_commits_are_one_window() {
     ];
     // The second one's first erase fails, torn.
     let device =
-        Faulty::new(flash).with(When::Touching(at(0, 0x1000), 3), Fault::FailsTorn { seed: 1 });
+        Faulty::new(flash).with(When::Touching(at(0, 0x1000), 3), OpFault::FailsTorn { seed: 1 });
     let mut driver = Driver::<_, 4, 4>::with_alignment(device);
     let (mut log, mut buffer) = (Log::default(), [0; SECTOR]);
     let mut medium = Medium::new(&mut driver);

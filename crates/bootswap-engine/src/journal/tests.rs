@@ -247,7 +247,7 @@ fn a_sector_that_cannot_be_read_is_no_journal() {
 #[test]
 fn a_sector_that_cannot_be_written_is_given_up() {
     let faulty = nor_sim::Faulty::new(NorMemory::erased(0x4000));
-    let faulty = faulty.with(nor_sim::When::Touching(SECTOR, u32::MAX), nor_sim::Fault::Fails);
+    let faulty = faulty.with(nor_sim::When::Touching(SECTOR, u32::MAX), nor_sim::OpFault::Fails);
     let mut flash = Driver::<_, 4, 4>::with_alignment(faulty);
     run(async {
         let mut medium = Medium::new(&mut flash);

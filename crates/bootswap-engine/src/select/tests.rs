@@ -1,5 +1,5 @@
 use nor_sim::{
-    Cut, Driver, Fault, Faulty, NorMemory, Op, Power, PowerCut, Recorded, When,
+    Cut, Driver, Faulty, NorMemory, Op, OpFault, Power, PowerCut, Recorded, When,
     run_until_powered_off,
 };
 
@@ -138,7 +138,7 @@ fn what_cannot_be_is_said() {
     }
     // A chip that fails once is asked again.
     let device = Faulty::new(flash([Some((4, OtaState::New)), Some((3, OtaState::Valid))]));
-    let device = device.with(When::Touching(OTADATA, 2), Fault::FailsTorn { seed: 3 });
+    let device = device.with(When::Touching(OTADATA, 2), OpFault::FailsTorn { seed: 3 });
     let mut driver = Driver::<_, 4, 4>::with_alignment(device);
     let mut medium = Medium::new(&mut driver);
     let done = run_until_powered_off(select(&mut medium, OTADATA, slot(1)), &Power::new());

@@ -4,7 +4,7 @@ use std::vec::Vec;
 use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::TrailerConfig;
 use nor_sim::{
-    Cut, Driver, Fault, Faulty, NorDevice, NorError, NorMemory, Power, PowerCut, Recorded, When,
+    Cut, Driver, Faulty, NorDevice, NorError, NorMemory, OpFault, Power, PowerCut, Recorded, When,
     run_until_powered_off,
 };
 
@@ -91,7 +91,7 @@ fn what_must_not_be_erased_is_not() {
 fn an_erase_is_tried_three_times() {
     let sector = SECONDARY.suffix(SECTOR_BYTES);
     for (times, works) in [(2, true), (3, false)] {
-        for fault in [Fault::Fails, Fault::Ignored, Fault::SilentlyTorn { seed: 5 }] {
+        for fault in [OpFault::Fails, OpFault::Ignored, OpFault::SilentlyTorn { seed: 5 }] {
             let device = Faulty::new(noisy()).with(When::Touching(sector, times), fault);
             let (done, device) = clean_region(device, sector, sector);
             assert_eq!(done.is_ok(), works, "{fault:?} {times}: {done:?}");

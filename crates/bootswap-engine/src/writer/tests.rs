@@ -3,7 +3,7 @@ use std::vec::Vec;
 
 use flash_region::BLOCK_32K_BYTES;
 use nor_sim::{
-    Driver, EraseUnit, Fault, Faulty, NorDevice, NorError, NorMemory, Op, Power, Recorded,
+    Driver, EraseUnit, Faulty, NorDevice, NorError, NorMemory, Op, OpFault, Power, Recorded,
     StuckBits, When, run_until_powered_off,
 };
 use proptest::prelude::*;
@@ -149,10 +149,10 @@ fn a_file_may_end_anywhere_in_a_page() {
 fn a_chip_that_fails_now_and_then_is_worked_around() {
     let file = noise(0x3000, 1);
     for fault in [
-        Fault::Fails,
-        Fault::FailsTorn { seed: 3 },
-        Fault::SilentlyTorn { seed: 4 },
-        Fault::Ignored,
+        OpFault::Fails,
+        OpFault::FailsTorn { seed: 3 },
+        OpFault::SilentlyTorn { seed: 4 },
+        OpFault::Ignored,
     ] {
         for op in 0..40 {
             let device = Faulty::new(old_data()).with(When::Op(op), fault);
@@ -168,11 +168,11 @@ fn a_chip_that_always_fails_is_given_up_soon() {
     let file = noise(0x1000, 1);
     let dead = When::Touching(PLACE, u32::MAX);
     let (done, device) =
-        put(Faulty::new(old_data()).with(dead, Fault::Fails), 0x1_0000, &file, bounds());
+        put(Faulty::new(old_data()).with(dead, OpFault::Fails), 0x1_0000, &file, bounds());
     assert!(matches!(done, Err(Failure::Flash(_))), "{done:?}");
     assert!(device.ops() <= 18, "{}", device.ops());
     let (done, _) =
-        put(Faulty::new(old_data()).with(dead, Fault::Ignored), 0x1_0000, &file, bounds());
+        put(Faulty::new(old_data()).with(dead, OpFault::Ignored), 0x1_0000, &file, bounds());
     assert_eq!(done, Err(Failure::Stuck { sector: FlashAddr(0x1_0000) }));
     let stuck = StuckBits { addr: FlashAddr(0x1_0456), at_0: 0, at_1: 0xff };
     let (done, _) = put(Faulty::new(old_data()).with_stuck_bits(stuck), 0x1_0000, &file, bounds());

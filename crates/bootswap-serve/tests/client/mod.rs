@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use bootswap_serve::{Content, Fault, Server, ServerConfig};
+use bootswap_serve::{Files, Server, ServerConfig, ServerFault};
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn pattern(len_bytes: usize) -> Vec<u8> {
 
 /// A server of `/app.bin` with these bytes and these faults.
 pub fn server(bytes: &[u8], faults: &[&str]) -> Server {
-    let content = Content::memory([("app.bin", bytes.to_vec())]);
-    let faults: Vec<Fault> = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+    let content = Files::memory([("app.bin", bytes.to_vec())]);
+    let faults: Vec<ServerFault> = faults.iter().map(|fault| fault.parse().unwrap()).collect();
     Server::start(ServerConfig { faults, ..ServerConfig::on_loopback(content) }).unwrap()
 }

@@ -17,7 +17,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bootswap_serve::Fault;
+use bootswap_serve::ServerFault;
 use nor_sim::{Cut, Phase};
 
 use super::flash_fault::FlashFault;
@@ -37,7 +37,7 @@ pub struct Hazards {
     /// With the flash.
     pub flash: Option<FlashFault>,
     /// With the server, in the order in which it tries the rules.
-    pub network: Vec<Fault>,
+    pub network: Vec<ServerFault>,
 }
 
 impl Case {
@@ -57,7 +57,7 @@ impl Case {
 
     /// The server fails after power was lost, or without that.
     #[must_use]
-    pub fn network(cut: Option<Cut>, network: Vec<Fault>) -> Self {
+    pub fn network(cut: Option<Cut>, network: Vec<ServerFault>) -> Self {
         let last = Hazards { flash: None, network };
         let interrupted = cut.into_iter().map(|cut| (Hazards::default(), cut)).collect();
         Self { interrupted, last }
@@ -183,7 +183,7 @@ fn cut(text: &str) -> Option<Cut> {
 mod tests {
     use super::*;
     use flash_region::FlashAddr;
-    use nor_sim::{Fault as OpFault, ReadFault};
+    use nor_sim::{OpFault, ReadFault};
     use proptest::prelude::*;
 
     fn any_cut() -> impl Strategy<Value = Cut> {

@@ -2,7 +2,7 @@
 
 use bootswap_migration::OwnedMigration;
 use bootswap_plan::Migration;
-use bootswap_serve::Fault;
+use bootswap_serve::ServerFault;
 
 use super::expected::Expected;
 use crate::migrator::{MigratorFactory, unchanged};
@@ -22,7 +22,7 @@ pub struct SweepContext<'a> {
     /// The files, to be served.
     pub files_served: ServedFiles,
     /// How the server fails in every episode.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ServerFault>,
     /// What flash has to hold in the end.
     pub expected: Expected,
     /// What every life is like.

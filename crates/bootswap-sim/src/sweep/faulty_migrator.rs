@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use device_sim::{AppExit, Machine, RunningApp, Software};
 use flash_region::FlashAddr;
-use nor_sim::{EraseUnit, Fault, NorDevice, NorError, Op, ReadFault};
+use nor_sim::{EraseUnit, NorDevice, NorError, Op, OpFault, ReadFault};
 
 use super::flash_fault::FlashFault;
 use crate::migrator::{MigratorFactory, MigratorOutcome, MigratorSoftware};
@@ -83,7 +83,7 @@ struct FaultyFlash<'a> {
 
 impl FaultyFlash<'_> {
     /// Counts an operation; says what becomes of it, if it goes wrong.
-    fn begin(&mut self, op: Op) -> Option<Fault> {
+    fn begin(&mut self, op: Op) -> Option<OpFault> {
         let number = self.seen.ops.len() as u64;
         self.seen.ops.push(op);
         match self.fault {
@@ -100,13 +100,13 @@ impl FaultyFlash<'_> {
     ) -> Result<(), NorError> {
         match self.begin(op) {
             None => whole(self.inner),
-            Some(Fault::Fails) => Err(NorError::Failed { op }),
-            Some(Fault::FailsTorn { seed }) => {
+            Some(OpFault::Fails) => Err(NorError::Failed { op }),
+            Some(OpFault::FailsTorn { seed }) => {
                 torn(self.inner, seed)?;
                 Err(NorError::Failed { op })
             }
-            Some(Fault::SilentlyTorn { seed }) => torn(self.inner, seed),
-            Some(Fault::Ignored) => Ok(()),
+            Some(OpFault::SilentlyTorn { seed }) => torn(self.inner, seed),
+            Some(OpFault::Ignored) => Ok(()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use flash_region::FlashAddr;
-use nor_sim::{Fault, ReadFault};
+use nor_sim::{OpFault, ReadFault};
 
 /// What goes wrong with the flash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,7 +14,7 @@ pub enum FlashFault {
         /// Its number, from 0.
         op: u64,
         /// What becomes of it.
-        fault: Fault,
+        fault: OpFault,
     },
     /// One of the migrator's reads; a failing one fails five times in a row.
     Read {
@@ -40,10 +40,10 @@ impl fmt::Display for FlashFault {
             Self::Op { op, fault } => {
                 write!(f, "op:{op}:")?;
                 match fault {
-                    Fault::Fails => f.write_str("fails"),
-                    Fault::FailsTorn { seed } => write!(f, "fails-torn:{seed}"),
-                    Fault::SilentlyTorn { seed } => write!(f, "silently-torn:{seed}"),
-                    Fault::Ignored => f.write_str("ignored"),
+                    OpFault::Fails => f.write_str("fails"),
+                    OpFault::FailsTorn { seed } => write!(f, "fails-torn:{seed}"),
+                    OpFault::SilentlyTorn { seed } => write!(f, "silently-torn:{seed}"),
+                    OpFault::Ignored => f.write_str("ignored"),
                 }
             }
             Self::Read { read, fault: ReadFault::Fails } => write!(f, "read:{read}:fails"),
@@ -66,16 +66,16 @@ impl FromStr for FlashFault {
         let bit = |text: &str| text.parse::<u8>().ok().filter(|bit| *bit < 8);
         let fault = match *parts.as_slice() {
             ["op", op, kind] => number(op).zip(match kind {
-                "fails" => Some(Fault::Fails),
-                "ignored" => Some(Fault::Ignored),
+                "fails" => Some(OpFault::Fails),
+                "ignored" => Some(OpFault::Ignored),
                 _ => None,
             }),
             ["op", op, kind, seed] => number(op).zip(number(seed)).and_then(|(op, seed)| {
                 Some((
                     op,
                     match kind {
-                        "fails-torn" => Fault::FailsTorn { seed },
-                        "silently-torn" => Fault::SilentlyTorn { seed },
+                        "fails-torn" => OpFault::FailsTorn { seed },
+                        "silently-torn" => OpFault::SilentlyTorn { seed },
                         _ => return None,
                     },
                 ))

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flash_region::{Region, SECTOR_BYTES, is_blank};
-use nor_sim::{Fault, Noise, ReadFault};
+use nor_sim::{Noise, OpFault, ReadFault};
 
 use super::case::{Case, Hazards};
 use super::choice::{Amount, seed_of};
@@ -62,10 +62,10 @@ fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, 
     for op in 0..accesses.ops.len() as u64 {
         let torn = seed_of(seed, op);
         for fault in [
-            Fault::Fails,
-            Fault::FailsTorn { seed: torn },
-            Fault::SilentlyTorn { seed: torn },
-            Fault::Ignored,
+            OpFault::Fails,
+            OpFault::FailsTorn { seed: torn },
+            OpFault::SilentlyTorn { seed: torn },
+            OpFault::Ignored,
         ] {
             faults.push((FlashFault::Op { op, fault }, demand(op, &window)));
         }

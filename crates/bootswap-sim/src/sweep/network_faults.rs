@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bootswap_plan::{Content, Origin};
-use bootswap_serve::{Fault, FaultKind};
+use bootswap_serve::{FaultKind, ServerFault};
 use nor_sim::{Cut, Noise};
 
 use super::case::Case;
@@ -82,14 +82,14 @@ pub fn sweep(
 }
 
 /// What can go wrong with one file, of which so many bytes are fetched.
-fn server_faults(path: &str, fetched_bytes: u32, seed: u64) -> Vec<Vec<Fault>> {
-    let once = |kinds: &[FaultKind]| Fault {
+fn server_faults(path: &str, fetched_bytes: u32, seed: u64) -> Vec<Vec<ServerFault>> {
+    let once = |kinds: &[FaultKind]| ServerFault {
         path: Some(path.to_owned()),
         kinds: kinds.to_vec(),
         times: NonZeroU32::new(1),
     };
     let points = |every: u32| (0..fetched_bytes).step_by(every as usize).map(u64::from);
-    let mut stories: Vec<Vec<Fault>> = Vec::new();
+    let mut stories: Vec<Vec<ServerFault>> = Vec::new();
     for at in points(DROP_EVERY_BYTES) {
         stories.push(vec![once(&[FaultKind::Drop(Some(at))])]);
     }

@@ -1,10 +1,10 @@
 //! Cases of sweeps, as they are typed to replay them.
 
 use arbitrary::{Result, Unstructured};
-use bootswap_serve::{Fault, FaultKind};
+use bootswap_serve::{FaultKind, ServerFault};
 use bootswap_sim::sweep::{Case, FlashFault, Hazards};
 use flash_region::FlashAddr;
-use nor_sim::{Cut, Fault as OpFault, Phase, ReadFault};
+use nor_sim::{Cut, OpFault, Phase, ReadFault};
 
 /// Reads a case, writes it and reads it again; then does the same with one that is made up.
 ///
@@ -128,7 +128,7 @@ fn hazards(u: &mut Unstructured<'_>) -> Result<Hazards> {
         let path = *u.choose(&[None, Some("/app.bin"), Some("/a,b:c*d+e.bin"), Some("/cut")])?;
         let kinds = [FaultKind::Drop(None), FaultKind::Truncate(u.arbitrary()?), FaultKind::Html];
         let (kinds, times) = (vec![*u.choose(&kinds)?], u.arbitrary()?);
-        network.push(Fault { path: path.map(str::to_owned), kinds, times });
+        network.push(ServerFault { path: path.map(str::to_owned), kinds, times });
     }
     Ok(Hazards { flash, network })
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use arbitrary::{Result, Unstructured};
-use bootswap_serve::{Fault, FaultKind};
+use bootswap_serve::{FaultKind, ServerFault};
 use sha2::{Digest, Sha256};
 
 use super::{BEFORE, MODIFIED};
@@ -170,7 +170,7 @@ fn range(u: &mut Unstructured<'_>) -> Result<Range> {
 }
 
 /// A fault whose kinds can be combined.
-pub(super) fn fault(u: &mut Unstructured<'_>) -> Result<Fault> {
+pub(super) fn fault(u: &mut Unstructured<'_>) -> Result<ServerFault> {
     let mut kinds = Vec::new();
     if u.ratio(1, 4)? {
         kinds.push(match u.int_in_range(0..=5)? {
@@ -215,7 +215,7 @@ pub(super) fn fault(u: &mut Unstructured<'_>) -> Result<Fault> {
     }
     let path = *u.choose(&[None, None, Some("/app.bin"), Some("/none")])?;
     let times = NonZeroU32::new(u.int_in_range(0..=3)?);
-    let fault = Fault { path: path.map(str::to_owned), kinds, times };
+    let fault = ServerFault { path: path.map(str::to_owned), kinds, times };
     assert_eq!(fault.to_string().parse().as_ref(), Ok(&fault), "of kinds that can be combined");
     Ok(fault)
 }

@@ -2,7 +2,7 @@
 //! documentation of [`FaultKind`] for faults.
 
 use arbitrary::{Result, Unstructured};
-use bootswap_serve::{ConnectionEnd, Fault, FaultKind, OfflineServer};
+use bootswap_serve::{ConnectionEnd, FaultKind, OfflineServer, ServerFault};
 
 use super::answers::{Answer, check_end, next};
 use super::ask::{Ask, Defect, IfRange, Range, Tag, etag, fault};
@@ -79,7 +79,7 @@ impl Expected {
 
 struct Rules {
     /// Each with the number of requests that it applied to.
-    faults: Vec<(Fault, u32)>,
+    faults: Vec<(ServerFault, u32)>,
     /// Entity tags that were seen while they changed.
     tags: Vec<String>,
 }

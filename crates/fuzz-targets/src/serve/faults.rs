@@ -1,6 +1,6 @@
 //! Faults in their text form.
 
-use bootswap_serve::{Fault, FaultKind, OfflineServer};
+use bootswap_serve::{FaultKind, OfflineServer, ServerFault};
 
 use super::{content, files};
 
@@ -12,7 +12,7 @@ const REQUESTS: u32 = 5;
 /// The input is a text.
 pub fn serve_faults(input: &[u8]) {
     let Ok(text) = core::str::from_utf8(input) else { return };
-    let fault = match text.parse::<Fault>() {
+    let fault = match text.parse::<ServerFault>() {
         Ok(fault) => fault,
         Err(error) => {
             assert!(error.to_string().len() > 20);
@@ -51,7 +51,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// The fault applies to as many requests for its path as it says.
-fn check_times(fault: Fault) {
+fn check_times(fault: ServerFault) {
     // A much longer file takes time and shows nothing new.
     let is_long = |kind: &FaultKind| matches!(kind, FaultKind::Oversize(4097..));
     if fault.kinds.iter().any(is_long) {

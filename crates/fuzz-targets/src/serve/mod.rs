@@ -16,7 +16,7 @@ pub use requests::serve_requests;
 
 use std::time::{Duration, SystemTime};
 
-use bootswap_serve::{Content, File};
+use bootswap_serve::{File, Files};
 
 use crate::noise;
 
@@ -37,7 +37,7 @@ fn files(len_bytes: u32) -> [(&'static str, Vec<u8>); 2] {
     [("/app.bin", noise(1, len_bytes)), (SPACED, noise(2, 700))]
 }
 
-fn content(files: &[(&'static str, Vec<u8>)]) -> Content {
+fn content(files: &[(&'static str, Vec<u8>)]) -> Files {
     let file = |bytes: &Vec<u8>| File::new(bytes.clone(), modified());
-    Content::memory(files.iter().map(|(path, bytes)| (*path, file(bytes))))
+    Files::memory(files.iter().map(|(path, bytes)| (*path, file(bytes))))
 }

@@ -6,8 +6,8 @@ use super::*;
 fn operations_fail_as_told() {
     let sector = region(0x2000, 0x1000);
     let mut flash = Faulty::new(NorMemory::erased(CAPACITY))
-        .with(When::Op(1), Fault::Fails)
-        .with(When::Touching(sector, 2), Fault::Ignored);
+        .with(When::Op(1), OpFault::Fails)
+        .with(When::Touching(sector, 2), OpFault::Ignored);
     flash.program_page(at(0), &[0]).unwrap();
     let failed = flash.program_page(at(1), &[0]).unwrap_err();
     assert_eq!(failed.to_string(), "the chip failed a program of 1 B at 0x1");
@@ -26,13 +26,13 @@ fn a_worn_out_sector_fails_for_ever() {
     memory.load_noise(region(0x3000, 0x1000), 3);
     let old = memory.clone();
     let mut flash = Faulty::new(memory)
-        .with(When::Touching(region(0x3000, 0x1000), u32::MAX), Fault::FailsTorn { seed: 9 });
+        .with(When::Touching(region(0x3000, 0x1000), u32::MAX), OpFault::FailsTorn { seed: 9 });
     for _ in 0..3 {
         let failed = flash.erase(EraseUnit::Sector4K, at(0x3000)).unwrap_err();
         assert!(matches!(failed, NorError::Failed { .. }));
     }
     assert!(flash.memory().first_difference(&old).is_some());
-    let mut quiet = Faulty::new(old.clone()).with(When::Op(0), Fault::SilentlyTorn { seed: 9 });
+    let mut quiet = Faulty::new(old.clone()).with(When::Op(0), OpFault::SilentlyTorn { seed: 9 });
     quiet.erase(EraseUnit::Sector4K, at(0x3000)).unwrap();
     assert!(!is_blank(&quiet.memory().bytes(region(0x3000, 0x1000))));
 }
