@@ -10,7 +10,7 @@ use bootswap_sim::summary::{C_COMPONENT, Summary};
 use bootswap_sim::{Report, Run, Scenario, Until, kept};
 
 use crate::args::DemoArgs;
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 use crate::monitor::TerminalMonitor;
 use crate::output;
 use crate::simulation::{live, scenario_failure, verdict, write};
@@ -19,10 +19,10 @@ use crate::simulation::{live, scenario_failure, verdict, write};
 ///
 /// # Errors
 ///
-/// [`Failure`] where the example cannot be set up, or its files not be written.
-pub fn command(args: &DemoArgs) -> Result<Verdict, Failure> {
+/// [`CommandError`] where the example cannot be set up, or its files not be written.
+pub fn command(args: &DemoArgs) -> Result<Verdict, CommandError> {
     let migration =
-        example(args.chip).map_err(|error| Failure::input(error, "report this as a fault"))?;
+        example(args.chip).map_err(|error| CommandError::input(error, "report this as a fault"))?;
     let scenario = Scenario::synthetic(&migration).map_err(scenario_failure)?;
     let monitor = RefCell::new(TerminalMonitor::new());
     let run = live(&migration, &scenario, false, Vec::new(), Until::Boot, &monitor)?;
@@ -50,8 +50,8 @@ fn save(
     scenario: &Scenario,
     run: &Run,
     report: &Report,
-) -> Result<(), Failure> {
-    fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, &error))?;
+) -> Result<(), CommandError> {
+    fs::create_dir_all(dir).map_err(|error| CommandError::file("create", dir, &error))?;
     write(&dir.join("before.bin"), &run.before.to_bytes())?;
     write(&dir.join("after.bin"), &run.after.to_bytes())?;
     if let Some(memory) = &run.at_reset {

@@ -31,14 +31,14 @@ impl From<Verdict> for ExitCode {
 ///
 /// The report names the file, the field and the offset where there are any, and what to do.
 #[derive(Debug)]
-pub enum Failure {
+pub enum CommandError {
     /// Something failed its verification or is unsafe: exit status 1.
     Unsafe(Report),
     /// The input or the environment is wrong: exit status 2.
     Input(Report),
 }
 
-impl Failure {
+impl CommandError {
     /// Something failed its verification: what, and what to do about it.
     pub fn unsafe_because(message: impl fmt::Display, help: impl fmt::Display) -> Self {
         Self::Unsafe(report(&message, &help))
@@ -86,7 +86,7 @@ impl Failure {
     }
 }
 
-impl From<LoadError> for Failure {
+impl From<LoadError> for CommandError {
     fn from(error: LoadError) -> Self {
         if error.is_unsafe() {
             Self::Unsafe(Report::new(error))
@@ -96,13 +96,13 @@ impl From<LoadError> for Failure {
     }
 }
 
-impl From<&Failure> for ExitCode {
-    fn from(failure: &Failure) -> Self {
+impl From<&CommandError> for ExitCode {
+    fn from(failure: &CommandError) -> Self {
         Self::from(failure.status())
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self.report(), f)
     }

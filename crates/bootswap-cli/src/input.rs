@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::error::Failure;
+use crate::error::CommandError;
 
 /// All bytes of a file.
 ///
 /// # Errors
 ///
-/// [`Failure::Input`].
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    bootswap_migration::input::bytes(path).map_err(|error| Failure::file("read", path, &error))
+/// [`CommandError::Input`].
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    bootswap_migration::input::bytes(path).map_err(|error| CommandError::file("read", path, &error))
 }

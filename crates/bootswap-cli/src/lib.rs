@@ -6,7 +6,7 @@
 //!        └─> serve ──────────────────────> bootswap-serve
 //! ```
 //!
-//! Each command is a function from its validated arguments to a [`Verdict`] or a [`Failure`]: data
+//! Each command is a function from its validated arguments to a [`Verdict`] or a [`CommandError`]: data
 //! goes to stdout, everything else to stderr, and only `main` ends the process. Start reading at
 //! [`run`].
 
@@ -25,7 +25,7 @@ mod simulate;
 mod simulation;
 mod sweep;
 
-pub use error::{Failure, Verdict};
+pub use error::{CommandError, Verdict};
 
 use args::Command;
 
@@ -33,8 +33,8 @@ use args::Command;
 ///
 /// # Errors
 ///
-/// The command's [`Failure`].
-pub fn run(command: &Command) -> Result<Verdict, Failure> {
+/// The command's [`CommandError`].
+pub fn run(command: &Command) -> Result<Verdict, CommandError> {
     match command {
         Command::Demo(args) => demo::command(args),
         Command::Plan(args) => plan::command(args),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::error::Failure;
+use crate::error::CommandError;
 
 /// Writes text to stdout.
 ///
@@ -14,11 +14,11 @@ use crate::error::Failure;
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] where it cannot be written, for example to a full disk.
-pub fn text(text: &str) -> Result<(), Failure> {
+/// [`CommandError::Input`] where it cannot be written, for example to a full disk.
+pub fn text(text: &str) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::input(
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CommandError::input(
             format_args!("cannot write to stdout: {error}"),
             "check where the output goes, and whether there is room",
         )),
@@ -31,7 +31,7 @@ pub fn text(text: &str) -> Result<(), Failure> {
 /// # Errors
 ///
 /// As [`text`].
-pub fn json(object: &impl Serialize) -> Result<(), Failure> {
+pub fn json(object: &impl Serialize) -> Result<(), CommandError> {
     // Only maps whose keys are not text could fail, and there are none.
     let mut json = serde_json::to_string_pretty(object).unwrap_or_default();
     json.push('\n');
@@ -43,8 +43,8 @@ pub fn json(object: &impl Serialize) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] where it cannot be written. What was in its place is still there then.
-pub fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+/// [`CommandError::Input`] where it cannot be written. What was in its place is still there then.
+pub fn file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
@@ -54,6 +54,6 @@ pub fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(|error| {
         // The partial file is useless; if it cannot be removed either, the first error counts.
         let _ = fs::remove_file(&part);
-        Failure::file("write", path, &error)
+        CommandError::file("write", path, &error)
     })
 }

@@ -8,7 +8,7 @@ use bootswap_migration::pack::{Firmware, Rehearsal, choose_sources, pack};
 use esp_idf_format::Chip;
 
 use crate::args::PackArgs;
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 use crate::{input, output};
 
 /// Environment variable that names the directory with the firmware images.
@@ -20,13 +20,13 @@ const DIR: &str = "firmware";
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] where migration and firmware do not go together, [`Failure::Unsafe`] where no
+/// [`CommandError::Input`] where migration and firmware do not go together, [`CommandError::Unsafe`] where no
 /// device could carry the migration out.
-pub fn command(args: &PackArgs) -> Result<Verdict, Failure> {
+pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
     let name = args.migration.display();
     let mut migration = bootswap_migration::load(&args.migration)?;
     choose_sources(&mut migration, args.chip, args.embed)
-        .map_err(|error| Failure::input(format_args!("{name}: {error}"), error.help()))?;
+        .map_err(|error| CommandError::input(format_args!("{name}: {error}"), error.help()))?;
 
     let path = match &args.firmware {
         Some(path) => path.clone(),
@@ -34,14 +34,14 @@ pub fn command(args: &PackArgs) -> Result<Verdict, Failure> {
     };
     let bytes = input::read(&path)?;
     let firmware = Firmware::new(bytes, migration.chip).map_err(|error| {
-        Failure::input(format_args!("{}: {error}", path.display()), error.help())
+        CommandError::input(format_args!("{}: {error}", path.display()), error.help())
     })?;
     let packed = pack(&migration, firmware)
-        .map_err(|error| Failure::input(format_args!("{name}: {error}"), error.help()))?;
+        .map_err(|error| CommandError::input(format_args!("{name}: {error}"), error.help()))?;
 
     let rehearsal = Rehearsal::new(&migration, &packed);
     if let Some(refused) = rehearsal.refused() {
-        return Err(Failure::unsafe_because(
+        return Err(CommandError::unsafe_because(
             format_args!("{name}: {refused}"),
             "see all of it with `bootswap plan`; nothing was written",
         ));
@@ -69,8 +69,8 @@ fn unknown_contents(migration: &OwnedMigration) -> impl Iterator<Item = String> 
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] that says where it was looked for.
-fn prebuilt(chip: Chip) -> Result<PathBuf, Failure> {
+/// [`CommandError::Input`] that says where it was looked for.
+fn prebuilt(chip: Chip) -> Result<PathBuf, CommandError> {
     let name = format!("bootswap-{chip}.bin");
     let beside = || Some(env::current_exe().ok()?.parent()?.join(DIR));
     let dir = match env::var_os(DIR_VARIABLE) {
@@ -81,7 +81,7 @@ fn prebuilt(chip: Chip) -> Result<PathBuf, Failure> {
     if path.is_file() {
         return Ok(path);
     }
-    Err(Failure::input(
+    Err(CommandError::input(
         format_args!("there is no firmware image {}", path.display()),
         format_args!(
             "name one with --firmware, or the directory that has {name} in {DIR_VARIABLE}"

@@ -10,7 +10,7 @@ use bootswap_serve::{Files, Server, ServerConfig};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::args::ServeArgs;
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 use crate::output;
 
 /// What is not encoded in a URL's path: RFC 3986 section 2.3, unreserved characters, and slashes.
@@ -24,8 +24,8 @@ const MAX_LISTED_FILES: usize = 100;
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] where the directory is not there or the address cannot be listened on.
-pub fn command(args: &ServeArgs) -> Result<Verdict, Failure> {
+/// [`CommandError::Input`] where the directory is not there or the address cannot be listened on.
+pub fn command(args: &ServeArgs) -> Result<Verdict, CommandError> {
     let log = Box::new(|line: &str| eprintln!("{line}"));
     let server = Server::start(ServerConfig {
         listen: args.listen,
@@ -33,7 +33,9 @@ pub fn command(args: &ServeArgs) -> Result<Verdict, Failure> {
         faults: args.faults.clone(),
         log: Some(log),
     })
-    .map_err(|error| Failure::input(error, "name a directory, and an address with a free port"))?;
+    .map_err(|error| {
+        CommandError::input(error, "name a directory, and an address with a free port")
+    })?;
     eprintln!("serving {} on {}, end with Ctrl-C", args.dir.display(), server.addr());
     output::text(&listing(&args.dir, reachable(server.addr())))?;
     loop {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::args::SimulateArgs;
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 use crate::monitor::TerminalMonitor;
 use crate::simulation::{live, scenario_failure, verdict, write};
 use crate::sweep;
@@ -15,9 +15,9 @@ use bootswap_sim::{Report, Scenario, kept};
 ///
 /// # Errors
 ///
-/// [`Failure`] where the input is not usable; that a migration is refused or fails is no failure of
+/// [`CommandError`] where the input is not usable; that a migration is refused or fails is no failure of
 /// the command but its [`Verdict`].
-pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
+pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
     let mut migration = bootswap_migration::load(&args.migration)?;
     if args.running.is_some() {
         migration.running.clone_from(&args.running);
@@ -27,7 +27,7 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
             let dump = input::read(path)?;
             let running = migration.running.as_deref();
             let found = bootswap_migration::facts::read_flash(migration.chip, &dump, running)
-                .map_err(|error| Failure::of_dump(path, &error))?;
+                .map_err(|error| CommandError::of_dump(path, &error))?;
             Scenario::from_dump(&migration, &dump, found.facts.running).map_err(scenario_failure)?
         }
         None => Scenario::synthetic(&migration).map_err(scenario_failure)?,
@@ -58,7 +58,7 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, Failure> {
     Ok(verdict)
 }
 
-fn print(args: &SimulateArgs, report: &Report) -> Result<(), Failure> {
+fn print(args: &SimulateArgs, report: &Report) -> Result<(), CommandError> {
     if args.json {
         output::json(report)
     } else {

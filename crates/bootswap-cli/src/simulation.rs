@@ -8,7 +8,7 @@ use bootswap_sim::{
     Monitor, OriginServer, Run, RunOutcome, Scenario, ScenarioError, Settings, Until, run,
 };
 
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 
 /// Safe if the run reached the target.
 #[must_use]
@@ -31,7 +31,7 @@ pub fn live(
     faults: Vec<bootswap_serve::ServerFault>,
     until: Until,
     monitor: &RefCell<dyn Monitor>,
-) -> Result<Run, Failure> {
+) -> Result<Run, CommandError> {
     at_hand(migration, online)?;
     let origin = if online {
         OriginServer::online(migration)
@@ -42,7 +42,7 @@ pub fn live(
 }
 
 /// Checks that every artifact has its file, or an address if `online`.
-pub(crate) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), Failure> {
+pub(crate) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), CommandError> {
     let missing =
         migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
     match missing {
@@ -53,8 +53,8 @@ pub(crate) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), Fa
     }
 }
 
-pub(crate) fn no_server(error: &std::io::Error) -> Failure {
-    Failure::input(
+pub(crate) fn no_server(error: &std::io::Error) -> CommandError {
+    CommandError::input(
         format_args!("the loopback server does not start: {error}"),
         "check that loopback connections are allowed",
     )
@@ -64,13 +64,16 @@ pub(crate) fn no_server(error: &std::io::Error) -> Failure {
 ///
 /// # Errors
 ///
-/// [`Failure`] naming the file.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes).map_err(|error| Failure::file("write", path, &error))
+/// [`CommandError`] naming the file.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    std::fs::write(path, bytes).map_err(|error| CommandError::file("write", path, &error))
 }
 
 /// A scenario that cannot be made is bad input.
 #[must_use]
-pub fn scenario_failure(error: ScenarioError) -> Failure {
-    Failure::input(error, "see `bootswap simulate --help` and the migration file's documentation")
+pub fn scenario_failure(error: ScenarioError) -> CommandError {
+    CommandError::input(
+        error,
+        "see `bootswap simulate --help` and the migration file's documentation",
+    )
 }

@@ -6,7 +6,7 @@ use bootswap_sim::sweep::{Case, Replay, SweepContext, SweepError, SweepOutcome, 
 use bootswap_sim::{Run, Scenario, Settings, kept};
 
 use crate::args::{SimulateArgs, UntilArg};
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 use crate::monitor::{self, TerminalMonitor};
 use crate::simulation::{at_hand, no_server, verdict};
 use bootswap_migration::OwnedMigration;
@@ -15,13 +15,13 @@ use bootswap_migration::OwnedMigration;
 ///
 /// # Errors
 ///
-/// [`Failure`] where they cannot be made.
+/// [`CommandError`] where they cannot be made.
 pub fn sweep(
     args: &SimulateArgs,
     migration: &OwnedMigration,
     scenario: &Scenario,
     run: &Run,
-) -> Result<SweepOutcome, Failure> {
+) -> Result<SweepOutcome, CommandError> {
     let sweeps = args.sweep.sweeps();
     let sweeps = Sweeps { pool: sweeps.pool.with_progress(monitor::progress), ..sweeps };
     let mut outcomes = in_context(args, migration, scenario, |bench| sweeps.run(bench, run))?;
@@ -36,13 +36,13 @@ pub fn sweep(
 ///
 /// # Errors
 ///
-/// [`Failure`] where there is no such case.
+/// [`CommandError`] where there is no such case.
 pub fn replay(
     args: &SimulateArgs,
     migration: &OwnedMigration,
     scenario: &Scenario,
     case: &Case,
-) -> Result<(Report, Verdict), Failure> {
+) -> Result<(Report, Verdict), CommandError> {
     let Replay { run, in_window, missing } = in_context(args, migration, scenario, |bench| {
         Worker::with_monitor(bench, Box::new(TerminalMonitor::new()))?.replay(case)
     })?;
@@ -59,7 +59,7 @@ fn in_context<R>(
     migration: &OwnedMigration,
     scenario: &Scenario,
     use_it: impl FnOnce(&SweepContext<'_>) -> Result<R, SweepError>,
-) -> Result<R, Failure> {
+) -> Result<R, CommandError> {
     at_hand(migration, false)?;
     let served = over_http(migration);
     let result = served.with(|lent| {
@@ -68,11 +68,11 @@ fn in_context<R>(
     });
     result.map_err(|error| match error {
         SweepError::Server(error) => no_server(&error),
-        SweepError::NeverCut { .. } => Failure::input(
+        SweepError::NeverCut { .. } => CommandError::input(
             error,
             "take a smaller number, or the options of the sweep that printed the case",
         ),
-        error => Failure::unsafe_because(error, "report this as a fault"),
+        error => CommandError::unsafe_because(error, "report this as a fault"),
     })
 }
 

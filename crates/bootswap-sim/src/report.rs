@@ -1,6 +1,6 @@
 //! The report of a simulated migration, with keys that scripts may rely on.
 
-use bootswap_plan::Reason;
+use bootswap_migration::plan::ReasonReport;
 use flash_region::Region;
 use nor_sim::{Counts, NorMemory};
 use serde::Serialize;
@@ -47,15 +47,6 @@ pub struct ReplayReport {
     pub in_commit_window: bool,
     /// What flash should hold in the end and does not.
     pub missing: Option<String>,
-}
-
-/// A reason against the migration.
-#[derive(Clone, Debug, Serialize)]
-pub struct ReasonReport {
-    /// Its code.
-    pub code: &'static str,
-    /// What is wrong and what to change.
-    pub message: String,
 }
 
 /// Flash operations and their modelled time.
@@ -130,7 +121,7 @@ impl Report {
         Self {
             outcome,
             detail: run.outcome.to_string(),
-            reasons: run.reasons.iter().map(ReasonReport::new).collect(),
+            reasons: run.reasons.iter().map(ReasonReport::from).collect(),
             flash: FlashReport::new(&run.migration, run.most_erases_of_a_sector()),
             commit_window: (run.window.ops() > 0).then(|| WindowReport::new(&run.window)),
             download: (run.requests > 0)
@@ -151,14 +142,6 @@ impl Report {
     pub fn with(self, outcomes: SweepOutcome) -> Self {
         let SweepOutcome { power_cuts, flash_faults, network_faults } = outcomes;
         Self { power_cuts, flash_faults, network_faults, ..self }
-    }
-}
-
-impl ReasonReport {
-    /// The reason as it is reported.
-    #[must_use]
-    pub fn new(reason: &Reason) -> Self {
-        Self { code: reason.code(), message: reason.to_string() }
     }
 }
 

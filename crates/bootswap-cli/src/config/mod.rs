@@ -27,7 +27,7 @@ use bootswap_migration::document::Document;
 use bootswap_migration::{LoadError, template};
 
 use crate::args::ConfigArgs;
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 
 use session::Session;
 use store::Store;
@@ -36,13 +36,13 @@ use store::Store;
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] where there is no terminal, no file to open, or a file where a new one
+/// [`CommandError::Input`] where there is no terminal, no file to open, or a file where a new one
 /// should be.
-pub fn command(args: &ConfigArgs) -> Result<Verdict, Failure> {
+pub fn command(args: &ConfigArgs) -> Result<Verdict, CommandError> {
     let path = args.migration.as_path();
     let mut session = open(args)?;
     if !terminal::is_there() {
-        return Err(Failure::input(
+        return Err(CommandError::input(
             "the menu needs a terminal, and stdin or stdout is not one",
             format_args!(
                 "run it in a terminal, or edit {} by hand and check it with `bootswap plan`",
@@ -51,7 +51,7 @@ pub fn command(args: &ConfigArgs) -> Result<Verdict, Failure> {
         ));
     }
     terminal::run(&mut session).map_err(|error| {
-        Failure::input(
+        CommandError::input(
             format_args!("the terminal fails: {error}"),
             "run it in another terminal, or edit the file by hand",
         )
@@ -60,27 +60,27 @@ pub fn command(args: &ConfigArgs) -> Result<Verdict, Failure> {
 }
 
 /// Opens the file, or begins a new one.
-fn open(args: &ConfigArgs) -> Result<Session, Failure> {
+fn open(args: &ConfigArgs) -> Result<Session, CommandError> {
     let path = args.migration.as_path();
-    let store = Store::open(path).map_err(|error| Failure::file("read", path, &error))?;
+    let store = Store::open(path).map_err(|error| CommandError::file("read", path, &error))?;
     let text = match (store.bytes(), args.chip.zip(args.partitions.as_deref())) {
         (Some(_), Some(_)) => {
-            return Err(Failure::input(
+            return Err(CommandError::input(
                 format_args!("{} exists already", path.display()),
                 "leave out --chip and --partitions to change it, or name a new file",
             ));
         }
         (Some(bytes), None) => String::from_utf8(bytes.to_vec()).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            Failure::input(
+            CommandError::input(
                 format_args!("{}: byte at offset {at} is not UTF-8", path.display()),
                 "save the file as UTF-8; is it a migration file at all?",
             )
         })?,
         (None, Some((chip, partitions))) => template::new(chip, partitions, path)
-            .map_err(|error| Failure::input(&error.message, &error.help))?,
+            .map_err(|error| CommandError::input(&error.message, &error.help))?,
         (None, None) => {
-            return Err(Failure::input(
+            return Err(CommandError::input(
                 format_args!("{} does not exist", path.display()),
                 "check the path; or name --chip and --partitions to begin a new migration",
             ));
@@ -91,10 +91,10 @@ fn open(args: &ConfigArgs) -> Result<Session, Failure> {
 }
 
 /// The document of a text, which has to be valid TOML.
-fn document(text: String, path: &Path) -> Result<Document, Failure> {
+fn document(text: String, path: &Path) -> Result<Document, CommandError> {
     Document::new(text.clone()).map_err(|error| match bootswap_migration::check(&text) {
         Some(problem) => LoadError::new(problem, path, &text).into(),
-        None => Failure::input(
+        None => CommandError::input(
             format_args!("{}: {error}", path.display()),
             "see https://toml.io for how TOML is written",
         ),

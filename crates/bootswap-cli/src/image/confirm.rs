@@ -8,15 +8,15 @@ use mcuboot_format::ImageHeader;
 use mcuboot_format::builder::{SignError, confirm};
 
 use crate::args::ConfirmArgs;
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 use crate::input::read;
 
 /// Runs the command.
-pub(super) fn command(args: &ConfirmArgs) -> Result<Verdict, Failure> {
+pub(super) fn command(args: &ConfirmArgs) -> Result<Verdict, CommandError> {
     let name = args.file.display();
     let before = read(&args.file)?;
     ImageHeader::parse(&before).map_err(|error| {
-        Failure::input(format_args!("{name}: {error}"), "name an MCUboot image")
+        CommandError::input(format_args!("{name}: {error}"), "name an MCUboot image")
     })?;
     let mut after = before.clone();
     confirm(&mut after, args.trailer.config()).map_err(|error| {
@@ -27,14 +27,14 @@ pub(super) fn command(args: &ConfirmArgs) -> Result<Verdict, Failure> {
             }
             _ => "give --align and --max-align as the bootloader was built with",
         };
-        Failure::input(format_args!("{name}: {error}"), help)
+        CommandError::input(format_args!("{name}: {error}"), help)
     })?;
     let out = args.out.as_deref().unwrap_or(&args.file);
     match args.out {
         Some(_) => fs::write(out, &after),
         None => patch(out, &before, &after),
     }
-    .map_err(|error| Failure::file("write", out, &error))?;
+    .map_err(|error| CommandError::file("write", out, &error))?;
     eprintln!("confirmed {}", out.display());
     Ok(Verdict::Safe)
 }

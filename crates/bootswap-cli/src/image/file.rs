@@ -6,15 +6,15 @@ use std::path::Path;
 use bootswap_migration::image::Kind;
 use flash_region::Hex;
 
-use crate::error::Failure;
+use crate::error::CommandError;
 use crate::input::read;
 
 /// Reads a file and finds out what it is.
-pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, Kind), Failure> {
+pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, Kind), CommandError> {
     let bytes = read(path)?;
     let kind = Kind::of(&bytes).ok_or_else(|| {
         let begin = Hex(bytes.get(..bytes.len().min(8)).unwrap_or_default()).to_string();
-        Failure::input(
+        CommandError::input(
             format_args!(
                 "{}: {} bytes that begin with {} at offset 0 are not of a known kind",
                 path.display(),
@@ -29,9 +29,9 @@ pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, Kind), Failure> {
 }
 
 /// Reads a text, as keys are.
-pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+pub(super) fn read_text(path: &Path) -> Result<String, CommandError> {
     String::from_utf8(read(path)?).map_err(|_| {
         let error = io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
-        Failure::file("read", path, &error)
+        CommandError::file("read", path, &error)
     })
 }

@@ -8,7 +8,7 @@ mod verify;
 use bootswap_migration::image::Description;
 
 use crate::args::{ImageCommand, InfoArgs};
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 use crate::output;
 use file::read_known;
 
@@ -16,9 +16,9 @@ use file::read_known;
 ///
 /// # Errors
 ///
-/// [`Failure`] where files cannot be read or written, or options do not go with them; a
+/// [`CommandError`] where files cannot be read or written, or options do not go with them; a
 /// verification that fails is the command's [`Verdict`].
-pub fn command(command: &ImageCommand) -> Result<Verdict, Failure> {
+pub fn command(command: &ImageCommand) -> Result<Verdict, CommandError> {
     match command {
         ImageCommand::Info(args) => info(args),
         ImageCommand::Verify(args) => verify::command(args),
@@ -27,7 +27,7 @@ pub fn command(command: &ImageCommand) -> Result<Verdict, Failure> {
     }
 }
 
-fn info(args: &InfoArgs) -> Result<Verdict, Failure> {
+fn info(args: &InfoArgs) -> Result<Verdict, CommandError> {
     let (bytes, kind) = read_known(&args.file)?;
     let description = Description::of(&bytes, kind);
     if args.json {

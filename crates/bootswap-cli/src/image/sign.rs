@@ -7,15 +7,15 @@ use mcuboot_format::key::PrivateKey;
 
 use super::file::read_text;
 use crate::args::SignArgs;
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 use crate::input::read;
 
 /// Runs the command.
-pub(super) fn command(args: &SignArgs) -> Result<Verdict, Failure> {
+pub(super) fn command(args: &SignArgs) -> Result<Verdict, CommandError> {
     let payload = read(&args.file)?;
     let key = args.key.as_deref().map(|path| {
         PrivateKey::from_pem(&read_text(path)?).map_err(|error| {
-            Failure::input(
+            CommandError::input(
                 format_args!("{}: {error}", path.display()),
                 "name a private key of ECDSA P-256, Ed25519, RSA-2048 or RSA-3072 as PEM, without \
                  passphrase",
@@ -39,9 +39,9 @@ pub(super) fn command(args: &SignArgs) -> Result<Verdict, Failure> {
         key: key.as_ref(),
     };
     let image = sign(&payload, &options).map_err(|error| {
-        Failure::input(format_args!("{}: {error}", args.file.display()), help(&error))
+        CommandError::input(format_args!("{}: {error}", args.file.display()), help(&error))
     })?;
-    fs::write(&args.out, &image).map_err(|error| Failure::file("write", &args.out, &error))?;
+    fs::write(&args.out, &image).map_err(|error| CommandError::file("write", &args.out, &error))?;
     let signed = key.map_or("not signed".to_owned(), |key| format!("signed with {}", key.kind()));
     eprintln!(
         "wrote {}: version {}, {:#x} bytes, {signed}",

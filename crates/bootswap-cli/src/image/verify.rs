@@ -7,11 +7,11 @@ use mcuboot_format::key::{KeyError, PrivateKey, PublicKey};
 
 use super::file::{read_known, read_text};
 use crate::args::{TrailerArgs, VerifyArgs};
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 use crate::output;
 
 /// Runs the command.
-pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, Failure> {
+pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, CommandError> {
     let (file, kind) = read_known(&args.file)?;
     refuse_useless(args, kind)?;
     let key = args.key.as_deref().map(public_key).transpose()?;
@@ -23,7 +23,7 @@ pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, Failure> {
         flash_size: args.flash_size,
     };
     let verification = verify(&file, kind, &wanted).map_err(|error| {
-        Failure::input(
+        CommandError::input(
             error,
             "give --slot-size, --align, --max-align and --swap as the bootloader was built with",
         )
@@ -37,7 +37,7 @@ pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, Failure> {
 }
 
 /// An option that has no effect on a file of this kind is a mistake.
-fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), Failure> {
+fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), CommandError> {
     let is_mcuboot = kind == Kind::McubootImage;
     let options = [
         ("--key", args.key.is_some(), is_mcuboot),
@@ -52,7 +52,7 @@ fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), Failure> {
     ];
     match options.into_iter().find(|(_, given, useful)| *given && !useful) {
         None => Ok(()),
-        Some((option, ..)) => Err(Failure::input(
+        Some((option, ..)) => Err(CommandError::input(
             format_args!(
                 "{}: {option} has no effect on this file, which is: {kind}",
                 args.file.display()
@@ -63,7 +63,7 @@ fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), Failure> {
 }
 
 /// The public key in a PEM file, of a private one too.
-fn public_key(path: &Path) -> Result<PublicKey, Failure> {
+fn public_key(path: &Path) -> Result<PublicKey, CommandError> {
     let pem = read_text(path)?;
     let key = match PublicKey::from_pem(&pem) {
         Err(KeyError::PemLabel | KeyError::Pem) => {
@@ -72,7 +72,7 @@ fn public_key(path: &Path) -> Result<PublicKey, Failure> {
         key => key,
     };
     key.map_err(|error| {
-        Failure::input(
+        CommandError::input(
             format_args!("{}: {error}", path.display()),
             "name a key of ECDSA P-256, Ed25519, RSA-2048 or RSA-3072 as PEM, without passphrase",
         )

@@ -9,16 +9,16 @@ use bootswap_migration::{OwnedMigration, facts, plan};
 use bootswap_plan::Role;
 
 use crate::args::PlanArgs;
-use crate::error::{Failure, Verdict};
+use crate::error::{CommandError, Verdict};
 use crate::{input, output};
 
 /// Runs the command.
 ///
 /// # Errors
 ///
-/// [`Failure`] where migration or dump are not usable; a refusal is the command's
+/// [`CommandError`] where migration or dump are not usable; a refusal is the command's
 /// [`Verdict`].
-pub fn command(args: &PlanArgs) -> Result<Verdict, Failure> {
+pub fn command(args: &PlanArgs) -> Result<Verdict, CommandError> {
     let mut migration = bootswap_migration::load(&args.migration)?;
     if args.running.is_some() {
         migration.running.clone_from(&args.running);
@@ -28,10 +28,10 @@ pub fn command(args: &PlanArgs) -> Result<Verdict, Failure> {
         Some((path, dump)) => {
             refuse_migrated(&migration, dump, path)?;
             facts::read_flash(migration.chip, dump, migration.running.as_deref())
-                .map_err(|error| Failure::of_dump(path, &error))?
+                .map_err(|error| CommandError::of_dump(path, &error))?
         }
         None => facts::assumed(&migration).map_err(|error| {
-            Failure::input(format_args!("{}: {error}", args.migration.display()), error.help())
+            CommandError::input(format_args!("{}: {error}", args.migration.display()), error.help())
         })?,
     };
     let report = plan::report(&migration, &found, dump.as_deref());
@@ -44,12 +44,16 @@ pub fn command(args: &PlanArgs) -> Result<Verdict, Failure> {
 }
 
 /// A device that has the target bootloader does not run a migrator any more.
-fn refuse_migrated(migration: &OwnedMigration, dump: &[u8], path: &Path) -> Result<(), Failure> {
+fn refuse_migrated(
+    migration: &OwnedMigration,
+    dump: &[u8],
+    path: &Path,
+) -> Result<(), CommandError> {
     let bootloader =
         migration.artifact(Role::Bootloader).and_then(|target| target.bytes.as_deref());
     let in_place = dump.get(migration.chip.bootloader_addr().get() as usize..).unwrap_or_default();
     if bootloader.is_some_and(|target| in_place.starts_with(target)) {
-        return Err(Failure::input(
+        return Err(CommandError::input(
             format_args!(
                 "{}: the device has the target bootloader already, at {}",
                 path.display(),

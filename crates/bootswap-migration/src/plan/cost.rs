@@ -25,7 +25,7 @@ pub struct CostReport {
 
 /// The commit window, estimated likewise.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
-pub struct WindowReport {
+pub struct WindowEstimate {
     /// Erases of any size.
     pub erase_ops: u32,
     /// Pages programmed.
@@ -70,7 +70,7 @@ impl From<&WayBack> for WayBackReport {
     }
 }
 
-impl WindowReport {
+impl WindowEstimate {
     /// The window of a plan, if it has one; `dump` is the device's flash, where it is known.
     pub(super) fn new(model: &CostModel<'_>, plan: &Plan, dump: Option<&[u8]>) -> Option<Self> {
         let window = looked_at(*model, plan, dump).commit_window(plan)?;

@@ -16,7 +16,7 @@ mod report;
 mod stage;
 mod text;
 
-pub use cost::{CostReport, WayBackReport, WindowReport};
+pub use cost::{CostReport, WayBackReport, WindowEstimate};
 pub use flash_map::{FlashMap, MapRow};
 pub use given_up::GivenUp;
 pub use region::RegionReport;

@@ -7,7 +7,7 @@ use esp_idf_format::partition::Partition;
 use flash_region::Region;
 use serde::Serialize;
 
-use super::cost::{CostReport, WayBackReport, WindowReport, looked_at};
+use super::cost::{CostReport, WayBackReport, WindowEstimate, looked_at};
 use super::flash_map::FlashMap;
 use super::given_up::{GivenUp, given_up};
 use super::region::RegionReport;
@@ -45,7 +45,7 @@ pub struct PlanReport {
     /// From the first to the last byte that the commit may erase.
     pub commit: Option<RegionReport>,
     /// The time in which losing power leaves a device that does not boot.
-    pub commit_window: Option<WindowReport>,
+    pub commit_window: Option<WindowEstimate>,
     /// The sector for checkpoints.
     pub journal: Option<RegionReport>,
     /// What belongs to the owner and is overwritten because the migration gives it up by name.
@@ -235,7 +235,7 @@ impl PlanReport {
             steps,
             cost: Some(cost.into()),
             commit: last.and_then(Plan::commit_region).map(RegionReport::from),
-            commit_window: last.and_then(|plan| WindowReport::new(&model, plan, dump)),
+            commit_window: last.and_then(|plan| WindowEstimate::new(&model, plan, dump)),
             journal: last.and_then(|plan| plan.journal).map(RegionReport::from),
             given_up: given_up(migration, stages),
             flash_map: Some(FlashMap::new(migration, stages)),

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use esp_idf_format::image::FlashSize;
 
-use super::cost::{CostReport, WindowReport};
+use super::cost::{CostReport, WindowEstimate};
 use super::flash_map::FlashMap;
 use super::report::{DeviceReport, PlanReport, ReasonReport, StageReport, StepReport};
 use crate::words::wrapped;
@@ -81,8 +81,8 @@ impl PlanReport {
     }
 
     /// How long the commit window is, and in which steps.
-    fn window(&self, f: &mut fmt::Formatter<'_>, window: &WindowReport) -> fmt::Result {
-        let WindowReport { erase_ops, pages, typ_ms, max_ms, .. } = window;
+    fn window(&self, f: &mut fmt::Formatter<'_>, window: &WindowEstimate) -> fmt::Result {
+        let WindowEstimate { erase_ops, pages, typ_ms, max_ms, .. } = window;
         let mut text = format!(
             "{typ_ms:.1} ms typically, {max_ms:.0} ms at most: erases {erase_ops}, pages {pages}"
         );
