@@ -6,9 +6,9 @@
 //!        └─> serve ──────────────────────> bootswap-serve
 //! ```
 //!
-//! Each command is a function from its validated arguments to a [`Verdict`] or a [`CommandError`]: data
-//! goes to stdout, everything else to stderr, and only `main` ends the process. Start reading at
-//! [`run`].
+//! Each command is a function from its validated arguments to a [`Verdict`] or a [`CommandError`]:
+//! data goes to stdout, everything else to stderr, and only `main` ends the process. Start reading
+//! at [`run`].
 
 pub mod args;
 pub mod config;

@@ -20,8 +20,8 @@ const DIR: &str = "firmware";
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] where migration and firmware do not go together, [`CommandError::Unsafe`] where no
-/// device could carry the migration out.
+/// [`CommandError::Input`] where migration and firmware do not go together,
+/// [`CommandError::Unsafe`] where no device could carry the migration out.
 pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
     let name = args.migration.display();
     let mut migration = bootswap_migration::load(&args.migration)?;

@@ -15,8 +15,8 @@ use bootswap_sim::{Report, Scenario, kept};
 ///
 /// # Errors
 ///
-/// [`CommandError`] where the input is not usable; that a migration is refused or fails is no failure of
-/// the command but its [`Verdict`].
+/// [`CommandError`] where the input is not usable; that a migration is refused or fails is no
+/// failure of the command but its [`Verdict`].
 pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
     let mut migration = bootswap_migration::load(&args.migration)?;
     if args.running.is_some() {

@@ -29,7 +29,7 @@
 //! ```
 //!
 //! ```text
-//!   Scenario: flash and board, made up or from a dump       OriginServer: HTTP server with the artifacts
+//!   Scenario: flash and board, synthetic or a dump     OriginServer: the artifacts over HTTP
 //!       \                                                     /
 //!        '--> live: power on, boot, migrator, reset, MCUboot, target
 //!               '--> run: the same with account of every operation --> Report, picture (svg)
