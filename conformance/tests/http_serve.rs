@@ -24,9 +24,9 @@ for line in sys.argv[2:]:
     body = response.read()
     if response.status == 200:
         known = {'ETAG': response.headers['ETag'], 'DATE': response.headers['Last-Modified']}
-    shown = ['Files-Range', 'Last-Modified']
+    shown = ['Content-Range', 'Last-Modified']
     if response.status < 400:
-        shown += ['Files-Length', 'Files-Type']
+        shown += ['Content-Length', 'Content-Type']
         body = hashlib.sha256(body).hexdigest()
     else:
         body = 'some text' if body else None

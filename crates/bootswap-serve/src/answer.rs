@@ -53,7 +53,7 @@ impl From<Arc<[u8]>> for Body {
 /// How the client learns where the body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// `Files-Length`.
+    /// `Content-Length`.
     Length,
     /// `Transfer-Encoding: chunked`.
     Chunked,
@@ -160,12 +160,12 @@ impl Answer {
                     format!("bytes {}-{}/{total_bytes}", claimed.start, claimed.end - 1);
                 let range = index(sent.start)..index(sent.end);
                 let mut answer = Self::octets(StatusCode::PARTIAL_CONTENT, Body { bytes, range });
-                answer.headers.push(("Files-Range", content_range));
+                answer.headers.push(("Content-Range", content_range));
                 answer
             }
             Selection::Unsatisfiable => {
                 let mut answer = Self::plain(StatusCode::RANGE_NOT_SATISFIABLE);
-                answer.headers.push(("Files-Range", format!("bytes */{total_bytes}")));
+                answer.headers.push(("Content-Range", format!("bytes */{total_bytes}")));
                 return answer;
             }
         };
@@ -204,13 +204,13 @@ impl Answer {
 
     fn typed(status: StatusCode, content_type: &str, body: &str) -> Self {
         let mut answer = Self::new(status, Arc::<[u8]>::from(body.as_bytes()).into());
-        answer.headers.push(("Files-Type", content_type.to_owned()));
+        answer.headers.push(("Content-Type", content_type.to_owned()));
         answer
     }
 
     fn octets(status: StatusCode, body: Body) -> Self {
         let mut answer = Self::new(status, body);
-        answer.headers.push(("Files-Type", "application/octet-stream".to_owned()));
+        answer.headers.push(("Content-Type", "application/octet-stream".to_owned()));
         answer
     }
 

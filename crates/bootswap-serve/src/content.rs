@@ -70,7 +70,7 @@ impl<B: Into<Arc<[u8]>>> From<B> for File {
     }
 }
 
-/// Files as a server holds it.
+/// Files as a server holds them.
 #[derive(Debug)]
 pub(crate) enum Store {
     Dir { root: PathBuf, read: HashMap<PathBuf, File> },

@@ -49,7 +49,7 @@ pub enum FaultKind {
     Status(u16),
     /// `html`: status 200 with the login page of a captive portal instead of the file.
     Html,
-    /// `empty`: status 200 with `Files-Length: 0`.
+    /// `empty`: status 200 with `Content-Length: 0`.
     Empty,
     /// `redirect=N`: N redirections, at most [`FaultKind::MAX_REDIRECTS`], then the file.
     Redirect(u32),
@@ -58,9 +58,9 @@ pub enum FaultKind {
     /// `range-ignored`: ranges are not known to the server, so it answers 200 with the whole file.
     RangeIgnored,
     /// `range-wrong`: status 206 with another range than the one asked for, which begins one byte
-    /// early (late where it was asked for from 0); `Files-Range` is true.
+    /// early (late where it was asked for from 0); `Content-Range` is true.
     RangeWrong,
-    /// `range-misplaced`: as `range-wrong`, but `Files-Range` claims the range asked for.
+    /// `range-misplaced`: as `range-wrong`, but `Content-Range` claims the range asked for.
     RangeMisplaced,
     /// `etag-changes`: another entity tag with every answer, as if the file were replaced each
     /// time.
@@ -71,9 +71,9 @@ pub enum FaultKind {
     /// `oversize=N`: N bytes of 0xa5 after the file, announced as part of it; at most
     /// [`FaultKind::MAX_OVERSIZE_BYTES`], which the server holds in memory.
     Oversize(u64),
-    /// `no-length`: an HTTP/1.0 answer without `Files-Length`; the body ends with the connection.
+    /// `no-length`: an HTTP/1.0 answer without `Content-Length`; the body ends with the connection.
     NoLength,
-    /// `chunked`: the body in chunks, without `Files-Length`.
+    /// `chunked`: the body in chunks, without `Content-Length`.
     Chunked,
     /// `drop=N`: the connection is reset after N body bytes; `drop` alone: instead of an answer.
     Drop(Option<u64>),

@@ -96,7 +96,7 @@ fn head(answer: &Answer, keep_alive: bool) -> String {
     if !is_bodiless(answer.status) {
         match answer.framing {
             Framing::Length => {
-                header("Files-Length", &answer.body.as_slice().len().to_string());
+                header("Content-Length", &answer.body.as_slice().len().to_string());
             }
             Framing::Chunked => header("Transfer-Encoding", "chunked"),
             Framing::Connection => {}

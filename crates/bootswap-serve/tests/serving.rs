@@ -146,7 +146,7 @@ fn what_is_no_request_for_a_file_is_refused() {
         assert_eq!(end, End::Closed, "{request:?}");
         String::from_utf8(bytes).unwrap().split(' ').nth(1).unwrap().to_owned()
     };
-    let body = format!("Files-Length: 5000\r\n\r\n{}", "x".repeat(5000));
+    let body = format!("Content-Length: 5000\r\n\r\n{}", "x".repeat(5000));
     assert_eq!(status(&format!("POST /app.bin HTTP/1.1\r\nHost: lab\r\n{body}")), "405");
     assert_eq!(status(&format!("GET /app.bin HTTP/1.1\r\nHost: lab\r\n{body}")), "413");
     assert_eq!(status("GET /app.bin HTTP/1.1\r\n\r\n"), "400");
