@@ -52,6 +52,7 @@ extern crate alloc;
 #[cfg(feature = "alloc")]
 pub mod builder;
 mod bytes;
+mod downgrade;
 pub mod espressif;
 mod header;
 pub mod key;
@@ -62,6 +63,7 @@ pub mod trailer;
 mod validate;
 mod version;
 
+pub use downgrade::{DowngradePrevention, ImageRank, UnknownDowngradePrevention};
 pub use header::{HeaderError, IMAGE_MAGIC, ImageFlags, ImageHeader};
 pub use limits::SlotLimits;
 pub use swap::{SwapKind, UnknownSwapKind};
