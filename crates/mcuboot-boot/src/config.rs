@@ -5,7 +5,7 @@ use core::fmt;
 use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::key::PublicKey;
 use mcuboot_format::trailer::{TrailerConfig, TrailerError, TrailerLayout};
-use mcuboot_format::{SlotLimits, SwapKind};
+use mcuboot_format::{DowngradePrevention, SlotLimits, SwapKind};
 
 use crate::AreaName;
 
@@ -23,8 +23,8 @@ pub struct FlashMap {
 /// A bootloader: its slots and trailers, checked together.
 ///
 /// It is that of Espressif's port (boot/espressif in mcu-tools/mcuboot, `mcuboot_config.h`) but for
-/// what the fields say: one image, the primary slot validated at every boot, no bootstrap, no
-/// downgrade prevention, no encryption, no serial recovery, sectors of 4 KiB.
+/// what was set: one image, the primary slot validated at every boot, no bootstrap, no encryption,
+/// no serial recovery, sectors of 4 KiB.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BootConfig {
     primary: TrailerLayout,
@@ -32,13 +32,15 @@ pub struct BootConfig {
     scratch: Option<TrailerLayout>,
     trailer: TrailerConfig,
     key: Option<PublicKey>,
+    downgrade_prevention: DowngradePrevention,
+    overwrites_fast: bool,
 }
 
 impl BootConfig {
     /// A bootloader with those slots, which upgrades as `trailer.swap` says.
     ///
-    /// The slots need not be of a size that it can swap. It then does what MCUboot does: says so,
-    /// and boots what is in the primary.
+    /// The slots need not be of a size that it can swap, nor have at most `trailer.max_sectors`. It
+    /// then does what MCUboot does: says so, and boots what is in the primary.
     ///
     /// # Errors
     /// Every variant of [`BootConfigError`].
@@ -79,6 +81,8 @@ impl BootConfig {
             scratch: scratch.map(scratch_layout).transpose()?,
             trailer,
             key: None,
+            downgrade_prevention: DowngradePrevention::None,
+            overwrites_fast: false,
         })
     }
 
@@ -88,10 +92,43 @@ impl BootConfig {
         Self { key: Some(key), ..self }
     }
 
+    /// The bootloader built to prevent downgrades in that way.
+    #[must_use]
+    pub fn with_downgrade_prevention(self, downgrade_prevention: DowngradePrevention) -> Self {
+        Self { downgrade_prevention, ..self }
+    }
+
+    /// The bootloader built to overwrite no more than the new image needs, as Zephyr builds it by
+    /// default (`MCUBOOT_OVERWRITE_ONLY_FAST`; `CONFIG_BOOT_UPGRADE_ONLY_FAST` in
+    /// boot/zephyr/Kconfig), or the whole slot, as Espressif's port does. It matters to
+    /// [`SwapKind::Overwrite`] alone.
+    #[must_use]
+    pub fn with_fast_overwrite(self, overwrites_fast: bool) -> Self {
+        Self { overwrites_fast, ..self }
+    }
+
     /// The key that the bootloader holds, if any.
     #[must_use]
     pub const fn key(&self) -> Option<&PublicKey> {
         self.key.as_ref()
+    }
+
+    /// What the bootloader compares before it replaces an image.
+    #[must_use]
+    pub const fn downgrade_prevention(&self) -> DowngradePrevention {
+        self.downgrade_prevention
+    }
+
+    /// Whether the bootloader, if it overwrites, overwrites no more than the new image needs.
+    #[must_use]
+    pub const fn overwrites_fast(&self) -> bool {
+        self.overwrites_fast
+    }
+
+    /// How many sectors the bootloader's tables have room for in each slot.
+    #[must_use]
+    pub const fn max_sectors(&self) -> u32 {
+        self.trailer.max_sectors
     }
 
     /// How the bootloader upgrades.
@@ -110,7 +147,7 @@ impl BootConfig {
         }
     }
 
-    /// What the bootloader's slots allow an image.
+    /// What the bootloader's slots allow an image that has to fit into both.
     #[must_use]
     pub fn limits(&self) -> SlotLimits {
         SlotLimits::new(&self.primary, &self.secondary, SECTOR_BYTES)

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::{Flag, Magic, SwapType, TrailerState};
+use mcuboot_format::{ImageRank, SwapKind};
 
 use crate::{AreaName, StatusSource, Unbootable};
 
@@ -32,6 +32,13 @@ pub enum BootEvent {
     HeadersUnreadable,
     /// The slots are not of sizes that can be swapped; nothing will be.
     SlotsIncompatible,
+    /// A slot has more sectors than the bootloader has room for; nothing will be swapped.
+    TooManySectors {
+        /// How many the slot has.
+        sectors: u32,
+        /// How many there may be.
+        max_sectors: u32,
+    },
     /// An image was refused.
     ImageInvalid {
         /// The slot that it is in.
@@ -41,6 +48,13 @@ pub enum BootEvent {
     },
     /// Swap using offset found an image at the start of the secondary, where it must not be.
     WrongUploadAddress,
+    /// The secondary's image would be a downgrade, which the bootloader was built to refuse.
+    Downgrade {
+        /// What the primary has.
+        old: ImageRank,
+        /// What the secondary has.
+        new: ImageRank,
+    },
     /// The whole secondary slot was erased, because what was in it was refused.
     SecondaryErased,
     /// The secondary's trailer was erased, because there is no image before it.
@@ -94,12 +108,22 @@ impl fmt::Display for BootEvent {
             Self::Resuming(swap_type) => write!(f, "Resuming an interrupted {swap_type} swap"),
             Self::HeadersUnreadable => f.write_str("Failed reading image headers; Image=0"),
             Self::SlotsIncompatible => f.write_str("Cannot upgrade: slots are not compatible"),
+            Self::TooManySectors { sectors, max_sectors } => write!(
+                f,
+                "Cannot upgrade: more sectors than allowed ({sectors}, at most {max_sectors})"
+            ),
             Self::ImageInvalid { slot, why } => {
                 write!(f, "Image in the {slot} is not valid! ({why})")
             }
             Self::WrongUploadAddress => f.write_str(
                 "Secondary header magic detected in first sector, wrong upload address?",
             ),
+            Self::Downgrade { old, new } => {
+                write!(f, "Image 0 in slot 1 erased due to downgrade prevention: {}", new.version)?;
+                counter(f, new)?;
+                write!(f, " over {}", old.version)?;
+                counter(f, old)
+            }
             Self::SecondaryErased => f.write_str("Erased the whole secondary slot"),
             Self::SecondaryTrailerErased => f.write_str("Erased the secondary slot's trailer"),
             Self::StuckRevertCleared => {
@@ -119,6 +143,14 @@ impl fmt::Display for BootEvent {
                 f.write_str("Kept the image in the primary slot: its replacement is not valid")
             }
         }
+    }
+}
+
+/// The security counter, if there is one.
+fn counter(f: &mut fmt::Formatter<'_>, rank: &ImageRank) -> fmt::Result {
+    match rank.security_counter {
+        Some(counter) => write!(f, " with security counter {counter}"),
+        None => Ok(()),
     }
 }
 

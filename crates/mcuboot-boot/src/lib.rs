@@ -44,21 +44,25 @@
 //!
 //! # What is done, by kind of swap
 //!
-//! | | primary must have a header | old image afterwards | at a cut |
-//! | --- | --- | --- | --- |
-//! | scratch | no | in the secondary | resumes |
-//! | move | yes | in the secondary | resumes |
-//! | offset | yes | in the secondary, from its start | resumes |
-//! | overwrite | no | gone | begins anew |
+//! | | primary must have a header | slots | old image afterwards | at a cut |
+//! | --- | --- | --- | --- | --- |
+//! | scratch | no | equal | in the secondary | resumes |
+//! | move | yes | equal, or the primary one sector longer | in the secondary | resumes |
+//! | offset | yes | equal, or the secondary one longer | at the secondary's start | resumes |
+//! | overwrite | no | equal | gone; if fast, its end stays | begins anew |
+//!
+//! Slots of more than [`max_sectors`](BootConfig::max_sectors) are left alone: MCUboot says so and
+//! boots what is in the primary. A bootloader that [prevents
+//! downgrades](BootConfig::with_downgrade_prevention) erases a secondary that would be one.
 //!
 //! # What is left out
 //!
-//! Encrypted and compressed images, several images, direct XIP, RAM load, bootstrap, downgrade
-//! prevention, the security counter, serial recovery; and what follows the jump, see
-//! [`RunningImage`]. An image that is malformed in ways that no tool produces may be refused here
-//! and not by MCUboot, see [`mcuboot_format::ImageValidator`]. Where MCUboot reads past the end of
-//! its tables, the model does what the tables hold and then [`Crash`]es; MCUboot goes on with
-//! whatever follows them in memory.
+//! Encrypted and compressed images, several images, direct XIP, RAM load, bootstrap, security
+//! counters that are kept outside of flash (`MCUBOOT_HW_ROLLBACK_PROT`), serial recovery; and what
+//! follows the jump, see [`RunningImage`]. An image that is malformed in ways that no tool produces
+//! may be refused here and not by MCUboot, see [`mcuboot_format::ImageValidator`]. Where MCUboot
+//! reads past the end of its tables, the model does what the tables hold and then [`Crash`]es;
+//! MCUboot goes on with whatever follows them in memory.
 //!
 //! # Power-fail safety
 //!
@@ -93,8 +97,10 @@ mod area_name;
 mod areas;
 mod config;
 mod decide;
+mod downgrade;
 mod event;
 mod headers;
+mod limits;
 mod loader;
 mod outcome;
 mod progress;

@@ -65,13 +65,10 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
     }
 
     fn go(&mut self) -> Step<McubootOutcome, F::Error> {
+        self.fill_sector_tables()?;
         self.read_headers()?;
-        let (swapped, resumed) = if self.slots_compatible() {
-            self.update()?
-        } else {
-            self.report(BootEvent::SlotsIncompatible);
-            (SwapType::None, false)
-        };
+        let (swapped, resumed) =
+            if self.slots_compatible() { self.update()? } else { (SwapType::None, false) };
         Ok(match self.validate(AreaName::Primary)? {
             Ok(header) => {
                 let slot = self.areas.layout(AreaName::Primary)?.slot();
@@ -98,6 +95,10 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
         } else {
             match self.choose(progress)? {
                 Action::Boot => return Ok((SwapType::None, false)),
+                Action::Swap(SwapType::Test | SwapType::Permanent, _) if self.is_downgrade()? => {
+                    self.erase_secondary()?;
+                    return Ok((SwapType::None, false));
+                }
                 Action::Swap(swap_type, mut progress) => {
                     self.perform_swap(swap_type, &mut progress)?;
                     swap_type
@@ -113,20 +114,54 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
         Ok((swapped, started))
     }
 
+    /// Lists the sectors of each area (`boot_read_sectors`, boot/bootutil/src/bootutil_misc.c;
+    /// `flash_area_get_sectors`, boot/espressif/port/esp_mcuboot.c, which is not told how many
+    /// there is room for).
+    ///
+    /// The tables of `max_sectors` entries follow one another: primary, secondary, and scratch if
+    /// there is one (`struct boot_sector_buffer`, boot/bootutil/src/bootutil_priv.h). What is too
+    /// much for one table goes into the next, which is filled later; what is too much for the last
+    /// goes into what the linker put there.
+    fn fill_sector_tables(&self) -> Result<(), Crash> {
+        let config = self.areas.config;
+        let max_sectors = config.max_sectors();
+        let areas = [AreaName::Primary, AreaName::Secondary, AreaName::Scratch];
+        let tables = areas.into_iter().filter(|area| config.layout(*area).is_some());
+        let mut room = max_sectors.saturating_mul(tables.clone().count() as u32);
+        for area in tables {
+            let sectors = config.slot_sectors(area);
+            if sectors > room.saturating_add(UNUSED_ENTRIES) {
+                return Err(Crash::SectorTables { area, sectors, max_sectors });
+            }
+            room = room.saturating_sub(max_sectors);
+        }
+        Ok(())
+    }
+
     /// Whether the slots are of sizes that can be swapped, given that all sectors are alike
     /// (`boot_slots_compatible`, boot/bootutil/src/swap_scratch.c, swap_move.c and swap_offset.c).
-    fn slots_compatible(&self) -> bool {
+    ///
+    /// Swap using move may have one sector more in the primary, where it moves the image up; swap
+    /// using offset one more in the secondary, where the image begins one sector later. That one
+    /// sector is not counted: MCUboot compares the primary alone with its limit there.
+    fn slots_compatible(&mut self) -> bool {
         let config = self.areas.config;
         let primary = config.slot_sectors(AreaName::Primary);
         let secondary = config.slot_sectors(AreaName::Secondary);
-        let most = config.trailer().max_sectors;
-        match config.swap() {
-            SwapKind::Scratch | SwapKind::Overwrite => primary == secondary && primary <= most,
-            SwapKind::Move => (primary == secondary || primary == secondary + 1) && primary <= most,
-            SwapKind::Offset => {
-                (primary == secondary || primary + 1 == secondary) && primary <= most
+        let max_sectors = config.max_sectors();
+        let (alike, sectors) = match config.swap() {
+            SwapKind::Scratch | SwapKind::Overwrite => {
+                (primary == secondary, primary.max(secondary))
             }
+            SwapKind::Move => (primary == secondary || primary == secondary + 1, primary),
+            SwapKind::Offset => (primary == secondary || primary + 1 == secondary, primary),
+        };
+        if !alike {
+            self.report(BootEvent::SlotsIncompatible);
+        } else if sectors > max_sectors {
+            self.report(BootEvent::TooManySectors { sectors, max_sectors });
         }
+        alike && sectors <= max_sectors
     }
 
     /// Finds out whether a swap was interrupted, and how far it had come.
@@ -219,6 +254,11 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
         Ok(())
     }
 }
+
+/// Entries after the last sector table that can be overwritten without harm: two buffers, of 0x100
+/// and 0x400 bytes, that are not in use yet. The loader's state follows (`tmpbuf`, `buf` and
+/// `boot_data` of bootutil in MCUboot 2.4.0 as linked for the ESP32-C3, -C6 and -H2).
+const UNUSED_ENTRIES: u32 = (0x100 + 0x400) / 8;
 
 /// `BOOT_SWAP_TYPE_FAIL` (boot/bootutil/include/bootutil/bootutil_public.h), which MCUboot never
 /// writes.

@@ -46,7 +46,8 @@ impl fmt::Display for McubootOutcome {
 ///
 /// Espressif's port then reads a load header after `header.hdr_size`, copies the segments that it
 /// names into RAM, and hangs if its magic or addresses are wrong
-/// (boot/espressif/port/esp_loader.c). That depends on the chip and is not part of this model.
+/// (boot/espressif/port/esp_loader.c). That depends on the chip and is not part of this model: see
+/// [`mcuboot_format::espressif`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RunningImage {
     /// Its header.
@@ -94,7 +95,7 @@ impl fmt::Display for Unbootable {
 
 /// How the bootloader fails.
 ///
-/// On Espressif's port every one of these ends in a reset, and then happens again.
+/// On Espressif's port every one of these ends in a hang or a reset, and then happens again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Crash {
@@ -105,6 +106,18 @@ pub enum Crash {
     SwapSize {
         /// What the trailer says, in bytes; 0xffffffff where it is erased.
         found_bytes: u32,
+    },
+    /// An area has so many more sectors than the bootloader has room for that the list of them
+    /// overwrites its state (`flash_area_get_sectors`, boot/espressif/port/esp_mcuboot.c). A good
+    /// image in the primary does not help. Zephyr's bootloaders count how much room there is, and
+    /// boot nothing either.
+    SectorTables {
+        /// Which area is too much.
+        area: AreaName,
+        /// How many sectors it has.
+        sectors: u32,
+        /// How many sectors each table has room for.
+        max_sectors: u32,
     },
     /// The image in a slot that is about to be swapped has no TLVs after it, so that its size is
     /// unknown: `assert` in `boot_swap_image`, boot/bootutil/src/loader.c.
@@ -136,6 +149,11 @@ impl fmt::Display for Crash {
             Self::SwapSize { found_bytes } => write!(
                 f,
                 "an interrupted swap of {found_bytes:#x} bytes is more than the slots have sectors"
+            ),
+            Self::SectorTables { area, sectors, max_sectors } => write!(
+                f,
+                "the {area} has {sectors} sectors, which is more than the bootloader's tables of \
+                 {max_sectors} have room for"
             ),
             Self::ImageSize { slot } => {
                 write!(f, "the size of the image in the {slot} is unknown")

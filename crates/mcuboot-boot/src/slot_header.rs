@@ -1,6 +1,6 @@
 //! The first bytes of a slot.
 
-use mcuboot_format::{HeaderError, ImageFlags, ImageHeader};
+use mcuboot_format::{HeaderError, ImageFlags, ImageHeader, ImageRank};
 
 /// The first bytes of a slot, which may or may not be a header.
 #[derive(Clone, Copy)]
@@ -12,6 +12,22 @@ impl SlotHeader {
 
     pub(crate) fn image(&self) -> Result<ImageHeader, HeaderError> {
         ImageHeader::from_bytes(&self.0)
+    }
+
+    /// What downgrade prevention compares, as far as it is here, whether or not there is a header.
+    pub(crate) fn rank(&self) -> ImageRank {
+        ImageRank::of_slot(&self.0)
+    }
+
+    /// Where the TLVs are if there is a header: the offset of the first area, and how long the
+    /// protected one is. Without a header it is what MCUboot takes for that.
+    pub(crate) fn tlvs(&self) -> (u32, u16) {
+        let half = |at: usize| self.0.get(at..).and_then(|rest| rest.first_chunk().copied());
+        let word = |at: usize| self.0.get(at..).and_then(|rest| rest.first_chunk().copied());
+        let hdr_size = half(8).map_or(0, u16::from_le_bytes);
+        let protected = half(10).map_or(0, u16::from_le_bytes);
+        let img_size = word(12).map_or(0, u32::from_le_bytes);
+        (img_size.wrapping_add(hdr_size.into()), protected)
     }
 
     /// Whether the magic is erased (`boot_check_header_erased`,

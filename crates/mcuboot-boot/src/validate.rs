@@ -70,13 +70,25 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         let is_new = matches!(expected, Some(SwapType::Test | SwapType::Permanent));
         if swap == SwapKind::Offset && is_new && self.starts_with_magic(slot)? {
             self.report(BootEvent::WrongUploadAddress);
+        } else if swap == SwapKind::Overwrite && self.is_downgrade()? {
+            // Before the image is looked at, and whatever type of swap it is for.
         } else if self.validate(slot)?.is_ok() {
             return Ok(true);
         }
+        self.erase_secondary()?;
+        Ok(false)
+    }
+
+    /// Erases all of the secondary slot (`boot_scramble_slot`, boot/bootutil/src/bootutil_area.c).
+    ///
+    /// # Power-fail safety
+    /// As [`validate_secondary`](Self::validate_secondary).
+    pub(crate) fn erase_secondary(&mut self) -> Step<(), F::Error> {
+        let slot = AreaName::Secondary;
         let len_bytes = self.areas.len_bytes(slot);
         self.areas.erase(slot, 0, len_bytes, Order::Forward)?;
         self.report(BootEvent::SecondaryErased);
-        Ok(false)
+        Ok(())
     }
 
     fn starts_with_magic(&mut self, slot: AreaName) -> Step<bool, F::Error> {
@@ -93,7 +105,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         let config = self.areas.config;
         let end = self.areas.len_bytes(slot);
         let mut at = self.image_offset(slot);
-        let mut validator = ImageValidator::new(config.limits(), config.key());
+        let mut validator = ImageValidator::new(config.limits_in(slot), config.key());
         let mut buffer = [0; COPY_BYTES];
         while at < end && !validator.is_complete() {
             let piece = chunk(&mut buffer, end - at);

@@ -5,7 +5,7 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_boot::{AreaName, BootConfig, FlashMap, McubootOutcome, boot};
 use mcuboot_format::builder::{SignOptions, sign};
 use mcuboot_format::trailer::{Flag, Magic, SwapInfo, TrailerConfig, TrailerState};
-use mcuboot_format::{SwapKind, validate};
+use mcuboot_format::{DowngradePrevention, ImageVersion, SwapKind, validate};
 use nor_sim::{Cut, Driver, NorError, NorMemory, Phase, PowerCut, Recorded};
 
 use crate::noise;
@@ -24,7 +24,14 @@ pub fn mcuboot_boot(input: &[u8]) {
 }
 
 fn run(u: &mut Unstructured<'_>) -> Result<()> {
+    // How the bootloader was built goes by the length, so that inputs from before it mattered still
+    // say what they said.
+    let built = u.len();
     let Some(config) = config(u)? else { return Ok(()) };
+    let [none, version, build, counter] = DowngradePrevention::ALL;
+    let prevention = [none, none, version, build, counter][built % 5];
+    let config =
+        config.with_downgrade_prevention(prevention).with_fast_overwrite(built / 5 % 2 == 1);
     let mut flash = NorMemory::erased(0x8_0000);
     for area in AREAS {
         fill(u, &mut flash, &config, area)?;
@@ -79,7 +86,11 @@ fn fill(
     if u.ratio(3, 4)? {
         let payload_len = u.int_in_range(0..=room_bytes.min(0x6000))?;
         let offset = if u.ratio(1, 4)? { SECTOR_BYTES } else { 0 };
-        let options = SignOptions::espressif(0x10_0000, SwapKind::Overwrite);
+        let options = SignOptions {
+            security_counter: (payload_len % 2 == 1).then_some(payload_len % 3),
+            version: ImageVersion::new(0, 0, (payload_len % 4) as u16),
+            ..SignOptions::espressif(0x10_0000, SwapKind::Overwrite)
+        };
         let image = sign(&noise(area as u64, payload_len), &options).expect("a small image");
         let in_slot = slot.from(at(offset)).prefix(image.len() as u32);
         flash.load(in_slot.start(), &image[..in_slot.len_bytes() as usize]);
@@ -157,6 +168,6 @@ fn check_outcome(flash: &NorMemory, config: &BootConfig, outcome: &McubootOutcom
     let Some(running) = outcome.running() else { return };
     let slot = config.layout(AreaName::Primary).expect("there always is a primary").slot();
     assert_eq!(running.slot, slot);
-    let valid = validate(&flash.bytes(slot), config.limits(), config.key());
+    let valid = validate(&flash.bytes(slot), config.limits_in(AreaName::Primary), config.key());
     assert!(valid.is_ok_and(|valid| valid.header == running.header), "runs what is not valid");
 }

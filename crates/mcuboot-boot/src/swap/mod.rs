@@ -56,7 +56,11 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
 
     /// Bytes of an image with its TLVs, as the TLV headers say (`boot_read_image_size`,
     /// boot/bootutil/src/bootutil_misc.c). The primary's image was not validated before this.
-    fn image_size(&mut self, slot: AreaName, header: &ImageHeader) -> Step<u32, F::Error> {
+    pub(super) fn image_size(
+        &mut self,
+        slot: AreaName,
+        header: &ImageHeader,
+    ) -> Step<u32, F::Error> {
         let start = self.image_offset(slot);
         let tlvs = header.img_size.wrapping_add(u32::from(header.hdr_size));
         let mut info = self.area_header(slot, start.wrapping_add(tlvs))?;

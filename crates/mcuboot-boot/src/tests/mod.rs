@@ -2,6 +2,7 @@
 
 mod anything;
 mod bench;
+mod builds;
 mod decisions;
 mod interrupted;
 mod migrations;
