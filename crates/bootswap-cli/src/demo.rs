@@ -69,7 +69,7 @@ fn save(
         write(&dir.join("partitions.bin"), table)?;
     }
     // What the walk-through of the README signs and merges with other tools.
-    write(&dir.join("app.bin"), &unsigned_app())?;
+    write(&dir.join("app.bin"), &unsigned_app(migration.chip))?;
     write(&dir.join("esp-idf-bootloader.bin"), &image_at(run, migration.chip.bootloader_region()))?;
     write(&dir.join("old-app.bin"), &image_at(run, scenario.running.region))?;
     write(&dir.join("migration.toml"), toml(migration.chip).as_bytes())

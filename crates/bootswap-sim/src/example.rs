@@ -59,8 +59,7 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
         security_counter: Some(0),
         ..SignOptions::espressif(0x10_0000, SwapKind::Scratch)
     };
-    let payload = synthetic::target_payload(APP_LEN_BYTES, SEED);
-    let app = sign(&payload, &options).map_err(|error| broken("application", &error))?;
+    let app = sign(&unsigned_app(chip), &options).map_err(|error| broken("application", &error))?;
     let bootloader = synthetic::bootloader(
         chip,
         FlashSize::Mb4,
@@ -114,8 +113,8 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
 
 /// The application of the example before it is signed.
 #[must_use]
-pub fn unsigned_app() -> Vec<u8> {
-    synthetic::target_payload(APP_LEN_BYTES, SEED)
+pub fn unsigned_app(chip: Chip) -> Vec<u8> {
+    synthetic::target_payload(chip, APP_LEN_BYTES, SEED)
 }
 
 /// The ESP image that a region began with.

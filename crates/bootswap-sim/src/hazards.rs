@@ -139,7 +139,7 @@ fn an_image_of_another_key_never_gets_to_the_commit() {
             key: Some(signer),
             ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
         };
-        let payload = device_sim::synthetic::target_payload(100_000, 1);
+        let payload = device_sim::synthetic::target_payload(CHIP, 100_000, 1);
         // As if nobody had looked at the file before: no digest of its own helps here, it is the
         // right file of the wrong owner.
         migration.artifacts[0].bytes = Some(sign(&payload, &options).unwrap());

@@ -11,6 +11,7 @@ use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::OtaState;
 use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
 use flash_region::Region;
+use mcuboot_format::espressif;
 use mcuboot_format::key::PublicKey;
 use nor_sim::NorMemory;
 
@@ -195,7 +196,9 @@ fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, ScenarioError>
             swap: map.swap,
             max_align: map.max_align_bytes,
             wants_load_header: true,
+            checks_lp_segments: espressif::knows_lp_segments(image).unwrap_or(true),
             key: map.key_der.as_deref().and_then(|der| PublicKey::from_der(der).ok()),
+            ..McubootConfig::example()
         };
         board = board.mcuboot(image, config).map_err(ScenarioError::Mcuboot)?;
     } else {

@@ -96,7 +96,7 @@ fn resign(migration: &mut OwnedMigration, padding: Padding) {
         trailer: map.lend().trailer_config(),
         ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
     };
-    let payload = device_sim::synthetic::target_payload(149_824, 1);
+    let payload = device_sim::synthetic::target_payload(migration.chip, 149_824, 1);
     let bytes = sign(&payload, &options).unwrap();
     let content =
         bootswap_migration::content::classify(&bytes, Role::Application, Some(map)).unwrap();

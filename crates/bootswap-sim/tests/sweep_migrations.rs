@@ -114,9 +114,9 @@ fn resign(migration: &mut OwnedMigration, padding: Padding) {
         trailer: map.lend().trailer_config(),
         ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
     };
-    let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
-    let bytes = sign(&synthetic::target_payload(149_824, 1), &options).unwrap();
+    let bytes = sign(&synthetic::target_payload(migration.chip, 149_824, 1), &options).unwrap();
     let content = classify(&bytes, Role::Application, Some(map)).unwrap();
+    let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
     (app.bytes, app.content) = (Some(bytes), Some(content));
 }
 

@@ -153,7 +153,7 @@ impl Stages<'_> {
                 Ok(self.app(Box::new(app), software, tell))
             }
             Bootloader::Mcuboot(boot) => {
-                let target = mcuboot::run(flash, &boot, tell)
+                let target = mcuboot::run(flash, &boot, self.board.chip(), tell)
                     .map_err(|why| self.stop(Stage::Mcuboot, BootFailure::Mcuboot(why)))?;
                 tell(Event::TargetStarts(target));
                 Ok(BootOutcome::TargetRunning(target))

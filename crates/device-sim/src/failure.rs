@@ -7,7 +7,7 @@ use esp_idf_format::image::{FlashMode, ImageError};
 use esp_idf_format::partition::{Partition, PartitionTableError};
 use flash_region::{FlashAddr, Hex, Region};
 use mcuboot_boot::McubootOutcome;
-use mcuboot_format::espressif::LoadHeaderError;
+use mcuboot_format::espressif::LoadFault;
 use nor_sim::NorError;
 
 /// Why a boot ended without anything that runs, and at which stage.
@@ -104,13 +104,14 @@ pub enum ImageRefusal {
 pub enum McubootFailure {
     /// It finds nothing to boot and stops for good, or crashes.
     Boot(McubootOutcome),
-    /// It loads an image whose load header, which Espressif's port expects after the image's own,
-    /// is missing or wrong.
+    /// It stops at an image whose load header, which Espressif's port expects after the image's
+    /// own, is missing, wrong, or that of another chip's application. The next reset ends the same
+    /// way.
     LoadHeader {
         /// Where it is looked for.
         addr: FlashAddr,
         /// What is wrong with it.
-        error: LoadHeaderError,
+        fault: LoadFault,
     },
     /// The flash fails, or a slot is past the flash size in the bootloader's header.
     Flash(NorError),
@@ -182,7 +183,7 @@ impl fmt::Display for McubootFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Boot(outcome) => write!(f, "{outcome}"),
-            Self::LoadHeader { addr, error } => write!(f, "{error}, at {addr}. Aborting"),
+            Self::LoadHeader { addr, fault } => write!(f, "{fault}, at {addr}. Aborting"),
             Self::Flash(error) => write!(f, "flash: {error}"),
         }
     }

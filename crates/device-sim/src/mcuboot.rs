@@ -1,5 +1,6 @@
 //! MCUboot's turn: the model of another crate, on this device's flash.
 
+use esp_idf_format::Chip;
 use mcuboot_format::espressif::LoadHeader;
 use nor_sim::{Driver, EraseUnit, NorDevice};
 
@@ -15,6 +16,7 @@ const ERASE_UNITS: &[EraseUnit] = &[EraseUnit::Block64K, EraseUnit::Sector4K];
 pub(crate) fn run(
     mut flash: Limited<'_>,
     mcuboot: &McubootBoot,
+    chip: Chip,
     tell: &mut dyn FnMut(Event),
 ) -> Result<Target, McubootFailure> {
     tell(Event::McubootStarts { flash_len_bytes: flash.len_bytes });
@@ -29,9 +31,12 @@ pub(crate) fn run(
         let addr = image.slot.start().saturating_add(u32::from(image.header.hdr_size));
         let mut bytes = [0; LoadHeader::LEN_BYTES];
         flash.read(addr, &mut bytes).map_err(McubootFailure::Flash)?;
-        let refused = |error| McubootFailure::LoadHeader { addr, error };
+        let refused = |fault| McubootFailure::LoadHeader { addr, fault };
         let header = LoadHeader::parse(&bytes).map_err(refused)?;
-        header.check(image.header.tlv_offset_bytes().unwrap_or(0)).map_err(refused)?;
+        header.check(chip, &image.header).map_err(refused)?;
+        if mcuboot.map.checks_lp_segments {
+            header.check_lp_memory(chip).map_err(refused)?;
+        }
         load_header = Some(header);
     }
     Ok(Target { image, load_header })

@@ -2,9 +2,9 @@
 
 use flash_region::{FlashAddr, Region};
 use mcuboot_boot::{BootConfig, BootConfigError, FlashMap};
-use mcuboot_format::SwapKind;
 use mcuboot_format::key::PublicKey;
 use mcuboot_format::trailer::TrailerConfig;
+use mcuboot_format::{DowngradePrevention, SwapKind};
 
 /// What was compiled into an MCUboot.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,11 +19,20 @@ pub struct McubootConfig {
     pub swap: SwapKind,
     /// The distance of the trailer's fields in bytes.
     pub max_align: u32,
+    /// Sectors of a slot that it has room for. Slots of more make it boot nothing.
+    pub max_sectors: u32,
+    /// What it compares before it replaces an image.
+    pub downgrade_prevention: DowngradePrevention,
+    /// Whether, if it overwrites, it overwrites no more than the new image needs
+    /// (`MCUBOOT_OVERWRITE_ONLY_FAST`).
+    pub overwrites_fast: bool,
     /// The key that it was built with: it takes no image but those signed with it.
     pub key: Option<PublicKey>,
     /// Whether it is Espressif's port, which expects a [load
     /// header](mcuboot_format::espressif::LoadHeader) after the image's own.
     pub wants_load_header: bool,
+    /// Whether it looks at the LP segments in the load header, as MCUboot does since 2.2.0.
+    pub checks_lp_segments: bool,
 }
 
 impl McubootConfig {
@@ -37,17 +46,26 @@ impl McubootConfig {
             scratch: Some(Region::clamped(FlashAddr(0x21_0000), 0x4_0000)),
             swap: SwapKind::Scratch,
             max_align: 8,
+            max_sectors: 512,
+            downgrade_prevention: DowngradePrevention::None,
+            overwrites_fast: false,
             key: None,
             wants_load_header: true,
+            checks_lp_segments: true,
         }
     }
 
     pub(crate) fn boot_config(&self) -> Result<BootConfig, BootConfigError> {
         let map =
             FlashMap { primary: self.primary, secondary: self.secondary, scratch: self.scratch };
-        let trailer =
-            TrailerConfig { max_align: self.max_align, ..TrailerConfig::espressif(self.swap) };
-        let config = BootConfig::new(map, trailer)?;
+        let trailer = TrailerConfig {
+            max_align: self.max_align,
+            max_sectors: self.max_sectors,
+            ..TrailerConfig::espressif(self.swap)
+        };
+        let config = BootConfig::new(map, trailer)?
+            .with_downgrade_prevention(self.downgrade_prevention)
+            .with_fast_overwrite(self.overwrites_fast);
         Ok(match &self.key {
             Some(key) => config.with_key(key.clone()),
             None => config,

@@ -58,18 +58,50 @@ pub fn app(
         .build()
 }
 
-/// What goes into an MCUboot image for Espressif's port: a load header and `len_bytes` of code,
-/// which follow a header of 32 bytes. It has to be signed by the caller.
+/// What goes into an MCUboot image for Espressif's port on that chip: a load header and code, 32
+/// bytes more than `len_bytes` in all. It follows a header of 32 bytes and has to be signed by the
+/// caller.
+///
+/// The application lies in the chip's memories as a linker would place it: some code in instruction
+/// RAM, some data in data RAM, the rest in flash. One that is too short for code starts nowhere.
 #[must_use]
-pub fn target_payload(len_bytes: u32, seed: u64) -> Vec<u8> {
-    const IRAM_ADDR: u32 = 0x4038_0000;
-    let code_at = (ImageHeader::LEN_BYTES + LoadHeader::LEN_BYTES) as u32;
+pub fn target_payload(chip: Chip, len_bytes: u32, seed: u64) -> Vec<u8> {
+    const RESERVED: u32 = LoadHeader::RESERVED_LEN_BYTES as u32;
+    // Where the two share their addresses, the data follows the code.
+    const MOST_IRAM_BYTES: u32 = 0x1_0000;
+    const MOST_DRAM_BYTES: u32 = 0x4000;
+    let code_len = (len_bytes + 32).saturating_sub(RESERVED);
+    let iram_len = code_len.div_ceil(2).min(MOST_IRAM_BYTES);
+    let dram_len = (code_len - iram_len).min(MOST_DRAM_BYTES);
+    let (iram_addr, dram_addr) = target_addrs(chip);
+    let iram_at = ImageHeader::LEN_BYTES as u32 + RESERVED;
     let header = LoadHeader {
-        entry_addr: IRAM_ADDR,
-        iram: LoadSegment { dest_addr: IRAM_ADDR, offset_bytes: code_at, len_bytes },
-        dram: LoadSegment { dest_addr: 0x3fc8_0000, offset_bytes: code_at, len_bytes: 0 },
+        entry_addr: iram_addr,
+        iram: LoadSegment { dest_addr: iram_addr, offset_bytes: iram_at, len_bytes: iram_len },
+        dram: LoadSegment {
+            dest_addr: dram_addr,
+            offset_bytes: iram_at + iram_len,
+            len_bytes: dram_len,
+        },
+        lp_iram: LoadSegment::default(),
+        lp_dram: LoadSegment::default(),
     };
-    [header.to_bytes().as_slice(), &noise(len_bytes, seed)].concat()
+    let mut payload = header.to_bytes().to_vec();
+    payload.resize(RESERVED as usize, 0);
+    payload.extend(noise(code_len, seed));
+    payload
+}
+
+/// Where the linker scripts of NuttX for MCUboot place code and data in RAM, or near it: past the
+/// instruction cache, before what the bootloader itself takes.
+const fn target_addrs(chip: Chip) -> (u32, u32) {
+    match chip {
+        Chip::Esp32 => (0x4008_0000, 0x3ffb_0000),
+        Chip::Esp32s2 => (0x4002_2000, 0x3ffb_8000),
+        Chip::Esp32s3 => (0x4038_0000, 0x3fc9_8000),
+        Chip::Esp32c3 => (0x4038_0000, 0x3fc9_0000),
+        Chip::Esp32c6 | Chip::Esp32h2 => (0x4080_0000, 0x4081_0000),
+    }
 }
 
 /// The partitions of the example: factory and two OTA slots of 1 MiB on 4 MB of flash.

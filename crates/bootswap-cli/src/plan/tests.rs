@@ -170,7 +170,7 @@ fn resign(migration: &mut OwnedMigration, len_bytes: u32, padding: Padding) {
         trailer: map.lend().trailer_config(),
         ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
     };
-    let payload = device_sim::synthetic::target_payload(len_bytes, 1);
+    let payload = device_sim::synthetic::target_payload(migration.chip, len_bytes, 1);
     let bytes = sign(&payload, &options).unwrap();
     let content = classify(&bytes, Role::Application, Some(map)).unwrap();
     let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();

@@ -197,7 +197,7 @@ fn what_cannot_be_answered_is_bad_input() {
 #[test]
 fn what_is_signed_verifies_with_its_key_and_no_other() {
     let lab = Lab::new();
-    lab.write("payload", &synthetic::target_payload(0x800, 1));
+    lab.write("payload", &synthetic::target_payload(Chip::Esp32s3, 0x800, 1));
     for (private, public) in [
         ("ecdsa-p256.pem", "ecdsa-p256.pub.pem"),
         ("ed25519.pem", "ed25519.pub.pem"),

@@ -112,7 +112,7 @@ impl Lab {
 /// The target application in a slot of 1 MiB.
 pub fn target(padding: Padding) -> Vec<u8> {
     let options = SignOptions { padding, ..SignOptions::espressif(0x10_0000, SwapKind::Scratch) };
-    sign(&synthetic::target_payload(0x2000, 1), &options).unwrap()
+    sign(&synthetic::target_payload(Chip::Esp32s3, 0x2000, 1), &options).unwrap()
 }
 
 pub fn bootloader(seed: u64) -> Vec<u8> {

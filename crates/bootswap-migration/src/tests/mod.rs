@@ -97,7 +97,7 @@ impl Lab {
 fn app(padding: Padding, key: Option<&PrivateKey>) -> Vec<u8> {
     let options =
         SignOptions { padding, key, ..SignOptions::espressif(SLOT_LEN_BYTES, SwapKind::Scratch) };
-    sign(&synthetic::target_payload(0x2000, 1), &options).unwrap()
+    sign(&synthetic::target_payload(Chip::Esp32s3, 0x2000, 1), &options).unwrap()
 }
 
 fn bootloader() -> Vec<u8> {

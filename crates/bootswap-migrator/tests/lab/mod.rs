@@ -167,7 +167,7 @@ impl Lab {
             padding: Padding::Confirmed,
             ..SignOptions::espressif(SLOT_LEN, SwapKind::Scratch)
         };
-        let app = sign(&synthetic::target_payload(0x1_0000, 6), &options).unwrap();
+        let app = sign(&synthetic::target_payload(CHIP, 0x1_0000, 6), &options).unwrap();
         Self {
             flash: Faulty::new(builder.build().unwrap()),
             board,

@@ -1,8 +1,8 @@
 //! After the commit: MCUboot, and the target application.
 
-use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 use mcuboot_format::key::PrivateKey;
+use mcuboot_format::{DowngradePrevention, SwapKind, espressif};
 use nor_sim::{EraseUnit, NorDevice, NorError, Recorded};
 
 use super::*;
@@ -11,11 +11,18 @@ const PRIMARY: Region = Region::clamped(FlashAddr(0x1_0000), 0x10_0000);
 const SECONDARY: Region = Region::clamped(FlashAddr(0x11_0000), 0x10_0000);
 
 fn target(padding: Padding) -> Vec<u8> {
-    let payload = synthetic::target_payload(40_000, 9);
+    let payload = synthetic::target_payload(CHIP, 40_000, 9);
     let mut options = SignOptions::espressif(SECONDARY.len_bytes(), SwapKind::Scratch);
     options.version = "1.2.3".parse().unwrap();
     options.padding = padding;
     sign(&payload, &options).unwrap()
+}
+
+/// An image of that payload that is to stay.
+fn confirmed(payload: &[u8]) -> Vec<u8> {
+    let mut options = SignOptions::espressif(SECONDARY.len_bytes(), SwapKind::Scratch);
+    options.padding = Padding::Confirmed;
+    sign(payload, &options).unwrap()
 }
 
 /// A device of the example after the commit.
@@ -126,6 +133,120 @@ fn an_application_without_load_header_does_not_start_on_espressifs_port() {
     assert!(Device::new(board, memory).live(2, &mut stay, &mut ()).outcome.is_target());
 }
 
+/// Hazard 25: what a chip's loader looks at, and that the made-up application passes everywhere.
+#[test]
+fn an_application_starts_on_its_own_chip() {
+    for chip in Chip::ALL {
+        for len_bytes in [65, 100, 9_000, 149_824, 900_000] {
+            let image = confirmed(&synthetic::target_payload(chip, len_bytes, 1));
+            let header = espressif::check(chip, &image).unwrap();
+            assert_eq!(header.entry_addr, header.iram.dest_addr, "{chip}");
+        }
+        // A payload too short for code has a load header all the same, and is as long as ever.
+        assert_eq!(synthetic::target_payload(chip, 64, 1).len(), 96);
+    }
+}
+
+#[test]
+fn an_application_of_another_chip_does_not_start() {
+    for other in [Chip::Esp32, Chip::Esp32s2, Chip::Esp32c3, Chip::Esp32c6] {
+        let image = confirmed(&synthetic::target_payload(other, 9_000, 1));
+        let mut device = device(migrated(&image));
+        let same = espressif::check(CHIP, &image).is_ok();
+        for _ in 0..2 {
+            let outcome = device.live(2, &mut stay, &mut ()).outcome;
+            let fault = match outcome {
+                LifeOutcome::Bricked(BootFailure::Mcuboot(McubootFailure::LoadHeader {
+                    fault,
+                    ..
+                })) => Some(fault),
+                other => {
+                    assert!(other.is_target(), "{other}");
+                    None
+                }
+            };
+            assert_eq!(fault.is_none(), same, "{other}");
+            assert!(fault.is_none_or(|fault| fault.is_of_another_chip()), "{other}");
+        }
+    }
+}
+
+/// Hazard 25: an ESP-IDF `.bin` in an MCUboot image; a header where there was one already.
+#[test]
+fn what_was_not_built_for_mcuboot_does_not_start() {
+    let target = confirmed(&synthetic::target_payload(CHIP, 9_000, 1));
+    for payload in [app("other"), target[..9_000].to_vec()] {
+        let why = mcuboot_failure(&mut device(migrated(&confirmed(&payload))));
+        let none = matches!(
+            why,
+            McubootFailure::LoadHeader { fault: espressif::LoadFault::Magic { .. }, .. }
+        );
+        assert!(none, "{why}");
+    }
+}
+
+/// The C example's own application and bootloader are from before there were LP segments.
+#[test]
+fn an_older_application_starts_with_an_older_bootloader() {
+    let mut payload = synthetic::target_payload(CHIP, 9_000, 1);
+    payload[32..96].fill(0x13);
+    let memory = migrated(&confirmed(&payload));
+    for checks_lp_segments in [false, true] {
+        let config = McubootConfig { checks_lp_segments, ..McubootConfig::example() };
+        let board = Board::new(CHIP).mcuboot(&new_bootloader(), config).unwrap();
+        let outcome = Device::new(board, memory.clone()).live(2, &mut stay, &mut ()).outcome;
+        assert_eq!(outcome.is_target(), !checks_lp_segments, "{outcome}");
+    }
+}
+
+/// Hazard 23: a bootloader for fewer sectors than the slots have.
+#[test]
+fn slots_of_too_many_sectors_are_the_end() {
+    let memory = migrated(&target(Padding::Confirmed));
+    for (max_sectors, starts) in [(256, true), (255, false), (64, false)] {
+        let config = McubootConfig { max_sectors, ..McubootConfig::example() };
+        let board = Board::new(CHIP).mcuboot(&new_bootloader(), config).unwrap();
+        let mut device = Device::new(board, memory.clone());
+        let outcome = device.live(2, &mut stay, &mut ()).outcome;
+        assert_eq!(outcome.is_target(), starts, "{max_sectors}: {outcome}");
+    }
+}
+
+/// Hazard 24: the old app reads as version 0.0.256.
+#[test]
+fn a_target_of_a_lower_version_than_an_app_is_the_end() {
+    for (version, starts) in [("0.0.255", false), ("0.0.256", true)] {
+        let mut options = SignOptions::espressif(SECONDARY.len_bytes(), SwapKind::Scratch);
+        options.padding = Padding::Confirmed;
+        options.version = version.parse().unwrap();
+        let image = sign(&synthetic::target_payload(CHIP, 9_000, 1), &options).unwrap();
+        let ends = |downgrade_prevention| {
+            let config = McubootConfig { downgrade_prevention, ..McubootConfig::example() };
+            let board = Board::new(CHIP).mcuboot(&new_bootloader(), config).unwrap();
+            Device::new(board, migrated(&image)).live(2, &mut stay, &mut ()).outcome
+        };
+        let outcome = ends(DowngradePrevention::Version);
+        assert_eq!(outcome.is_target(), starts, "{version}: {outcome}");
+        assert!(ends(DowngradePrevention::None).is_target());
+        assert!(ends(DowngradePrevention::SecurityCounter).is_target());
+    }
+}
+
+#[test]
+fn overwriting_fast_needs_fewer_operations() {
+    let memory = migrated(&target(Padding::Confirmed));
+    let ops = |overwrites_fast| {
+        let swap = SwapKind::Overwrite;
+        let config = McubootConfig { overwrites_fast, swap, ..McubootConfig::example() };
+        let board = Board::new(CHIP).mcuboot(&new_bootloader(), config).unwrap();
+        let mut device = Device::new(board, Recorded::new(memory.clone()));
+        assert!(device.live(2, &mut stay, &mut ()).outcome.is_target());
+        device.supply_mut().inner_mut().take().len()
+    };
+    let (whole, fast) = (ops(false), ops(true));
+    assert!(fast * 10 < whole, "{fast}, {whole}");
+}
+
 /// Hazard 8: an MCUboot whose header says 2 MB cannot reach the scratch area after them.
 #[test]
 fn slots_have_to_lie_in_the_flash_of_the_bootloaders_header() {
@@ -147,7 +268,7 @@ fn a_bootloader_with_a_key_wants_its_signature() {
         let mut options = SignOptions::espressif(SECONDARY.len_bytes(), SwapKind::Scratch);
         options.padding = Padding::Confirmed;
         options.key = key;
-        let image = sign(&synthetic::target_payload(9_000, 1), &options).unwrap();
+        let image = sign(&synthetic::target_payload(CHIP, 9_000, 1), &options).unwrap();
         Device::new(board.clone(), migrated(&image)).live(3, &mut stay, &mut ()).outcome
     };
     assert!(signed_with(Some(&keys[0])).is_target());

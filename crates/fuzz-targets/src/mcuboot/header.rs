@@ -1,6 +1,7 @@
 //! Headers of images, load headers, versions.
 
-use mcuboot_format::espressif::LoadHeader;
+use esp_idf_format::Chip;
+use mcuboot_format::espressif::{ChipMemory, LoadHeader, LoadSegment};
 use mcuboot_format::{ImageHeader, ImageVersion};
 
 /// Reads the headers of fixed length that an image begins with.
@@ -42,18 +43,38 @@ fn load_header(input: &[u8]) {
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
     assert_eq!(header.to_bytes(), input[..LoadHeader::LEN_BYTES]);
+    for chip in Chip::ALL {
+        load_memory(&header, chip);
+    }
     for payload_end_bytes in [0, input.len() as u32, 0x10_0000, u32::MAX] {
-        match header.check(payload_end_bytes) {
+        match header.check_image(payload_end_bytes) {
             Ok(()) => {
-                for segment in [header.iram, header.dram] {
+                let segments = [header.iram, header.dram];
+                for segment in segments.into_iter().filter(|segment| segment.len_bytes > 0) {
                     let end = u64::from(segment.offset_bytes) + u64::from(segment.len_bytes);
                     assert!(end <= u64::from(payload_end_bytes));
                 }
-                let offset = header.entry_addr.checked_sub(header.iram.dest_addr);
-                assert!(offset.is_some_and(|offset| offset < header.iram.len_bytes));
+                let entered = |segment: LoadSegment| {
+                    let offset = header.entry_addr.checked_sub(segment.dest_addr);
+                    offset.is_some_and(|offset| offset < segment.len_bytes)
+                };
+                assert!(entered(header.iram) || entered(header.dram));
             }
             Err(error) => assert!(!error.to_string().is_empty()),
         }
+    }
+}
+
+fn load_memory(header: &LoadHeader, chip: Chip) {
+    let memory = ChipMemory::of(chip);
+    match header.check_memory(chip) {
+        Ok(()) => {
+            for (segment, memory) in [(header.iram, memory.iram), (header.dram, memory.dram)] {
+                assert!(memory.contains(segment.dest_addr), "{chip}");
+            }
+            assert!(memory.iram.contains(header.entry_addr), "{chip}");
+        }
+        Err(fault) => assert!(fault.is_of_another_chip() && !fault.to_string().is_empty()),
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn mcuboot(file: &[u8], wanted: &Wanted<'_>) -> Result<Vec<Check>, Tr
         let end = image.header.tlv_offset_bytes().unwrap_or(u32::MAX);
         let payload = file.get(usize::from(image.header.hdr_size)..).unwrap_or_default();
         if let Ok(header) = LoadHeader::parse(payload) {
-            let loads = header.check(end).map_err(|error| error.to_string());
+            let loads = header.check_image(end).map_err(|error| error.to_string());
             checks.push(Check::new(
                 "load header",
                 loads.map(|()| format!("starts at {:#x}", header.entry_addr)),

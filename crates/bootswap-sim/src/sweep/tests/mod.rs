@@ -49,7 +49,7 @@ fn small() -> (OwnedMigration, Scenario) {
         padding: Padding::Confirmed,
         ..SignOptions::espressif(SLOT_BYTES, SwapKind::Scratch)
     };
-    let app = sign(&synthetic::target_payload(9000, 1), &options).unwrap();
+    let app = sign(&synthetic::target_payload(chip, 9000, 1), &options).unwrap();
     let [old, new] =
         [2, 3].map(|seed| synthetic::bootloader(chip, FlashSize::Mb1, 5000, seed).unwrap());
     let mut table = vec![0xff; TABLE_LEN_BYTES as usize];
