@@ -14,6 +14,7 @@ use esp_idf_format::{Chip, FixedText};
 use esp_idf_support::{Mending, Section, elf, elf2image, image_info, merge_bin};
 use espflash::flasher::{FlashData, FlashSettings};
 use espflash::image_format::idf::IdfBootloaderFormat;
+use flash_region::Hex;
 use sha2::{Digest, Sha256};
 
 /// Compares what esptool prints for an image with what is read here.
@@ -65,7 +66,7 @@ fn marketing_name(chip: Chip) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Hex(bytes).to_string()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 // Helpers are test code as much as tests are: a failure has no caller to be reported to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use flash_region::Hex;
 use std::path::Path;
 
 use conformance::program::Ran;
@@ -48,7 +49,7 @@ fn run(dir: &Path, command: &str, more: &[&str]) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Hex(bytes).to_string()
 }
 
 /// What the Wi-Fi driver stores.

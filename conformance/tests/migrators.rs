@@ -11,6 +11,7 @@ use esp_idf_format::app_desc::AppDescription;
 use esp_idf_format::image::{self, ImageBuilder};
 use esp_idf_format::{Chip, FixedText};
 use esp_idf_support::image_info;
+use flash_region::Hex;
 
 fn firmware(chip: Chip) -> Vec<u8> {
     let text = |text: &str| FixedText::new(text).unwrap();
@@ -48,7 +49,7 @@ fn esptool_finds_packed_images_valid() {
         let info = image::verify(bytes).unwrap();
         assert_eq!(info.total_len_bytes as usize == bytes.len(), !embed, "{chip}");
         let digest = info.digest.unwrap();
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = Hex(&digest);
         assert_eq!(esptool.field("Checksum"), format!("{:#04x} (valid)", info.checksum), "{chip}");
         assert_eq!(esptool.field("Validation hash"), format!("{digest} (valid)"), "{chip}");
         // esptool looks for the description only in memory that its table calls DROM.

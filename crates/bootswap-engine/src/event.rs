@@ -4,7 +4,7 @@ use core::convert::Infallible;
 use core::fmt;
 
 use bootswap_plan::Step;
-use flash_region::Region;
+use flash_region::{Hex, Region};
 
 use crate::{ImageFault, SourceError};
 
@@ -153,8 +153,8 @@ impl fmt::Display for Event<'_> {
             }
             Self::Refused { name, fault } => write!(f, "      {name}: {fault}; starting it again"),
             Self::Verified { name, len_bytes, sha256 } => {
-                write!(f, "      {name}: {len_bytes} bytes verified, sha256 ")?;
-                sha256.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))
+                let begin = Hex(sha256.first_chunk::<8>().unwrap_or(&[0; 8]));
+                write!(f, "      {name}: {len_bytes} bytes verified, sha256 {begin}")
             }
             Self::Cleaning { region } => write!(f, "      erasing stale bytes at {region}"),
             Self::Committing { region, sectors } => {

@@ -10,7 +10,7 @@ use device_sim::{
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::OtaState;
 use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
-use flash_region::Region;
+use flash_region::{Hex, Region};
 use mcuboot_format::espressif;
 use mcuboot_format::key::PublicKey;
 use nor_sim::NorMemory;
@@ -232,7 +232,7 @@ fn nvs_contents(region: Region) -> Result<Vec<u8>, ScenarioError> {
     let hex = |parts: &[&[u8]], len_bytes: usize| {
         let mut value = parts.concat();
         value.resize(len_bytes, 0);
-        value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        Hex(&value).to_string()
     };
     let csv = format!(
         "key,type,encoding,value\n\

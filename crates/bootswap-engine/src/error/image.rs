@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use flash_region::FlashAddr;
+use flash_region::{FlashAddr, Hex};
 
 /// What is wrong with an artifact's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,9 +101,9 @@ impl fmt::Display for ImageFault {
             }
             Self::Digest { wanted, found } => {
                 f.write_str("the file's SHA-256 begins with ")?;
-                hex(f, found)?;
+                Hex(found).fmt(f)?;
                 f.write_str(", the migration says ")?;
-                hex(f, wanted)
+                Hex(wanted).fmt(f)
             }
             Self::Mcuboot(error) => error.fmt(f),
             Self::Esp(error) => error.fmt(f),
@@ -139,10 +139,6 @@ impl fmt::Display for ImageFault {
 }
 
 impl core::error::Error for ImageFault {}
-
-fn hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
 
 /// A revision as Espressif writes it.
 struct Revision(u16);

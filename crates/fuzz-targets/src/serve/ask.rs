@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use arbitrary::{Result, Unstructured};
 use bootswap_serve::{FaultKind, ServerFault};
+use flash_region::Hex;
 use sha2::{Digest, Sha256};
 
 use super::{BEFORE, MODIFIED};
@@ -150,8 +151,9 @@ impl Ask {
 
 /// The entity tag that the documentation of files promises.
 pub(super) fn etag(file: &[u8]) -> String {
-    let digest: String = Sha256::digest(file).iter().take(16).map(|b| format!("{b:02x}")).collect();
-    format!("\"{digest}\"")
+    let digest = Hex(&Sha256::digest(file)).to_string();
+    let (begin, _) = digest.split_at(32);
+    format!("\"{begin}\"")
 }
 
 fn range(u: &mut Unstructured<'_>) -> Result<Range> {
