@@ -42,6 +42,7 @@ mod address_tests;
 pub mod container;
 pub mod content;
 pub mod document;
+pub mod example;
 pub mod facts;
 pub mod image;
 pub mod input;

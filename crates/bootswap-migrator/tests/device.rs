@@ -5,13 +5,13 @@ mod lab;
 
 use bootswap_config::ConfigError;
 use bootswap_engine::Veto;
-use lab::Lab;
+use lab::DeviceUnderTest;
 
 const HOUR_MS: u32 = 60 * 60 * 1000;
 
 #[test]
 fn the_example_ends_in_the_target() {
-    let mut lab = Lab::new("factory");
+    let mut lab = DeviceUnderTest::new("factory");
     assert!(lab.run(), "{}", lab.console.text());
     assert!(lab.quiet, "the radio is off for the commit");
     assert!(!lab.window.is_open());
@@ -31,7 +31,7 @@ fn the_example_ends_in_the_target() {
 
 #[test]
 fn from_an_ota_slot_it_marks_itself_valid_first() {
-    let mut lab = Lab::new("ota_1");
+    let mut lab = DeviceUnderTest::new("ota_1");
     lab.online = false;
     assert!(lab.run());
     // A bootloader with rollback would have gone back by now.
@@ -42,7 +42,7 @@ fn from_an_ota_slot_it_marks_itself_valid_first() {
 
 #[test]
 fn a_refused_migration_goes_back_to_the_old_firmware() {
-    let mut lab = Lab::new("ota_0");
+    let mut lab = DeviceUnderTest::new("ota_0");
     lab.secure_boot = true;
     let before = lab.bootloader_in_place();
     assert!(lab.run());
@@ -55,7 +55,7 @@ fn a_refused_migration_goes_back_to_the_old_firmware() {
 /// It is told again and again, more and more seldom, and there is no loop of resets.
 #[test]
 fn a_refused_migration_without_a_way_back_rests_before_it_resets() {
-    let mut lab = Lab::new("factory");
+    let mut lab = DeviceUnderTest::new("factory");
     lab.secure_boot = true;
     let before = lab.everything();
     assert!(lab.run());
@@ -70,7 +70,7 @@ fn a_refused_migration_without_a_way_back_rests_before_it_resets() {
 
 #[test]
 fn attempts_without_a_network_are_counted_until_it_goes_back() {
-    let mut lab = Lab::new("ota_1");
+    let mut lab = DeviceUnderTest::new("ota_1");
     lab.online = false;
     let before = lab.bootloader_in_place();
     for attempt in 1..=8 {
@@ -87,7 +87,7 @@ fn attempts_without_a_network_are_counted_until_it_goes_back() {
 
 #[test]
 fn without_a_way_back_it_rests_and_tries_again() {
-    let mut lab = Lab::new("factory");
+    let mut lab = DeviceUnderTest::new("factory");
     lab.online = false;
     for _ in 1..=9 {
         assert!(lab.run());
@@ -100,7 +100,7 @@ fn without_a_way_back_it_rests_and_tries_again() {
 
 #[test]
 fn a_bootloader_that_does_not_verify_is_never_reset_into() {
-    let mut lab = Lab::new("factory");
+    let mut lab = DeviceUnderTest::new("factory");
     lab.wear_out(0x1234);
     lab.patience = 30;
     assert!(!lab.run(), "{}", lab.console.text());
@@ -112,7 +112,7 @@ fn a_bootloader_that_does_not_verify_is_never_reset_into() {
 
 #[test]
 fn a_weak_supply_leaves_everything_as_it_was() {
-    let mut lab = Lab::new("factory");
+    let mut lab = DeviceUnderTest::new("factory");
     lab.veto = Some(Veto::WeakSupply { found_mv: 2900, wanted_mv: 3000 });
     let before = lab.bootloader_in_place();
     for _ in 0..20 {
@@ -135,7 +135,7 @@ fn without_a_configuration_it_says_so_and_goes_back() {
         (ConfigError::Version { major: 2, minor: 0 }, "of version 2.0", "of the same release"),
     ];
     for (error, what, what_to_do) in cases {
-        let mut lab = Lab::new("ota_0");
+        let mut lab = DeviceUnderTest::new("ota_0");
         let before = lab.everything();
         assert!(lab.run_without_config(&error));
         let console = lab.console.text();
@@ -155,7 +155,7 @@ fn without_a_configuration_it_says_so_and_goes_back() {
 
 #[test]
 fn without_a_configuration_and_without_a_way_back_it_rests_before_it_resets() {
-    let mut lab = Lab::new("factory");
+    let mut lab = DeviceUnderTest::new("factory");
     let before = lab.everything();
     assert!(lab.run_without_config(&ConfigError::Empty));
     assert_eq!(lab.console.count("run `bootswap pack`"), 3);
@@ -166,7 +166,7 @@ fn without_a_configuration_and_without_a_way_back_it_rests_before_it_resets() {
 /// Whatever it is that cannot be read, resetting at once would not help.
 #[test]
 fn a_table_that_cannot_be_read_is_told_and_no_loop_of_resets() {
-    let mut lab = Lab::new("ota_0");
+    let mut lab = DeviceUnderTest::new("ota_0");
     lab.wear_out(0x8000);
     assert!(lab.run());
     assert_eq!(lab.console.count("the partition table is not usable: "), 3);
@@ -176,7 +176,7 @@ fn a_table_that_cannot_be_read_is_told_and_no_loop_of_resets() {
 /// Files that come every time and are never the right ones do not keep a device for ever.
 #[test]
 fn attempts_with_the_wrong_file_are_counted_until_it_goes_back() {
-    let mut lab = Lab::new("ota_1");
+    let mut lab = DeviceUnderTest::new("ota_1");
     lab.damaged = true;
     let before = lab.bootloader_in_place();
     let mut attempts = 0;

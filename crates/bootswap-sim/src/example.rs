@@ -5,6 +5,7 @@ use std::fmt;
 
 use bootswap_config::LogLevel;
 use bootswap_migration::content::classify;
+use bootswap_migration::example::MIGRATION;
 use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 use bootswap_plan::Role;
 use device_sim::synthetic;
@@ -126,33 +127,11 @@ pub fn image_at(run: &Run, region: Region) -> Vec<u8> {
     bytes
 }
 
-/// The example as a migration file.
+/// The example as a migration file, which names the partition table in its binary form.
 #[must_use]
 pub fn toml(chip: Chip) -> String {
-    format!(
-        r#"# The example: from ESP-IDF to MCUboot with swap using scratch, 4 MB of flash.
-chip       = "{chip}"
-flash_size = "4MB"
-partitions = "partitions.bin"
-running    = "factory"
-
-[mcuboot]
-primary   = {{ offset = 0x10000,  size = 0x100000 }}
-secondary = {{ offset = 0x110000, size = 0x100000 }}
-scratch   = {{ offset = 0x210000, size = 0x40000 }}
-swap      = "scratch"
-max_align = 8
-
-[app]
-file = "app_upd.bin"
-url  = "http://192.168.100.101:8070/app_upd.bin"
-
-[bootloader]
-file = "mcuboot.bin"
-url  = "http://192.168.100.101:8070/mcuboot.bin"
-size = {BOOTLOADER_REGION_BYTES:#x}
-"#
-    )
+    let text = MIGRATION.replace("\"esp32s3\"", &format!("\"{chip}\""));
+    text.replace("partitions.csv", "partitions.bin")
 }
 
 /// The picture of the flash map.

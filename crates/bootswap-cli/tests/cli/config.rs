@@ -5,11 +5,11 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::program::{Lab, MIGRATION};
+use crate::program::{MIGRATION, WorkDir};
 
 #[test]
 fn without_a_terminal_there_is_no_menu() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let ended = lab.ends_with(2, &["config", "migration.toml"]);
     for part in ["the menu needs a terminal", "edit migration.toml by hand"] {
         assert!(ended.stderr.contains(part), "{}", ended.stderr);
@@ -20,7 +20,7 @@ fn without_a_terminal_there_is_no_menu() {
 
 #[test]
 fn what_cannot_be_opened_is_told_before_anything_else() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     lab.write("broken.toml", b"chip = \n");
     lab.write("binary.toml", b"chip = \"\xff\"");
     let new = ["--chip", "esp32s3", "--partitions", "partitions.csv"];
@@ -42,7 +42,7 @@ fn what_cannot_be_opened_is_told_before_anything_else() {
 
 #[test]
 fn tmux_shows_the_menu_and_the_file_is_saved() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let mut screen = Screen::start(&lab, "config migration.toml");
     screen.wait_for_all(&["bootswap config  migration.toml", " SAFE "]);
     // The group of the map, the kind of swap, and the one after the one that is set.
@@ -63,7 +63,7 @@ fn tmux_shows_the_menu_and_the_file_is_saved() {
 
 #[test]
 fn tmux_begins_a_new_file_which_is_written_when_it_is_saved() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let line = "config fresh.toml --chip esp32c3 --partitions partitions.csv";
     let mut screen = Screen::start(&lab, line);
     screen.wait_for("(new, not saved yet)");
@@ -79,7 +79,7 @@ fn tmux_begins_a_new_file_which_is_written_when_it_is_saved() {
 
 #[test]
 fn tmux_gets_its_terminal_back_whatever_the_size() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let mut screen = Screen::start(&lab, "config migration.toml");
     screen.wait_for(" SAFE ");
     screen.tmux(&["resize-window", "-x", "130", "-y", "40"]);
@@ -113,7 +113,7 @@ const LOOKS: u32 = 600;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 impl Screen {
-    fn start(lab: &Lab, line: &str) -> Self {
+    fn start(lab: &WorkDir, line: &str) -> Self {
         // Each test has a server of its own, which ends with its only session.
         let socket = lab.path().join("tmux.socket").to_str().unwrap().to_owned();
         let screen = Self { socket };

@@ -6,7 +6,7 @@ use esp_idf_format::otadata::{OtaEntry, OtaState};
 use mcuboot_format::builder::Padding;
 use serde_json::Value;
 
-use crate::program::{Lab, bootloader, dump, key, target};
+use crate::program::{WorkDir, bootloader, dump, key, target};
 
 fn table() -> Vec<u8> {
     let mut table = vec![0; 0xc00];
@@ -29,7 +29,7 @@ fn small_app() -> Vec<u8> {
 }
 
 fn info(file: &[u8]) -> (Value, String) {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     lab.write("file", file);
     let json = lab.ends_with(0, &["image", "info", "file", "--json"]).json();
     let text = lab.ends_with(0, &["image", "info", "file"]);
@@ -100,7 +100,7 @@ fn damage_is_shown_by_info_and_fails_verify() {
         file[at + 8] ^= 1;
         let (json, _) = info(&file);
         assert!(json["error"].as_str().unwrap().contains(part), "{json}");
-        let lab = Lab::new();
+        let lab = WorkDir::new();
         lab.write("file", &file);
         let ended = lab.ends_with(1, &["image", "verify", "file"]);
         assert!(
@@ -118,7 +118,7 @@ fn damage_is_shown_by_info_and_fails_verify() {
 
 #[test]
 fn whole_files_are_verified() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     for (file, args, part) in [
         (target(Padding::Confirmed), &["-S", "1M"][..], "confirmed"),
         (target(Padding::Pending), &[], "pending: tried once"),
@@ -141,7 +141,7 @@ fn whole_files_are_verified() {
 
 #[test]
 fn what_does_not_fit_fails_verify() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let mut without_app = dump("factory");
     without_app[0x1_0000] = 0;
     let mut without_bootloader = dump("factory");
@@ -167,7 +167,7 @@ fn what_does_not_fit_fails_verify() {
 
 #[test]
 fn what_cannot_be_answered_is_bad_input() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     lab.write("page", b"<html>");
     lab.write("nothing", b"");
     lab.write("table.bin", &table());
@@ -196,7 +196,7 @@ fn what_cannot_be_answered_is_bad_input() {
 
 #[test]
 fn what_is_signed_verifies_with_its_key_and_no_other() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     lab.write("payload", &synthetic::target_payload(Chip::Esp32s3, 0x800, 1));
     for (private, public) in [
         ("ecdsa-p256.pem", "ecdsa-p256.pub.pem"),
@@ -238,7 +238,7 @@ fn what_is_signed_verifies_with_its_key_and_no_other() {
 
 #[test]
 fn a_security_counter_follows_from_the_version_if_asked() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let sign = [
         "image",
         "sign",
@@ -258,7 +258,7 @@ fn a_security_counter_follows_from_the_version_if_asked() {
 
 #[test]
 fn an_image_that_cannot_be_signed_is_bad_input() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     lab.write("payload", &[1; 0x800]);
     let sign = ["image", "sign", "payload", "-o", "signed", "-v", "1"];
     for (args, part) in [
@@ -276,7 +276,7 @@ fn an_image_that_cannot_be_signed_is_bad_input() {
 
 #[test]
 fn a_padded_image_is_confirmed_in_one_byte() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let pending = target(Padding::Pending);
     lab.write("image", &pending);
     lab.ends_with(0, &["image", "confirm", "image", "-o", "copy"]);

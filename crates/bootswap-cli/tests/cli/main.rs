@@ -11,11 +11,11 @@ mod program;
 mod serve;
 mod sweep;
 
-use program::{Lab, bootswap};
+use program::{WorkDir, bootswap};
 
 #[test]
 fn usage_errors_are_status_2_and_on_stderr() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     for (args, part) in [
         (&["plna"][..], "'plan'"),
         (&["plan"], "<MIGRATION.toml>"),
@@ -34,7 +34,7 @@ fn usage_errors_are_status_2_and_on_stderr() {
 
 #[test]
 fn help_and_version_are_data() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let help = lab.run(&["--help"]);
     assert_eq!((help.status, help.stderr.as_str()), (0, ""));
     for command in ["demo", "plan", "config", "simulate", "image", "serve", "Exit status:"] {
@@ -48,7 +48,7 @@ fn help_and_version_are_data() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     use std::process::Stdio;
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut plan = bootswap(lab.path());

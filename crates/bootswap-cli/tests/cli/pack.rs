@@ -9,7 +9,7 @@ use esp_idf_format::app_desc::AppDescription;
 use esp_idf_format::image::{self, ImageBuilder};
 use esp_idf_format::{Chip, FixedText};
 
-use crate::program::{Ended, Lab, MIGRATION, bootswap};
+use crate::program::{Ended, MIGRATION, WorkDir, bootswap};
 
 const NETWORK: &str = "
 [network]
@@ -40,8 +40,8 @@ fn firmware(chip: Chip, section: &[u8]) -> Vec<u8> {
 }
 
 /// The example's files, two networks in its migration, and firmware images.
-fn lab() -> Lab {
-    let lab = Lab::new();
+fn lab() -> WorkDir {
+    let lab = WorkDir::new();
     lab.write("migration.toml", format!("{MIGRATION}{NETWORK}").as_bytes());
     lab.write("firmware.bin", &firmware(Chip::Esp32s3, Section::empty().bytes()));
     lab
@@ -50,12 +50,12 @@ fn lab() -> Lab {
 const PACK: [&str; 6] =
     ["pack", "migration.toml", "--firmware", "firmware.bin", "--out", "migrator.bin"];
 
-fn packed(lab: &Lab, more: &[&str]) -> Ended {
+fn packed(lab: &WorkDir, more: &[&str]) -> Ended {
     lab.ends_with(0, &[&PACK, more].concat())
 }
 
 /// Refused with that status, and nothing written.
-fn refused(lab: &Lab, status: i32, more: &[&str], parts: &[&str]) {
+fn refused(lab: &WorkDir, status: i32, more: &[&str], parts: &[&str]) {
     let before: Vec<_> = names(lab);
     let ended = lab.ends_with(status, &[&PACK, more].concat());
     for part in parts {
@@ -65,7 +65,7 @@ fn refused(lab: &Lab, status: i32, more: &[&str], parts: &[&str]) {
     assert_eq!(ended.stdout, "");
 }
 
-fn names(lab: &Lab) -> Vec<String> {
+fn names(lab: &WorkDir) -> Vec<String> {
     let entries = fs::read_dir(lab.path()).unwrap();
     let mut names: Vec<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -250,10 +250,16 @@ fn firmware_that_does_not_fit_is_refused() {
 }
 
 /// The migration with that part of its text changed.
-fn changed(lab: &Lab, from: &str, to: &str) {
+fn changed(lab: &WorkDir, from: &str, to: &str) {
     let text = format!("{MIGRATION}{NETWORK}");
     assert!(text.contains(from), "{from}");
     lab.write("migration.toml", text.replacen(from, to, 1).as_bytes());
+}
+
+/// Lets the migrator run from any partition.
+fn from_anywhere(lab: &WorkDir) {
+    let text = String::from_utf8(lab.read("migration.toml")).unwrap();
+    lab.write("migration.toml", text.replace("running    = \"factory\"\n", "").as_bytes());
 }
 
 #[test]
@@ -282,6 +288,7 @@ fn a_migration_without_a_plan_is_refused_and_nothing_is_written() {
     let lab = lab();
     // A slot that lies behind the flash.
     changed(&lab, "offset = 0x210000, size = 0x40000", "offset = 0x3f0000, size = 0x40000");
+    from_anywhere(&lab);
     lab.write("migrator.bin", b"what was there");
     refused(
         &lab,
@@ -297,7 +304,7 @@ fn a_migration_without_a_plan_is_refused_and_nothing_is_written() {
 }
 
 /// Partitions of that size made too small for a migrator.
-fn shrunk(lab: &Lab, size: &str) {
+fn shrunk(lab: &WorkDir, size: &str) {
     let table = String::from_utf8(lab.read("partitions.csv")).unwrap();
     assert!(table.contains(size), "{size}");
     lab.write("partitions.csv", table.replace(size, "0x8000").as_bytes());
@@ -306,6 +313,7 @@ fn shrunk(lab: &Lab, size: &str) {
 #[test]
 fn partitions_that_a_device_would_refuse_from_are_named() {
     let lab = lab();
+    from_anywhere(&lab);
     let table = String::from_utf8(lab.read("partitions.csv")).unwrap();
     let (rest, _) = table.rsplit_once("1M").unwrap();
     lab.write(

@@ -5,11 +5,11 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use mcuboot_format::builder::Padding;
 
-use crate::program::{Lab, MIGRATION, bootloader, dump, target};
+use crate::program::{MIGRATION, WorkDir, bootloader, dump, target};
 
 #[test]
 fn the_example_is_planned() {
-    let ended = Lab::new().ends_with(0, &["plan", "migration.toml"]);
+    let ended = WorkDir::new().ends_with(0, &["plan", "migration.toml"]);
     assert_eq!(ended.stderr, "");
     for part in [
         "esp32s3 with 4MB of flash, as the migration says",
@@ -29,7 +29,7 @@ fn the_example_is_planned() {
 
 #[test]
 fn a_plan_as_json_has_stable_keys() {
-    let json = Lab::new().ends_with(0, &["plan", "migration.toml", "--json"]).json();
+    let json = WorkDir::new().ends_with(0, &["plan", "migration.toml", "--json"]).json();
     assert_eq!(json["outcome"], "planned");
     assert_eq!(json["reasons"], serde_json::json!([]));
     assert_eq!(json["device"]["running"], "factory");
@@ -89,7 +89,7 @@ fn a_plan_as_json_has_stable_keys() {
 
 #[test]
 fn a_dump_tells_what_the_migration_does_not() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     lab.write("dump.bin", &dump("factory"));
     lab.write("migration.toml", MIGRATION.replace("partitions", "# partitions").as_bytes());
     let json =
@@ -107,7 +107,7 @@ fn a_dump_tells_what_the_migration_does_not() {
 
 #[test]
 fn a_device_that_was_migrated_is_not_planned_again() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let mut flash = dump("factory");
     let bootloader = bootloader(2);
     flash[..bootloader.len()].copy_from_slice(&bootloader);
@@ -120,7 +120,7 @@ fn a_device_that_was_migrated_is_not_planned_again() {
 
 #[test]
 fn a_refusal_is_an_answer_with_status_1() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let other = synthetic::bootloader(Chip::Esp32c3, FlashSize::Mb8, 0x6000, 2).unwrap();
     lab.write("mcuboot.bin", &other);
     let args = ["plan", "migration.toml"];
@@ -147,7 +147,7 @@ fn a_refusal_is_an_answer_with_status_1() {
 /// there moves away first, and then it is told what it does from there.
 #[test]
 fn a_move_is_planned_to_its_end() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     lab.write("migration.toml", MIGRATION.replace("\"scratch\"", "\"move\"").as_bytes());
     let args = ["plan", "migration.toml"];
     let json = lab.ends_with(0, &[&args[..], &["--json"]].concat()).json();
@@ -190,7 +190,7 @@ fn a_move_is_planned_to_its_end() {
 
 #[test]
 fn an_image_on_trial_is_refused_unless_it_is_allowed() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     lab.write("app_upd.bin", &target(Padding::Pending));
     let json = lab.ends_with(1, &["plan", "migration.toml", "--json"]).json();
     assert_eq!(json["reasons"][0]["code"], "not-confirmed");
@@ -200,7 +200,7 @@ fn an_image_on_trial_is_refused_unless_it_is_allowed() {
 
 #[test]
 fn a_damaged_image_is_status_1_and_names_file_and_offset() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let mut app = target(Padding::Confirmed);
     app[0x1000] ^= 1;
     lab.write("app_upd.bin", &app);
@@ -209,7 +209,7 @@ fn a_damaged_image_is_status_1_and_names_file_and_offset() {
     for part in [
         "migration.toml: app.file: app_upd.bin",
         "TLV SHA256 (0x10) at offset 0x20",
-        "migration.toml:14:10",
+        "migration.toml:16:10",
         "help",
     ] {
         assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
@@ -218,7 +218,7 @@ fn a_damaged_image_is_status_1_and_names_file_and_offset() {
 
 #[test]
 fn bad_input_is_status_2_and_names_what_to_change() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     lab.write("typo.toml", MIGRATION.replace("flash_size", "flashsize").as_bytes());
     lab.write("short.bin", &dump("factory")[..0x10_0001]);
     for (args, parts) in [

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+pub use bootswap_migration::example::MIGRATION;
+use bootswap_migration::example::PARTITIONS;
 use device_sim::{FlashBuilder, OldData, synthetic};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
@@ -11,37 +13,6 @@ use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 use serde_json::Value;
 use tempfile::TempDir;
-
-const PARTITIONS: &str = "\
-nvs,      data, nvs,     0x9000,  0x4000,
-otadata,  data, ota,     0xd000,  0x2000,
-phy_init, data, phy,     0xf000,  0x1000,
-factory,  app,  factory, 0x10000, 1M,
-ota_0,    app,  ota_0,   ,        1M,
-ota_1,    app,  ota_1,   ,        1M,
-";
-
-pub const MIGRATION: &str = r#"
-chip       = "esp32s3"
-flash_size = "4MB"
-partitions = "partitions.csv"
-
-[mcuboot]
-primary   = { offset = 0x10000,  size = 0x100000 }
-secondary = { offset = 0x110000, size = 0x100000 }
-scratch   = { offset = 0x210000, size = 0x40000 }
-swap      = "scratch"
-max_align = 8
-
-[app]
-file   = "app_upd.bin"
-url    = "http://192.168.100.101:8070/app_upd.bin"
-
-[bootloader]
-file   = "mcuboot.bin"
-url    = "http://192.168.100.101:8070/mcuboot.bin"
-size   = 0xf000
-"#;
 
 /// The program, to be run in that directory.
 pub fn bootswap(dir: &Path) -> Command {
@@ -68,9 +39,9 @@ impl Ended {
 }
 
 /// A directory with the example's files.
-pub struct Lab(TempDir);
+pub struct WorkDir(TempDir);
 
-impl Lab {
+impl WorkDir {
     pub fn new() -> Self {
         let lab = Self(tempfile::tempdir().unwrap());
         lab.write("migration.toml", MIGRATION.as_bytes());

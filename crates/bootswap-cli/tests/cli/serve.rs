@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use crate::program::{Lab, bootswap};
+use crate::program::{WorkDir, bootswap};
 
 /// The running program; it ends with the test.
 struct Serving(Child);
@@ -51,7 +51,7 @@ fn get(url: &str) -> String {
 
 #[test]
 fn files_are_served_at_the_addresses_that_are_printed() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let mut serving = Serving::start(lab.path(), &["--fault", "/partitions.csv:html*1"]);
     let urls = serving.lines(4);
     let names: Vec<_> = urls.iter().map(|url| url.rsplit('/').next().unwrap()).collect();
@@ -67,7 +67,7 @@ fn files_are_served_at_the_addresses_that_are_printed() {
 
 #[test]
 fn a_directory_that_is_not_there_is_bad_input() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let ended = lab.ends_with(2, &["serve", "none", "--listen", "127.0.0.1:0"]);
     assert!(ended.stderr.contains("none"), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");

@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use crate::program::Lab;
+use crate::program::WorkDir;
 
 /// Runs `bootswap simulate migration.toml` with more arguments, and wants that status.
-fn simulate(lab: &Lab, status: i32, more: &[&str]) -> crate::program::Ended {
+fn simulate(lab: &WorkDir, status: i32, more: &[&str]) -> crate::program::Ended {
     lab.ends_with(status, &[&["simulate", "migration.toml"], more].concat())
 }
 
 #[test]
 fn power_cuts_are_counted_under_stable_keys() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let sample = ["--power-cuts", "30", "--torn", "--seed", "7", "--json"];
     let json = simulate(&lab, 0, &sample).json();
     assert_eq!(json["outcome"], "target-running");
@@ -31,17 +31,17 @@ fn power_cuts_are_counted_under_stable_keys() {
 
 #[test]
 fn what_is_not_asked_for_is_null() {
-    let json = simulate(&Lab::new(), 0, &["--json"]).json();
+    let json = simulate(&WorkDir::new(), 0, &["--json"]).json();
     for key in ["power_cuts", "flash_faults", "network_faults", "replayed"] {
         assert_eq!(json[key], Value::Null, "{key}");
     }
-    let json = simulate(&Lab::new(), 0, &["--json", "--power-cuts", "none"]).json();
+    let json = simulate(&WorkDir::new(), 0, &["--json", "--power-cuts", "none"]).json();
     assert_eq!(json["power_cuts"], Value::Null);
 }
 
 #[test]
 fn second_cuts_and_other_faults_are_told_in_words() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let ended = simulate(
         &lab,
         0,
@@ -64,7 +64,7 @@ fn second_cuts_and_other_faults_are_told_in_words() {
 
 #[test]
 fn a_server_that_fails_each_time_is_part_of_every_life() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let faults = ["--fault", "/app_upd.bin:drop=3000*1", "--power-cuts", "15", "--json"];
     let json = simulate(&lab, 0, &faults).json();
     assert_eq!(
@@ -75,7 +75,7 @@ fn a_server_that_fails_each_time_is_part_of_every_life() {
 
 #[test]
 fn a_case_is_replayed_and_told() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let twice = simulate(&lab, 0, &["--replay", "cut:9:middle:3,cut:2:after"]);
     assert_eq!(
         twice.stderr.matches("power lost at flash operation").count(),
@@ -107,7 +107,7 @@ fn a_case_is_replayed_and_told() {
 
 #[test]
 fn a_migration_that_does_not_get_there_is_not_swept() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     let ended = simulate(&lab, 1, &["--fault", "html", "--power-cuts", "all", "--json"]);
     assert_eq!(ended.json()["power_cuts"], Value::Null);
     assert!(ended.stderr.contains("no sweep is made"), "{}", ended.stderr);
@@ -115,7 +115,7 @@ fn a_migration_that_does_not_get_there_is_not_swept() {
 
 #[test]
 fn what_makes_no_sense_together_is_a_usage_error() {
-    let lab = Lab::new();
+    let lab = WorkDir::new();
     for (args, part) in [
         (&["--torn"][..], "--power-cuts"),
         (&["--depth", "2"], "--power-cuts"),

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn files_that_are_named_have_to_be_there_and_be_what_they_should() {
-    let lab = Lab::new();
+    let lab = ExampleDir::new();
     lab.write("empty.bin", b"");
     lab.write("page.html", b"<html>");
     lab.write("misplaced.csv", PARTITIONS.replace("0x9000", "0x9800").as_bytes());
@@ -24,7 +24,7 @@ fn files_that_are_named_have_to_be_there_and_be_what_they_should() {
         ),
         ("\"partitions.csv\"", "\"typo.csv\"", "partitions", "line 3"),
         ("\"partitions.csv\"", "\"large.csv\"", "partitions", "past the flash"),
-        ("\"partitions.csv\"", "\"mcuboot-esp32s3.bin\"", "partitions", "begins with e9"),
+        ("\"partitions.csv\"", "\"mcuboot.bin\"", "partitions", "begins with e9"),
         ("# public_key = \"root", "public_key = \"none", "mcuboot.public_key", "cannot read"),
         (
             "# public_key = \"root.pub.pem",
@@ -42,7 +42,7 @@ fn files_that_are_named_have_to_be_there_and_be_what_they_should() {
 
 #[test]
 fn damaged_images_fail_with_their_offset() {
-    let lab = Lab::new();
+    let lab = ExampleDir::new();
     let mut damaged = app(Padding::Confirmed, None);
     damaged[0x1000] ^= 1;
     lab.write("app_upd.bin", &damaged);
@@ -56,23 +56,23 @@ fn damaged_images_fail_with_their_offset() {
         assert!(problem.message.contains(part), "{problem:?}");
     }
 
-    let lab = Lab::new();
+    let lab = ExampleDir::new();
     let mut damaged = bootloader();
     damaged[0x100] ^= 1;
-    lab.write("mcuboot-esp32s3.bin", &damaged);
+    lab.write("mcuboot.bin", &damaged);
     let problem = lab.load(EXAMPLE).unwrap_err();
     assert!(problem.is_unsafe && problem.field == "bootloader.file", "{problem:?}");
     assert!(problem.message.contains("checksum at offset"), "{problem:?}");
 
-    let lab = Lab::new();
-    lab.write("mcuboot-esp32s3.bin", &bootloader()[..0x5000]);
+    let lab = ExampleDir::new();
+    lab.write("mcuboot.bin", &bootloader()[..0x5000]);
     let problem = lab.load(EXAMPLE).unwrap_err();
     assert!(problem.message.contains("image ends at offset 0x5000"), "{problem:?}");
 }
 
 #[test]
 fn the_bootloaders_key_decides() {
-    let lab = Lab::new();
+    let lab = ExampleDir::new();
     lab.write("root.pub.pem", &public_pem());
     let text = EXAMPLE.replace("# public_key", "public_key");
     // Unsigned is not damaged: that is a reason of the planner's.
@@ -95,7 +95,7 @@ fn the_bootloaders_key_decides() {
 
 #[test]
 fn an_image_is_padded_only_if_it_fills_the_slot() {
-    let lab = Lab::new();
+    let lab = ExampleDir::new();
     let text =
         EXAMPLE.replace("size = 0x100000", "size = 0x110000").replace("0x110000,", "0x120000,");
     let content = lab.load(&text).unwrap().artifacts[0].content;

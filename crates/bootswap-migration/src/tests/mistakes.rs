@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn mistakes_are_answered_with_field_place_and_remedy() {
-    let lab = Lab::new();
+    let lab = ExampleDir::new();
     // Change of the example; then field, marked text, and parts of message and help.
     let cases = [
         ("chip  ", "chips ", ("chips", "chips", "no such key", "did you mean `chip`?")),
@@ -113,18 +113,18 @@ fn mistakes_are_answered_with_field_place_and_remedy() {
 
 #[test]
 fn a_name_has_to_fit_the_container_of_what_is_embedded() {
-    let text = "chip = \"esp32\"\n[bootloader]\nfile = \"mcuboot-esp32s3.bin\"\n\
+    let text = "chip = \"esp32\"\n[bootloader]\nfile = \"mcuboot.bin\"\n\
                 name = \"a name of twenty-one b\"";
-    let problem = Lab::new().load(text).unwrap_err();
+    let problem = ExampleDir::new().load(text).unwrap_err();
     assert_eq!(problem.field, "bootloader.name");
     assert!(problem.help.contains("20 bytes"), "{problem:?}");
     let with_url = format!("{text}\nurl = \"http://lab/x\"");
-    assert!(Lab::new().load(&with_url).is_ok());
+    assert!(ExampleDir::new().load(&with_url).is_ok());
 }
 
 #[test]
 fn the_message_shows_the_line() {
-    let lab = Lab::new();
+    let lab = ExampleDir::new();
     let path = lab.path().join("migration.toml");
     fs::write(&path, EXAMPLE.replace("0x210000", "-5")).unwrap();
     let failure = load(&path).unwrap_err();

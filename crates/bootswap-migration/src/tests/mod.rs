@@ -22,56 +22,23 @@ use mcuboot_format::{ImageHeader, SwapKind};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use crate::example::{MIGRATION as EXAMPLE, PARTITIONS};
 use crate::load::from_text;
 use crate::problem::Problem;
 use crate::{LoadError, OwnedMigration, OwnedStaging, load, spec};
 
 const SLOT_LEN_BYTES: u32 = 0x10_0000;
 
-const PARTITIONS: &str = "\
-nvs,      data, nvs,     0x9000,  0x4000,
-otadata,  data, ota,     0xd000,  0x2000,
-phy_init, data, phy,     0xf000,  0x1000,
-factory,  app,  factory, 0x10000, 1M,
-ota_0,    app,  ota_0,   ,        1M,
-ota_1,    app,  ota_1,   ,        1M,
-";
-
-/// The example of the documentation.
-const EXAMPLE: &str = r#"
-chip       = "esp32s3"
-flash_size = "4MB"
-partitions = "partitions.csv"
-running    = "factory"
-
-[mcuboot]
-primary   = { offset = 0x10000,  size = 0x100000 }
-secondary = { offset = 0x110000, size = 0x100000 }
-scratch   = { offset = 0x210000, size = 0x40000 }
-swap      = "scratch"
-max_align = 8
-# public_key = "root.pub.pem"
-
-[app]
-file   = "app_upd.bin"
-url    = "http://192.168.100.101:8070/app_upd.bin"
-
-[bootloader]
-file   = "mcuboot-esp32s3.bin"
-url    = "http://192.168.100.101:8070/mcuboot-esp32s3.bin"
-size   = 0xf000
-"#;
-
 /// A directory with the files that the example names.
-struct Lab(TempDir);
+struct ExampleDir(TempDir);
 
-impl Lab {
+impl ExampleDir {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let lab = Self(dir);
         lab.write("partitions.csv", PARTITIONS.as_bytes());
         lab.write("app_upd.bin", &app(Padding::Confirmed, None));
-        lab.write("mcuboot-esp32s3.bin", &bootloader());
+        lab.write("mcuboot.bin", &bootloader());
         lab
     }
 

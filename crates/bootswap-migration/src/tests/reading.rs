@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_documented_example_is_read() {
-    let migration = Lab::new().load(EXAMPLE).unwrap();
+    let migration = ExampleDir::new().load(EXAMPLE).unwrap();
     assert_eq!(migration.chip, Chip::Esp32s3);
     assert_eq!(migration.flash_len_bytes, Some(0x40_0000));
     assert_eq!(migration.running.as_deref(), Some("factory"));
@@ -39,7 +39,7 @@ fn the_documented_example_is_read() {
 
 #[test]
 fn everything_that_is_optional_is_read() {
-    let lab = Lab::new();
+    let lab = ExampleDir::new();
     let key = PrivateKey::ed25519([7; 32]);
     lab.write("signed.bin", &app(Padding::None, Some(&key)));
     lab.write("data.bin", b"\xe9 begins like an image, and is none");
@@ -97,7 +97,7 @@ fn everything_that_is_optional_is_read() {
 
 #[test]
 fn a_binary_table_is_as_good_as_csv() {
-    let lab = Lab::new();
+    let lab = ExampleDir::new();
     let table = lab.load(EXAMPLE).unwrap().partition_table.unwrap();
     // As read from a device, with the rest of its sector.
     let sector = [table.as_slice(), &[0xff; 0x400]].concat();
@@ -108,7 +108,7 @@ fn a_binary_table_is_as_good_as_csv() {
 
 #[test]
 fn an_artifact_needs_a_source() {
-    let lab = Lab::new();
+    let lab = ExampleDir::new();
     let problem = lab.load("chip = \"esp32\"\n[bootloader]\nsize = 1").unwrap_err();
     assert_eq!(problem.message, "neither `file` nor `url` is there");
     let problem = lab.load("chip = \"esp32\"").unwrap_err();

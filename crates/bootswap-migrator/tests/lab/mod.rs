@@ -27,7 +27,7 @@ const SLOT_LEN: u32 = 0x10_0000;
 const MIGRATOR_LEN: u32 = 0x3_0000;
 
 /// A device before its migration, and what became of it.
-pub struct Lab {
+pub struct DeviceUnderTest {
     pub flash: Faulty<NorMemory>,
     board: SimBoard,
     app: Vec<u8>,
@@ -140,7 +140,7 @@ impl Network for Air {
     }
 }
 
-impl Lab {
+impl DeviceUnderTest {
     /// The example, with the migrator in the partition of this label. Where that is an OTA slot,
     /// the factory app is the old firmware.
     pub fn new(label: &str) -> Self {

@@ -20,6 +20,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tempfile::TempDir;
 
 use bootswap_migration::document::Document;
+use bootswap_migration::example::{MIGRATION, PARTITIONS};
 use bootswap_migration::judge::Judgement;
 use bootswap_migration::keys::GROUPS;
 
@@ -28,46 +29,13 @@ use super::session::{Next, Session};
 use super::store::Store;
 use super::view;
 
-const PARTITIONS: &str = "\
-nvs,      data, nvs,     0x9000,  0x4000,
-otadata,  data, ota,     0xd000,  0x2000,
-phy_init, data, phy,     0xf000,  0x1000,
-factory,  app,  factory, 0x10000, 1M,
-ota_0,    app,  ota_0,   ,        1M,
-ota_1,    app,  ota_1,   ,        1M,
-";
-
-/// The example as `bootswap demo` writes it.
-const MIGRATION: &str = r#"# The example: from ESP-IDF to MCUboot with swap using scratch.
-chip       = "esp32s3"
-flash_size = "4MB"
-partitions = "partitions.csv"
-running    = "factory"
-
-[mcuboot]
-primary   = { offset = 0x10000,  size = 0x100000 }
-secondary = { offset = 0x110000, size = 0x100000 }
-scratch   = { offset = 0x210000, size = 0x40000 }
-swap      = "scratch"   # as it was built
-max_align = 8
-
-[app]
-file = "app_upd.bin"
-url  = "http://192.168.100.101:8070/app_upd.bin"
-
-[bootloader]
-file = "mcuboot.bin"
-url  = "http://192.168.100.101:8070/mcuboot.bin"
-size = 0xf000
-"#;
-
 /// A directory with the example, and a session with it.
-struct Lab {
+struct MenuSession {
     dir: TempDir,
     session: Session,
 }
 
-impl Lab {
+impl MenuSession {
     fn new() -> Self {
         Self::with(MIGRATION)
     }

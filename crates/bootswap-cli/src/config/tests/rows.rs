@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn networks_are_added_and_removed_and_passwords_never_shown() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.types("6");
     lab.keys(&[KeyCode::End, KeyCode::Enter, KeyCode::Enter]);
     lab.types("fleet");
@@ -28,7 +28,7 @@ fn networks_are_added_and_removed_and_passwords_never_shown() {
 
 #[test]
 fn other_artifacts_are_added_with_their_fields() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.types("3");
     lab.keys(&[KeyCode::End, KeyCode::Enter, KeyCode::Down, KeyCode::Enter]);
     lab.types("partitions.csv");
@@ -96,7 +96,7 @@ fn every_key_of_the_parser_has_a_field() {
 }
 
 /// The paths of the fields that the menu has.
-fn fields(lab: &mut Lab) -> Vec<String> {
+fn fields(lab: &mut MenuSession) -> Vec<String> {
     let mut paths = Vec::new();
     for group in 0..GROUPS.len() {
         lab.types(&(group + 1).to_string());
@@ -110,7 +110,8 @@ fn fields(lab: &mut Lab) -> Vec<String> {
 
 #[test]
 fn fields_without_an_effect_are_not_shown_unless_the_file_has_them() {
-    let has = |text: &str, path: &str| fields(&mut Lab::with(text)).iter().any(|p| p == path);
+    let has =
+        |text: &str, path: &str| fields(&mut MenuSession::with(text)).iter().any(|p| p == path);
     let without_swap = MIGRATION.replace("\"scratch\"", "\"move\"").replace("scratch   =", "# ");
     let without_wifi = MIGRATION.replace("esp32s3", "esp32h2").replace("\nurl", "\n# url");
     let without_map = "chip = \"esp32s3\"\n[app]\nfile = \"app_upd.bin\"\n";
@@ -129,7 +130,7 @@ fn fields_without_an_effect_are_not_shown_unless_the_file_has_them() {
     assert!(has(&MIGRATION.replace("\"scratch\"", "\"move\""), "mcuboot.scratch.offset"));
     assert!(has(&MIGRATION.replace("esp32s3", "esp32h2"), "app.url"));
     // Nor can a network be added to devices that have no Wi-Fi.
-    let mut lab = Lab::with(&without_wifi);
+    let mut lab = MenuSession::with(&without_wifi);
     lab.types("6");
     assert!(!lab.session.menu().rows().iter().any(|row| matches!(row, Row::Add { .. })));
 }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn leaving_asks_about_what_is_not_saved() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.goes_to("allow.test_image");
     lab.types(" q");
     lab.shows("leaving-80x24", 80, 24);
@@ -22,7 +22,7 @@ fn leaving_asks_about_what_is_not_saved() {
 
 #[test]
 fn a_file_that_somebody_else_changes_is_noticed() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     let theirs = MIGRATION.replace("0xf000", "0xe000");
     // Nothing of ours would be lost: it is read again.
     fs::write(lab.path(), &theirs).unwrap();

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn every_group_is_shown() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     for (number, name) in (1..).zip([
         "device",
         "bootloader",
@@ -21,7 +21,7 @@ fn every_group_is_shown() {
 
 #[test]
 fn the_map_is_beside_the_fields_where_there_is_room() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.types("5");
     lab.shows("mcuboot-map-120x36", 120, 36);
     lab.types("m");
@@ -30,7 +30,7 @@ fn the_map_is_beside_the_fields_where_there_is_room() {
 
 #[test]
 fn every_size_of_screen_is_drawn() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.goes_to("app.url");
     lab.keys(&[KeyCode::Enter]);
     for (columns, rows) in [(1, 1), (39, 14), (40, 13), (40, 14), (79, 200), (300, 15)] {
@@ -43,7 +43,7 @@ fn every_size_of_screen_is_drawn() {
 
 #[test]
 fn the_keys_are_told() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.types("?");
     lab.shows("keys-80x24", 80, 24);
     lab.types("x");

@@ -5,10 +5,10 @@ use super::*;
 /// The session of an owner whose bootloader turns out to swap otherwise.
 #[test]
 fn a_change_is_judged_before_it_is_taken_and_saved_alone() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.goes_to("mcuboot.swap");
     assert!(lab.is_safe() && !lab.session.menu().is_modified());
-    let strategy = |lab: &Lab| match &lab.session.menu().judged().judgement {
+    let strategy = |lab: &MenuSession| match &lab.session.menu().judged().judgement {
         Judgement::Safe(report) => report.strategy.unwrap_or_default(),
         verdict => panic!("{verdict:?}"),
     };
@@ -34,7 +34,7 @@ fn a_change_is_judged_before_it_is_taken_and_saved_alone() {
 
 #[test]
 fn a_wrong_value_is_told_while_it_is_typed_and_not_taken() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.goes_to("mcuboot.secondary.offset");
     lab.keys(&[KeyCode::Enter]);
     lab.retypes("0x11000g");
@@ -70,7 +70,7 @@ fn the_parsers_own_words_are_below_the_line() {
         ("network.rescue.ssid", "a name that is longer than 32 bytes", "at most 32"),
         ("network.rescue.password", "short", "8 to 63"),
     ] {
-        let mut lab = Lab::new();
+        let mut lab = MenuSession::new();
         lab.goes_to(field);
         lab.keys(&[KeyCode::Enter]);
         lab.retypes(typed);
@@ -84,7 +84,7 @@ fn the_parsers_own_words_are_below_the_line() {
 
 #[test]
 fn units_are_understood() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.goes_to("bootloader.size");
     lab.keys(&[KeyCode::Enter]);
     lab.retypes("56K");
@@ -94,7 +94,7 @@ fn units_are_understood() {
 
 #[test]
 fn a_file_that_is_missing_is_no_obstacle_to_naming_it() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.goes_to("app.file");
     lab.keys(&[KeyCode::Enter]);
     lab.retypes("later.bin");
@@ -110,7 +110,7 @@ fn a_file_that_is_missing_is_no_obstacle_to_naming_it() {
 
 #[test]
 fn likely_values_are_suggested() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.goes_to("staging.label");
     lab.keys(&[KeyCode::Enter]);
     lab.shows("suggestions-80x24", 80, 24);
@@ -121,7 +121,7 @@ fn likely_values_are_suggested() {
     lab.keys(&[KeyCode::Enter]);
     let Mode::Edit(edit) = lab.session.menu().mode() else { panic!("no line") };
     assert_eq!(edit.suggestions, ["app_upd.bin", "mcuboot.bin", "partitions.csv"]);
-    let typed = |lab: &Lab| match lab.session.menu().mode() {
+    let typed = |lab: &MenuSession| match lab.session.menu().mode() {
         Mode::Edit(edit) => edit.editor.text().to_owned(),
         mode => panic!("{mode:?}"),
     };
@@ -142,7 +142,7 @@ fn likely_values_are_suggested() {
 
 #[test]
 fn values_are_taken_out_and_come_back() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.goes_to("mcuboot.scratch.size");
     lab.types("d");
     let commented = MIGRATION.replace("\nscratch ", "\n# scratch ");
@@ -161,12 +161,12 @@ fn values_are_taken_out_and_come_back() {
     lab.keys(&[KeyCode::Enter]);
     lab.retypes("");
     lab.keys(&[KeyCode::Enter]);
-    assert!(lab.session.menu().text().contains("# url  = \"http://192.168.100.101:8070/app_upd"));
+    assert!(lab.session.menu().text().contains("# url    = \"http://192.168.100.101:8070/app_upd"));
 }
 
 #[test]
 fn yes_and_no_are_turned_with_one_key() {
-    let mut lab = Lab::new();
+    let mut lab = MenuSession::new();
     lab.goes_to("allow.test_image");
     lab.types(" ");
     assert!(lab.session.menu().text().ends_with("\n[allow]\ntest_image = true\n"));
@@ -176,7 +176,7 @@ fn yes_and_no_are_turned_with_one_key() {
 
 #[test]
 fn a_value_of_the_wrong_type_is_marked_and_can_be_mended() {
-    let mut lab = Lab::with(&MIGRATION.replace("\"esp32s3\"", "32"));
+    let mut lab = MenuSession::with(&MIGRATION.replace("\"esp32s3\"", "32"));
     assert_eq!(lab.session.menu().judged().field_at_fault(), Some("chip"));
     lab.shows("wrong-type-80x24", 80, 24);
     lab.keys(&[KeyCode::Enter, KeyCode::Down, KeyCode::Down, KeyCode::Enter]);
