@@ -2,7 +2,7 @@
 
 /// `migration.toml` of the example: what Espressif's "boot swap download" does, on an ESP32-S3 with
 /// 4 MB of flash.
-pub const MIGRATION: &str = r#"# The example: from ESP-IDF to MCUboot with swap using scratch, 4 MB of flash.
+pub const MIGRATION: &str = r#"# The example: ESP-IDF to MCUboot with swap using scratch.
 chip       = "esp32s3"
 flash_size = "4MB"
 partitions = "partitions.csv"

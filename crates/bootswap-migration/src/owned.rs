@@ -78,7 +78,7 @@ pub struct OwnedArtifact {
     pub role: Role,
     /// Address; `None` for one that is embedded in the migrator.
     pub url: Option<String>,
-    /// The file's contents, where it is at hand.
+    /// The file's contents, if it was named and read.
     pub bytes: Option<Vec<u8>>,
     /// Where it goes, where the migration says so.
     pub dest: Option<Region>,
@@ -150,7 +150,7 @@ impl OwnedMap {
 }
 
 impl OwnedArtifact {
-    /// Lends the artifact; digest and length come from the bytes where they are at hand.
+    /// Lends the artifact; digest and length come from the bytes if there are any.
     #[must_use]
     pub fn lend(&self) -> Artifact<'_> {
         Artifact {

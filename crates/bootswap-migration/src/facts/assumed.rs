@@ -35,7 +35,7 @@ pub fn assumed(migration: &OwnedMigration) -> Result<FoundFacts, FactsError> {
     Ok(assumed_in(migration, &table, &running, len_bytes))
 }
 
-/// As [`assumed`], with the migrator's image at hand, of which the file has `len_bytes`: from the
+/// As [`assumed`], with the migrator's image, whose file has `len_bytes`: from the
 /// partition that the migration names, or else from each that it could run from.
 ///
 /// # Errors

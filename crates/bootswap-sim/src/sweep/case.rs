@@ -10,8 +10,8 @@
 //! phase = "before" | "middle:" SEED | "after"
 //! ```
 //!
-//! A cut ends an *episode*: what stands before it, since the last cut, happens in it; what stands
-//! behind the last cut happens in the recovery. `cut:1234:middle:7,cut:15:after` loses power in the
+//! A cut ends an *episode*: items before it, since the last cut, happen in it; items after the last
+//! cut happen in the recovery. `cut:1234:middle:7,cut:15:after` loses power in the
 //! middle of operation 1234, and again right after operation 15 of what the device then does.
 
 use std::fmt;

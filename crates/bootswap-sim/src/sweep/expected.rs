@@ -22,8 +22,8 @@ struct Part {
     bytes: Vec<u8>,
     /// Whether it is the owner's and held these bytes before, too.
     is_kept: bool,
-    /// Of otadata what it tells a bootloader counts, for which there are many ways to write it
-    /// down.
+    /// How many OTA slots there are, if the part is otadata: of it only the selection counts, which
+    /// can be written in many ways.
     ota_count: Option<u8>,
 }
 
