@@ -39,7 +39,8 @@
 //! touches flash. The reference is bootutil in mcu-tools/mcuboot, named by path wherever a constant
 //! or a rule comes from it, and imgtool, which writes what bootutil reads.
 //!
-//! Features: `alloc` adds the `builder` and private keys, `rsa` adds RSA keys and signatures. ECDSA
+//! Features: `alloc` adds the `builder`, private keys, and `bootloader`, which reads what a
+//! bootloader's file says about itself; `rsa` adds RSA keys and signatures. ECDSA
 //! and Ed25519 signatures are checked without either.
 //!
 //! All numbers in the formats are little endian, which is what every chip of the ESP32 family is.
@@ -49,6 +50,8 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(feature = "alloc")]
+pub mod bootloader;
 #[cfg(feature = "alloc")]
 pub mod builder;
 mod bytes;

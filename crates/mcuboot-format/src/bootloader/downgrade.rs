@@ -1,0 +1,79 @@
+//! Whether a bootloader prevents downgrades, and how.
+//!
+//! A line that is not there means something only where other lines of the same level are.
+
+use super::Found;
+use super::code::{Code, Cpu};
+use super::memory::Memory;
+use crate::tlv::TlvType;
+use crate::{DowngradePrevention, SwapKind};
+
+/// Register of the fourth argument of `bootutil_tlv_iter_begin`: the type (a3).
+const TYPE: u8 = 13;
+/// Register of its fifth: whether only protected TLVs count (a4).
+const PROTECTED: u8 = 14;
+
+/// What that bootloader compares before it replaces an image.
+pub(super) fn downgrade_prevention(
+    memory: &Memory<'_>,
+    code: &Code,
+    swap: Option<SwapKind>,
+) -> Option<Found<DowngradePrevention>> {
+    let counter = code.constants.iter().find(|constant| {
+        constant.register == TYPE
+            && constant.value == u32::from(TlvType::SEC_CNT.0)
+            && code.near(constant.at, 16).any(|c| c.register == PROTECTED && c.value == 1)
+    });
+    let counter = counter.filter(|_| code.cpu == Cpu::RiscV).and_then(|c| memory.place(c.at));
+    // boot_validate_slot and boot_validated_swap_type, boot/bootutil/src/loader.c.
+    const SWAPPED: &str = "erased due to downgrade prevention";
+    const OVERWRITTEN: &str = "Insufficient version in secondary slot";
+    if let Some(place) = memory.text(SWAPPED) {
+        return Some(match counter {
+            Some(_) => Found::sure(DowngradePrevention::SecurityCounter, place, SWAPPED),
+            // The counter's code shows on RISC-V only.
+            None if code.cpu == Cpu::Xtensa => {
+                Found::likely(DowngradePrevention::Version, place, SWAPPED)
+            }
+            None => Found::sure(DowngradePrevention::Version, place, SWAPPED),
+        });
+    }
+    if let Some(place) = memory.text(OVERWRITTEN) {
+        return Some(Found::sure(DowngradePrevention::Version, place, OVERWRITTEN));
+    }
+    let none =
+        |place, evidence| Some(Found::sure(DowngradePrevention::None, Some(place), evidence));
+    match swap {
+        Some(SwapKind::Overwrite) => {
+            let place = memory.text("Image in the %s slot is not valid");
+            if let Some(place) = place {
+                return none(place, "errors are logged, this one is not there");
+            }
+        }
+        Some(SwapKind::Scratch | SwapKind::Move | SwapKind::Offset) => {
+            if let Some(place) = memory.text("Starting swap using") {
+                return none(place, "information is logged, its line is not there");
+            }
+        }
+        None => {}
+    }
+    let evidence = "code that asks for the security counter";
+    counter.map(|place| Found::sure(DowngradePrevention::SecurityCounter, place, evidence))
+}
+
+/// Whether that bootloader validates the primary slot at every boot
+/// (`MCUBOOT_VALIDATE_PRIMARY_SLOT`).
+pub(super) fn validates_primary(memory: &Memory<'_>) -> Option<Found<bool>> {
+    // Each is a whole text; shorter ones are in both kinds.
+    const NOT: &str = "Bad image magic 0x%lx; Image=%u";
+    const FAILED: &str = "status write fails performing the swap";
+    const INVALID: &str = "Image in the %s slot is not valid";
+    if let Some(place) = memory.text(NOT) {
+        return Some(Found::sure(false, place, NOT));
+    }
+    if let Some(place) = memory.text(FAILED) {
+        return Some(Found::sure(true, place, FAILED));
+    }
+    memory.text("Unable to find bootable image")?;
+    Some(Found::sure(true, memory.text(INVALID)?, INVALID))
+}
