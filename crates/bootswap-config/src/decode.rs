@@ -1,10 +1,12 @@
 //! From a section to a configuration, without allocation.
 
-use bootswap_plan::{Allow, Artifact, Content, McubootMap, Migration, Origin, Role, Staging};
+use bootswap_plan::{
+    Allow, Artifact, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, Role, Staging,
+};
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
 use heapless::Vec;
-use mcuboot_format::SwapKind;
+use mcuboot_format::{DowngradePrevention, ImageVersion, SwapKind};
 use minicbor::decode::{Decoder, Error};
 
 use crate::layout::HEADER_LEN_BYTES;
@@ -88,6 +90,7 @@ fn migration<'s, 'd: 's>(
             Some(wire::Staging::Memory) => Staging::Memory,
         },
         allow: Allow { test_image: migration.allow_test_image.unwrap_or(false), overwrite },
+        against: &[],
     })
 }
 
@@ -99,7 +102,15 @@ fn map(map: wire::Map<'_>) -> Result<McubootMap<'_>, ConfigError> {
         swap: numbered(&SWAPS, map.swap).ok_or(unknown("mcuboot.swap", None, map.swap))?,
         max_align_bytes: map.max_align_bytes,
         key_der: map.key_der.map(|der| &**der),
+        max_sectors: map.max_sectors.unwrap_or(DEFAULT_MAX_SECTORS),
+        downgrade_prevention: downgrade_prevention(map.downgrade_prevention.unwrap_or(0))?,
+        overwrites_fast: map.overwrites_fast.unwrap_or(false),
     })
+}
+
+fn downgrade_prevention(number: u8) -> Result<DowngradePrevention, ConfigError> {
+    let unknown = unknown("mcuboot.downgrade_prevention", None, number);
+    numbered(&DowngradePrevention::ALL, number).ok_or(unknown)
 }
 
 fn artifact(index: usize, artifact: wire::Artifact<'_>) -> Result<Artifact<'_>, ConfigError> {
@@ -121,11 +132,13 @@ fn artifact(index: usize, artifact: wire::Artifact<'_>) -> Result<Artifact<'_>, 
     })
 }
 
-const fn content(content: wire::Content) -> Content {
+fn content(content: wire::Content) -> Content {
     match content {
         wire::Content::Opaque => Content::Opaque,
-        wire::Content::Mcuboot { image_len_bytes, padded, confirmed, signed } => {
-            Content::Mcuboot { image_len_bytes, padded, confirmed, signed }
+        wire::Content::Mcuboot { image_len_bytes, padded, confirmed, signed, version } => {
+            let version = version.map(|bytes| ImageVersion::from_bytes(bytes.into()));
+            let version = version.unwrap_or_default();
+            Content::Mcuboot { image_len_bytes, padded, confirmed, signed, version }
         }
         wire::Content::EspImage { chip_id, image_len_bytes, flash_len_bytes } => {
             Content::EspImage { chip_id, image_len_bytes, flash_len_bytes }

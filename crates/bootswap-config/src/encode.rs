@@ -2,9 +2,12 @@
 
 use core::fmt;
 
-use bootswap_plan::{Artifact, Content, McubootMap, Migration, Origin, Staging};
+use bootswap_plan::{
+    Artifact, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, Staging,
+};
 use flash_region::{ERASED, Region};
 use heapless::Vec;
+use mcuboot_format::{DowngradePrevention, ImageVersion};
 use minicbor::Encoder;
 
 use crate::decode::{MAX_ARTIFACTS, MAX_LABELS, MAX_NETWORKS, ROLES, SWAPS};
@@ -114,6 +117,12 @@ fn map<'w>(map: &McubootMap<'w>) -> wire::Map<'w> {
         swap: number(&SWAPS, map.swap),
         max_align_bytes: map.max_align_bytes,
         key_der: map.key_der.map(Into::into),
+        max_sectors: Some(map.max_sectors).filter(|sectors| *sectors != DEFAULT_MAX_SECTORS),
+        downgrade_prevention: match map.downgrade_prevention {
+            DowngradePrevention::None => None,
+            prevention => Some(number(&DowngradePrevention::ALL, prevention)),
+        },
+        overwrites_fast: map.overwrites_fast.then_some(true),
     }
 }
 
@@ -134,11 +143,13 @@ fn artifact<'w>(artifact: &Artifact<'w>) -> wire::Artifact<'w> {
     }
 }
 
-const fn content(content: Content) -> wire::Content {
+fn content(content: Content) -> wire::Content {
     match content {
         Content::Opaque => wire::Content::Opaque,
-        Content::Mcuboot { image_len_bytes, padded, confirmed, signed } => {
-            wire::Content::Mcuboot { image_len_bytes, padded, confirmed, signed }
+        Content::Mcuboot { image_len_bytes, padded, confirmed, signed, version } => {
+            let version = Some(version).filter(|version| *version != ImageVersion::default());
+            let version = version.map(|version| version.to_bytes().into());
+            wire::Content::Mcuboot { image_len_bytes, padded, confirmed, signed, version }
         }
         Content::EspImage { chip_id, image_len_bytes, flash_len_bytes } => {
             wire::Content::EspImage { chip_id, image_len_bytes, flash_len_bytes }

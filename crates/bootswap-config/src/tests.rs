@@ -15,7 +15,7 @@ use bootswap_plan::{
 };
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
-use mcuboot_format::SwapKind;
+use mcuboot_format::{DowngradePrevention, ImageVersion, SwapKind};
 use proptest::option;
 use proptest::prelude::*;
 
@@ -40,8 +40,10 @@ struct Owned {
     log_level: LogLevel,
 }
 
-/// Primary, secondary, scratch, swap, alignment and key.
-type OwnedMap = (Region, Region, Option<Region>, SwapKind, u32, Option<Bytes>);
+/// Primary, secondary, scratch, swap, alignment, key and build.
+type OwnedMap = (Region, Region, Option<Region>, SwapKind, u32, Option<Bytes>, Build);
+/// Sectors, downgrade prevention, and whether overwriting is fast.
+type Build = (u32, DowngradePrevention, bool);
 /// Name, role, address, place, contents and whether it is confirmed.
 type OwnedArtifact = (String, Role, Option<String>, Placed, Option<Content>, bool);
 /// Destination, length of the region, length and digest.
@@ -63,6 +65,9 @@ impl Owned {
                     swap: map.3,
                     max_align_bytes: map.4,
                     key_der: map.5.as_deref(),
+                    max_sectors: map.6.0,
+                    downgrade_prevention: map.6.1,
+                    overwrites_fast: map.6.2,
                 }),
                 artifacts: &artifacts,
                 staging: match &self.staging {
@@ -71,6 +76,7 @@ impl Owned {
                     Some(Some(label)) => Staging::Label(label),
                 },
                 allow: Allow { test_image: self.test_image, overwrite: &overwrite },
+                against: &[],
             },
             network: Network {
                 wifi: &networks,
@@ -114,12 +120,15 @@ fn region() -> impl Strategy<Value = Region> {
 fn content() -> impl Strategy<Value = Content> {
     prop_oneof![
         Just(Content::Opaque),
-        (any::<u32>(), any::<[bool; 3]>()).prop_map(|(image_len_bytes, flags)| Content::Mcuboot {
-            image_len_bytes,
-            padded: flags[0],
-            confirmed: flags[1],
-            signed: flags[2],
-        }),
+        (any::<u32>(), any::<[bool; 3]>(), any::<[u8; 8]>()).prop_map(
+            |(image_len_bytes, flags, version)| Content::Mcuboot {
+                image_len_bytes,
+                padded: flags[0],
+                confirmed: flags[1],
+                signed: flags[2],
+                version: ImageVersion::from_bytes(version),
+            }
+        ),
         (any::<u16>(), any::<u32>(), any::<Option<u32>>()).prop_map(
             |(chip_id, image_len_bytes, flash_len_bytes)| Content::EspImage {
                 chip_id,
@@ -148,6 +157,7 @@ prop_compose! {
         map in option::of((
             region(), region(), option::of(region()), some(&SwapKind::ALL), any::<u32>(),
             option::of(proptest::collection::vec(any::<u8>(), 0..300)),
+            (any::<u32>(), some(&DowngradePrevention::ALL), any::<bool>()),
         )),
         artifacts in proptest::collection::vec((
             "[a-z]{0,20}",
@@ -194,8 +204,13 @@ prop_compose! {
 fn example() -> Owned {
     let slot = |start| Region::clamped(FlashAddr(start), 0x10_0000);
     let url = |file| Some(format!("http://192.168.100.101:8070/{file}"));
-    let app =
-        Content::Mcuboot { image_len_bytes: 0x24a00, padded: true, confirmed: true, signed: false };
+    let app = Content::Mcuboot {
+        image_len_bytes: 0x24a00,
+        padded: true,
+        confirmed: true,
+        signed: false,
+        version: ImageVersion::new(1, 2, 3),
+    };
     let bootloader =
         Content::EspImage { chip_id: 5, image_len_bytes: 27_376, flash_len_bytes: Some(1 << 22) };
     Owned {
@@ -208,6 +223,7 @@ fn example() -> Owned {
             SwapKind::Scratch,
             8,
             Some(vec![0x30; 91]),
+            (976, DowngradePrevention::Version, true),
         )),
         artifacts: vec![
             (

@@ -66,6 +66,15 @@ pub(crate) struct Map<'b> {
     pub max_align_bytes: u32,
     #[b(5)]
     pub key_der: Option<&'b ByteSlice>,
+    /// Absent for 512, which Espressif's port has.
+    #[n(6)]
+    pub max_sectors: Option<u32>,
+    /// Absent for none, 1 version, 2 version and build number, 3 security counter.
+    #[n(7)]
+    pub downgrade_prevention: Option<u8>,
+    /// Absent for no.
+    #[n(8)]
+    pub overwrites_fast: Option<bool>,
 }
 
 /// A region: first address, length in bytes.
@@ -120,6 +129,9 @@ pub(crate) enum Content {
         confirmed: bool,
         #[n(3)]
         signed: bool,
+        /// As in an MCUboot header; absent for 0.0.0.
+        #[n(4)]
+        version: Option<ByteArray<8>>,
     },
     #[n(2)]
     EspImage {

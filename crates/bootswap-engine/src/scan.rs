@@ -57,7 +57,7 @@ impl<'a> Rules<'a> {
         key: Option<&'a PublicKey>,
     ) -> Self {
         let slot = match (&migration.mcuboot, slot) {
-            (Some(map), Some(slot)) => slot_rules(migration, map, slot, key),
+            (Some(map), Some(slot)) => slot_rules(migration, facts, map, slot, key),
             _ => None,
         };
         let addr = facts.chip.bootloader_addr();
@@ -68,6 +68,11 @@ impl<'a> Rules<'a> {
         };
         let map_end = migration.mcuboot.as_ref().map(McubootMap::end);
         Self { artifact, slot, facts, room_bytes, boots_at, map_end }
+    }
+
+    /// Whether the file has the target bootloader in it, and that is to be MCUboot.
+    fn boots_mcuboot(&self) -> bool {
+        self.boots_at.is_some() && self.map_end.is_some()
     }
 
     /// The bytes of the file that mean nothing to MCUboot, if its image ends there: they lie behind
@@ -90,6 +95,7 @@ impl<'a> Rules<'a> {
 
 fn slot_rules<'a>(
     migration: &Migration<'_>,
+    facts: &DeviceFacts<'_>,
     map: &McubootMap<'_>,
     slot: Region,
     key: Option<&'a PublicKey>,
@@ -99,7 +105,7 @@ fn slot_rules<'a>(
         trailer: map.trailer(file)?,
         limits: map.limits()?,
         key,
-        image: ImageRules::new(map, slot, &migration.allow),
+        image: ImageRules::new(map, slot, &migration.allow, facts.primary),
     })
 }
 
@@ -160,7 +166,7 @@ impl<'a> Scan<'a> {
                 self.kind = if esp { Kind::Esp(ImageVerifier::new()) } else { Kind::Opaque };
             }
         }
-        let had_header = self.has_esp_header();
+        let had_header = self.has_header();
         // What a merged image has before the bootloader is not part of that.
         let before = self.rules.boots_at.unwrap_or(0).saturating_sub(self.len_bytes) as usize;
         match &mut self.kind {
@@ -172,13 +178,20 @@ impl<'a> Scan<'a> {
         }
         self.sha256.update(bytes);
         self.len_bytes = self.len_bytes.saturating_add(crate::medium::len_bytes(bytes));
-        if !had_header
-            && let Kind::Esp(verifier) = &self.kind
-            && let Some(header) = verifier.header()
-        {
-            self.check_header(header)?;
+        if had_header {
+            return Ok(());
         }
-        Ok(())
+        match &self.kind {
+            Kind::Esp(verifier) => verifier.header().map_or(Ok(()), |h| self.check_header(h)),
+            Kind::Mcuboot(validator) => match (validator.header(), self.rules.slot) {
+                (Some(header), Some(slot)) => slot
+                    .image
+                    .check_version(header.version)
+                    .map_err(|over| ImageFault::Downgrade { version: header.version, over }),
+                _ => Ok(()),
+            },
+            Kind::Open | Kind::Opaque => Ok(()),
+        }
     }
 
     /// Its rules.
@@ -186,8 +199,12 @@ impl<'a> Scan<'a> {
         &self.rules
     }
 
-    fn has_esp_header(&self) -> bool {
-        matches!(&self.kind, Kind::Esp(verifier) if verifier.header().is_some())
+    fn has_header(&self) -> bool {
+        match &self.kind {
+            Kind::Esp(verifier) => verifier.header().is_some(),
+            Kind::Mcuboot(validator) => validator.header().is_some(),
+            Kind::Open | Kind::Opaque => false,
+        }
     }
 
     /// What an ESP image's header says of the device it was built for.
@@ -288,6 +305,9 @@ impl<'a> Scan<'a> {
             }
             Kind::Esp(verifier) => {
                 let info = verifier.finish().map_err(ImageFault::Esp)?;
+                if info.bootloader_desc.is_some() && self.rules.boots_mcuboot() {
+                    return Err(ImageFault::NotMcuboot);
+                }
                 let at = self.rules.boots_at.unwrap_or(0);
                 info.digest.is_some() && info.total_len_bytes.saturating_add(at) == len_bytes
             }

@@ -97,6 +97,7 @@ fn mcuboot(bytes: &[u8], map: Option<&OwnedMap>) -> Result<Content, ValidateErro
         padded: trailer.is_some(),
         confirmed: trailer.is_some_and(|trailer| trailer.image_ok == Flag::Set),
         signed,
+        version: header.version,
     })
 }
 
@@ -105,7 +106,9 @@ fn mcuboot(bytes: &[u8], map: Option<&OwnedMap>) -> Result<Content, ValidateErro
 fn trailer(bytes: &[u8], map: Option<&OwnedMap>) -> Option<TrailerState> {
     let len_bytes = u32::try_from(bytes.len()).ok()?;
     let config = match map {
-        Some(map) if map.secondary.len_bytes() == len_bytes => map.lend().trailer_config(),
+        Some(map) if [map.primary, map.secondary].iter().any(|s| s.len_bytes() == len_bytes) => {
+            map.lend().trailer_config()
+        }
         Some(_) => return None,
         None => TrailerConfig::espressif(SwapKind::Scratch),
     };

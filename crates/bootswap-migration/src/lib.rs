@@ -39,11 +39,13 @@
 
 #[cfg(test)]
 mod address_tests;
+mod bootloader;
 pub mod container;
 pub mod content;
 pub mod document;
 pub mod example;
 pub mod facts;
+mod fill;
 pub mod image;
 pub mod input;
 pub mod judge;
@@ -61,6 +63,8 @@ pub mod template;
 mod tests;
 mod words;
 
+pub use bootloader::Assumption;
+pub use fill::{fill_map, map_of};
 pub use keys::URL_HELP;
 pub use load::{from_text, load, parse};
 pub use owned::{

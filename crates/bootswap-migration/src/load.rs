@@ -7,6 +7,7 @@ use esp_idf_format::image::FlashSize;
 use esp_idf_format::partition::{PartitionTable, TABLE_LEN_BYTES, emit, parse_csv};
 use mcuboot_format::key::{KeyError, PublicKey};
 
+use crate::bootloader;
 use crate::content::classify;
 use crate::input;
 use crate::owned::OwnedMigration;
@@ -51,18 +52,24 @@ pub fn parse(text: &str, path: &Path) -> Result<OwnedMigration, LoadError> {
 ///
 /// A [`Problem`] with field and place.
 pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
-    let Spec { mut migration, flash_size, partitions, public_key, files } = spec::parse(text)?;
+    let Spec { mut migration, flash_size, partitions, public_key, stated, files } =
+        spec::parse(text)?;
     if let Some(file) = &partitions {
         migration.partition_table = Some(table(file, dir, flash_size)?);
     }
     if let Some((map, file)) = migration.mcuboot.as_mut().zip(public_key.as_ref()) {
         map.key_der = Some(key_der(file, dir)?);
     }
-    let map = migration.mcuboot.as_ref();
     for (artifact, file) in migration.artifacts.iter_mut().zip(&files) {
         let Some(file) = file else { continue };
-        let bytes = artifact_bytes(file, dir, artifact.url.is_some())?;
-        let content = classify(&bytes, artifact.role, map);
+        artifact.bytes = Some(artifact_bytes(file, dir, artifact.url.is_some())?);
+    }
+    // The bootloader's own key is what the application has to be signed with.
+    bootloader::compare(&mut migration, stated);
+    let map = migration.mcuboot.as_ref();
+    for (artifact, file) in migration.artifacts.iter_mut().zip(&files) {
+        let (Some(file), Some(bytes)) = (file, &artifact.bytes) else { continue };
+        let content = classify(bytes, artifact.role, map);
         artifact.content = Some(content.map_err(|damage| {
             let help = match artifact.role {
                 Role::Bootloader => "build or copy the bootloader again",
@@ -70,7 +77,6 @@ pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
             };
             file.failed(format_args!("{}: {damage}", file.value), help)
         })?);
-        artifact.bytes = Some(bytes);
     }
     Ok(migration)
 }

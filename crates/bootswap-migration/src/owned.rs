@@ -4,14 +4,16 @@ use std::fmt;
 
 use bootswap_config::{Config, LogLevel, Network, Wifi, WifiError};
 use bootswap_plan::{
-    Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, Role, Staging,
+    Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, Reason, Role, Staging,
 };
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
 use esp_idf_format::partition::Partition;
 use flash_region::Region;
-use mcuboot_format::SwapKind;
+use mcuboot_format::{DowngradePrevention, SwapKind};
 use sha2::{Digest, Sha256};
+
+use crate::bootloader::Assumption;
 
 /// A [`Migration`] that owns its data.
 #[derive(Clone, Debug)]
@@ -38,6 +40,10 @@ pub struct OwnedMigration {
     pub network: OwnedNetwork,
     /// How much it says on its console.
     pub log_level: LogLevel,
+    /// What the files say against it, whatever the device is.
+    pub against: Vec<Reason>,
+    /// What it relies on and the files do not show.
+    pub assumed: Vec<Assumption>,
 }
 
 /// A [`McubootMap`] that owns its data.
@@ -53,8 +59,30 @@ pub struct OwnedMap {
     pub swap: SwapKind,
     /// Largest write alignment in bytes.
     pub max_align_bytes: u32,
+    /// Sectors of a slot that the bootloader has room for.
+    pub max_sectors: u32,
+    /// What it compares before it replaces an image.
+    pub downgrade_prevention: DowngradePrevention,
+    /// Whether, if it overwrites, it copies no more than the image.
+    pub overwrites_fast: bool,
     /// The bootloader's public key, as DER of a SubjectPublicKeyInfo.
     pub key_der: Option<Vec<u8>>,
+}
+
+impl From<&McubootMap<'_>> for OwnedMap {
+    fn from(map: &McubootMap<'_>) -> Self {
+        Self {
+            primary: map.primary,
+            secondary: map.secondary,
+            scratch: map.scratch,
+            swap: map.swap,
+            max_align_bytes: map.max_align_bytes,
+            max_sectors: map.max_sectors,
+            downgrade_prevention: map.downgrade_prevention,
+            overwrites_fast: map.overwrites_fast,
+            key_der: map.key_der.map(<[u8]>::to_vec),
+        }
+    }
 }
 
 /// Where artifacts are staged.
@@ -106,6 +134,31 @@ impl OwnedMigration {
                 OwnedStaging::Memory => Staging::Memory,
             },
             allow: Allow { test_image: self.allow_test_image, overwrite: &overwrite },
+            against: &self.against,
+        })
+    }
+
+    /// The bytes that will be at the chip's bootloader address, from whichever artifact that brings
+    /// them; `None` where its file is not at hand.
+    #[must_use]
+    pub fn bootloader_file(&self) -> Option<&[u8]> {
+        let (artifact, offset) = self.bootloader()?;
+        artifact.bytes.as_deref()?.get(offset as usize..)
+    }
+
+    /// The name of the artifact that brings them.
+    #[must_use]
+    pub fn bootloader_name(&self) -> Option<&str> {
+        self.bootloader().map(|(artifact, _)| artifact.name.as_str())
+    }
+
+    /// The artifact that brings the bootloader, and where in its file that begins.
+    fn bootloader(&self) -> Option<(&OwnedArtifact, u32)> {
+        let at = self.chip.bootloader_addr();
+        self.artifacts.iter().find_map(|artifact| match (artifact.role, artifact.dest) {
+            (Role::Bootloader, _) => Some((artifact, 0)),
+            (_, Some(dest)) if dest.contains(at) => Some((artifact, at.bytes_since(dest.start()))),
+            _ => None,
         })
     }
 
@@ -135,6 +188,19 @@ impl OwnedMigration {
 }
 
 impl OwnedMap {
+    /// As [`McubootMap::ESPRESSIF`].
+    pub const ESPRESSIF: Self = Self {
+        primary: McubootMap::ESPRESSIF.primary,
+        secondary: McubootMap::ESPRESSIF.secondary,
+        scratch: None,
+        swap: McubootMap::ESPRESSIF.swap,
+        max_align_bytes: McubootMap::ESPRESSIF.max_align_bytes,
+        max_sectors: McubootMap::ESPRESSIF.max_sectors,
+        downgrade_prevention: McubootMap::ESPRESSIF.downgrade_prevention,
+        overwrites_fast: McubootMap::ESPRESSIF.overwrites_fast,
+        key_der: None,
+    };
+
     /// Lends the map.
     #[must_use]
     pub fn lend(&self) -> McubootMap<'_> {
@@ -144,6 +210,9 @@ impl OwnedMap {
             scratch: self.scratch,
             swap: self.swap,
             max_align_bytes: self.max_align_bytes,
+            max_sectors: self.max_sectors,
+            downgrade_prevention: self.downgrade_prevention,
+            overwrites_fast: self.overwrites_fast,
             key_der: self.key_der.as_deref(),
         }
     }
@@ -260,6 +329,7 @@ impl OwnedFacts {
             secure_boot: self.secure_boot,
             flash_encryption: self.flash_encryption,
             staging_memory_len_bytes: self.staging_memory_len_bytes,
+            primary: None,
         }
     }
 }

@@ -122,6 +122,11 @@ impl<'d> Table<'d> {
         self.optional(key).map_or(Ok(false), |field| field.truth())
     }
 
+    /// The truth value of that key, if there is one.
+    pub(crate) fn stated_truth(&self, key: &str) -> Result<Option<bool>, Problem> {
+        self.optional(key).map(|field| field.truth()).transpose()
+    }
+
     /// The value of that key, out of its text.
     pub(crate) fn parsed<T>(&self, key: &str) -> Result<Option<T>, Problem>
     where

@@ -1,11 +1,12 @@
 //! What a migration file says, before any file that it names is read.
 
 use bootswap_engine::ContainerEntry;
-use bootswap_plan::{Role, Url};
+use bootswap_plan::{DEFAULT_MAX_SECTORS, Role, Url};
 use esp_idf_format::image::FlashSize;
-use flash_region::{FlashAddr, Region};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
+use crate::bootloader::Stated;
 use crate::document::{Node, parse as parse_toml};
 use crate::keys::URL_HELP;
 use crate::network::{log_level, network};
@@ -28,6 +29,8 @@ pub(crate) struct Spec {
     pub(crate) partitions: Option<At<String>>,
     /// Path of MCUboot's public key.
     pub(crate) public_key: Option<At<String>>,
+    /// What it says about the bootloader in so many words.
+    pub(crate) stated: Stated,
     /// Path of each artifact's file; there are as many as artifacts, and at least one.
     pub(crate) files: Vec<Option<At<String>>>,
 }
@@ -37,7 +40,11 @@ pub(crate) fn parse(text: &str) -> Result<Spec, Problem> {
     let document = parse_toml(text).map_err(|error| syntax(&error))?;
     let root = Table::document(Node::Table(document.as_table()), text)?;
     let chip = root.required("chip", "\"esp32s3\"")?.parsed()?;
-    let (mcuboot, public_key) = root.table("mcuboot")?.as_ref().map(map).transpose()?.unzip();
+    let map = root.table("mcuboot")?.as_ref().map(map).transpose()?;
+    let (mcuboot, public_key, stated) = match map {
+        Some((map, public_key, stated)) => (Some(map), public_key, stated),
+        None => (None, None, Stated::default()),
+    };
     let artifacts = artifacts(&root, mcuboot.is_some())?.into_iter();
     let (artifacts, files) = artifacts.map(|spec| (spec.artifact, spec.file)).unzip();
     let flash_size = root.parsed::<FlashSize>("flash_size")?;
@@ -56,9 +63,11 @@ pub(crate) fn parse(text: &str) -> Result<Spec, Problem> {
         allow_overwrite: overwrite.map(|list| list.texts()).transpose()?.unwrap_or_default(),
         network: root.table("network")?.as_ref().map(network).transpose()?.unwrap_or_default(),
         log_level: root.table("log")?.as_ref().map(log_level).transpose()?.unwrap_or_default(),
+        against: Vec::new(),
+        assumed: Vec::new(),
     };
     let partitions = root.text("partitions")?;
-    Ok(Spec { migration, flash_size, partitions, public_key: public_key.flatten(), files })
+    Ok(Spec { migration, flash_size, partitions, public_key, stated, files })
 }
 
 /// What is wrong with a migration's text by itself, whatever the files that it names hold.
@@ -74,8 +83,8 @@ fn syntax(error: &toml_edit::TomlError) -> Problem {
     )
 }
 
-/// `[mcuboot]`, and where it names the key.
-fn map(table: &Table<'_>) -> Result<(OwnedMap, Option<At<String>>), Problem> {
+/// `[mcuboot]`, where it names the key, and what it states that a bootloader's file may say, too.
+fn map(table: &Table<'_>) -> Result<(OwnedMap, Option<At<String>>, Stated), Problem> {
     let swap = table.parsed("swap")?.unwrap_or(SwapKind::Scratch);
     let scratch = table.table("scratch")?.as_ref().map(region).transpose()?;
     if swap == SwapKind::Scratch && scratch.is_none() {
@@ -85,6 +94,11 @@ fn map(table: &Table<'_>) -> Result<(OwnedMap, Option<At<String>>), Problem> {
         Some(slot) => region(&slot),
         None => Err(table.missing(key, example)),
     };
+    let stated = Stated {
+        max_sectors: max_sectors(table)?,
+        downgrade_prevention: table.parsed("downgrade_prevention")?,
+        overwrites_fast: table.stated_truth("overwrite_fast")?,
+    };
     let map = OwnedMap {
         primary: slot("primary", "{ offset = 0x10000, size = 0x100000 }")?,
         secondary: slot("secondary", "{ offset = 0x110000, size = 0x100000 }")?,
@@ -92,9 +106,26 @@ fn map(table: &Table<'_>) -> Result<(OwnedMap, Option<At<String>>), Problem> {
         scratch: scratch.filter(|_| swap == SwapKind::Scratch),
         swap,
         max_align_bytes: table.number("max_align")?.map_or(DEFAULT_MAX_ALIGN_BYTES, |n| n.value),
+        max_sectors: stated.max_sectors.unwrap_or(DEFAULT_MAX_SECTORS),
+        downgrade_prevention: stated.downgrade_prevention.unwrap_or_default(),
+        overwrites_fast: stated.overwrites_fast.unwrap_or_default(),
         key_der: None,
     };
-    Ok((map, table.text("public_key")?))
+    Ok((map, table.text("public_key")?, stated))
+}
+
+/// Sectors of the largest flash that the headers of images can name, 128 MB.
+const MAX_MAX_SECTORS: u32 = FlashSize::Mb128.bytes() / SECTOR_BYTES;
+
+fn max_sectors(table: &Table<'_>) -> Result<Option<u32>, Problem> {
+    let Some(sectors) = table.number("max_sectors")? else { return Ok(None) };
+    match sectors.value {
+        1..=MAX_MAX_SECTORS => Ok(Some(sectors.value)),
+        _ => Err(sectors.problem(
+            format_args!("{} sectors are not from 1 to {MAX_MAX_SECTORS}", sectors.value),
+            "write MCUBOOT_MAX_IMG_SECTORS of the bootloader's build, 512 unless it was changed",
+        )),
+    }
 }
 
 fn region(table: &Table<'_>) -> Result<Region, Problem> {

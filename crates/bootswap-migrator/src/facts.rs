@@ -102,6 +102,7 @@ impl LiveFacts {
             secure_boot: self.identity.secure_boot,
             flash_encryption: self.identity.flash_encryption,
             staging_memory_len_bytes: memory_len_bytes,
+            primary: None,
         }
     }
 

@@ -7,7 +7,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::Region;
 
 use crate::platform::Talking;
-use crate::{Board, CommitWindow, LiveFacts, Log, News, back};
+use crate::{Board, CommitWindow, LiveFacts, Log, News, back, primary};
 
 /// Wait before the reset after a failed attempt, so that the console can be read, in milliseconds.
 const FAILED_WAIT_MS: u32 = 1000;
@@ -53,7 +53,9 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         memory: &mut [u8],
     ) {
         let Some(found) = self.look().await else { return self.rest().await };
+        let primary = primary::rank(self.flash, migration).await;
         let facts = found.lend(u32::try_from(memory.len()).unwrap_or(u32::MAX));
+        let facts = DeviceFacts { primary, ..facts };
         let plan = match plan(migration, &facts) {
             Ok(plan) => plan,
             Err(reasons) => return self.refuse(&facts, &reasons).await,

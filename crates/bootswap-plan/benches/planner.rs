@@ -76,8 +76,7 @@ impl Setting {
                 secondary: Region::clamped(FlashAddr(0x1_0000 + slot_bytes), slot_bytes),
                 scratch: (!moves).then_some(Region::clamped(FlashAddr(0x21_0000), 0x4_0000)),
                 swap: if moves { SwapKind::Move } else { SwapKind::Scratch },
-                max_align_bytes: 8,
-                key_der: None,
+                ..McubootMap::ESPRESSIF
             },
             running: table.get(running).map_or(Region::default(), |p| p.region),
             table,
@@ -110,6 +109,7 @@ fn artifacts(slot_bytes: u32) -> [Artifact<'static>; 2] {
             padded: true,
             confirmed: true,
             signed: false,
+            version: Default::default(),
         }),
         ..Artifact::new("app", Role::Application, Origin::Url("http://lab/app.bin"))
     };

@@ -4,6 +4,7 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
 use esp_idf_format::partition::Partition;
 use flash_region::Region;
+use mcuboot_format::{IMAGE_MAGIC, ImageHeader, ImageRank, ImageVersion};
 
 /// What is true of one device, found out by the migrator on the chip, or read from a flash dump.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,28 @@ pub struct DeviceFacts<'a> {
     pub flash_encryption: bool,
     /// Bytes of memory that can hold a staged bootloader; 0 where there is none to spare.
     pub staging_memory_len_bytes: u32,
+    /// What MCUboot will compare of what is in its primary slot, by [`primary_rank`]; `None` where
+    /// nobody looked, and then the slot is taken for one with an ESP-IDF app.
+    pub primary: Option<ImageRank>,
+}
+
+/// An ESP-IDF app as MCUboot compares it: its header ends in the flag of its digest, which reads as
+/// a revision of 256, and behind that lies the address of its first segment.
+pub const ESP_IDF_APP: ImageRank = ImageRank {
+    version: ImageVersion { build_num: u32::MAX, ..ImageVersion::new(0, 0, 256) },
+    security_counter: None,
+    is_erased: false,
+};
+
+/// What MCUboot will compare of a primary slot that begins with these bytes, once the steps of a
+/// migration are done: where an MCUboot image begins they erase it.
+///
+/// So it is the same before and behind that step, and a plan does not change over it.
+#[must_use]
+pub fn primary_rank(start: &[u8; ImageHeader::LEN_BYTES]) -> ImageRank {
+    let is_image = start.starts_with(&IMAGE_MAGIC.to_le_bytes());
+    let erased = [flash_region::ERASED; ImageHeader::LEN_BYTES];
+    ImageRank::of_slot(if is_image { &erased } else { start })
 }
 
 impl<'a> DeviceFacts<'a> {
@@ -61,6 +84,7 @@ impl<'a> DeviceFacts<'a> {
             secure_boot: false,
             flash_encryption: false,
             staging_memory_len_bytes: 0,
+            primary: None,
         }
     }
 }

@@ -49,8 +49,7 @@
 //!     secondary: at(0x11_0000, 0x10_0000),
 //!     scratch: Some(at(0x31_0000, 0x4_0000)),
 //!     swap: SwapKind::Scratch,
-//!     max_align_bytes: 8,
-//!     key_der: None,
+//!     ..McubootMap::ESPRESSIF
 //! };
 //! let migration = Migration { mcuboot: Some(map), ..Migration::new(Chip::Esp32c3, &artifacts) };
 //!
@@ -91,10 +90,11 @@ pub use erase::{
     CHECKPOINT_BYTES, ERASE_4K, ERASE_32K, ERASE_64K, Erase, EraseBounds, HalfBlock, OpTime,
     PROGRAM_PAGE, cheapest_erase,
 };
-pub use facts::{DeviceFacts, previous_firmware};
-pub use image_rules::ImageRules;
+pub use facts::{DeviceFacts, ESP_IDF_APP, previous_firmware, primary_rank};
+pub use image_rules::{ImageRules, Replaced};
 pub use migration::{
-    Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,
+    Allow, Artifact, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, PARTITION_TABLE,
+    Role, Staging,
 };
 pub use objections::{objections, preferred};
 pub use otadata::app_in;

@@ -3,7 +3,9 @@
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::trailer::{TrailerConfig, TrailerLayout};
-use mcuboot_format::{SlotLimits, SwapKind};
+use mcuboot_format::{DowngradePrevention, ImageVersion, SlotLimits, SwapKind};
+
+use crate::reason::Reason;
 
 /// A migration: which artifacts are to end where, under which bootloader.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,9 @@ pub struct Migration<'a> {
     pub staging: Staging<'a>,
     /// What the owner accepts although it is refused by default.
     pub allow: Allow<'a>,
+    /// What is against it whatever the device is, by those who read the files that it names. A
+    /// migration that a device has was made of files against which there is nothing.
+    pub against: &'a [Reason],
 }
 
 impl<'a> Migration<'a> {
@@ -34,9 +39,14 @@ impl<'a> Migration<'a> {
             artifacts,
             staging: Staging::Auto,
             allow: Allow { test_image: false, overwrite: &[] },
+            against: &[],
         }
     }
 }
+
+/// For how many sectors of a slot Espressif's port has room
+/// (boot/espressif/hal/include/mcuboot_config/mcuboot_config.h in mcu-tools/mcuboot).
+pub const DEFAULT_MAX_SECTORS: u32 = 512;
 
 /// What MCUboot was compiled with: where it looks, and what it accepts.
 #[derive(Clone, Copy, Debug)]
@@ -51,16 +61,57 @@ pub struct McubootMap<'a> {
     pub swap: SwapKind,
     /// Largest write alignment that the trailer provides for, in bytes (`BOOT_MAX_ALIGN`).
     pub max_align_bytes: u32,
+    /// For how many sectors of a slot there is room (`BOOT_MAX_IMG_SECTORS`). It decides how long a
+    /// trailer is; with slots of more, nothing boots.
+    pub max_sectors: u32,
+    /// What is compared before an image is replaced.
+    pub downgrade_prevention: DowngradePrevention,
+    /// Whether overwriting copies no more than the image (`MCUBOOT_OVERWRITE_ONLY_FAST`).
+    pub overwrites_fast: bool,
     /// Public key that images must be signed with, as DER of a SubjectPublicKeyInfo; `None` where
     /// the bootloader checks the hash alone.
     pub key_der: Option<&'a [u8]>,
 }
 
 impl McubootMap<'_> {
-    /// What decides where the trailers are: Espressif's port, with this map's swap and alignment.
+    /// What Espressif's port has unless it is changed, for a map without slots.
+    pub const ESPRESSIF: Self = Self {
+        primary: Region::clamped(FlashAddr::ZERO, 0),
+        secondary: Region::clamped(FlashAddr::ZERO, 0),
+        scratch: None,
+        swap: SwapKind::Scratch,
+        max_align_bytes: 8,
+        max_sectors: DEFAULT_MAX_SECTORS,
+        downgrade_prevention: DowngradePrevention::None,
+        overwrites_fast: false,
+        key_der: None,
+    };
+
+    /// Whether MCUboot swaps or copies between slots of these sizes.
+    ///
+    /// Slots have the same number of sectors (`boot_slots_compatible`,
+    /// boot/bootutil/src/swap_scratch.c). Swap using move accepts one sector more in the primary
+    /// (swap_move.c), swap using offset one more in the secondary (swap_offset.c).
+    #[must_use]
+    pub fn slots_match(&self) -> bool {
+        let (primary, secondary) = (self.primary.len_bytes(), self.secondary.len_bytes());
+        primary == secondary
+            || match self.swap {
+                SwapKind::Scratch | SwapKind::Overwrite => false,
+                SwapKind::Move => primary.checked_sub(SECTOR_BYTES) == Some(secondary),
+                SwapKind::Offset => secondary.checked_sub(SECTOR_BYTES) == Some(primary),
+            }
+    }
+
+    /// What decides where the trailers are: Espressif's port, with this map's swap, alignment and
+    /// number of sectors.
     #[must_use]
     pub const fn trailer_config(&self) -> TrailerConfig {
-        TrailerConfig { max_align: self.max_align_bytes, ..TrailerConfig::espressif(self.swap) }
+        TrailerConfig {
+            max_align: self.max_align_bytes,
+            max_sectors: self.max_sectors,
+            ..TrailerConfig::espressif(self.swap)
+        }
     }
 
     /// The trailer of a slot; `None` where none fits.
@@ -173,6 +224,8 @@ pub enum Content {
         confirmed: bool,
         /// Whether it carries a signature TLV.
         signed: bool,
+        /// Its version.
+        version: ImageVersion,
     },
     /// An ESP image: bootloader or application.
     EspImage {

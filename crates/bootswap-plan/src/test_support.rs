@@ -48,8 +48,13 @@ impl Example {
             ..Artifact::new(name, role, Origin::Url("http://lab/file"))
         };
         let image_len_bytes = APP_IMAGE_BYTES;
-        let app =
-            Content::Mcuboot { image_len_bytes, padded: true, confirmed: true, signed: false };
+        let app = Content::Mcuboot {
+            image_len_bytes,
+            padded: true,
+            confirmed: true,
+            signed: false,
+            version: Default::default(),
+        };
         let bootloader = Content::EspImage {
             chip_id: chip.image_chip_id(),
             image_len_bytes: 27_376,
@@ -63,8 +68,7 @@ impl Example {
                 secondary: region(0x11_0000, MIB),
                 scratch: Some(region(0x21_0000, 0x4_0000)),
                 swap: SwapKind::Scratch,
-                max_align_bytes: 8,
-                key_der: None,
+                ..McubootMap::ESPRESSIF
             },
             app: artifact("app", Role::Application, MIB, app),
             bootloader: artifact("bootloader", Role::Bootloader, 27_376, bootloader),

@@ -8,7 +8,7 @@ use bootswap_migration::content::classify;
 use bootswap_migration::example::MIGRATION;
 use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 use bootswap_plan::Role;
-use device_sim::synthetic;
+use device_sim::{McubootConfig, synthetic};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::partition::{TABLE_ADDR, TABLE_LEN_BYTES};
@@ -61,11 +61,12 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
         ..SignOptions::espressif(0x10_0000, SwapKind::Scratch)
     };
     let app = sign(&unsigned_app(chip), &options).map_err(|error| broken("application", &error))?;
-    let bootloader = synthetic::bootloader(
+    let bootloader = synthetic::mcuboot(
         chip,
         FlashSize::Mb4,
         BOOTLOADER_LEN_BYTES - BOOTLOADER_OVERHEAD_BYTES,
         SEED,
+        &McubootConfig::example(),
     )
     .map_err(|error| broken("bootloader", &error))?;
     let mut table = vec![flash_region::ERASED; TABLE_LEN_BYTES as usize];
@@ -87,8 +88,7 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
         secondary: slot(0x11_0000),
         scratch: Some(Region::clamped(FlashAddr(0x21_0000), 0x4_0000)),
         swap: SwapKind::Scratch,
-        max_align_bytes: 8,
-        key_der: None,
+        ..OwnedMap::ESPRESSIF
     };
     let app_content = classify(&app, Role::Application, Some(&map))
         .map_err(|error| broken("application", &error))?;
@@ -109,6 +109,8 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
         allow_overwrite: Vec::new(),
         network: OwnedNetwork::default(),
         log_level: LogLevel::default(),
+        against: Vec::new(),
+        assumed: Vec::new(),
     })
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use bootswap_engine::{ContainerError, ContainerHeader};
-use bootswap_plan::Role;
 use device_sim::{
     Board, EspIdfConfig, FlashBuildError, FlashBuilder, McubootConfig, OldData, synthetic,
 };
@@ -187,7 +186,7 @@ fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, ScenarioError>
     let mut board = Board::new(migration.chip)
         .esp_idf(old, EspIdfConfig::default())
         .map_err(ScenarioError::NotABootloader)?;
-    let Some(image) = target_bootloader(migration) else { return Ok(board) };
+    let Some(image) = migration.bootloader_file() else { return Ok(board) };
     if let Some(map) = &migration.mcuboot {
         let config = McubootConfig {
             primary: map.primary,
@@ -195,10 +194,12 @@ fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, ScenarioError>
             scratch: map.scratch,
             swap: map.swap,
             max_align: map.max_align_bytes,
+            max_sectors: map.max_sectors,
+            downgrade_prevention: map.downgrade_prevention,
+            overwrites_fast: map.overwrites_fast,
             wants_load_header: true,
             checks_lp_segments: espressif::knows_lp_segments(image).unwrap_or(true),
             key: map.key_der.as_deref().and_then(|der| PublicKey::from_der(der).ok()),
-            ..McubootConfig::example()
         };
         board = board.mcuboot(image, config).map_err(ScenarioError::Mcuboot)?;
     } else {
@@ -207,21 +208,6 @@ fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, ScenarioError>
             board.esp_idf(image, EspIdfConfig::default()).map_err(ScenarioError::NotABootloader)?;
     }
     Ok(board)
-}
-
-/// The bytes that will be at the chip's bootloader address, from whichever artifact.
-fn target_bootloader(migration: &OwnedMigration) -> Option<&[u8]> {
-    let at = migration.chip.bootloader_addr();
-    migration.artifacts.iter().find_map(|artifact| {
-        let bytes = artifact.bytes.as_deref()?;
-        match (artifact.role, artifact.dest) {
-            (Role::Bootloader, _) => Some(bytes),
-            (_, Some(dest)) if dest.contains(at) => {
-                bytes.get(at.bytes_since(dest.start()) as usize..)
-            }
-            _ => None,
-        }
-    })
 }
 
 /// NVS contents as an old firmware leaves them: Wi-Fi credentials in the format of ESP-IDF's

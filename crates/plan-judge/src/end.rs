@@ -175,8 +175,8 @@ impl Ledger<'_> {
     }
 }
 
-/// Where the trailer of a slot begins and ends, by the lengths in MCUboot's documentation for
-/// Espressif's port: 512 sectors, writes of 4 bytes.
+/// Where the trailer of a slot begins and ends, by the lengths in MCUboot's documentation: as many
+/// sectors as the bootloader has room for, writes of 4 bytes.
 fn trailer(map: &McubootMap<'_>, slot: Region) -> Region {
     let (steps, fields) = match map.swap {
         SwapKind::Scratch | SwapKind::Move => (3, 4),
@@ -184,5 +184,5 @@ fn trailer(map: &McubootMap<'_>, slot: Region) -> Region {
         SwapKind::Overwrite => (0, 3),
     };
     let magic = 16u32.next_multiple_of(map.max_align_bytes);
-    slot.suffix(512 * steps * 4 + fields * map.max_align_bytes + magic)
+    slot.suffix(map.max_sectors * steps * 4 + fields * map.max_align_bytes + magic)
 }

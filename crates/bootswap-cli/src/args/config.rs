@@ -20,4 +20,7 @@ pub struct ConfigArgs {
     /// Their partition table as it is today, ESP-IDF CSV or binary
     #[arg(long, value_name = "FILE", requires = "chip")]
     pub partitions: Option<PathBuf>,
+    /// The target's MCUboot: what its file shows of the map is filled in
+    #[arg(long, value_name = "FILE", requires = "chip")]
+    pub bootloader: Option<PathBuf>,
 }

@@ -65,6 +65,9 @@ pub struct VerifyArgs {
     /// Flash size that a partition table must fit, as in 4MB
     #[arg(long, value_name = "SIZE")]
     pub flash_size: Option<FlashSize>,
+    /// Migration whose [mcuboot] a bootloader must be built with
+    #[arg(long, value_name = "MIGRATION.toml")]
+    pub migration: Option<PathBuf>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,

@@ -77,8 +77,10 @@ fn open(args: &ConfigArgs) -> Result<Session, CommandError> {
                 "save the file as UTF-8; is it a migration file at all?",
             )
         })?,
-        (None, Some((chip, partitions))) => template::new(chip, partitions, path)
-            .map_err(|error| CommandError::input(&error.message, &error.help))?,
+        (None, Some((chip, partitions))) => {
+            template::new(chip, partitions, args.bootloader.as_deref(), path)
+                .map_err(|error| CommandError::input(&error.message, &error.help))?
+        }
         (None, None) => {
             return Err(CommandError::input(
                 format_args!("{} does not exist", path.display()),

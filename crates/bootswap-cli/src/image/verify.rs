@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bootswap_migration::OwnedMap;
 use bootswap_migration::image::{Kind, Wanted, verify};
 use mcuboot_format::key::{KeyError, PrivateKey, PublicKey};
 
@@ -15,12 +16,14 @@ pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, CommandError> {
     let (file, kind) = read_known(&args.file)?;
     refuse_useless(args, kind)?;
     let key = args.key.as_deref().map(public_key).transpose()?;
+    let map = args.migration.as_deref().map(map_of).transpose()?;
     let wanted = Wanted {
         key: key.as_ref(),
         slot_len_bytes: args.slot_size,
         trailer: args.trailer.config(),
         chip: args.chip,
         flash_size: args.flash_size,
+        map: map.as_ref(),
     };
     let verification = verify(&file, kind, &wanted).map_err(|error| {
         CommandError::input(
@@ -49,6 +52,7 @@ fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), CommandError> {
         ),
         ("--chip", args.chip.is_some(), matches!(kind, Kind::EspImage | Kind::FlashDump)),
         ("--flash-size", args.flash_size.is_some(), kind == Kind::PartitionTable),
+        ("--migration", args.migration.is_some(), kind == Kind::EspImage),
     ];
     match options.into_iter().find(|(_, given, useful)| *given && !useful) {
         None => Ok(()),
@@ -60,6 +64,16 @@ fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), CommandError> {
             "leave the option out, or name another file",
         )),
     }
+}
+
+/// The map in a migration.
+fn map_of(path: &Path) -> Result<OwnedMap, CommandError> {
+    bootswap_migration::load(path)?.mcuboot.ok_or_else(|| {
+        CommandError::input(
+            format_args!("{}: there is no [mcuboot]", path.display()),
+            "describe the target bootloader's slots, or leave --migration out",
+        )
+    })
 }
 
 /// The public key in a PEM file, of a private one too.

@@ -46,7 +46,7 @@ fn tmux_shows_the_menu_and_the_file_is_saved() {
     let mut screen = Screen::start(&lab, "config migration.toml");
     screen.wait_for_all(&["bootswap config  migration.toml", " SAFE "]);
     // The group of the map, the kind of swap, and the one after the one that is set.
-    screen.keys(&["5", "End", "Up", "Enter"]);
+    screen.keys(&["5", "End", "Up", "Up", "Up", "Enter"]);
     screen.wait_for("> scratch");
     screen.keys(&["Down"]);
     screen.wait_for("the planner, with this value");

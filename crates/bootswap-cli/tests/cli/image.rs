@@ -1,8 +1,10 @@
 //! `bootswap image`.
 
-use device_sim::synthetic;
+use device_sim::{McubootConfig, synthetic};
 use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::{OtaEntry, OtaState};
+use flash_region::{FlashAddr, Region};
 use mcuboot_format::builder::Padding;
 use serde_json::Value;
 
@@ -291,4 +293,43 @@ fn a_padded_image_is_confirmed_in_one_byte() {
     assert!(ended.stderr.contains("--pad"), "{}", ended.stderr);
     let ended = lab.ends_with(2, &["image", "confirm", "mcuboot.bin"]);
     assert!(ended.stderr.contains("name an MCUboot image"), "{}", ended.stderr);
+}
+
+/// What a bootloader's file says about itself, and a migration that says something else.
+#[test]
+fn a_bootloader_shows_its_map_and_is_compared_with_a_migrations() {
+    let lab = WorkDir::new();
+    let slot = |start| Region::clamped(FlashAddr(start), 0xf_0000);
+    let config = McubootConfig {
+        primary: slot(0x1_0000),
+        secondary: slot(0x12_0000),
+        ..McubootConfig::example()
+    };
+    let other = synthetic::mcuboot(Chip::Esp32s3, FlashSize::Mb4, 0x6000, 1, &config).unwrap();
+    lab.write("other.bin", &other);
+    let info = lab.ends_with(0, &["image", "info", "other.bin", "--json"]).json();
+    let bootloader = &info["bootloader"];
+    assert_eq!(bootloader["system"]["value"], "MCUboot");
+    let map = &bootloader["map"];
+    assert_eq!(map["value"]["secondary"]["offset"], 0x12_0000);
+    assert_eq!(map["sure"], true);
+    // Where it is in the file is where it can be seen.
+    let offset = usize::try_from(map["offset"].as_u64().unwrap()).unwrap();
+    assert_eq!(other[offset + 16..offset + 20], 0x1_0000_u32.to_le_bytes());
+    assert_eq!(bootloader["max_sectors"], Value::Null);
+    let text = lab.ends_with(0, &["image", "info", "other.bin"]).stdout;
+    for part in ["MCUboot", "0x120000, 0xf0000 bytes, secondary slot", "sectors        not found"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    let verify = ["image", "verify", "other.bin", "--migration", "migration.toml", "--json"];
+    let verified = lab.ends_with(1, &verify);
+    let message = verified.json()["checks"][1]["message"].to_string();
+    assert!(message.contains("bootloader-differs: mcuboot.secondary is 0x110000"), "{message}");
+    let own =
+        synthetic::mcuboot(Chip::Esp32s3, FlashSize::Mb4, 0x6000, 2, &McubootConfig::example());
+    lab.write("mcuboot.bin", &own.unwrap());
+    let verify = ["image", "verify", "mcuboot.bin", "--migration", "migration.toml", "--json"];
+    let verified = lab.ends_with(0, &verify);
+    assert_eq!(verified.json()["assumed"][0]["key"], "mcuboot.max_sectors");
 }

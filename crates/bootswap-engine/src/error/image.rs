@@ -3,6 +3,7 @@
 use core::fmt;
 
 use flash_region::{FlashAddr, Hex};
+use mcuboot_format::ImageVersion;
 
 /// What is wrong with an artifact's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +80,15 @@ pub enum ImageFault {
     NoDigest,
     /// A trailer that MCUboot would not accept as that of a confirmed image.
     Trailer,
+    /// An image that MCUboot would erase instead of swapping it in: it prevents downgrades.
+    Downgrade {
+        /// The image's version.
+        version: ImageVersion,
+        /// What MCUboot reads in the primary slot.
+        over: ImageVersion,
+    },
+    /// ESP-IDF's bootloader where MCUboot belongs: it has the descriptor that only that one has.
+    NotMcuboot,
     /// The file has not been fetched.
     NotFetched,
 }
@@ -133,6 +143,12 @@ impl fmt::Display for ImageFault {
             ),
             Self::NoDigest => f.write_str("neither the image nor the migration has a digest"),
             Self::Trailer => f.write_str("the trailer is not that of a confirmed image"),
+            Self::Downgrade { version, over } => write!(
+                f,
+                "the image is version {version}; MCUboot reads version {over} in the primary slot \
+                 and prevents downgrades, so that it would erase the image"
+            ),
+            Self::NotMcuboot => f.write_str("it is ESP-IDF's bootloader, not MCUboot"),
             Self::NotFetched => f.write_str("it was not fetched"),
         }
     }

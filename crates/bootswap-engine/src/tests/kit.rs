@@ -182,6 +182,7 @@ impl Scene {
             artifacts: &artifacts,
             staging: self.staging,
             allow: self.allow,
+            against: &[],
         };
         let facts = DeviceFacts {
             chip: CHIP,
@@ -196,6 +197,7 @@ impl Scene {
             secure_boot: false,
             flash_encryption: false,
             staging_memory_len_bytes: self.memory_len,
+            primary: None,
         };
         let plan = Box::new(plan(&migration, &facts).unwrap_or_else(|reasons| {
             panic!("refused: {}", reasons.iter().map(|r| format!("{r}; ")).collect::<String>())
@@ -300,8 +302,7 @@ pub(crate) fn map(swap: SwapKind) -> McubootMap<'static> {
         secondary: SECONDARY,
         scratch: (swap == SwapKind::Scratch).then_some(SCRATCH),
         swap,
-        max_align_bytes: 8,
-        key_der: None,
+        ..McubootMap::ESPRESSIF
     }
 }
 

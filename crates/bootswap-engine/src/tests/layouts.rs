@@ -460,6 +460,7 @@ fn the_bootloader_waits_in_the_applications_slack() {
         padded: true,
         confirmed: true,
         signed: false,
+        version: Default::default(),
     });
     let kept = at(0x3_0000, FLASH_LEN - 0x3_0000);
     let (flash, _) = assert_migrates(&scene);

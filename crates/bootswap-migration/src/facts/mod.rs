@@ -15,6 +15,7 @@ mod chip_id;
 mod dump;
 mod error;
 mod found;
+mod primary;
 #[cfg(test)]
 mod tests;
 
@@ -23,3 +24,4 @@ pub use chip_id::ChipId;
 pub use dump::{bytes, read_flash};
 pub use error::FactsError;
 pub use found::FoundFacts;
+pub(crate) use primary::{assumption, with_primary};

@@ -199,6 +199,8 @@ fn migration(artifacts: Vec<OwnedArtifact>) -> OwnedMigration {
         allow_overwrite: Vec::new(),
         network: OwnedNetwork::default(),
         log_level: LogLevel::default(),
+        against: Vec::new(),
+        assumed: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use esp_idf_format::image::{self, ImageHeader, ImageInfo};
 use flash_region::Hex;
 use serde::Serialize;
 
+use super::bootloader::BootloaderInfo;
 use super::lines::{HexNumber, Lines};
 use super::migrator::MigratorInfo;
 use crate::container;
@@ -45,6 +46,8 @@ pub struct EspInfo {
     pub embedded: Vec<ContainerInfo>,
     /// The configuration of a migrator; `null` in other images.
     pub configuration: Option<MigratorInfo>,
+    /// What a bootloader says about itself; `null` in other images.
+    pub bootloader: Option<BootloaderInfo>,
 }
 
 /// A segment of an image.
@@ -106,6 +109,7 @@ impl EspInfo {
             configuration: MigratorInfo::of(
                 info.map_or(file, |info| container::split(file, info.total_len_bytes).0),
             ),
+            bootloader: BootloaderInfo::of(file),
         }
     }
 
@@ -140,6 +144,9 @@ impl EspInfo {
         }
         if let Some(configuration) = &self.configuration {
             configuration.write(lines);
+        }
+        if let Some(bootloader) = &self.bootloader {
+            bootloader.write(lines);
         }
     }
 }

@@ -3,6 +3,7 @@
 use bootswap_config::{Config, ConfigError, Storage, Wifi, decode, find_section};
 use bootswap_plan::{Artifact, McubootMap, Migration, Origin, Role, Staging};
 use flash_region::Hex;
+use mcuboot_format::DowngradePrevention;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -63,6 +64,12 @@ pub struct MapInfo {
     pub swap: &'static str,
     /// Largest write alignment.
     pub max_align: u32,
+    /// Sectors of a slot that the bootloader has room for.
+    pub max_sectors: u32,
+    /// What it compares before it replaces an image.
+    pub downgrade_prevention: &'static str,
+    /// Whether, if it overwrites, it copies no more than the image.
+    pub overwrite_fast: bool,
     /// SHA-256 of the public key's DER, if images have to be signed.
     pub key_sha256: Option<String>,
 }
@@ -187,7 +194,15 @@ impl MigrationInfo {
             lines.field("primary slot", place(map.primary));
             lines.field("secondary slot", place(map.secondary));
             lines.some("scratch area", &map.scratch.map(place));
-            lines.field("swap", format_args!("{}, alignment {}", map.swap, map.max_align));
+            let MapInfo { swap, max_align, max_sectors, .. } = map;
+            lines.field("swap", format_args!("{swap}, alignment {max_align}"));
+            lines.field("room for", format_args!("{max_sectors} sectors in a slot"));
+            if map.downgrade_prevention != DowngradePrevention::None.name() {
+                lines.field("no downgrades by", map.downgrade_prevention);
+            }
+            if map.overwrite_fast {
+                lines.field("overwrites", "no more than the image");
+            }
             lines.some("key, SHA-256", &map.key_sha256);
         }
         for artifact in &self.artifacts {
@@ -211,6 +226,9 @@ impl MapInfo {
             scratch: map.scratch.map(RegionReport::from),
             swap: map.swap.name(),
             max_align: map.max_align_bytes,
+            max_sectors: map.max_sectors,
+            downgrade_prevention: map.downgrade_prevention.name(),
+            overwrite_fast: map.overwrites_fast,
             key_sha256: map.key_der.map(|der| Hex(&Sha256::digest(der)).to_string()),
         }
     }

@@ -5,6 +5,7 @@
 //!                    └─> verify: one check after the other ────────> Verification
 //! ```
 
+mod bootloader;
 mod describe;
 mod esp;
 mod kind;
@@ -14,6 +15,7 @@ mod migrator;
 mod tables;
 mod verify;
 
+pub use bootloader::{BootloaderInfo, CompiledMapInfo, Fact, NumberedRegion, SignatureInfo};
 pub use describe::{Description, DumpInfo, FoundImage, PartitionContent};
 pub use esp::{ContainerInfo, EspInfo, SegmentInfo};
 pub use kind::Kind;

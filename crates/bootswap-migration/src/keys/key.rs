@@ -38,6 +38,8 @@ pub enum Applies {
     WithWifi,
     /// Where MCUboot swaps using scratch.
     WithScratch,
+    /// Where MCUboot overwrites.
+    WithOverwrite,
     /// Where the target bootloader is MCUboot.
     WithMcuboot,
     /// In none: it is accepted because an artifact of another role has it.
@@ -127,6 +129,10 @@ impl Applies {
             Self::WithScratch => {
                 let swap = get("mcuboot.swap").and_then(|swap| swap.parse::<SwapKind>().ok());
                 swap.is_none_or(|swap| swap == SwapKind::Scratch)
+            }
+            Self::WithOverwrite => {
+                let swap = get("mcuboot.swap").and_then(|swap| swap.parse::<SwapKind>().ok());
+                swap == Some(SwapKind::Overwrite)
             }
             Self::WithMcuboot => get("mcuboot").is_some(),
         }

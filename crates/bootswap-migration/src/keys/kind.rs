@@ -5,7 +5,7 @@ use bootswap_config::{LogLevel, MAX_HOSTNAME_LEN_BYTES, Wifi, is_hostname};
 use bootswap_plan::Url;
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
-use mcuboot_format::SwapKind;
+use mcuboot_format::{DowngradePrevention, SwapKind};
 
 /// What an address has to be.
 pub const URL_HELP: &str =
@@ -30,6 +30,10 @@ pub enum Kind {
     Length,
     /// A number of bytes that MCUboot aligns to.
     Align,
+    /// A number of sectors.
+    Sectors,
+    /// What MCUboot compares before it replaces an image.
+    DowngradePrevention,
     /// The path of a file.
     File,
     /// An address to fetch from.
@@ -72,7 +76,7 @@ impl Kind {
     pub const fn shape(self) -> Shape {
         match self {
             Self::Truth => Shape::Truth,
-            Self::Address | Self::Length | Self::Align => Shape::Number,
+            Self::Address | Self::Length | Self::Align | Self::Sectors => Shape::Number,
             Self::Labels => Shape::Texts,
             _ => Shape::Text,
         }
@@ -85,6 +89,9 @@ impl Kind {
             Self::Chip => Chip::ALL.into_iter().map(Chip::name).collect(),
             Self::FlashSize => FlashSize::ALL.into_iter().map(FlashSize::name).collect(),
             Self::Swap => SwapKind::ALL.into_iter().map(SwapKind::name).collect(),
+            Self::DowngradePrevention => {
+                DowngradePrevention::ALL.into_iter().map(DowngradePrevention::name).collect()
+            }
             Self::LogLevel => LogLevel::ALL.into_iter().map(LogLevel::name).collect(),
             Self::Truth => vec!["true", "false"],
             Self::Align => ALIGNMENTS.to_vec(),
@@ -98,6 +105,7 @@ impl Kind {
         let words = match self {
             Self::Address => "address",
             Self::Length => "bytes",
+            Self::Sectors => "number of sectors",
             Self::File => "file",
             Self::Url => "`http://...`",
             Self::AppLabel => "label of an app partition",
@@ -136,12 +144,17 @@ impl Kind {
             Self::Chip => parsed::<Chip>(typed),
             Self::FlashSize => parsed::<FlashSize>(typed),
             Self::Swap => parsed::<SwapKind>(typed),
+            Self::DowngradePrevention => parsed::<DowngradePrevention>(typed),
             Self::LogLevel => parsed::<LogLevel>(typed),
             Self::Truth => match typed {
                 "true" | "false" => Ok(typed.to_owned()),
                 _ => Err("neither true nor false".to_owned()),
             },
             Self::Address => number(typed),
+            Self::Sectors => match typed.parse::<u32>() {
+                Ok(1..) => Ok(typed.to_owned()),
+                _ => Err(format!("{typed:?} is not a number of sectors as in 512")),
+            },
             Self::Length | Self::Align => match len_bytes(typed)? {
                 0 => Err("the size is 0; write how many bytes there are".to_owned()),
                 _ => number(typed),

@@ -75,7 +75,7 @@ const STAGING: [Key; 2] = [
     ),
 ];
 
-const MAP: [Key; 8] = [
+const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.primary.offset",
         "Primary, start",
@@ -105,7 +105,8 @@ const MAP: [Key; 8] = [
         "Secondary, size",
         Kind::Length,
         "",
-        "Bytes of the secondary slot; the same as of the primary one.",
+        "Bytes of the secondary slot; the same as of the primary one, or for swap using move \
+        0x1000 less, for swap using offset 0x1000 more.",
     ),
     Key::new(
         "mcuboot.scratch.offset",
@@ -143,6 +144,35 @@ const MAP: [Key; 8] = [
         With a wrong one MCUboot does not find the trailer and does not swap.",
     )
     .begin(Begin::Value("8", "")),
+    Key::new(
+        "mcuboot.max_sectors",
+        "Sectors",
+        Kind::Sectors,
+        "the bootloader's, or 512",
+        "For how many sectors of 0x1000 bytes in a slot the bootloader has room \
+        (MCUBOOT_MAX_IMG_SECTORS); 512 in Espressif's port. With slots of more it boots nothing. \
+        It decides how long the trailer is, too.",
+    )
+    .begin(Begin::Comment("512", "else read from the bootloader's file")),
+    Key::new(
+        "mcuboot.downgrade_prevention",
+        "Downgrades",
+        Kind::DowngradePrevention,
+        "the bootloader's, or none",
+        "What the bootloader compares before it replaces an image \
+        (CONFIG_ESP_DOWNGRADE_PREVENTION). With version, an ESP-IDF app in the primary slot reads \
+        as 0.0.256: MCUboot erases an application of a version below that.",
+    )
+    .begin(Begin::Comment("\"none\"", "none | version | security-counter")),
+    Key::new(
+        "mcuboot.overwrite_fast",
+        "Overwrite fast",
+        Kind::Truth,
+        "the bootloader's, or false",
+        "Whether a bootloader that overwrites copies no more than the image \
+        (MCUBOOT_OVERWRITE_ONLY_FAST), as Zephyr's port does.",
+    )
+    .applies(Applies::WithOverwrite),
 ];
 
 const NETWORK: [Key; 5] = [
@@ -220,7 +250,7 @@ const TRUST: [Key; 3] = [
         Kind::File,
         NONE,
         "The key that the bootloader was built with, as PEM, relative to this file. The \
-        application has to be signed with it. Without it, only hashes are checked.",
+        application has to be signed with it. Without it, the key in the bootloader's file counts.",
     )
     .begin(Begin::Comment("\"root.pub.pem\"", "key that the bootloader was built with, if any")),
     Key::new(

@@ -1,6 +1,6 @@
 //! What the planner says about a migrator before it is written.
 
-use bootswap_plan::Reasons;
+use bootswap_plan::Reason;
 
 use super::migrator::Packed;
 use crate::facts::{self, FactsError};
@@ -16,6 +16,10 @@ pub struct Rehearsal {
     bad: Vec<(String, String)>,
     /// Why nothing could be planned.
     unknown: Option<FactsError>,
+    /// What the files say against it, whatever the device is.
+    against: Vec<String>,
+    /// What nobody could look at.
+    assumed: Vec<String>,
 }
 
 impl Rehearsal {
@@ -24,11 +28,15 @@ impl Rehearsal {
     #[must_use]
     pub fn new(migration: &OwnedMigration, packed: &Packed) -> Self {
         let len_bytes = u32::try_from(packed.image.len()).unwrap_or(u32::MAX);
+        let mut rehearsal = Self {
+            against: migration.against.iter().map(in_words).collect(),
+            assumed: migration.assumed.iter().map(ToString::to_string).collect(),
+            ..Self::default()
+        };
         let found = match facts::assumed_with_image(migration, packed.info, len_bytes) {
             Ok(found) => found,
-            Err(error) => return Self { unknown: Some(error), ..Self::default() },
+            Err(error) => return Self { unknown: Some(error), ..rehearsal },
         };
-        let mut rehearsal = Self::default();
         for found in found {
             let label = found.running.to_string();
             let room_bytes = found.facts.running.len_bytes();
@@ -37,9 +45,18 @@ impl Rehearsal {
                     "the migrator has {len_bytes:#x} bytes, there is room for {room_bytes:#x}"
                 ))
             } else {
-                migration.with(|migration| match stages(migration, found.facts.lend()) {
+                let facts = facts::with_primary(migration, found.facts.lend(), None);
+                let assumption = facts::assumption(migration, &facts);
+                let assumption = assumption.map(|assumption| assumption.to_string());
+                if let Some(assumption) = assumption.filter(|a| !rehearsal.assumed.contains(a)) {
+                    rehearsal.assumed.push(assumption);
+                }
+                migration.with(|migration| match stages(migration, facts) {
                     Ok(_) => None,
-                    Err(reasons) => Some(in_words(&reasons)),
+                    Err(reasons) => {
+                        let reasons: Vec<String> = reasons.iter().map(in_words).collect();
+                        Some(reasons.join("; "))
+                    }
                 })
             };
             match against {
@@ -54,6 +71,9 @@ impl Rehearsal {
     /// known.
     #[must_use]
     pub fn refused(&self) -> Option<String> {
+        if !self.against.is_empty() {
+            return Some(self.against.join("\n"));
+        }
         if !self.good.is_empty() || self.bad.is_empty() {
             return None;
         }
@@ -69,11 +89,11 @@ impl Rehearsal {
         let unknown = self.unknown.iter().map(|error| {
             format!("not planned, since {error}; try `bootswap plan` with a dump of a device")
         });
-        bad.chain(unknown)
+        let assumed = self.assumed.iter().map(|assumed| format!("assumed: {assumed}"));
+        bad.chain(unknown).chain(assumed)
     }
 }
 
-fn in_words(reasons: &Reasons) -> String {
-    let reasons = reasons.iter().map(|reason| format!("{}: {reason}", reason.code()));
-    reasons.collect::<Vec<_>>().join("; ")
+fn in_words(reason: &Reason) -> String {
+    format!("{}: {reason}", reason.code())
 }

@@ -81,7 +81,7 @@ pub fn choose_sources(
 /// that runs from such a slot itself. What lies up to the trailer means nothing to MCUboot, and the
 /// trailer is written by the migrator.
 fn leave_out_padding(artifact: &mut OwnedArtifact) {
-    let Some(Content::Mcuboot { image_len_bytes, padded: true, confirmed: true, signed }) =
+    let Some(Content::Mcuboot { image_len_bytes, padded: true, confirmed: true, signed, version }) =
         artifact.content
     else {
         return;
@@ -89,8 +89,13 @@ fn leave_out_padding(artifact: &mut OwnedArtifact) {
     if let Some(bytes) = &mut artifact.bytes {
         bytes.truncate(image_len_bytes as usize);
         artifact.confirm = true;
-        artifact.content =
-            Some(Content::Mcuboot { image_len_bytes, padded: false, confirmed: false, signed });
+        artifact.content = Some(Content::Mcuboot {
+            image_len_bytes,
+            padded: false,
+            confirmed: false,
+            signed,
+            version,
+        });
     }
 }
 

@@ -12,17 +12,21 @@ use super::flash_map::FlashMap;
 use super::given_up::{GivenUp, given_up};
 use super::region::RegionReport;
 use super::stage::{Stage, stages};
-use crate::facts::FoundFacts;
+use crate::bootloader::Assumption;
+use crate::facts::{FoundFacts, assumption, with_primary};
 use crate::owned::OwnedMigration;
 
 /// Plans the migration of the device that was found; `dump` is its flash, where it is known.
 #[must_use]
 pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]>) -> PlanReport {
     let device = DeviceReport::new(found, dump.is_some());
-    migration.with(|migration| match stages(migration, found.facts.lend()) {
+    let facts = with_primary(migration, found.facts.lend(), dump);
+    let report = migration.with(|migration| match stages(migration, facts) {
         Ok(stages) => PlanReport::planned(device, migration, &stages, dump),
         Err(reasons) => PlanReport::refused(device, &reasons),
-    })
+    });
+    let assumed = migration.assumed.iter().cloned().chain(assumption(migration, &facts));
+    PlanReport { assumed: assumed.collect(), ..report }
 }
 
 /// What `--json` prints. Keys are never renamed; `null` where something does not apply.
@@ -50,6 +54,8 @@ pub struct PlanReport {
     pub journal: Option<RegionReport>,
     /// What belongs to the owner and is overwritten because the migration gives it up by name.
     pub given_up: Vec<GivenUp>,
+    /// What the plan relies on and nobody could look at.
+    pub assumed: Vec<Assumption>,
     /// What lies where, and what will.
     pub flash_map: Option<FlashMap>,
 }
@@ -238,6 +244,7 @@ impl PlanReport {
             commit_window: last.and_then(|plan| WindowEstimate::new(&model, plan, dump)),
             journal: last.and_then(|plan| plan.journal).map(RegionReport::from),
             given_up: given_up(migration, stages),
+            assumed: Vec::new(),
             flash_map: Some(FlashMap::new(migration, stages)),
         }
     }
@@ -255,6 +262,7 @@ impl PlanReport {
             commit_window: None,
             journal: None,
             given_up: Vec::new(),
+            assumed: Vec::new(),
             flash_map: None,
         }
     }

@@ -21,7 +21,8 @@ impl fmt::Display for PlanReport {
         writeln!(f, "{}", self.device)?;
         if !self.reasons.is_empty() {
             writeln!(f, "refused:")?;
-            return self.reasons.iter().try_for_each(|reason| reason_line(f, reason, 2));
+            self.reasons.iter().try_for_each(|reason| reason_line(f, reason, 2))?;
+            return self.assumptions(f);
         }
         let mut steps = (1..).zip(&self.steps);
         for stage in &self.stages {
@@ -49,6 +50,7 @@ impl fmt::Display for PlanReport {
             let heading = if index == 0 { "\noverwritten    " } else { "               " };
             writeln!(f, "{heading}{part}")?;
         }
+        self.assumptions(f)?;
         writeln!(f)?;
         paragraph(
             f,
@@ -78,6 +80,15 @@ impl PlanReport {
             Some((range(run), step.way_back.message.as_str()))
         });
         told.collect()
+    }
+
+    /// What nobody could look at.
+    fn assumptions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, assumption) in self.assumed.iter().enumerate() {
+            let heading = if index == 0 { "\nassumed        " } else { "               " };
+            paragraph(f, heading, &assumption.to_string())?;
+        }
+        Ok(())
     }
 
     /// How long the commit window is, and in which steps.

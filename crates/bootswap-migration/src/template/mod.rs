@@ -20,7 +20,10 @@ use esp_idf_format::partition::{Partition, PartitionTable};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 
+use crate::document::{Document, EditError, KeyPath};
 use crate::facts::ASSUMED_FLASH_SIZE;
+use crate::fill::{fill_map, map_of};
+use crate::input;
 use crate::judge::{Judge, Judgement};
 use crate::load::from_text;
 use fit::{Fit, example, fit};
@@ -55,12 +58,20 @@ impl fmt::Display for TemplateError {
 impl std::error::Error for TemplateError {}
 
 /// The text of a migration of devices with that chip and table; `path` is where the file will be.
+/// What the target's `bootloader` shows of its map is filled in.
 ///
 /// # Errors
 ///
-/// A [`TemplateError`] where the table cannot be read, or has no partition for an app.
-pub fn new(chip: Chip, partitions: &Path, path: &Path) -> Result<String, TemplateError> {
+/// A [`TemplateError`] where the table cannot be read, or has no partition for an app, or where the
+/// bootloader is no MCUboot.
+pub fn new(
+    chip: Chip,
+    partitions: &Path,
+    bootloader: Option<&Path>,
+    path: &Path,
+) -> Result<String, TemplateError> {
     let dir = path.parent().unwrap_or(Path::new(""));
+    let bootloader = bootloader.map(|file| Bootloader::read(file, dir)).transpose()?;
     let name = relative(partitions, dir)?;
     let quoted = toml_edit::Value::from(name.as_str()).to_string();
     // The reader of migrations reads the table, so that its messages are the same.
@@ -112,12 +123,47 @@ pub fn new(chip: Chip, partitions: &Path, path: &Path) -> Result<String, Templat
             text(chip, &values)
         })
     });
-    let texts: Vec<String> = texts.collect();
+    let filled = texts.map(|text| match &bootloader {
+        Some(bootloader) => bootloader.fill(text),
+        None => Ok(text),
+    });
+    let texts: Vec<String> = filled.collect::<Result<_, _>>()?;
     // The first that would be safe, if there is one.
     let judge = Judge::new(dir);
     let is_safe = |text: &&String| matches!(judge.judge(text).judgement, Judgement::Safe(_));
     let best = texts.iter().find(is_safe).or(texts.first());
     Ok(best.cloned().unwrap_or_default())
+}
+
+/// The target's bootloader, which shows its map.
+struct Bootloader {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Bootloader {
+    fn read(file: &Path, dir: &Path) -> Result<Self, TemplateError> {
+        let bytes = input::bytes(file).map_err(|error| TemplateError::of_path(file, &error))?;
+        if map_of(&bytes).is_empty() {
+            return Err(TemplateError::new(
+                format_args!("{}: nothing in it says that it is MCUboot", file.display()),
+                "name the target's MCUboot; `bootswap image info` shows what a file is",
+            ));
+        }
+        Ok(Self { name: relative(file, dir)?, bytes })
+    }
+
+    /// The text with this bootloader and its map.
+    fn fill(&self, text: String) -> Result<String, TemplateError> {
+        let wrong = |error: EditError| {
+            TemplateError::new(error, "fill the map in by hand, from `bootswap image info`")
+        };
+        let mut document = Document::new(text).map_err(wrong)?;
+        let name = toml_edit::Value::from(self.name.as_str()).to_string();
+        document.set(&KeyPath::new("bootloader.file", 0), &name).map_err(wrong)?;
+        fill_map(&mut document, &self.bytes).map_err(wrong)?;
+        Ok(document.text().to_owned())
+    }
 }
 
 /// Where application and bootloader come from: over the network, or with the migrator where there

@@ -7,7 +7,7 @@ fn begun(chip: Chip, table: &str) -> (String, Judgement) {
     let dir = tempfile::tempdir().unwrap();
     let partitions = dir.path().join("partitions.csv");
     fs::write(&partitions, table).unwrap();
-    let text = new(chip, &partitions, &dir.path().join("new.toml")).unwrap();
+    let text = new(chip, &partitions, None, &dir.path().join("new.toml")).unwrap();
     let judgement = Judge::new(dir.path()).judge(&text).judgement;
     (text, judgement)
 }
@@ -61,9 +61,9 @@ fn a_table_without_apps_is_none_to_begin_with() {
     let dir = tempfile::tempdir().unwrap();
     let partitions = dir.path().join("p.csv");
     fs::write(&partitions, "nvs,data,nvs,0x9000,0x4000\n").unwrap();
-    let failure = new(Chip::Esp32, &partitions, &dir.path().join("new.toml")).unwrap_err();
+    let failure = new(Chip::Esp32, &partitions, None, &dir.path().join("new.toml")).unwrap_err();
     assert!(failure.message.contains("no partition for an app"), "{failure}");
-    let missing = new(Chip::Esp32, &dir.path().join("none"), Path::new("new.toml"));
+    let missing = new(Chip::Esp32, &dir.path().join("none"), None, Path::new("new.toml"));
     assert!(missing.unwrap_err().to_string().contains("none"));
 }
 
@@ -72,7 +72,35 @@ fn a_table_elsewhere_is_named_by_its_whole_path() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let partitions = there.path().join("p.csv");
     fs::write(&partitions, EXAMPLE).unwrap();
-    let text = new(Chip::Esp32, &partitions, &here.path().join("new.toml")).unwrap();
+    let text = new(Chip::Esp32, &partitions, None, &here.path().join("new.toml")).unwrap();
     let whole = fs::canonicalize(&partitions).unwrap();
     assert!(text.contains(&format!("partitions = {:?}", whole.to_str().unwrap())), "{text}");
+}
+
+#[test]
+fn a_bootloader_brings_its_map() {
+    let dir = tempfile::tempdir().unwrap();
+    let partitions = dir.path().join("partitions.csv");
+    fs::write(&partitions, EXAMPLE).unwrap();
+    let slot = |start| Region::clamped(FlashAddr(start), 0xf_0000);
+    let config = device_sim::McubootConfig {
+        primary: slot(0x1_0000),
+        secondary: slot(0x12_0000),
+        ..device_sim::McubootConfig::example()
+    };
+    let size = FlashSize::Mb4;
+    let file = device_sim::synthetic::mcuboot(Chip::Esp32c3, size, 0x6000, 1, &config).unwrap();
+    let bootloader = dir.path().join("boot one.bin");
+    fs::write(&bootloader, &file).unwrap();
+    let path = dir.path().join("new.toml");
+    let text = new(Chip::Esp32c3, &partitions, Some(&bootloader), &path).unwrap();
+    for line in ["offset = 0x120000", "size = 0xf0000", "file = \"boot one.bin\""] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let migration = from_text(&text, dir.path()).unwrap();
+    assert_eq!(migration.against, [], "{text}");
+    assert_eq!(migration.mcuboot.unwrap().secondary, slot(0x12_0000));
+    // What is no MCUboot has no map.
+    let failure = new(Chip::Esp32c3, &partitions, Some(&partitions), &path).unwrap_err();
+    assert!(failure.message.contains("nothing in it says"), "{failure}");
 }

@@ -1,6 +1,7 @@
 //! Migration files as owners write them, with every mistake that is easy to make.
 
 mod any_text;
+mod bootloaders;
 mod files;
 mod keys;
 mod mistakes;

@@ -25,7 +25,8 @@ fn the_documented_example_is_read() {
     assert_eq!((app.name.as_str(), app.role), ("app", Role::Application));
     assert_eq!(app.url.as_deref(), Some("http://192.168.100.101:8070/app_upd.bin"));
     assert_eq!((app.dest, app.region_len_bytes, app.confirm), (None, None, false));
-    let Some(Content::Mcuboot { image_len_bytes, padded, confirmed, signed }) = app.content else {
+    let Some(Content::Mcuboot { image_len_bytes, padded, confirmed, signed, .. }) = app.content
+    else {
         panic!("{:?}", app.content)
     };
     assert!(padded && confirmed && !signed && image_len_bytes < 0x3000);

@@ -304,10 +304,11 @@ fn migration<'a>(artifacts: &'a [Artifact<'a>]) -> Migration<'a> {
             scratch: map.scratch,
             swap: map.swap,
             max_align_bytes: map.max_align,
-            key_der: None,
+            ..McubootMap::ESPRESSIF
         }),
         artifacts,
         staging: Staging::Auto,
         allow: Allow::default(),
+        against: &[],
     }
 }

@@ -18,7 +18,7 @@ impl Checks<'_> {
         match (artifact.role, content, destination.slot, map) {
             (
                 Role::Application,
-                Content::Mcuboot { image_len_bytes, padded, confirmed, signed },
+                Content::Mcuboot { image_len_bytes, padded, confirmed, signed, version },
                 Some(slot),
                 Some(map),
             ) => {
@@ -43,7 +43,12 @@ impl Checks<'_> {
                         });
                     }
                 }
-                let rules = ImageRules::new(map, slot, &self.migration.allow);
+                let rules = ImageRules::new(map, slot, &self.migration.allow, self.facts.primary);
+                if let Err(over) = rules.check_version(version) {
+                    let artifact = name(artifact.name);
+                    let primary = map.primary;
+                    self.refuse(Reason::Downgrade { artifact, version, over, primary });
+                }
                 // What the trailer will be once the steps are done.
                 let trailer = match (artifact.confirm, padded, confirmed) {
                     (true, ..) | (_, true, true) => TrailerState::CONFIRMED,

@@ -21,6 +21,7 @@ pub(crate) fn check(
     app_slot: AppSlot,
 ) -> Result<Vec<Destination, MAX_ARTIFACTS>, Reasons> {
     let mut checks = Checks { migration, facts, app_slot, reasons: Reasons::new() };
+    migration.against.iter().for_each(|reason| checks.refuse(reason.clone()));
     checks.device();
     checks.map();
     let destinations = checks.artifacts();
@@ -107,11 +108,20 @@ impl Checks<'_> {
         {
             self.refuse(Reason::NoScratch);
         }
-        if map.primary.len_bytes() != map.secondary.len_bytes() {
-            self.refuse(Reason::SlotsDiffer { primary: map.primary, secondary: map.secondary });
+        if !map.slots_match() {
+            let (primary, secondary, swap) = (map.primary, map.secondary, map.swap);
+            self.refuse(Reason::SlotsDiffer { primary, secondary, swap });
         }
-        if map.trailer_area(map.primary).is_none() {
-            self.refuse(Reason::BadMap { slot: map.primary, max_align_bytes: map.max_align_bytes });
+        for (what, region) in parts {
+            let sectors = region.len_bytes().div_ceil(SECTOR_BYTES);
+            if sectors > map.max_sectors {
+                let (what, max_sectors) = (name(what), map.max_sectors);
+                self.refuse(Reason::TooManySectors { what, region, sectors, max_sectors });
+            }
+        }
+        let slots = [map.primary, map.secondary];
+        if let Some(slot) = slots.into_iter().find(|slot| map.trailer_area(*slot).is_none()) {
+            self.refuse(Reason::BadMap { slot, max_align_bytes: map.max_align_bytes });
         }
         // The trailer of the slot that the application fills comes with it; without one both are
         // cleaned.

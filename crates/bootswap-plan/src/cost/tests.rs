@@ -153,6 +153,7 @@ fn tlvs_that_begin_a_sector_may_cost_an_erase() {
             padded: true,
             confirmed: true,
             signed: false,
+            version: Default::default(),
         });
         assert_eq!(costs(&example)[0], wanted, "{image_len_bytes}");
     }

@@ -9,6 +9,7 @@ use esp_idf_format::Chip;
 use esp_idf_format::partition::Label;
 use flash_region::{FlashAddr, Region};
 use heapless::{String, Vec};
+use mcuboot_format::{ImageVersion, SwapKind};
 
 /// Most reasons that are reported at once.
 pub const MAX_REASONS: usize = 24;
@@ -22,10 +23,20 @@ const NAME_LEN_BYTES: usize = 24;
 /// Name of an artifact or label within a reason; cut off where it is longer.
 pub type Name = String<NAME_LEN_BYTES>;
 
+/// A value within a reason.
+pub type Text = String<TEXT_LEN_BYTES>;
+
+/// Longest value within a reason, in bytes: a region, or a kind of key and the start of its digest.
+const TEXT_LEN_BYTES: usize = 40;
+
 /// Cuts `name` to what a reason can hold.
 pub(crate) fn name(text: &str) -> Name {
-    let end = text.floor_char_boundary(NAME_LEN_BYTES);
-    text.get(..end).and_then(|text| Name::try_from(text).ok()).unwrap_or_default()
+    cut(text)
+}
+
+fn cut<const N: usize>(text: &str) -> String<N> {
+    let end = text.floor_char_boundary(N);
+    text.get(..end).and_then(|text| String::try_from(text).ok()).unwrap_or_default()
 }
 
 /// One reason why there is no plan.
@@ -167,12 +178,14 @@ pub enum Reason {
     },
     /// The map lacks a scratch area, or it is smaller than a sector.
     NoScratch,
-    /// The slots of the map differ in size.
+    /// The slots of the map have sizes between which MCUboot does not swap or copy.
     SlotsDiffer {
         /// Primary slot.
         primary: Region,
         /// Secondary slot.
         secondary: Region,
+        /// How it would.
+        swap: SwapKind,
     },
     /// The trailer does not fit the slot, or MCUboot does not have the alignment.
     BadMap {
@@ -258,6 +271,45 @@ pub enum Reason {
         /// Artifact.
         artifact: Name,
     },
+    /// An area of the map has more sectors than the bootloader has room for: nothing boots.
+    TooManySectors {
+        /// What.
+        what: Name,
+        /// Where.
+        region: Region,
+        /// Its sectors.
+        sectors: u32,
+        /// Sectors that there is room for.
+        max_sectors: u32,
+    },
+    /// The bootloader prevents downgrades, and what is in the primary slot reads as a newer
+    /// version: it erases the application.
+    Downgrade {
+        /// Artifact.
+        artifact: Name,
+        /// Its version.
+        version: ImageVersion,
+        /// The version that MCUboot reads in the primary slot.
+        over: ImageVersion,
+        /// The primary slot.
+        primary: Region,
+    },
+    /// The bootloader's file was built with something else than the map says.
+    BootloaderDiffers {
+        /// Key of the migration.
+        key: &'static str,
+        /// What the migration has.
+        declared: Text,
+        /// What the file has.
+        found: Text,
+    },
+    /// The target bootloader of an MCUboot map is not MCUboot.
+    NotMcuboot {
+        /// Artifact.
+        artifact: Name,
+        /// What it is.
+        system: &'static str,
+    },
     /// There is more than one application for MCUboot's slots.
     SecondApplication {
         /// The first.
@@ -268,6 +320,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// [`BootloaderDiffers`](Self::BootloaderDiffers); values are cut off where they are longer
+    /// than a reason can hold.
+    #[must_use]
+    pub fn bootloader_differs(key: &'static str, declared: &str, found: &str) -> Self {
+        Self::BootloaderDiffers { key, declared: cut(declared), found: cut(found) }
+    }
+
+    /// [`NotMcuboot`](Self::NotMcuboot).
+    #[must_use]
+    pub fn not_mcuboot(artifact: &str, system: &'static str) -> Self {
+        Self::NotMcuboot { artifact: name(artifact), system }
+    }
+
     /// The reason's number, as reports from devices carry it. Never reordered.
     #[must_use]
     pub const fn number(&self) -> u16 {
@@ -306,6 +371,10 @@ impl Reason {
             Self::NothingToStart { .. } => 32,
             Self::Empty { .. } => 33,
             Self::SecondApplication { .. } => 34,
+            Self::TooManySectors { .. } => 35,
+            Self::Downgrade { .. } => 36,
+            Self::BootloaderDiffers { .. } => 37,
+            Self::NotMcuboot { .. } => 38,
         }
     }
 
@@ -319,6 +388,7 @@ impl Reason {
                 | Self::SharesTrailerSector { .. }
                 | Self::StagingInUse { .. }
                 | Self::NoStaging { .. }
+                | Self::Downgrade { .. }
         )
     }
 
@@ -360,6 +430,10 @@ impl Reason {
             Self::NothingToStart { .. } => "nothing-to-start",
             Self::Empty { .. } => "empty",
             Self::SecondApplication { .. } => "second-application",
+            Self::TooManySectors { .. } => "too-many-sectors",
+            Self::Downgrade { .. } => "downgrade",
+            Self::BootloaderDiffers { .. } => "bootloader-differs",
+            Self::NotMcuboot { .. } => "not-mcuboot",
         }
     }
 }

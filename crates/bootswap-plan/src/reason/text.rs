@@ -3,6 +3,7 @@
 use core::fmt;
 
 use esp_idf_format::Chip;
+use mcuboot_format::{ImageVersion, SwapKind};
 
 use super::Reason;
 
@@ -102,10 +103,54 @@ impl fmt::Display for Reason {
                 "swap using scratch needs a scratch area of at least one sector; name it in \
                  [mcuboot] scratch",
             ),
-            Self::SlotsDiffer { primary, secondary } => write!(
+            Self::SlotsDiffer { primary, secondary, swap } => {
+                write!(
+                    f,
+                    "the slots differ in size: primary {primary}, secondary {secondary}; MCUboot \
+                     needs them equal"
+                )?;
+                match swap {
+                    SwapKind::Scratch | SwapKind::Overwrite => Ok(()),
+                    SwapKind::Move => f.write_str(", or the primary one sector larger"),
+                    SwapKind::Offset => f.write_str(", or the secondary one sector larger"),
+                }
+            }
+            Self::TooManySectors { what, region, sectors, max_sectors } => write!(
                 f,
-                "the slots differ in size: primary {primary}, secondary {secondary}; MCUboot needs \
-                 them equal"
+                "the {what} at {region} has {sectors} sectors, the bootloader has room for \
+                 {max_sectors} and boots nothing; build it with MCUBOOT_MAX_IMG_SECTORS={sectors} \
+                 and set max_sectors in [mcuboot], or make the {what} smaller"
+            ),
+            Self::Downgrade { artifact, version, over, primary } => {
+                write!(
+                    f,
+                    "{artifact} is version {version}, and the bootloader prevents downgrades: it \
+                     reads what is in the primary slot at {} as version {over} and would erase \
+                     {artifact}; ",
+                    primary.start()
+                )?;
+                if *over >= ImageVersion::new(u8::MAX, u8::MAX, u16::MAX) {
+                    f.write_str(
+                        "the slot is erased, so that no version would do; deliver the migrator to \
+                         that slot, or build the bootloader without downgrade prevention",
+                    )
+                } else {
+                    write!(
+                        f,
+                        "sign it with --version {over} or above, or deliver the migrator to where \
+                         it leaves the primary slot free"
+                    )
+                }
+            }
+            Self::BootloaderDiffers { key, declared, found } => write!(
+                f,
+                "{key} is {declared} in the migration and {found} in the bootloader's file; name \
+                 the bootloader that is meant, or set {key} to what it was built with"
+            ),
+            Self::NotMcuboot { artifact, system } => write!(
+                f,
+                "{artifact} is {system}'s bootloader, and [mcuboot] describes an MCUboot; name \
+                 MCUboot's file (both builds call it bootloader.bin), or leave [mcuboot] out"
             ),
             Self::BadMap { slot, max_align_bytes } => write!(
                 f,

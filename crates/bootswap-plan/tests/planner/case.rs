@@ -71,6 +71,7 @@ pub(crate) fn app() -> Artifact<'static> {
             padded: true,
             confirmed: true,
             signed: false,
+            version: Default::default(),
         }),
         confirm: false,
     }
@@ -108,8 +109,7 @@ pub(crate) fn example() -> Case {
             secondary: region(0x11_0000, MIB),
             scratch: Some(region(0x21_0000, 0x4_0000)),
             swap: SwapKind::Scratch,
-            max_align_bytes: 8,
-            key_der: None,
+            ..McubootMap::ESPRESSIF
         }),
         artifacts: vec![app(), bootloader()],
         staging: Staging::Auto,
@@ -150,6 +150,7 @@ impl Case {
             artifacts: &self.artifacts,
             staging: self.staging,
             allow: self.allow,
+            against: &[],
         };
         let facts = DeviceFacts {
             chip: self.device_chip,
@@ -164,6 +165,7 @@ impl Case {
             secure_boot: self.secure_boot,
             flash_encryption: self.flash_encryption,
             staging_memory_len_bytes: self.memory_bytes,
+            primary: None,
         };
         use_it(&migration, &facts)
     }

@@ -240,6 +240,7 @@ fn an_image_up_to_the_trailer_is_fine() {
         padded: true,
         confirmed: true,
         signed: false,
+        version: Default::default(),
     });
     case.running_len_bytes = 0xf_e7d0;
     case.map.as_mut().unwrap().swap = SwapKind::Overwrite;

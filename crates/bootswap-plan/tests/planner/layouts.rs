@@ -29,8 +29,9 @@ fn map(start: u32, slot_bytes: u32, scratch: Region, swap: SwapKind) -> McubootM
         secondary: region(start + slot_bytes, slot_bytes),
         scratch: (swap == SwapKind::Scratch).then_some(scratch),
         swap,
-        max_align_bytes: 8,
-        key_der: None,
+        // As Zephyr builds it: for as many sectors as its slots have.
+        max_sectors: DEFAULT_MAX_SECTORS.max(slot_bytes / SECTOR_BYTES),
+        ..McubootMap::ESPRESSIF
     }
 }
 

@@ -5,6 +5,7 @@
 use bootswap_plan::*;
 
 mod any_layout;
+mod builds;
 mod case;
 mod commits;
 mod example;

@@ -48,6 +48,7 @@ fn every_refusal_has_its_code() {
                 padded: true,
                 confirmed: true,
                 signed: false,
+                version: Default::default(),
             });
         }),
         ("shares-trailer-sector", |c| {
@@ -57,6 +58,7 @@ fn every_refusal_has_its_code() {
                 padded: true,
                 confirmed: true,
                 signed: false,
+                version: Default::default(),
             });
             c.artifacts[0].dest = Some(region(0x11_0000, MIB));
         }),
@@ -193,6 +195,7 @@ fn every_refusal_has_its_code() {
                 padded: true,
                 confirmed: false,
                 signed: false,
+                version: Default::default(),
             });
         }),
         ("not-confirmed", |c| {
@@ -202,6 +205,7 @@ fn every_refusal_has_its_code() {
                 padded: false,
                 confirmed: false,
                 signed: false,
+                version: Default::default(),
             });
         }),
         ("not-signed", |c| c.map.as_mut().unwrap().key_der = Some(&[])),

@@ -210,8 +210,7 @@ impl SmallExample {
             secondary: slot(0x2_0000),
             scratch: Some(Region::clamped(FlashAddr(0x3_0000), 2 * SECTOR_BYTES)),
             swap: SwapKind::Scratch,
-            max_align_bytes: 8,
-            key_der: None,
+            ..McubootMap::ESPRESSIF
         };
         let migration = Migration {
             chip: CHIP,
@@ -220,6 +219,7 @@ impl SmallExample {
             artifacts: &artifacts,
             staging: Staging::Auto,
             allow: Allow::default(),
+            against: &[],
         };
         let facts = DeviceFacts {
             chip: CHIP,
@@ -234,6 +234,7 @@ impl SmallExample {
             secure_boot: false,
             flash_encryption: false,
             staging_memory_len_bytes: 0,
+            primary: None,
         };
         let plan = plan(&migration, &facts).expect("the small example is planned");
         f(&migration, &facts, &plan)

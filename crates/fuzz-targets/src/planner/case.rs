@@ -109,6 +109,7 @@ impl Case {
             artifacts: &self.artifacts,
             staging: self.staging,
             allow: Allow { test_image: self.test_image, overwrite: &self.overwrite },
+            against: &[],
         };
         let facts = DeviceFacts {
             chip: self.device_chip,
@@ -123,6 +124,7 @@ impl Case {
             secure_boot: self.secure_boot,
             flash_encryption: self.flash_encryption,
             staging_memory_len_bytes: self.memory_len_bytes,
+            primary: None,
         };
         use_it(&migration, &facts)
     }
@@ -199,6 +201,7 @@ fn map(u: &mut Unstructured<'_>, apps: &[Region]) -> Result<McubootMap<'static>>
         swap: *u.choose(&SwapKind::ALL)?,
         max_align_bytes: *u.choose(&[8, 8, 8, 16, 32, 0, 7])?,
         key_der: u.ratio(1, 8)?.then_some(&KEY),
+        ..McubootMap::ESPRESSIF
     })
 }
 
@@ -239,6 +242,7 @@ fn application(
         padded,
         confirmed: u.ratio(7, 8)?,
         signed: u.arbitrary()?,
+        version: Default::default(),
     };
     let dest = match (u.int_in_range(0..=7)?, map) {
         (0, _) => Some(region(u)?),

@@ -2,9 +2,9 @@
 //!
 //! A line that is not there means something only where other lines of the same level are.
 
-use super::Found;
 use super::code::{Code, Cpu};
 use super::memory::Memory;
+use super::{Found, found};
 use crate::tlv::TlvType;
 use crate::{DowngradePrevention, SwapKind};
 
@@ -30,16 +30,18 @@ pub(super) fn downgrade_prevention(
     const OVERWRITTEN: &str = "Insufficient version in secondary slot";
     if let Some(place) = memory.text(SWAPPED) {
         return Some(match counter {
-            Some(_) => Found::sure(DowngradePrevention::SecurityCounter, place, SWAPPED),
+            Some(_) => {
+                Found::sure(DowngradePrevention::SecurityCounter, place, found::text(SWAPPED))
+            }
             // The counter's code shows on RISC-V only.
             None if code.cpu == Cpu::Xtensa => {
-                Found::likely(DowngradePrevention::Version, place, SWAPPED)
+                Found::likely(DowngradePrevention::Version, place, found::text(SWAPPED))
             }
-            None => Found::sure(DowngradePrevention::Version, place, SWAPPED),
+            None => Found::sure(DowngradePrevention::Version, place, found::text(SWAPPED)),
         });
     }
     if let Some(place) = memory.text(OVERWRITTEN) {
-        return Some(Found::sure(DowngradePrevention::Version, place, OVERWRITTEN));
+        return Some(Found::sure(DowngradePrevention::Version, place, found::text(OVERWRITTEN)));
     }
     let none =
         |place, evidence| Some(Found::sure(DowngradePrevention::None, Some(place), evidence));
@@ -69,11 +71,11 @@ pub(super) fn validates_primary(memory: &Memory<'_>) -> Option<Found<bool>> {
     const FAILED: &str = "status write fails performing the swap";
     const INVALID: &str = "Image in the %s slot is not valid";
     if let Some(place) = memory.text(NOT) {
-        return Some(Found::sure(false, place, NOT));
+        return Some(Found::sure(false, place, found::text(NOT)));
     }
     if let Some(place) = memory.text(FAILED) {
-        return Some(Found::sure(true, place, FAILED));
+        return Some(Found::sure(true, place, found::text(FAILED)));
     }
     memory.text("Unable to find bootable image")?;
-    Some(Found::sure(true, memory.text(INVALID)?, INVALID))
+    Some(Found::sure(true, memory.text(INVALID)?, found::text(INVALID)))
 }

@@ -1,6 +1,7 @@
 //! A fact, and how it was found.
 
 use alloc::borrow::Cow;
+use alloc::format;
 use core::fmt;
 
 /// Where something is.
@@ -16,6 +17,11 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "offset {:#x}, address {:#x}", self.offset_bytes, self.addr)
     }
+}
+
+/// Evidence that is a text in the file.
+pub(super) fn text(text: &str) -> Cow<'static, str> {
+    format!("text {text:?}").into()
 }
 
 /// A fact about a bootloader, and by what it was found in its file.

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! A bootloader has no description of its own configuration, but what it was configured to is in
-//! it. Each fact is a [`Found`], which says where in the file the evidence is and what it is. A fact
-//! that is `None` was not found, which means neither yes nor no: which evidence survives depends on
-//! what else was compiled in.
+//! it. Each fact is a [`Found`], which says where in the file the evidence is and what it is. What
+//! is `None` was not found, which means neither yes nor no: which evidence survives depends on what
+//! else was compiled in.
 //!
 //! | fact | survives without logs | without asserts, too |
 //! | --- | --- | --- |
@@ -41,6 +41,7 @@ pub use map::{CompiledMap, MapForm};
 pub use swap::SwapKinds;
 pub use system::System;
 
+use esp_idf_format::app_desc::AppDescription;
 use esp_idf_format::image::{ImageError, ImageHeader};
 use esp_idf_format::{Chip, FixedText};
 
@@ -54,7 +55,7 @@ use system::TrailerMagic;
 pub struct BootloaderFile {
     /// The header: chip and settings of the flash are in it.
     pub header: ImageHeader,
-    /// Whose bootloader it is.
+    /// Whose bootloader it is; `None` for an app, and for one without any evidence.
     pub system: Option<Found<System>>,
     /// Version of ESP-IDF that its own bootloader names.
     pub esp_idf_version: Option<Found<FixedText<32>>>,
@@ -97,7 +98,10 @@ impl BootloaderFile {
         let chip = header.chip();
         let code = Code::of(&memory, Cpu::of(chip));
         let trailer = TrailerMagic::find(&memory);
-        let system = system::system(&memory, &code, trailer.as_ref());
+        // An app may have what it likes in it, MCUboot's own code among it.
+        let is_app =
+            memory.segments().next().is_some_and(|(_, data)| AppDescription::parse(data).is_ok());
+        let system = system::system(&memory, &code, trailer.as_ref()).filter(|_| !is_app);
         let is_mcuboot = system.as_ref().is_some_and(|found| found.value == System::Mcuboot);
         let trailer = trailer.filter(|_| is_mcuboot);
         let build = trailer

@@ -54,8 +54,12 @@ pub(super) fn max_sectors(
     };
     let array_count = if swap == Some(SwapKind::Scratch) { 3 } else { 2 };
     let arrays_len_bytes = |n: u32| n.saturating_mul(SECTOR_BYTES * array_count);
-    let candidates: BTreeSet<u32> =
-        logged.keys().chain(arrays.keys()).chain(&pairs).copied().collect();
+    // The text names the number; the others are sizes, and there are more of those.
+    let candidates: BTreeSet<u32> = if logged.is_empty() {
+        arrays.keys().chain(&pairs).copied().collect()
+    } else {
+        logged.keys().copied().collect()
+    };
     let fits = |n: &u32| zero_data.is_none_or(|len| arrays_len_bytes(*n) <= len);
     let scored = candidates.into_iter().filter(fits).map(|n| {
         let array = arrays.get(&n).map_or(0, |array| 2 * array.weight);

@@ -1,11 +1,12 @@
 //! How a bootloader brings an update to the primary slot.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::code::{Code, Cpu};
 use super::map::{CompiledMap, MapForm};
 use super::memory::Memory;
-use super::{Found, Place};
+use super::{Found, Place, found};
 use crate::SwapKind;
 
 /// `boot_status_tables`, which only swap using scratch has: three steps by the trailers' magics
@@ -78,39 +79,39 @@ pub(super) fn swap(
     code: &Code,
     trailer_magic_addr: u32,
 ) -> Option<Found<SwapKinds>> {
-    let mut votes: Vec<(SwapKind, Option<Place>, &'static str)> = Vec::new();
+    let mut votes: Vec<(SwapKind, Option<Place>, Cow<'static, str>)> = Vec::new();
     let at = |addr: Option<u32>| addr.and_then(|addr| memory.place(addr));
     let has = |text| memory.text(text).is_some();
     let offset_tables = at(memory.find(&SWAP_TABLES_OFFSET));
     if let Some(place) = at(memory.find(&STATUS_TABLES)) {
-        votes.push((SwapKind::Scratch, Some(place), "table of swap states"));
+        votes.push((SwapKind::Scratch, Some(place), "table of swap states".into()));
     }
     if let Some(place) = offset_tables {
-        votes.push((SwapKind::Offset, Some(place), "table of swap types"));
+        votes.push((SwapKind::Offset, Some(place), "table of swap types".into()));
     }
     for (kind, text) in TEXTS {
         if let Some(place) = memory.text(text) {
-            votes.push((kind, Some(place), text));
+            votes.push((kind, Some(place), found::text(text)));
         }
     }
     // The file is in every build that overwrites, too, for what it reads headers with.
     if has("/swap_scratch.c")
         && let Some(place) = memory.text("boot_swap_sectors")
     {
-        votes.push((SwapKind::Scratch, Some(place), "boot_swap_sectors"));
+        votes.push((SwapKind::Scratch, Some(place), found::text("boot_swap_sectors")));
     }
     const INCOMPATIBLE: &str = "slots have non-compatible sectors";
     if let Some(place) = memory.text(INCOMPATIBLE).filter(|_| !has(NOT_IN_SCRATCH)) {
-        votes.push((SwapKind::Overwrite, Some(place), INCOMPATIBLE));
+        votes.push((SwapKind::Overwrite, Some(place), found::text(INCOMPATIBLE)));
     }
     const AMOUNT: &str = "not a compatible amount of sectors";
     if let Some(place) = memory.text(AMOUNT).filter(|_| offset_tables.is_none()) {
-        votes.push((SwapKind::Move, Some(place), AMOUNT));
+        votes.push((SwapKind::Move, Some(place), found::text(AMOUNT)));
     }
     match votes.first() {
-        Some(&(kind, place, evidence)) => {
-            let agree = votes.iter().all(|(other, ..)| *other == kind);
-            agree.then(|| Found::sure(SwapKinds::one(kind), place, evidence))
+        Some((kind, place, evidence)) => {
+            let agree = votes.iter().all(|(other, ..)| other == kind);
+            agree.then(|| Found::sure(SwapKinds::one(*kind), *place, evidence.clone()))
         }
         None => silent(memory, code, trailer_magic_addr),
     }
@@ -137,11 +138,11 @@ pub(super) fn overwrites_fast(
 ) -> Option<Found<bool>> {
     // Functions that assert, and so have their names in the file.
     if let Some(place) = memory.text("boot_read_image_size") {
-        return Some(Found::sure(true, place, "boot_read_image_size"));
+        return Some(Found::sure(true, place, found::text("boot_read_image_size")));
     }
     for text in ["boot_copy_image", "Erasing the primary slot"] {
         if let Some(place) = memory.text(text) {
-            return Some(Found::sure(false, place, text));
+            return Some(Found::sure(false, place, found::text(text)));
         }
     }
     // boot/zephyr/include/mcuboot_config/mcuboot_config.h

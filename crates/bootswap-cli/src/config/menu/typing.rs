@@ -2,9 +2,9 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use bootswap_migration::Problem;
 use bootswap_migration::document::{Document, KeyPath};
 use bootswap_migration::keys::{Key, Kind};
+use bootswap_migration::{Problem, fill_map};
 
 use super::super::editor::Editor;
 use super::keys::Wish;
@@ -106,8 +106,12 @@ impl Menu {
         let Mode::Edit(edit) = &self.mode else { return };
         match self.candidate(edit.editor.text()) {
             Ok(document) => {
+                let is_bootloader = self.is_at("bootloader.file") && document != self.document;
                 self.mode = Mode::Browse;
                 self.change(document);
+                if is_bootloader {
+                    self.fill_map();
+                }
             }
             Err(problem) => {
                 if let Mode::Edit(edit) = &mut self.mode {
@@ -115,6 +119,29 @@ impl Menu {
                 }
                 self.complain("not accepted: correct it, or Esc to cancel".to_owned());
             }
+        }
+    }
+
+    /// Whether the cursor is at that field.
+    fn is_at(&self, key: &str) -> bool {
+        matches!(self.current(), Some(Row::Field { field, .. }) if field.path == key)
+    }
+
+    /// Fills in what the bootloader's file shows of the map; a change of its own, to be undone.
+    fn fill_map(&mut self) {
+        let Some(name) = self.document.get(&KeyPath::new("bootloader.file", 0)) else { return };
+        let Ok(bytes) = std::fs::read(self.judge.dir().join(&name)) else { return };
+        let mut document = self.document.clone();
+        match fill_map(&mut document, &bytes) {
+            Ok(keys) if keys.is_empty() => {}
+            Ok(keys) => {
+                self.change(document);
+                self.say(format!(
+                    "{} values of the map are those of {name}; u undoes it",
+                    keys.len()
+                ));
+            }
+            Err(error) => self.complain(format!("the map of {name} does not go in: {error}")),
         }
     }
 

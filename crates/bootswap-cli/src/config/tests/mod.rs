@@ -13,7 +13,9 @@ mod values;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use device_sim::synthetic;
 use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSize;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -28,6 +30,10 @@ use super::menu::{Mode, Row};
 use super::session::{Next, Session};
 use super::store::Store;
 use super::view;
+
+/// Bytes of a bootloader's image with two segments that are not their data: headers, checksum,
+/// SHA-256.
+const BOOTLOADER_OVERHEAD_BYTES: u32 = 24 + 2 * 8 + 8 + 32;
 
 /// A directory with the example, and a session with it.
 struct MenuSession {
@@ -44,9 +50,15 @@ impl MenuSession {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("partitions.csv"), PARTITIONS).unwrap();
         let example = bootswap_sim::example(Chip::Esp32s3).unwrap();
-        for (artifact, name) in example.artifacts.iter().zip(["app_upd.bin", "mcuboot.bin"]) {
-            fs::write(dir.path().join(name), artifact.bytes.as_ref().unwrap()).unwrap();
-        }
+        let [app, bootloader] =
+            [0, 1].map(|index| example.artifacts[index].bytes.as_ref().unwrap());
+        fs::write(dir.path().join("app_upd.bin"), app).unwrap();
+        // As long as the example's, but it says nothing about itself: whatever is typed for its map
+        // is believed.
+        let len_bytes = u32::try_from(bootloader.len()).unwrap() - BOOTLOADER_OVERHEAD_BYTES;
+        let silent = synthetic::bootloader(Chip::Esp32s3, FlashSize::Mb4, len_bytes, 1).unwrap();
+        assert_eq!(silent.len(), bootloader.len());
+        fs::write(dir.path().join("mcuboot.bin"), silent).unwrap();
         let path = dir.path().join("migration.toml");
         fs::write(&path, text).unwrap();
         let session = open(&path, text);

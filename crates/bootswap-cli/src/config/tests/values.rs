@@ -1,5 +1,8 @@
 //! Values that are changed.
 
+use device_sim::McubootConfig;
+use flash_region::{FlashAddr, Region};
+
 use super::*;
 
 /// The session of an owner whose bootloader turns out to swap otherwise.
@@ -182,4 +185,32 @@ fn a_value_of_the_wrong_type_is_marked_and_can_be_mended() {
     lab.keys(&[KeyCode::Enter, KeyCode::Down, KeyCode::Down, KeyCode::Enter]);
     assert_eq!(lab.session.menu().text(), MIGRATION);
     assert!(lab.is_safe());
+}
+
+#[test]
+fn a_bootloaders_file_brings_its_map() {
+    let mut lab = MenuSession::new();
+    let slot = |start| Region::clamped(FlashAddr(start), 0xf_0000);
+    let config = McubootConfig {
+        primary: slot(0x1_0000),
+        secondary: slot(0x12_0000),
+        ..McubootConfig::example()
+    };
+    let file = synthetic::mcuboot(Chip::Esp32s3, FlashSize::Mb4, 0x6000, 1, &config).unwrap();
+    fs::write(lab.dir.path().join("other.bin"), &file).unwrap();
+    lab.goes_to("bootloader.file");
+    lab.keys(&[KeyCode::Enter]);
+    lab.retypes("other.bin");
+    // The map is still the one before.
+    assert!(lab.reasons().contains(&"bootloader-differs"), "{:?}", lab.reasons());
+    lab.keys(&[KeyCode::Enter]);
+    let text = lab.session.menu().text().to_owned();
+    assert!(text.contains("{ offset = 0x120000, size = 0xf0000 }"), "{text}");
+    assert!(!lab.reasons().contains(&"bootloader-differs"), "{:?}", lab.reasons());
+    let message = lab.session.menu().message().unwrap();
+    assert!(message.text.contains("other.bin") && !message.is_error, "{message:?}");
+    // One step back is the map as it was, with the new file.
+    lab.keys(&[KeyCode::Char('u')]);
+    assert!(lab.session.menu().text().contains("other.bin"));
+    assert!(lab.reasons().contains(&"bootloader-differs"), "{:?}", lab.reasons());
 }

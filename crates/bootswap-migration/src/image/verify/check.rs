@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::super::kind::Kind;
 use super::super::lines::Lines;
+use crate::bootloader::Assumption;
 
 /// What `--json` prints. Keys are never renamed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -16,6 +17,8 @@ pub struct Verification {
     pub kind: &'static str,
     /// Everything that was checked.
     pub checks: Vec<Check>,
+    /// What could not be looked at.
+    pub assumed: Vec<Assumption>,
 }
 
 /// One thing that was checked.
@@ -37,9 +40,9 @@ impl Check {
 }
 
 impl Verification {
-    pub(super) fn new(kind: Kind, checks: Vec<Check>) -> Self {
+    pub(super) fn new(kind: Kind, checks: Vec<Check>, assumed: Vec<Assumption>) -> Self {
         let outcome = if checks.iter().all(|check| check.good) { "verified" } else { "failed" };
-        Self { outcome, kind: kind.name(), checks }
+        Self { outcome, kind: kind.name(), checks, assumed }
     }
 
     /// Whether every check was good.
@@ -57,6 +60,9 @@ impl fmt::Display for Verification {
             for Check { what, good, message } in &self.checks {
                 let mark = if *good { "" } else { "FAILED: " };
                 lines.field(what, format_args!("{mark}{message}"));
+            }
+            for assumption in &self.assumed {
+                lines.field("assumed", assumption);
             }
         });
         lines.fmt(f)

@@ -2,24 +2,50 @@
 
 use bootswap_config::{ConfigError, Storage, decode, find_section};
 use bootswap_engine::ContainerHeader;
-use bootswap_plan::{Migration, Origin};
+use bootswap_plan::{McubootMap, Migration, Origin, Role};
 use esp_idf_format::Chip;
 use esp_idf_format::image;
 use flash_region::Hex;
 use sha2::{Digest, Sha256};
 
 use super::check::Check;
+use super::wanted::Wanted;
+use crate::bootloader::{self, Assumption};
 use crate::container;
 use crate::facts::ChipId;
 
 /// An ESP image, and what a migrator has in it and behind it.
-pub(super) fn esp_image(file: &[u8], chip: Option<Chip>) -> Vec<Check> {
-    let mut checks = vec![Check::new("image", esp(file, chip))];
+pub(super) fn esp_image(
+    file: &[u8],
+    wanted: &Wanted<'_>,
+    assumed: &mut Vec<Assumption>,
+) -> Vec<Check> {
+    let mut checks = vec![Check::new("image", esp(file, wanted.chip))];
+    if let Some(map) = wanted.map {
+        checks.push(Check::new("map", map_of(&map.lend(), "the file", file, assumed)));
+    }
     if let Ok(info) = image::verify(file) {
         let (image, behind) = container::split(file, info.total_len_bytes);
-        checks.extend(configuration(image, behind).map(|c| Check::new("configuration", c)));
+        let configuration = configuration(image, behind, assumed);
+        checks.extend(configuration.map(|c| Check::new("configuration", c)));
     }
     checks
+}
+
+/// Whether a bootloader was built with that map.
+fn map_of(
+    map: &McubootMap<'_>,
+    name: &str,
+    file: &[u8],
+    assumed: &mut Vec<Assumption>,
+) -> Result<String, String> {
+    let (against, open) = bootloader::compare_with(map, name, file);
+    assumed.extend(open);
+    if against.is_empty() {
+        return Ok("that of the migration, as far as the file shows it".to_owned());
+    }
+    let against = against.iter().map(|reason| format!("{}: {reason}", reason.code()));
+    Err(against.collect::<Vec<_>>().join("; "))
 }
 
 /// The image itself.
@@ -37,7 +63,11 @@ pub(super) fn esp(file: &[u8], chip: Option<Chip>) -> Result<String, String> {
 
 /// What has to be right about a migrator beside its image: a configuration that can be read, and
 /// every artifact that it has to have inside. `None` for an image that is no migrator.
-fn configuration(image: &[u8], behind: &[u8]) -> Option<Result<String, String>> {
+fn configuration(
+    image: &[u8],
+    behind: &[u8],
+    assumed: &mut Vec<Assumption>,
+) -> Option<Result<String, String>> {
     let at = match find_section(image) {
         Err(ConfigError::NoSection) => return None,
         Err(error) => return Some(Err(error.to_string())),
@@ -49,12 +79,17 @@ fn configuration(image: &[u8], behind: &[u8]) -> Option<Result<String, String>> 
         // As it was built it is whole, too.
         Err(error @ ConfigError::Empty) => Ok(error.to_string()),
         Err(error) => Err(format!("at {:#x}: {error}", at.start)),
-        Ok(config) => embedded(&config.migration, behind),
+        Ok(config) => embedded(&config.migration, behind, assumed),
     })
 }
 
-/// Whether the container has every artifact that the migration takes from there.
-fn embedded(migration: &Migration<'_>, container: &[u8]) -> Result<String, String> {
+/// Whether the container has every artifact that the migration takes from there, and the
+/// bootloader, if it is there, has the migration's map.
+fn embedded(
+    migration: &Migration<'_>,
+    container: &[u8],
+    assumed: &mut Vec<Assumption>,
+) -> Result<String, String> {
     let inside = || migration.artifacts.iter().filter(|a| a.origin == Origin::Embedded);
     let count = inside().count();
     if count == 0 {
@@ -83,6 +118,9 @@ fn embedded(migration: &Migration<'_>, container: &[u8]) -> Result<String, Strin
             return Err(format!(
                 "the embedded {name} is not the one that the migration names, by its SHA-256"
             ));
+        }
+        if let (Role::Bootloader, Some(map)) = (artifact.role, &migration.mcuboot) {
+            map_of(map, name, bytes, assumed)?;
         }
     }
     Ok(format!("sound, with {count} embedded artifacts"))

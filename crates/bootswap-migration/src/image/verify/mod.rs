@@ -20,14 +20,15 @@ pub use wanted::Wanted;
 /// A [`TrailerError`] where no slot can have the trailer that is wanted. A check that fails is not
 /// an error but part of the [`Verification`].
 pub fn verify(file: &[u8], kind: Kind, wanted: &Wanted<'_>) -> Result<Verification, TrailerError> {
+    let mut assumed = Vec::new();
     let checks = match kind {
         Kind::McubootImage => mcuboot::mcuboot(file, wanted)?,
-        Kind::EspImage => esp::esp_image(file, wanted.chip),
+        Kind::EspImage => esp::esp_image(file, wanted, &mut assumed),
         Kind::PartitionTable => {
             vec![Check::new("partition table", flash::table(file, wanted.flash_size))]
         }
         Kind::Otadata => vec![Check::new("otadata", flash::otadata(file))],
         Kind::FlashDump => flash::dump(file, wanted.chip),
     };
-    Ok(Verification::new(kind, checks))
+    Ok(Verification::new(kind, checks, assumed))
 }

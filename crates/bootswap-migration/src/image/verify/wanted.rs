@@ -6,6 +6,8 @@ use mcuboot_format::SwapKind;
 use mcuboot_format::key::PublicKey;
 use mcuboot_format::trailer::TrailerConfig;
 
+use crate::owned::OwnedMap;
+
 /// What a file has to be besides whole; each wish matters to one or two kinds of files only.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -19,12 +21,14 @@ pub struct Wanted<'a> {
     pub chip: Option<Chip>,
     /// Flash that a partition table has to fit.
     pub flash_size: Option<FlashSize>,
+    /// Map that a bootloader has to be built with.
+    pub map: Option<&'a OwnedMap>,
 }
 
 impl Default for Wanted<'_> {
     /// Nothing but a trailer as Espressif's MCUboot has it.
     fn default() -> Self {
         let trailer = TrailerConfig::espressif(SwapKind::Scratch);
-        Self { key: None, slot_len_bytes: None, trailer, chip: None, flash_size: None }
+        Self { key: None, slot_len_bytes: None, trailer, chip: None, flash_size: None, map: None }
     }
 }

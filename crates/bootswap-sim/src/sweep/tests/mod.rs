@@ -42,8 +42,7 @@ fn small() -> (OwnedMigration, Scenario) {
         secondary: slot(0x3_0000),
         scratch: Some(Region::clamped(FlashAddr(0x5_0000), 0x2000)),
         swap: SwapKind::Scratch,
-        max_align_bytes: 8,
-        key_der: None,
+        ..OwnedMap::ESPRESSIF
     };
     let options = SignOptions {
         padding: Padding::Confirmed,
@@ -99,6 +98,8 @@ fn small() -> (OwnedMigration, Scenario) {
         allow_overwrite: Vec::new(),
         network: OwnedNetwork::default(),
         log_level: LogLevel::default(),
+        against: Vec::new(),
+        assumed: Vec::new(),
     };
     (migration, scenario)
 }

@@ -1,5 +1,9 @@
 //! Made-up images for simulated devices: they pass every check and contain noise.
 
+mod mcuboot;
+
+pub use mcuboot::mcuboot;
+
 use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, AppDescription};
 use esp_idf_format::image::{
     BuildError, DIGEST_LEN_BYTES, FlashSize, HEADER_LEN_BYTES, ImageBuilder,
