@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bootswap_config::{SECTION_LEN_BYTES, encode};
 use bootswap_engine::{ContainerEntry, ContainerHeader};
+use device_sim::{McubootConfig, synthetic};
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashSize, ImageBuilder, verify};
 use esp_idf_format::otadata::{OtaEntry, OtaState};
@@ -15,7 +16,7 @@ use esp_idf_format::partition::{TABLE_LEN_BYTES, emit, parse_csv};
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 use mcuboot_format::key::PrivateKey;
 use mcuboot_format::tlv::Dependency;
-use mcuboot_format::{ImageVersion, SwapKind};
+use mcuboot_format::{DowngradePrevention, ImageVersion, SwapKind};
 use pem_rfc7468::LineEnding;
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/files");
@@ -84,6 +85,17 @@ fn table(csv: &str) -> Vec<u8> {
 }
 
 fn mcuboot(seeds: &Seeds) {
+    for (chip, swap) in Chip::ALL.into_iter().zip(SwapKind::ALL.into_iter().cycle()) {
+        let key = PrivateKey::ed25519([5; 32]).public_key();
+        let config = McubootConfig {
+            swap,
+            key: Some(key),
+            downgrade_prevention: DowngradePrevention::Version,
+            ..McubootConfig::example()
+        };
+        let file = synthetic::mcuboot(chip, FlashSize::Mb4, 2048, 1, &config).unwrap();
+        seeds.write("mcuboot_bootloader", chip.name(), file);
+    }
     let keys = [PrivateKey::ed25519([7; 32]), PrivateKey::ecdsa_p256([7; 32]).unwrap()];
     let dependencies = [Dependency { image_id: 1, min_version: ImageVersion::new(1, 2, 3) }];
     let payload = [0x5a; 200];

@@ -54,6 +54,7 @@ targets! {
     mcuboot::mcuboot_trailer,
     mcuboot::mcuboot_keys,
     mcuboot::mcuboot_boot,
+    mcuboot::mcuboot_bootloader,
     planner::planner,
     container::container,
     config::config_section,
