@@ -83,6 +83,9 @@ pub(crate) fn compare(migration: &mut OwnedMigration, stated: Stated) {
         ),
         (None, _) => {}
     }
+    if let Some(map) = &migration.mcuboot {
+        notes.key_of_devices(map);
+    }
     migration.against = notes.against;
     migration.assumed = notes.assumed;
 }
@@ -159,6 +162,7 @@ impl Notes {
             "mcuboot.max_sectors",
             (stated.max_sectors, build.max_sectors.as_ref(), default),
             |a, b| a == b,
+            "state it if you know it",
         );
         map.downgrade_prevention = self.value(
             "mcuboot.downgrade_prevention",
@@ -168,12 +172,15 @@ impl Notes {
                 DowngradePrevention::None,
             ),
             |a, b| prevents_alike(map.swap, *a, *b),
+            "state it if you know it; one that prevents downgrades would erase an application of a \
+             version below 0.0.256, which an ESP-IDF app in the primary slot reads as",
         );
         if map.swap == SwapKind::Overwrite {
             map.overwrites_fast = self.value(
                 "mcuboot.overwrite_fast",
                 (stated.overwrites_fast, build.overwrites_fast.as_ref(), is_zephyr),
                 |a, b| a == b,
+                "state it if you know it",
             );
         }
     }
@@ -184,6 +191,7 @@ impl Notes {
         key: &'static str,
         (stated, found, default): (Option<T>, Option<&Found<T>>, T),
         alike: impl Fn(&T, &T) -> bool,
+        help: &str,
     ) -> T {
         match (stated, found) {
             (Some(stated), Some(found)) => {
@@ -203,9 +211,7 @@ impl Notes {
                 let value = stated.unwrap_or(default);
                 let message = match stated {
                     Some(_) => "the bootloader's file does not show it".to_owned(),
-                    None => {
-                        "the bootloader's file does not show it; state it if you know it".to_owned()
-                    }
+                    None => format!("the bootloader's file does not show it; {help}"),
                 };
                 self.assume(key, Some(value.to_string()), message);
                 value
@@ -281,13 +287,19 @@ impl Notes {
         }
     }
 
+    /// Notes a key that devices are not given.
+    fn key_of_devices(&mut self, map: &OwnedMap) {
+        let key = map.key_der.as_deref().and_then(|der| PublicKey::from_der(der).ok());
+        if let Some(key) = key.filter(|_| map.device_key().is_none()) {
+            let message = "devices cannot check RSA signatures; the application's file is checked \
+                           here, and where it has none nobody checks";
+            self.assume("mcuboot.public_key", Some(shown(&key)), message.to_owned());
+        }
+    }
+
     fn key(&mut self, map: &mut OwnedMap, signature: Option<&Found<Signature>>) {
         let key = "mcuboot.public_key";
         let declared = map.key_der.as_deref().and_then(|der| PublicKey::from_der(der).ok());
-        let shown = |key: &PublicKey| {
-            let [a, b, c, d, ..] = key.hash();
-            format!("{} {}", key.kind(), Hex(&[a, b, c, d]))
-        };
         match (declared, signature.map(|found| &found.value)) {
             (declared, Some(Signature::Key(compiled))) => {
                 let Ok(compiled) = PublicKey::from_der(&compiled.der) else {
@@ -321,6 +333,12 @@ impl Notes {
             }
         }
     }
+}
+
+/// A key as a message has it: its kind, and how its hash begins.
+fn shown(key: &PublicKey) -> String {
+    let [a, b, c, d, ..] = key.hash();
+    format!("{} {}", key.kind(), Hex(&[a, b, c, d]))
 }
 
 /// Whether a bootloader of that kind of swap does the same with the one and with the other.

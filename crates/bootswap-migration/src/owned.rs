@@ -10,6 +10,7 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
 use esp_idf_format::partition::Partition;
 use flash_region::Region;
+use mcuboot_format::key::{KeyKind, PublicKey};
 use mcuboot_format::{DowngradePrevention, SwapKind};
 use sha2::{Digest, Sha256};
 
@@ -162,7 +163,7 @@ impl OwnedMigration {
         })
     }
 
-    /// Lends all that a migrator is told.
+    /// Lends all that a migrator is told: not the bootloader's key where devices cannot use it.
     ///
     /// # Errors
     ///
@@ -177,7 +178,12 @@ impl OwnedMigration {
             hostname: hostname.as_deref(),
         };
         let log_level = self.log_level;
-        Ok(self.with(|migration| use_it(&Config { migration: *migration, network, log_level })))
+        let device_key = self.mcuboot.as_ref().and_then(OwnedMap::device_key);
+        Ok(self.with(|migration| {
+            let map = migration.mcuboot.map(|map| McubootMap { key_der: device_key, ..map });
+            let migration = Migration { mcuboot: map, ..*migration };
+            use_it(&Config { migration, network, log_level })
+        }))
     }
 
     /// The artifact with this role that comes first.
@@ -200,6 +206,16 @@ impl OwnedMap {
         overwrites_fast: McubootMap::ESPRESSIF.overwrites_fast,
         key_der: None,
     };
+
+    /// The key that devices check signatures with; `None` for an RSA key, too. Migrators are built
+    /// without RSA, which takes more flash than they have, and would refuse the migration for it.
+    #[must_use]
+    pub fn device_key(&self) -> Option<&[u8]> {
+        let der = self.key_der.as_deref()?;
+        let kind = PublicKey::from_der(der).map(|key| key.kind());
+        let is_rsa = matches!(kind, Ok(KeyKind::Rsa2048 | KeyKind::Rsa3072));
+        (!is_rsa).then_some(der)
+    }
 
     /// Lends the map.
     #[must_use]

@@ -229,3 +229,32 @@ fn numbers_of_sectors_have_bounds() {
     let problem = lab.problem("max_align = 8", "downgrade_prevention = \"always\"");
     assert!(problem.help.contains("security-counter"), "{problem:?}");
 }
+
+/// RSA is checked on the desk alone: a key of it would make every device refuse the migration.
+#[test]
+fn an_rsa_key_is_the_desks() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mcuboot-format/testdata");
+    let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
+    let key = PrivateKey::from_pem(&read("rsa-2048.pem")).unwrap();
+    let lab = ExampleDir::new();
+    let config = McubootConfig { key: Some(key.public_key()), ..McubootConfig::example() };
+    let file = synthetic::mcuboot(Chip::Esp32s3, FlashSize::Mb4, 0x6000, 2, &config).unwrap();
+    lab.write("mcuboot.bin", &file);
+    lab.write("app_upd.bin", &app(Padding::Confirmed, Some(&PrivateKey::ed25519([8; 32]))));
+    assert!(lab.load(EXAMPLE).unwrap_err().is_unsafe);
+    lab.write("app_upd.bin", &app(Padding::Confirmed, Some(&key)));
+    lab.write("key.pem", read("rsa-2048.pub.pem").as_bytes());
+    // From the file, and named by the owner, who has another form of it.
+    let named = EXAMPLE.replace("# public_key = \"root.pub.pem\"", "public_key = \"key.pem\"");
+    for text in [EXAMPLE, &named] {
+        let migration = lab.load(text).unwrap();
+        assert_eq!(migration.against, []);
+        let map = migration.mcuboot.as_ref().unwrap();
+        assert_eq!(map.key_der, Some(key.public_key().to_der()));
+        let packed = migration
+            .with_config(|config| config.migration.mcuboot.unwrap().key_der.map(<[u8]>::to_vec));
+        assert_eq!(packed, Ok(None));
+        let assumption = migration.assumed.iter().find(|a| a.key == "mcuboot.public_key").unwrap();
+        assert!(assumption.value.as_ref().unwrap().starts_with("rsa-2048 "), "{assumption:?}");
+    }
+}
