@@ -24,6 +24,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "that is how a plan fails")]
 
 mod before;
+mod build;
 mod end;
 mod ledger;
 mod relocation;
@@ -55,6 +56,7 @@ pub fn assert_safe(migration: &Migration<'_>, facts: &DeviceFacts<'_>, plan: &Pl
         ledger.all_ready = !comes;
         ledger.before_commit(step);
     }
+    ledger.build();
     ledger.all_verified();
     ledger.trailers();
     for (index, step) in after.iter().enumerate() {

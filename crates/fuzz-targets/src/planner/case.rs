@@ -2,14 +2,14 @@
 
 use arbitrary::{Result, Unstructured};
 use bootswap_plan::{
-    Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, PARTITION_TABLE, Role,
-    Staging, previous_firmware,
+    Allow, Artifact, Content, DEFAULT_MAX_SECTORS, DeviceFacts, McubootMap, Migration, Origin,
+    PARTITION_TABLE, Role, Staging, previous_firmware, primary_rank,
 };
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
 use esp_idf_format::partition::{Label, Partition, PartitionType, subtype};
 use flash_region::{FlashAddr, Region};
-use mcuboot_format::SwapKind;
+use mcuboot_format::{DowngradePrevention, ImageRank, ImageVersion, SwapKind};
 
 const SECTOR: u32 = 0x1000;
 const MAPPING: u32 = 0x1_0000;
@@ -40,6 +40,7 @@ pub(crate) struct Case {
     secure_boot: bool,
     flash_encryption: bool,
     memory_len_bytes: u32,
+    primary: Option<ImageRank>,
 }
 
 impl Case {
@@ -80,7 +81,7 @@ impl Case {
                 overwrite.push(label);
             }
         }
-        Ok(Self {
+        let mut case = Self {
             chip: if u.ratio(31, 32)? { device_chip } else { *u.choose(&Chip::ALL)? },
             wanted_flash_len_bytes: if u.ratio(1, 8)? { Some(u.arbitrary()?) } else { None },
             map,
@@ -97,7 +98,35 @@ impl Case {
             secure_boot: u.ratio(1, 64)?,
             flash_encryption: u.ratio(1, 64)?,
             memory_len_bytes: if u.ratio(1, 4)? { u.int_in_range(0..=0x1_0000)? } else { 0 },
-        })
+            primary: None,
+        };
+        case.build(u)?;
+        Ok(case)
+    }
+
+    /// What the bootloader was built with beside its map, and what it compares. It comes last: an
+    /// input that ends before has the example's.
+    fn build(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
+        let Some(map) = &mut self.map else { return Ok(()) };
+        map.max_sectors = *u.choose(&[DEFAULT_MAX_SECTORS, 16, 64, 1024, 8192])?;
+        map.downgrade_prevention = *u.choose(&DowngradePrevention::ALL)?;
+        map.overwrites_fast = u.arbitrary()?;
+        self.primary = match u.int_in_range(0..=3)? {
+            0 => None,
+            1 => Some(primary_rank(&[0xff; 32])),
+            2 => Some(primary_rank(&[0; 32])),
+            _ => Some(primary_rank(&u.arbitrary()?)),
+        };
+        for artifact in &mut self.artifacts {
+            if let Some(Content::Mcuboot { version, .. }) = &mut artifact.content {
+                *version = match u.int_in_range(0..=3)? {
+                    0 => ImageVersion::default(),
+                    1 => ImageVersion::new(0, 0, 256),
+                    _ => ImageVersion::from_bytes(u.arbitrary()?),
+                };
+            }
+        }
+        Ok(())
     }
 
     /// Passes the case on to a planner.
@@ -124,7 +153,7 @@ impl Case {
             secure_boot: self.secure_boot,
             flash_encryption: self.flash_encryption,
             staging_memory_len_bytes: self.memory_len_bytes,
-            primary: None,
+            primary: self.primary,
         };
         use_it(&migration, &facts)
     }
