@@ -71,6 +71,10 @@ pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
             file.failed(format_args!("{}: {damage}", file.value), help)
         })?);
         artifact.bytes = Some(bytes);
+        // What travels in the migrator's own image travels as `bootswap pack` puts it there.
+        if artifact.url.is_none() {
+            artifact.leave_out_padding();
+        }
     }
     Ok(migration)
 }

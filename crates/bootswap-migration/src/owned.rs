@@ -4,11 +4,12 @@ use std::fmt;
 
 use bootswap_config::{Config, LogLevel, Network, Wifi, WifiError};
 use bootswap_plan::{
-    Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, Role, Staging,
+    Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, PARTITION_TABLE, Role,
+    Staging,
 };
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
-use esp_idf_format::partition::Partition;
+use esp_idf_format::partition::{Partition, PartitionTable};
 use flash_region::Region;
 use mcuboot_format::SwapKind;
 use sha2::{Digest, Sha256};
@@ -39,6 +40,32 @@ pub struct OwnedMigration {
     /// How much it says on its console.
     pub log_level: LogLevel,
 }
+
+/// A label in `allow.overwrite` that no partition has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownOverwrite {
+    /// The label.
+    pub label: String,
+    /// What there is.
+    pub known: Vec<String>,
+}
+
+impl UnknownOverwrite {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        format!("what there is to name: {}", self.known.join(", "))
+    }
+}
+
+impl fmt::Display for UnknownOverwrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short: String = self.label.chars().take(24).collect();
+        write!(f, "allow.overwrite: no partition is labelled {short:?}")
+    }
+}
+
+impl std::error::Error for UnknownOverwrite {}
 
 /// A [`McubootMap`] that owns its data.
 #[derive(Clone, Debug)]
@@ -125,6 +152,24 @@ impl OwnedMigration {
         };
         let log_level = self.log_level;
         Ok(self.with(|migration| use_it(&Config { migration: *migration, network, log_level })))
+    }
+
+    /// Labels in `allow.overwrite` that are none of the device's with these partitions, nor of the
+    /// table that the migration names: a typing error, after which what was meant is not allowed.
+    /// With each the labels that it could have been.
+    #[must_use]
+    pub fn unknown_overwrite(&self, partitions: &[Partition]) -> Option<UnknownOverwrite> {
+        let named = self.partition_table.as_deref().and_then(|t| PartitionTable::parse(t).ok());
+        let named = named.iter().flat_map(PartitionTable::iter);
+        let labels = partitions.iter().copied().chain(named).map(|p| p.label.to_string());
+        let mut known: Vec<String> = vec![PARTITION_TABLE.to_owned()];
+        for label in labels {
+            if !known.contains(&label) {
+                known.push(label);
+            }
+        }
+        let label = self.allow_overwrite.iter().find(|label| !known.contains(label))?.clone();
+        Some(UnknownOverwrite { label, known })
     }
 
     /// The artifact with this role that comes first.

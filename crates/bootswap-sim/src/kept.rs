@@ -16,7 +16,10 @@ pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Reg
     let partitions: Vec<_> =
         PartitionTable::parse(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
     let mut kept = vec![("partition table".to_owned(), Region::clamped(TABLE_ADDR, SECTOR_BYTES))];
-    kept.extend(partitions.iter().filter(|p| !p.is_app()).map(|p| (p.label.to_string(), p.region)));
+    // The migrator that comes by OTA is on trial, and says in otadata that it stays.
+    let by_ota = scenario.running.ota_index().is_some();
+    let owned = partitions.iter().filter(|p| !p.is_app() && !(by_ota && p.is_otadata()));
+    kept.extend(owned.map(|p| (p.label.to_string(), p.region)));
     let image = scenario.flash.bytes(scenario.running.region);
     if let Ok(info) = esp_idf_format::image::verify(&image) {
         let code = scenario.running.region.prefix(info.total_len_bytes);

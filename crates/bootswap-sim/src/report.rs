@@ -14,7 +14,7 @@ use crate::sweep::report::{FaultsReport, PowerCutsReport};
 /// does not apply.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// `target-running`, `old-firmware`, `refused` or `bricked`.
+    /// `target-running`, `old-firmware`, `stuck`, `refused` or `bricked`.
     pub outcome: &'static str,
     /// The same in words, with the cause.
     pub detail: String,
@@ -34,8 +34,34 @@ pub struct Report {
     pub flash_faults: Option<FaultsReport>,
     /// Results of the sweep of network faults; `null` without one.
     pub network_faults: Option<FaultsReport>,
+    /// Label of the partition that the migrator ran from; `null` where nobody says.
+    pub running: Option<String>,
+    /// The outcome from each partition that was tried, the one that everything else is about first;
+    /// empty where there is no dump.
+    pub partitions: Vec<PartitionReport>,
     /// The case that was replayed; `null` without one. Everything else then is about its last life.
     pub replayed: Option<ReplayReport>,
+}
+
+/// The outcome of a migration from one of several partitions.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartitionReport {
+    /// Label of the partition.
+    pub running: String,
+    /// Whether the next update of the device goes there.
+    pub next_update: bool,
+    /// As in [`Report::outcome`].
+    pub outcome: &'static str,
+    /// The same in words, with the cause.
+    pub detail: String,
+    /// Why it was refused.
+    pub reasons: Vec<ReasonReport>,
+    /// Results of the sweep of power cuts; `null` without one.
+    pub power_cuts: Option<PowerCutsReport>,
+    /// Results of the sweep of flash faults; `null` without one.
+    pub flash_faults: Option<FaultsReport>,
+    /// Results of the sweep of network faults; `null` without one.
+    pub network_faults: Option<FaultsReport>,
 }
 
 /// A case that was replayed.
@@ -114,6 +140,7 @@ impl Report {
         let outcome = match run.outcome {
             RunOutcome::TargetRunning { .. } => "target-running",
             RunOutcome::OldFirmware { .. } => "old-firmware",
+            RunOutcome::Stuck { .. } => "stuck",
             RunOutcome::Refused => "refused",
             RunOutcome::Bricked { .. } => "bricked",
         };
@@ -133,7 +160,24 @@ impl Report {
             power_cuts: None,
             flash_faults: None,
             network_faults: None,
+            running: None,
+            partitions: Vec::new(),
             replayed: None,
+        }
+    }
+
+    /// What this report says about the partition that it is about.
+    #[must_use]
+    pub fn of_partition(&self, next_update: bool) -> PartitionReport {
+        PartitionReport {
+            running: self.running.clone().unwrap_or_default(),
+            next_update,
+            outcome: self.outcome,
+            detail: self.detail.clone(),
+            reasons: self.reasons.clone(),
+            power_cuts: self.power_cuts.clone(),
+            flash_faults: self.flash_faults.clone(),
+            network_faults: self.network_faults.clone(),
         }
     }
 
@@ -142,6 +186,16 @@ impl Report {
     pub fn with(self, outcomes: SweepOutcome) -> Self {
         let SweepOutcome { power_cuts, flash_faults, network_faults } = outcomes;
         Self { power_cuts, flash_faults, network_faults, ..self }
+    }
+}
+
+impl PartitionReport {
+    /// Cases of all sweeps that failed.
+    #[must_use]
+    pub fn failed_cases(&self) -> u64 {
+        let cuts = self.power_cuts.as_ref().map_or(0, |report| report.failed);
+        let faults = self.flash_faults.iter().chain(&self.network_faults);
+        cuts + faults.map(|report| report.failed).sum::<u64>()
     }
 }
 

@@ -325,7 +325,8 @@ fn partitions_that_a_device_would_refuse_from_are_named() {
         .as_bytes(),
     );
     let ended = packed(&lab, &["--embed"]);
-    let warning = "warning: a device that runs the migrator from ota_1 refuses: the migrator has";
+    let warning =
+        "warning: a device that runs the migrator from ota_1 refuses: migrator-too-large: ";
     assert!(ended.stderr.contains(warning), "{}", ended.stderr);
     assert!(!ended.stderr.contains("from factory"), "{}", ended.stderr);
     changed(&lab, "partitions = \"partitions.csv\"\n", "");

@@ -7,16 +7,17 @@ use esp_idf_format::otadata::{self, BootSlot, OtaData};
 use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR};
 use flash_region::{FlashAddr, Region};
 
-use super::assumed::ASSUMED_IMAGE_LEN_BYTES;
 use super::error::FactsError;
 use super::found::{FoundFacts, find_app};
 use crate::container;
 use crate::owned::OwnedFacts;
+use crate::sent::assumed_image_len_bytes;
 
-/// Reads the facts out of a dump of a device's whole flash.
+/// Reads the facts out of a device's whole flash, as an app finds them that runs from the partition
+/// labelled `running`; without a label, from where the ESP-IDF bootloader would start an app.
 ///
-/// The migrator runs from the app partition labelled `running`; without a label, from where the
-/// ESP-IDF bootloader would start an app.
+/// Nothing is delivered: a dump of a device that is still to get its migrator goes to
+/// [`deliver`](super::deliver).
 ///
 /// # Errors
 ///
@@ -26,12 +27,8 @@ pub fn read_flash(
     flash: &[u8],
     running: Option<&str>,
 ) -> Result<FoundFacts, FactsError> {
-    let size = u32::try_from(flash.len()).ok().and_then(FlashSize::from_bytes);
-    let flash_len_bytes = size.ok_or(FactsError::Length { len_bytes: flash.len() })?.bytes();
-    let header = bootloader_header(chip, flash)?;
-    let table = PartitionTable::parse(tail(flash, TABLE_ADDR))
-        .map_err(|error| FactsError::Table { error })?;
-    let device = Device { chip, flash, table };
+    let device = Device::read(chip, flash)?;
+    let Device { header, flash_len_bytes, table, .. } = device;
 
     let running = match running {
         Some(label) => device.labelled(label)?,
@@ -43,7 +40,7 @@ pub fn read_flash(
         Some(image) => {
             container::len_with_container(device.bytes(running.region), image.total_len_bytes)
         }
-        None => ASSUMED_IMAGE_LEN_BYTES.min(room_bytes),
+        None => assumed_image_len_bytes(chip).min(room_bytes),
     };
     let partitions: Vec<Partition> = table.iter().collect();
     let facts = OwnedFacts {
@@ -63,13 +60,44 @@ pub fn read_flash(
 }
 
 /// A dump of which the table could be read.
-struct Device<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct Device<'a> {
     chip: Chip,
     flash: &'a [u8],
+    flash_len_bytes: u32,
+    header: ImageHeader,
     table: PartitionTable<'a>,
 }
 
 impl<'a> Device<'a> {
+    /// Reads bootloader header and partition table.
+    pub(super) fn read(chip: Chip, flash: &'a [u8]) -> Result<Self, FactsError> {
+        let len_bytes = flash.len();
+        let size = u32::try_from(len_bytes).ok().and_then(FlashSize::from_bytes);
+        let header = bootloader_header(chip, flash);
+        let built_for = header.as_ref().ok().and_then(|header| header.flash_size());
+        if let Some(wanted) = built_for.filter(|wanted| (wanted.bytes() as usize) > len_bytes) {
+            return Err(FactsError::CutOff { len_bytes, wanted });
+        }
+        let flash_len_bytes = size.ok_or(FactsError::Length { len_bytes })?.bytes();
+        let header = header?;
+        let table = PartitionTable::parse(tail(flash, TABLE_ADDR))
+            .map_err(|error| FactsError::Table { error })?;
+        Ok(Self { chip, flash, flash_len_bytes, header, table })
+    }
+
+    pub(super) const fn chip(&self) -> Chip {
+        self.chip
+    }
+
+    pub(super) const fn flash(&self) -> &'a [u8] {
+        self.flash
+    }
+
+    pub(super) const fn table(&self) -> &PartitionTable<'a> {
+        &self.table
+    }
+
     fn bytes(&self, region: Region) -> &'a [u8] {
         bytes(self.flash, region)
     }
@@ -92,7 +120,7 @@ impl<'a> Device<'a> {
         find_app(&self.table, label)
     }
 
-    fn otadata(&self) -> Option<OtaData> {
+    pub(super) fn otadata(&self) -> Option<OtaData> {
         let region = self.table.otadata()?.region;
         let [first, second] = [0, 1].map(|index| self.bytes(otadata::sector(region, index)));
         Some(OtaData::parse(first, second))
@@ -107,7 +135,7 @@ impl<'a> Device<'a> {
     }
 
     /// The partition that the bootloader starts an app from.
-    fn running(&self) -> Result<Partition, FactsError> {
+    pub(super) fn running(&self) -> Result<Partition, FactsError> {
         let ota_count = self.table.ota_count();
         let selection = self.otadata().and_then(|data| data.select(ota_count));
         let mut first_error = None;

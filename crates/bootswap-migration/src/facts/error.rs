@@ -3,6 +3,7 @@
 use std::fmt;
 
 use esp_idf_format::image::{FlashSize, ImageError};
+use esp_idf_format::otadata::OtaDataError;
 use esp_idf_format::partition::{PartitionTableError, TABLE_ADDR};
 use esp_idf_format::{Chip, FixedText};
 use flash_region::FlashAddr;
@@ -17,6 +18,13 @@ pub enum FactsError {
     Length {
         /// Its bytes.
         len_bytes: usize,
+    },
+    /// The dump ends before the flash does.
+    CutOff {
+        /// Its bytes.
+        len_bytes: usize,
+        /// Flash size in the header of its bootloader.
+        wanted: FlashSize,
     },
     /// There is no whole bootloader.
     Bootloader {
@@ -75,6 +83,20 @@ pub enum FactsError {
         /// Number of the chip in its header.
         found: u16,
     },
+    /// Whatever the old firmware's update does, the bootloader does not start that partition.
+    NotStarted {
+        /// Label of the partition.
+        label: FixedText<16>,
+        /// Label of the one that it starts, if it starts any.
+        starts: Option<FixedText<16>>,
+    },
+    /// The old firmware's update cannot select that partition.
+    Otadata {
+        /// Label of the partition.
+        label: FixedText<16>,
+        /// What is wrong.
+        error: OtaDataError,
+    },
 }
 
 impl FactsError {
@@ -82,7 +104,7 @@ impl FactsError {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::Length { .. } => {
+            Self::Length { .. } | Self::CutOff { .. } => {
                 "read the whole flash, from address 0 to its end, for example with \
                  `esptool read-flash 0 ALL dump.bin`"
                     .to_owned()
@@ -112,6 +134,10 @@ impl FactsError {
             Self::App { .. } | Self::AppChip { .. } => {
                 "name the partition that the migrator will run from with --running".to_owned()
             }
+            Self::NotStarted { .. } | Self::Otadata { .. } => {
+                "name a partition with --running that an update of the old firmware can start"
+                    .to_owned()
+            }
         }
     }
 }
@@ -122,6 +148,15 @@ impl fmt::Display for FactsError {
             Self::Length { len_bytes } => {
                 write!(f, "{len_bytes:#x} bytes are not a flash size, which is one of")?;
                 FlashSize::ALL.iter().try_for_each(|size| write!(f, " {size}"))
+            }
+            Self::CutOff { len_bytes, wanted } => {
+                write!(f, "the dump is cut off: ")?;
+                if u32::try_from(*len_bytes).ok().and_then(FlashSize::from_bytes).is_none() {
+                    write!(f, "{len_bytes:#x} bytes are not a flash size, and ")?;
+                } else {
+                    write!(f, "it has {len_bytes:#x} bytes, and ")?;
+                }
+                write!(f, "the bootloader in it is built for {wanted}")
             }
             Self::Bootloader { start, error } => {
                 write!(f, "no whole bootloader at {start}: {error}")
@@ -151,6 +186,16 @@ impl fmt::Display for FactsError {
                     "no app to start, the one in {label} at {start} is for {}",
                     ChipId(*found)
                 )
+            }
+            Self::NotStarted { label, starts } => {
+                write!(f, "the migrator cannot come to {label} by an update: ")?;
+                match starts {
+                    Some(starts) => write!(f, "the bootloader would start {starts}"),
+                    None => f.write_str("the bootloader would start no app"),
+                }
+            }
+            Self::Otadata { label, error } => {
+                write!(f, "the migrator cannot come to {label} by an update: {error}")
             }
         }
     }

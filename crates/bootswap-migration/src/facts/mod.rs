@@ -5,21 +5,27 @@
 //!          partition table ────> partitions
 //!          otadata ────────────> the order in which the bootloader tries apps
 //!          app images ─────────> which one runs, how long it is, which one was there before
+//!                                  └──> where the old firmware's update brings the migrator
 //! ```
+//!
+//! A dump is the device before its update: what runs in it is the old firmware, and the migrator is
+//! [delivered](deliver) before anything is planned or simulated.
 //!
 //! What is in the eFuses is not in a dump. It is assumed to be as on a device that can be migrated:
 //! secure boot and flash encryption off. The migrator on the device reads the eFuses.
 
 mod assumed;
 mod chip_id;
+mod delivery;
 mod dump;
 mod error;
 mod found;
 #[cfg(test)]
 mod tests;
 
-pub use assumed::{ASSUMED_FLASH_SIZE, ASSUMED_IMAGE_LEN_BYTES, assumed, assumed_with_image};
+pub use assumed::{ASSUMED_FLASH_SIZE, assumed, assumed_with, assumed_with_image};
 pub use chip_id::ChipId;
+pub use delivery::{Delivered, deliver};
 pub use dump::{bytes, read_flash};
 pub use error::FactsError;
 pub use found::FoundFacts;

@@ -14,12 +14,16 @@ use esp_idf_format::partition::PartitionTableError;
 use flash_region::{FlashAddr, Region};
 
 use super::*;
-use crate::{OwnedArtifact, OwnedMigration, OwnedNetwork, OwnedStaging};
+use crate::{
+    OwnedArtifact, OwnedMigration, OwnedNetwork, OwnedStaging, SentImage, assumed_image_len_bytes,
+};
 use bootswap_config::LogLevel;
 use bootswap_engine::ContainerEntry;
 use bootswap_plan::Role;
 
 const CHIP: Chip = Chip::Esp32c3;
+/// What the migrator is assumed to have.
+const LEN_BYTES: u32 = assumed_image_len_bytes(CHIP);
 
 fn app(len_bytes: u32) -> Vec<u8> {
     synthetic::app(CHIP, "app", "1.0", len_bytes, 1).unwrap()
@@ -104,7 +108,7 @@ fn a_label_decides_whatever_otadata_says() {
     assert_eq!(facts.previous, Some(region("factory")));
     // A partition that the migrator is still to come to.
     let found = read(builder(), Some("ota_0")).unwrap();
-    assert_eq!((found.facts.running_len_bytes, found.image), (ASSUMED_IMAGE_LEN_BYTES, None));
+    assert_eq!((found.facts.running_len_bytes, found.image), (LEN_BYTES, None));
 
     let apps: Vec<String> = ["factory", "ota_0", "ota_1"].map(str::to_owned).into();
     let unknown = FactsError::UnknownLabel { label: "ota_2".to_owned(), apps: apps.clone() };
@@ -144,8 +148,16 @@ fn what_is_no_dump_of_such_a_device_is_refused() {
     let cut = &whole()[..0x3f_ffff];
     assert_eq!(
         read_flash(CHIP, cut, None).unwrap_err(),
-        FactsError::Length { len_bytes: 0x3f_ffff }
+        FactsError::CutOff { len_bytes: 0x3f_ffff, wanted: FlashSize::Mb4 }
     );
+    let error = read_flash(CHIP, &whole()[..0x20_0000], None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the dump is cut off: it has 0x200000 bytes, and the bootloader in it is built for 4MB"
+    );
+    let long = [whole(), vec![0xff; 1]].concat();
+    let error = read_flash(CHIP, &long, None).unwrap_err();
+    assert_eq!(error, FactsError::Length { len_bytes: 0x40_0001 });
     let error = read_flash(Chip::Esp32s3, &whole(), None).unwrap_err();
     assert_eq!(error, FactsError::Chip { wanted: Chip::Esp32s3, start: FlashAddr(0), found: 5 });
     assert_eq!(
@@ -220,11 +232,11 @@ fn without_a_dump_the_migration_says_what_there_is() {
     let found = assumed(&migration(Vec::new())).unwrap();
     assert_eq!(found.running.as_str(), Some("factory"));
     assert_eq!(found.facts.flash_len_bytes, ASSUMED_FLASH_SIZE.bytes());
-    assert_eq!(found.facts.running_len_bytes, ASSUMED_IMAGE_LEN_BYTES);
+    assert_eq!(found.facts.running_len_bytes, LEN_BYTES);
     // What is embedded comes on top, as far as there is room.
     let found = assumed(&migration(vec![embedded(0x1_0000)])).unwrap();
     let directory = ContainerHeader::directory_len(1).next_multiple_of(16) as u32;
-    assert_eq!(found.facts.running_len_bytes, ASSUMED_IMAGE_LEN_BYTES + 0x1_0000 + directory);
+    assert_eq!(found.facts.running_len_bytes, LEN_BYTES + 0x1_0000 + directory);
     let found = assumed(&migration(vec![embedded(0x10_0000)])).unwrap();
     assert_eq!(found.facts.running_len_bytes, 0x10_0000);
 
@@ -256,4 +268,105 @@ proptest! {
             prop_assert!(found.facts.running_len_bytes <= found.facts.running.len_bytes());
         }
     }
+}
+
+/// What stands for the migrator, and what a real one of that length does.
+fn sent(len_bytes: u32) -> SentImage {
+    SentImage::packed(CHIP, &app(len_bytes)).unwrap()
+}
+
+/// Labels of the partitions that the migrator is brought to, the one that counts first.
+fn brought(builder: FlashBuilder, running: Option<&str>) -> Result<Vec<String>, FactsError> {
+    let delivered = deliver(CHIP, &dump(builder), running, &sent(0x4000))?;
+    assert!(delivered.iter().all(Delivered::fits));
+    Ok(delivered.iter().map(|d| d.partition.label.to_string()).collect())
+}
+
+#[test]
+fn an_update_goes_to_the_slot_after_the_running_one() {
+    let old = || ["factory", "ota_0", "ota_1"].iter().fold(device(), |d, l| d.app(l, &app(0x8000)));
+    // From factory to the first slot, from the last one to the first again.
+    for (entries, first) in [
+        ([None, None], "ota_0"),
+        ([entry(1, OtaState::Valid), None], "ota_1"),
+        ([entry(1, OtaState::Valid), entry(2, OtaState::Undefined)], "ota_0"),
+        // Slot 1 was aborted, so that slot 0 runs.
+        ([entry(1, OtaState::Valid), entry(2, OtaState::Aborted)], "ota_1"),
+    ] {
+        let labels = brought(old().otadata(entries), None).unwrap();
+        assert_eq!((labels[0].as_str(), labels.len()), (first, 3), "{entries:?}");
+    }
+    assert_eq!(brought(old(), Some("factory")).unwrap(), ["factory"]);
+    let delivered = deliver(CHIP, &dump(old()), None, &sent(0x4000)).unwrap();
+    let next: Vec<bool> = delivered.iter().map(|delivered| delivered.is_next).collect();
+    assert_eq!(next, [true, false, false]);
+}
+
+#[test]
+fn an_update_leaves_a_new_app_and_the_entry_before_it() {
+    let before = [entry(5, OtaState::Valid), entry(4, OtaState::Valid)];
+    let builder = || device().app("factory", &app(0x8000)).app("ota_0", &app(0x9000));
+    let old = dump(builder().otadata(before));
+    let delivered = deliver(CHIP, &old, None, &sent(0x4000)).unwrap();
+    let first = &delivered[0];
+    assert_eq!(first.partition.label.as_str(), Some("ota_1"));
+    let sectors = [0xd000, 0xe000].map(|at| OtaEntry::parse(&first.flash[at..]));
+    assert_eq!(sectors, [Ok(before[0].unwrap()), Ok(OtaEntry::new(6, OtaState::New))]);
+    // The migrator, and behind it an erased partition; everything else is as it was.
+    assert_eq!(first.flash[0x21_0000..0x21_4000], app(0x4000));
+    assert!(first.flash[0x21_4000..0x31_0000].iter().all(|byte| *byte == 0xff));
+    assert_eq!(first.flash[..0xe000], old[..0xe000]);
+    assert_eq!(first.flash[0x1_0000..0x21_0000], old[0x1_0000..0x21_0000]);
+    let facts = &first.found.facts;
+    assert_eq!((facts.running, facts.running_len_bytes), (region("ota_1"), 0x4000));
+    // The bootloader finds the factory app by an erased otadata.
+    let delivered = deliver(CHIP, &old, Some("factory"), &sent(0x4000)).unwrap();
+    assert!(delivered[0].flash[0xd000..0xf000].iter().all(|byte| *byte == 0xff));
+}
+
+/// Whatever is called like a migrator in a dump is an old app all the same.
+#[test]
+fn an_old_app_is_never_taken_for_the_migrator() {
+    let old = synthetic::app(CHIP, "bootswap", "1.0", 0x9_0000, 1).unwrap();
+    let old = dump(device().app("factory", &old).app("ota_1", &old));
+    for label in ["factory", "ota_0", "ota_1"] {
+        let delivered = deliver(CHIP, &old, Some(label), &sent(0x4000)).unwrap();
+        let found = &delivered[0].found;
+        assert_eq!((found.facts.running, found.facts.running_len_bytes), (region(label), 0x4000));
+        assert_eq!(found.image.as_ref(), Some(&delivered[0].image));
+    }
+}
+
+#[test]
+fn where_no_update_comes_is_told() {
+    // More than its partition has.
+    let delivered =
+        deliver(CHIP, &dump(device().app("factory", &app(0x8000))), None, &sent(0x10_0010));
+    let delivered = delivered.unwrap();
+    assert_eq!(delivered.iter().filter(|delivered| delivered.fits()).count(), 0);
+    assert_eq!(delivered[0].found.facts.running_len_bytes, 0x10_0010);
+    assert_eq!(delivered[0].flash, dump(device().app("factory", &app(0x8000))));
+    // Without otadata the bootloader always starts the factory app.
+    let mut partitions = synthetic::example_partitions();
+    partitions.remove(1);
+    let bare = || device().partitions(&partitions).app("factory", &app(0x8000));
+    assert_eq!(brought(bare(), None).unwrap(), ["factory"]);
+    let error = brought(bare(), Some("ota_1")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the migrator cannot come to ota_1 by an update: the bootloader would start factory"
+    );
+    // The one slot there is holds the app that runs, and no app overwrites itself.
+    let mut partitions = synthetic::example_partitions();
+    partitions.truncate(5);
+    let single =
+        device().partitions(&partitions).app("ota_0", &app(0x8000)).app("factory", &app(0x100));
+    let single = single.otadata([entry(1, OtaState::Valid), None]);
+    let delivered = deliver(CHIP, &dump(single), None, &sent(0x4000)).unwrap();
+    assert!(delivered.iter().all(|delivered| !delivered.is_next));
+    // No sequence is left for another entry.
+    let builder =
+        device().app("factory", &app(0x8000)).otadata([entry(u32::MAX - 1, OtaState::Valid), None]);
+    let error = brought(builder, Some("ota_1")).unwrap_err();
+    assert!(matches!(error, FactsError::Otadata { .. }), "{error}");
 }

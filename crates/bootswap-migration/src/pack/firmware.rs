@@ -72,6 +72,14 @@ impl Firmware {
     }
 }
 
+impl Firmware {
+    /// The image, with the configuration that it was built or packed with.
+    #[must_use]
+    pub fn into_image(self) -> Vec<u8> {
+        self.image
+    }
+}
+
 impl FirmwareError {
     /// What to do about it.
     #[must_use]

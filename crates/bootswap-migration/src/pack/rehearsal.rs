@@ -31,17 +31,9 @@ impl Rehearsal {
         let mut rehearsal = Self::default();
         for found in found {
             let label = found.running.to_string();
-            let room_bytes = found.facts.running.len_bytes();
-            let against = if len_bytes > room_bytes {
-                Some(format!(
-                    "the migrator has {len_bytes:#x} bytes, there is room for {room_bytes:#x}"
-                ))
-            } else {
-                migration.with(|migration| match stages(migration, found.facts.lend()) {
-                    Ok(_) => None,
-                    Err(reasons) => Some(in_words(&reasons)),
-                })
-            };
+            let against = migration.with(|migration| {
+                stages(migration, found.facts.lend()).err().map(|reasons| in_words(&reasons))
+            });
             match against {
                 None => rehearsal.good.push(label),
                 Some(against) => rehearsal.bad.push((label, against)),

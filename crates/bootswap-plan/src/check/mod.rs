@@ -78,6 +78,10 @@ impl Checks<'_> {
         if !facts.partitions.iter().any(|p| p.is_app() && p.region == facts.running) {
             self.refuse(Reason::UnknownRunning { running: facts.running });
         }
+        if facts.running_len_bytes > facts.running.len_bytes() {
+            let (len_bytes, running) = (facts.running_len_bytes, facts.running);
+            self.refuse(Reason::MigratorTooLarge { len_bytes, running });
+        }
     }
 
     /// Checks MCUboot's map.

@@ -265,6 +265,13 @@ pub enum Reason {
         /// The one that is too many.
         second: Name,
     },
+    /// The migrator's image does not fit the partition that it is to run from.
+    MigratorTooLarge {
+        /// Its bytes.
+        len_bytes: u32,
+        /// The partition.
+        running: Region,
+    },
 }
 
 impl Reason {
@@ -306,6 +313,7 @@ impl Reason {
             Self::NothingToStart { .. } => 32,
             Self::Empty { .. } => 33,
             Self::SecondApplication { .. } => 34,
+            Self::MigratorTooLarge { .. } => 35,
         }
     }
 
@@ -360,6 +368,7 @@ impl Reason {
             Self::NothingToStart { .. } => "nothing-to-start",
             Self::Empty { .. } => "empty",
             Self::SecondApplication { .. } => "second-application",
+            Self::MigratorTooLarge { .. } => "migrator-too-large",
         }
     }
 }

@@ -167,6 +167,12 @@ impl fmt::Display for Reason {
                 "{first} and {second} are both applications, and MCUboot starts one; make the \
                  other an [[artifact]]"
             ),
+            Self::MigratorTooLarge { len_bytes, running } => write!(
+                f,
+                "the migrator has {len_bytes:#x} bytes, there is room for {:#x} in {running}; \
+                 deliver it to a larger partition",
+                running.len_bytes()
+            ),
             Self::Empty { artifact } => {
                 write!(f, "{artifact} has no bytes; build or copy it again")
             }
