@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   dump, as it was read before the update      what is delivered
-//!   bootloader ──> which app runs ──> next slot: the migrator's image, the rest erased
+//!   bootloader ──> which app runs ──> next slot: the migrator's image
 //!   otadata ──────────────────────────────────> an entry for that slot, its state `new`
 //! ```
 //!
@@ -19,7 +19,7 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::ImageInfo;
 use esp_idf_format::otadata::{self, OtaEntry, OtaState};
 use esp_idf_format::partition::{Partition, PartitionTable};
-use flash_region::{ERASED, Region};
+use flash_region::{ERASED, Region, SECTOR_BYTES};
 
 use super::dump::{Device, read_flash};
 use super::error::FactsError;
@@ -110,8 +110,10 @@ fn bring(
     let mut flash = device.flash().to_vec();
     let fits = sent.len_bytes() <= to.region.len_bytes();
     if fits {
-        // An update erases the partition before it writes it.
-        fill(&mut flash, to.region, &sent.to_bytes());
+        // An update erases as it writes (`OTA_WITH_SEQUENTIAL_WRITES`), so that old bytes stay
+        // behind it. One that erases the whole partition leaves less to be cleaned.
+        let taken = to.region.prefix(sent.len_bytes()).align_out(SECTOR_BYTES);
+        fill(&mut flash, taken.unwrap_or(to.region), &sent.to_bytes());
         for (sector, entry) in otadata_for(device, to)? {
             fill(&mut flash, sector, &entry);
         }
@@ -127,7 +129,9 @@ fn bring(
     let label = to.label.to_string();
     let mut found = read_flash(device.chip(), &flash, Some(&label))?;
     found.image = (!sent.is_assumed()).then_some(*sent.info());
-    found.facts.running_len_bytes = sent.len_bytes();
+    if !fits {
+        found.facts.running_len_bytes = sent.len_bytes();
+    }
     Ok(Delivered { flash, found, partition: to, image: *sent.info(), is_next })
 }
 

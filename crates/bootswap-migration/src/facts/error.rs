@@ -150,11 +150,10 @@ impl fmt::Display for FactsError {
                 FlashSize::ALL.iter().try_for_each(|size| write!(f, " {size}"))
             }
             Self::CutOff { len_bytes, wanted } => {
-                write!(f, "the dump is cut off: ")?;
                 if u32::try_from(*len_bytes).ok().and_then(FlashSize::from_bytes).is_none() {
-                    write!(f, "{len_bytes:#x} bytes are not a flash size, and ")?;
+                    write!(f, "{len_bytes:#x} bytes are not a flash size, the dump is cut off: ")?;
                 } else {
-                    write!(f, "it has {len_bytes:#x} bytes, and ")?;
+                    write!(f, "the dump is cut off: it has {len_bytes:#x} bytes, and ")?;
                 }
                 write!(f, "the bootloader in it is built for {wanted}")
             }
