@@ -18,7 +18,7 @@ pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Reg
     let mut kept = vec![("partition table".to_owned(), Region::clamped(TABLE_ADDR, SECTOR_BYTES))];
     // The migrator that comes by OTA is on trial, and says in otadata that it stays.
     let by_ota = scenario.running.ota_index().is_some();
-    let owned = partitions.iter().filter(|p| !p.is_app() && !(by_ota && p.is_otadata()));
+    let owned = partitions.iter().filter(|p| !p.is_app() && (!by_ota || !p.is_otadata()));
     kept.extend(owned.map(|p| (p.label.to_string(), p.region)));
     let image = scenario.flash.bytes(scenario.running.region);
     if let Ok(info) = esp_idf_format::image::verify(&image) {

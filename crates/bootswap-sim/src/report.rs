@@ -13,6 +13,7 @@ use crate::sweep::report::{FaultsReport, PowerCutsReport};
 /// What `--json` prints and `report.json` holds. Keys are never renamed; `null` where something
 /// does not apply.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// `target-running`, `old-firmware`, `stuck`, `refused` or `bricked`.
     pub outcome: &'static str,
@@ -45,6 +46,7 @@ pub struct Report {
 
 /// The outcome of a migration from one of several partitions.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PartitionReport {
     /// Label of the partition.
     pub running: String,
@@ -66,6 +68,7 @@ pub struct PartitionReport {
 
 /// A case that was replayed.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReplayReport {
     /// The case.
     pub case: String,
@@ -77,6 +80,7 @@ pub struct ReplayReport {
 
 /// Flash operations and their modelled time.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FlashReport {
     /// Erases of 4 KiB.
     pub erase_4k: u64,
@@ -100,6 +104,7 @@ pub struct FlashReport {
 
 /// The commit window.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WindowReport {
     /// Erases of any size.
     pub erase_ops: u64,
@@ -113,6 +118,7 @@ pub struct WindowReport {
 
 /// The network's part.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DownloadReport {
     /// Body bytes that the device received.
     pub bytes: u64,
@@ -122,6 +128,7 @@ pub struct DownloadReport {
 
 /// A region that had to stay unchanged.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeptReport {
     /// Label of the partition, or a name.
     pub label: String,

@@ -151,7 +151,7 @@ impl Scenario {
         config: EspIdfConfig,
     ) -> Result<Self, ScenarioError> {
         let facts = delivered.found.facts.lend();
-        let against = migration.with(|migration| plan(migration, &facts)).err();
+        let against = migration.with(|migration| plan(migration, &facts).err());
         let bootloader = facts::bytes(dump, migration.chip.bootloader_region());
         let board = match board(migration, bootloader, config) {
             // The device refuses, too: nothing will ever start the target.

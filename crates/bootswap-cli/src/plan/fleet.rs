@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use bootswap_migration::plan::{DevicePlans, PartitionVerdict};
+use bootswap_migration::plan::{
+    DevicePlans, DumpError, DumpPlans, DumpVerdict, FleetPlans, PartitionVerdict,
+};
 use bootswap_migration::{OwnedMigration, SentImage};
-use serde_json::{Value, json};
 
 use crate::delivery::Device;
 use crate::error::{CommandError, Verdict};
@@ -62,36 +63,26 @@ impl Fleet {
         Ok(if is_safe { Verdict::Safe } else { Verdict::Unsafe })
     }
 
-    const fn total(&self, verdict: &Result<Verdict, CommandError>) -> &'static str {
-        match verdict {
+    /// All of it for scripts: a list, in the order of the command line. What a dump has is what one
+    /// alone would print, and its name.
+    pub(super) fn report(&self) -> FleetPlans {
+        let dumps = self.0.iter().map(|(path, plans)| {
+            let (error, verdict) = match plans {
+                Ok(plans) => (None, DumpVerdict::Read(Box::new(plans.clone()))),
+                Err(error) => {
+                    let help = error.report().help().map(|help| help.to_string());
+                    let error = DumpError { message: error.to_string(), help };
+                    (Some(error), DumpVerdict::UNREADABLE)
+                }
+            };
+            DumpPlans { flash: path.display().to_string(), error, verdict }
+        });
+        let total = match self.verdict() {
             Ok(Verdict::Safe) => "planned",
             Ok(Verdict::Unsafe) => "refused",
             Err(_) => "unreadable",
-        }
-    }
-
-    /// All of it for scripts: a list, in the order of the command line. What a dump has is what one
-    /// alone would print, and its name.
-    pub(super) fn to_json(&self) -> Value {
-        let dumps = self.0.iter().map(|(path, plans)| {
-            let (mut value, error) = match plans {
-                Ok(plans) => (serde_json::to_value(plans).unwrap_or_default(), Value::Null),
-                Err(error) => {
-                    let help = error.report().help().map(|help| help.to_string());
-                    (
-                        json!({ "outcome": "unreadable", "total": "unreadable" }),
-                        json!({ "message": error.to_string(), "help": help }),
-                    )
-                }
-            };
-            if let Some(keys) = value.as_object_mut() {
-                keys.insert("flash".to_owned(), path.display().to_string().into());
-                keys.insert("error".to_owned(), error);
-            }
-            value
-        });
-        let dumps: Vec<Value> = dumps.collect();
-        json!({ "total": self.total(&self.verdict()), "dumps": dumps })
+        };
+        FleetPlans { total, dumps: dumps.collect() }
     }
 }
 

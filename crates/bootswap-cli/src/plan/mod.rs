@@ -37,7 +37,7 @@ pub fn command(args: &PlanArgs) -> Result<Verdict, CommandError> {
         paths => {
             let fleet = fleet::Fleet::new(paths, &migration, running, &sent);
             if args.json {
-                output::json(&fleet.to_json())?;
+                output::json(&fleet.report())?;
             } else {
                 output::text(&fleet.to_string())?;
             }

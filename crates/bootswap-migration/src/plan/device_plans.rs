@@ -11,6 +11,7 @@ use crate::owned::OwnedMigration;
 
 /// What `bootswap plan --json` prints of a device. Keys are never renamed.
 #[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DevicePlans {
     /// The plan that counts: from the partition that was named, or that the next update goes to.
     #[serde(flatten)]
@@ -23,6 +24,7 @@ pub struct DevicePlans {
 
 /// Whether a migrator can do its work from a partition.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PartitionVerdict {
     /// Label of the partition.
     pub running: String,
@@ -32,6 +34,60 @@ pub struct PartitionVerdict {
     pub outcome: &'static str,
     /// Why it was refused.
     pub reasons: Vec<ReasonReport>,
+}
+
+/// What `bootswap plan --json` prints of more than one dump. Keys are never renamed.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FleetPlans {
+    /// The worst of all: `planned`, `refused` or `unreadable`.
+    pub total: &'static str,
+    /// Each dump, in the order of the command line.
+    pub dumps: Vec<DumpPlans>,
+}
+
+/// What is said of one of several dumps.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DumpPlans {
+    /// The file.
+    pub flash: String,
+    /// Why it cannot be planned for; `null` if it can.
+    pub error: Option<DumpError>,
+    /// What one dump alone would give.
+    #[serde(flatten)]
+    pub verdict: DumpVerdict,
+}
+
+/// The verdict on one of several dumps.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum DumpVerdict {
+    /// That of a dump that can be planned for.
+    Read(Box<DevicePlans>),
+    /// That of one that cannot.
+    Unreadable {
+        /// `unreadable`.
+        outcome: &'static str,
+        /// `unreadable`.
+        total: &'static str,
+    },
+}
+
+/// Why a dump cannot be planned for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DumpError {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl DumpVerdict {
+    /// The verdict on a dump that cannot be planned for.
+    pub const UNREADABLE: Self = Self::Unreadable { outcome: "unreadable", total: "unreadable" };
 }
 
 impl DevicePlans {

@@ -12,6 +12,7 @@ use super::stage::Stage;
 
 /// A part of flash that the migration gives up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GivenUp {
     /// Label of the partition, or `partition-table`.
     pub what: String,

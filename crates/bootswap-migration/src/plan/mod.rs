@@ -18,7 +18,9 @@ mod stage;
 mod text;
 
 pub use cost::{CostReport, WayBackReport, WindowEstimate};
-pub use device_plans::{DevicePlans, PartitionVerdict};
+pub use device_plans::{
+    DevicePlans, DumpError, DumpPlans, DumpVerdict, FleetPlans, PartitionVerdict,
+};
 pub use flash_map::{FlashMap, MapRow};
 pub use given_up::GivenUp;
 pub use region::RegionReport;

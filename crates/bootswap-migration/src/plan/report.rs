@@ -27,6 +27,7 @@ pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]
 
 /// What `--json` prints. Keys are never renamed; `null` where something does not apply.
 #[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanReport {
     /// `planned` or `refused`.
     pub outcome: &'static str,
@@ -56,6 +57,7 @@ pub struct PlanReport {
 
 /// A reason against the migration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReasonReport {
     /// Its code.
     pub code: &'static str,
@@ -65,6 +67,7 @@ pub struct ReasonReport {
 
 /// The device that is planned for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceReport {
     /// Its chip.
     pub chip: &'static str,
@@ -86,6 +89,7 @@ pub struct DeviceReport {
 
 /// What is done without a reset of the migrator in between.
 #[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StageReport {
     /// `as-named`, `secondary-and-swap`, `straight-to-primary` or `relocate`.
     pub strategy: &'static str,
@@ -105,6 +109,7 @@ pub struct StageReport {
 
 /// A step of the plan.
 #[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepReport {
     /// `select`, `copy-self`, `reset-into-copy`, `fetch`, `copy`, `clean`, `clean-scratch`,
     /// `clean-header`, `confirm`, `verify`, `commit` or `reset`.
