@@ -213,7 +213,7 @@ fn assert_agreed(device: &Device, running: Option<&str>) -> (usize, usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
     /// Plan and simulation of the same dump never disagree, whatever table, otadata, migrator and
     /// partition.

@@ -8,6 +8,10 @@ use serde::Serialize;
 use super::report::{PlanReport, ReasonReport, report};
 use crate::facts::{Delivered, FoundFacts};
 use crate::owned::OwnedMigration;
+use crate::words::wrapped;
+
+/// Columns of a terminal that are used.
+const COLUMNS: usize = 100;
 
 /// What `bootswap plan --json` prints of a device. Keys are never renamed.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -146,7 +150,11 @@ impl fmt::Display for DevicePlans {
         if self.partitions.len() > 1 {
             writeln!(f, "\nmigrator in       verdict")?;
             for verdict in &self.partitions {
-                writeln!(f, "  {:<16}{}", verdict.running, verdict.in_words())?;
+                let lines = wrapped(&verdict.in_words(), COLUMNS - 18);
+                let labels = std::iter::once(verdict.running.as_str()).chain(std::iter::repeat(""));
+                for (label, line) in labels.zip(lines) {
+                    writeln!(f, "  {label:<16}{line}")?;
+                }
             }
             writeln!(f, "  {:<16}{}", "all", self.total)?;
         }

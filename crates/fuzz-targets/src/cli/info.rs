@@ -1,7 +1,7 @@
 //! Files of any kind, and flash dumps.
 
-use bootswap_migration::{assumed_image_len_bytes, facts};
 use bootswap_migration::image::{Description, DumpInfo, Kind};
+use bootswap_migration::{assumed_image_len_bytes, facts};
 use esp_idf_format::Chip;
 use esp_idf_format::partition::{Partition, PartitionTable};
 use serde_json::Value;
