@@ -26,9 +26,13 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
         Some(path) => {
             let dump = input::read(path)?;
             let running = migration.running.as_deref();
-            let found = bootswap_migration::facts::read_flash(migration.chip, &dump, running)
+            let (chip, named) = (migration.chip, migration.table_addr);
+            let found = bootswap_migration::facts::read_flash(chip, &dump, named, running)
                 .map_err(|error| CommandError::of_dump(path, &error))?;
-            Scenario::from_dump(&migration, &dump, found.facts.running).map_err(scenario_failure)?
+            for warning in &found.warnings {
+                eprintln!("warning: {warning}");
+            }
+            Scenario::from_dump(&migration, &dump, &found.facts).map_err(scenario_failure)?
         }
         None => Scenario::synthetic(&migration).map_err(scenario_failure)?,
     };

@@ -80,6 +80,7 @@ fn migration<'s, 'd: 's>(
             migration.chip,
         ))?,
         flash_len_bytes: migration.flash_len_bytes,
+        table_addr: migration.table_addr.map(FlashAddr),
         mcuboot: migration.mcuboot.map(map).transpose()?,
         artifacts,
         staging: match migration.staging {

@@ -28,6 +28,7 @@ type Bytes = Vec<u8>;
 struct Owned {
     chip: Chip,
     flash_len_bytes: Option<u32>,
+    table_addr: Option<u32>,
     map: Option<OwnedMap>,
     artifacts: Vec<OwnedArtifact>,
     staging: Option<Option<String>>,
@@ -56,6 +57,7 @@ impl Owned {
             migration: Migration {
                 chip: self.chip,
                 flash_len_bytes: self.flash_len_bytes,
+                table_addr: self.table_addr.map(FlashAddr),
                 mcuboot: self.map.as_ref().map(|map| McubootMap {
                     primary: map.0,
                     secondary: map.1,
@@ -145,6 +147,7 @@ prop_compose! {
     fn migration()(
         chip in some(&Chip::ALL),
         flash_len_bytes in any::<Option<u32>>(),
+        table_addr in any::<Option<u32>>(),
         map in option::of((
             region(), region(), option::of(region()), some(&SwapKind::ALL), any::<u32>(),
             option::of(proptest::collection::vec(any::<u8>(), 0..300)),
@@ -167,7 +170,7 @@ prop_compose! {
         overwrite in proptest::collection::vec("[a-z]{1,16}", 0..=MAX_LABELS),
     ) -> Owned {
         Owned {
-            chip, flash_len_bytes, map, artifacts, staging, test_image, overwrite,
+            chip, flash_len_bytes, table_addr, map, artifacts, staging, test_image, overwrite,
             wifi: vec![],
             old_credentials: false,
             rescue: None,
@@ -201,6 +204,7 @@ fn example() -> Owned {
     Owned {
         chip: Chip::Esp32c3,
         flash_len_bytes: Some(1 << 22),
+        table_addr: None,
         map: Some((
             slot(0x1_0000),
             slot(0x11_0000),

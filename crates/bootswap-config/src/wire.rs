@@ -47,6 +47,8 @@ pub(crate) struct Migration<'b> {
     pub allow_test_image: Option<bool>,
     #[b(6)]
     pub allow_overwrite: List<'b, &'b str>,
+    #[n(7)]
+    pub table_addr: Option<u32>,
 }
 
 /// [`bootswap_plan::McubootMap`].

@@ -9,7 +9,7 @@ use bootswap_plan::{
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
 use esp_idf_format::partition::Partition;
-use flash_region::Region;
+use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use sha2::{Digest, Sha256};
 
@@ -20,6 +20,8 @@ pub struct OwnedMigration {
     pub chip: Chip,
     /// Flash size that the target system was built for, in bytes.
     pub flash_len_bytes: Option<u32>,
+    /// Where the devices' partition table lies, where the migration says so.
+    pub table_addr: Option<FlashAddr>,
     /// Partition table of the devices in its binary form, where the migration names one.
     pub partition_table: Option<Vec<u8>>,
     /// Label of the partition that the migrator runs from, where the migration names one.
@@ -98,6 +100,7 @@ impl OwnedMigration {
         use_it(&Migration {
             chip: self.chip,
             flash_len_bytes: self.flash_len_bytes,
+            table_addr: self.table_addr,
             mcuboot: self.mcuboot.as_ref().map(OwnedMap::lend),
             artifacts: &artifacts,
             staging: match &self.staging {
@@ -222,6 +225,10 @@ pub struct OwnedFacts {
     pub chip: Chip,
     /// Flash size in bytes.
     pub flash_len_bytes: u32,
+    /// Where the partition table lies.
+    pub table_addr: FlashAddr,
+    /// Another place that the table may be at.
+    pub other_table_addr: Option<FlashAddr>,
     /// Entries of the partition table.
     pub partitions: Vec<Partition>,
     /// Partition that the migrator runs from.
@@ -251,6 +258,8 @@ impl OwnedFacts {
             // It is in the eFuses; the migrator on the device looks.
             chip_revision: None,
             flash_len_bytes: self.flash_len_bytes,
+            table_addr: self.table_addr,
+            other_table_addr: self.other_table_addr,
             partitions: &self.partitions,
             running: self.running,
             running_len_bytes: self.running_len_bytes,

@@ -24,6 +24,7 @@ mod migrator;
 mod network;
 mod news;
 mod platform;
+mod table;
 mod twice;
 
 pub use board::{Board, Identity};

@@ -4,7 +4,8 @@ use bootswap_config::ConfigError;
 use bootswap_engine::{Buffers, Engine, Failure, Job, Source};
 use bootswap_plan::{DeviceFacts, Migration, Reasons, plan};
 use embedded_storage_async::nor_flash::NorFlash;
-use flash_region::Region;
+use esp_idf_format::partition::TABLE_ADDR;
+use flash_region::{FlashAddr, Region};
 
 use crate::platform::Talking;
 use crate::{Board, CommitWindow, LiveFacts, Log, News, back};
@@ -52,7 +53,7 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         source: &mut S,
         memory: &mut [u8],
     ) {
-        let Some(found) = self.look().await else { return self.rest().await };
+        let Some(found) = self.look(migration.table_addr).await else { return self.rest().await };
         let facts = found.lend(u32::try_from(memory.len()).unwrap_or(u32::MAX));
         let plan = match plan(migration, &facts) {
             Ok(plan) => plan,
@@ -71,7 +72,7 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
     /// Nothing is written but otadata, of which one sector always counts.
     pub async fn without_config(mut self, error: &ConfigError) {
         let tell = |log: Log<'_>| log.error(format_args!("{error}"));
-        match self.look().await {
+        match self.look(None).await {
             Some(found) => self.retreat(&found.lend(0), &tell).await,
             None => {
                 tell(self.log);
@@ -80,10 +81,11 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         }
     }
 
-    async fn look(&mut self) -> Option<LiveFacts> {
+    /// Finds out about the device; its partition table is at `table`, if somebody says so.
+    async fn look(&mut self, table: Option<FlashAddr>) -> Option<LiveFacts> {
         let identity = self.board.identity();
         for _ in 0..LOOKS {
-            match LiveFacts::read(self.flash, identity, self.buffers.sector()).await {
+            match LiveFacts::read(self.flash, identity, table, self.buffers.sector()).await {
                 Ok(found) => {
                     let flash_mb = identity.flash_len_bytes >> 20;
                     match found.running() {
@@ -95,6 +97,14 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
                             "migrator on {}, {flash_mb} MB of flash",
                             identity.chip
                         )),
+                    }
+                    if found.table_addr() != TABLE_ADDR {
+                        self.log.info(format_args!("partition table at {}", found.table_addr()));
+                    }
+                    for objection in found.objections() {
+                        self.log.warn(format_args!(
+                            "{objection}; the bootloader takes it, what that concerns is left alone"
+                        ));
                     }
                     return Some(found);
                 }

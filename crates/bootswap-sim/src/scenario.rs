@@ -10,13 +10,13 @@ use device_sim::{
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::OtaState;
 use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
-use flash_region::{Hex, Region};
+use flash_region::{FlashAddr, Hex, Region};
 use mcuboot_format::espressif;
 use mcuboot_format::key::PublicKey;
 use nor_sim::NorMemory;
 
-use bootswap_migration::OwnedMigration;
 use bootswap_migration::container;
+use bootswap_migration::{OwnedFacts, OwnedMigration};
 
 /// Project name in the app descriptor of the migrator, by which the simulator knows it.
 pub const MIGRATOR_NAME: &str = "bootswap";
@@ -36,6 +36,8 @@ pub struct Scenario {
     pub board: Board,
     /// The partition that the migrator is in.
     pub running: Partition,
+    /// Where its partition table is.
+    pub table_addr: FlashAddr,
 }
 
 /// Why a device for the simulation cannot be made.
@@ -83,15 +85,20 @@ impl Scenario {
     /// A [`ScenarioError`] for what is missing or does not fit.
     pub fn synthetic(migration: &OwnedMigration) -> Result<Self, ScenarioError> {
         let table = migration.partition_table.as_deref().ok_or(ScenarioError::NoTable)?;
-        let partitions: Vec<Partition> =
-            PartitionTable::parse(table).map_err(ScenarioError::Table)?.iter().collect();
+        let partitions: Vec<Partition> = PartitionTable::parse_as_bootloader(table)
+            .map_err(ScenarioError::Table)?
+            .iter()
+            .collect();
+        let table_addr = migration.table_addr.unwrap_or(TABLE_ADDR);
         let running = pick(&partitions, migration.running.as_deref())?;
         let flash_len_bytes = migration.flash_len_bytes.unwrap_or(DEFAULT_FLASH_LEN_BYTES);
         let bootloader = esp_idf_bootloaders::bootloader(migration.chip, flash_len_bytes)
             .map_err(ScenarioError::Bootloader)?;
         let size = FlashSize::from_bytes(flash_len_bytes).unwrap_or(FlashSize::Mb4);
         let mut builder = FlashBuilder::new(migration.chip, size)
-            .partitions(&partitions)
+            .table_addr(table_addr)
+            .raw_table(table)
+            .map_err(ScenarioError::Table)?
             .bootloader(&bootloader)
             .old_data(OldData::Noise { seed: SEED })
             .app(running.label.as_str().unwrap_or_default(), &migrator_image(migration, &running)?);
@@ -102,11 +109,11 @@ impl Scenario {
             builder = builder.data(nvs.region.start(), &nvs_contents(nvs.region)?);
         }
         let flash = builder.build().map_err(ScenarioError::Build)?;
-        let board = board(migration, &bootloader)?;
-        Ok(Self { flash, board, running })
+        let board = board(migration, &bootloader, table_addr)?;
+        Ok(Self { flash, board, running, table_addr })
     }
 
-    /// A real device's dump, with the migrator put where `running` says, or where its otadata says.
+    /// A real device's dump, of which `facts` say where the migrator is put.
     ///
     /// # Errors
     ///
@@ -114,17 +121,17 @@ impl Scenario {
     pub fn from_dump(
         migration: &OwnedMigration,
         dump: &[u8],
-        running: Region,
+        facts: &OwnedFacts,
     ) -> Result<Self, ScenarioError> {
         let at = |region: Region| {
             let end = (region.end().get() as usize).min(dump.len());
             dump.get(region.start().get() as usize..end).unwrap_or_default()
         };
-        let table = at(Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
-        let table = PartitionTable::parse(table).map_err(ScenarioError::Table)?;
-        let running = table
+        let running = facts
+            .partitions
             .iter()
-            .find(|p| p.region == running)
+            .copied()
+            .find(|p| p.is_app() && p.region == facts.running)
             .ok_or(ScenarioError::NoRunning { label: migration.running.clone() })?;
         let mut flash = NorMemory::from_bytes(dump);
         let image = migrator_image(migration, &running)?;
@@ -132,17 +139,23 @@ impl Scenario {
         let erased = vec![flash_region::ERASED; running.region.len_bytes() as usize];
         flash.load(running.region.start(), &erased);
         flash.load(running.region.start(), &image);
-        let area = migration.chip.bootloader_region();
-        let bootloader = at(area);
-        let board = board(migration, bootloader)?;
-        Ok(Self { flash, board, running })
+        let bootloader = at(facts.lend().bootloader_area());
+        let board = board(migration, bootloader, facts.table_addr)?;
+        Ok(Self { flash, board, running, table_addr: facts.table_addr })
+    }
+
+    /// The partition table.
+    #[must_use]
+    pub const fn table(&self) -> Region {
+        Region::clamped(self.table_addr, TABLE_LEN_BYTES)
     }
 
     /// Delivers the migrator again to a device that went back to its previous firmware, as that
     /// firmware's OTA does: the partition is written again, and otadata selects it.
     pub fn deliver_again(&self, memory: &mut NorMemory) {
-        let table = self.flash.bytes(Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
-        let otadata = PartitionTable::parse(&table).ok().and_then(|table| table.otadata());
+        let table = self.flash.bytes(self.table());
+        let table = PartitionTable::parse_as_bootloader(&table).ok();
+        let otadata = table.and_then(|table| table.otadata());
         for region in otadata.map(|p| p.region).into_iter().chain([self.running.region]) {
             memory.load(region.start(), &self.flash.bytes(region));
         }
@@ -183,9 +196,13 @@ fn migrator_image(
 }
 
 /// The board: the old bootloader as it is, the target's if the migration has one.
-fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, ScenarioError> {
+fn board(
+    migration: &OwnedMigration,
+    old: &[u8],
+    table_addr: FlashAddr,
+) -> Result<Board, ScenarioError> {
     let mut board = Board::new(migration.chip)
-        .esp_idf(old, EspIdfConfig::default())
+        .esp_idf(old, EspIdfConfig { table_addr, ..EspIdfConfig::default() })
         .map_err(ScenarioError::NotABootloader)?;
     let Some(image) = target_bootloader(migration) else { return Ok(board) };
     if let Some(map) = &migration.mcuboot {
@@ -292,7 +309,6 @@ impl std::error::Error for ScenarioError {}
 mod tests {
     use super::*;
     use esp_idf_format::nvs::{Lookup, find};
-    use flash_region::FlashAddr;
 
     #[test]
     fn the_old_firmware_leaves_its_network_as_esp_idf_does() {

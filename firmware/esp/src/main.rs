@@ -96,13 +96,15 @@ impl Parts {
     async fn old_network(
         &mut self,
         network: &bootswap_config::Network<'_>,
+        table: Option<flash_region::FlashAddr>,
     ) -> Option<bootswap_migrator::Credentials> {
         if !network.old_credentials {
             return None;
         }
         let (flash, buffer) = (&mut self.flash, self.buffers.sector());
         let identity = chip::identity((&raw const ESP_APP_DESC).cast(), flash.len_bytes());
-        let found = bootswap_migrator::LiveFacts::read(flash, identity, buffer).await.ok()?;
+        let found =
+            bootswap_migrator::LiveFacts::read(flash, identity, table, buffer).await.ok()?;
         match bootswap_migrator::Credentials::on(flash, found.partitions(), buffer).await {
             Ok(credentials) => Some(credentials),
             Err(error) => {

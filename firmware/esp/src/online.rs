@@ -33,7 +33,7 @@ pub async fn migrate(mut parts: Parts, config: &Config<'_>, wifi: WIFI<'static>)
         }
     };
     let old = match &radio {
-        Some(_) => parts.old_network(&config.network).await,
+        Some(_) => parts.old_network(&config.network, config.migration.table_addr).await,
         None => None,
     };
     let old = old.as_ref().and_then(|old| old.wifi().ok());

@@ -27,8 +27,13 @@ pub fn command(args: &PlanArgs) -> Result<Verdict, CommandError> {
     let found = match args.flash.as_deref().zip(dump.as_deref()) {
         Some((path, dump)) => {
             refuse_migrated(&migration, dump, path)?;
-            facts::read_flash(migration.chip, dump, migration.running.as_deref())
-                .map_err(|error| CommandError::of_dump(path, &error))?
+            facts::read_flash(
+                migration.chip,
+                dump,
+                migration.table_addr,
+                migration.running.as_deref(),
+            )
+            .map_err(|error| CommandError::of_dump(path, &error))?
         }
         None => facts::assumed(&migration).map_err(|error| {
             CommandError::input(format_args!("{}: {error}", args.migration.display()), error.help())

@@ -2,20 +2,23 @@
 
 use bootswap_plan::previous_firmware;
 use esp_idf_format::Chip;
-use esp_idf_format::image::{self, FlashSize, ImageHeader, ImageInfo};
+use esp_idf_format::image::{self, FlashSize, ImageError, ImageInfo};
 use esp_idf_format::otadata::{self, BootSlot, OtaData};
-use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR};
+use esp_idf_format::partition::{Partition, PartitionTable};
 use flash_region::{FlashAddr, Region};
 
 use super::assumed::ASSUMED_IMAGE_LEN_BYTES;
 use super::error::FactsError;
 use super::found::{FoundFacts, find_app};
+use super::table;
+use super::warning::{FactsWarning, table_warnings};
 use crate::container;
 use crate::owned::OwnedFacts;
 
 /// Reads the facts out of a dump of a device's whole flash.
 ///
-/// The migrator runs from the app partition labelled `running`; without a label, from where the
+/// The partition table is read as the bootloader in the dump reads it, at `named` if somebody says
+/// where it is, else where it is found. The migrator runs from the app partition labelled `running`; without a label, from where the
 /// ESP-IDF bootloader would start an app.
 ///
 /// # Errors
@@ -24,13 +27,16 @@ use crate::owned::OwnedFacts;
 pub fn read_flash(
     chip: Chip,
     flash: &[u8],
+    named: Option<FlashAddr>,
     running: Option<&str>,
 ) -> Result<FoundFacts, FactsError> {
     let size = u32::try_from(flash.len()).ok().and_then(FlashSize::from_bytes);
     let flash_len_bytes = size.ok_or(FactsError::Length { len_bytes: flash.len() })?.bytes();
-    let header = bootloader_header(chip, flash)?;
-    let table = PartitionTable::parse(tail(flash, TABLE_ADDR))
-        .map_err(|error| FactsError::Table { error })?;
+    let (bootloader, stale) = whole_bootloader(chip, flash)?;
+    let header = bootloader.header;
+    let tables = table::find(chip, flash, bootloader.total_len_bytes, named);
+    let table = PartitionTable::parse_as_bootloader(bytes_from(flash, tables.addr))
+        .map_err(|error| FactsError::Table { addr: tables.addr, error })?;
     let device = Device { chip, flash, table };
 
     let running = match running {
@@ -49,6 +55,8 @@ pub fn read_flash(
     let facts = OwnedFacts {
         chip,
         flash_len_bytes,
+        table_addr: tables.addr,
+        other_table_addr: tables.other,
         running: running.region,
         running_len_bytes,
         previous: previous_firmware(&partitions, running.region),
@@ -59,7 +67,12 @@ pub fn read_flash(
         flash_encryption: false,
         staging_memory_len_bytes: 0,
     };
-    Ok(FoundFacts { facts, running: running.label, image })
+    let warnings = stale
+        .map(|error| FactsWarning::Digest { start: chip.bootloader_addr(), error })
+        .into_iter()
+        .chain(table_warnings(tables.addr, &table))
+        .collect();
+    Ok(FoundFacts { facts, running: running.label, image, warnings })
 }
 
 /// A dump of which the table could be read.
@@ -122,12 +135,16 @@ impl<'a> Device<'a> {
     }
 }
 
-/// The header of the bootloader in place, which has to be whole and for `chip`.
-fn bootloader_header(chip: Chip, flash: &[u8]) -> Result<ImageHeader, FactsError> {
+/// The bootloader in place, which has to be whole, as the ROM sees it, and for `chip`; with a
+/// SHA-256 that is not its own, which the ROM does not mind.
+fn whole_bootloader(
+    chip: Chip,
+    flash: &[u8],
+) -> Result<(ImageInfo, Option<ImageError>), FactsError> {
     let start = chip.bootloader_addr();
-    match image::verify(bytes(flash, chip.bootloader_region())) {
-        Ok(info) if info.header.chip_id == chip.image_chip_id() => Ok(info.header),
-        Ok(info) => Err(FactsError::Chip { wanted: chip, start, found: info.header.chip_id }),
+    match image::verify_as_rom(bytes_from(flash, start)) {
+        Ok(found) if found.0.header.chip_id == chip.image_chip_id() => Ok(found),
+        Ok((info, _)) => Err(FactsError::Chip { wanted: chip, start, found: info.header.chip_id }),
         Err(error) => match other_chip(chip, flash) {
             Some((found, start)) => Err(FactsError::Chip { wanted: chip, start, found }),
             None => Err(FactsError::Bootloader { start, error }),
@@ -138,17 +155,19 @@ fn bootloader_header(chip: Chip, flash: &[u8]) -> Result<ImageHeader, FactsError
 /// A whole bootloader at the place where chips of the other kind have it.
 fn other_chip(chip: Chip, flash: &[u8]) -> Option<(u16, FlashAddr)> {
     let other = Chip::ALL.into_iter().find(|o| o.bootloader_addr() != chip.bootloader_addr())?;
-    let info = image::verify(bytes(flash, other.bootloader_region())).ok()?;
+    let (info, _) = image::verify_as_rom(bytes_from(flash, other.bootloader_addr())).ok()?;
     Some((info.header.chip_id, other.bootloader_addr()))
 }
 
 /// The part of the dump at `region`, cut off where the dump ends.
 #[must_use]
 pub fn bytes(flash: &[u8], region: Region) -> &[u8] {
-    let rest = tail(flash, region.start());
+    let rest = bytes_from(flash, region.start());
     rest.get(..region.len_bytes() as usize).unwrap_or(rest)
 }
 
-fn tail(flash: &[u8], start: FlashAddr) -> &[u8] {
+/// The dump from `start` on.
+#[must_use]
+pub fn bytes_from(flash: &[u8], start: FlashAddr) -> &[u8] {
     flash.get(start.get() as usize..).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use esp_idf_format::image::{FlashSize, ImageError};
-use esp_idf_format::partition::{PartitionTableError, TABLE_ADDR};
+use esp_idf_format::partition::PartitionTableError;
 use esp_idf_format::{Chip, FixedText};
 use flash_region::FlashAddr;
 
@@ -34,8 +34,10 @@ pub enum FactsError {
         /// Number of the chip in its header.
         found: u16,
     },
-    /// There is no partition table, or not a sound one.
+    /// There is no partition table that the bootloader would take.
     Table {
+        /// Where it was looked for last.
+        addr: FlashAddr,
         /// What is wrong, with offsets from its start.
         error: PartitionTableError,
     },
@@ -96,7 +98,10 @@ impl FactsError {
                 "use the migration for the device's chip, or the dump of another device".to_owned()
             }
             Self::Table { .. } => {
-                format!("the table is expected at {TABLE_ADDR}, ESP-IDF's default")
+                "read the flash again, from address 0; where devices have another \
+                 CONFIG_PARTITION_TABLE_OFFSET than ESP-IDF's default, name it in \
+                 `partition_table_offset`"
+                    .to_owned()
             }
             Self::NoTable => {
                 "add `partitions = \"partitions.csv\"` to the migration, or read a device's flash \
@@ -133,7 +138,9 @@ impl fmt::Display for FactsError {
                     ChipId(*found)
                 )
             }
-            Self::Table { error } => write!(f, "no sound partition table: {error}"),
+            Self::Table { addr, error } => {
+                write!(f, "no sound partition table, at {addr} or where else it could be: {error}")
+            }
             Self::NoTable => f.write_str(
                 "the migration names no partition table, and there is no dump to read it from",
             ),

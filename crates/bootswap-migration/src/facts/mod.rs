@@ -15,11 +15,15 @@ mod chip_id;
 mod dump;
 mod error;
 mod found;
+mod table;
 #[cfg(test)]
 mod tests;
+mod warning;
 
 pub use assumed::{ASSUMED_FLASH_SIZE, ASSUMED_IMAGE_LEN_BYTES, assumed, assumed_with_image};
 pub use chip_id::ChipId;
-pub use dump::{bytes, read_flash};
+pub use dump::{bytes, bytes_from, read_flash};
 pub use error::FactsError;
 pub use found::FoundFacts;
+pub use table::{Tables, find as find_table};
+pub use warning::FactsWarning;

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use bootswap_engine::ContainerHeader;
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashSize, ImageError};
-use esp_idf_format::partition::PartitionTableError;
+use esp_idf_format::partition::{Partition, PartitionTableError};
 use flash_region::{FlashAddr, Region};
 
 use super::*;
@@ -39,7 +39,7 @@ fn dump(builder: FlashBuilder) -> Vec<u8> {
 }
 
 fn read(builder: FlashBuilder, running: Option<&str>) -> Result<FoundFacts, FactsError> {
-    read_flash(CHIP, &dump(builder), running)
+    read_flash(CHIP, &dump(builder), None, running)
 }
 
 fn entry(seq: u32, state: OtaState) -> Option<OtaEntry> {
@@ -143,23 +143,23 @@ fn what_is_no_dump_of_such_a_device_is_refused() {
     let whole = || dump(device().app("factory", &app(0x8000)));
     let cut = &whole()[..0x3f_ffff];
     assert_eq!(
-        read_flash(CHIP, cut, None).unwrap_err(),
+        read_flash(CHIP, cut, None, None).unwrap_err(),
         FactsError::Length { len_bytes: 0x3f_ffff }
     );
-    let error = read_flash(Chip::Esp32s3, &whole(), None).unwrap_err();
+    let error = read_flash(Chip::Esp32s3, &whole(), None, None).unwrap_err();
     assert_eq!(error, FactsError::Chip { wanted: Chip::Esp32s3, start: FlashAddr(0), found: 5 });
     assert_eq!(
         error.to_string(),
         "the bootloader at 0x0 is for esp32c3, the migration for esp32s3"
     );
     // The other kind of chip has its bootloader at another place.
-    let error = read_flash(Chip::Esp32, &whole(), None).unwrap_err();
+    let error = read_flash(Chip::Esp32, &whole(), None, None).unwrap_err();
     assert_eq!(error, FactsError::Chip { wanted: Chip::Esp32, start: FlashAddr(0), found: 5 });
 
     let with = |at: usize, byte: u8| {
         let mut flash = whole();
         flash[at] = byte;
-        read_flash(CHIP, &flash, None).unwrap_err()
+        read_flash(CHIP, &flash, None, None).unwrap_err()
     };
     assert!(matches!(
         with(0, 0xff),
@@ -171,10 +171,11 @@ fn what_is_no_dump_of_such_a_device_is_refused() {
     ));
     let error = with(0x8000, 0xff);
     assert!(
-        matches!(error, FactsError::Table { error: PartitionTableError::BadMagic { .. } }),
+        matches!(error, FactsError::Table { error: PartitionTableError::BadMagic { .. }, .. }),
         "{error}"
     );
-    assert!(error.help().contains("0x8000"));
+    assert!(error.to_string().contains("0x8000"));
+    assert!(error.help().contains("partition_table_offset"));
     let error = with(0x1_0800, 0x5a);
     assert!(matches!(error, FactsError::App { start: FlashAddr(0x1_0000), .. }), "{error}");
 
@@ -184,12 +185,109 @@ fn what_is_no_dump_of_such_a_device_is_refused() {
     assert!(error.to_string().contains("esp32c6"));
 }
 
+/// The example's table, all of it so much further behind.
+fn moved(by: u32) -> Vec<Partition> {
+    let mut partitions = synthetic::example_partitions();
+    for partition in &mut partitions {
+        let start = partition.region.start().saturating_add(by);
+        partition.region = Region::clamped(start, partition.region.len_bytes());
+    }
+    partitions
+}
+
+/// `CONFIG_PARTITION_TABLE_OFFSET` is in no file of a project, so a device has to show it.
+#[test]
+fn the_table_is_found_where_the_bootloader_can_have_it() {
+    let whole = synthetic::bootloader(CHIP, FlashSize::Mb8, 0xb000, 3).unwrap();
+    let partitions = moved(0x1_0000);
+    let device = |table_addr, bootloader: &[u8]| {
+        FlashBuilder::new(CHIP, FlashSize::Mb8)
+            .table_addr(FlashAddr(table_addr))
+            .partitions(&partitions)
+            .bootloader(bootloader)
+            .old_data(OldData::Noise { seed: 5 })
+            .app("factory", &app(0x8000))
+    };
+    for addr in [0xc000, 0xf000, 0x1_0000, 0x1_8000] {
+        let found = read(device(addr, &whole), None).unwrap();
+        let facts = &found.facts;
+        assert_eq!((facts.table_addr, facts.other_table_addr), (FlashAddr(addr), None));
+        assert_eq!((facts.running, &facts.partitions), (partitions[3].region, &partitions));
+        assert_eq!(found.warnings, []);
+    }
+    // A copy behind the table, as firmware carries it that can change tables, is not it.
+    let mut table = vec![0; 0xc00];
+    esp_idf_format::partition::emit(&partitions, &mut table).unwrap();
+    let copy = device(0xc000, &whole).data(FlashAddr(0x2_8000), &table);
+    assert_eq!(read(copy, None).unwrap().facts.table_addr, FlashAddr(0xc000));
+    // Of two that may be it none is believed, unless somebody says which.
+    let two = || device(0xc000, &whole).data(FlashAddr(0x1_0000), &table);
+    let facts = read(two(), None).unwrap().facts;
+    assert_eq!(facts.other_table_addr, Some(FlashAddr(0x1_0000)));
+    let named = Some(FlashAddr(0x1_0000));
+    let facts = read_flash(CHIP, &dump(two()), named, None).unwrap().facts;
+    assert_eq!((facts.table_addr, facts.other_table_addr), (FlashAddr(0x1_0000), None));
+    // What is named wrongly is found all the same.
+    let named = Some(FlashAddr(0x9000));
+    let facts = read_flash(CHIP, &dump(device(0xf000, &whole)), named, None).unwrap().facts;
+    assert_eq!(facts.table_addr, FlashAddr(0xf000));
+}
+
+/// What ESP-IDF's tools refuse and its bootloader starts from is told, and read.
+#[test]
+fn a_table_that_booted_is_read_as_it_booted() {
+    type Change = fn(&mut Vec<Partition>);
+    let entries = |change: Change| {
+        let mut entries = synthetic::example_partitions();
+        change(&mut entries);
+        let mut table: Vec<u8> = entries.iter().flat_map(Partition::to_bytes).collect();
+        table.resize(0xc00, 0xff);
+        table
+    };
+    let changes: [(Change, usize); 5] = [
+        (|e| e[0].region = Region::clamped(FlashAddr(0x9100), 0x3000), 1),
+        (|e| e[0].region = Region::clamped(FlashAddr(0x9000), 0x5000), 1),
+        (|e| e[2].label = e[0].label, 1),
+        (|e| e.push(e[5]), 3),
+        (|e| e[5].subtype = e[4].subtype, 1),
+    ];
+    for (index, (change, warnings)) in changes.into_iter().enumerate() {
+        let bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x5000, 3).unwrap();
+        let device = FlashBuilder::new(CHIP, FlashSize::Mb4)
+            .raw_table(&entries(change))
+            .unwrap()
+            .bootloader(&bootloader)
+            .app("factory", &app(0x8000));
+        let found = read(device, None).unwrap();
+        assert_eq!(found.running.as_str(), Some("factory"), "{index}");
+        assert_eq!(found.warnings.len(), warnings, "{index}: {:?}", found.warnings);
+        for warning in found.warnings {
+            assert!(matches!(warning, FactsWarning::Table { .. }));
+            assert!(warning.to_string().contains("left alone"), "{warning}");
+        }
+    }
+}
+
+/// Tools that adapt the flash size in the header leave the old SHA-256 behind it.
+#[test]
+fn a_bootloader_with_a_changed_header_is_taken_as_the_rom_takes_it() {
+    let mut bootloader = synthetic::bootloader(CHIP, FlashSize::Mb2, 0x5000, 3).unwrap();
+    bootloader[3] = (bootloader[3] & 0xf) | (FlashSize::Mb4.raw() << 4);
+    let changed = device().bootloader(&bootloader).app("factory", &app(0x8000));
+    let found = read(changed, None).unwrap();
+    assert_eq!(found.facts.bootloader_flash_len_bytes, Some(0x40_0000));
+    let [warning] = found.warnings.as_slice() else { panic!("{:?}", found.warnings) };
+    assert!(matches!(warning, FactsWarning::Digest { start: FlashAddr(0), .. }), "{warning}");
+    assert!(warning.to_string().contains("starts it all the same"), "{warning}");
+}
+
 fn migration(artifacts: Vec<OwnedArtifact>) -> OwnedMigration {
     let mut table = vec![0; 0xc00];
     esp_idf_format::partition::emit(&synthetic::example_partitions(), &mut table).unwrap();
     OwnedMigration {
         chip: CHIP,
         flash_len_bytes: None,
+        table_addr: None,
         partition_table: Some(table),
         running: None,
         mcuboot: None,
@@ -252,7 +350,7 @@ proptest! {
         for (at, byte) in patches {
             flash[at] = byte;
         }
-        if let Ok(found) = read_flash(CHIP, &flash, None) {
+        if let Ok(found) = read_flash(CHIP, &flash, None, None) {
             prop_assert!(found.facts.running_len_bytes <= found.facts.running.len_bytes());
         }
     }

@@ -3,13 +3,11 @@
 use std::fmt;
 
 use esp_idf_format::Chip;
-use esp_idf_format::image::{self, FlashSize};
+use esp_idf_format::image::{self, FlashSize, ImageInfo};
 use esp_idf_format::otadata::{OtaData, OtaEntryError};
 use esp_idf_format::partition::{OTADATA_LEN_BYTES, PartitionTable, TABLE_ADDR};
 use flash_region::SECTOR_BYTES;
 use mcuboot_format::IMAGE_MAGIC;
-
-use crate::facts::bytes;
 
 /// First bytes of a partition table.
 const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
@@ -90,11 +88,14 @@ fn is_dump(file: &[u8]) -> bool {
 ///
 /// An app that is short enough is told apart by what it says of itself.
 pub(super) fn bootloader(file: &[u8]) -> Option<Chip> {
-    Chip::ALL.into_iter().find(|chip| {
-        image::verify(bytes(file, chip.bootloader_region())).is_ok_and(|info| {
-            info.header.chip_id == chip.image_chip_id() && info.app_desc.is_none()
-        })
-    })
+    Chip::ALL.into_iter().find(|chip| bootloader_in(file, *chip).is_some())
+}
+
+/// The bootloader of a flash of that chip, as its ROM sees it.
+pub(super) fn bootloader_in(flash: &[u8], chip: Chip) -> Option<ImageInfo> {
+    let held = flash.get(chip.bootloader_addr().get() as usize..)?;
+    let (info, _) = image::verify_as_rom(held).ok()?;
+    (info.header.chip_id == chip.image_chip_id() && info.app_desc.is_none()).then_some(info)
 }
 
 /// Otadata has two sectors, each with an entry or blank. A torn one does not count, so one good

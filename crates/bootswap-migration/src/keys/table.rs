@@ -15,7 +15,7 @@ pub const GROUPS: [Group; 7] = [
     Group { title: "Trust", keys: &TRUST, list: None },
 ];
 
-const DEVICE: [Key; 4] = [
+const DEVICE: [Key; 5] = [
     Key::new(
         "chip",
         "Chip",
@@ -53,6 +53,15 @@ const DEVICE: [Key; 4] = [
         overrides it.",
     )
     .begin(Begin::Fitted("")),
+    Key::new(
+        "partition_table_offset",
+        "Table offset",
+        Kind::Address,
+        "found on a device, 0x8000 assumed here",
+        "Where the devices' partition table is (`CONFIG_PARTITION_TABLE_OFFSET`). Devices and dumps \
+        show it. Where it is not 0x8000, name it, so that what is planned from a CSV keeps off it.",
+    )
+    .begin(Begin::Comment("0x8000", "CONFIG_PARTITION_TABLE_OFFSET of the devices")),
 ];
 
 const STAGING: [Key; 2] = [

@@ -71,7 +71,7 @@ pub fn new(chip: Chip, partitions: &Path, path: &Path) -> Result<String, Templat
     let read = from_text(&probe, dir)
         .map_err(|problem| TemplateError::new(problem.message, problem.help))?;
     let table = read.partition_table.unwrap_or_default();
-    let table = PartitionTable::parse(&table).map_err(|error| {
+    let table = PartitionTable::parse_as_bootloader(&table).map_err(|error| {
         TemplateError::new(format_args!("{name}: {error}"), "correct the table")
     })?;
     let all: Vec<Partition> = table.iter().collect();

@@ -16,6 +16,7 @@ use device_sim::{
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::OtaState;
+use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES, emit};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
@@ -144,14 +145,24 @@ impl DeviceUnderTest {
     /// The example, with the migrator in the partition of this label. Where that is an OTA slot,
     /// the factory app is the old firmware.
     pub fn new(label: &str) -> Self {
-        let partitions = synthetic::example_partitions();
+        let mut table = vec![0; TABLE_LEN_BYTES as usize];
+        emit(&synthetic::example_partitions(), &mut table).unwrap();
+        Self::with_table(label, TABLE_ADDR, &table)
+    }
+
+    /// The same with another table, at another place.
+    pub fn with_table(label: &str, table_addr: FlashAddr, table: &[u8]) -> Self {
+        let partitions: Vec<Partition> =
+            PartitionTable::parse_as_bootloader(table).unwrap().iter().collect();
         let running = partitions.iter().find(|p| p.label.as_str() == Some(label)).unwrap();
         let old_bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x5000, 1).unwrap();
         let bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x6000, 2).unwrap();
         let migrator = synthetic::app(CHIP, "bootswap", "1", MIGRATOR_LEN, 3).unwrap();
         let old = synthetic::app(CHIP, "old", "1", 0x2_0000, 4).unwrap();
         let mut builder = FlashBuilder::new(CHIP, FlashSize::Mb4)
-            .partitions(&partitions)
+            .table_addr(table_addr)
+            .raw_table(table)
+            .unwrap()
             .bootloader(&old_bootloader)
             .old_data(OldData::Noise { seed: 5 })
             .app(label, &migrator);
@@ -159,7 +170,7 @@ impl DeviceUnderTest {
             builder = builder.select_ota(index, OtaState::PendingVerify).app("factory", &old);
         }
         let board = SimBoard::new(CHIP)
-            .esp_idf(&old_bootloader, EspIdfConfig::default())
+            .esp_idf(&old_bootloader, EspIdfConfig { table_addr, ..EspIdfConfig::default() })
             .unwrap()
             .mcuboot(&bootloader, McubootConfig::example())
             .unwrap();
@@ -298,6 +309,7 @@ fn migration<'a>(artifacts: &'a [Artifact<'a>]) -> Migration<'a> {
     Migration {
         chip: CHIP,
         flash_len_bytes: Some(4 << 20),
+        table_addr: None,
         mcuboot: Some(McubootMap {
             primary: map.primary,
             secondary: map.secondary,

@@ -265,6 +265,14 @@ pub enum Reason {
         /// The one that is too many.
         second: Name,
     },
+    /// Two places hold a partition table with the running app in it, and nobody said which one the
+    /// bootloader reads.
+    TwoTables {
+        /// The first place.
+        first: FlashAddr,
+        /// The second.
+        second: FlashAddr,
+    },
 }
 
 impl Reason {
@@ -306,6 +314,7 @@ impl Reason {
             Self::NothingToStart { .. } => 32,
             Self::Empty { .. } => 33,
             Self::SecondApplication { .. } => 34,
+            Self::TwoTables { .. } => 35,
         }
     }
 
@@ -360,6 +369,7 @@ impl Reason {
             Self::NothingToStart { .. } => "nothing-to-start",
             Self::Empty { .. } => "empty",
             Self::SecondApplication { .. } => "second-application",
+            Self::TwoTables { .. } => "two-tables",
         }
     }
 }

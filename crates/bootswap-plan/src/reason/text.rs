@@ -123,6 +123,11 @@ impl fmt::Display for Reason {
             Self::ArtifactCount { count } => {
                 write!(f, "the migration names {count} artifacts; 1 to 8 are possible")
             }
+            Self::TwoTables { first, second } => write!(
+                f,
+                "partition tables at {first} and {second} both list the running app; name the one \
+                 that the devices' bootloader reads in `partition_table_offset`"
+            ),
             Self::BadPartition { label, region } => write!(
                 f,
                 "the partition {label} at {region} ends beyond the end of flash; the device's \

@@ -7,20 +7,30 @@ use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN
 use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::validate;
 
-use super::super::kind::{Kind, bootloader};
+use super::super::kind::{Kind, bootloader, bootloader_in};
 use super::super::mcuboot::ANY_SLOT;
 use super::check::Check;
-use super::esp::esp;
-use crate::facts::bytes;
+use super::esp::{esp, esp_as_rom};
+use crate::facts::{bytes, bytes_from, find_table};
 
 /// A partition table, and whether it fits the flash.
 pub(super) fn table(file: &[u8], flash_size: Option<FlashSize>) -> Result<String, String> {
     let table = PartitionTable::parse(file).map_err(|error| error.to_string())?;
     if let Some(size) = flash_size {
-        table.check_fits(size.bytes()).map_err(|error| error.to_string())?;
+        table.check_fits(TABLE_ADDR, size.bytes()).map_err(|error| error.to_string())?;
     }
     let md5 = if table.has_md5() { "its MD5 is right" } else { "it has no MD5" };
     Ok(format!("{} partitions, {md5}", table.len()))
+}
+
+/// A partition table as a bootloader reads it. What tools would object to is told, but no fault:
+/// the device starts.
+fn booted_table(held: &[u8]) -> Result<String, String> {
+    let table = PartitionTable::parse_as_bootloader(held).map_err(|error| error.to_string())?;
+    let md5 = if table.has_md5() { "its MD5 is right" } else { "it has no MD5" };
+    let objections: String =
+        table.objections().map(|error| format!("; the bootloader takes it, but {error}")).collect();
+    Ok(format!("{} partitions, {md5}{objections}", table.len()))
 }
 
 /// Which entry of otadata is in force.
@@ -35,15 +45,20 @@ pub(super) fn otadata(file: &[u8]) -> Result<String, String> {
 
 /// What a device with this flash needs to start: bootloader, table, and an app.
 pub(super) fn dump(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
-    let boot = match (chip, bootloader(flash)) {
+    let found = bootloader(flash);
+    let at = |chip: Chip| bytes_from(flash, chip.bootloader_addr());
+    let boot = match (chip, found) {
         (None, None) => Err("no whole bootloader at 0x0 or 0x1000".to_owned()),
-        (None, Some(chip)) => esp(bytes(flash, chip.bootloader_region()), None),
-        (Some(chip), _) => esp(bytes(flash, chip.bootloader_region()), Some(chip))
+        (None, Some(chip)) => esp_as_rom(at(chip), None),
+        (Some(chip), _) => esp_as_rom(at(chip), Some(chip))
             .map_err(|error| format!("at {}: {error}", chip.bootloader_addr())),
     };
-    let raw_table = bytes(flash, Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
-    let size = u32::try_from(flash.len()).ok().and_then(FlashSize::from_bytes);
-    let sound = table(raw_table, size).map_err(|error| format!("at {TABLE_ADDR}: {error}"));
+    let image = chip.or(found).and_then(|chip| Some((chip, bootloader_in(flash, chip)?)));
+    let table_addr = image.map_or(TABLE_ADDR, |(chip, image)| {
+        find_table(chip, flash, image.total_len_bytes, None).addr
+    });
+    let raw_table = bytes(flash, Region::clamped(table_addr, TABLE_LEN_BYTES));
+    let sound = booted_table(raw_table).map_err(|error| format!("at {table_addr}: {error}"));
     let mut checks = vec![Check::new("bootloader", boot), Check::new("partition table", sound)];
     let partitions = PartitionTable::parse_as_bootloader(raw_table).into_iter().flatten();
     let apps: Vec<Check> =
