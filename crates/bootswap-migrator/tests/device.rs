@@ -165,6 +165,52 @@ fn without_a_configuration_and_without_a_way_back_it_rests_before_it_resets() {
     assert!(lab.everything() == before, "flash was written");
 }
 
+/// A radio whose start hangs or panics: the watchdog or the panic resets the chip, every time.
+#[test]
+fn starts_that_do_not_get_to_the_engine_count() {
+    let mut lab = DeviceUnderTest::new("ota_1");
+    (lab.hangs, lab.follows_reset) = (true, true);
+    let before = lab.bootloader_in_place();
+    for start in 1..=8 {
+        assert!(!lab.run(), "start {start} gets somewhere");
+        assert_eq!(lab.boot().1, "bootswap", "start {start}");
+    }
+    assert!(lab.run(), "{}", lab.console.text());
+    assert!(lab.console.has("given up after 8 attempts"), "{}", lab.console.text());
+    assert_eq!(lab.bootloader_in_place(), before);
+    assert_eq!(lab.boot().1, "old");
+    // Delivered once more, to a device whose radio starts, it has all attempts again.
+    let waited = lab.waits_ms.len();
+    (lab.hangs, lab.follows_reset) = (false, false);
+    assert!(lab.run());
+    assert_eq!(lab.waits_ms.len(), waited);
+    assert!(lab.boot().0.is_target());
+}
+
+/// Where it waits before it tries again, somebody switches it off, ten times and more.
+#[test]
+fn power_lost_in_a_wait_is_no_failed_attempt() {
+    let mut lab = DeviceUnderTest::new("ota_1");
+    lab.online = false;
+    for _ in 1..=7 {
+        assert!(lab.run());
+    }
+    for _ in 0..30 {
+        lab.patience = 0;
+        assert!(!lab.run(), "power goes in the wait");
+        assert_eq!(lab.boot().1, "bootswap", "{}", lab.console.text());
+    }
+    // Nor while it looks for a network, or before.
+    (lab.patience, lab.hangs) = (1000, true);
+    for _ in 0..30 {
+        assert!(!lab.run());
+        assert_eq!(lab.boot().1, "bootswap");
+    }
+    (lab.online, lab.hangs) = (true, false);
+    assert!(lab.run(), "{}", lab.console.text());
+    assert!(lab.boot().0.is_target());
+}
+
 /// The example's table with a change, as its bytes.
 fn table(change: impl FnOnce(&mut Vec<Partition>)) -> Vec<u8> {
     let mut entries = device_sim::synthetic::example_partitions();

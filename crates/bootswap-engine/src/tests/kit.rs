@@ -430,6 +430,10 @@ pub(crate) struct Log {
     /// Operations at the time of `before_commit` are not known here, but that it was asked is.
     pub asked_to_commit: usize,
     pub veto: Option<Veto>,
+    /// Whether a reset brought about this start.
+    pub follows_reset: bool,
+    /// Whether power goes in the first wait.
+    pub dies_waiting: bool,
 }
 
 impl Log {
@@ -443,8 +447,15 @@ impl Platform for Log {
         self.lines.push(event.to_string());
     }
 
+    fn follows_reset(&mut self) -> bool {
+        self.follows_reset
+    }
+
     async fn delay_ms(&mut self, ms: u32) {
         self.delays_ms.push(ms);
+        if self.dies_waiting {
+            std::future::pending().await
+        }
     }
 
     fn alive(&mut self) {

@@ -42,6 +42,10 @@ pub struct DeviceUnderTest {
     pub veto: Option<Veto>,
     /// Whether the chip is one that boots signed bootloaders only.
     pub secure_boot: bool,
+    /// Whether a reset brought about the starts, and not the return of power.
+    pub follows_reset: bool,
+    /// Whether the start of the radio hangs, or panics.
+    pub hangs: bool,
     /// After so many waits the device is left alone for good.
     pub patience: u32,
     /// What the migrator said.
@@ -84,6 +88,7 @@ impl Sink for Console {
 
 struct LabBoard<'a> {
     identity: Identity,
+    follows_reset: bool,
     veto: Option<Veto>,
     patience: u32,
     waits_ms: &'a mut Vec<u32>,
@@ -93,6 +98,10 @@ struct LabBoard<'a> {
 impl Board for LabBoard<'_> {
     fn identity(&mut self) -> Identity {
         self.identity
+    }
+
+    fn follows_reset(&mut self) -> bool {
+        self.follows_reset
     }
 
     fn feed(&mut self) {}
@@ -189,6 +198,8 @@ impl DeviceUnderTest {
             damaged: false,
             veto: None,
             secure_boot: false,
+            follows_reset: false,
+            hangs: false,
             patience: 1000,
             console: Console::default(),
             window: CommitWindow::new(),
@@ -225,6 +236,7 @@ impl DeviceUnderTest {
         };
         let mut board = LabBoard {
             identity,
+            follows_reset: self.follows_reset,
             veto: self.veto,
             patience: self.patience,
             waits_ms: &mut self.waits_ms,
@@ -232,7 +244,7 @@ impl DeviceUnderTest {
         };
         let mut driver = Driver::<_, 4, 4>::with_alignment(&mut self.flash);
         let mut buffers = Buffers::new();
-        let migrator = Migrator {
+        let mut migrator = Migrator {
             flash: &mut driver,
             board: &mut board,
             log: Log::new(&self.console, LogLevel::Debug),
@@ -242,12 +254,19 @@ impl DeviceUnderTest {
         let mut app = self.app.clone();
         // In the middle of the code, where nothing but a digest notices.
         app[0x8000] ^= u8::from(self.damaged);
+        let hangs = self.hangs;
         let files = [("app", app.as_slice()), ("bootloader", self.bootloader.as_slice())];
         let mut source = Joining::new(Air(self.online), Files(&files));
         let future = async {
             match what {
                 Ok(artifacts) => {
-                    migrator.migrate(&migration(artifacts), &mut source, &mut []).await
+                    // As the firmware does it: the radio starts in between.
+                    let migration = migration(artifacts);
+                    let Some(ready) = migrator.prepare(&migration, 0).await else { return };
+                    if hangs {
+                        pending::<()>().await;
+                    }
+                    migrator.go_on(ready, &migration, &mut source, &mut []).await;
                 }
                 Err(error) => migrator.without_config(error).await,
             }
