@@ -4,10 +4,8 @@ use std::fmt;
 
 use esp_idf_format::image::{FlashSize, ImageError};
 use esp_idf_format::partition::PartitionTableError;
-use esp_idf_format::{Chip, FixedText};
+use esp_idf_format::{Chip, FixedText, ImageChip};
 use flash_region::FlashAddr;
-
-use super::chip_id::ChipId;
 
 /// Why there are no facts of a device, in its dump or in a migration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -135,7 +133,7 @@ impl fmt::Display for FactsError {
                 write!(
                     f,
                     "the bootloader at {start} is for {}, the migration for {wanted}",
-                    ChipId(*found)
+                    ImageChip(*found)
                 )
             }
             Self::Table { addr, error } => {
@@ -156,7 +154,7 @@ impl fmt::Display for FactsError {
                 write!(
                     f,
                     "no app to start, the one in {label} at {start} is for {}",
-                    ChipId(*found)
+                    ImageChip(*found)
                 )
             }
         }

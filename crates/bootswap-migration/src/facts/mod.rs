@@ -11,7 +11,6 @@
 //! secure boot and flash encryption off. The migrator on the device reads the eFuses.
 
 mod assumed;
-mod chip_id;
 mod dump;
 mod error;
 mod found;
@@ -21,7 +20,6 @@ mod tests;
 mod warning;
 
 pub use assumed::{ASSUMED_FLASH_SIZE, ASSUMED_IMAGE_LEN_BYTES, assumed, assumed_with_image};
-pub use chip_id::ChipId;
 pub use dump::{bytes, bytes_from, read_flash};
 pub use error::FactsError;
 pub use found::FoundFacts;

@@ -10,7 +10,7 @@ use mcuboot_format::validate;
 use serde::Serialize;
 
 use super::esp::EspInfo;
-use super::kind::{Kind, bootloader, bootloader_in};
+use super::kind::{Kind, bootloader, bootloader_in, from_zero};
 use super::lines::Lines;
 use super::mcuboot::{ANY_SLOT, McubootInfo};
 use super::tables::{OtadataInfo, PartitionInfo, TableInfo};
@@ -29,6 +29,8 @@ pub enum Description {
     PartitionTable(TableInfo),
     /// Otadata.
     Otadata(OtadataInfo),
+    /// The first part of a flash.
+    FactoryImage(Box<DumpInfo>),
     /// A whole flash.
     FlashDump(Box<DumpInfo>),
 }
@@ -42,6 +44,7 @@ impl Description {
             Kind::EspImage => Self::EspImage(Box::new(EspInfo::of(file))),
             Kind::PartitionTable => Self::PartitionTable(TableInfo::of(file)),
             Kind::Otadata => Self::Otadata(OtadataInfo::of(file, None)),
+            Kind::FactoryImage => Self::FactoryImage(Box::new(DumpInfo::of(&from_zero(file)))),
             Kind::FlashDump => Self::FlashDump(Box::new(DumpInfo::of(file))),
         }
     }
@@ -52,7 +55,7 @@ impl Description {
             Self::EspImage(info) => info.write(lines),
             Self::PartitionTable(info) => info.write(lines),
             Self::Otadata(info) => info.write(lines),
-            Self::FlashDump(info) => info.write(lines),
+            Self::FactoryImage(info) | Self::FlashDump(info) => info.write(lines),
         }
     }
 
@@ -66,6 +69,7 @@ impl Description {
             Self::EspImage(_) => Kind::EspImage,
             Self::PartitionTable(_) => Kind::PartitionTable,
             Self::Otadata(_) => Kind::Otadata,
+            Self::FactoryImage(_) => Kind::FactoryImage,
             Self::FlashDump(_) => Kind::FlashDump,
         }
     }

@@ -25,6 +25,7 @@
 mod builder;
 mod checksums;
 mod error;
+mod esp8266;
 mod flash;
 mod header;
 mod segment;
@@ -36,6 +37,7 @@ mod verifier;
 pub use builder::{BuildError, ImageBuilder};
 pub use checksums::update_checksums;
 pub use error::ImageError;
+pub use esp8266::is_esp8266;
 pub use flash::{FlashFreq, FlashMode, FlashSize};
 pub use header::{HEADER_LEN_BYTES, IMAGE_MAGIC, ImageHeader, WP_PIN_DISABLED};
 pub use segment::{SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments};
