@@ -160,7 +160,7 @@ fn wifi<'d>(
     name: &'static str,
     index: Option<usize>,
 ) -> Result<Wifi<'d>, ConfigError> {
-    Wifi::new(wifi.ssid, wifi.password.unwrap_or_default()).map_err(|error| ConfigError::Field {
+    Wifi::new(wifi.ssid.0, wifi.password.unwrap_or_default()).map_err(|error| ConfigError::Field {
         name,
         index,
         problem: FieldProblem::Wifi(error),

@@ -148,7 +148,10 @@ const fn content(content: Content) -> wire::Content {
 }
 
 fn wifi<'w>(wifi: &Wifi<'w>) -> wire::Wifi<'w> {
-    wire::Wifi { ssid: wifi.ssid(), password: (!wifi.is_open()).then_some(wifi.password()) }
+    wire::Wifi {
+        ssid: wire::Ssid(wifi.ssid()),
+        password: (!wifi.is_open()).then_some(wifi.password()),
+    }
 }
 
 const fn span(region: Region) -> wire::Span {

@@ -194,8 +194,8 @@ impl Default for OwnedNetwork {
 /// A [`Wifi`] that owns its data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OwnedWifi {
-    /// Name.
-    pub ssid: String,
+    /// Name, which need not be UTF-8.
+    pub ssid: Vec<u8>,
     /// Password; empty for a network without.
     pub password: String,
 }
@@ -214,7 +214,7 @@ impl OwnedWifi {
 /// Passwords stay out of logs.
 impl fmt::Debug for OwnedWifi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedWifi").field("ssid", &self.ssid).finish_non_exhaustive()
+        f.debug_struct("OwnedWifi").field("wifi", &self.lend()).finish_non_exhaustive()
     }
 }
 

@@ -40,7 +40,7 @@ pub async fn migrate(prepared: Prepared) {
     };
     let old = old.as_ref().and_then(|old| old.wifi().ok());
     if let Some(old) = &old {
-        log.info(format_args!("the old firmware was in the network {}", old.ssid()));
+        log.info(format_args!("the old firmware was in the network {}", old.shown_ssid()));
     }
     let parts = Parts { flash, board: board.with_radio(radio.as_ref()), log, buffers };
     let (stack, mut runner) = driver.map(|driver| open(driver, &config)).unzip();

@@ -154,7 +154,7 @@ const MAP: [Key; 8] = [
     .begin(Begin::Value("8", "")),
 ];
 
-const NETWORK: [Key; 5] = [
+const NETWORK: [Key; 6] = [
     Key::new(
         "network.old_credentials",
         "Old firmware's Wi-Fi",
@@ -180,6 +180,14 @@ const NETWORK: [Key; 5] = [
         Kind::Password,
         "open network",
         PASSWORD,
+    )
+    .applies(Applies::WithWifi),
+    Key::new(
+        "network.rescue.ssid_hex",
+        "Rescue, SSID as bytes",
+        Kind::SsidHex,
+        NONE,
+        "The name in hexadecimal digits, for a name that is not UTF-8.",
     )
     .applies(Applies::WithWifi),
     Key::new(
@@ -213,12 +221,20 @@ const NETWORKS: List = List {
             "network.wifi[].ssid",
             "SSID",
             Kind::Ssid,
-            "",
+            "the name in `ssid_hex`",
             "Name of the network as its access point has it, at most 32 bytes.",
         )
         .applies(Applies::WithWifi),
         Key::new("network.wifi[].password", "Password", Kind::Password, "open network", PASSWORD)
             .applies(Applies::WithWifi),
+        Key::new(
+            "network.wifi[].ssid_hex",
+            "SSID as bytes",
+            Kind::SsidHex,
+            NONE,
+            "The name in hexadecimal digits, for a name that is not UTF-8.",
+        )
+        .applies(Applies::WithWifi),
     ],
 };
 

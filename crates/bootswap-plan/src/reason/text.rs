@@ -23,10 +23,8 @@ impl fmt::Display for Reason {
             ),
             Self::WrongImageChip { artifact, chip_id, found } => {
                 let chip = ImageChip(*chip_id);
-                write!(
-                    f,
-                    "{artifact} is built for {chip}; the device is {found}, build it for that"
-                )
+                write!(f, "{artifact} is built for {chip}; ")?;
+                write!(f, "the device is {found}, so build it for {found}")
             }
             Self::FlashTooSmall { wanted_bytes, found_bytes } => write!(
                 f,
