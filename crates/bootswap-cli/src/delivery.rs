@@ -76,9 +76,12 @@ impl Device {
     ) -> Result<Self, CommandError> {
         let dump = input::read(path)?;
         refuse_migrated(migration, &dump, path)?;
-        let delivered = deliver(migration.chip, &dump, running, sent)
+        let delivered = deliver(migration.chip, &dump, migration.table_addr, running, sent)
             .map_err(|error| CommandError::of_dump(path, &error))?;
         if let Some(first) = delivered.first() {
+            for warning in &first.found.warnings {
+                eprintln!("warning: {}: {warning}", path.display());
+            }
             refuse_unknown_labels(migration, &first.found.facts.partitions)?;
         }
         Ok(Self { dump, delivered })

@@ -10,7 +10,7 @@ use bootswap_plan::{
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
 use esp_idf_format::partition::{Partition, PartitionTable};
-use flash_region::Region;
+use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use sha2::{Digest, Sha256};
 
@@ -21,6 +21,8 @@ pub struct OwnedMigration {
     pub chip: Chip,
     /// Flash size that the target system was built for, in bytes.
     pub flash_len_bytes: Option<u32>,
+    /// Where the devices' partition table lies, where the migration says so.
+    pub table_addr: Option<FlashAddr>,
     /// Partition table of the devices in its binary form, where the migration names one.
     pub partition_table: Option<Vec<u8>>,
     /// Label of the partition that the migrator runs from, where the migration names one.
@@ -125,6 +127,7 @@ impl OwnedMigration {
         use_it(&Migration {
             chip: self.chip,
             flash_len_bytes: self.flash_len_bytes,
+            table_addr: self.table_addr,
             mcuboot: self.mcuboot.as_ref().map(OwnedMap::lend),
             artifacts: &artifacts,
             staging: match &self.staging {
@@ -159,7 +162,10 @@ impl OwnedMigration {
     /// With each the labels that it could have been.
     #[must_use]
     pub fn unknown_overwrite(&self, partitions: &[Partition]) -> Option<UnknownOverwrite> {
-        let named = self.partition_table.as_deref().and_then(|t| PartitionTable::parse(t).ok());
+        let named = self
+            .partition_table
+            .as_deref()
+            .and_then(|t| PartitionTable::parse_as_bootloader(t).ok());
         let named = named.iter().flat_map(PartitionTable::iter);
         let labels = partitions.iter().copied().chain(named).map(|p| p.label.to_string());
         let mut known: Vec<String> = vec![PARTITION_TABLE.to_owned()];
@@ -236,8 +242,8 @@ impl Default for OwnedNetwork {
 /// A [`Wifi`] that owns its data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OwnedWifi {
-    /// Name.
-    pub ssid: String,
+    /// Name, which need not be UTF-8.
+    pub ssid: Vec<u8>,
     /// Password; empty for a network without.
     pub password: String,
 }
@@ -256,7 +262,7 @@ impl OwnedWifi {
 /// Passwords stay out of logs.
 impl fmt::Debug for OwnedWifi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedWifi").field("ssid", &self.ssid).finish_non_exhaustive()
+        f.debug_struct("OwnedWifi").field("wifi", &self.lend()).finish_non_exhaustive()
     }
 }
 
@@ -267,6 +273,10 @@ pub struct OwnedFacts {
     pub chip: Chip,
     /// Flash size in bytes.
     pub flash_len_bytes: u32,
+    /// Where the partition table lies.
+    pub table_addr: FlashAddr,
+    /// Another place that the table may be at.
+    pub other_table_addr: Option<FlashAddr>,
     /// Entries of the partition table.
     pub partitions: Vec<Partition>,
     /// Partition that the migrator runs from.
@@ -296,6 +306,8 @@ impl OwnedFacts {
             // It is in the eFuses; the migrator on the device looks.
             chip_revision: None,
             flash_len_bytes: self.flash_len_bytes,
+            table_addr: self.table_addr,
+            other_table_addr: self.other_table_addr,
             partitions: &self.partitions,
             running: self.running,
             running_len_bytes: self.running_len_bytes,

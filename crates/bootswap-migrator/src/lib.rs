@@ -24,6 +24,7 @@ mod migrator;
 mod network;
 mod news;
 mod platform;
+mod table;
 mod twice;
 
 pub use board::{Board, Identity};
@@ -32,7 +33,7 @@ pub use container::ContainerPlace;
 pub use credentials::{Credentials, CredentialsError};
 pub use facts::{LiveFacts, LiveFactsError};
 pub use log::{Log, Sink};
-pub use migrator::Migrator;
+pub use migrator::{Migrator, Ready};
 pub use network::{JoinError, Joining, Network, Station, join};
 pub use news::News;
 

@@ -91,7 +91,7 @@ pub use erase::{
     CHECKPOINT_BYTES, ERASE_4K, ERASE_32K, ERASE_64K, Erase, EraseBounds, HalfBlock, OpTime,
     PROGRAM_PAGE, cheapest_erase,
 };
-pub use facts::{DeviceFacts, previous_firmware};
+pub use facts::{DeviceFacts, previous_firmware, running_partition};
 pub use image_rules::ImageRules;
 pub use migration::{
     Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,

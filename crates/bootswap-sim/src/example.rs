@@ -97,6 +97,7 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
     let bootloader_content = classify(&bootloader, Role::Bootloader, Some(&map))
         .map_err(|error| broken("bootloader", &error))?;
     Ok(OwnedMigration {
+        table_addr: None,
         chip,
         flash_len_bytes: Some(FLASH_LEN_BYTES),
         partition_table: Some(table),

@@ -83,7 +83,7 @@ fn a_migrator_on_trial_is_kept_through_every_reset() {
     migration.running = Some("ota_0".to_owned());
     let mut scenario = Scenario::synthetic(&migration).unwrap();
     let old = scenario.flash.bytes(CHIP.bootloader_region());
-    let rollback = EspIdfConfig { rollback: true };
+    let rollback = EspIdfConfig { rollback: true, ..EspIdfConfig::default() };
     let map = migration.mcuboot.clone().unwrap();
     let target = migration.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
     let config = McubootConfig {

@@ -12,7 +12,7 @@ use device_sim::{
 use esp_idf_format::image::{FlashSize, ImageInfo};
 use esp_idf_format::otadata::OtaState;
 use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
-use flash_region::{Hex, Region};
+use flash_region::{FlashAddr, Hex, Region};
 use mcuboot_format::espressif;
 use mcuboot_format::key::PublicKey;
 use nor_sim::NorMemory;
@@ -39,6 +39,8 @@ pub struct Scenario {
     pub running: Partition,
     /// The migrator's image, by which the simulator knows it.
     pub migrator: ImageInfo,
+    /// Where its partition table is.
+    pub table_addr: FlashAddr,
     /// Why the migrator cannot even be delivered; empty where it is.
     pub undeliverable: Reasons,
 }
@@ -98,8 +100,11 @@ impl Scenario {
         sent: &SentImage,
     ) -> Result<Self, ScenarioError> {
         let table = migration.partition_table.as_deref().ok_or(ScenarioError::NoTable)?;
-        let partitions: Vec<Partition> =
-            PartitionTable::parse(table).map_err(ScenarioError::Table)?.iter().collect();
+        let partitions: Vec<Partition> = PartitionTable::parse_as_bootloader(table)
+            .map_err(ScenarioError::Table)?
+            .iter()
+            .collect();
+        let table_addr = migration.table_addr.unwrap_or(TABLE_ADDR);
         let flash_len_bytes = migration.flash_len_bytes.unwrap_or(DEFAULT_FLASH_LEN_BYTES);
         let bootloader = esp_idf_bootloaders::bootloader(migration.chip, flash_len_bytes)
             .map_err(ScenarioError::Bootloader)?;
@@ -107,7 +112,9 @@ impl Scenario {
         let running = facts::assumed(migration).map_err(ScenarioError::Facts)?.running;
         let running = running.as_str().unwrap_or_default();
         let mut builder = FlashBuilder::new(migration.chip, size)
-            .partitions(&partitions)
+            .table_addr(table_addr)
+            .raw_table(table)
+            .map_err(ScenarioError::Table)?
             .bootloader(&bootloader)
             .old_data(OldData::Noise { seed: SEED });
         if let Some(home) = home(&partitions, running) {
@@ -123,7 +130,7 @@ impl Scenario {
             builder = builder.data(nvs.region.start(), &nvs_contents(nvs.region)?);
         }
         let old = builder.build().map_err(ScenarioError::Build)?.to_bytes();
-        let delivered = facts::deliver(migration.chip, &old, Some(running), sent)
+        let delivered = facts::deliver(migration.chip, &old, Some(table_addr), Some(running), sent)
             .map_err(ScenarioError::Facts)?;
         // A label is one partition.
         let delivered = delivered.into_iter().next().ok_or(ScenarioError::NoTable)?;
@@ -141,7 +148,12 @@ impl Scenario {
         dump: &[u8],
         delivered: Delivered,
     ) -> Result<Self, ScenarioError> {
-        Self::new(migration, dump, delivered, EspIdfConfig { rollback: true })
+        Self::new(
+            migration,
+            dump,
+            delivered,
+            EspIdfConfig { rollback: true, ..EspIdfConfig::default() },
+        )
     }
 
     fn new(
@@ -152,7 +164,8 @@ impl Scenario {
     ) -> Result<Self, ScenarioError> {
         let facts = delivered.found.facts.lend();
         let against = migration.with(|migration| plan(migration, &facts).err());
-        let bootloader = facts::bytes(dump, migration.chip.bootloader_region());
+        let bootloader = facts::bytes(dump, facts.bootloader_area());
+        let config = EspIdfConfig { table_addr: facts.table_addr, ..config };
         let board = match board(migration, bootloader, config) {
             // The device refuses, too: nothing will ever start the target.
             Err(ScenarioError::Mcuboot(_) | ScenarioError::NotATarget(_)) if against.is_some() => {
@@ -162,6 +175,7 @@ impl Scenario {
         };
         let undeliverable =
             if delivered.fits() { Reasons::new() } else { against.unwrap_or_default() };
+        let table_addr = facts.table_addr;
         let Delivered { flash, partition: running, image: migrator, .. } = delivered;
         Ok(Self {
             flash: NorMemory::from_bytes(&flash),
@@ -169,15 +183,23 @@ impl Scenario {
             board,
             running,
             migrator,
+            table_addr,
             undeliverable,
         })
+    }
+
+    /// The partition table.
+    #[must_use]
+    pub const fn table(&self) -> Region {
+        Region::clamped(self.table_addr, TABLE_LEN_BYTES)
     }
 
     /// Delivers the migrator again to a device that went back to its previous firmware, as that
     /// firmware's OTA does: the partition is written again, and otadata selects it.
     pub fn deliver_again(&self, memory: &mut NorMemory) {
-        let table = self.flash.bytes(Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
-        let otadata = PartitionTable::parse(&table).ok().and_then(|table| table.otadata());
+        let table = self.flash.bytes(self.table());
+        let table = PartitionTable::parse_as_bootloader(&table).ok();
+        let otadata = table.and_then(|table| table.otadata());
         for region in otadata.map(|p| p.region).into_iter().chain([self.running.region]) {
             memory.load(region.start(), &self.flash.bytes(region));
         }

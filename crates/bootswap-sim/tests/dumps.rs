@@ -190,7 +190,7 @@ fn simulated(migration: &OwnedMigration, dump: &[u8], delivered: Delivered) -> R
 fn assert_agreed(device: &Device, running: Option<&str>) -> (usize, usize) {
     let (dump, migration) = (device.dump(), device.migration());
     let (mut planned, mut refused) = (0, 0);
-    let delivered = deliver(CHIP, &dump, running, &device.sent(&migration));
+    let delivered = deliver(CHIP, &dump, None, running, &device.sent(&migration));
     for delivered in delivered.unwrap_or_default() {
         let at = delivered.partition.label;
         let plan = migration.with(|lent| stages(lent, delivered.found.facts.lend()).err());
@@ -271,7 +271,7 @@ fn the_old_app_of_a_made_up_device_is_no_migrator() {
     let image = esp_idf_format::image::verify(&old[0x1_0000..0x11_0000]).unwrap();
     assert_eq!(image.app_desc.unwrap().project_name.as_str(), Some("old-firmware"));
     let sent = SentImage::assumed(&migration).unwrap();
-    for delivered in deliver(CHIP, &old, None, &sent).unwrap() {
+    for delivered in deliver(CHIP, &old, None, None, &sent).unwrap() {
         let label = delivered.partition.label;
         let run = simulated(&migration, &old, delivered);
         assert!(

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use esp_idf_format::ImageChip;
 use flash_region::{FlashAddr, Hex};
 
 /// What is wrong with an artifact's bytes.
@@ -108,7 +109,8 @@ impl fmt::Display for ImageFault {
             Self::Mcuboot(error) => error.fmt(f),
             Self::Esp(error) => error.fmt(f),
             Self::Chip { wanted, found } => {
-                write!(f, "the image is for a chip with id {found}, this one has id {wanted}")
+                let (found, wanted) = (ImageChip(*found), ImageChip(*wanted));
+                write!(f, "the image is for {found}; this chip is {wanted}")
             }
             Self::FlashSize { wanted_bytes, found_bytes } => write!(
                 f,

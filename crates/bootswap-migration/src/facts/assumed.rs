@@ -2,10 +2,11 @@
 
 use bootswap_plan::previous_firmware;
 use esp_idf_format::image::{FlashSize, ImageInfo};
-use esp_idf_format::partition::{Partition, PartitionTable};
+use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR};
 
 use super::error::FactsError;
 use super::found::{FoundFacts, find_app};
+use super::warning::table_warnings;
 use crate::container;
 use crate::owned::{OwnedFacts, OwnedMigration};
 use crate::sent::{SentImage, assumed_image_len_bytes};
@@ -86,7 +87,8 @@ pub fn assumed_with_image(
 
 fn named_table(migration: &OwnedMigration) -> Result<PartitionTable<'_>, FactsError> {
     let table = migration.partition_table.as_deref().ok_or(FactsError::NoTable)?;
-    PartitionTable::parse(table).map_err(|error| FactsError::Table { error })
+    let addr = migration.table_addr.unwrap_or(TABLE_ADDR);
+    PartitionTable::parse_as_bootloader(table).map_err(|error| FactsError::Table { addr, error })
 }
 
 fn assumed_in(
@@ -96,8 +98,11 @@ fn assumed_in(
     len_bytes: u32,
 ) -> FoundFacts {
     let partitions: Vec<Partition> = table.iter().collect();
+    let table_addr = migration.table_addr.unwrap_or(TABLE_ADDR);
     let facts = OwnedFacts {
         chip: migration.chip,
+        table_addr,
+        other_table_addr: None,
         flash_len_bytes: migration.flash_len_bytes.unwrap_or(ASSUMED_FLASH_SIZE.bytes()),
         running: running.region,
         running_len_bytes: len_bytes,
@@ -109,7 +114,8 @@ fn assumed_in(
         flash_encryption: false,
         staging_memory_len_bytes: 0,
     };
-    FoundFacts { facts, running: running.label, image: None }
+    let warnings = table_warnings(table_addr, table).collect();
+    FoundFacts { facts, running: running.label, image: None, warnings }
 }
 
 /// Bytes that the migration's embedded artifacts add to the migrator's image, as far as they are at

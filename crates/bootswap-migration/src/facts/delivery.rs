@@ -19,9 +19,9 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::ImageInfo;
 use esp_idf_format::otadata::{self, OtaEntry, OtaState};
 use esp_idf_format::partition::{Partition, PartitionTable};
-use flash_region::{ERASED, Region, SECTOR_BYTES};
+use flash_region::{ERASED, FlashAddr, Region, SECTOR_BYTES};
 
-use super::dump::{Device, read_flash};
+use super::dump::Device;
 use super::error::FactsError;
 use super::found::{FoundFacts, find_app};
 use crate::sent::SentImage;
@@ -51,7 +51,8 @@ impl Delivered {
 }
 
 /// Brings the migrator to the device of a dump: to the partition with that label, or else to every
-/// app partition that it can be brought to.
+/// app partition that it can be brought to. The partition table is at `named`, if somebody says
+/// where it is, else where it is found.
 ///
 /// The first is the one that counts: that label, or where the next update of this device goes. The
 /// others follow in the table's order.
@@ -62,13 +63,14 @@ impl Delivered {
 pub fn deliver(
     chip: Chip,
     dump: &[u8],
+    named: Option<FlashAddr>,
     running: Option<&str>,
     sent: &SentImage,
 ) -> Result<Vec<Delivered>, FactsError> {
-    let device = Device::read(chip, dump)?;
+    let device = Device::read(chip, dump, named)?;
     let old = device.running();
     let next = old.as_ref().ok().and_then(|old| next_update(device.table(), *old));
-    let bring = |to: Partition| bring(&device, to, next == Some(to), sent);
+    let bring = |to: Partition| bring(&device, named, to, next == Some(to), sent);
     if let Some(label) = running {
         return Ok(vec![bring(find_app(device.table(), label)?)?]);
     }
@@ -102,6 +104,7 @@ const MAX_OTA_SLOTS: u8 = 16;
 
 fn bring(
     device: &Device<'_>,
+    named: Option<FlashAddr>,
     to: Partition,
     is_next: bool,
     sent: &SentImage,
@@ -117,7 +120,7 @@ fn bring(
         for (sector, entry) in otadata_for(device, to)? {
             fill(&mut flash, sector, &entry);
         }
-        let starts = Device::read(device.chip(), &flash)?.running();
+        let starts = Device::read(device.chip(), &flash, named)?.running();
         match starts {
             Ok(starts) if starts == to => {}
             starts => {
@@ -126,8 +129,7 @@ fn bring(
             }
         }
     }
-    let label = to.label.to_string();
-    let mut found = read_flash(device.chip(), &flash, Some(&label))?;
+    let mut found = Device::read(device.chip(), &flash, named)?.facts(to);
     found.image = (!sent.is_assumed()).then_some(*sent.info());
     if !fits {
         found.facts.running_len_bytes = sent.len_bytes();

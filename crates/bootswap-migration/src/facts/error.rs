@@ -4,11 +4,9 @@ use std::fmt;
 
 use esp_idf_format::image::{FlashSize, ImageError};
 use esp_idf_format::otadata::OtaDataError;
-use esp_idf_format::partition::{PartitionTableError, TABLE_ADDR};
-use esp_idf_format::{Chip, FixedText};
+use esp_idf_format::partition::PartitionTableError;
+use esp_idf_format::{Chip, FixedText, ImageChip};
 use flash_region::FlashAddr;
-
-use super::chip_id::ChipId;
 
 /// Why there are no facts of a device, in its dump or in a migration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,8 +40,10 @@ pub enum FactsError {
         /// Number of the chip in its header.
         found: u16,
     },
-    /// There is no partition table, or not a sound one.
+    /// There is no partition table that the bootloader would take.
     Table {
+        /// Where it was looked for last.
+        addr: FlashAddr,
         /// What is wrong, with offsets from its start.
         error: PartitionTableError,
     },
@@ -118,7 +118,10 @@ impl FactsError {
                 "use the migration for the device's chip, or the dump of another device".to_owned()
             }
             Self::Table { .. } => {
-                format!("the table is expected at {TABLE_ADDR}, ESP-IDF's default")
+                "read the flash again, from address 0; where devices have another \
+                 CONFIG_PARTITION_TABLE_OFFSET than ESP-IDF's default, name it in \
+                 `partition_table_offset`"
+                    .to_owned()
             }
             Self::NoTable => {
                 "add `partitions = \"partitions.csv\"` to the migration, or read a device's flash \
@@ -164,10 +167,12 @@ impl fmt::Display for FactsError {
                 write!(
                     f,
                     "the bootloader at {start} is for {}, the migration for {wanted}",
-                    ChipId(*found)
+                    ImageChip(*found)
                 )
             }
-            Self::Table { error } => write!(f, "no sound partition table: {error}"),
+            Self::Table { addr, error } => {
+                write!(f, "no sound partition table, at {addr} or where else it could be: {error}")
+            }
             Self::NoTable => f.write_str(
                 "the migration names no partition table, and there is no dump to read it from",
             ),
@@ -183,7 +188,7 @@ impl fmt::Display for FactsError {
                 write!(
                     f,
                     "no app to start, the one in {label} at {start} is for {}",
-                    ChipId(*found)
+                    ImageChip(*found)
                 )
             }
             Self::NotStarted { label, starts } => {

@@ -15,17 +15,19 @@
 //! secure boot and flash encryption off. The migrator on the device reads the eFuses.
 
 mod assumed;
-mod chip_id;
 mod delivery;
 mod dump;
 mod error;
 mod found;
+mod table;
 #[cfg(test)]
 mod tests;
+mod warning;
 
 pub use assumed::{ASSUMED_FLASH_SIZE, assumed, assumed_with, assumed_with_image};
-pub use chip_id::ChipId;
 pub use delivery::{Delivered, deliver};
-pub use dump::{bytes, read_flash};
+pub use dump::{bytes, bytes_from, read_flash};
 pub use error::FactsError;
 pub use found::FoundFacts;
+pub use table::{Tables, find as find_table};
+pub use warning::FactsWarning;

@@ -12,6 +12,8 @@ mod lines;
 mod mcuboot;
 mod migrator;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use describe::{Description, DumpInfo, FoundImage, PartitionContent};

@@ -73,6 +73,8 @@ pub struct DeviceReport {
     pub chip: &'static str,
     /// Bytes of its flash.
     pub flash_size: u32,
+    /// Where its partition table is.
+    pub partition_table_offset: u32,
     /// `dump`, or `migration` where nothing is known but what that says.
     pub known_from: &'static str,
     /// Label of the partition that the migrator runs from.
@@ -85,6 +87,8 @@ pub struct DeviceReport {
     pub running_image_assumed: bool,
     /// Label of the partition with the firmware before.
     pub previous: Option<String>,
+    /// What is wrong with the device although it starts.
+    pub warnings: Vec<String>,
 }
 
 /// What is done without a reset of the migrator in between.
@@ -157,12 +161,14 @@ impl DeviceReport {
         Self {
             chip: facts.chip.name(),
             flash_size: facts.flash_len_bytes,
+            partition_table_offset: facts.table_addr.get(),
             known_from: if from_dump { "dump" } else { "migration" },
             running: found.running.to_string(),
             running_region: facts.running.into(),
             running_image_size: facts.running_len_bytes,
             running_image_assumed: found.image.is_none(),
             previous: facts.previous.and_then(|previous| label_of(&facts.partitions, previous)),
+            warnings: found.warnings.iter().map(ToString::to_string).collect(),
         }
     }
 }

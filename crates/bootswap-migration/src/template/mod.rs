@@ -77,7 +77,7 @@ pub fn new(chip: Chip, partitions: &Path, path: &Path) -> Result<String, Templat
         artifact.url = artifact.url.take().filter(|_| chip.has_wifi());
     }
     let table = read.partition_table.clone().unwrap_or_default();
-    let table = PartitionTable::parse(&table).map_err(|error| {
+    let table = PartitionTable::parse_as_bootloader(&table).map_err(|error| {
         TemplateError::new(format_args!("{name}: {error}"), "correct the table")
     })?;
     let all: Vec<Partition> = table.iter().collect();

@@ -9,7 +9,7 @@ use heapless::Vec;
 use mcuboot_format::SwapKind;
 
 use crate::facts::DeviceFacts;
-use crate::layout::{self, AppSlot, Destination, MAX_ARTIFACTS, table_region};
+use crate::layout::{self, AppSlot, Destination, MAX_ARTIFACTS};
 use crate::migration::{Artifact, Migration, Role};
 use crate::reason::{Reason, Reasons, name};
 
@@ -75,6 +75,9 @@ impl Checks<'_> {
                 });
             }
         }
+        if let Some(other) = facts.other_table_addr {
+            self.refuse(Reason::TwoTables { first: facts.table_addr, second: other });
+        }
         if !facts.partitions.iter().any(|p| p.is_app() && p.region == facts.running) {
             self.refuse(Reason::UnknownRunning { running: facts.running });
         }
@@ -88,7 +91,7 @@ impl Checks<'_> {
     fn map(&mut self) {
         let Some(map) = self.migration.mcuboot else { return };
         // A slot there would be cleaned before the commit, and the old bootloader with it.
-        let boot = Region::clamped(FlashAddr::ZERO, table_region().start().get());
+        let boot = Region::clamped(FlashAddr::ZERO, self.facts.table_addr.get());
         let scratch = map.scratch.map(|region| ("scratch area", region));
         let parts = [("primary slot", map.primary), ("secondary slot", map.secondary)]
             .into_iter()

@@ -265,6 +265,14 @@ pub enum Reason {
         /// The one that is too many.
         second: Name,
     },
+    /// Two places hold a partition table with the running app in it, and nobody said which one the
+    /// bootloader reads.
+    TwoTables {
+        /// The first place.
+        first: FlashAddr,
+        /// The second.
+        second: FlashAddr,
+    },
     /// The migrator's image does not fit the partition that it is to run from.
     MigratorTooLarge {
         /// Its bytes.
@@ -313,7 +321,8 @@ impl Reason {
             Self::NothingToStart { .. } => 32,
             Self::Empty { .. } => 33,
             Self::SecondApplication { .. } => 34,
-            Self::MigratorTooLarge { .. } => 35,
+            Self::TwoTables { .. } => 35,
+            Self::MigratorTooLarge { .. } => 36,
         }
     }
 
@@ -368,6 +377,7 @@ impl Reason {
             Self::NothingToStart { .. } => "nothing-to-start",
             Self::Empty { .. } => "empty",
             Self::SecondApplication { .. } => "second-application",
+            Self::TwoTables { .. } => "two-tables",
             Self::MigratorTooLarge { .. } => "migrator-too-large",
         }
     }

@@ -10,7 +10,7 @@ use bootswap_plan::{Reasons, Role};
 use device_sim::{Board, EspIdfConfig, FlashBuilder, McubootConfig, OldData, synthetic};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
-use esp_idf_format::partition::{Partition, TABLE_LEN_BYTES, emit};
+use esp_idf_format::partition::{Partition, TABLE_ADDR, TABLE_LEN_BYTES, emit};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
@@ -88,12 +88,14 @@ fn small() -> (OwnedMigration, Scenario) {
         flash,
         board: board.mcuboot(&new, config).unwrap(),
         running: partitions[3],
+        table_addr: TABLE_ADDR,
         migrator: esp_idf_format::image::verify(&migrator).unwrap(),
         undeliverable: Reasons::new(),
     };
     let migration = OwnedMigration {
         chip,
         flash_len_bytes: Some(FlashSize::Mb1.bytes()),
+        table_addr: None,
         partition_table: Some(table),
         running: None,
         mcuboot: Some(map),
