@@ -56,6 +56,36 @@ fn a_key_that_espressifs_mcuboot_cannot_use_is_refused() {
     assert!(matches!(error, KeyError::Curve { .. }), "{error}");
 }
 
+/// What imgtool can sign and Espressif's MCUboot cannot boot is called by its name.
+#[test]
+fn images_of_unsupported_kinds_are_named() {
+    let imgtool = Imgtool::new();
+    let [ed25519, p256] = [KeyKind::Ed25519, KeyKind::EcdsaP256].map(|kind| {
+        imgtool.keygen(&[kind]);
+        imgtool.key(kind)
+    });
+    let input = imgtool.write("payload", &[0; 5000]);
+    let kinds: [(&str, &[&str], &str); 7] = [
+        ("sha384", &["--sha", "384"], "its hash is SHA-384"),
+        ("sha512", &["--sha", "512"], "its hash is SHA-512"),
+        ("default", &["-k", &ed25519, "--sha", "512"], "its hash is SHA-512"),
+        ("pure", &["-k", &ed25519, "--pure"], "pure Ed25519"),
+        ("lzma2", &["--compression", "lzma2"], "compressed with LZMA2"),
+        ("encrypted", &["-k", &p256, "-E", &p256], "encrypted"),
+        ("split", &["--non-bootable"], "marked as not bootable"),
+    ];
+    for (name, options, said) in kinds {
+        let out = imgtool.arg(name);
+        let slot = format!("{SLOT_LEN_BYTES:#x}");
+        let sign = ["sign", "--align", "4", "-H", "32", "--pad-header", "-S", &slot, "-v", "1.0.0"];
+        imgtool.expect(&[words(&[&sign[..], options, &[&input, &out]].concat())]);
+        let layout = trailer_layout(SLOT_LEN_BYTES, trailer_config(4, SwapKind::Scratch));
+        let error = validate(&imgtool.read(name), limits(&layout), None).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(said) && text.contains("not supported"), "{name}: {text}");
+    }
+}
+
 #[test]
 fn imgtool_refuses_our_images_where_it_should() {
     let imgtool = Imgtool::new();
@@ -139,15 +169,15 @@ fn what_espressifs_mcuboot_cannot_boot_is_refused() {
     ];
     let [aes128, aes256, lzma2, non_bootable, pure, sha512, public_key, big_endian] =
         outcomes(&options).try_into().unwrap();
-    use ValidateError::{Header, NotAllowed, Unsigned, ValueLen};
+    use ValidateError::{HashMissing, Header, PureSignature, Unsigned};
     assert!(matches!(aes128, Err(Header(HeaderError::Encrypted { .. }))), "{aes128:?}");
     assert!(matches!(aes256, Err(Header(HeaderError::Encrypted { .. }))), "{aes256:?}");
     assert!(matches!(lzma2, Err(Header(HeaderError::Compressed { .. }))), "{lzma2:?}");
     let refused = matches!(non_bootable, Err(Header(HeaderError::NonBootable { .. })));
     assert!(refused, "{non_bootable:?}");
-    assert!(matches!(pure, Err(NotAllowed { .. })), "{pure:?}");
-    // Not for its hash: imgtool also hashes the key with SHA-512, and that is checked first.
-    assert!(matches!(sha512, Err(ValueLen { found: 64, expected: 32, .. })), "{sha512:?}");
+    assert!(matches!(pure, Err(PureSignature { .. })), "{pure:?}");
+    // imgtool also hashes the key with SHA-512, which is not what is wrong.
+    assert!(matches!(sha512, Err(HashMissing { other: Some(_) })), "{sha512:?}");
     assert!(matches!(public_key, Err(Unsigned)), "{public_key:?}");
     assert!(matches!(big_endian, Err(Header(HeaderError::Magic { .. }))), "{big_endian:?}");
 }

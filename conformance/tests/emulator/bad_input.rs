@@ -290,8 +290,8 @@ fn emulated_bad_input_bootloader_of_another_chip() {
     let other = other.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
     let emulated = emulated(|files| *bootloader(files) = other, &[]);
     let says: &[_] = &[
-        "mcuboot: the image is for a chip with id 9, this one has id 5; starting it again",
-        "mcuboot is not usable: the image is for a chip with id 9, this one has id 5",
+        "mcuboot: the image is for esp32s3; this chip is esp32c3; starting it again",
+        "mcuboot is not usable: the image is for esp32s3; this chip is esp32c3",
     ];
     Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use bootswap_migration::OwnedMigration;
-use bootswap_sim::example::{example, image_at, picture, toml, unsigned_app};
+use bootswap_sim::example::{example, image_at, image_in, picture, toml, unsigned_app};
 use bootswap_sim::summary::{C_COMPONENT, Summary};
 use bootswap_sim::{Report, Run, Scenario, Until, kept};
 
@@ -52,7 +52,8 @@ fn save(
     report: &Report,
 ) -> Result<(), CommandError> {
     fs::create_dir_all(dir).map_err(|error| CommandError::file("create", dir, &error))?;
-    write(&dir.join("before.bin"), &run.before.to_bytes())?;
+    // A dump is the device before its update.
+    write(&dir.join("before.bin"), &scenario.old.to_bytes())?;
     write(&dir.join("after.bin"), &run.after.to_bytes())?;
     if let Some(memory) = &run.at_reset {
         write(&dir.join("at-reset.bin"), &memory.to_bytes())?;
@@ -71,6 +72,6 @@ fn save(
     // What the walk-through of the README signs and merges with other tools.
     write(&dir.join("app.bin"), &unsigned_app(migration.chip))?;
     write(&dir.join("esp-idf-bootloader.bin"), &image_at(run, migration.chip.bootloader_region()))?;
-    write(&dir.join("old-app.bin"), &image_at(run, scenario.running.region))?;
+    write(&dir.join("old-app.bin"), &image_in(&scenario.old, scenario.running.region))?;
     write(&dir.join("migration.toml"), toml(migration.chip).as_bytes())
 }

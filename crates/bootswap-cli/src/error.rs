@@ -111,3 +111,20 @@ impl fmt::Display for CommandError {
 fn report(message: &dyn fmt::Display, help: &dyn fmt::Display) -> Report {
     MietteDiagnostic::new(message.to_string()).with_help(help.to_string()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A dump without facts is bad input: status 2, with the file, the cause and what to do.
+    #[test]
+    fn a_dump_without_facts_is_bad_input() {
+        let error = FactsError::Length { len_bytes: 3 };
+        let failure = CommandError::of_dump(Path::new("dump.bin"), &error);
+        assert!(matches!(failure, CommandError::Input(_)));
+        assert_eq!(failure.status(), 2);
+        assert_eq!(failure.to_string(), format!("dump.bin: {error}"));
+        let help = failure.report().help().map(|help| help.to_string());
+        assert_eq!(help, Some(error.help()));
+    }
+}

@@ -12,6 +12,7 @@
 
 pub mod args;
 pub mod config;
+mod delivery;
 mod demo;
 pub mod error;
 pub mod image;

@@ -70,7 +70,7 @@ fn unknown_contents(migration: &OwnedMigration) -> impl Iterator<Item = String> 
 /// # Errors
 ///
 /// [`CommandError::Input`] that says where it was looked for.
-fn prebuilt(chip: Chip) -> Result<PathBuf, CommandError> {
+pub(crate) fn prebuilt(chip: Chip) -> Result<PathBuf, CommandError> {
     let name = format!("bootswap-{chip}.bin");
     let beside = || Some(env::current_exe().ok()?.parent()?.join(DIR));
     let dir = match env::var_os(DIR_VARIABLE) {

@@ -2,14 +2,17 @@
 
 use std::cell::RefCell;
 
+use bootswap_migration::OwnedMigration;
+
 use crate::args::SimulateArgs;
+use crate::delivery::{Device, refuse_unknown_labels, sent};
 use crate::error::{CommandError, Verdict};
 use crate::monitor::TerminalMonitor;
+use crate::output;
 use crate::simulation::{live, scenario_failure, verdict, write};
 use crate::sweep;
-use crate::{input, output};
 use bootswap_sim::summary::Summary;
-use bootswap_sim::{Report, Scenario, kept};
+use bootswap_sim::{Report, Scenario, check_faults, kept};
 
 /// Runs the command.
 ///
@@ -19,34 +22,66 @@ use bootswap_sim::{Report, Scenario, kept};
 /// failure of the command but its [`Verdict`].
 pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
     let mut migration = bootswap_migration::load(&args.migration)?;
-    if args.running.is_some() {
-        migration.running.clone_from(&args.running);
-    }
-    let scenario = match &args.flash {
-        Some(path) => {
-            let dump = input::read(path)?;
-            let running = migration.running.as_deref();
-            let found = bootswap_migration::facts::read_flash(migration.chip, &dump, running)
-                .map_err(|error| CommandError::of_dump(path, &error))?;
-            Scenario::from_dump(&migration, &dump, found.facts.running).map_err(scenario_failure)?
+    let sent = sent(&mut migration, args.migrator.as_deref())?;
+    check_faults(&migration, &args.faults)
+        .map_err(|error| CommandError::input(&error, error.help()))?;
+    let Some(path) = &args.flash else {
+        if args.running.is_some() {
+            migration.running.clone_from(&args.running);
         }
-        None => Scenario::synthetic(&migration).map_err(scenario_failure)?,
-    };
-    if let Some(case) = &args.sweep.replay {
-        let (report, verdict) = sweep::replay(args, &migration, &scenario, case)?;
+        refuse_unknown_labels(&migration, &[])?;
+        let scenario = Scenario::synthetic_with(&migration, &sent).map_err(scenario_failure)?;
+        let (report, verdict) = simulated(args, &migration, &scenario, true)?;
         print(args, &report)?;
         return Ok(verdict);
+    };
+    let device = Device::of_dump(path, &migration, args.running.as_deref(), &sent)?;
+    let (mut first, mut partitions, mut worst) = (None, Vec::new(), Verdict::Safe);
+    for delivered in device.delivered {
+        let (is_first, next_update) = (first.is_none(), delivered.is_next);
+        if !is_first && args.sweep.replay.is_some() {
+            break;
+        }
+        let scenario =
+            Scenario::delivered(&migration, &device.dump, delivered).map_err(scenario_failure)?;
+        eprintln!("--- the migrator is in {}", scenario.running.label);
+        let (report, verdict) = simulated(args, &migration, &scenario, is_first)?;
+        if verdict == Verdict::Unsafe {
+            worst = Verdict::Unsafe;
+        }
+        partitions.push(report.of_partition(next_update));
+        first = first.or(Some(report));
+    }
+    if let Some(mut report) = first {
+        report.partitions = partitions;
+        print(args, &report)?;
+    }
+    Ok(worst)
+}
+
+/// Simulates the migration of that device, with its sweeps, or replays a case of it. Where it is
+/// `first`, its flash is the one that is kept.
+fn simulated(
+    args: &SimulateArgs,
+    migration: &OwnedMigration,
+    scenario: &Scenario,
+    is_first: bool,
+) -> Result<(Report, Verdict), CommandError> {
+    let running = Some(scenario.running.label.to_string());
+    if let Some(case) = &args.sweep.replay {
+        let (report, verdict) = sweep::replay(args, migration, scenario, case)?;
+        return Ok((Report { running, ..report }, verdict));
     }
     let monitor = RefCell::new(TerminalMonitor::new());
     let run =
-        live(&migration, &scenario, args.online, args.faults.clone(), args.until.into(), &monitor)?;
-    if let Some(path) = &args.out {
+        live(migration, scenario, args.online, args.faults.clone(), args.until.into(), &monitor)?;
+    if let Some(path) = args.out.as_ref().filter(|_| is_first) {
         write(path, &run.after.to_bytes())?;
     }
-    let mut report = Report::new(&run, &kept(&migration, &scenario));
+    let mut report = Report { running, ..Report::new(&run, &kept(migration, scenario)) };
     let mut verdict = verdict(&run);
     if args.sweep.sweeps().are_wanted() && verdict == Verdict::Safe {
-        let outcomes = sweep::sweep(args, &migration, &scenario, &run)?;
+        let outcomes = sweep::sweep(args, migration, scenario, &run)?;
         if !outcomes.are_good() {
             verdict = Verdict::Unsafe;
         }
@@ -54,8 +89,7 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
     } else if args.sweep.sweeps().are_wanted() {
         eprintln!("no sweep is made: the run without interruption does not reach the target");
     }
-    print(args, &report)?;
-    Ok(verdict)
+    Ok((report, verdict))
 }
 
 fn print(args: &SimulateArgs, report: &Report) -> Result<(), CommandError> {

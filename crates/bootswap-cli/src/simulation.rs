@@ -72,6 +72,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
 /// A scenario that cannot be made is bad input.
 #[must_use]
 pub fn scenario_failure(error: ScenarioError) -> CommandError {
+    if let ScenarioError::Facts(error) = &error {
+        return CommandError::input(error, error.help());
+    }
     CommandError::input(
         error,
         "see `bootswap simulate --help` and the migration file's documentation",

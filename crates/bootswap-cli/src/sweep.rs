@@ -8,7 +8,7 @@ use bootswap_sim::{Run, Scenario, Settings, kept};
 use crate::args::{SimulateArgs, UntilArg};
 use crate::error::{CommandError, Verdict};
 use crate::monitor::{self, TerminalMonitor};
-use crate::simulation::{at_hand, no_server, verdict};
+use crate::simulation::{at_hand, no_server, verdict, write};
 use bootswap_migration::OwnedMigration;
 
 /// Makes the sweeps of `run` that the arguments ask for, and prints on stderr which cases failed.
@@ -22,11 +22,12 @@ pub fn sweep(
     scenario: &Scenario,
     run: &Run,
 ) -> Result<SweepOutcome, CommandError> {
+    let running = scenario.running.label.to_string();
     let sweeps = args.sweep.sweeps();
     let sweeps = Sweeps { pool: sweeps.pool.with_progress(monitor::progress), ..sweeps };
     let mut outcomes = in_context(args, migration, scenario, |bench| sweeps.run(bench, run))?;
     for failure in outcomes.failures_mut() {
-        failure.replay = replay_command(args, &failure.case);
+        failure.replay = replay_command(args, &running, &failure.case);
         eprintln!("FAILED {}: {}\n  {}", failure.case, failure.detail, failure.replay);
     }
     Ok(outcomes)
@@ -43,9 +44,13 @@ pub fn replay(
     scenario: &Scenario,
     case: &Case,
 ) -> Result<(Report, Verdict), CommandError> {
-    let Replay { run, in_window, missing } = in_context(args, migration, scenario, |bench| {
-        Worker::with_monitor(bench, Box::new(TerminalMonitor::new()))?.replay(case)
-    })?;
+    let Replay { run, in_window, missing, left } =
+        in_context(args, migration, scenario, |bench| {
+            Worker::with_monitor(bench, Box::new(TerminalMonitor::new()))?.replay(case)
+        })?;
+    if let Some(path) = &args.out {
+        write(path, &left.to_bytes())?;
+    }
     let mut report = Report::new(&run, &kept(migration, scenario));
     let verdict = if missing.is_none() { verdict(&run) } else { Verdict::Unsafe };
     let case = case.to_string();
@@ -77,15 +82,20 @@ fn in_context<R>(
 }
 
 /// The command line that replays a case of this one's sweeps.
-fn replay_command(args: &SimulateArgs, case: &str) -> String {
+///
+/// With a dump it names the partition, since there can be several.
+fn replay_command(args: &SimulateArgs, running: &str, case: &str) -> String {
     let mut words = vec!["bootswap".to_owned(), "simulate".to_owned()];
     words.push(args.migration.display().to_string());
     let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
     if let Some(path) = &args.flash {
         option("--flash", path.display().to_string());
     }
-    if let Some(label) = &args.running {
-        option("--running", label.clone());
+    if args.running.is_some() || args.flash.is_some() {
+        option("--running", running.to_owned());
+    }
+    if let Some(path) = &args.migrator {
+        option("--migrator", path.display().to_string());
     }
     if args.until == UntilArg::Reboot {
         option("--until", "reboot".to_owned());
@@ -131,7 +141,7 @@ mod tests {
             ["--until", "reboot", "--depth", "2"],
         ];
         let case = "cut:1234:middle:7,cut:15:after";
-        let command = replay_command(&simulate(&sweep.concat()), case);
+        let command = replay_command(&simulate(&sweep.concat()), "it's", case);
         assert_eq!(
             command,
             "bootswap simulate 'my fleet/m.toml' --flash dump.bin --running 'it'\\''s' \

@@ -82,6 +82,7 @@ fn migration<'s, 'd: 's>(
             migration.chip,
         ))?,
         flash_len_bytes: migration.flash_len_bytes,
+        table_addr: migration.table_addr.map(FlashAddr),
         mcuboot: migration.mcuboot.map(map).transpose()?,
         artifacts,
         staging: match migration.staging {
@@ -172,7 +173,7 @@ fn wifi<'d>(
     name: &'static str,
     index: Option<usize>,
 ) -> Result<Wifi<'d>, ConfigError> {
-    Wifi::new(wifi.ssid, wifi.password.unwrap_or_default()).map_err(|error| ConfigError::Field {
+    Wifi::new(wifi.ssid.0, wifi.password.unwrap_or_default()).map_err(|error| ConfigError::Field {
         name,
         index,
         problem: FieldProblem::Wifi(error),

@@ -5,7 +5,7 @@ use core::fmt;
 use bootswap_plan::{
     Artifact, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, Staging,
 };
-use flash_region::{ERASED, Region};
+use flash_region::{ERASED, FlashAddr, Region};
 use heapless::Vec;
 use mcuboot_format::{DowngradePrevention, ImageVersion};
 use minicbor::Encoder;
@@ -106,6 +106,7 @@ fn migration<'w>(
         },
         allow_test_image: migration.allow.test_image.then_some(true),
         allow_overwrite: List::Values(migration.allow.overwrite),
+        table_addr: migration.table_addr.map(FlashAddr::get),
     }
 }
 
@@ -158,7 +159,10 @@ fn content(content: Content) -> wire::Content {
 }
 
 fn wifi<'w>(wifi: &Wifi<'w>) -> wire::Wifi<'w> {
-    wire::Wifi { ssid: wifi.ssid(), password: (!wifi.is_open()).then_some(wifi.password()) }
+    wire::Wifi {
+        ssid: wire::Ssid(wifi.ssid()),
+        password: (!wifi.is_open()).then_some(wifi.password()),
+    }
 }
 
 const fn span(region: Region) -> wire::Span {

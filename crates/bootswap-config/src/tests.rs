@@ -28,14 +28,15 @@ type Bytes = Vec<u8>;
 struct Owned {
     chip: Chip,
     flash_len_bytes: Option<u32>,
+    table_addr: Option<u32>,
     map: Option<OwnedMap>,
     artifacts: Vec<OwnedArtifact>,
     staging: Option<Option<String>>,
     test_image: bool,
     overwrite: Vec<String>,
-    wifi: Vec<(String, String)>,
+    wifi: Vec<(Bytes, String)>,
     old_credentials: bool,
-    rescue: Option<(String, String)>,
+    rescue: Option<(Bytes, String)>,
     hostname: Option<String>,
     log_level: LogLevel,
 }
@@ -58,6 +59,7 @@ impl Owned {
             migration: Migration {
                 chip: self.chip,
                 flash_len_bytes: self.flash_len_bytes,
+                table_addr: self.table_addr.map(FlashAddr),
                 mcuboot: self.map.as_ref().map(|map| McubootMap {
                     primary: map.0,
                     secondary: map.1,
@@ -95,7 +97,7 @@ impl Owned {
     }
 }
 
-fn wifi((ssid, password): &(String, String)) -> Wifi<'_> {
+fn wifi((ssid, password): &(Bytes, String)) -> Wifi<'_> {
     Wifi::new(ssid, password).unwrap()
 }
 
@@ -139,8 +141,10 @@ fn content() -> impl Strategy<Value = Content> {
     ]
 }
 
-fn network() -> impl Strategy<Value = (String, String)> {
-    ("[a-zäß ]{1,16}", prop_oneof!["", "[ -~]{8,63}", "[0-9a-f]{64}"])
+fn network() -> impl Strategy<Value = (Bytes, String)> {
+    let text = "[a-zäß ]{1,16}".prop_map(String::into_bytes);
+    let ssid = prop_oneof![text, proptest::collection::vec(1u8.., 1..=32)];
+    (ssid, prop_oneof!["", "[ -~]{8,63}", "[0-9a-f]{64}"])
 }
 
 fn some<T>(list: &'static [T]) -> impl Strategy<Value = T>
@@ -154,6 +158,7 @@ prop_compose! {
     fn migration()(
         chip in some(&Chip::ALL),
         flash_len_bytes in any::<Option<u32>>(),
+        table_addr in any::<Option<u32>>(),
         map in option::of((
             region(), region(), option::of(region()), some(&SwapKind::ALL), any::<u32>(),
             option::of(proptest::collection::vec(any::<u8>(), 0..300)),
@@ -177,7 +182,7 @@ prop_compose! {
         overwrite in proptest::collection::vec("[a-z]{1,16}", 0..=MAX_LABELS),
     ) -> Owned {
         Owned {
-            chip, flash_len_bytes, map, artifacts, staging, test_image, overwrite,
+            chip, flash_len_bytes, table_addr, map, artifacts, staging, test_image, overwrite,
             wifi: vec![],
             old_credentials: false,
             rescue: None,
@@ -216,6 +221,7 @@ fn example() -> Owned {
     Owned {
         chip: Chip::Esp32c3,
         flash_len_bytes: Some(1 << 22),
+        table_addr: None,
         map: Some((
             slot(0x1_0000),
             slot(0x11_0000),
@@ -247,11 +253,11 @@ fn example() -> Owned {
         test_image: false,
         overwrite: vec![PARTITION_TABLE.to_owned()],
         wifi: vec![
-            ("fleet".to_owned(), "correct horse".to_owned()),
-            ("workshop".to_owned(), String::new()),
+            (b"fleet".to_vec(), "correct horse".to_owned()),
+            (b"workshop".to_vec(), String::new()),
         ],
         old_credentials: true,
-        rescue: Some(("rescue".to_owned(), "0123456789abcdef".repeat(4))),
+        rescue: Some((b"rescue".to_vec(), "0123456789abcdef".repeat(4))),
         hostname: Some("sensor-17".to_owned()),
         log_level: LogLevel::Debug,
     }
@@ -479,7 +485,7 @@ fn what_would_not_be_read_back_is_not_written() {
     let many = Owned { artifacts: vec![artifact; 9], ..example() };
     let error = EncodeError::TooMany { what: "artifacts", found: 9, most: MAX_ARTIFACTS };
     assert_eq!(refused(&many), error);
-    let network = ("net".to_owned(), String::new());
+    let network = (b"net".to_vec(), String::new());
     let many = Owned { wifi: vec![network; 9], ..example() };
     let error = EncodeError::TooMany { what: "networks", found: 9, most: MAX_NETWORKS };
     assert_eq!(refused(&many), error);

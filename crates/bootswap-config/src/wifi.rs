@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use esp_idf_format::FixedText;
+
 /// Longest SSID in bytes (IEEE 802.11-2020, 9.4.2.2 "SSID element").
 const MAX_SSID_LEN_BYTES: usize = 32;
 /// Shortest and longest passphrase in bytes (IEEE 802.11-2020, annex J.4.1 "Introduction").
@@ -12,7 +14,7 @@ const KEY_DIGITS: usize = 64;
 /// A network with a name and a password that Wi-Fi allows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Wifi<'a> {
-    ssid: &'a str,
+    ssid: &'a [u8],
     password: &'a str,
 }
 
@@ -41,10 +43,13 @@ pub enum WifiError {
 impl<'a> Wifi<'a> {
     /// The network with this name, and this password; an empty one for a network without any.
     ///
+    /// A name is bytes: most are UTF-8, and access points may send any others.
+    ///
     /// # Errors
     ///
     /// A [`WifiError`] if no access point can be of that name, or have that password.
-    pub fn new(ssid: &'a str, password: &'a str) -> Result<Self, WifiError> {
+    pub fn new<S: AsRef<[u8]> + ?Sized>(ssid: &'a S, password: &'a str) -> Result<Self, WifiError> {
+        let ssid = ssid.as_ref();
         if ssid.is_empty() {
             return Err(WifiError::NoSsid);
         }
@@ -58,7 +63,7 @@ impl<'a> Wifi<'a> {
             len if PASSPHRASE_LEN_BYTES.contains(&len) => {}
             len_bytes => return Err(WifiError::PasswordLength { len_bytes }),
         }
-        if [ssid, password].iter().any(|text| text.bytes().any(|byte| byte == 0)) {
+        if ssid.contains(&0) || password.as_bytes().contains(&0) {
             return Err(WifiError::Nul);
         }
         Ok(Self { ssid, password })
@@ -66,8 +71,16 @@ impl<'a> Wifi<'a> {
 
     /// Its name, 1 to 32 bytes.
     #[must_use]
-    pub const fn ssid(&self) -> &'a str {
+    pub const fn ssid(&self) -> &'a [u8] {
         self.ssid
+    }
+
+    /// Its name to be shown: what is not UTF-8 as `\xNN`.
+    #[must_use]
+    pub fn shown_ssid(&self) -> FixedText<MAX_SSID_LEN_BYTES> {
+        let mut field = [0; MAX_SSID_LEN_BYTES];
+        field.iter_mut().zip(self.ssid).for_each(|(to, byte)| *to = *byte);
+        FixedText::from_bytes(field)
     }
 
     /// Its password: empty, a passphrase of 8 to 63 bytes, or a key of 64 hexadecimal digits.
@@ -87,7 +100,10 @@ impl<'a> Wifi<'a> {
 impl fmt::Debug for Wifi<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let password = if self.is_open() { "" } else { "********" };
-        f.debug_struct("Wifi").field("ssid", &self.ssid).field("password", &password).finish()
+        f.debug_struct("Wifi")
+            .field("ssid", &self.shown_ssid())
+            .field("password", &password)
+            .finish()
     }
 }
 
@@ -129,7 +145,7 @@ mod tests {
         let ssid = "s".repeat(32);
         for password in ["", "8 bytes!", &"p".repeat(63), &"0aF9".repeat(16)] {
             let wifi = Wifi::new(&ssid, password).unwrap();
-            assert_eq!((wifi.ssid(), wifi.password()), (ssid.as_str(), password));
+            assert_eq!((wifi.ssid(), wifi.password()), (ssid.as_bytes(), password));
             assert_eq!(wifi.is_open(), password.is_empty());
         }
     }
@@ -147,6 +163,14 @@ mod tests {
         assert_eq!(Wifi::new("a", &"g".repeat(64)), Err(WifiError::NotHex));
         assert_eq!(Wifi::new("a\0b", "password"), Err(WifiError::Nul));
         assert_eq!(Wifi::new("a", "pass\0word"), Err(WifiError::Nul));
+    }
+
+    #[test]
+    fn a_name_is_bytes() {
+        let wifi = Wifi::new(b"caf\xe9", "password").unwrap();
+        assert_eq!(wifi.ssid(), b"caf\xe9");
+        assert_eq!(format!("{}", wifi.shown_ssid()), r"caf\xe9");
+        assert_eq!(format!("{}", Wifi::new("café", "").unwrap().shown_ssid()), "café");
     }
 
     #[test]

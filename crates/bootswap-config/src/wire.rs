@@ -47,6 +47,8 @@ pub(crate) struct Migration<'b> {
     pub allow_test_image: Option<bool>,
     #[b(6)]
     pub allow_overwrite: List<'b, &'b str>,
+    #[n(7)]
+    pub table_addr: Option<u32>,
 }
 
 /// [`bootswap_plan::McubootMap`].
@@ -175,10 +177,37 @@ pub(crate) struct Device<'b> {
 #[cbor(map)]
 pub(crate) struct Wifi<'b> {
     #[b(0)]
-    pub ssid: &'b str,
+    pub ssid: Ssid<'b>,
     /// Absent for a network without.
     #[b(1)]
     pub password: Option<&'b str>,
+}
+
+/// A name of a network: text where it is UTF-8, bytes where it is not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ssid<'b>(pub &'b [u8]);
+
+impl<C> Encode<C> for Ssid<'_> {
+    fn encode<W: Write>(
+        &self,
+        encoder: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        match core::str::from_utf8(self.0) {
+            Ok(text) => encoder.str(text)?,
+            Err(_) => encoder.bytes(self.0)?,
+        };
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Ssid<'b> {
+    fn decode(decoder: &mut Decoder<'b>, _: &mut C) -> Result<Self, Error> {
+        match decoder.datatype()? {
+            Type::Bytes => decoder.bytes().map(Self),
+            _ => decoder.str().map(|text| Self(text.as_bytes())),
+        }
+    }
 }
 
 /// A list, which is read entry by entry: so it is nowhere in memory as a whole but where it

@@ -1,5 +1,12 @@
 //! What the engine remembers from one start to the next: attempts without progress, and what has
 //! arrived.
+//!
+//! ```text
+//!   wait ---> attempt noted ---> radio, engine ---> failed noted ---> reset
+//!    ^             |                   |
+//!    |             '---- power lost ---'--> the same attempt again
+//!    '------------------ a reset, as by a watchdog: it has failed
+//! ```
 
 use bootswap_plan::{Step, Target};
 use embedded_storage_async::nor_flash::NorFlash;
@@ -9,52 +16,102 @@ use heapless::Vec;
 use crate::job::Job;
 use crate::journal::{Entry, Journal};
 use crate::medium::Medium;
-use crate::work::Work;
 use crate::{Event, Failure, Platform};
 
 /// Attempts without progress after which the engine gives up.
 const MAX_ATTEMPTS: u32 = 8;
 /// Wait before the second attempt without progress in milliseconds; it doubles each time.
 const FIRST_BACKOFF_MS: u32 = 1000;
+/// Attempts without progress that may lose power, one after the other. It is no fault of theirs;
+/// but a device that always loses power, perhaps because its radio starts, must not stay for ever.
+const MAX_LOST: u32 = 256;
 /// Most places in which artifacts end: a critical and a harmless one for each of eight.
-pub(crate) const MAX_PLACES: usize = 16;
+pub const MAX_PLACES: usize = 16;
+
+/// An attempt that has begun, from [`begin`] to [`Engine::go_on`](crate::Engine::go_on).
+#[derive(Debug)]
+pub struct Begun {
+    pub(crate) journal: Journal,
+}
 
 /// Reads what is remembered of this job.
-pub(crate) async fn recall<F: NorFlash>(medium: &mut Medium<'_, F>, job: &Job<'_>) -> Journal {
+async fn recall<F: NorFlash>(medium: &mut Medium<'_, F>, job: &Job<'_>) -> Journal {
     Journal::load(medium, job.plan.journal, job.tag()).await
 }
 
-/// Counts an attempt at so many steps, and waits if earlier ones failed. Says which one it is.
-pub(crate) async fn begin<F: NorFlash, P: Platform>(
-    work: &mut Work<'_, '_, F, P>,
-    steps: usize,
-) -> Result<u32, Failure<F::Error>> {
-    let attempt = work.journal.attempts().saturating_add(1);
-    if attempt > MAX_ATTEMPTS {
-        return Err(Failure::GivenUp { attempts: attempt - 1 });
-    }
-    work.platform.event(&Event::Started { steps, attempt });
-    work.journal.note(work.medium, Entry::Attempt(attempt)).await;
-    if attempt > 1 {
-        let wait_ms = FIRST_BACKOFF_MS << (attempt - 2).min(MAX_ATTEMPTS);
-        work.platform.event(&Event::Waiting { wait_ms });
-        work.platform.delay_ms(wait_ms).await;
-    }
-    Ok(attempt)
-}
-
-/// Forgets all attempts.
-pub(crate) async fn forget<F: NorFlash>(medium: &mut Medium<'_, F>, job: &Job<'_>) {
-    let mut journal = recall(medium, job).await;
-    journal.note(medium, Entry::Attempt(0)).await;
-}
-
-/// Where artifacts end that have come, or begun to.
-pub(crate) async fn arrived<F: NorFlash>(
-    medium: &mut Medium<'_, F>,
+/// Counts an attempt, after a wait if earlier ones failed. To be called before anything that can
+/// hang or reset the chip, so that this counts, too.
+///
+/// # Power-fail safety
+///
+/// That of the journal. Power lost while it waits changes nothing; power lost later leaves an
+/// attempt that does not count.
+///
+/// # Errors
+///
+/// [`Failure::GivenUp`] after too many attempts without progress.
+pub async fn begin<F: NorFlash, P: Platform>(
+    flash: &mut F,
+    platform: &mut P,
     job: &Job<'_>,
-) -> Vec<Region, MAX_PLACES> {
-    let journal = recall(medium, job).await;
+) -> Result<Begun, Failure<F::Error, &'static str>> {
+    let medium = &mut Medium::new(flash);
+    let mut journal = recall(medium, job).await;
+    let mut lost = journal.lost();
+    if journal.is_open() {
+        if platform.follows_reset() {
+            let failed = journal.failed().saturating_add(1);
+            journal.note(medium, Entry::Failed(failed)).await;
+            lost = 0;
+        } else {
+            lost = lost.saturating_add(1);
+        }
+    }
+    let failed = journal.failed();
+    if failed >= MAX_ATTEMPTS || lost > MAX_LOST {
+        return Err(Failure::GivenUp { attempts: failed.max(lost) });
+    }
+    let number = failed + 1;
+    platform.event(&Event::Started { steps: job.plan.steps.len(), attempt: number });
+    if failed > 0 {
+        let wait_ms = FIRST_BACKOFF_MS << (failed - 1);
+        platform.event(&Event::Waiting { wait_ms });
+        platform.delay_ms(wait_ms).await;
+    }
+    journal.note(medium, Entry::Attempt { number, lost }).await;
+    Ok(Begun { journal })
+}
+
+/// Notes how an attempt ended: that it failed by itself, unless it got somewhere, or was only told
+/// to wait for a better moment.
+pub(crate) async fn end<F: NorFlash, E>(
+    medium: &mut Medium<'_, F>,
+    journal: &mut Journal,
+    failure: &Failure<E>,
+) {
+    let failed = match failure {
+        Failure::Veto(_) => journal.failed(),
+        _ => journal.failed().saturating_add(u32::from(journal.is_open())),
+    };
+    journal.note(medium, Entry::Failed(failed)).await;
+}
+
+/// Forgets earlier attempts, so that the engine starts a new series of them: for devices that have
+/// nowhere to go back to, after a long rest.
+///
+/// # Power-fail safety
+///
+/// That of the journal: a torn record is passed over, and the attempts count as they did before.
+pub async fn forget_attempts<F: NorFlash>(flash: &mut F, job: &Job<'_>) {
+    let medium = &mut Medium::new(flash);
+    let mut journal = recall(medium, job).await;
+    journal.note(medium, Entry::Failed(0)).await;
+}
+
+/// Where artifacts end that have come, or begun to, as far as the journal knows: what lies there is
+/// the target's, and not a firmware to go back to.
+pub async fn arrived<F: NorFlash>(flash: &mut F, job: &Job<'_>) -> Vec<Region, MAX_PLACES> {
+    let journal = recall(&mut Medium::new(flash), job).await;
     let mut regions = Vec::new();
     for step in &job.plan.steps {
         let Step::Verify { artifact, routes } = step else { continue };

@@ -46,7 +46,8 @@ pub(crate) async fn copy<F: NorFlash, P: Platform>(
         let gap = padding(work, from, region, &item.rules).await?;
         let wanted = wanted(from, region, to, gap);
         if copy::copy(work.medium, work.platform, work.sector, &wanted).await? {
-            work.journal.note(work.medium, Entry::Attempt(0)).await;
+            // Progress: this attempt does not count.
+            work.journal.note(work.medium, Entry::Failed(0)).await;
         }
     }
     trailers::finish_slot(work.medium, work.sector, to, &item.rules, known.len_bytes).await

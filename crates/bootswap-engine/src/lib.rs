@@ -77,6 +77,7 @@ mod window;
 mod work;
 mod writer;
 
+pub use attempts::{Begun, MAX_PLACES, arrived, begin, forget_attempts};
 pub use embedded::{
     CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader, MAX_CONTAINER_ENTRIES,
     Offline,

@@ -11,6 +11,14 @@ pub trait Platform {
     /// Called for everything that happens, in that order.
     fn event(&mut self, event: &Event<'_>);
 
+    /// Whether a reset brought about this start, as of a watchdog, a panic or a weak supply, and not
+    /// the return of power.
+    ///
+    /// An attempt that was ended by such a reset has failed. One that lost power has not.
+    fn follows_reset(&mut self) -> bool {
+        false
+    }
+
     /// Waits for `ms` milliseconds. Watchdogs are to be fed meanwhile.
     fn delay_ms(&mut self, ms: u32) -> impl Future<Output = ()>;
 

@@ -2,11 +2,10 @@
 
 use bootswap_plan::Step;
 use embedded_storage_async::nor_flash::NorFlash;
-use flash_region::Region;
-use heapless::Vec;
 
-use crate::attempts::{self, MAX_PLACES};
+use crate::attempts::{self, Begun};
 use crate::job::Job;
+use crate::journal::Journal;
 use crate::medium::Medium;
 use crate::source::Source;
 use crate::work::{Buffers, Work};
@@ -44,7 +43,8 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
         Self { flash, source, platform, buffers, memory }
     }
 
-    /// Carries out the plan, from wherever an earlier run left off.
+    /// Carries out the plan, from wherever an earlier run left off: [`begin`](crate::begin) and
+    /// [`go_on`](Self::go_on).
     ///
     /// # Power-fail safety
     ///
@@ -58,21 +58,46 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
     /// before, and may be reset to try again. After that one, running the engine again without a
     /// reset goes on repairing.
     pub async fn run<'j>(&mut self, job: &Job<'j>) -> Result<Done, Failure<F::Error, &'j str>> {
-        self.carry_out(job).await.map_err(|failure| failure.named(job.migration.artifacts))
+        let begun = attempts::begin(self.flash, self.platform, job).await?;
+        self.go_on(job, begun).await
     }
 
-    async fn carry_out(&mut self, job: &Job<'_>) -> Result<Done, Failure<F::Error>> {
+    /// Carries out the plan in an attempt that has begun.
+    ///
+    /// # Power-fail safety
+    ///
+    /// That of [`run`](Self::run).
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), without [`Failure::GivenUp`].
+    pub async fn go_on<'j>(
+        &mut self,
+        job: &Job<'j>,
+        begun: Begun,
+    ) -> Result<Done, Failure<F::Error, &'j str>> {
+        let Begun { mut journal } = begun;
+        let ended = self.carry_out(job, &mut journal).await;
+        if let Err(failure) = &ended {
+            attempts::end(&mut Medium::new(&mut *self.flash), &mut journal, failure).await;
+        }
+        ended.map_err(|failure| failure.named(job.migration.artifacts))
+    }
+
+    async fn carry_out(
+        &mut self,
+        job: &Job<'_>,
+        journal: &mut Journal,
+    ) -> Result<Done, Failure<F::Error>> {
         let checked = job.check(self.memory.len())?;
         let mut medium = Medium::new(&mut *self.flash);
-        let mut journal = attempts::recall(&mut medium, job).await;
         let mut work = Work {
             medium: &mut medium,
             platform: &mut *self.platform,
-            journal: &mut journal,
+            journal,
             memory: &mut *self.memory,
             sector: &mut self.buffers.sector,
         };
-        let attempt = attempts::begin(&mut work, checked.steps().len()).await?;
         let key = job.key().ok_or(Failure::Key)?;
 
         let item = |placed| checked.item(placed, key.as_ref());
@@ -117,7 +142,7 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
                 // Once the bootloader is being written nothing may come in between, so all commits
                 // are one.
                 Step::Commit { .. } if checked.is_last_commit(index) => {
-                    window::commit_all(&mut work, &checked, attempt).await?;
+                    window::commit_all(&mut work, &checked).await?;
                 }
                 Step::Commit { .. } | Step::Reset | Step::ResetIntoCopy => {}
             }
@@ -128,24 +153,5 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
         }
         work.platform.event(&Event::Resetting);
         Ok(Done::NewBootloader)
-    }
-}
-
-impl<F: NorFlash, S, P> Engine<'_, F, S, P> {
-    /// Forgets earlier attempts, so that the engine starts a new series of them: for devices that
-    /// have nowhere to go back to, after a long rest.
-    ///
-    /// # Power-fail safety
-    ///
-    /// That of the journal: a torn record is passed over, and the attempts count as they did
-    /// before.
-    pub async fn forget_attempts(&mut self, job: &Job<'_>) {
-        attempts::forget(&mut Medium::new(&mut *self.flash), job).await;
-    }
-
-    /// Where artifacts end that have come, or begun to, as far as the journal knows: what lies
-    /// there is the target's, and not a firmware to go back to.
-    pub async fn arrived(&mut self, job: &Job<'_>) -> Vec<Region, MAX_PLACES> {
-        attempts::arrived(&mut Medium::new(&mut *self.flash), job).await
     }
 }

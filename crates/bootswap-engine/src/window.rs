@@ -8,7 +8,6 @@ use heapless::Vec;
 use crate::block::{Bytes, Wanted};
 use crate::check::{Checked, MAX_COMMITS};
 use crate::commit::{Commit, commit};
-use crate::journal::Entry;
 use crate::routes::place_of;
 use crate::work::Work;
 use crate::{Failure, Platform};
@@ -22,7 +21,6 @@ use crate::{Failure, Platform};
 pub(crate) async fn commit_all<F: NorFlash, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     checked: &Checked<'_>,
-    attempt: u32,
 ) -> Result<(), Failure<F::Error>> {
     let mut commits: Vec<Commit<'_>, MAX_COMMITS> = Vec::new();
     for (index, step) in checked.steps().iter().enumerate() {
@@ -59,12 +57,7 @@ pub(crate) async fn commit_all<F: NorFlash, P: Platform>(
         // The check has counted them.
         let _ = commits.push(commit);
     }
-    let done = commit(work.medium, work.platform, work.sector, &mut commits).await;
-    if matches!(done, Err(Failure::Veto(_))) {
-        // Waiting for a better moment is not a failed attempt.
-        work.journal.note(work.medium, Entry::Attempt(attempt - 1)).await;
-    }
-    done
+    commit(work.medium, work.platform, work.sector, &mut commits).await
 }
 
 /// Where the bytes of a file behind its first `file_offset` lie, which are so many; empty for none.

@@ -24,6 +24,7 @@ use crate::owned::{OwnedMap, OwnedMigration};
 
 /// Something that a plan relies on and nobody could look at.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Assumption {
     /// Key of the migration that says it, or would.
     pub key: &'static str,

@@ -7,6 +7,23 @@ use sha2::{Digest, Sha256};
 
 use crate::owned::{OwnedArtifact, OwnedMigration};
 
+/// Boundary that a container and everything in it begins at.
+pub(crate) const ALIGN: usize = CONTAINER_ALIGN_BYTES as usize;
+
+/// Bytes of a container with artifacts of these lengths; 0 without any.
+#[must_use]
+pub fn len_bytes(lens: impl IntoIterator<Item = usize>) -> usize {
+    let (mut count, mut data) = (0, 0);
+    for len in lens {
+        count += 1;
+        data += len.next_multiple_of(ALIGN);
+    }
+    match count {
+        0 => 0,
+        count => ContainerHeader::directory_len(count).next_multiple_of(ALIGN) + data,
+    }
+}
+
 /// Where a container can be behind the image that a file or partition begins with.
 fn place(bytes: &[u8], image_len_bytes: u32) -> Option<ContainerPlace> {
     ContainerPlace::behind(Region::clamped(FlashAddr::ZERO, len_u32(bytes.len())), image_len_bytes)
@@ -49,10 +66,10 @@ pub fn embedded(migration: &OwnedMigration) -> Result<Vec<(&str, &[u8])>, String
 /// A [`ContainerError`] for a name that is too long, or for too many artifacts. The image is as it
 /// was then.
 pub fn append(image: &mut Vec<u8>, artifacts: &[(&str, &[u8])]) -> Result<(), ContainerError> {
-    let align = CONTAINER_ALIGN_BYTES as usize;
     let mut header = ContainerHeader::default();
     let mut data = Vec::new();
-    let start = ContainerHeader::directory_len(artifacts.len()).next_multiple_of(align);
+    let whole = len_bytes(artifacts.iter().map(|(_, bytes)| bytes.len()));
+    let start = ContainerHeader::directory_len(artifacts.len()).next_multiple_of(ALIGN);
     for (name, bytes) in artifacts {
         let offset = len_u32(start + data.len());
         let entry =
@@ -60,12 +77,12 @@ pub fn append(image: &mut Vec<u8>, artifacts: &[(&str, &[u8])]) -> Result<(), Co
         let full = |_| ContainerError::TooMany { found: artifacts.len() };
         header.entries.push(entry).map_err(full)?;
         data.extend_from_slice(bytes);
-        data.resize(data.len().next_multiple_of(align), flash_region::ERASED);
+        data.resize(data.len().next_multiple_of(ALIGN), flash_region::ERASED);
     }
-    header.len_bytes = len_u32(start + data.len());
+    header.len_bytes = len_u32(whole);
     let mut directory = vec![flash_region::ERASED; start];
     header.emit(&mut directory)?;
-    image.resize(image.len().next_multiple_of(align), flash_region::ERASED);
+    image.resize(image.len().next_multiple_of(ALIGN), flash_region::ERASED);
     image.extend(directory);
     image.extend(data);
     Ok(())

@@ -34,6 +34,8 @@ pub enum Damage {
     Mcuboot(ValidateError),
     /// It begins like an ESP image.
     Esp(ImageError),
+    /// It is an image of the ESP8266.
+    Esp8266,
 }
 
 impl fmt::Display for Damage {
@@ -41,6 +43,7 @@ impl fmt::Display for Damage {
         match self {
             Self::Mcuboot(error) => write!(f, "the MCUboot image fails its verification: {error}"),
             Self::Esp(error) => write!(f, "the ESP image fails its verification: {error}"),
+            Self::Esp8266 => f.write_str("an ESP8266 image, which is not supported"),
         }
     }
 }
@@ -50,6 +53,7 @@ impl std::error::Error for Damage {
         match self {
             Self::Mcuboot(error) => Some(error),
             Self::Esp(error) => Some(error),
+            Self::Esp8266 => None,
         }
     }
 }
@@ -75,6 +79,7 @@ pub fn classify(bytes: &[u8], role: Role, map: Option<&OwnedMap>) -> Result<Cont
             }),
             // Other data may begin with that byte, too.
             (Err(_), Role::Other) => Ok(Content::Opaque),
+            (Err(_), _) if image::is_esp8266(bytes) => Err(Damage::Esp8266),
             (Err(error), Role::Application | Role::Bootloader) => Err(Damage::Esp(error)),
         };
     }

@@ -8,6 +8,7 @@ use bootswap_plan::DEFAULT_MAX_SECTORS;
 
 use crate::document::{Document, EditError, KeyPath};
 use crate::keys::len_bytes;
+use crate::owned::OwnedMap;
 
 /// What of `[mcuboot]` a bootloader's file shows, as keys with their values in TOML. Nothing where
 /// it is no MCUboot.
@@ -51,6 +52,25 @@ pub fn map_of(file: &[u8]) -> Vec<(&'static str, String)> {
         keys.push(("mcuboot.overwrite_fast", "true".to_owned()));
     }
     keys
+}
+
+/// The same as a map, without the key; `None` where slots or kind of swap are not shown.
+pub(crate) fn owned_map_of(file: &[u8]) -> Option<OwnedMap> {
+    let build = BootloaderFile::read(file).ok()?.build?;
+    let map = build.map?.value;
+    let (primary, secondary) = map.slots?;
+    let swap = build.swap?.value.only()?;
+    Some(OwnedMap {
+        primary,
+        secondary,
+        scratch: map.scratch.filter(|_| swap == SwapKind::Scratch),
+        swap,
+        max_align_bytes: build.max_align?.value,
+        max_sectors: build.max_sectors.map_or(DEFAULT_MAX_SECTORS, |found| found.value),
+        downgrade_prevention: build.downgrade_prevention.map(|p| p.value).unwrap_or_default(),
+        overwrites_fast: build.overwrites_fast.is_some_and(|found| found.value),
+        key_der: None,
+    })
 }
 
 /// Puts that into a document, and returns the keys of which it changed the value.

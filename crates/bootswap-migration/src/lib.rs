@@ -57,6 +57,7 @@ pub mod pack;
 pub mod plan;
 mod problem;
 mod reader;
+mod sent;
 mod spec;
 pub mod template;
 #[cfg(test)]
@@ -69,6 +70,8 @@ pub use keys::URL_HELP;
 pub use load::{from_text, load, parse};
 pub use owned::{
     OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging, OwnedWifi,
+    UnknownOverwrite,
 };
 pub use problem::{LoadError, Problem};
+pub use sent::{SentImage, assumed_image_len_bytes};
 pub use spec::check;

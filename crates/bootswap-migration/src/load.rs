@@ -4,7 +4,9 @@ use std::path::Path;
 
 use bootswap_plan::Role;
 use esp_idf_format::image::FlashSize;
-use esp_idf_format::partition::{PartitionTable, TABLE_LEN_BYTES, emit, parse_csv};
+use esp_idf_format::partition::{
+    CsvPlaces, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES, emit, parse_csv,
+};
 use mcuboot_format::key::{KeyError, PublicKey};
 
 use crate::bootloader;
@@ -13,6 +15,9 @@ use crate::input;
 use crate::owned::OwnedMigration;
 use crate::problem::{At, LoadError, Problem};
 use crate::spec::{self, Spec};
+
+/// First bytes of a binary partition table, by which Espressif's tool tells it from CSV.
+const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
 
 /// Reads a migration file and everything that it names; paths in it are relative to its directory.
 ///
@@ -55,7 +60,11 @@ pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
     let Spec { mut migration, flash_size, partitions, public_key, stated, files } =
         spec::parse(text)?;
     if let Some(file) = &partitions {
-        migration.partition_table = Some(table(file, dir, flash_size)?);
+        let places = CsvPlaces {
+            table: migration.table_addr.unwrap_or(TABLE_ADDR),
+            bootloader: migration.chip.bootloader_addr(),
+        };
+        migration.partition_table = Some(table(file, dir, places, flash_size)?);
     }
     if let Some((map, file)) = migration.mcuboot.as_mut().zip(public_key.as_ref()) {
         map.key_der = Some(key_der(file, dir)?);
@@ -77,6 +86,10 @@ pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
             };
             file.failed(format_args!("{}: {damage}", file.value), help)
         })?);
+        // What travels in the migrator's own image travels as `bootswap pack` puts it there.
+        if artifact.url.is_none() {
+            artifact.leave_out_padding();
+        }
     }
     Ok(migration)
 }
@@ -90,41 +103,41 @@ fn read(file: &At<String>, dir: &Path, help: &str) -> Result<Vec<u8>, Problem> {
 }
 
 /// The partition table in its binary form, from CSV or from that form.
-fn table(file: &At<String>, dir: &Path, flash_size: Option<FlashSize>) -> Result<Vec<u8>, Problem> {
+///
+/// A binary table is read as the bootloader of a device reads it, since that is where it may come
+/// from; one that is made from CSV has to be as ESP-IDF's tools make it.
+fn table(
+    file: &At<String>,
+    dir: &Path,
+    places: CsvPlaces,
+    flash_size: Option<FlashSize>,
+) -> Result<Vec<u8>, Problem> {
     let bytes = read(
         file,
         dir,
         "name the devices' partition table, as CSV or binary, relative to this file",
     )?;
     let name = &file.value;
-    let table = match std::str::from_utf8(&bytes) {
-        // The first byte of a binary table cannot begin a UTF-8 text.
-        Ok(text) => {
-            let partitions = parse_csv(text).map_err(|error| {
-                file.problem(
-                    format_args!("{name}: {error}"),
-                    "write the table as ESP-IDF's documentation has it",
-                )
-            })?;
-            let mut table = vec![0; TABLE_LEN_BYTES as usize];
-            emit(&partitions, &mut table).map_err(|error| {
-                file.problem(format_args!("{name}: {error}"), "correct the table")
-            })?;
-            table
-        }
-        Err(_) => {
-            let len = bytes.len().min(TABLE_LEN_BYTES as usize);
-            bytes.get(..len).unwrap_or(&bytes).to_vec()
-        }
+    let table = if bytes.starts_with(&TABLE_MAGIC) {
+        bytes.get(..TABLE_LEN_BYTES as usize).unwrap_or(&bytes).to_vec()
+    } else {
+        let entries = parse_csv(&bytes, places)
+            .map_err(|error| file.problem(format_args!("{name}: {error}"), error.help()))?;
+        let mut table = vec![0; TABLE_LEN_BYTES as usize];
+        emit(&entries, &mut table).map_err(|error| {
+            file.problem(format_args!("{name}: {error}"), "name fewer partitions")
+        })?;
+        table
     };
-    let parsed = PartitionTable::parse(&table).map_err(|error| {
+    let parsed = PartitionTable::parse_as_bootloader(&table).map_err(|error| {
         file.problem(
             format_args!("{name}: {error}"),
-            "name a partition table: CSV, the binary of a build, or what is at 0x8000 of a device",
+            "name a partition table: CSV, the binary of a build, or the sector of a device that \
+             holds it",
         )
     })?;
     if let Some(size) = flash_size {
-        parsed.check_fits(size.bytes()).map_err(|error| {
+        parsed.check_fits(places.table, size.bytes()).map_err(|error| {
             file.problem(format_args!("{name}: {error}"), "correct the table, or `flash_size`")
         })?;
     }

@@ -16,9 +16,9 @@
 
 use bootswap_config::{LogLevel, MAX_NETWORKS, Wifi, WifiError, is_hostname};
 
-use crate::keys::hostname_help;
+use crate::keys::{SSID_HEX_HELP, hostname_help, ssid_of_hex};
 use crate::owned::{OwnedNetwork, OwnedWifi};
-use crate::problem::Problem;
+use crate::problem::{At, Problem};
 use crate::reader::{Field, Table};
 
 /// Reads `[network]`.
@@ -48,11 +48,11 @@ pub(crate) fn log_level(table: &Table<'_>) -> Result<LogLevel, Problem> {
 }
 
 fn wifi(table: &Table<'_>) -> Result<OwnedWifi, Problem> {
-    let ssid = table.required("ssid", "\"name of the network\"")?.text()?;
+    let ssid = ssid(table)?;
     let password = table.text("password")?;
     let word = password.as_ref().map_or("", |password| password.value.as_str());
     // The password itself stays out of messages.
-    Wifi::new(ssid.value, word).map_err(|error| match (&error, &password) {
+    Wifi::new(&ssid.value, word).map_err(|error| match (&error, &password) {
         (WifiError::PasswordLength { .. } | WifiError::NotHex, Some(password)) => password.problem(
             error,
             "write the password as it is, or the key of 64 digits; leave it out for an open \
@@ -61,9 +61,24 @@ fn wifi(table: &Table<'_>) -> Result<OwnedWifi, Problem> {
         _ => ssid.problem(error, "write the network's name as its access point has it"),
     })?;
     Ok(OwnedWifi {
-        ssid: ssid.value.to_owned(),
+        ssid: ssid.value,
         password: password.map(|password| password.value).unwrap_or_default(),
     })
+}
+
+/// The name of a network, as text or in hexadecimal digits.
+fn ssid(table: &Table<'_>) -> Result<At<Vec<u8>>, Problem> {
+    let Some(digits) = table.text("ssid_hex")? else {
+        let ssid = table.required("ssid", "\"name of the network\"")?.text()?;
+        return Ok(ssid.with(ssid.value.as_bytes().to_vec()));
+    };
+    if table.optional("ssid").is_some() {
+        return Err(digits.problem("`ssid` and `ssid_hex` both name the network", "leave one out"));
+    }
+    match ssid_of_hex(&digits.value) {
+        Some(bytes) => Ok(digits.with(bytes)),
+        None => Err(digits.problem(format_args!("found {:?}", digits.value), SSID_HEX_HELP)),
+    }
 }
 
 fn hostname(field: Field<'_>) -> Result<String, Problem> {
@@ -80,7 +95,6 @@ fn hostname(field: Field<'_>) -> Result<String, Problem> {
 mod tests {
     use super::*;
     use crate::OwnedMigration;
-    use crate::problem::Problem;
     use crate::spec;
 
     const REST: &str = "chip = \"esp32c3\"\n[app]\nurl = \"http://a/b\"\ndest = 0\nsize = 1\n";
@@ -103,15 +117,20 @@ mod tests {
              rescue = { ssid = \"rescue\" }\n\
              [[network.wifi]]\nssid = \"fleet\"\npassword = \"correct horse\"\n\
              [[network.wifi]]\nssid = \"workshop\"\n\
+             [[network.wifi]]\nssid_hex = \"636166E9\"\n\
              [log]\nlevel = \"debug\"\n",
         );
         let OwnedMigration { network, log_level, .. } = spec.unwrap();
         let wifi = |ssid: &str, password: &str| OwnedWifi {
-            ssid: ssid.to_owned(),
+            ssid: ssid.as_bytes().to_vec(),
             password: password.to_owned(),
         };
         let wanted = OwnedNetwork {
-            wifi: vec![wifi("fleet", "correct horse"), wifi("workshop", "")],
+            wifi: vec![
+                wifi("fleet", "correct horse"),
+                wifi("workshop", ""),
+                OwnedWifi { ssid: b"caf\xe9".to_vec(), password: String::new() },
+            ],
             old_credentials: false,
             rescue: Some(wifi("rescue", "")),
             hostname: Some("sensor-17".to_owned()),

@@ -4,12 +4,13 @@ use std::fmt;
 
 use bootswap_config::{Config, LogLevel, Network, Wifi, WifiError};
 use bootswap_plan::{
-    Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, Reason, Role, Staging,
+    Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, PARTITION_TABLE, Reason,
+    Role, Staging,
 };
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
-use esp_idf_format::partition::Partition;
-use flash_region::Region;
+use esp_idf_format::partition::{Partition, PartitionTable};
+use flash_region::{FlashAddr, Region};
 use mcuboot_format::key::{KeyKind, PublicKey};
 use mcuboot_format::{DowngradePrevention, SwapKind};
 use sha2::{Digest, Sha256};
@@ -23,6 +24,8 @@ pub struct OwnedMigration {
     pub chip: Chip,
     /// Flash size that the target system was built for, in bytes.
     pub flash_len_bytes: Option<u32>,
+    /// Where the devices' partition table lies, where the migration says so.
+    pub table_addr: Option<FlashAddr>,
     /// Partition table of the devices in its binary form, where the migration names one.
     pub partition_table: Option<Vec<u8>>,
     /// Label of the partition that the migrator runs from, where the migration names one.
@@ -46,6 +49,32 @@ pub struct OwnedMigration {
     /// What it relies on and the files do not show.
     pub assumed: Vec<Assumption>,
 }
+
+/// A label in `allow.overwrite` that no partition has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownOverwrite {
+    /// The label.
+    pub label: String,
+    /// What there is.
+    pub known: Vec<String>,
+}
+
+impl UnknownOverwrite {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        format!("what there is to name: {}", self.known.join(", "))
+    }
+}
+
+impl fmt::Display for UnknownOverwrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short: String = self.label.chars().take(24).collect();
+        write!(f, "allow.overwrite: no partition is labelled {short:?}")
+    }
+}
+
+impl std::error::Error for UnknownOverwrite {}
 
 /// A [`McubootMap`] that owns its data.
 #[derive(Clone, Debug)]
@@ -127,6 +156,7 @@ impl OwnedMigration {
         use_it(&Migration {
             chip: self.chip,
             flash_len_bytes: self.flash_len_bytes,
+            table_addr: self.table_addr,
             mcuboot: self.mcuboot.as_ref().map(OwnedMap::lend),
             artifacts: &artifacts,
             staging: match &self.staging {
@@ -184,6 +214,27 @@ impl OwnedMigration {
             let migration = Migration { mcuboot: map, ..*migration };
             use_it(&Config { migration, network, log_level })
         }))
+    }
+
+    /// Labels in `allow.overwrite` that are none of the device's with these partitions, nor of the
+    /// table that the migration names: a typing error, after which what was meant is not allowed.
+    /// With each the labels that it could have been.
+    #[must_use]
+    pub fn unknown_overwrite(&self, partitions: &[Partition]) -> Option<UnknownOverwrite> {
+        let named = self
+            .partition_table
+            .as_deref()
+            .and_then(|t| PartitionTable::parse_as_bootloader(t).ok());
+        let named = named.iter().flat_map(PartitionTable::iter);
+        let labels = partitions.iter().copied().chain(named).map(|p| p.label.to_string());
+        let mut known: Vec<String> = vec![PARTITION_TABLE.to_owned()];
+        for label in labels {
+            if !known.contains(&label) {
+                known.push(label);
+            }
+        }
+        let label = self.allow_overwrite.iter().find(|label| !known.contains(label))?.clone();
+        Some(UnknownOverwrite { label, known })
     }
 
     /// The artifact with this role that comes first.
@@ -276,8 +327,8 @@ impl Default for OwnedNetwork {
 /// A [`Wifi`] that owns its data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OwnedWifi {
-    /// Name.
-    pub ssid: String,
+    /// Name, which need not be UTF-8.
+    pub ssid: Vec<u8>,
     /// Password; empty for a network without.
     pub password: String,
 }
@@ -296,7 +347,7 @@ impl OwnedWifi {
 /// Passwords stay out of logs.
 impl fmt::Debug for OwnedWifi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedWifi").field("ssid", &self.ssid).finish_non_exhaustive()
+        f.debug_struct("OwnedWifi").field("wifi", &self.lend()).finish_non_exhaustive()
     }
 }
 
@@ -307,6 +358,10 @@ pub struct OwnedFacts {
     pub chip: Chip,
     /// Flash size in bytes.
     pub flash_len_bytes: u32,
+    /// Where the partition table lies.
+    pub table_addr: FlashAddr,
+    /// Another place that the table may be at.
+    pub other_table_addr: Option<FlashAddr>,
     /// Entries of the partition table.
     pub partitions: Vec<Partition>,
     /// Partition that the migrator runs from.
@@ -336,6 +391,8 @@ impl OwnedFacts {
             // It is in the eFuses; the migrator on the device looks.
             chip_revision: None,
             flash_len_bytes: self.flash_len_bytes,
+            table_addr: self.table_addr,
+            other_table_addr: self.other_table_addr,
             partitions: &self.partitions,
             running: self.running,
             running_len_bytes: self.running_len_bytes,

@@ -2,6 +2,7 @@
 
 use bootswap_engine::ContainerEntry;
 use bootswap_plan::{DEFAULT_MAX_SECTORS, Role, Url};
+use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
@@ -48,12 +49,14 @@ pub(crate) fn parse(text: &str) -> Result<Spec, Problem> {
     let artifacts = artifacts(&root, mcuboot.is_some())?.into_iter();
     let (artifacts, files) = artifacts.map(|spec| (spec.artifact, spec.file)).unzip();
     let flash_size = root.parsed::<FlashSize>("flash_size")?;
+    let table_addr = table_addr(&root, chip)?;
     let allow = root.table("allow")?;
     let allow = allow.as_ref();
     let overwrite = allow.and_then(|allow| allow.optional("overwrite"));
     let migration = OwnedMigration {
         chip,
         flash_len_bytes: flash_size.map(FlashSize::bytes),
+        table_addr,
         partition_table: None,
         running: root.text("running")?.map(|running| running.value),
         mcuboot,
@@ -68,6 +71,19 @@ pub(crate) fn parse(text: &str) -> Result<Spec, Problem> {
     };
     let partitions = root.text("partitions")?;
     Ok(Spec { migration, flash_size, partitions, public_key, stated, files })
+}
+
+/// Where the devices' partition table is: in a sector behind the bootloader's first.
+fn table_addr(root: &Table<'_>, chip: Chip) -> Result<Option<FlashAddr>, Problem> {
+    let Some(offset) = root.number("partition_table_offset")? else { return Ok(None) };
+    let addr = FlashAddr(offset.value);
+    if addr.is_aligned(SECTOR_BYTES) && addr > chip.bootloader_addr() {
+        return Ok(Some(addr));
+    }
+    Err(offset.problem(
+        format_args!("{addr} is not the start of a sector behind the bootloader"),
+        "write the devices' CONFIG_PARTITION_TABLE_OFFSET, a multiple of 0x1000, or leave it out",
+    ))
 }
 
 /// What is wrong with a migration's text by itself, whatever the files that it names hold.

@@ -11,6 +11,12 @@ pub trait Board {
     /// What can be found out without reading flash.
     fn identity(&mut self) -> Identity;
 
+    /// Whether a reset brought about this start, as of the watchdog, a panic or a weak supply, and
+    /// not the return of power. A hardware that does not know says that it was power.
+    fn follows_reset(&mut self) -> bool {
+        false
+    }
+
     /// Feeds the watchdog.
     fn feed(&mut self);
 

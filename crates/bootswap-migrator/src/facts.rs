@@ -2,23 +2,29 @@
 
 use core::fmt;
 
-use bootswap_plan::{DeviceFacts, previous_firmware};
+use bootswap_plan::{DeviceFacts, previous_firmware, running_partition};
 use embedded_storage_async::nor_flash::ReadNorFlash;
 use esp_idf_format::image::{FlashMode, HEADER_LEN_BYTES, ImageHeader};
 use esp_idf_format::partition::{
-    MAX_ENTRIES, Partition, PartitionTable, PartitionTableError, TABLE_ADDR, TABLE_LEN_BYTES,
+    MAX_ENTRIES, Partition, PartitionTable, PartitionTableError, TABLE_LEN_BYTES,
 };
-use flash_region::{Region, SECTOR_BYTES};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 
+use crate::table::{self, Tables};
 use crate::twice::Twice;
 use crate::{Identity, image};
+
+/// Most objections to the table that are remembered, for the console.
+const MAX_OBJECTIONS: usize = 6;
 
 /// Facts that were read on the device itself, with their data.
 #[derive(Clone, Debug)]
 pub struct LiveFacts {
     identity: Identity,
+    tables: Tables,
     partitions: Vec<Partition, MAX_ENTRIES>,
+    objections: Vec<PartitionTableError, MAX_OBJECTIONS>,
     running: Region,
     running_len_bytes: u32,
     previous: Option<Region>,
@@ -33,13 +39,20 @@ pub struct LiveFacts {
 pub enum LiveFactsError<E> {
     /// Flash cannot be read.
     Flash(E),
-    /// There is no sound partition table.
+    /// There is no partition table that the bootloader would take.
     Table(PartitionTableError),
+    /// Two tables list the running app and disagree on where otadata and apps are.
+    TwoTables {
+        /// Where the first is.
+        first: FlashAddr,
+        /// Where the second is.
+        second: FlashAddr,
+    },
 }
 
 impl LiveFacts {
-    /// Reads partition table, bootloader header and the running image's headers. `buffer` holds a
-    /// partition table.
+    /// Reads partition table, bootloader header and the running image's headers. The table is
+    /// looked for at `named` first, if somebody said where it is. `buffer` holds a partition table.
     ///
     /// # Errors
     ///
@@ -47,23 +60,25 @@ impl LiveFacts {
     pub async fn read<F: ReadNorFlash>(
         flash: &mut F,
         identity: Identity,
+        named: Option<FlashAddr>,
         buffer: &mut [u8; SECTOR_BYTES as usize],
     ) -> Result<Self, LiveFactsError<F::Error>> {
         let flash = &mut Twice(flash);
-        let (table, _) = buffer.split_at_mut(TABLE_LEN_BYTES as usize);
-        flash.read(TABLE_ADDR.get(), table).await.map_err(LiveFactsError::Flash)?;
-        let table = PartitionTable::parse(table).map_err(LiveFactsError::Table)?;
-        let partitions: Vec<Partition, MAX_ENTRIES> = table.iter().take(MAX_ENTRIES).collect();
-
         let mut header = [0; HEADER_LEN_BYTES as usize];
         let bootloader = identity.chip.bootloader_addr();
         flash.read(bootloader.get(), &mut header).await.map_err(LiveFactsError::Flash)?;
         let header = ImageHeader::parse(&header).ok();
 
+        let tables = table::find(flash, &identity, named, buffer).await?;
+        let (bytes, _) = buffer.split_at_mut(TABLE_LEN_BYTES as usize);
+        flash.read(tables.addr.get(), bytes).await.map_err(LiveFactsError::Flash)?;
+        // As the bootloader reads it: the device has started from it.
+        let table = PartitionTable::parse_as_bootloader(bytes).map_err(LiveFactsError::Table)?;
+        let partitions: Vec<Partition, MAX_ENTRIES> = table.iter().take(MAX_ENTRIES).collect();
+        let objections = table.objections().take(MAX_OBJECTIONS).collect();
+
         // Where no partition is, the planner says so.
-        let running = partitions
-            .iter()
-            .find(|p| p.is_app() && p.region.contains(identity.image_start))
+        let running = running_partition(&partitions, identity.image_start)
             .map_or(Region::clamped(identity.image_start, SECTOR_BYTES), |p| p.region);
         let image = image::len_bytes(flash, running).await.map_err(LiveFactsError::Flash)?;
         let image_len_bytes = image.unwrap_or(running.len_bytes());
@@ -74,7 +89,9 @@ impl LiveFacts {
         let previous = previous_firmware(&partitions, running);
         Ok(Self {
             identity,
+            tables,
             partitions,
+            objections,
             running,
             running_len_bytes: end.unwrap_or(image_len_bytes),
             previous,
@@ -93,6 +110,8 @@ impl LiveFacts {
             chip: self.identity.chip,
             chip_revision: self.identity.chip_revision,
             flash_len_bytes: self.identity.flash_len_bytes,
+            table_addr: self.tables.addr,
+            other_table_addr: self.tables.other,
             partitions: &self.partitions,
             running: self.running,
             running_len_bytes: self.running_len_bytes,
@@ -112,10 +131,23 @@ impl LiveFacts {
         self.container
     }
 
+    /// Where the partition table lies.
+    #[must_use]
+    pub const fn table_addr(&self) -> FlashAddr {
+        self.tables.addr
+    }
+
     /// The partition table.
     #[must_use]
     pub fn partitions(&self) -> &[Partition] {
         &self.partitions
+    }
+
+    /// What is wrong with the partition table although the bootloader takes it: the first few
+    /// objections.
+    #[must_use]
+    pub fn objections(&self) -> &[PartitionTableError] {
+        &self.objections
     }
 
     /// The partition that the migrator runs from; `None` where the table has none there.
@@ -130,6 +162,11 @@ impl<E: fmt::Debug> fmt::Display for LiveFactsError<E> {
         match self {
             Self::Flash(error) => write!(f, "flash cannot be read: {error:?}"),
             Self::Table(error) => write!(f, "the partition table is not usable: {error}"),
+            Self::TwoTables { first, second } => write!(
+                f,
+                "partition tables at {first} and {second} both list the running app, and disagree; \
+                 pack again with the right place in `partition_table_offset`"
+            ),
         }
     }
 }

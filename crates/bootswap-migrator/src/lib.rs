@@ -25,6 +25,7 @@ mod network;
 mod news;
 mod platform;
 mod primary;
+mod table;
 mod twice;
 
 pub use board::{Board, Identity};
@@ -33,7 +34,7 @@ pub use container::ContainerPlace;
 pub use credentials::{Credentials, CredentialsError};
 pub use facts::{LiveFacts, LiveFactsError};
 pub use log::{Log, Sink};
-pub use migrator::Migrator;
+pub use migrator::{Migrator, Ready};
 pub use network::{JoinError, Joining, Network, Station, join};
 pub use news::News;
 

@@ -1,10 +1,13 @@
 //! What the migrator does, from start to reset.
 
 use bootswap_config::ConfigError;
-use bootswap_engine::{Buffers, Engine, Failure, Job, Source};
-use bootswap_plan::{DeviceFacts, Migration, Reasons, plan};
+use bootswap_engine::{
+    Begun, Buffers, Engine, Failure, Job, Source, arrived, begin, forget_attempts,
+};
+use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, plan};
 use embedded_storage_async::nor_flash::NorFlash;
-use flash_region::Region;
+use esp_idf_format::partition::TABLE_ADDR;
+use flash_region::{FlashAddr, Region};
 
 use crate::platform::Talking;
 use crate::{Board, CommitWindow, LiveFacts, Log, News, back, primary};
@@ -38,6 +41,22 @@ pub struct Migrator<'a, F, B> {
     pub buffers: &'a mut Buffers,
 }
 
+/// A migration that can begin: what is true of the device, the plan, and an attempt that counts.
+#[derive(Debug)]
+pub struct Ready {
+    found: LiveFacts,
+    plan: Plan,
+    begun: Begun,
+}
+
+impl Ready {
+    /// What is true of the device.
+    #[must_use]
+    pub const fn facts(&self) -> &LiveFacts {
+        &self.found
+    }
+}
+
 impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
     /// Finds out about the device, plans, and carries out the plan. `memory` is what may be staged
     /// in. When this returns, the chip is to be reset.
@@ -52,17 +71,65 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         source: &mut S,
         memory: &mut [u8],
     ) {
-        let Some(found) = self.look().await else { return self.rest().await };
+        if let Some(ready) = self.prepare(migration, memory.len()).await {
+            self.go_on(ready, migration, source, memory).await;
+        }
+    }
+
+    /// Does what needs no network: finds out about the device, plans, counts the attempt, and waits
+    /// before it if earlier ones failed. So much memory may be staged in.
+    ///
+    /// To be called before anything that can hang or reset the chip, such as the start of a radio:
+    /// such a start counts, and after so many of them the device goes back to the firmware before.
+    /// `None` where there is nothing to do but to reset the chip.
+    ///
+    /// # Power-fail safety
+    ///
+    /// Nothing is written but the journal, and otadata where the device goes back.
+    pub async fn prepare(&mut self, migration: &Migration<'_>, memory_len: usize) -> Option<Ready> {
+        let Some(found) = self.look(migration.table_addr).await else {
+            self.rest().await;
+            return None;
+        };
         let primary = primary::rank(self.flash, migration).await;
-        let facts = found.lend(u32::try_from(memory.len()).unwrap_or(u32::MAX));
+        let facts = found.lend(u32::try_from(memory_len).unwrap_or(u32::MAX));
         let facts = DeviceFacts { primary, ..facts };
         let plan = match plan(migration, &facts) {
             Ok(plan) => plan,
-            Err(reasons) => return self.refuse(&facts, &reasons).await,
+            Err(reasons) => {
+                self.refuse(&facts, &reasons).await;
+                return None;
+            }
         };
         self.board.hears(News::Planned(&plan));
         let job = Job { migration, facts: &facts, plan: &plan, container: found.container() };
-        self.carry_out(&job, source, memory).await
+        let begun = match self.begin(&job).await {
+            Ok(begun) => begun,
+            Err(failure) => {
+                self.end(&job, &failure).await;
+                return None;
+            }
+        };
+        Some(Ready { found, plan, begun })
+    }
+
+    /// Carries out a plan that was [prepared](Self::prepare), with the same memory. When this
+    /// returns, the chip is to be reset.
+    ///
+    /// # Power-fail safety
+    ///
+    /// That of [`Engine::run`].
+    pub async fn go_on<S: Source>(
+        mut self,
+        ready: Ready,
+        migration: &Migration<'_>,
+        source: &mut S,
+        memory: &mut [u8],
+    ) {
+        let Ready { found, plan, begun } = ready;
+        let facts = found.lend(u32::try_from(memory.len()).unwrap_or(u32::MAX));
+        let job = Job { migration, facts: &facts, plan: &plan, container: found.container() };
+        self.carry_out(&job, begun, source, memory).await;
     }
 
     /// Says why there is nothing to do, and goes back to where the migrator came from. When this
@@ -73,7 +140,7 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
     /// Nothing is written but otadata, of which one sector always counts.
     pub async fn without_config(mut self, error: &ConfigError) {
         let tell = |log: Log<'_>| log.error(format_args!("{error}"));
-        match self.look().await {
+        match self.look(None).await {
             Some(found) => self.retreat(&found.lend(0), &tell).await,
             None => {
                 tell(self.log);
@@ -82,10 +149,11 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         }
     }
 
-    async fn look(&mut self) -> Option<LiveFacts> {
+    /// Finds out about the device; its partition table is at `table`, if somebody says so.
+    async fn look(&mut self, table: Option<FlashAddr>) -> Option<LiveFacts> {
         let identity = self.board.identity();
         for _ in 0..LOOKS {
-            match LiveFacts::read(self.flash, identity, self.buffers.sector()).await {
+            match LiveFacts::read(self.flash, identity, table, self.buffers.sector()).await {
                 Ok(found) => {
                     let flash_mb = identity.flash_len_bytes >> 20;
                     match found.running() {
@@ -97,6 +165,14 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
                             "migrator on {}, {flash_mb} MB of flash",
                             identity.chip
                         )),
+                    }
+                    if found.table_addr() != TABLE_ADDR {
+                        self.log.info(format_args!("partition table at {}", found.table_addr()));
+                    }
+                    for objection in found.objections() {
+                        self.log.warn(format_args!(
+                            "{objection}; the bootloader takes it, what that concerns is left alone"
+                        ));
                     }
                     return Some(found);
                 }
@@ -143,45 +219,75 @@ impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
         self.rest().await;
     }
 
+    /// Counts an attempt.
+    async fn begin(&mut self, job: &Job<'_>) -> Result<Begun, Failure<F::Error, &'static str>> {
+        let mut platform = Talking::new(self.board, self.log, self.window);
+        begin(self.flash, &mut platform, job).await
+    }
+
     /// Runs the engine until there is a reason to reset: done, failed, or gone back after too many
     /// attempts.
+    async fn carry_out<S: Source>(
+        &mut self,
+        job: &Job<'_>,
+        begun: Begun,
+        source: &mut S,
+        memory: &mut [u8],
+    ) {
+        let mut attempt: Result<Begun, Failure<F::Error, &str>> = Ok(begun);
+        loop {
+            let ended = match attempt {
+                Ok(begun) => {
+                    let mut platform = Talking::new(self.board, self.log, self.window);
+                    let (flash, buffers) = (&mut *self.flash, &mut *self.buffers);
+                    let mut engine = Engine::new(flash, source, &mut platform, buffers, memory);
+                    engine.go_on(job, begun).await
+                }
+                Err(failure) => Err(failure),
+            };
+            let Err(failure) = ended else { return };
+            if !self.window.is_open() {
+                return self.end(job, &failure).await;
+            }
+            // What boots the device is half written: only writing on can help, a reset cannot.
+            if matches!(failure, Failure::GivenUp { .. }) {
+                forget_attempts(self.flash, job).await;
+            }
+            self.log.error(format_args!("{failure}"));
+            self.board.hears(News::Failed(&failure));
+            self.board.delay_ms(REPAIR_WAIT_MS).await;
+            attempt = self.begin(job).await;
+        }
+    }
+
+    /// Ends an attempt that failed, so that the chip can be reset: to try again, or after too many
+    /// attempts to go back.
     ///
     /// # Power-fail safety
     ///
     /// The attempts are forgotten before otadata changes, so that a migrator that is delivered once
     /// more has all of them again. Power lost between the two starts a new series a little early.
-    async fn carry_out<S: Source>(&mut self, job: &Job<'_>, source: &mut S, memory: &mut [u8]) {
-        loop {
-            let mut platform = Talking::new(self.board, self.log, self.window);
-            let mut engine = Engine::new(self.flash, source, &mut platform, self.buffers, memory);
-            let Err(failure) = engine.run(job).await else { return };
-            let mut arrived = None;
-            if matches!(failure, Failure::GivenUp { .. }) {
-                arrived = Some(engine.arrived(job).await);
-                engine.forget_attempts(job).await;
-            }
-            self.log.error(format_args!("{failure}"));
-            self.board.hears(News::Failed(&failure));
-            if self.window.is_open() {
-                // What boots the device is half written: only writing on can help, a reset cannot.
-                self.board.delay_ms(REPAIR_WAIT_MS).await;
-            } else if let Some(arrived) = arrived {
-                // A part of the target is not a firmware to go back to, though the bootloader would
-                // start it.
-                if !self.go_back(job.facts, &arrived).await {
-                    self.rest().await;
-                }
-                return;
-            } else {
-                // A weak supply is not a failed attempt, so it is asked again for as long as it
-                // takes.
-                let is_veto = matches!(failure, Failure::Veto(_));
-                let wait_ms = if is_veto { VETO_WAIT_MS } else { FAILED_WAIT_MS };
-                self.log.info(format_args!("resetting in {wait_ms} ms to try again"));
-                self.board.delay_ms(wait_ms).await;
-                return;
-            }
+    async fn end(&mut self, job: &Job<'_>, failure: &Failure<F::Error, &str>) {
+        let mut not_in = None;
+        if matches!(failure, Failure::GivenUp { .. }) {
+            // A part of the target is not a firmware to go back to, though the bootloader would
+            // start it.
+            not_in = Some(arrived(self.flash, job).await);
+            forget_attempts(self.flash, job).await;
         }
+        self.log.error(format_args!("{failure}"));
+        self.board.hears(News::Failed(failure));
+        if let Some(arrived) = not_in {
+            if !self.go_back(job.facts, &arrived).await {
+                self.rest().await;
+            }
+            return;
+        }
+        // A weak supply is not a failed attempt, so it is asked again for as long as it takes.
+        let is_veto = matches!(failure, Failure::Veto(_));
+        let wait_ms = if is_veto { VETO_WAIT_MS } else { FAILED_WAIT_MS };
+        self.log.info(format_args!("resetting in {wait_ms} ms to try again"));
+        self.board.delay_ms(wait_ms).await;
     }
 
     /// Where nothing else can be done: a long rest, and everything again.

@@ -45,6 +45,10 @@ impl<B: Board> Platform for Talking<'_, '_, B> {
         self.log.say(level, format_args!("{event}"));
     }
 
+    fn follows_reset(&mut self) -> bool {
+        self.board.follows_reset()
+    }
+
     async fn delay_ms(&mut self, ms: u32) {
         self.board.delay_ms(ms).await;
     }

@@ -5,6 +5,8 @@ mod lab;
 
 use bootswap_config::ConfigError;
 use bootswap_engine::Veto;
+use esp_idf_format::partition::{Partition, TABLE_ADDR};
+use flash_region::{FlashAddr, Region};
 use lab::DeviceUnderTest;
 
 const HOUR_MS: u32 = 60 * 60 * 1000;
@@ -160,6 +162,153 @@ fn without_a_configuration_and_without_a_way_back_it_rests_before_it_resets() {
     assert!(lab.run_without_config(&ConfigError::Empty));
     assert_eq!(lab.console.count("run `bootswap pack`"), 3);
     assert_eq!(lab.waits_ms, [1000, 2000, HOUR_MS]);
+    assert!(lab.everything() == before, "flash was written");
+}
+
+/// A radio whose start hangs or panics: the watchdog or the panic resets the chip, every time.
+#[test]
+fn starts_that_do_not_get_to_the_engine_count() {
+    let mut lab = DeviceUnderTest::new("ota_1");
+    (lab.hangs, lab.follows_reset) = (true, true);
+    let before = lab.bootloader_in_place();
+    for start in 1..=8 {
+        assert!(!lab.run(), "start {start} gets somewhere");
+        assert_eq!(lab.boot().1, "bootswap", "start {start}");
+    }
+    assert!(lab.run(), "{}", lab.console.text());
+    assert!(lab.console.has("given up after 8 attempts"), "{}", lab.console.text());
+    assert_eq!(lab.bootloader_in_place(), before);
+    assert_eq!(lab.boot().1, "old");
+    // Delivered once more, to a device whose radio starts, it has all attempts again.
+    let waited = lab.waits_ms.len();
+    (lab.hangs, lab.follows_reset) = (false, false);
+    assert!(lab.run());
+    assert_eq!(lab.waits_ms.len(), waited);
+    assert!(lab.boot().0.is_target());
+}
+
+/// Where it waits before it tries again, somebody switches it off, ten times and more.
+#[test]
+fn power_lost_in_a_wait_is_no_failed_attempt() {
+    let mut lab = DeviceUnderTest::new("ota_1");
+    lab.online = false;
+    for _ in 1..=7 {
+        assert!(lab.run());
+    }
+    for _ in 0..30 {
+        lab.patience = 0;
+        assert!(!lab.run(), "power goes in the wait");
+        assert_eq!(lab.boot().1, "bootswap", "{}", lab.console.text());
+    }
+    // Nor while it looks for a network, or before.
+    (lab.patience, lab.hangs) = (1000, true);
+    for _ in 0..30 {
+        assert!(!lab.run());
+        assert_eq!(lab.boot().1, "bootswap");
+    }
+    (lab.online, lab.hangs) = (true, false);
+    assert!(lab.run(), "{}", lab.console.text());
+    assert!(lab.boot().0.is_target());
+}
+
+/// The example's table with a change, as its bytes.
+fn table(change: impl FnOnce(&mut Vec<Partition>)) -> Vec<u8> {
+    let mut entries = device_sim::synthetic::example_partitions();
+    change(&mut entries);
+    let mut table: Vec<u8> = entries.iter().flat_map(Partition::to_bytes).collect();
+    table.resize(0xc00, 0xff);
+    table
+}
+
+/// Misaligned, overlapping and duplicate entries, and entries behind the MD5, are no reason to
+/// stay: the old bootloader has started from such a table.
+#[test]
+fn from_any_table_that_booted_it_ends_in_the_target() {
+    let behind_md5 = {
+        let mut table = vec![0; 0xc00];
+        let entries = device_sim::synthetic::example_partitions();
+        esp_idf_format::partition::emit(&entries, &mut table).unwrap();
+        let mut late = entries[0];
+        late.region = Region::clamped(FlashAddr(0x3f_0000), 0x1000);
+        table[0xe0..0x100].copy_from_slice(&late.to_bytes());
+        table
+    };
+    let tables = [
+        ("misaligned", table(|e| e[0].region = Region::clamped(FlashAddr(0x9100), 0x3000))),
+        ("overlaps", table(|e| e[2].region = Region::clamped(FlashAddr(0xe000), 0x2000))),
+        ("same label", table(|e| e[2].label = e[0].label)),
+        ("twice", table(|e| e.push(e[5]))),
+        ("after its MD5", behind_md5),
+    ];
+    for (what, table) in tables {
+        for running in ["factory", "ota_1"] {
+            let mut lab = DeviceUnderTest::with_table(running, TABLE_ADDR, &table);
+            assert!(lab.run(), "{what} {running}: {}", lab.console.text());
+            assert!(lab.console.has("what that concerns is left alone"), "{what} {running}");
+            assert!(lab.boot().0.is_target(), "{what} {running}: {}", lab.console.text());
+        }
+    }
+}
+
+#[test]
+fn a_table_elsewhere_is_found_and_kept() {
+    for addr in [0xc000, 0xf000] {
+        let table_addr = FlashAddr(addr);
+        // As a project lays it out that moves its table.
+        let table = table(|entries| {
+            let first = table_addr.saturating_add(0x1000);
+            entries[0].region = Region::clamped(first, 0x1000);
+            let otadata = Region::clamped(FlashAddr(0x31_0000), 0x2000);
+            entries[1].region = otadata;
+            entries[2].region = Region::clamped(otadata.end(), 0x1000);
+            entries.retain(|p| p.region.start() >= first);
+            if addr == 0xf000 {
+                entries.retain(|p| !p.is_nvs());
+            }
+        });
+        for running in ["factory", "ota_1"] {
+            let mut lab = DeviceUnderTest::with_table(running, table_addr, &table);
+            let place = Region::clamped(table_addr, 0x1000);
+            let before = lab.read(place);
+            assert!(lab.run(), "{addr:#x} {running}: {}", lab.console.text());
+            let told = format!("partition table at {table_addr}");
+            assert!(lab.console.has(&told), "{running}: {}", lab.console.text());
+            assert_eq!(lab.read(place), before, "{addr:#x} {running}");
+            assert!(lab.boot().0.is_target(), "{addr:#x} {running}");
+            // The way back is the same one.
+            let mut lab = DeviceUnderTest::with_table("ota_0", table_addr, &table);
+            lab.secure_boot = true;
+            assert!(lab.run());
+            assert_eq!(lab.boot().1, "old", "{addr:#x}: {}", lab.console.text());
+        }
+    }
+}
+
+/// Two tables that name the same otadata and apps are enough for the way back, and for nothing
+/// else.
+#[test]
+fn of_two_tables_the_way_back_is_taken_if_it_is_the_same() {
+    let first = table(|_| {});
+    let mut lab = DeviceUnderTest::with_table("ota_1", TABLE_ADDR, &first);
+    let mut second = table(|entries| entries.retain(|p| p.is_app() || p.is_otadata()));
+    let put = |lab: &mut DeviceUnderTest, bytes: &[u8]| {
+        lab.flash.inner_mut().load(FlashAddr(0x6000), bytes);
+    };
+    put(&mut lab, &second);
+    assert!(lab.run());
+    assert!(lab.console.has("refused (two-tables)"), "{}", lab.console.text());
+    assert_eq!(lab.boot().1, "old");
+
+    let mut lab = DeviceUnderTest::with_table("ota_1", TABLE_ADDR, &first);
+    // The other one's otadata is what this one takes for NVS.
+    second = table(|entries| {
+        entries.retain(|p| p.is_app() || p.is_otadata());
+        entries[0].region = Region::clamped(FlashAddr(0x9000), 0x2000);
+    });
+    put(&mut lab, &second);
+    let before = lab.everything();
+    assert!(lab.run());
+    assert!(lab.console.has("both list the running app, and disagree"), "{}", lab.console.text());
     assert!(lab.everything() == before, "flash was written");
 }
 

@@ -2,8 +2,8 @@
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
-use esp_idf_format::partition::Partition;
-use flash_region::Region;
+use esp_idf_format::partition::{OTADATA_LEN_BYTES, Partition, TABLE_ADDR};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::{IMAGE_MAGIC, ImageHeader, ImageRank, ImageVersion};
 
 /// What is true of one device, found out by the migrator on the chip, or read from a flash dump.
@@ -16,7 +16,13 @@ pub struct DeviceFacts<'a> {
     pub chip_revision: Option<u16>,
     /// Size of the flash in bytes, from its JEDEC identification or the length of the dump.
     pub flash_len_bytes: u32,
-    /// The partition table in force.
+    /// Where the partition table lies, as compiled into the bootloader in place.
+    pub table_addr: FlashAddr,
+    /// Another place with a table that lists the running app, if there is one: nobody can see then
+    /// which of the two the bootloader reads.
+    pub other_table_addr: Option<FlashAddr>,
+    /// The partition table in force, as the bootloader in place reads it: entries may be
+    /// misaligned, overlap, or be there twice.
     pub partitions: &'a [Partition],
     /// Partition that the migrator runs from, as the memory mapping of the cache shows.
     pub running: Region,
@@ -61,8 +67,9 @@ pub fn primary_rank(start: &[u8; ImageHeader::LEN_BYTES]) -> ImageRank {
 }
 
 impl<'a> DeviceFacts<'a> {
-    /// A device without secure boot and flash encryption, and without memory to stage in. Its
-    /// chip's revision, its bootloader's header and its previous firmware are not known.
+    /// A device without secure boot and flash encryption, and without memory to stage in, whose
+    /// table is at its usual place. Its chip's revision, its bootloader's header and its previous
+    /// firmware are not known.
     #[must_use]
     pub const fn new(
         chip: Chip,
@@ -75,6 +82,8 @@ impl<'a> DeviceFacts<'a> {
             chip,
             chip_revision: None,
             flash_len_bytes,
+            table_addr: TABLE_ADDR,
+            other_table_addr: None,
             partitions,
             running,
             running_len_bytes,
@@ -93,15 +102,77 @@ impl DeviceFacts<'_> {
     /// All of the flash.
     #[must_use]
     pub fn flash(&self) -> Region {
-        Region::clamped(flash_region::FlashAddr::ZERO, self.flash_len_bytes)
+        Region::clamped(FlashAddr::ZERO, self.flash_len_bytes)
+    }
+
+    /// The sector that holds the partition table.
+    #[must_use]
+    pub const fn table(&self) -> Region {
+        Region::clamped(self.table_addr, SECTOR_BYTES)
+    }
+
+    /// From the chip's bootloader address to the partition table.
+    #[must_use]
+    pub fn bootloader_area(&self) -> Region {
+        let start = self.chip.bootloader_addr();
+        Region::new(start, self.table_addr).unwrap_or(Region::clamped(start, 0))
+    }
+
+    /// The first address behind the partition table that may be free.
+    ///
+    /// What lies between table and first partition is left alone: where the table's place is
+    /// assumed, this is where it may be in truth.
+    #[must_use]
+    pub fn first_use(&self) -> FlashAddr {
+        let end = self.table().end();
+        let behind = self.partitions.iter().map(|p| p.region.start()).filter(|start| *start >= end);
+        behind.min().unwrap_or(end)
+    }
+
+    /// The partition that says which app is started, in whole sectors.
+    ///
+    /// Of several the bootloader takes the last one. One that does not begin with a sector cannot
+    /// be written without losing what is beside it, so it counts as none.
+    #[must_use]
+    pub fn otadata(&self) -> Option<Region> {
+        let found = self.partitions.iter().rfind(|p| p.is_otadata())?.region;
+        let holds_both = found.len_bytes() >= OTADATA_LEN_BYTES;
+        (found.start().is_aligned(SECTOR_BYTES) && holds_both)
+            .then(|| found.align_out(SECTOR_BYTES).unwrap_or(found))
+    }
+
+    /// Whether nothing may be put into an app partition that is not running, because the table
+    /// contradicts itself there: it is misaligned, or shares flash with another one.
+    #[must_use]
+    pub fn is_doubtful(&self, partition: &Partition) -> bool {
+        let twins = self.partitions.iter().filter(|p| p.region.overlaps(partition.region));
+        // The partition itself is among them.
+        !partition.is_aligned() || twins.count() > 1
     }
 
     /// The part of the running partition that the migrator's image takes, in whole sectors.
     #[must_use]
     pub fn running_image(&self) -> Region {
         let image = self.running.prefix(self.running_len_bytes);
-        image.align_out(flash_region::SECTOR_BYTES).unwrap_or(image)
+        image.align_out(SECTOR_BYTES).unwrap_or(image)
     }
+}
+
+/// The partition that the app which begins at `image_start` runs from: of those that contain the
+/// address one that begins there, and of several of these the last, as the bootloader has it.
+#[must_use]
+pub fn running_partition(partitions: &[Partition], image_start: FlashAddr) -> Option<&Partition> {
+    let mut apps = partitions.iter().rev().filter(|p| p.is_app());
+    let exact = apps.clone().find(|p| p.region.start() == image_start && !p.region.is_empty());
+    exact.or_else(|| apps.find(|p| p.region.contains(image_start)))
+}
+
+/// Whether the bootloader knows the partition by its role: of several with the same one it keeps
+/// the last.
+#[must_use]
+pub(crate) fn is_known_to_bootloader(partitions: &[Partition], partition: &Partition) -> bool {
+    let last = partitions.iter().rfind(|other| other.is_same_role(partition));
+    partition.has_role() && last.is_some_and(|last| last.region == partition.region)
 }
 
 /// The partition that most likely holds the firmware from before the migrator: the factory app, or
@@ -111,7 +182,9 @@ impl DeviceFacts<'_> {
 /// change while the migration goes on, and the plan must be the same after every reset.
 #[must_use]
 pub fn previous_firmware(partitions: &[Partition], running: Region) -> Option<Region> {
-    let mut others = partitions.iter().filter(|p| p.is_app() && p.region != running);
+    let mut others = partitions
+        .iter()
+        .filter(|p| p.is_app() && p.region != running && is_known_to_bootloader(partitions, p));
     if let Some(factory) = others.clone().find(|p| p.is_factory()) {
         return Some(factory.region);
     }

@@ -10,7 +10,7 @@
 //! *Critical* is what the device boots from today and what holds its settings: the bootloader's
 //! area, the partition table, otadata and NVS. It changes in the commit and nowhere else.
 
-use esp_idf_format::partition::{Partition, TABLE_ADDR};
+use esp_idf_format::partition::Partition;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 use mcuboot_format::SwapKind;
@@ -52,23 +52,12 @@ impl Destination {
     }
 }
 
-/// The sector that holds the partition table.
-pub(crate) fn table_region() -> Region {
-    Region::clamped(TABLE_ADDR, SECTOR_BYTES)
-}
-
-/// From the chip's bootloader address to the partition table.
-pub(crate) fn bootloader_area(facts: &DeviceFacts<'_>) -> Region {
-    let start = facts.chip.bootloader_addr();
-    Region::new(start, TABLE_ADDR).unwrap_or(Region::clamped(start, 0))
-}
-
 /// What the device needs today besides the running app.
 pub(crate) fn critical<'a>(facts: &DeviceFacts<'a>) -> impl Iterator<Item = Region> + use<'a> {
     let partitions = facts.partitions;
-    [bootloader_area(facts), table_region()]
+    [facts.bootloader_area(), facts.table()]
         .into_iter()
-        .chain(partitions.iter().filter(|p| p.is_otadata() || p.is_nvs()).map(|p| p.region))
+        .chain(partitions.iter().filter(|p| p.is_otadata() || p.is_nvs()).map(whole))
 }
 
 /// The slot into which the migrator writes the target application.
@@ -121,7 +110,7 @@ pub(crate) fn destination(
             let start = facts.chip.bootloader_addr();
             let whole = match artifact.region_len_bytes {
                 Some(len_bytes) => Region::clamped(start, len_bytes),
-                None => bootloader_area(facts),
+                None => facts.bootloader_area(),
             };
             (clip_bootloader(facts, artifact, whole), None)
         }
@@ -155,7 +144,7 @@ pub(crate) fn written(region: Region, artifact: &Artifact<'_>) -> Region {
 /// The C example's region of 0xF000 bytes from 0x0 covers partition table, NVS and otadata, though
 /// its image ends long before: what the image does not need is kept.
 fn clip_bootloader(facts: &DeviceFacts<'_>, artifact: &Artifact<'_>, whole: Region) -> Region {
-    let area = bootloader_area(facts);
+    let area = facts.bootloader_area();
     // Of a place that begins before the address at which the ROM looks, what is before it is not
     // used.
     let whole = if whole.contains(area.start()) { whole.from(area.start()) } else { whole };
@@ -170,6 +159,12 @@ fn clip_bootloader(facts: &DeviceFacts<'_>, artifact: &Artifact<'_>, whole: Regi
             None => whole,
         },
     }
+}
+
+/// What an entry of the table takes, in whole sectors: what shares a sector with it would be lost
+/// with an erase.
+pub(crate) fn whole(partition: &Partition) -> Region {
+    partition.region.align_out(SECTOR_BYTES).unwrap_or(partition.region)
 }
 
 /// Partitions whose contents belong to the owner: everything but apps and otadata.

@@ -90,7 +90,7 @@ pub use erase::{
     CHECKPOINT_BYTES, ERASE_4K, ERASE_32K, ERASE_64K, Erase, EraseBounds, HalfBlock, OpTime,
     PROGRAM_PAGE, cheapest_erase,
 };
-pub use facts::{DeviceFacts, ESP_IDF_APP, previous_firmware, primary_rank};
+pub use facts::{DeviceFacts, ESP_IDF_APP, previous_firmware, primary_rank, running_partition};
 pub use image_rules::{ImageRules, Replaced};
 pub use migration::{
     Allow, Artifact, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, PARTITION_TABLE,

@@ -14,6 +14,9 @@ pub struct Migration<'a> {
     pub chip: Chip,
     /// Flash size that the target system was built for, in bytes; `None` accepts any.
     pub flash_len_bytes: Option<u32>,
+    /// Where the devices' partition table lies, where the owner says so: `None` lets each device
+    /// find it.
+    pub table_addr: Option<FlashAddr>,
     /// Flash map and rules compiled into the target bootloader, where that is MCUboot.
     pub mcuboot: Option<McubootMap<'a>>,
     /// What is to be placed, in the order in which it is fetched.
@@ -35,6 +38,7 @@ impl<'a> Migration<'a> {
         Self {
             chip,
             flash_len_bytes: None,
+            table_addr: None,
             mcuboot: None,
             artifacts,
             staging: Staging::Auto,

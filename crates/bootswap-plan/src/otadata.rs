@@ -2,22 +2,26 @@
 
 use flash_region::Region;
 
-use crate::facts::DeviceFacts;
+use crate::facts::{DeviceFacts, is_known_to_bootloader};
 use crate::step::{App, Step};
 
 /// The step that makes the old bootloader start the app in `partition` for good; `None` if there is
 /// no otadata, or if it needs no entry, as for a factory app that runs already.
 pub(crate) fn select(facts: &DeviceFacts<'_>, partition: Region) -> Option<Step> {
     let app = app_in(facts, partition)?;
-    let otadata = facts.partitions.iter().find(|p| p.is_otadata())?.region;
+    let otadata = facts.otadata()?;
     let needed = app != App::Factory || partition != facts.running;
     needed.then_some(Step::Select { otadata, app })
 }
 
 /// How otadata names the app in `partition`; `None` if it cannot.
+///
+/// Of several entries with the same role the bootloader knows the last one only, and counts all of
+/// them.
 #[must_use]
 pub fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
-    let found = facts.partitions.iter().find(|p| p.is_app() && p.region == partition)?;
+    let mut there = facts.partitions.iter().filter(|p| p.is_app() && p.region == partition);
+    let found = there.find(|p| is_known_to_bootloader(facts.partitions, p))?;
     if found.is_factory() {
         return Some(App::Factory);
     }

@@ -13,6 +13,7 @@
 //! has to move and goes on with the copy. Otadata changes in one sector while the other still
 //! counts; whichever of the two apps is started then is a whole migrator.
 
+use esp_idf_format::partition::Partition;
 use flash_region::{Region, SECTOR_BYTES};
 
 use crate::facts::{DeviceFacts, previous_firmware};
@@ -28,7 +29,8 @@ use crate::step::{Place, Plan, Purpose, Step, Strategy};
 /// partition comes last.
 pub(crate) fn relocate(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Plan, Reason> {
     let image = facts.running_image();
-    let others = || facts.partitions.iter().filter(|p| p.is_app() && p.region != facts.running);
+    let is_free = |p: &&Partition| p.is_app() && p.region != facts.running && !facts.is_doubtful(p);
+    let others = || facts.partitions.iter().filter(is_free);
     let rank = |region: Region, factory: bool| match (facts.previous == Some(region), factory) {
         (false, false) => 0,
         (false, true) => 1,

@@ -15,7 +15,7 @@ use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, Region, SECTOR_BYTES};
 use heapless::Vec;
 
 use crate::facts::DeviceFacts;
-use crate::layout::{Destination, MAX_ARTIFACTS, Occupied, bootloader_area, table_region};
+use crate::layout::{Destination, MAX_ARTIFACTS, Occupied, whole};
 use crate::migration::Migration;
 use crate::step::{Place, Purpose};
 
@@ -72,7 +72,7 @@ impl Space<'_> {
         let bounds = match (rank, self.slack) {
             (Rank::Slack, Some(slack)) => slack,
             (Rank::Slack, None) => Region::default(),
-            _ => self.facts.flash().from(table_region().end()),
+            _ => self.facts.flash().from(self.facts.first_use()),
         };
         occupied.gaps(bounds)
     }
@@ -80,8 +80,8 @@ impl Space<'_> {
     /// What may not be used in this rank.
     fn occupied(&self, rank: Rank) -> Occupied {
         let mut occupied = Occupied::default();
-        occupied.add(bootloader_area(self.facts));
-        occupied.add(table_region());
+        occupied.add(self.facts.bootloader_area());
+        occupied.add(self.facts.table());
         occupied.add(self.facts.running);
         self.taken.iter().for_each(|&region| occupied.add(region));
         if rank == Rank::Slack {
@@ -89,7 +89,9 @@ impl Space<'_> {
         }
         self.destinations.iter().for_each(|d| occupied.add(d.region));
         for partition in self.facts.partitions {
-            let spare = partition.is_app() && rank > Rank::Unclaimed;
+            // Where the table contradicts itself, nobody knows what is free.
+            let spare =
+                partition.is_app() && rank > Rank::Unclaimed && !self.facts.is_doubtful(partition);
             if !spare {
                 occupied.add(partition.region);
             }
@@ -119,14 +121,15 @@ impl Space<'_> {
             self.facts.running.intersection(region).map(|shared| ("the running migrator", shared));
         running
             .or_else(|| {
-                table_region().intersection(region).map(|shared| ("the partition table", shared))
+                let table = self.facts.table();
+                table.intersection(region).map(|shared| ("the partition table", shared))
             })
             .or_else(|| {
                 // Both are the way back: what the old firmware needs to start, and to reach its
                 // owner.
                 let needed = self.facts.partitions.iter().filter_map(|p| match p {
-                    p if p.is_otadata() => Some(("otadata", p.region)),
-                    p if p.is_nvs() => Some(("NVS", p.region)),
+                    p if p.is_otadata() => Some(("otadata", whole(p))),
+                    p if p.is_nvs() => Some(("NVS", whole(p))),
                     _ => None,
                 });
                 let mut shared =

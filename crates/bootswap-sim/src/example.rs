@@ -16,6 +16,8 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 use mcuboot_format::{ImageVersion, SwapKind};
 
+use nor_sim::NorMemory;
+
 use crate::svg::{self, Picture};
 use crate::{Run, Scenario};
 
@@ -95,6 +97,7 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
     let bootloader_content = classify(&bootloader, Role::Bootloader, Some(&map))
         .map_err(|error| broken("bootloader", &error))?;
     Ok(OwnedMigration {
+        table_addr: None,
         chip,
         flash_len_bytes: Some(FLASH_LEN_BYTES),
         partition_table: Some(table),
@@ -123,7 +126,13 @@ pub fn unsigned_app(chip: Chip) -> Vec<u8> {
 /// The ESP image that a region began with.
 #[must_use]
 pub fn image_at(run: &Run, region: Region) -> Vec<u8> {
-    let mut bytes = run.before.bytes(region);
+    image_in(&run.before, region)
+}
+
+/// The ESP image that a region of that flash begins with.
+#[must_use]
+pub fn image_in(flash: &NorMemory, region: Region) -> Vec<u8> {
+    let mut bytes = flash.bytes(region);
     let len = esp_idf_format::image::verify(&bytes).map_or(0, |info| info.total_len_bytes as usize);
     bytes.truncate(len);
     bytes

@@ -83,7 +83,7 @@ fn a_migrator_on_trial_is_kept_through_every_reset() {
     migration.running = Some("ota_0".to_owned());
     let mut scenario = Scenario::synthetic(&migration).unwrap();
     let old = scenario.flash.bytes(CHIP.bootloader_region());
-    let rollback = EspIdfConfig { rollback: true };
+    let rollback = EspIdfConfig { rollback: true, ..EspIdfConfig::default() };
     let map = migration.mcuboot.clone().unwrap();
     let target = migration.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
     let config = McubootConfig {
@@ -161,7 +161,7 @@ fn a_bootloader_for_another_chip_never_gets_to_the_commit() {
     migration.artifacts[1] = other.artifacts[1].clone();
     migration.artifacts[1].content = None;
     let run = live(&migration, &scenario);
-    assert!(matches!(run.outcome, RunOutcome::OldFirmware { .. }), "{}", run.outcome);
+    assert!(matches!(run.outcome, RunOutcome::Stuck { .. }), "{}", run.outcome);
     let old = CHIP.bootloader_region();
     assert!(run.before.bytes(old) == run.after.bytes(old));
 }
@@ -181,7 +181,7 @@ fn a_bootloader_for_less_flash_than_its_map_takes_never_gets_to_the_commit() {
     // Nor where nobody had looked at the file before.
     migration.artifacts[1].content = None;
     let run = live(&migration, &scenario);
-    assert!(matches!(run.outcome, RunOutcome::OldFirmware { .. }), "{}", run.outcome);
+    assert!(matches!(run.outcome, RunOutcome::Stuck { .. }), "{}", run.outcome);
     let old = CHIP.bootloader_region();
     assert!(run.before.bytes(old) == run.after.bytes(old));
 }
@@ -194,7 +194,7 @@ fn failing_again_and_again_wears_nothing_out() {
     let whole = Region::clamped(FlashAddr::ZERO, 0x40_0000);
     for fault in ["html", "/mcuboot.bin:status=500", "corrupt=100000"] {
         let run = live_with(&migration, &scenario, &[fault]);
-        assert!(matches!(run.outcome, RunOutcome::OldFirmware { .. }), "{fault}: {}", run.outcome);
+        assert!(matches!(run.outcome, RunOutcome::Stuck { .. }), "{fault}: {}", run.outcome);
         let worn = run.after.max_erase_count(whole) - run.before.max_erase_count(whole);
         assert!(worn <= 8, "{fault}: a sector was erased {worn} times");
     }

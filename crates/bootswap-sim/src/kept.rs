@@ -2,7 +2,7 @@
 
 use bootswap_migration::OwnedMigration;
 use bootswap_plan::Role;
-use esp_idf_format::partition::{PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
+use esp_idf_format::partition::PartitionTable;
 use flash_region::{Region, SECTOR_BYTES};
 
 use crate::Scenario;
@@ -11,12 +11,15 @@ use crate::Scenario;
 /// that no artifact is meant for.
 #[must_use]
 pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Region)> {
-    let table = Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES);
-    let bytes = scenario.flash.bytes(table);
+    let bytes = scenario.flash.bytes(scenario.table());
     let partitions: Vec<_> =
-        PartitionTable::parse(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
-    let mut kept = vec![("partition table".to_owned(), Region::clamped(TABLE_ADDR, SECTOR_BYTES))];
-    kept.extend(partitions.iter().filter(|p| !p.is_app()).map(|p| (p.label.to_string(), p.region)));
+        PartitionTable::parse_as_bootloader(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
+    let sector = Region::clamped(scenario.table_addr, SECTOR_BYTES);
+    let mut kept = vec![("partition table".to_owned(), sector)];
+    // The migrator that comes by OTA is on trial, and says in otadata that it stays.
+    let by_ota = scenario.running.ota_index().is_some();
+    let owned = partitions.iter().filter(|p| !p.is_app() && (!by_ota || !p.is_otadata()));
+    kept.extend(owned.map(|p| (p.label.to_string(), p.region)));
     let image = scenario.flash.bytes(scenario.running.region);
     if let Ok(info) = esp_idf_format::image::verify(&image) {
         let code = scenario.running.region.prefix(info.total_len_bytes);

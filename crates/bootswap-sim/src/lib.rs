@@ -11,7 +11,8 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // One's own: bootswap_migration::load("migration.toml".as_ref())?
 //! let migration = bootswap_sim::example(esp_idf_format::Chip::Esp32c3)?;
-//! // Or a dump of a real device: Scenario::from_dump(&migration, &dump, running)?
+//! // Or a dump of a real device, with the migrator brought to it as its old firmware would:
+//! // facts::deliver(chip, &dump, None, &sent)?, and Scenario::delivered for each of these.
 //! let device = Scenario::synthetic(&migration)?;
 //! let sweeps = Sweeps {
 //!     power_cuts: PowerCuts { amount: Amount::Some(20), torn: true, twice: false, seed: 1 },
@@ -43,6 +44,7 @@
 //! at what came over the network.
 
 pub mod example;
+mod fault_check;
 mod kept;
 mod life;
 mod metered;
@@ -63,6 +65,7 @@ mod window;
 mod hazards;
 
 pub use example::{ExampleError, example};
+pub use fault_check::{IdleFault, check_faults};
 pub use kept::kept;
 pub use life::{Settings, Until};
 pub use monitor::{Monitor, Unwatched};
@@ -70,4 +73,4 @@ pub use origin::OriginServer;
 pub use outcome::RunOutcome;
 pub use report::Report;
 pub use run::{Run, run};
-pub use scenario::{MIGRATOR_NAME, Scenario, ScenarioError};
+pub use scenario::{Scenario, ScenarioError};

@@ -8,10 +8,12 @@ use std::time::Duration;
 use bootswap_migration::OwnedMigration;
 use bootswap_plan::Migration;
 use device_sim::{Board, Boot, BootOutcome, Device, Life, Line};
+use esp_idf_format::image::ImageInfo;
 use nor_sim::{Clock, Faulty, NorMemory, NorModel, StuckBits};
 
 use crate::Monitor;
 use crate::migrator::{MigratorFactory, MigratorOutcome, MigratorSoftware, SimulatedMigrator};
+use crate::scenario::board_with_fetched;
 
 /// Boots after which a device counts as being in a boot loop.
 const MAX_BOOTS: u32 = 32;
@@ -62,6 +64,8 @@ impl Settings {
 pub struct Environment<'a> {
     /// The board.
     pub board: &'a Board,
+    /// The migrator's image, by which it is known.
+    pub image: &'a ImageInfo,
     /// The migration with its files, by which the target is recognised.
     pub files: &'a OwnedMigration,
     /// The migration as the migrator has it.
@@ -115,6 +119,7 @@ pub fn live<D: NorModel>(
 ) -> LifeRecord {
     let Settings { until, staging_memory_len_bytes, network_timeout } = environment.settings;
     let mut software = (environment.firmware)(SimulatedMigrator {
+        image: *environment.image,
         migration: environment.migration,
         clock: clock.clone(),
         monitor: environment.monitor,
@@ -134,6 +139,10 @@ pub fn live<D: NorModel>(
         if is_done(software) && ops_at_reset.is_none() {
             ops_at_reset = Some(device.supply().ops());
             at_reset(device);
+            let (files, board) = (environment.files, environment.board);
+            if let Some(board) = board_with_fetched(board, files, device.memory()) {
+                device.set_board(board);
+            }
             if until == Until::Reboot {
                 stop = Some(Stop::AtReset);
                 return ControlFlow::Break(());

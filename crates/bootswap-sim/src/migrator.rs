@@ -17,12 +17,12 @@ use bootswap_engine::{Buffers, Event, HTTP_BUFFER_BYTES, HttpSource};
 use bootswap_migrator::{Board, CommitWindow, Identity, Log, News, Sink};
 use bootswap_plan::{Migration, Plan, Reasons};
 use device_sim::{AppExit, Machine, RunningApp, Software};
+use esp_idf_format::image::ImageInfo;
 use nor_sim::{Clock, Driver, TypMax, run_until_powered_off};
 
 use crate::metered::Tallied;
 use crate::monitor::{Monitor, stamp_ms};
 use crate::net::HostNetwork;
-use crate::scenario::MIGRATOR_NAME;
 
 /// How long a migrator that only waits is watched, in modelled milliseconds: longer than all waits
 /// of a series of attempts together, and shorter than the pause between two series.
@@ -65,6 +65,8 @@ pub fn unchanged(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + 
 /// All software of a simulated device: the migrator; any other app that is started just stays
 /// running.
 pub struct SimulatedMigrator<'a> {
+    /// Its image. Whatever other app is started is not this migrator, whatever its name.
+    pub image: ImageInfo,
     /// The migration, as it was packed into the migrator.
     pub migration: &'a Migration<'a>,
     /// Modelled time.
@@ -85,7 +87,7 @@ pub struct SimulatedMigrator<'a> {
 
 impl Software for SimulatedMigrator<'_> {
     fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> AppExit {
-        if app.project_name() != MIGRATOR_NAME {
+        if app.image != self.image {
             return AppExit::Stay;
         }
         let burnt = machine.board.burnt();

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use bootswap_migration::OwnedMigration;
 use bootswap_plan::Role;
 use device_sim::LifeOutcome;
 use nor_sim::NorMemory;
 
-use crate::life::{LifeRecord, Stop};
-use crate::scenario::MIGRATOR_NAME;
+use crate::life::{Environment, LifeRecord, Stop};
 
 /// The outcome of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +24,12 @@ pub enum RunOutcome {
         /// again.
         went_back: bool,
     },
+    /// The migrator has given up, and there is no firmware to go back to: it tries again every
+    /// hour, and does nothing else.
+    Stuck {
+        /// Why it gave up.
+        why: String,
+    },
     /// The planner refused.
     Refused,
     /// Nothing runs any more.
@@ -35,9 +39,9 @@ pub enum RunOutcome {
     },
 }
 
-/// The outcome of a run whose life left `after`; the files are those of its migration.
+/// The outcome of a run whose life left `after`, on a device and with a migration like that.
 #[must_use]
-pub fn of(record: &LifeRecord, files: &OwnedMigration, after: &NorMemory) -> RunOutcome {
+pub fn of(record: &LifeRecord, environment: &Environment<'_>, after: &NorMemory) -> RunOutcome {
     let migrator = &record.migrator;
     let failure = || migrator.failure.clone();
     let why = || failure().unwrap_or_else(|| "the migration did not end".to_owned());
@@ -56,27 +60,37 @@ pub fn of(record: &LifeRecord, files: &OwnedMigration, after: &NorMemory) -> Run
         }
         LifeOutcome::OldFirmwareRunning(_) if migrator.stuck => RunOutcome::Bricked { why: why() },
         LifeOutcome::OldFirmwareRunning(app) => {
-            let runs = files.artifact(Role::Application).and_then(|a| a.bytes.as_deref());
+            let application = environment.files.artifact(Role::Application);
+            // Without a file what was fetched and verified counts, in its place.
+            let fetched = migrator.done
+                && app.image != *environment.image
+                && application.is_some_and(|a| {
+                    a.bytes.is_none()
+                        && a.dest.is_some_and(|d| d.start() == app.partition.region.start())
+                });
+            let runs =
+                environment.files.artifact(Role::Application).and_then(|a| a.bytes.as_deref());
             let in_place = |bytes: &[u8]| {
                 let len_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
                 after.bytes(app.partition.region.prefix(len_bytes)) == bytes
             };
             if !migrator.reasons.is_empty() {
                 RunOutcome::Refused
-            } else if runs.is_some_and(in_place) {
+            } else if fetched || runs.is_some_and(in_place) {
                 RunOutcome::TargetRunning { what: app.to_string() }
             } else {
-                let went_back = app.project_name() != MIGRATOR_NAME;
-                RunOutcome::OldFirmware { why: why(), went_back }
+                if app.image == *environment.image {
+                    return RunOutcome::Stuck { why: why() };
+                }
+                let never = || "the bootloader never started the migrator".to_owned();
+                let why = failure().unwrap_or_else(never);
+                RunOutcome::OldFirmware { why, went_back: true }
             }
         }
         LifeOutcome::Bricked(failure) => RunOutcome::Bricked { why: failure.to_string() },
         // While the migrator still runs and says why, the device can be helped.
         _ => match failure() {
-            Some(why) => {
-                let why = format!("it resets for ever: {why}");
-                RunOutcome::OldFirmware { why, went_back: false }
-            }
+            Some(why) => RunOutcome::Stuck { why: format!("it resets for ever: {why}") },
             None => RunOutcome::Bricked { why: "it resets for ever".to_owned() },
         },
     }
@@ -87,6 +101,9 @@ impl fmt::Display for RunOutcome {
         match self {
             Self::TargetRunning { what } => write!(f, "target running: {what}"),
             Self::OldFirmware { why, .. } => write!(f, "old firmware: {why}"),
+            Self::Stuck { why } => {
+                write!(f, "stuck in the migrator, with no firmware to go back to: {why}")
+            }
             Self::Refused => f.write_str("refused"),
             Self::Bricked { why } => write!(f, "bricked: {why}"),
         }

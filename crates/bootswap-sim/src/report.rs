@@ -13,8 +13,9 @@ use crate::sweep::report::{FaultsReport, PowerCutsReport};
 /// What `--json` prints and `report.json` holds. Keys are never renamed; `null` where something
 /// does not apply.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
-    /// `target-running`, `old-firmware`, `refused` or `bricked`.
+    /// `target-running`, `old-firmware`, `stuck`, `refused` or `bricked`.
     pub outcome: &'static str,
     /// The same in words, with the cause.
     pub detail: String,
@@ -34,12 +35,40 @@ pub struct Report {
     pub flash_faults: Option<FaultsReport>,
     /// Results of the sweep of network faults; `null` without one.
     pub network_faults: Option<FaultsReport>,
+    /// Label of the partition that the migrator ran from; `null` where nobody says.
+    pub running: Option<String>,
+    /// The outcome from each partition that was tried, the one that everything else is about first;
+    /// empty where there is no dump.
+    pub partitions: Vec<PartitionReport>,
     /// The case that was replayed; `null` without one. Everything else then is about its last life.
     pub replayed: Option<ReplayReport>,
 }
 
+/// The outcome of a migration from one of several partitions.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PartitionReport {
+    /// Label of the partition.
+    pub running: String,
+    /// Whether the next update of the device goes there.
+    pub next_update: bool,
+    /// As in [`Report::outcome`].
+    pub outcome: &'static str,
+    /// The same in words, with the cause.
+    pub detail: String,
+    /// Why it was refused.
+    pub reasons: Vec<ReasonReport>,
+    /// Results of the sweep of power cuts; `null` without one.
+    pub power_cuts: Option<PowerCutsReport>,
+    /// Results of the sweep of flash faults; `null` without one.
+    pub flash_faults: Option<FaultsReport>,
+    /// Results of the sweep of network faults; `null` without one.
+    pub network_faults: Option<FaultsReport>,
+}
+
 /// A case that was replayed.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReplayReport {
     /// The case.
     pub case: String,
@@ -51,6 +80,7 @@ pub struct ReplayReport {
 
 /// Flash operations and their modelled time.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FlashReport {
     /// Erases of 4 KiB.
     pub erase_4k: u64,
@@ -74,6 +104,7 @@ pub struct FlashReport {
 
 /// The commit window.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WindowReport {
     /// Erases of any size.
     pub erase_ops: u64,
@@ -87,6 +118,7 @@ pub struct WindowReport {
 
 /// The network's part.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DownloadReport {
     /// Body bytes that the device received.
     pub bytes: u64,
@@ -96,6 +128,7 @@ pub struct DownloadReport {
 
 /// A region that had to stay unchanged.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeptReport {
     /// Label of the partition, or a name.
     pub label: String,
@@ -114,6 +147,7 @@ impl Report {
         let outcome = match run.outcome {
             RunOutcome::TargetRunning { .. } => "target-running",
             RunOutcome::OldFirmware { .. } => "old-firmware",
+            RunOutcome::Stuck { .. } => "stuck",
             RunOutcome::Refused => "refused",
             RunOutcome::Bricked { .. } => "bricked",
         };
@@ -133,7 +167,24 @@ impl Report {
             power_cuts: None,
             flash_faults: None,
             network_faults: None,
+            running: None,
+            partitions: Vec::new(),
             replayed: None,
+        }
+    }
+
+    /// What this report says about the partition that it is about.
+    #[must_use]
+    pub fn of_partition(&self, next_update: bool) -> PartitionReport {
+        PartitionReport {
+            running: self.running.clone().unwrap_or_default(),
+            next_update,
+            outcome: self.outcome,
+            detail: self.detail.clone(),
+            reasons: self.reasons.clone(),
+            power_cuts: self.power_cuts.clone(),
+            flash_faults: self.flash_faults.clone(),
+            network_faults: self.network_faults.clone(),
         }
     }
 
@@ -142,6 +193,16 @@ impl Report {
     pub fn with(self, outcomes: SweepOutcome) -> Self {
         let SweepOutcome { power_cuts, flash_faults, network_faults } = outcomes;
         Self { power_cuts, flash_faults, network_faults, ..self }
+    }
+}
+
+impl PartitionReport {
+    /// Cases of all sweeps that failed.
+    #[must_use]
+    pub fn failed_cases(&self) -> u64 {
+        let cuts = self.power_cuts.as_ref().map_or(0, |report| report.failed);
+        let faults = self.flash_faults.iter().chain(&self.network_faults);
+        cuts + faults.map(|report| report.failed).sum::<u64>()
     }
 }
 

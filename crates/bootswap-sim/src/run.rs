@@ -71,6 +71,27 @@ impl Run {
 }
 
 impl Run {
+    /// The run of a migrator that cannot be delivered, so that nothing happens.
+    fn undelivered(scenario: &Scenario) -> Self {
+        Self {
+            outcome: RunOutcome::Refused,
+            boots: 0,
+            reasons: scenario.undeliverable.clone(),
+            plan: None,
+            before: scenario.flash.clone(),
+            at_commit: None,
+            at_reset: None,
+            after: scenario.flash.clone(),
+            migration: Counts::default(),
+            window: Counts::default(),
+            ops: Vec::new(),
+            recording: Recording::default(),
+            received_before: Vec::new(),
+            requests: 0,
+            downloaded_bytes: 0,
+        }
+    }
+
     /// Which operations of [`Run::ops`] are the commit window.
     #[must_use]
     pub fn commit_window(&self) -> Option<Range<usize>> {
@@ -97,9 +118,13 @@ pub fn run(
     settings: Settings,
     monitor: &RefCell<dyn Monitor + '_>,
 ) -> Run {
+    if !scenario.undeliverable.is_empty() {
+        return Run::undelivered(scenario);
+    }
     origin.migration.with(|migration| {
         let environment = Environment {
             board: &scenario.board,
+            image: &scenario.migrator,
             files: &origin.migration,
             migration,
             settings,
@@ -132,7 +157,7 @@ pub fn run_from(environment: &Environment<'_>, before: NorMemory) -> Run {
     let recording = recorded.take();
     let until = record.ops_at_reset.and_then(|ops| usize::try_from(ops).ok());
     let ops: Vec<Op> = recording.ops().take(until.unwrap_or(recording.len())).collect();
-    let outcome = outcome::of(&record, environment.files, &after);
+    let outcome = outcome::of(&record, environment, &after);
     let LifeRecord { life, migrator, received_bytes, .. } = record;
     let window = window::of(&ops, migrator.plan.as_ref().and_then(Plan::commit_region));
     Run {

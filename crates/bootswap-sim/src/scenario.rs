@@ -2,25 +2,25 @@
 
 use std::fmt;
 
-use bootswap_engine::{ContainerError, ContainerHeader};
+use bootswap_migration::facts::{self, Delivered, FactsError};
+use bootswap_migration::pack::PackError;
+use bootswap_migration::{OwnedMigration, SentImage};
+use bootswap_plan::{Reasons, plan};
 use device_sim::{
     Board, EspIdfConfig, FlashBuildError, FlashBuilder, McubootConfig, OldData, synthetic,
 };
-use esp_idf_format::image::FlashSize;
+use esp_idf_format::image::{FlashSize, ImageInfo};
 use esp_idf_format::otadata::OtaState;
 use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
-use flash_region::{Hex, Region};
+use flash_region::{FlashAddr, Hex, Region};
 use mcuboot_format::espressif;
 use mcuboot_format::key::PublicKey;
 use nor_sim::NorMemory;
 
-use bootswap_migration::OwnedMigration;
-use bootswap_migration::container;
-
-/// Project name in the app descriptor of the migrator, by which the simulator knows it.
-pub const MIGRATOR_NAME: &str = "bootswap";
-/// Bytes of the simulated migrator's image: the budget of the real one with Wi-Fi and HTTP.
-const MIGRATOR_LEN_BYTES: u32 = 640 * 1024;
+/// Project name in the app descriptor of a synthetic device's old firmware.
+const OLD_APP_NAME: &str = "old-firmware";
+/// Bytes of that firmware, as far as there is room.
+const OLD_APP_LEN_BYTES: u32 = 400 * 1024;
 /// Flash size of a synthetic device for which the migration names none.
 const DEFAULT_FLASH_LEN_BYTES: u32 = 4 * 1024 * 1024;
 /// Seed of everything that is generated.
@@ -29,12 +29,20 @@ const SEED: u64 = 0xb007_50a9;
 /// A device before its migration.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Its flash.
+    /// Its flash, with the migrator delivered and not started yet.
     pub flash: NorMemory,
+    /// Its flash before that.
+    pub old: NorMemory,
     /// Its board.
     pub board: Board,
     /// The partition that the migrator is in.
     pub running: Partition,
+    /// The migrator's image, by which the simulator knows it.
+    pub migrator: ImageInfo,
+    /// Where its partition table is.
+    pub table_addr: FlashAddr,
+    /// Why the migrator cannot even be delivered; empty where it is.
+    pub undeliverable: Reasons,
 }
 
 /// Why a device for the simulation cannot be made.
@@ -45,24 +53,22 @@ pub enum ScenarioError {
     NoTable,
     /// The partition table is not valid.
     Table(esp_idf_format::partition::PartitionTableError),
-    /// No app partition has the label that the migrator should run from, or there is no app
-    /// partition.
-    NoRunning {
-        /// The label asked for.
-        label: Option<String>,
-    },
+    /// The migrator cannot be delivered.
+    Facts(FactsError),
     /// No real bootloader for this chip and flash size.
     Bootloader(esp_idf_bootloaders::Error),
     /// Something does not fit into the flash.
     Build(FlashBuildError),
     /// An image cannot be made.
     Image(esp_idf_format::image::BuildError),
-    /// A bootloader is not valid.
+    /// The device's bootloader is not valid.
     NotABootloader(esp_idf_format::image::ImageError),
+    /// The target bootloader is not valid.
+    NotATarget(esp_idf_format::image::ImageError),
     /// The target bootloader or its map is not valid.
     Mcuboot(device_sim::UnknownMcuboot),
-    /// The container of embedded artifacts cannot be made.
-    Container(ContainerError),
+    /// The migrator cannot be made.
+    Sent(PackError),
     /// An artifact is needed, and its file is missing.
     NotAtHand {
         /// Its name.
@@ -81,112 +87,162 @@ impl Scenario {
     ///
     /// A [`ScenarioError`] for what is missing or does not fit.
     pub fn synthetic(migration: &OwnedMigration) -> Result<Self, ScenarioError> {
+        Self::synthetic_with(migration, &SentImage::assumed(migration)?)
+    }
+
+    /// The same with that migrator.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scenario::synthetic`].
+    pub fn synthetic_with(
+        migration: &OwnedMigration,
+        sent: &SentImage,
+    ) -> Result<Self, ScenarioError> {
         let table = migration.partition_table.as_deref().ok_or(ScenarioError::NoTable)?;
-        let partitions: Vec<Partition> =
-            PartitionTable::parse(table).map_err(ScenarioError::Table)?.iter().collect();
-        let running = pick(&partitions, migration.running.as_deref())?;
+        let partitions: Vec<Partition> = PartitionTable::parse_as_bootloader(table)
+            .map_err(ScenarioError::Table)?
+            .iter()
+            .collect();
+        let table_addr = migration.table_addr.unwrap_or(TABLE_ADDR);
         let flash_len_bytes = migration.flash_len_bytes.unwrap_or(DEFAULT_FLASH_LEN_BYTES);
         let bootloader = esp_idf_bootloaders::bootloader(migration.chip, flash_len_bytes)
             .map_err(ScenarioError::Bootloader)?;
         let size = FlashSize::from_bytes(flash_len_bytes).unwrap_or(FlashSize::Mb4);
+        let running = facts::assumed(migration).map_err(ScenarioError::Facts)?.running;
+        let running = running.as_str().unwrap_or_default();
         let mut builder = FlashBuilder::new(migration.chip, size)
-            .partitions(&partitions)
+            .table_addr(table_addr)
+            .raw_table(table)
+            .map_err(ScenarioError::Table)?
             .bootloader(&bootloader)
-            .old_data(OldData::Noise { seed: SEED })
-            .app(running.label.as_str().unwrap_or_default(), &migrator_image(migration, &running)?);
-        if let Some(index) = running.ota_index() {
-            builder = builder.select_ota(index, OtaState::Undefined);
+            .old_data(OldData::Noise { seed: SEED });
+        if let Some(home) = home(&partitions, running) {
+            let len_bytes = OLD_APP_LEN_BYTES.min(home.region.len_bytes());
+            let app = synthetic::app(migration.chip, OLD_APP_NAME, "1.0", len_bytes, !SEED)
+                .map_err(ScenarioError::Image)?;
+            builder = builder.app(home.label.as_str().unwrap_or_default(), &app);
+            if let Some(index) = home.ota_index() {
+                builder = builder.select_ota(index, OtaState::Valid);
+            }
         }
         if let Some(nvs) = partitions.iter().find(|p| p.is_nvs()) {
             builder = builder.data(nvs.region.start(), &nvs_contents(nvs.region)?);
         }
-        let flash = builder.build().map_err(ScenarioError::Build)?;
-        let board = board(migration, &bootloader)?;
-        Ok(Self { flash, board, running })
+        let old = builder.build().map_err(ScenarioError::Build)?.to_bytes();
+        let delivered = facts::deliver(migration.chip, &old, Some(table_addr), Some(running), sent)
+            .map_err(ScenarioError::Facts)?;
+        // A label is one partition.
+        let delivered = delivered.into_iter().next().ok_or(ScenarioError::NoTable)?;
+        Self::new(migration, &old, delivered, EspIdfConfig::default())
     }
 
-    /// A real device's dump, with the migrator put where `running` says, or where its otadata says.
+    /// A device of which there is a dump, with its migrator delivered. Its bootloader has rollback,
+    /// so that the migrator is on trial at first: one without it only does less.
     ///
     /// # Errors
     ///
     /// A [`ScenarioError`] for what is missing or does not fit.
-    pub fn from_dump(
+    pub fn delivered(
         migration: &OwnedMigration,
         dump: &[u8],
-        running: Region,
+        delivered: Delivered,
     ) -> Result<Self, ScenarioError> {
-        let at = |region: Region| {
-            let end = (region.end().get() as usize).min(dump.len());
-            dump.get(region.start().get() as usize..end).unwrap_or_default()
+        Self::new(
+            migration,
+            dump,
+            delivered,
+            EspIdfConfig { rollback: true, ..EspIdfConfig::default() },
+        )
+    }
+
+    fn new(
+        migration: &OwnedMigration,
+        dump: &[u8],
+        delivered: Delivered,
+        config: EspIdfConfig,
+    ) -> Result<Self, ScenarioError> {
+        let facts = delivered.found.facts.lend();
+        let against = migration.with(|migration| plan(migration, &facts).err());
+        let bootloader = facts::bytes(dump, facts.bootloader_area());
+        let config = EspIdfConfig { table_addr: facts.table_addr, ..config };
+        let board = match board(migration, bootloader, config) {
+            // The device refuses, too: nothing will ever start the target.
+            Err(ScenarioError::Mcuboot(_) | ScenarioError::NotATarget(_)) if against.is_some() => {
+                old_board(migration, bootloader, config)?
+            }
+            board => board?,
         };
-        let table = at(Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
-        let table = PartitionTable::parse(table).map_err(ScenarioError::Table)?;
-        let running = table
-            .iter()
-            .find(|p| p.region == running)
-            .ok_or(ScenarioError::NoRunning { label: migration.running.clone() })?;
-        let mut flash = NorMemory::from_bytes(dump);
-        let image = migrator_image(migration, &running)?;
-        // An OTA erases the partition before it writes it.
-        let erased = vec![flash_region::ERASED; running.region.len_bytes() as usize];
-        flash.load(running.region.start(), &erased);
-        flash.load(running.region.start(), &image);
-        let area = migration.chip.bootloader_region();
-        let bootloader = at(area);
-        let board = board(migration, bootloader)?;
-        Ok(Self { flash, board, running })
+        let undeliverable =
+            if delivered.fits() { Reasons::new() } else { against.unwrap_or_default() };
+        let table_addr = facts.table_addr;
+        let Delivered { flash, partition: running, image: migrator, .. } = delivered;
+        Ok(Self {
+            flash: NorMemory::from_bytes(&flash),
+            old: NorMemory::from_bytes(dump),
+            board,
+            running,
+            migrator,
+            table_addr,
+            undeliverable,
+        })
+    }
+
+    /// The partition table.
+    #[must_use]
+    pub const fn table(&self) -> Region {
+        Region::clamped(self.table_addr, TABLE_LEN_BYTES)
     }
 
     /// Delivers the migrator again to a device that went back to its previous firmware, as that
     /// firmware's OTA does: the partition is written again, and otadata selects it.
     pub fn deliver_again(&self, memory: &mut NorMemory) {
-        let table = self.flash.bytes(Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
-        let otadata = PartitionTable::parse(&table).ok().and_then(|table| table.otadata());
+        let table = self.flash.bytes(self.table());
+        let table = PartitionTable::parse_as_bootloader(&table).ok();
+        let otadata = table.and_then(|table| table.otadata());
         for region in otadata.map(|p| p.region).into_iter().chain([self.running.region]) {
             memory.load(region.start(), &self.flash.bytes(region));
         }
     }
 }
 
-/// The partition that the migrator runs from: the one with the label, else factory, else the first
-/// slot.
-fn pick(partitions: &[Partition], label: Option<&str>) -> Result<Partition, ScenarioError> {
-    let apps = || partitions.iter().filter(|p| p.is_app());
-    let found = match label {
-        Some(label) => apps().find(|p| p.label.as_str() == Some(label)),
-        None => apps().find(|p| p.is_factory()).or_else(|| apps().next()),
-    };
-    found.copied().ok_or_else(|| ScenarioError::NoRunning { label: label.map(str::to_owned) })
-}
-
-/// The simulated migrator: an image that passes every check, followed by the embedded artifacts.
-fn migrator_image(
-    migration: &OwnedMigration,
-    running: &Partition,
-) -> Result<Vec<u8>, ScenarioError> {
-    let embedded =
-        container::embedded(migration).map_err(|name| ScenarioError::NotAtHand { name })?;
-    let payload: usize = embedded.iter().map(|(_, bytes)| bytes.len()).sum();
-    let directory = ContainerHeader::directory_len(embedded.len()) + 16 * (embedded.len() + 2);
-    let appended = if embedded.is_empty() { 0 } else { payload + directory };
-    let room =
-        running.region.len_bytes().saturating_sub(u32::try_from(appended).unwrap_or(u32::MAX));
-    let len_bytes = MIGRATOR_LEN_BYTES.min(room);
-    let version = env!("CARGO_PKG_VERSION");
-    let mut image = synthetic::app(migration.chip, MIGRATOR_NAME, version, len_bytes, SEED)
-        .map_err(ScenarioError::Image)?;
-    if !embedded.is_empty() {
-        container::append(&mut image, &embedded).map_err(ScenarioError::Container)?;
-    }
-    Ok(image)
+/// Where the old firmware is: in the factory partition, else in a slot that the migrator does not
+/// come to, else where it is replaced.
+fn home(partitions: &[Partition], running: &str) -> Option<Partition> {
+    let apps = || partitions.iter().filter(|p| p.is_factory() || p.ota_index().is_some());
+    let other = || apps().find(|p| p.label.as_str() != Some(running));
+    apps().find(|p| p.is_factory()).or_else(other).or_else(|| apps().next()).copied()
 }
 
 /// The board: the old bootloader as it is, the target's if the migration has one.
-fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, ScenarioError> {
-    let mut board = Board::new(migration.chip)
-        .esp_idf(old, EspIdfConfig::default())
-        .map_err(ScenarioError::NotABootloader)?;
-    let Some(image) = migration.bootloader_file() else { return Ok(board) };
+fn board(
+    migration: &OwnedMigration,
+    old: &[u8],
+    config: EspIdfConfig,
+) -> Result<Board, ScenarioError> {
+    let board =
+        Board::new(migration.chip).esp_idf(old, config).map_err(ScenarioError::NotABootloader)?;
+    match migration.bootloader_file() {
+        Some(image) => with_target(board, migration, image),
+        None => Ok(board),
+    }
+}
+
+/// The board that knows the old bootloader alone.
+fn old_board(
+    migration: &OwnedMigration,
+    old: &[u8],
+    config: EspIdfConfig,
+) -> Result<Board, ScenarioError> {
+    Board::new(migration.chip).esp_idf(old, config).map_err(ScenarioError::NotABootloader)
+}
+
+/// The board that knows `image` as the target bootloader of the migration, too.
+fn with_target(
+    mut board: Board,
+    migration: &OwnedMigration,
+    image: &[u8],
+) -> Result<Board, ScenarioError> {
     if let Some(map) = &migration.mcuboot {
         let config = McubootConfig {
             primary: map.primary,
@@ -204,10 +260,24 @@ fn board(migration: &OwnedMigration, old: &[u8]) -> Result<Board, ScenarioError>
         board = board.mcuboot(image, config).map_err(ScenarioError::Mcuboot)?;
     } else {
         // Any other bootloader is treated as one that starts apps by the partition table.
-        board =
-            board.esp_idf(image, EspIdfConfig::default()).map_err(ScenarioError::NotABootloader)?;
+        board = board.esp_idf(image, EspIdfConfig::default()).map_err(ScenarioError::NotATarget)?;
     }
     Ok(board)
+}
+
+/// The board after the migrator has written a bootloader of which there was no file: what is in
+/// place is what came over the network, and is taken for the bootloader that the migration
+/// describes. `None` where the file was there before, or nothing is in place that could start.
+pub(crate) fn board_with_fetched(
+    board: &Board,
+    migration: &OwnedMigration,
+    memory: &NorMemory,
+) -> Option<Board> {
+    if migration.bootloader_file().is_some() {
+        return None;
+    }
+    let image = memory.bytes(migration.chip.bootloader_region());
+    with_target(board.clone(), migration, &image).ok()
 }
 
 /// NVS contents as an old firmware leaves them: Wi-Fi credentials in the format of ESP-IDF's
@@ -243,24 +313,16 @@ impl fmt::Display for ScenarioError {
                  or a dump with --flash",
             ),
             Self::Table(error) => write!(f, "the partition table is not usable: {error}"),
-            Self::NoRunning { label: Some(label) } => {
-                write!(
-                    f,
-                    "no app partition is labelled {label}; name another with `running` or \
-                     --running"
-                )
-            }
-            Self::NoRunning { label: None } => {
-                f.write_str("the partition table has no app partition")
-            }
+            Self::Facts(error) => error.fmt(f),
             Self::Bootloader(error) => {
                 write!(f, "no second-stage bootloader for the simulated device: {error}")
             }
             Self::Build(error) => write!(f, "the simulated flash cannot be laid out: {error}"),
-            Self::Image(error) => write!(f, "the simulated migrator cannot be built: {error}"),
+            Self::Image(error) => write!(f, "the simulated old firmware cannot be built: {error}"),
             Self::NotABootloader(error) => write!(f, "the device's bootloader is damaged: {error}"),
+            Self::NotATarget(error) => write!(f, "the target bootloader is damaged: {error}"),
             Self::Mcuboot(error) => write!(f, "the target bootloader is not usable: {error}"),
-            Self::Container(error) => write!(f, "embedded artifacts: {error}"),
+            Self::Sent(error) => error.fmt(f),
             Self::NotAtHand { name } => {
                 write!(
                     f,
@@ -273,6 +335,15 @@ impl fmt::Display for ScenarioError {
 }
 
 impl std::error::Error for ScenarioError {}
+
+impl From<PackError> for ScenarioError {
+    fn from(error: PackError) -> Self {
+        match error {
+            PackError::NoBytes { name } => Self::NotAtHand { name },
+            error => Self::Sent(error),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

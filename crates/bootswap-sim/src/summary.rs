@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::report::{ReplayReport, Report};
+use crate::report::{PartitionReport, ReplayReport, Report};
 
 /// What Espressif's C component does to flash for the same work.
 ///
@@ -99,6 +99,19 @@ impl fmt::Display for Summary<'_> {
         }
         if let Some(faults) = network_faults {
             faults.titled("network faults").fmt(f)?;
+        }
+        if self.report.partitions.len() > 1 {
+            writeln!(f, "\nmigrator in       outcome")?;
+            for partition in &self.report.partitions {
+                let PartitionReport { running, next_update, detail, .. } = partition;
+                let note = if *next_update { "  (the next update goes there)" } else { "" };
+                let codes: Vec<&str> = partition.reasons.iter().map(|reason| reason.code).collect();
+                let colon = if codes.is_empty() { "" } else { ": " };
+                let failed = partition.failed_cases();
+                let failed = if failed == 0 { String::new() } else { format!(", FAILED {failed}") };
+                let codes = codes.join(", ");
+                writeln!(f, "  {running:<16}{detail}{colon}{codes}{failed}{note}")?;
+            }
         }
         if let Some(ReplayReport { case, in_commit_window, missing }) = replayed {
             let place = if *in_commit_window { ", power lost in the commit window" } else { "" };

@@ -1,25 +1,25 @@
 //! Whole migrations, from ROM to target application.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod support;
+
 use std::cell::RefCell;
 
 use bootswap_plan::{Role, Strategy};
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
-use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::builder::Padding;
 
 use bootswap_migration::pack::choose_sources;
-use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
+use bootswap_migration::{OwnedMigration, OwnedStaging};
 use bootswap_sim::{
     OriginServer, Report, Run, RunOutcome, Scenario, Settings, Until, Unwatched, example, kept, run,
 };
 
-const MIB: u32 = 0x10_0000;
+use support::{merged, other_bootloader, region, resign};
 
-fn region(start: u32, len_bytes: u32) -> Region {
-    Region::from_len(FlashAddr(start), len_bytes).unwrap()
-}
+const MIB: u32 = 0x10_0000;
 
 /// Migrates a device made up for the migration, and checks what has to hold for every one.
 fn migrate(migration: &OwnedMigration, settings: Settings) -> (Run, Report) {
@@ -87,23 +87,6 @@ fn every_swap_from_every_partition() {
     }
 }
 
-/// Signs the example's application anew, for the map and with the padding given.
-fn resign(migration: &mut OwnedMigration, padding: Padding) {
-    let map = migration.mcuboot.as_ref().unwrap();
-    let options = SignOptions {
-        padding,
-        security_counter: Some(0),
-        trailer: map.lend().trailer_config(),
-        ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
-    };
-    let payload = device_sim::synthetic::target_payload(migration.chip, 149_824, 1);
-    let bytes = sign(&payload, &options).unwrap();
-    let content =
-        bootswap_migration::content::classify(&bytes, Role::Application, Some(map)).unwrap();
-    let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
-    (app.bytes, app.content) = (Some(bytes), Some(content));
-}
-
 #[test]
 fn an_image_without_padding_is_confirmed_by_the_migrator() {
     for padding in [Padding::None, Padding::Pending] {
@@ -167,34 +150,6 @@ fn packed_artifacts_end_as_fetched_ones_do() {
     assert!(slot(&packed) == slot(&fetched), "the secondary slot is another");
 }
 
-/// One image that spans bootloader, partition table and application, with gaps of 0xFF between
-/// them.
-fn merged(chip: Chip) -> OwnedMigration {
-    let mut migration = example(chip).unwrap();
-    let bootloader = migration.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
-    let table = migration.partition_table.clone().unwrap();
-    resign(&mut migration, Padding::None);
-    let app = migration.artifact(Role::Application).unwrap().bytes.clone().unwrap();
-    let start = chip.bootloader_addr().get();
-    let mut bytes = vec![0xff; 0x1_0000 - start as usize];
-    bytes[..bootloader.len()].copy_from_slice(&bootloader);
-    bytes[0x8000 - start as usize..][..table.len()].copy_from_slice(&table);
-    bytes.extend_from_slice(&app);
-    let len_bytes = u32::try_from(bytes.len()).unwrap().next_multiple_of(0x1000);
-    migration.running = Some("ota_1".to_owned());
-    migration.artifacts = vec![OwnedArtifact {
-        name: "merged".to_owned(),
-        role: Role::Other,
-        url: Some("http://lab/merged.bin".to_owned()),
-        bytes: Some(bytes),
-        dest: Some(region(start, len_bytes)),
-        region_len_bytes: None,
-        content: None,
-        confirm: false,
-    }];
-    migration
-}
-
 #[test]
 fn a_merged_image_keeps_what_lies_in_its_gaps() {
     for chip in [Chip::Esp32, Chip::Esp32c3] {
@@ -223,33 +178,7 @@ fn a_merged_image_can_travel_inside_the_migrator() {
 /// Artifacts with places of their own, and no MCUboot: a newer ESP-IDF bootloader and its app.
 #[test]
 fn any_bootloader_and_any_number_of_artifacts() {
-    let chip = Chip::Esp32c3;
-    let mut migration = example(chip).unwrap();
-    let app = device_sim::synthetic::app(chip, "successor", "2.0", 200_000, 7).unwrap();
-    let mut bootloader = esp_idf_bootloaders::bootloader(chip, 4 * MIB).unwrap();
-    // Another frequency makes it another bootloader than the one in place.
-    bootloader[3] = (bootloader[3] & 0xf0) | 0x0f;
-    esp_idf_format::image::update_checksums(&mut bootloader).unwrap();
-    let artifact = |name: &str, role, bytes: Vec<u8>, dest| OwnedArtifact {
-        name: name.to_owned(),
-        role,
-        url: Some(format!("http://lab/{name}.bin")),
-        bytes: Some(bytes),
-        dest: Some(dest),
-        region_len_bytes: None,
-        content: None,
-        confirm: false,
-    };
-    migration.mcuboot = None;
-    migration.running = Some("ota_1".to_owned());
-    // Otadata that names nothing lets the new bootloader start the factory app.
-    let blank_otadata = vec![0xff; 0x2000];
-    migration.artifacts = vec![
-        artifact("app", Role::Application, app, region(0x1_0000, MIB)),
-        artifact("data", Role::Other, vec![0x5a; 5000], region(0x32_0000, 0x2000)),
-        artifact("otadata", Role::Other, blank_otadata, region(0xd000, 0x2000)),
-        artifact("bootloader", Role::Bootloader, bootloader, region(0, 0x8000)),
-    ];
+    let migration = other_bootloader();
     let (run, _) = migrate(&migration, to_the_end());
     assert_eq!(run.after.bytes(region(0x32_0000, 5000)), vec![0x5a; 5000]);
 }

@@ -3,19 +3,18 @@
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used)]
 
-use bootswap_migration::content::classify;
-use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
-use bootswap_plan::Role;
+mod support;
+
+use bootswap_migration::{OwnedMigration, OwnedStaging};
 use bootswap_sim::Until;
 use bootswap_sim::example;
 use bootswap_sim::sweep::report::PowerCutsReport;
 use bootswap_sim::sweep::{Amount, Pool, PowerCuts, SweepOutcome, Sweeps, sweep};
 use bootswap_sim::{Run, Scenario, Settings};
-use device_sim::synthetic;
 use esp_idf_format::Chip;
-use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
-use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::builder::Padding;
+use support::{merged, other_bootloader, resign};
 
 /// Cases of each sweep in a run of the tests.
 const SAMPLE: Amount = Amount::Some(15);
@@ -89,10 +88,6 @@ impl Kind {
     }
 }
 
-fn region(start: u32, len_bytes: u32) -> Region {
-    Region::from_len(FlashAddr(start), len_bytes).unwrap()
-}
-
 /// The example with another swap, from another partition.
 fn from(swap: SwapKind, running: &str) -> OwnedMigration {
     let mut migration = example(Chip::Esp32c3).unwrap();
@@ -104,20 +99,6 @@ fn from(swap: SwapKind, running: &str) -> OwnedMigration {
     }
     resign(&mut migration, Padding::Confirmed);
     migration
-}
-
-/// Signs the example's application anew, for the map and with the padding given.
-fn resign(migration: &mut OwnedMigration, padding: Padding) {
-    let map = migration.mcuboot.as_ref().unwrap();
-    let options = SignOptions {
-        padding,
-        trailer: map.lend().trailer_config(),
-        ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
-    };
-    let bytes = sign(&synthetic::target_payload(migration.chip, 149_824, 1), &options).unwrap();
-    let content = classify(&bytes, Role::Application, Some(map)).unwrap();
-    let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
-    (app.bytes, app.content) = (Some(bytes), Some(content));
 }
 
 /// Every kind of migration.
@@ -159,58 +140,6 @@ fn kinds() -> Vec<Kind> {
     kinds.push(Kind::new("merged image", merged(Chip::Esp32)));
     kinds.push(Kind::new("other bootloader", other_bootloader()));
     kinds
-}
-
-/// One image that spans bootloader, partition table and application, with gaps of 0xFF between
-/// them.
-fn merged(chip: Chip) -> OwnedMigration {
-    let mut migration = example(chip).unwrap();
-    let bootloader = migration.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
-    let table = migration.partition_table.clone().unwrap();
-    resign(&mut migration, Padding::None);
-    let app = migration.artifact(Role::Application).unwrap().bytes.clone().unwrap();
-    let start = chip.bootloader_addr().get();
-    let mut bytes = vec![0xff; 0x1_0000 - start as usize];
-    bytes[..bootloader.len()].copy_from_slice(&bootloader);
-    bytes[0x8000 - start as usize..][..table.len()].copy_from_slice(&table);
-    bytes.extend_from_slice(&app);
-    let len_bytes = u32::try_from(bytes.len()).unwrap().next_multiple_of(0x1000);
-    migration.running = Some("ota_1".to_owned());
-    migration.artifacts = vec![artifact("merged", Role::Other, bytes, region(start, len_bytes))];
-    migration
-}
-
-/// Artifacts with places of their own, and no MCUboot.
-fn other_bootloader() -> OwnedMigration {
-    let chip = Chip::Esp32c3;
-    let mut migration = example(chip).unwrap();
-    let app = synthetic::app(chip, "successor", "2.0", 100_000, 7).unwrap();
-    let mut bootloader = esp_idf_bootloaders::bootloader(chip, 4 << 20).unwrap();
-    // Another frequency makes it another bootloader than the one in place.
-    bootloader[3] = (bootloader[3] & 0xf0) | 0x0f;
-    esp_idf_format::image::update_checksums(&mut bootloader).unwrap();
-    migration.mcuboot = None;
-    migration.running = Some("ota_1".to_owned());
-    migration.artifacts = vec![
-        artifact("app", Role::Application, app, region(0x1_0000, 0x10_0000)),
-        artifact("data", Role::Other, vec![0x5a; 5000], region(0x32_0000, 0x2000)),
-        artifact("otadata", Role::Other, vec![0xff; 0x2000], region(0xd000, 0x2000)),
-        artifact("bootloader", Role::Bootloader, bootloader, region(0, 0x8000)),
-    ];
-    migration
-}
-
-fn artifact(name: &str, role: Role, bytes: Vec<u8>, dest: Region) -> OwnedArtifact {
-    OwnedArtifact {
-        name: name.to_owned(),
-        role,
-        url: Some(format!("http://lab/{name}.bin")),
-        bytes: Some(bytes),
-        dest: Some(dest),
-        region_len_bytes: None,
-        content: None,
-        confirm: false,
-    }
 }
 
 /// All cases of every sweep, or so many of each; other ones for each kind.

@@ -2,6 +2,8 @@
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashMode, ImageError};
+use esp_idf_format::partition::TABLE_ADDR;
+use flash_region::FlashAddr;
 use mcuboot_boot::{BootConfig, BootConfigError};
 use sha2::{Digest, Sha256};
 
@@ -17,11 +19,20 @@ pub struct Efuses {
 }
 
 /// What was compiled into an ESP-IDF bootloader.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EspIdfConfig {
     /// `CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE`: an app that did not confirm itself before its first
     /// reset is not started again.
     pub rollback: bool,
+    /// `CONFIG_PARTITION_TABLE_OFFSET`: where the partition table is read.
+    pub table_addr: FlashAddr,
+}
+
+impl Default for EspIdfConfig {
+    /// As ESP-IDF builds a bootloader by default.
+    fn default() -> Self {
+        Self { rollback: false, table_addr: TABLE_ADDR }
+    }
 }
 
 /// Which bootloader the ROM loads.
@@ -192,8 +203,15 @@ impl core::fmt::Display for UnknownMcuboot {
 
 impl core::error::Error for UnknownMcuboot {}
 
+/// As the ROM takes it: a SHA-256 that is not that of the image is a part of it all the same.
 fn digest(image: &[u8]) -> Result<ImageDigest, ImageError> {
-    let info = esp_idf_format::image::verify(image)?;
-    let bytes = image.get(..info.total_len_bytes as usize).unwrap_or(image);
+    let len_bytes = match esp_idf_format::image::verify(image) {
+        Ok(info) => info.total_len_bytes,
+        Err(ImageError::Digest { offset_bytes, .. }) => {
+            offset_bytes.saturating_add(esp_idf_format::image::DIGEST_LEN_BYTES)
+        }
+        Err(error) => return Err(error),
+    };
+    let bytes = image.get(..len_bytes as usize).unwrap_or(image);
     Ok(Sha256::digest(bytes).into())
 }

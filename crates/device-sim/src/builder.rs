@@ -5,7 +5,7 @@ use core::fmt;
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::{OtaEntry, OtaState, sector};
-use esp_idf_format::partition::{self, Partition, PartitionTableError};
+use esp_idf_format::partition::{self, Partition, PartitionTable, PartitionTableError};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use nor_sim::NorMemory;
 
@@ -28,7 +28,9 @@ pub enum OldData {
 pub struct FlashBuilder {
     chip: Chip,
     capacity_bytes: u32,
+    table_addr: FlashAddr,
     partitions: Vec<Partition>,
+    raw_table: Option<Vec<u8>>,
     old_data: OldData,
     bootloader: Vec<u8>,
     apps: Vec<(String, Vec<u8>)>,
@@ -43,7 +45,9 @@ impl FlashBuilder {
         Self {
             chip,
             capacity_bytes: flash_size.bytes(),
+            table_addr: partition::TABLE_ADDR,
             partitions: Vec::new(),
+            raw_table: None,
             old_data: OldData::Erased,
             bootloader: Vec::new(),
             apps: Vec::new(),
@@ -57,6 +61,25 @@ impl FlashBuilder {
     pub fn partitions(mut self, partitions: &[Partition]) -> Self {
         self.partitions = partitions.to_vec();
         self
+    }
+
+    /// Sets where the partition table is.
+    #[must_use]
+    pub const fn table_addr(mut self, table_addr: FlashAddr) -> Self {
+        self.table_addr = table_addr;
+        self
+    }
+
+    /// Sets the partition table as its bytes, which may be what tools refuse and a bootloader
+    /// takes. What the bootloader makes of them is where apps and otadata go.
+    ///
+    /// # Errors
+    ///
+    /// What no bootloader takes.
+    pub fn raw_table(mut self, bytes: &[u8]) -> Result<Self, PartitionTableError> {
+        self.partitions = PartitionTable::parse_as_bootloader(bytes)?.iter().collect();
+        self.raw_table = Some(bytes.to_vec());
+        Ok(self)
     }
 
     /// Sets the second-stage bootloader.
@@ -120,11 +143,15 @@ impl FlashBuilder {
                 }
             }
         }
-        place(&mut memory, "bootloader", self.chip.bootloader_region(), &self.bootloader)?;
-        if !self.partitions.is_empty() {
+        let start = self.chip.bootloader_addr();
+        let before = Region::new(start, self.table_addr).unwrap_or(Region::clamped(start, 0));
+        place(&mut memory, "bootloader", before, &self.bootloader)?;
+        if let Some(table) = &self.raw_table {
+            memory.load(self.table_addr, table);
+        } else if !self.partitions.is_empty() {
             let mut table = vec![0; partition::TABLE_LEN_BYTES as usize];
             partition::emit(&self.partitions, &mut table).map_err(FlashBuildError::Table)?;
-            memory.load(partition::TABLE_ADDR, &table);
+            memory.load(self.table_addr, &table);
         }
         for (label, image) in &self.apps {
             let partition = self

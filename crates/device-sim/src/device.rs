@@ -50,6 +50,11 @@ impl<D: NorDevice> Device<D> {
         self
     }
 
+    /// Puts the flash on another board, which knows other bootloaders.
+    pub fn set_board(&mut self, board: Board) {
+        self.board = board;
+    }
+
     /// The board.
     pub fn board(&self) -> &Board {
         &self.board

@@ -6,7 +6,7 @@
 use esp_idf_format::otadata::{
     BootSlot, ENTRY_LEN_BYTES, OtaBoot, OtaData, OtaEntry, OtaState, boot_order, sector,
 };
-use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
+use esp_idf_format::partition::{Partition, PartitionTable, TABLE_LEN_BYTES};
 use flash_region::{Region, SECTOR_BYTES};
 use nor_sim::{EraseUnit, NorDevice, NorError};
 
@@ -46,7 +46,7 @@ impl SecondStage<'_> {
         let flash_len_bytes = self.flash.len_bytes;
         (self.tell)(Event::EspIdfStarts { flash_len_bytes, rollback: self.config.rollback });
         let mut bytes = vec![0; TABLE_LEN_BYTES as usize];
-        self.flash.read(TABLE_ADDR, &mut bytes)?;
+        self.flash.read(self.config.table_addr, &mut bytes)?;
         let table =
             PartitionTable::parse_as_bootloader(&bytes).map_err(EspIdfFailure::PartitionTable)?;
         for (index, partition) in table.iter().enumerate() {

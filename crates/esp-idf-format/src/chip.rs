@@ -113,6 +113,40 @@ impl FromStr for Chip {
     }
 }
 
+/// A chip by its number in image headers. It prints as its name, and says so of a chip that there is
+/// no support for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ImageChip(pub u16);
+
+impl ImageChip {
+    /// The name of a chip that there is no support for.
+    ///
+    /// `esp_chip_id_t` in `components/bootloader_support/include/esp_app_format.h` of
+    /// `espressif/esp-idf`, as of 2026-07.
+    const fn unsupported(self) -> Option<&'static str> {
+        Some(match self.0 {
+            0x0c => "esp32c2",
+            0x12 => "esp32p4",
+            0x14 => "esp32c61",
+            0x17 => "esp32c5",
+            0x19 => "esp32h21",
+            0x1c => "esp32h4",
+            0x20 => "esp32s31",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for ImageChip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (Chip::from_image_chip_id(self.0), self.unsupported()) {
+            (Some(chip), _) => chip.fmt(f),
+            (None, Some(name)) => write!(f, "{name}, which is not supported"),
+            (None, None) => write!(f, "an unknown chip (id {})", self.0),
+        }
+    }
+}
+
 /// A name that is not of a supported chip.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UnknownChip;
@@ -146,6 +180,20 @@ mod tests {
         assert_eq!("ESP32-S3".parse(), Ok(Chip::Esp32s3));
         assert_eq!("esp32p4".parse::<Chip>(), Err(UnknownChip));
         assert_eq!(Chip::from_image_chip_id(0xffff), None);
+    }
+
+    #[test]
+    fn chips_without_support_are_named() {
+        for (id, said) in [
+            (5, "esp32c3"),
+            (12, "esp32c2, which is not supported"),
+            (18, "esp32p4, which is not supported"),
+            (20, "esp32c61, which is not supported"),
+            (23, "esp32c5, which is not supported"),
+            (0x77, "an unknown chip (id 119)"),
+        ] {
+            assert_eq!(ImageChip(id).to_string(), said);
+        }
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub mod otadata;
 pub mod partition;
 mod text;
 
-pub use chip::{Chip, UnknownChip};
+pub use chip::{Chip, ImageChip, UnknownChip};
 pub use text::FixedText;
 
 /// The example of the README.

@@ -12,7 +12,8 @@ use device_sim::{McubootConfig, synthetic};
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashSize, ImageBuilder, verify};
 use esp_idf_format::otadata::{OtaEntry, OtaState};
-use esp_idf_format::partition::{TABLE_LEN_BYTES, emit, parse_csv};
+use esp_idf_format::partition::{CsvPlaces, TABLE_ADDR, TABLE_LEN_BYTES, emit, parse_csv};
+use flash_region::FlashAddr;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 use mcuboot_format::key::PrivateKey;
 use mcuboot_format::tlv::Dependency;
@@ -79,8 +80,9 @@ fn esp_idf(seeds: &Seeds, csv: &str) {
 }
 
 fn table(csv: &str) -> Vec<u8> {
+    let places = CsvPlaces { table: TABLE_ADDR, bootloader: FlashAddr(0x1000) };
     let mut table = vec![0; TABLE_LEN_BYTES as usize];
-    emit(&parse_csv(csv).unwrap(), &mut table).unwrap();
+    emit(&parse_csv(csv.as_bytes(), places).unwrap(), &mut table).unwrap();
     table
 }
 

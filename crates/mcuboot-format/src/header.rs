@@ -194,6 +194,17 @@ impl ImageFlags {
         )
     }
 
+    /// How the payload is compressed, in words.
+    const fn compression(self) -> &'static str {
+        if self.intersects(Self::COMPRESSED_LZMA2) {
+            " with LZMA2"
+        } else if self.intersects(Self::COMPRESSED_LZMA1) {
+            " with LZMA1"
+        } else {
+            ""
+        }
+    }
+
     /// Whether the image is not to be booted.
     #[must_use]
     pub const fn is_non_bootable(self) -> bool {
@@ -291,15 +302,22 @@ impl fmt::Display for HeaderError {
                 "image header: sizes at offset 8 make {len_bytes:#x} bytes, the slot has \
                  {slot_len_bytes:#x}"
             ),
-            Self::Encrypted { flags } => {
-                write!(f, "image header: flags at offset 16 are {flags}, the image is encrypted")
-            }
-            Self::Compressed { flags } => {
-                write!(f, "image header: flags at offset 16 are {flags}, the image is compressed")
-            }
-            Self::NonBootable { flags } => {
-                write!(f, "image header: flags at offset 16 are {flags}, the image is not bootable")
-            }
+            Self::Encrypted { flags } => write!(
+                f,
+                "image: encrypted, which is not supported (flags at offset 16 are {flags}); sign \
+                 it without --encrypt"
+            ),
+            Self::Compressed { flags } => write!(
+                f,
+                "image: compressed{}, which is not supported (flags at offset 16 are {flags}); \
+                 sign it without --compression",
+                flags.compression()
+            ),
+            Self::NonBootable { flags } => write!(
+                f,
+                "image: marked as not bootable, which is not supported (flags at offset 16 are \
+                 {flags}); sign it without --non-bootable"
+            ),
         }
     }
 }

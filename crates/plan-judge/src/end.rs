@@ -4,7 +4,7 @@ use bootswap_plan::{ArtifactIndex, McubootMap, Role, Step, Strategy, Target};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
-use crate::ledger::{Ledger, Live, TABLE};
+use crate::ledger::{Ledger, Live, table};
 
 impl Ledger<'_> {
     /// Every artifact is verified once, behind the last change.
@@ -100,7 +100,8 @@ impl Ledger<'_> {
             _ => panic!("{step:?} does not belong here: {self}"),
         };
         let facts = self.facts;
-        let area = Region::new(facts.chip.bootloader_addr(), TABLE.start()).expect("in this order");
+        let start = facts.chip.bootloader_addr();
+        let area = Region::new(start, table(facts).start()).expect("in this order");
         let len_bytes = to.region.len_bytes();
         self.holds(artifact, 0, from, len_bytes);
         assert!(to.erasable.is_aligned(SECTOR_BYTES) && to.erasable.contains_region(to.region));

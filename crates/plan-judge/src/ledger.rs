@@ -3,10 +3,12 @@
 use std::fmt;
 
 use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Plan, Role, Staging};
-use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use flash_region::{Region, SECTOR_BYTES};
 
-/// Where the partition table begins, and where its sector ends.
-pub(crate) const TABLE: Region = Region::clamped(FlashAddr(0x8000), SECTOR_BYTES);
+/// The sector of the partition table.
+pub(crate) fn table(facts: &DeviceFacts<'_>) -> Region {
+    Region::clamped(facts.table_addr, SECTOR_BYTES)
+}
 
 /// Bytes of an artifact in flash or in memory.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +66,8 @@ impl<'a> Ledger<'a> {
     /// What has to stay as it is until the commit while `artifact` is written.
     pub(crate) fn kept(&self, artifact: Option<ArtifactIndex>) -> Vec<(String, Region)> {
         let Self { migration, facts, .. } = *self;
-        let boot = Region::new(facts.chip.bootloader_addr(), TABLE.end()).expect("in this order");
+        let boot =
+            Region::new(facts.chip.bootloader_addr(), table(facts).end()).expect("in this order");
         let running = facts.running.prefix(facts.running_len_bytes);
         let mut kept =
             vec![("the boot area".to_owned(), boot), ("the running image".to_owned(), running)];

@@ -3,8 +3,10 @@
 use bootswap_engine::Veto;
 use bootswap_migrator::{Board, Identity};
 use embassy_time::Timer;
+use esp_hal::delay::Delay;
 use esp_hal::peripherals::RTC_TIMER;
-use esp_hal::rtc_cntl::{Rtc, RwdtStage};
+use esp_hal::rtc_cntl::{Rtc, RwdtStage, SocResetReason};
+use esp_hal::system::reset_reason;
 use esp_hal::time::Duration;
 
 use crate::network::Radio;
@@ -14,6 +16,14 @@ const WATCHDOG: Duration = Duration::from_secs(120);
 /// Longest wait without feeding the watchdog, in milliseconds.
 const WAIT_MS: u32 = 1000;
 
+/// Starts the watchdog.
+pub fn watch(rtc_timer: RTC_TIMER<'static>) -> Rtc<'static> {
+    let mut rtc = Rtc::new(rtc_timer);
+    rtc.rwdt.set_timeout(RwdtStage::Stage0, WATCHDOG);
+    rtc.rwdt.enable();
+    rtc
+}
+
 /// The simplest board: a chip, a watchdog, perhaps a radio, and no measurement of its supply.
 pub struct EspBoard<'a> {
     identity: Identity,
@@ -22,16 +32,15 @@ pub struct EspBoard<'a> {
 }
 
 impl<'a> EspBoard<'a> {
-    /// A board; starts the watchdog.
-    pub fn new(
-        identity: Identity,
-        rtc_timer: RTC_TIMER<'static>,
-        radio: Option<&'a Radio>,
-    ) -> Self {
-        let mut rtc = Rtc::new(rtc_timer);
-        rtc.rwdt.set_timeout(RwdtStage::Stage0, WATCHDOG);
-        rtc.rwdt.enable();
-        Self { identity, rtc, radio }
+    /// A board without a radio, whose watchdog runs.
+    pub const fn new(identity: Identity, rtc: Rtc<'static>) -> Self {
+        Self { identity, rtc, radio: None }
+    }
+
+    /// The same board with a radio, if it has started.
+    #[cfg(feature = "_network")]
+    pub fn with_radio(self, radio: Option<&Radio>) -> EspBoard<'_> {
+        EspBoard { identity: self.identity, rtc: self.rtc, radio }
     }
 
     /// Stops the watchdog.
@@ -45,6 +54,10 @@ impl Board for EspBoard<'_> {
         self.identity
     }
 
+    fn follows_reset(&mut self) -> bool {
+        !matches!(reset_reason(), None | Some(SocResetReason::ChipPowerOn))
+    }
+
     fn feed(&mut self) {
         self.rtc.rwdt.feed();
     }
@@ -54,7 +67,11 @@ impl Board for EspBoard<'_> {
         while left_ms > 0 {
             self.feed();
             let wait_ms = left_ms.min(WAIT_MS);
-            Timer::after_millis(u64::from(wait_ms)).await;
+            match self.radio {
+                Some(_) => Timer::after_millis(u64::from(wait_ms)).await,
+                // Without one nothing else is to be done, and before one there are no timers.
+                None => Delay::new().delay_millis(wait_ms),
+            }
             left_ms -= wait_ms;
         }
     }

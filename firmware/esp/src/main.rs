@@ -1,9 +1,12 @@
 //! The migrator on the ESP32 family: an app under the ESP-IDF bootloader.
 //!
 //! ```text
-//!   main   clocks, console, and what runs futures               entry.rs
-//!     `--> start   configuration, flash, board, network       this file
-//!            `--> Migrator::migrate                            bootswap-migrator
+//!   main   clocks, and what runs futures                                  entry.rs
+//!     |--> prepare   watchdog, first line, configuration, flash, plan     this file
+//!     |      '--> Migrator::prepare, which counts the attempt             bootswap-migrator
+//!     |--> heap, interrupts, threads: where there is Wi-Fi                entry.rs
+//!     '--> go_on     network                                              online.rs
+//!            '--> Migrator::go_on                                         bootswap-migrator
 //! ```
 #![no_std]
 #![no_main]
@@ -24,16 +27,17 @@ mod registers;
 #[cfg(feature = "stack-use")]
 mod stack_use;
 
-use bootswap_config::{Config, ConfigError, LogLevel, Section, Storage, decode};
+use bootswap_config::{Config, LogLevel, Section, Storage, decode};
 use bootswap_engine::{Buffers, Source};
-use bootswap_migrator::{CommitWindow, Log, Migrator};
-use esp_hal::peripherals::{Peripherals, RTC_TIMER};
-use static_cell::ConstStaticCell;
+use bootswap_migrator::{CommitWindow, Log, Migrator, Ready};
+use esp_hal::peripherals::Peripherals;
+#[cfg(feature = "_network")]
+use esp_hal::peripherals::WIFI;
+use static_cell::{ConstStaticCell, StaticCell};
 
 use board::EspBoard;
 use console::Console;
 use flash::Flash;
-use network::Radio;
 
 esp_bootloader_esp_idf::esp_app_desc!(
     env!("CARGO_PKG_VERSION"),
@@ -54,81 +58,94 @@ static CONFIG: Section = Section::empty();
 static WINDOW: CommitWindow = CommitWindow::new();
 static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
 
-/// What every migration needs from the chip.
-struct Parts {
+/// Room for what the configuration lists.
+static STORAGE: StaticCell<Storage<'static>> = StaticCell::new();
+
+/// What there is once the attempt is counted: everything but a network.
+struct Prepared {
     flash: Flash,
-    rtc_timer: RTC_TIMER<'static>,
+    board: EspBoard<'static>,
+    log: Log<'static>,
+    buffers: &'static mut Buffers,
+    config: Config<'static>,
+    ready: Ready,
+    #[cfg(feature = "_network")]
+    wifi: WIFI<'static>,
+}
+
+/// Does everything that cannot hang: watchdog, first line, configuration, plan, and counting the
+/// attempt. `None` where there is nothing to do but to reset.
+async fn prepare(peripherals: Peripherals) -> Option<Prepared> {
+    let watchdog = board::watch(peripherals.RTC_TIMER);
+    chip::reset_on_brownout();
+    let config = decode(CONFIG.bytes(), STORAGE.init(Storage::default()));
+    let level = config.as_ref().map_or(LogLevel::default(), |config| config.log_level);
+    let log = Log::new(&Console, level);
+    log.info(format_args!("bootswap {} for {}", env!("CARGO_PKG_VERSION"), chip::CHIP));
+    // Safety: the engine does not write to the migrator's own image.
+    let mut flash = unsafe { Flash::new(peripherals.FLASH) };
+    let identity = chip::identity((&raw const ESP_APP_DESC).cast(), flash.len_bytes());
+    let mut board = EspBoard::new(identity, watchdog);
+    let buffers = BUFFERS.take();
+    let mut migrator = Migrator {
+        flash: &mut flash,
+        board: &mut board,
+        log,
+        window: &WINDOW,
+        buffers: &mut *buffers,
+    };
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => {
+            migrator.without_config(&error).await;
+            return None;
+        }
+    };
+    let ready = migrator.prepare(&config.migration, 0).await?;
+    Some(Prepared {
+        flash,
+        board,
+        log,
+        buffers,
+        config,
+        ready,
+        #[cfg(feature = "_network")]
+        wifi: peripherals.WIFI,
+    })
+}
+
+/// Does the rest, up to the reset.
+async fn go_on(prepared: Prepared) {
+    #[cfg(feature = "_network")]
+    online::migrate(prepared).await;
+    #[cfg(not(feature = "_network"))]
+    {
+        let Prepared { flash, board, log, buffers, config, ready } = prepared;
+        let parts = Parts { flash, board, log, buffers };
+        parts.migrate(ready, &config, &mut bootswap_engine::Offline).await;
+    }
+}
+
+/// What the migrator works with.
+struct Parts<'a> {
+    flash: Flash,
+    board: EspBoard<'a>,
     log: Log<'static>,
     buffers: &'static mut Buffers,
 }
 
-/// Does everything up to the reset.
-async fn start(peripherals: Peripherals) {
-    chip::reset_on_brownout();
-    let mut storage = Storage::default();
-    let config = decode(CONFIG.bytes(), &mut storage);
-    let level = config.as_ref().map_or(LogLevel::default(), |config| config.log_level);
-    // Safety: the engine does not write to the migrator's own image.
-    let flash = unsafe { Flash::new(peripherals.FLASH) };
-    let log = Log::new(&Console, level);
-    let parts = Parts { flash, rtc_timer: peripherals.RTC_TIMER, log, buffers: BUFFERS.take() };
-    match config {
-        #[cfg(feature = "_network")]
-        Ok(config) => online::migrate(parts, &config, peripherals.WIFI).await,
-        #[cfg(not(feature = "_network"))]
-        Ok(config) => parts.migrate(&config, &mut bootswap_engine::Offline, None).await,
-        Err(error) => parts.without_config(&error).await,
-    }
-}
-
-impl Parts {
-    async fn migrate<S: Source>(self, config: &Config<'_>, source: &mut S, radio: Option<&Radio>) {
-        self.run(radio, async |migrator| migrator.migrate(&config.migration, source, &mut []).await)
-            .await
-    }
-
-    async fn without_config(self, error: &ConfigError) {
-        self.run(None, async |migrator| migrator.without_config(error).await).await
-    }
-
-    /// The network of the old firmware, if the configuration allows it and it is known.
-    #[cfg(feature = "_network")]
-    async fn old_network(
-        &mut self,
-        network: &bootswap_config::Network<'_>,
-    ) -> Option<bootswap_migrator::Credentials> {
-        if !network.old_credentials {
-            return None;
-        }
-        let (flash, buffer) = (&mut self.flash, self.buffers.sector());
-        let identity = chip::identity((&raw const ESP_APP_DESC).cast(), flash.len_bytes());
-        let found = bootswap_migrator::LiveFacts::read(flash, identity, buffer).await.ok()?;
-        match bootswap_migrator::Credentials::on(flash, found.partitions(), buffer).await {
-            Ok(credentials) => Some(credentials),
-            Err(error) => {
-                self.log.warn(format_args!("the old firmware's network is not tried: {error}"));
-                None
-            }
-        }
-    }
-
-    async fn run(
-        mut self,
-        radio: Option<&Radio>,
-        what: impl AsyncFnOnce(Migrator<'_, Flash, EspBoard<'_>>),
-    ) {
-        let identity = chip::identity((&raw const ESP_APP_DESC).cast(), self.flash.len_bytes());
-        let mut board = EspBoard::new(identity, self.rtc_timer, radio);
-        what(Migrator {
+impl Parts<'_> {
+    async fn migrate<S: Source>(mut self, ready: Ready, config: &Config<'_>, source: &mut S) {
+        let migrator = Migrator {
             flash: &mut self.flash,
-            board: &mut board,
+            board: &mut self.board,
             log: self.log,
             window: &WINDOW,
             buffers: self.buffers,
-        })
-        .await;
+        };
+        migrator.go_on(ready, &config.migration, source, &mut []).await;
         #[cfg(feature = "stack-use")]
         stack_use::report(self.log);
-        board.unwatch();
+        self.board.unwatch();
     }
 }

@@ -3,19 +3,19 @@
 use core::future::pending;
 
 use bootswap_config::{Config, Network as Networks, Wifi};
-use bootswap_engine::{HTTP_BUFFER_BYTES, HttpSource};
-use bootswap_migrator::{Joining, Log, Network};
+use bootswap_engine::{Buffers, HTTP_BUFFER_BYTES, HttpSource};
+use bootswap_migrator::{Credentials, Joining, Log, Network, Ready};
 use embassy_futures::select::{Either, select};
 use embassy_net::dns::DnsSocket;
 use embassy_net::driver::Driver;
 use embassy_net::tcp::client::TcpClient;
 use embassy_net::{Runner, Stack};
-use esp_hal::peripherals::WIFI;
 use esp_hal::rng::Rng;
 use static_cell::{ConstStaticCell, StaticCell};
 
-use crate::Parts;
+use crate::flash::Flash;
 use crate::network::{self, Connections, Radio, Resources};
+use crate::{Parts, Prepared};
 
 static HTTP: ConstStaticCell<[u8; HTTP_BUFFER_BYTES]> =
     ConstStaticCell::new([0; HTTP_BUFFER_BYTES]);
@@ -23,24 +23,27 @@ static RESOURCES: StaticCell<Resources> = StaticCell::new();
 static CONNECTIONS: StaticCell<Connections> = StaticCell::new();
 
 /// Migrates, and runs the network beside it. If the radio does not start there is no network: what
-/// is in flash already may be enough, and if it is not, the attempt is counted.
-pub async fn migrate(mut parts: Parts, config: &Config<'_>, wifi: WIFI<'static>) {
+/// is in flash already may be enough, and if it is not, the attempt has failed.
+pub async fn migrate(prepared: Prepared) {
+    let Prepared { mut flash, board, log, buffers, config, ready, wifi } = prepared;
     let (driver, radio) = match network::open(wifi) {
         Ok((driver, radio)) => (Some(driver), Some(radio)),
         Err(error) => {
-            parts.log.error(format_args!("the radio does not start: {error}"));
+            log.error(format_args!("the radio does not start: {error}"));
             (None, None)
         }
     };
-    let old = match &radio {
-        Some(_) => parts.old_network(&config.network).await,
-        None => None,
+    let old = if radio.is_some() && config.network.old_credentials {
+        old_network(&mut flash, &ready, buffers, log).await
+    } else {
+        None
     };
     let old = old.as_ref().and_then(|old| old.wifi().ok());
     if let Some(old) = &old {
-        parts.log.info(format_args!("the old firmware was in the network {}", old.ssid()));
+        log.info(format_args!("the old firmware was in the network {}", old.shown_ssid()));
     }
-    let (stack, mut runner) = driver.map(|driver| open(driver, config)).unzip();
+    let parts = Parts { flash, board: board.with_radio(radio.as_ref()), log, buffers };
+    let (stack, mut runner) = driver.map(|driver| open(driver, &config)).unzip();
     let tcp = stack.map(|stack| {
         let mut tcp = TcpClient::new(stack, CONNECTIONS.init(Connections::new()));
         tcp.set_timeout(Some(network::TIMEOUT));
@@ -49,7 +52,7 @@ pub async fn migrate(mut parts: Parts, config: &Config<'_>, wifi: WIFI<'static>)
     let dns = stack.map(DnsSocket::new);
     let mut source = match (stack, &radio, &tcp, &dns) {
         (Some(stack), Some(radio), Some(tcp), Some(dns)) => {
-            let joined = Joined { stack, radio, networks: config.network, old, log: parts.log };
+            let joined = Joined { stack, radio, networks: config.network, old, log };
             Joining::new(joined, HttpSource::new(tcp, dns, HTTP.take()))
         }
         _ => Joining::absent(),
@@ -60,9 +63,26 @@ pub async fn migrate(mut parts: Parts, config: &Config<'_>, wifi: WIFI<'static>)
             None => pending().await,
         }
     };
-    match select(network, parts.migrate(config, &mut source, radio.as_ref())).await {
+    match select(network, parts.migrate(ready, &config, &mut source)).await {
         Either::First(never) => never,
         Either::Second(()) => {}
+    }
+}
+
+/// The network of the old firmware, if it is known.
+async fn old_network(
+    flash: &mut Flash,
+    ready: &Ready,
+    buffers: &mut Buffers,
+    log: Log<'_>,
+) -> Option<Credentials> {
+    let partitions = ready.facts().partitions();
+    match Credentials::on(flash, partitions, buffers.sector()).await {
+        Ok(credentials) => Some(credentials),
+        Err(error) => {
+            log.warn(format_args!("the old firmware's network is not tried: {error}"));
+            None
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod sweep;
 mod values;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bootswap_serve::ServerFault;
 use bootswap_sim::Until;
@@ -80,17 +80,33 @@ pub struct PlanArgs {
     /// The migration
     #[arg(value_name = "MIGRATION.toml")]
     pub migration: PathBuf,
-    /// Flash of a real device, read from address 0; without it, the device is assumed to have the
-    /// migration's partition table
+    /// Flash of a real device as it is before the update, read from address 0; without it, the
+    /// device is assumed to have the migration's partition table
     #[arg(long, value_name = "DUMP.bin")]
     pub flash: Option<PathBuf>,
-    /// Label of the partition that the migrator runs from; without it, the one in the migration, or
-    /// the one that the device boots
+    /// Flash of more devices, behind that of the first
+    #[arg(value_name = "DUMP.bin", requires = "flash")]
+    pub more: Vec<PathBuf>,
+    /// Label of the partition that the migrator runs from; without it, the one in the migration. With
+    /// a dump: every one that the migrator can come to, first the one that the device's next update
+    /// goes to
     #[arg(long, value_name = "LABEL")]
     pub running: Option<String>,
+    /// The migrator as `bootswap pack` wrote it; without it, the prebuilt firmware counts, or an
+    /// assumed length where there is none
+    #[arg(long, value_name = "FILE")]
+    pub migrator: Option<PathBuf>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+impl PlanArgs {
+    /// The dumps, in the order of the command line.
+    #[must_use]
+    pub fn dumps(&self) -> Vec<&Path> {
+        self.flash.iter().chain(&self.more).map(PathBuf::as_path).collect()
+    }
 }
 
 /// Arguments of `bootswap simulate`.
@@ -100,14 +116,20 @@ pub struct SimulateArgs {
     /// The migration
     #[arg(value_name = "MIGRATION.toml")]
     pub migration: PathBuf,
-    /// Flash of a real device, read from address 0; without it, one is generated from the migration
+    /// Flash of a real device as it is before the update, read from address 0; without it, one is
+    /// generated from the migration
     #[arg(long, value_name = "DUMP.bin")]
     pub flash: Option<PathBuf>,
-    /// Label of the partition that the migrator runs from; without it, the one in the migration, or
-    /// the one that the device boots
+    /// Label of the partition that the migrator runs from; without it, the one in the migration. With
+    /// a dump: every one that the migrator can come to, first the one that the device's next update
+    /// goes to
     #[arg(long, value_name = "LABEL")]
     pub running: Option<String>,
-    /// File to write the final flash contents to
+    /// The migrator as `bootswap pack` wrote it; without it, the prebuilt firmware counts, or an
+    /// assumed length where there is none
+    #[arg(long, value_name = "FILE")]
+    pub migrator: Option<PathBuf>,
+    /// File to write the final flash contents to; from several partitions, those of the first
     #[arg(long, value_name = "AFTER.bin")]
     pub out: Option<PathBuf>,
     /// How far to go

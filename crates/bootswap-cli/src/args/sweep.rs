@@ -44,9 +44,10 @@ pub struct SweepArgs {
     /// Threads; without it, one for each processor
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// Replay one case and show everything that happens
+    /// Replay one case and show everything that happens; --out then gets the flash that its last
+    /// power cut leaves
     #[arg(long, value_name = "CASE")]
-    #[arg(conflicts_with_all = ["power_cuts", "flash_faults", "network_faults", "online", "out"])]
+    #[arg(conflicts_with_all = ["power_cuts", "flash_faults", "network_faults", "online"])]
     pub replay: Option<Case>,
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use bootswap_migration::image::Kind;
+use esp_idf_format::image::is_esp8266;
 use flash_region::Hex;
 
 use crate::error::CommandError;
@@ -13,6 +14,12 @@ use crate::input::read;
 pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, Kind), CommandError> {
     let bytes = read(path)?;
     let kind = Kind::of(&bytes).ok_or_else(|| {
+        if is_esp8266(&bytes) {
+            return CommandError::input(
+                format_args!("{}: an ESP8266 image, which is not supported", path.display()),
+                "name a file of one of the ESP32 family's chips",
+            );
+        }
         let begin = Hex(bytes.get(..bytes.len().min(8)).unwrap_or_default()).to_string();
         CommandError::input(
             format_args!(
@@ -21,8 +28,8 @@ pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, Kind), CommandError> {
                 bytes.len(),
                 if begin.is_empty() { "nothing" } else { &begin }
             ),
-            "name an MCUboot image, an ESP image, a partition table, otadata or a dump of a whole \
-             flash",
+            "name an MCUboot image, an ESP image, a partition table, otadata, a factory image or a \
+             dump of a whole flash",
         )
     })?;
     Ok((bytes, kind))

@@ -42,6 +42,7 @@ pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, CommandError> {
 /// An option that has no effect on a file of this kind is a mistake.
 fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), CommandError> {
     let is_mcuboot = kind == Kind::McubootImage;
+    let has_chip = matches!(kind, Kind::EspImage | Kind::FactoryImage | Kind::FlashDump);
     let options = [
         ("--key", args.key.is_some(), is_mcuboot),
         ("--slot-size", args.slot_size.is_some(), is_mcuboot),
@@ -50,7 +51,7 @@ fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), CommandError> {
             args.trailer != TrailerArgs::default(),
             is_mcuboot,
         ),
-        ("--chip", args.chip.is_some(), matches!(kind, Kind::EspImage | Kind::FlashDump)),
+        ("--chip", args.chip.is_some(), has_chip),
         ("--flash-size", args.flash_size.is_some(), kind == Kind::PartitionTable),
         ("--migration", args.migration.is_some(), kind == Kind::EspImage),
     ];

@@ -1,16 +1,15 @@
 //! `bootswap plan`: what a migration would do to a device, or every reason against it.
 
+mod fleet;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-
-use bootswap_migration::{OwnedMigration, facts, plan};
-use bootswap_plan::Role;
+use bootswap_migration::{facts, plan::DevicePlans};
 
 use crate::args::PlanArgs;
+use crate::delivery::{Device, refuse_unknown_labels, sent};
 use crate::error::{CommandError, Verdict};
-use crate::{input, output};
+use crate::output;
 
 /// Runs the command.
 ///
@@ -20,47 +19,35 @@ use crate::{input, output};
 /// [`Verdict`].
 pub fn command(args: &PlanArgs) -> Result<Verdict, CommandError> {
     let mut migration = bootswap_migration::load(&args.migration)?;
-    if args.running.is_some() {
-        migration.running.clone_from(&args.running);
-    }
-    let dump = args.flash.as_deref().map(input::read).transpose()?;
-    let found = match args.flash.as_deref().zip(dump.as_deref()) {
-        Some((path, dump)) => {
-            refuse_migrated(&migration, dump, path)?;
-            facts::read_flash(migration.chip, dump, migration.running.as_deref())
-                .map_err(|error| CommandError::of_dump(path, &error))?
+    let sent = sent(&mut migration, args.migrator.as_deref())?;
+    let running = args.running.as_deref();
+    let plans = match args.dumps().as_slice() {
+        [] => {
+            if args.running.is_some() {
+                migration.running.clone_from(&args.running);
+            }
+            let found = facts::assumed_with(&migration, &sent).map_err(|error| {
+                let name = args.migration.display();
+                CommandError::input(format_args!("{name}: {error}"), error.help())
+            })?;
+            refuse_unknown_labels(&migration, &found.facts.partitions)?;
+            DevicePlans::assumed(&migration, &found)
         }
-        None => facts::assumed(&migration).map_err(|error| {
-            CommandError::input(format_args!("{}: {error}", args.migration.display()), error.help())
-        })?,
+        [path] => fleet::planned(&Device::of_dump(path, &migration, running, &sent)?, &migration)?,
+        paths => {
+            let fleet = fleet::Fleet::new(paths, &migration, running, &sent);
+            if args.json {
+                output::json(&fleet.report())?;
+            } else {
+                output::text(&fleet.to_string())?;
+            }
+            return fleet.verdict();
+        }
     };
-    let report = plan::report(&migration, &found, dump.as_deref());
     if args.json {
-        output::json(&report)?;
+        output::json(&plans)?;
     } else {
-        output::text(&report.to_string())?;
+        output::text(&plans.to_string())?;
     }
-    Ok(if report.is_safe() { Verdict::Safe } else { Verdict::Unsafe })
-}
-
-/// A device that has the target bootloader does not run a migrator any more.
-fn refuse_migrated(
-    migration: &OwnedMigration,
-    dump: &[u8],
-    path: &Path,
-) -> Result<(), CommandError> {
-    let bootloader =
-        migration.artifact(Role::Bootloader).and_then(|target| target.bytes.as_deref());
-    let in_place = dump.get(migration.chip.bootloader_addr().get() as usize..).unwrap_or_default();
-    if bootloader.is_some_and(|target| in_place.starts_with(target)) {
-        return Err(CommandError::input(
-            format_args!(
-                "{}: the device has the target bootloader already, at {}",
-                path.display(),
-                migration.chip.bootloader_addr()
-            ),
-            "name a dump of a device as it was before its migration",
-        ));
-    }
-    Ok(())
+    Ok(if plans.is_safe() { Verdict::Safe } else { Verdict::Unsafe })
 }

@@ -41,7 +41,8 @@ fn compare(name: &str, migration: &OwnedMigration) -> Compared {
     assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{name}: {}", run.outcome);
 
     let dump = scenario.flash.to_bytes();
-    let found = facts::read_flash(migration.chip, &dump, migration.running.as_deref()).unwrap();
+    let found =
+        facts::read_flash(migration.chip, &dump, None, migration.running.as_deref()).unwrap();
     let (plan, window) = migration.with(|migration| {
         let stages = stages(migration, found.facts.lend()).unwrap();
         let model = CostModel::new(migration);
@@ -287,7 +288,7 @@ fn the_map_agrees_with_the_device() {
     let lab = OriginServer::open(&migration, Vec::new(), None).unwrap();
     let run = run(&scenario, &lab, Settings::new(Until::Boot), &RefCell::new(Unwatched));
     let dump = scenario.flash.to_bytes();
-    let found = facts::read_flash(migration.chip, &dump, Some("factory")).unwrap();
+    let found = facts::read_flash(migration.chip, &dump, None, Some("factory")).unwrap();
     let map = report(&migration, &found, Some(&dump)).flash_map.unwrap();
     let at_commit = run.at_commit.unwrap();
     for row in &map.rows {
@@ -321,7 +322,7 @@ fn a_window_beside_a_sector_in_use_is_longer() {
     let mut dump = Scenario::synthetic(&migration).unwrap().flash.to_bytes();
     for (byte, typ_ms, erases) in [(0xff, 162.8, 1), (0, 357.8, 7)] {
         dump[0x80] = byte;
-        let found = facts::read_flash(migration.chip, &dump, None).unwrap();
+        let found = facts::read_flash(migration.chip, &dump, None, None).unwrap();
         let report = report(&migration, &found, Some(&dump));
         let window = report.commit_window.unwrap();
         assert_eq!((window.typ_ms, window.erase_ops), (typ_ms, erases));

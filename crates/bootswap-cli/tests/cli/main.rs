@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod config;
+mod dumps;
 mod image;
 mod pack;
 mod plan;

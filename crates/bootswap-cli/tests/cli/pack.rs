@@ -101,7 +101,7 @@ fn the_migration_is_in_the_image_and_the_image_is_whole() {
         assert_eq!(migration.artifacts[0].len_bytes, Some(0x10_0000));
         assert!(migration.artifacts.iter().all(|artifact| artifact.sha256.is_some()));
         let wifi: Vec<_> = config.network.wifi.iter().map(|w| (w.ssid(), w.password())).collect();
-        assert_eq!(wifi, [("fleet", "correct horse"), ("workshop", "")]);
+        assert_eq!(wifi, [(&b"fleet"[..], "correct horse"), (b"workshop", "")]);
         assert_eq!(config.network.hostname, Some("sensor"));
         assert_eq!(config.log_level.name(), "debug");
     });
@@ -325,7 +325,8 @@ fn partitions_that_a_device_would_refuse_from_are_named() {
         .as_bytes(),
     );
     let ended = packed(&lab, &["--embed"]);
-    let warning = "warning: a device that runs the migrator from ota_1 refuses: the migrator has";
+    let warning =
+        "warning: a device that runs the migrator from ota_1 refuses: migrator-too-large: ";
     assert!(ended.stderr.contains(warning), "{}", ended.stderr);
     assert!(!ended.stderr.contains("from factory"), "{}", ended.stderr);
     changed(&lab, "partitions = \"partitions.csv\"\n", "");

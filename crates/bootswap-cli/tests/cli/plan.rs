@@ -96,9 +96,11 @@ fn a_dump_tells_what_the_migration_does_not() {
         lab.ends_with(0, &["plan", "migration.toml", "--flash", "dump.bin", "--json"]).json();
     let device = &json["device"];
     assert_eq!(device["known_from"], "dump");
-    assert_eq!(device["running"], "factory");
-    assert_eq!(device["running_image_size"], 0x2_0000);
-    assert_eq!(device["running_image_assumed"], false);
+    // The old app runs from factory, so that the update brings the migrator to the first slot.
+    assert_eq!(device["running"], "ota_0");
+    assert_eq!(device["running_image_size"], 0xa_0000);
+    assert_eq!(device["running_image_assumed"], true);
+    assert_eq!(device["previous"], "factory");
 
     let ended = lab.ends_with(2, &["plan", "migration.toml"]);
     assert!(ended.stderr.contains("names no partition table"), "{}", ended.stderr);

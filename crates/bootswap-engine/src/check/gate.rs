@@ -4,7 +4,6 @@
 //! journal are safe is checked here once more, because one mistake there costs a device.
 
 use bootswap_plan::{DeviceFacts, Place, Plan, Route, Step, Target};
-use esp_idf_format::partition::TABLE_ADDR;
 use flash_region::{Region, SECTOR_BYTES};
 
 use crate::{PlanError, StepFault};
@@ -113,7 +112,7 @@ impl Gate<'_> {
     /// Whether the device, as it is before the commit, boots from some of the region.
     fn is_vital(&self, region: Region) -> bool {
         let facts = self.facts;
-        let table = Region::clamped(TABLE_ADDR, SECTOR_BYTES);
+        let table = facts.table();
         let boot = Region::new(facts.chip.bootloader_addr(), table.end()).unwrap_or(table);
         let otadata = facts.partitions.iter().filter(|p| p.is_otadata()).map(|p| p.region);
         let mut vital = [boot, facts.running_image()].into_iter().chain(otadata);

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use esp_idf_format::ImageChip;
 use flash_region::{FlashAddr, Hex};
 use mcuboot_format::ImageVersion;
 
@@ -118,7 +119,8 @@ impl fmt::Display for ImageFault {
             Self::Mcuboot(error) => error.fmt(f),
             Self::Esp(error) => error.fmt(f),
             Self::Chip { wanted, found } => {
-                write!(f, "the image is for a chip with id {found}, this one has id {wanted}")
+                let (found, wanted) = (ImageChip(*found), ImageChip(*wanted));
+                write!(f, "the image is for {found}; this chip is {wanted}")
             }
             Self::FlashSize { wanted_bytes, found_bytes } => write!(
                 f,

@@ -8,10 +8,12 @@
 //!   0      1          2      4         8         12        16
 //!   | kind | artifact | 0xff | value   | extra   | CRC-32  |    little-endian
 //!
-//!   kind 1  attempt   the engine started; value counts from 1 since there was progress
+//!   kind 1  attempt   an attempt begins; value counts from 1 since there was progress, extra says
+//!                     how many before it lost power
 //!   kind 2  progress  value bytes of the artifact are in place, extra is 0xffffffff
 //!           marks     the cell behind it: every bit cleared, from the lowest on, is 8 KiB more
 //!   kind 3  fetched   the artifact is complete: value is its length, extra how its SHA-256 begins
+//!   kind 4  failed    the attempt ended by itself; value counts failures since there was progress
 //! ```
 //!
 //! The CRC begins with a tag that says which migration the record belongs to; records of another
@@ -19,7 +21,9 @@
 //!
 //! Attempts are counted from the last one that got further than all before it. Bytes that come a
 //! second time, because a file was the wrong one or a server knows no ranges, are no progress:
-//! otherwise a device would fetch them for ever.
+//! otherwise a device would fetch them for ever. An attempt that begins and is never said to have
+//! failed was ended by something else: by a reset, which counts, or by a loss of power, which does
+//! not.
 //!
 //! # Power-fail safety
 //!
@@ -46,8 +50,10 @@ const MAX_FETCHED: usize = 8;
 /// What a record says. Artifacts go by their index in the migration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Entry {
-    /// The engine started for the n-th time since there was progress.
-    Attempt(u32),
+    /// The n-th attempt since there was progress begins, after so many that lost power.
+    Attempt { number: u32, lost: u32 },
+    /// So many attempts have failed since there was progress.
+    Failed(u32),
     /// So many bytes of the artifact are in place.
     Progress { artifact: u8, len_bytes: u32 },
     /// The artifact is complete.
@@ -80,7 +86,12 @@ pub(crate) struct Journal {
     at: Option<(Region, FlashAddr)>,
     marks: Option<Marks>,
     tag: u32,
-    attempts: u32,
+    /// Attempts that failed since there was progress.
+    failed: u32,
+    /// Whether an attempt began that has got nowhere, and of which nobody said how it ended.
+    open: bool,
+    /// Attempts in a row that lost power, the open one not counted.
+    lost: u32,
     progress: Option<(u8, u32)>,
     /// The furthest that this artifact ever got, whether or not it is there still.
     furthest: Option<(u8, u32)>,
@@ -98,7 +109,9 @@ impl Journal {
             at: None,
             marks: None,
             tag,
-            attempts: 0,
+            failed: 0,
+            open: false,
+            lost: 0,
             progress: None,
             furthest: None,
             fetched: Vec::new(),
@@ -146,9 +159,19 @@ impl Journal {
         Ok(if ours || next == sector.start() { next } else { sector.end() })
     }
 
-    /// Attempts since there was progress, this one not counted.
-    pub(crate) fn attempts(&self) -> u32 {
-        self.attempts
+    /// Attempts that failed since there was progress.
+    pub(crate) const fn failed(&self) -> u32 {
+        self.failed
+    }
+
+    /// Whether an attempt began that has got nowhere, and of which nobody said how it ended.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Attempts in a row that lost power, an open one not counted.
+    pub(crate) const fn lost(&self) -> u32 {
+        self.lost
     }
 
     /// Bytes of the artifact that are said to be in place.
@@ -219,8 +242,11 @@ impl Journal {
         for (artifact, len_bytes) in self.progress_records().into_iter().flatten() {
             self.append(medium, Entry::Progress { artifact, len_bytes }).await;
         }
-        if self.attempts > 0 {
-            self.append(medium, Entry::Attempt(self.attempts)).await;
+        if self.open {
+            let (number, lost) = (self.failed.saturating_add(1), self.lost);
+            self.append(medium, Entry::Attempt { number, lost }).await;
+        } else if self.failed > 0 {
+            self.append(medium, Entry::Failed(self.failed)).await;
         }
     }
 
@@ -242,18 +268,27 @@ impl Journal {
         };
     }
 
+    /// However an attempt ends that got further than all before it, it does not count.
+    const fn got_somewhere(&mut self) {
+        (self.failed, self.open, self.lost) = (0, false, 0);
+    }
+
     fn apply(&mut self, entry: Entry) {
         match entry {
-            Entry::Attempt(count) => self.attempts = count,
+            Entry::Attempt { number, lost } => {
+                (self.failed, self.open, self.lost) = (number.saturating_sub(1), true, lost);
+            }
+            Entry::Failed(count) => (self.failed, self.open, self.lost) = (count, false, 0),
             Entry::Progress { artifact, len_bytes } => {
                 self.progress = Some((artifact, len_bytes));
                 if self.furthest.is_none_or(|(of, most)| of != artifact || most < len_bytes) {
-                    (self.furthest, self.attempts) = (self.progress, 0);
+                    self.furthest = self.progress;
+                    self.got_somewhere();
                 }
             }
             Entry::Fetched(fetched) => {
                 if !self.fetched.contains(&fetched) {
-                    self.attempts = 0;
+                    self.got_somewhere();
                 }
                 self.fetched.retain(|known| known.artifact != fetched.artifact);
                 let _ = self.fetched.push(fetched);
@@ -266,15 +301,16 @@ impl Journal {
 fn room_bytes(entry: Entry) -> u32 {
     match entry {
         Entry::Progress { .. } => 2 * CELL_BYTES,
-        Entry::Attempt(_) | Entry::Fetched(_) => CELL_BYTES,
+        Entry::Attempt { .. } | Entry::Fetched(_) | Entry::Failed(_) => CELL_BYTES,
     }
 }
 
 fn emit(entry: Entry, tag: u32) -> [u8; CELL] {
     let (kind, artifact, value, extra) = match entry {
-        Entry::Attempt(count) => (1, 0xff, count, [0xff; 4]),
+        Entry::Attempt { number, lost } => (1, 0xff, number, lost.to_le_bytes()),
         Entry::Progress { artifact, len_bytes } => (2, artifact, len_bytes, [0xff; 4]),
         Entry::Fetched(Fetched { artifact, len_bytes, digest }) => (3, artifact, len_bytes, digest),
+        Entry::Failed(count) => (4, 0xff, count, [0xff; 4]),
     };
     let [v0, v1, v2, v3] = value.to_le_bytes();
     let [e0, e1, e2, e3] = extra;
@@ -291,9 +327,10 @@ fn parse(cell: &[u8; CELL], tag: u32) -> Option<Entry> {
     }
     let value = u32::from_le_bytes([v0, v1, v2, v3]);
     match kind {
-        1 => Some(Entry::Attempt(value)),
+        1 => Some(Entry::Attempt { number: value, lost: u32::from_le_bytes([e0, e1, e2, e3]) }),
         2 => Some(Entry::Progress { artifact, len_bytes: value }),
         3 => Some(Entry::Fetched(Fetched { artifact, len_bytes: value, digest: [e0, e1, e2, e3] })),
+        4 => Some(Entry::Failed(value)),
         _ => None,
     }
 }

@@ -12,7 +12,8 @@ fn fetched() -> impl Strategy<Value = Fetched> {
 
 fn entry() -> impl Strategy<Value = Entry> {
     prop_oneof![
-        any::<u32>().prop_map(Entry::Attempt),
+        any::<(u32, u32)>().prop_map(|(number, lost)| Entry::Attempt { number, lost }),
+        any::<u32>().prop_map(Entry::Failed),
         any::<(u8, u32)>()
             .prop_map(|(artifact, len_bytes)| Entry::Progress { artifact, len_bytes }),
         fetched().prop_map(Entry::Fetched),
@@ -79,7 +80,9 @@ proptest! {
                 prop_oneof![
                     4 => (0..3u8, 1..400u32)
                         .prop_map(|(artifact, steps)| progress(artifact, steps)),
-                    1 => (1..9u32).prop_map(Entry::Attempt),
+                    1 => (1..9u32, 0..3u32)
+                        .prop_map(|(number, lost)| Entry::Attempt { number, lost }),
+                    1 => (0..9u32).prop_map(Entry::Failed),
                     1 => (0..3u8, any::<(u32, [u8; 4])>())
                         .prop_map(|(artifact, (len_bytes, digest))| {
                             Entry::Fetched(Fetched { artifact, len_bytes, digest })
@@ -91,30 +94,35 @@ proptest! {
         )
     ) {
         let mut flash = flash();
-        let (mut attempts, mut last, mut known) = (0, None, [None; 3]);
+        let (mut failed, mut open, mut lost) = (0, false, 0);
+        let (mut last, mut known) = (None, [None; 3]);
         let mut furthest: Option<(u8, u32)> = None;
         for entries in &runs {
             note(&mut flash, entries);
             for entry in entries {
                 match *entry {
-                    Entry::Attempt(count) => attempts = count,
+                    Entry::Attempt { number, lost: before } => {
+                        (failed, open, lost) = (number - 1, true, before);
+                    }
+                    Entry::Failed(count) => (failed, open, lost) = (count, false, 0),
                     Entry::Progress { artifact, len_bytes } => {
                         last = Some((artifact, len_bytes));
                         if furthest.is_none_or(|(of, most)| of != artifact || most < len_bytes) {
-                            (furthest, attempts) = (last, 0);
+                            (furthest, failed, open, lost) = (last, 0, false, 0);
                         }
                     }
                     Entry::Fetched(fetched) => {
                         let known = &mut known[usize::from(fetched.artifact)];
                         if *known != Some(fetched) {
-                            attempts = 0;
+                            (failed, open, lost) = (0, false, 0);
                         }
                         *known = Some(fetched);
                     }
                 }
             }
             let journal = load(&mut flash);
-            prop_assert_eq!(journal.attempts(), attempts);
+            prop_assert_eq!((journal.failed(), journal.is_open()), (failed, open));
+            prop_assert!(!open || journal.lost() == lost);
             for artifact in 0..3 {
                 let wanted = last.filter(|(of, _)| *of == artifact).map_or(0, |(_, len)| len);
                 prop_assert_eq!(journal.progress(artifact), wanted);
@@ -129,9 +137,9 @@ proptest! {
         let mut memory = NorMemory::erased(0x4000);
         memory.load_noise(SECTOR, seed);
         let mut flash = Driver::with_alignment(memory);
-        prop_assert_eq!(load(&mut flash).attempts(), 0);
-        note(&mut flash, &[Entry::Attempt(3)]);
-        prop_assert_eq!(load(&mut flash).attempts(), 3);
+        prop_assert_eq!(load(&mut flash).failed(), 0);
+        note(&mut flash, &[Entry::Failed(3)]);
+        prop_assert_eq!(load(&mut flash).failed(), 3);
         prop_assert_eq!(flash.device().erase_count(SECTOR.start()), 1);
     }
 }
@@ -139,17 +147,17 @@ proptest! {
 #[test]
 fn progress_survives_a_reset_and_a_torn_record() {
     let mut flash = flash();
-    note(&mut flash, &[Entry::Attempt(1), progress(2, 1)]);
+    note(&mut flash, &[Entry::Failed(1), progress(2, 1)]);
     // Half a record behind attempt, progress and its marks, as a power cut leaves it.
     run(async {
         let mut medium = Medium::new(&mut flash);
         medium.program(FlashAddr(0x1030), &[2, 2, 0xff, 0xff, 0, 0x30, 0, 0]).await.unwrap();
     });
     let journal = load(&mut flash);
-    assert_eq!((journal.progress(2), journal.progress(1), journal.attempts()), (8192, 0, 0));
-    note(&mut flash, &[Entry::Attempt(1)]);
+    assert_eq!((journal.progress(2), journal.progress(1), journal.failed()), (8192, 0, 0));
+    note(&mut flash, &[Entry::Failed(1)]);
     let journal = load(&mut flash);
-    assert_eq!((journal.progress(2), journal.attempts()), (8192, 1));
+    assert_eq!((journal.progress(2), journal.failed()), (8192, 1));
     assert_eq!(flash.device().erase_count(SECTOR.start()), 0);
 }
 
@@ -190,10 +198,10 @@ fn a_mark_is_one_word() {
 #[test]
 fn progress_after_an_attempt_counts_as_such() {
     let mut flash = flash();
-    note(&mut flash, &[Entry::Attempt(1), progress(0, 1), progress(0, 2)]);
-    note(&mut flash, &[Entry::Attempt(1), progress(0, 3), progress(0, 4)]);
+    note(&mut flash, &[Entry::Failed(1), progress(0, 1), progress(0, 2)]);
+    note(&mut flash, &[Entry::Failed(1), progress(0, 3), progress(0, 4)]);
     let journal = load(&mut flash);
-    assert_eq!((journal.attempts(), journal.progress(0)), (0, 4 * CHECKPOINT_BYTES));
+    assert_eq!((journal.failed(), journal.progress(0)), (0, 4 * CHECKPOINT_BYTES));
 }
 
 /// Nor does a journal that is written anew forget how far things were.
@@ -203,16 +211,16 @@ fn what_comes_again_is_no_progress() {
     let whole = Fetched { artifact: 0, len_bytes: 9, digest: [1, 2, 3, 4] };
     note(&mut flash, &[progress(0, 1), progress(0, 2), progress(0, 3), Entry::Fetched(whole)]);
     for count in 1..=200 {
-        note(&mut flash, &[Entry::Attempt(count), progress(0, 1), progress(0, 2)]);
-        assert_eq!(load(&mut flash).attempts(), count);
+        note(&mut flash, &[Entry::Failed(count), progress(0, 1), progress(0, 2)]);
+        assert_eq!(load(&mut flash).failed(), count);
         note(&mut flash, &[progress(0, 3), Entry::Fetched(whole)]);
-        assert_eq!(load(&mut flash).attempts(), count);
+        assert_eq!(load(&mut flash).failed(), count);
     }
     assert!(flash.device().erase_count(SECTOR.start()) > 1);
     note(&mut flash, &[progress(0, 4)]);
-    assert_eq!(load(&mut flash).attempts(), 0);
-    note(&mut flash, &[Entry::Attempt(1), progress(1, 1)]);
-    assert_eq!(load(&mut flash).attempts(), 0);
+    assert_eq!(load(&mut flash).failed(), 0);
+    note(&mut flash, &[Entry::Failed(1), progress(1, 1)]);
+    assert_eq!(load(&mut flash).failed(), 0);
 }
 
 #[test]
@@ -221,11 +229,11 @@ fn a_full_journal_starts_over_and_keeps_what_it_knows() {
     let known = Fetched { artifact: 1, len_bytes: 9, digest: [1, 2, 3, 4] };
     note(&mut flash, &[Entry::Fetched(known), progress(3, 5)]);
     for count in 1..=256 {
-        note(&mut flash, &[Entry::Attempt(count)]);
+        note(&mut flash, &[Entry::Failed(count)]);
     }
     let journal = load(&mut flash);
     assert_eq!(journal.fetched(1), Some(known));
-    assert_eq!((journal.progress(3), journal.attempts()), (5 * CHECKPOINT_BYTES, 256));
+    assert_eq!((journal.progress(3), journal.failed()), (5 * CHECKPOINT_BYTES, 256));
     assert_eq!(flash.device().erase_count(SECTOR.start()), 1);
 }
 
@@ -276,7 +284,7 @@ fn a_cut_never_makes_anything_up() {
                 )
                 .await;
             for steps in 1..=300 {
-                journal.note(&mut medium, Entry::Attempt(1)).await;
+                journal.note(&mut medium, Entry::Failed(1)).await;
                 journal.note(&mut medium, progress(1, steps)).await;
             }
         };
@@ -291,7 +299,7 @@ fn a_cut_never_makes_anything_up() {
             life(&mut flash);
             let mut flash: Flash = Driver::with_alignment(flash.into_device().into_inner());
             let journal = load(&mut flash);
-            assert!(journal.attempts() <= 1, "{cut:?}");
+            assert!(journal.failed() <= 1, "{cut:?}");
             assert!(journal.progress(1) <= 300 * CHECKPOINT_BYTES, "{cut:?}");
             let known = journal.fetched(9);
             assert!(known.is_none_or(|known| known.digest == [5; 4]), "{cut:?}");

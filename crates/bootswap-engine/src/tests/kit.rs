@@ -16,7 +16,7 @@ use std::vec::Vec;
 
 use bootswap_plan::*;
 use esp_idf_format::image::{FlashSize, ImageBuilder};
-use esp_idf_format::partition::{Partition, PartitionType, subtype};
+use esp_idf_format::partition::{Partition, PartitionType, TABLE_ADDR, subtype};
 use esp_idf_format::{Chip, FixedText};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
@@ -178,6 +178,7 @@ impl Scene {
         let migration = Migration {
             chip: CHIP,
             flash_len_bytes: None,
+            table_addr: None,
             mcuboot: self.map,
             artifacts: &artifacts,
             staging: self.staging,
@@ -188,6 +189,8 @@ impl Scene {
             chip: CHIP,
             chip_revision: Some(REVISION),
             flash_len_bytes: FLASH_LEN,
+            table_addr: TABLE_ADDR,
+            other_table_addr: None,
             partitions: &self.partitions,
             running: self.running,
             running_len_bytes: RUNNING_LEN,
@@ -428,6 +431,10 @@ pub(crate) struct Log {
     /// Operations at the time of `before_commit` are not known here, but that it was asked is.
     pub asked_to_commit: usize,
     pub veto: Option<Veto>,
+    /// Whether a reset brought about this start.
+    pub follows_reset: bool,
+    /// Whether power goes in the first wait.
+    pub dies_waiting: bool,
 }
 
 impl Log {
@@ -441,8 +448,15 @@ impl Platform for Log {
         self.lines.push(event.to_string());
     }
 
+    fn follows_reset(&mut self) -> bool {
+        self.follows_reset
+    }
+
     async fn delay_ms(&mut self, ms: u32) {
         self.delays_ms.push(ms);
+        if self.dies_waiting {
+            std::future::pending().await
+        }
     }
 
     fn alive(&mut self) {

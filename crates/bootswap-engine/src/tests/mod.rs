@@ -2,6 +2,7 @@
 
 pub(crate) mod kit;
 
+mod attempts;
 mod cuts;
 mod example;
 mod layouts;

@@ -271,10 +271,7 @@ fn an_image_for_another_chip_or_flash_is_refused_at_its_first_bytes() {
             .unwrap()
     };
     for (image, text) in [
-        (
-            build(Chip::Esp32s3, FlashSize::Mb1),
-            "the image is for a chip with id 9, this one has id 5",
-        ),
+        (build(Chip::Esp32s3, FlashSize::Mb1), "the image is for esp32s3; this chip is esp32c3"),
         (
             build(CHIP, FlashSize::Mb4),
             "the image is built for 4194304 bytes of flash, there are 1048576",

@@ -1,17 +1,15 @@
 //! Facts of a device of which nothing is known but what the migration says.
 
-use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerHeader};
 use bootswap_plan::previous_firmware;
 use esp_idf_format::image::{FlashSize, ImageInfo};
-use esp_idf_format::partition::{Partition, PartitionTable};
+use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR};
 
 use super::error::FactsError;
 use super::found::{FoundFacts, find_app};
+use super::warning::table_warnings;
+use crate::container;
 use crate::owned::{OwnedFacts, OwnedMigration};
-
-/// Bytes that the migrator's image is assumed to take where there is none to look at: what the one
-/// with Wi-Fi and HTTP may take at most.
-pub const ASSUMED_IMAGE_LEN_BYTES: u32 = 640 * 1024;
+use crate::sent::{SentImage, assumed_image_len_bytes};
 
 /// Flash size that is assumed where neither a dump nor the migration says one.
 pub const ASSUMED_FLASH_SIZE: FlashSize = FlashSize::Mb4;
@@ -24,15 +22,41 @@ pub const ASSUMED_FLASH_SIZE: FlashSize = FlashSize::Mb4;
 /// A [`FactsError`] where the migration names no table, or one without the app.
 pub fn assumed(migration: &OwnedMigration) -> Result<FoundFacts, FactsError> {
     let table = named_table(migration)?;
-    let running = match &migration.running {
-        Some(label) => find_app(&table, label)?,
+    let running = named_running(migration, &table)?;
+    let len_bytes = assumed_image_len_bytes(migration.chip);
+    let len_bytes = len_bytes.saturating_add(container_len_bytes(migration));
+    let len_bytes = len_bytes.min(running.region.len_bytes());
+    Ok(assumed_in(migration, &table, &running, len_bytes))
+}
+
+/// As [`assumed`], with that migrator.
+///
+/// # Errors
+///
+/// As [`assumed`].
+pub fn assumed_with(
+    migration: &OwnedMigration,
+    sent: &SentImage,
+) -> Result<FoundFacts, FactsError> {
+    let table = named_table(migration)?;
+    let running = named_running(migration, &table)?;
+    let sent = sent.in_room_of(running.region.len_bytes());
+    let found = assumed_in(migration, &table, &running, sent.len_bytes());
+    Ok(FoundFacts { image: (!sent.is_assumed()).then_some(*sent.info()), ..found })
+}
+
+/// The partition that the migration names, else factory, else the first app partition.
+fn named_running(
+    migration: &OwnedMigration,
+    table: &PartitionTable<'_>,
+) -> Result<Partition, FactsError> {
+    match &migration.running {
+        Some(label) => find_app(table, label),
         None => table
             .factory()
             .or_else(|| table.iter().find(Partition::is_app))
-            .ok_or(FactsError::NoAppPartition)?,
-    };
-    let len_bytes = ASSUMED_IMAGE_LEN_BYTES.saturating_add(container_len_bytes(migration));
-    Ok(assumed_in(migration, &table, &running, len_bytes))
+            .ok_or(FactsError::NoAppPartition),
+    }
 }
 
 /// As [`assumed`], with the migrator's image, whose file has `len_bytes`: from the
@@ -63,7 +87,8 @@ pub fn assumed_with_image(
 
 fn named_table(migration: &OwnedMigration) -> Result<PartitionTable<'_>, FactsError> {
     let table = migration.partition_table.as_deref().ok_or(FactsError::NoTable)?;
-    PartitionTable::parse(table).map_err(|error| FactsError::Table { error })
+    let addr = migration.table_addr.unwrap_or(TABLE_ADDR);
+    PartitionTable::parse_as_bootloader(table).map_err(|error| FactsError::Table { addr, error })
 }
 
 fn assumed_in(
@@ -73,11 +98,14 @@ fn assumed_in(
     len_bytes: u32,
 ) -> FoundFacts {
     let partitions: Vec<Partition> = table.iter().collect();
+    let table_addr = migration.table_addr.unwrap_or(TABLE_ADDR);
     let facts = OwnedFacts {
         chip: migration.chip,
+        table_addr,
+        other_table_addr: None,
         flash_len_bytes: migration.flash_len_bytes.unwrap_or(ASSUMED_FLASH_SIZE.bytes()),
         running: running.region,
-        running_len_bytes: len_bytes.min(running.region.len_bytes()),
+        running_len_bytes: len_bytes,
         previous: previous_firmware(&partitions, running.region),
         partitions,
         bootloader_flash_len_bytes: None,
@@ -86,20 +114,14 @@ fn assumed_in(
         flash_encryption: false,
         staging_memory_len_bytes: 0,
     };
-    FoundFacts { facts, running: running.label, image: None }
+    let warnings = table_warnings(table_addr, table).collect();
+    FoundFacts { facts, running: running.label, image: None, warnings }
 }
 
 /// Bytes that the migration's embedded artifacts add to the migrator's image, as far as they are at
 /// hand.
 fn container_len_bytes(migration: &OwnedMigration) -> u32 {
-    let embedded = || migration.artifacts.iter().filter(|artifact| artifact.url.is_none());
-    let count = embedded().count();
-    if count == 0 {
-        return 0;
-    }
-    let align = CONTAINER_ALIGN_BYTES as usize;
-    let lens = embedded().filter_map(|artifact| artifact.bytes.as_ref().map(Vec::len));
-    let bytes =
-        lens.chain([ContainerHeader::directory_len(count)]).map(|len| len.next_multiple_of(align));
-    u32::try_from(bytes.sum::<usize>()).unwrap_or(u32::MAX)
+    let embedded = migration.artifacts.iter().filter(|artifact| artifact.url.is_none());
+    let lens = embedded.map(|artifact| artifact.bytes.as_ref().map_or(0, Vec::len));
+    u32::try_from(container::len_bytes(lens)).unwrap_or(u32::MAX)
 }

@@ -2,21 +2,25 @@
 
 use bootswap_plan::previous_firmware;
 use esp_idf_format::Chip;
-use esp_idf_format::image::{self, FlashSize, ImageHeader, ImageInfo};
+use esp_idf_format::image::{self, FlashSize, ImageError, ImageInfo};
 use esp_idf_format::otadata::{self, BootSlot, OtaData};
-use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR};
+use esp_idf_format::partition::{Partition, PartitionTable};
 use flash_region::{FlashAddr, Region};
 
-use super::assumed::ASSUMED_IMAGE_LEN_BYTES;
 use super::error::FactsError;
 use super::found::{FoundFacts, find_app};
+use super::table::{self, Tables};
+use super::warning::{FactsWarning, table_warnings};
 use crate::container;
 use crate::owned::OwnedFacts;
+use crate::sent::assumed_image_len_bytes;
 
-/// Reads the facts out of a dump of a device's whole flash.
+/// Reads the facts out of a device's whole flash, as an app finds them that runs from the partition
+/// labelled `running`; without a label, from where the ESP-IDF bootloader would start an app.
 ///
-/// The migrator runs from the app partition labelled `running`; without a label, from where the
-/// ESP-IDF bootloader would start an app.
+/// The partition table is read as the bootloader in the dump reads it, at `named` if somebody says
+/// where it is, else where it is found. Nothing is delivered: a dump of a device that is still to
+/// get its migrator goes to [`deliver`](super::deliver).
 ///
 /// # Errors
 ///
@@ -24,52 +28,99 @@ use crate::owned::OwnedFacts;
 pub fn read_flash(
     chip: Chip,
     flash: &[u8],
+    named: Option<FlashAddr>,
     running: Option<&str>,
 ) -> Result<FoundFacts, FactsError> {
-    let size = u32::try_from(flash.len()).ok().and_then(FlashSize::from_bytes);
-    let flash_len_bytes = size.ok_or(FactsError::Length { len_bytes: flash.len() })?.bytes();
-    let header = bootloader_header(chip, flash)?;
-    let table = PartitionTable::parse(tail(flash, TABLE_ADDR))
-        .map_err(|error| FactsError::Table { error })?;
-    let device = Device { chip, flash, table };
-
+    let device = Device::read(chip, flash, named)?;
     let running = match running {
-        Some(label) => device.labelled(label)?,
+        Some(label) => find_app(&device.table, label)?,
         None => device.running()?,
     };
-    let image = device.app_in(running).ok();
-    let room_bytes = running.region.len_bytes();
-    let running_len_bytes = match image {
-        Some(image) => {
-            container::len_with_container(device.bytes(running.region), image.total_len_bytes)
-        }
-        None => ASSUMED_IMAGE_LEN_BYTES.min(room_bytes),
-    };
-    let partitions: Vec<Partition> = table.iter().collect();
-    let facts = OwnedFacts {
-        chip,
-        flash_len_bytes,
-        running: running.region,
-        running_len_bytes,
-        previous: previous_firmware(&partitions, running.region),
-        partitions,
-        bootloader_flash_len_bytes: header.flash_size().map(FlashSize::bytes),
-        bootloader_flash_mode: header.flash_mode(),
-        secure_boot: false,
-        flash_encryption: false,
-        staging_memory_len_bytes: 0,
-    };
-    Ok(FoundFacts { facts, running: running.label, image })
+    Ok(device.facts(running))
 }
 
 /// A dump of which the table could be read.
-struct Device<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct Device<'a> {
     chip: Chip,
     flash: &'a [u8],
+    flash_len_bytes: u32,
+    bootloader: ImageInfo,
+    /// What is wrong with the bootloader's SHA-256, which the ROM does not mind.
+    stale: Option<ImageError>,
+    tables: Tables,
     table: PartitionTable<'a>,
 }
 
 impl<'a> Device<'a> {
+    /// Reads bootloader and partition table, the latter at `named` if somebody says where it is.
+    pub(super) fn read(
+        chip: Chip,
+        flash: &'a [u8],
+        named: Option<FlashAddr>,
+    ) -> Result<Self, FactsError> {
+        let len_bytes = flash.len();
+        let size = u32::try_from(len_bytes).ok().and_then(FlashSize::from_bytes);
+        let bootloader = whole_bootloader(chip, flash);
+        let built_for = bootloader.as_ref().ok().and_then(|(info, _)| info.header.flash_size());
+        if let Some(wanted) = built_for.filter(|wanted| (wanted.bytes() as usize) > len_bytes) {
+            return Err(FactsError::CutOff { len_bytes, wanted });
+        }
+        let flash_len_bytes = size.ok_or(FactsError::Length { len_bytes })?.bytes();
+        let (bootloader, stale) = bootloader?;
+        let tables = table::find(chip, flash, bootloader.total_len_bytes, named);
+        let table = PartitionTable::parse_as_bootloader(bytes_from(flash, tables.addr))
+            .map_err(|error| FactsError::Table { addr: tables.addr, error })?;
+        Ok(Self { chip, flash, flash_len_bytes, bootloader, stale, tables, table })
+    }
+
+    /// What an app finds that runs from that partition.
+    pub(super) fn facts(&self, running: Partition) -> FoundFacts {
+        let Self { chip, flash_len_bytes, bootloader, stale, tables, table, .. } = *self;
+        let image = self.app_in(running).ok();
+        let room_bytes = running.region.len_bytes();
+        let running_len_bytes = match image {
+            Some(image) => {
+                container::len_with_container(self.bytes(running.region), image.total_len_bytes)
+            }
+            None => assumed_image_len_bytes(chip).min(room_bytes),
+        };
+        let partitions: Vec<Partition> = table.iter().collect();
+        let facts = OwnedFacts {
+            chip,
+            flash_len_bytes,
+            table_addr: tables.addr,
+            other_table_addr: tables.other,
+            running: running.region,
+            running_len_bytes,
+            previous: previous_firmware(&partitions, running.region),
+            partitions,
+            bootloader_flash_len_bytes: bootloader.header.flash_size().map(FlashSize::bytes),
+            bootloader_flash_mode: bootloader.header.flash_mode(),
+            secure_boot: false,
+            flash_encryption: false,
+            staging_memory_len_bytes: 0,
+        };
+        let warnings = stale
+            .map(|error| FactsWarning::Digest { start: chip.bootloader_addr(), error })
+            .into_iter()
+            .chain(table_warnings(tables.addr, &table))
+            .collect();
+        FoundFacts { facts, running: running.label, image, warnings }
+    }
+
+    pub(super) const fn chip(&self) -> Chip {
+        self.chip
+    }
+
+    pub(super) const fn flash(&self) -> &'a [u8] {
+        self.flash
+    }
+
+    pub(super) const fn table(&self) -> &PartitionTable<'a> {
+        &self.table
+    }
+
     fn bytes(&self, region: Region) -> &'a [u8] {
         bytes(self.flash, region)
     }
@@ -88,11 +139,7 @@ impl<'a> Device<'a> {
         }
     }
 
-    fn labelled(&self, label: &str) -> Result<Partition, FactsError> {
-        find_app(&self.table, label)
-    }
-
-    fn otadata(&self) -> Option<OtaData> {
+    pub(super) fn otadata(&self) -> Option<OtaData> {
         let region = self.table.otadata()?.region;
         let [first, second] = [0, 1].map(|index| self.bytes(otadata::sector(region, index)));
         Some(OtaData::parse(first, second))
@@ -107,7 +154,7 @@ impl<'a> Device<'a> {
     }
 
     /// The partition that the bootloader starts an app from.
-    fn running(&self) -> Result<Partition, FactsError> {
+    pub(super) fn running(&self) -> Result<Partition, FactsError> {
         let ota_count = self.table.ota_count();
         let selection = self.otadata().and_then(|data| data.select(ota_count));
         let mut first_error = None;
@@ -122,12 +169,16 @@ impl<'a> Device<'a> {
     }
 }
 
-/// The header of the bootloader in place, which has to be whole and for `chip`.
-fn bootloader_header(chip: Chip, flash: &[u8]) -> Result<ImageHeader, FactsError> {
+/// The bootloader in place, which has to be whole, as the ROM sees it, and for `chip`; with a
+/// SHA-256 that is not its own, which the ROM does not mind.
+fn whole_bootloader(
+    chip: Chip,
+    flash: &[u8],
+) -> Result<(ImageInfo, Option<ImageError>), FactsError> {
     let start = chip.bootloader_addr();
-    match image::verify(bytes(flash, chip.bootloader_region())) {
-        Ok(info) if info.header.chip_id == chip.image_chip_id() => Ok(info.header),
-        Ok(info) => Err(FactsError::Chip { wanted: chip, start, found: info.header.chip_id }),
+    match image::verify_as_rom(bytes_from(flash, start)) {
+        Ok(found) if found.0.header.chip_id == chip.image_chip_id() => Ok(found),
+        Ok((info, _)) => Err(FactsError::Chip { wanted: chip, start, found: info.header.chip_id }),
         Err(error) => match other_chip(chip, flash) {
             Some((found, start)) => Err(FactsError::Chip { wanted: chip, start, found }),
             None => Err(FactsError::Bootloader { start, error }),
@@ -138,17 +189,19 @@ fn bootloader_header(chip: Chip, flash: &[u8]) -> Result<ImageHeader, FactsError
 /// A whole bootloader at the place where chips of the other kind have it.
 fn other_chip(chip: Chip, flash: &[u8]) -> Option<(u16, FlashAddr)> {
     let other = Chip::ALL.into_iter().find(|o| o.bootloader_addr() != chip.bootloader_addr())?;
-    let info = image::verify(bytes(flash, other.bootloader_region())).ok()?;
+    let (info, _) = image::verify_as_rom(bytes_from(flash, other.bootloader_addr())).ok()?;
     Some((info.header.chip_id, other.bootloader_addr()))
 }
 
 /// The part of the dump at `region`, cut off where the dump ends.
 #[must_use]
 pub fn bytes(flash: &[u8], region: Region) -> &[u8] {
-    let rest = tail(flash, region.start());
+    let rest = bytes_from(flash, region.start());
     rest.get(..region.len_bytes() as usize).unwrap_or(rest)
 }
 
-fn tail(flash: &[u8], start: FlashAddr) -> &[u8] {
+/// The dump from `start` on.
+#[must_use]
+pub fn bytes_from(flash: &[u8], start: FlashAddr) -> &[u8] {
     flash.get(start.get() as usize..).unwrap_or_default()
 }

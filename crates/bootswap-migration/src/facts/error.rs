@@ -3,11 +3,10 @@
 use std::fmt;
 
 use esp_idf_format::image::{FlashSize, ImageError};
-use esp_idf_format::partition::{PartitionTableError, TABLE_ADDR};
-use esp_idf_format::{Chip, FixedText};
+use esp_idf_format::otadata::OtaDataError;
+use esp_idf_format::partition::PartitionTableError;
+use esp_idf_format::{Chip, FixedText, ImageChip};
 use flash_region::FlashAddr;
-
-use super::chip_id::ChipId;
 
 /// Why there are no facts of a device, in its dump or in a migration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +16,13 @@ pub enum FactsError {
     Length {
         /// Its bytes.
         len_bytes: usize,
+    },
+    /// The dump ends before the flash does.
+    CutOff {
+        /// Its bytes.
+        len_bytes: usize,
+        /// Flash size in the header of its bootloader.
+        wanted: FlashSize,
     },
     /// There is no whole bootloader.
     Bootloader {
@@ -34,8 +40,10 @@ pub enum FactsError {
         /// Number of the chip in its header.
         found: u16,
     },
-    /// There is no partition table, or not a sound one.
+    /// There is no partition table that the bootloader would take.
     Table {
+        /// Where it was looked for last.
+        addr: FlashAddr,
         /// What is wrong, with offsets from its start.
         error: PartitionTableError,
     },
@@ -75,6 +83,20 @@ pub enum FactsError {
         /// Number of the chip in its header.
         found: u16,
     },
+    /// Whatever the old firmware's update does, the bootloader does not start that partition.
+    NotStarted {
+        /// Label of the partition.
+        label: FixedText<16>,
+        /// Label of the one that it starts, if it starts any.
+        starts: Option<FixedText<16>>,
+    },
+    /// The old firmware's update cannot select that partition.
+    Otadata {
+        /// Label of the partition.
+        label: FixedText<16>,
+        /// What is wrong.
+        error: OtaDataError,
+    },
 }
 
 impl FactsError {
@@ -82,7 +104,7 @@ impl FactsError {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::Length { .. } => {
+            Self::Length { .. } | Self::CutOff { .. } => {
                 "read the whole flash, from address 0 to its end, for example with \
                  `esptool read-flash 0 ALL dump.bin`"
                     .to_owned()
@@ -96,7 +118,10 @@ impl FactsError {
                 "use the migration for the device's chip, or the dump of another device".to_owned()
             }
             Self::Table { .. } => {
-                format!("the table is expected at {TABLE_ADDR}, ESP-IDF's default")
+                "read the flash again, from address 0; where devices have another \
+                 CONFIG_PARTITION_TABLE_OFFSET than ESP-IDF's default, name it in \
+                 `partition_table_offset`"
+                    .to_owned()
             }
             Self::NoTable => {
                 "add `partitions = \"partitions.csv\"` to the migration, or read a device's flash \
@@ -112,6 +137,10 @@ impl FactsError {
             Self::App { .. } | Self::AppChip { .. } => {
                 "name the partition that the migrator will run from with --running".to_owned()
             }
+            Self::NotStarted { .. } | Self::Otadata { .. } => {
+                "name a partition with --running that an update of the old firmware can start"
+                    .to_owned()
+            }
         }
     }
 }
@@ -123,6 +152,14 @@ impl fmt::Display for FactsError {
                 write!(f, "{len_bytes:#x} bytes are not a flash size, which is one of")?;
                 FlashSize::ALL.iter().try_for_each(|size| write!(f, " {size}"))
             }
+            Self::CutOff { len_bytes, wanted } => {
+                if u32::try_from(*len_bytes).ok().and_then(FlashSize::from_bytes).is_none() {
+                    write!(f, "{len_bytes:#x} bytes are not a flash size, the dump is cut off: ")?;
+                } else {
+                    write!(f, "the dump is cut off: it has {len_bytes:#x} bytes, and ")?;
+                }
+                write!(f, "the bootloader in it is built for {wanted}")
+            }
             Self::Bootloader { start, error } => {
                 write!(f, "no whole bootloader at {start}: {error}")
             }
@@ -130,10 +167,12 @@ impl fmt::Display for FactsError {
                 write!(
                     f,
                     "the bootloader at {start} is for {}, the migration for {wanted}",
-                    ChipId(*found)
+                    ImageChip(*found)
                 )
             }
-            Self::Table { error } => write!(f, "no sound partition table: {error}"),
+            Self::Table { addr, error } => {
+                write!(f, "no sound partition table, at {addr} or where else it could be: {error}")
+            }
             Self::NoTable => f.write_str(
                 "the migration names no partition table, and there is no dump to read it from",
             ),
@@ -149,8 +188,18 @@ impl fmt::Display for FactsError {
                 write!(
                     f,
                     "no app to start, the one in {label} at {start} is for {}",
-                    ChipId(*found)
+                    ImageChip(*found)
                 )
+            }
+            Self::NotStarted { label, starts } => {
+                write!(f, "the migrator cannot come to {label} by an update: ")?;
+                match starts {
+                    Some(starts) => write!(f, "the bootloader would start {starts}"),
+                    None => f.write_str("the bootloader would start no app"),
+                }
+            }
+            Self::Otadata { label, error } => {
+                write!(f, "the migrator cannot come to {label} by an update: {error}")
             }
         }
     }

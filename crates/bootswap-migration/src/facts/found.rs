@@ -5,6 +5,7 @@ use esp_idf_format::image::ImageInfo;
 use esp_idf_format::partition::{Partition, PartitionTable};
 
 use super::error::FactsError;
+use super::warning::FactsWarning;
 use crate::owned::OwnedFacts;
 
 /// Facts, and how sure they are.
@@ -16,6 +17,8 @@ pub struct FoundFacts {
     pub running: FixedText<16>,
     /// The app image in that partition; `None` where its length is assumed.
     pub image: Option<ImageInfo>,
+    /// What is wrong with the device although it starts.
+    pub warnings: Vec<FactsWarning>,
 }
 
 /// The app partition with that label.

@@ -5,23 +5,31 @@
 //!          partition table ────> partitions
 //!          otadata ────────────> the order in which the bootloader tries apps
 //!          app images ─────────> which one runs, how long it is, which one was there before
+//!                                  └──> where the old firmware's update brings the migrator
 //! ```
+//!
+//! A dump is the device before its update: what runs in it is the old firmware, and the migrator is
+//! [delivered](deliver) before anything is planned or simulated.
 //!
 //! What is in the eFuses is not in a dump. It is assumed to be as on a device that can be migrated:
 //! secure boot and flash encryption off. The migrator on the device reads the eFuses.
 
 mod assumed;
-mod chip_id;
+mod delivery;
 mod dump;
 mod error;
 mod found;
 mod primary;
+mod table;
 #[cfg(test)]
 mod tests;
+mod warning;
 
-pub use assumed::{ASSUMED_FLASH_SIZE, ASSUMED_IMAGE_LEN_BYTES, assumed, assumed_with_image};
-pub use chip_id::ChipId;
-pub use dump::{bytes, read_flash};
+pub use assumed::{ASSUMED_FLASH_SIZE, assumed, assumed_with, assumed_with_image};
+pub use delivery::{Delivered, deliver};
+pub use dump::{bytes, bytes_from, read_flash};
 pub use error::FactsError;
 pub use found::FoundFacts;
 pub(crate) use primary::{assumption, with_primary};
+pub use table::{Tables, find as find_table};
+pub use warning::FactsWarning;

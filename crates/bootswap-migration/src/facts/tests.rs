@@ -10,16 +10,20 @@ use proptest::prelude::*;
 use bootswap_engine::ContainerHeader;
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashSize, ImageError};
-use esp_idf_format::partition::PartitionTableError;
+use esp_idf_format::partition::{Partition, PartitionTableError};
 use flash_region::{FlashAddr, Region};
 
 use super::*;
-use crate::{OwnedArtifact, OwnedMigration, OwnedNetwork, OwnedStaging};
+use crate::{
+    OwnedArtifact, OwnedMigration, OwnedNetwork, OwnedStaging, SentImage, assumed_image_len_bytes,
+};
 use bootswap_config::LogLevel;
 use bootswap_engine::ContainerEntry;
 use bootswap_plan::Role;
 
 const CHIP: Chip = Chip::Esp32c3;
+/// What the migrator is assumed to have.
+const LEN_BYTES: u32 = assumed_image_len_bytes(CHIP);
 
 fn app(len_bytes: u32) -> Vec<u8> {
     synthetic::app(CHIP, "app", "1.0", len_bytes, 1).unwrap()
@@ -39,7 +43,7 @@ fn dump(builder: FlashBuilder) -> Vec<u8> {
 }
 
 fn read(builder: FlashBuilder, running: Option<&str>) -> Result<FoundFacts, FactsError> {
-    read_flash(CHIP, &dump(builder), running)
+    read_flash(CHIP, &dump(builder), None, running)
 }
 
 fn entry(seq: u32, state: OtaState) -> Option<OtaEntry> {
@@ -104,7 +108,7 @@ fn a_label_decides_whatever_otadata_says() {
     assert_eq!(facts.previous, Some(region("factory")));
     // A partition that the migrator is still to come to.
     let found = read(builder(), Some("ota_0")).unwrap();
-    assert_eq!((found.facts.running_len_bytes, found.image), (ASSUMED_IMAGE_LEN_BYTES, None));
+    assert_eq!((found.facts.running_len_bytes, found.image), (LEN_BYTES, None));
 
     let apps: Vec<String> = ["factory", "ota_0", "ota_1"].map(str::to_owned).into();
     let unknown = FactsError::UnknownLabel { label: "ota_2".to_owned(), apps: apps.clone() };
@@ -143,23 +147,31 @@ fn what_is_no_dump_of_such_a_device_is_refused() {
     let whole = || dump(device().app("factory", &app(0x8000)));
     let cut = &whole()[..0x3f_ffff];
     assert_eq!(
-        read_flash(CHIP, cut, None).unwrap_err(),
-        FactsError::Length { len_bytes: 0x3f_ffff }
+        read_flash(CHIP, cut, None, None).unwrap_err(),
+        FactsError::CutOff { len_bytes: 0x3f_ffff, wanted: FlashSize::Mb4 }
     );
-    let error = read_flash(Chip::Esp32s3, &whole(), None).unwrap_err();
+    let error = read_flash(CHIP, &whole()[..0x20_0000], None, None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the dump is cut off: it has 0x200000 bytes, and the bootloader in it is built for 4MB"
+    );
+    let long = [whole(), vec![0xff; 1]].concat();
+    let error = read_flash(CHIP, &long, None, None).unwrap_err();
+    assert_eq!(error, FactsError::Length { len_bytes: 0x40_0001 });
+    let error = read_flash(Chip::Esp32s3, &whole(), None, None).unwrap_err();
     assert_eq!(error, FactsError::Chip { wanted: Chip::Esp32s3, start: FlashAddr(0), found: 5 });
     assert_eq!(
         error.to_string(),
         "the bootloader at 0x0 is for esp32c3, the migration for esp32s3"
     );
     // The other kind of chip has its bootloader at another place.
-    let error = read_flash(Chip::Esp32, &whole(), None).unwrap_err();
+    let error = read_flash(Chip::Esp32, &whole(), None, None).unwrap_err();
     assert_eq!(error, FactsError::Chip { wanted: Chip::Esp32, start: FlashAddr(0), found: 5 });
 
     let with = |at: usize, byte: u8| {
         let mut flash = whole();
         flash[at] = byte;
-        read_flash(CHIP, &flash, None).unwrap_err()
+        read_flash(CHIP, &flash, None, None).unwrap_err()
     };
     assert!(matches!(
         with(0, 0xff),
@@ -171,10 +183,11 @@ fn what_is_no_dump_of_such_a_device_is_refused() {
     ));
     let error = with(0x8000, 0xff);
     assert!(
-        matches!(error, FactsError::Table { error: PartitionTableError::BadMagic { .. } }),
+        matches!(error, FactsError::Table { error: PartitionTableError::BadMagic { .. }, .. }),
         "{error}"
     );
-    assert!(error.help().contains("0x8000"));
+    assert!(error.to_string().contains("0x8000"));
+    assert!(error.help().contains("partition_table_offset"));
     let error = with(0x1_0800, 0x5a);
     assert!(matches!(error, FactsError::App { start: FlashAddr(0x1_0000), .. }), "{error}");
 
@@ -184,12 +197,109 @@ fn what_is_no_dump_of_such_a_device_is_refused() {
     assert!(error.to_string().contains("esp32c6"));
 }
 
+/// The example's table, all of it so much further behind.
+fn moved(by: u32) -> Vec<Partition> {
+    let mut partitions = synthetic::example_partitions();
+    for partition in &mut partitions {
+        let start = partition.region.start().saturating_add(by);
+        partition.region = Region::clamped(start, partition.region.len_bytes());
+    }
+    partitions
+}
+
+/// `CONFIG_PARTITION_TABLE_OFFSET` is in no file of a project, so a device has to show it.
+#[test]
+fn the_table_is_found_where_the_bootloader_can_have_it() {
+    let whole = synthetic::bootloader(CHIP, FlashSize::Mb8, 0xb000, 3).unwrap();
+    let partitions = moved(0x1_0000);
+    let device = |table_addr, bootloader: &[u8]| {
+        FlashBuilder::new(CHIP, FlashSize::Mb8)
+            .table_addr(FlashAddr(table_addr))
+            .partitions(&partitions)
+            .bootloader(bootloader)
+            .old_data(OldData::Noise { seed: 5 })
+            .app("factory", &app(0x8000))
+    };
+    for addr in [0xc000, 0xf000, 0x1_0000, 0x1_8000] {
+        let found = read(device(addr, &whole), None).unwrap();
+        let facts = &found.facts;
+        assert_eq!((facts.table_addr, facts.other_table_addr), (FlashAddr(addr), None));
+        assert_eq!((facts.running, &facts.partitions), (partitions[3].region, &partitions));
+        assert_eq!(found.warnings, []);
+    }
+    // A copy behind the table, as firmware carries it that can change tables, is not it.
+    let mut table = vec![0; 0xc00];
+    esp_idf_format::partition::emit(&partitions, &mut table).unwrap();
+    let copy = device(0xc000, &whole).data(FlashAddr(0x2_8000), &table);
+    assert_eq!(read(copy, None).unwrap().facts.table_addr, FlashAddr(0xc000));
+    // Of two that may be it none is believed, unless somebody says which.
+    let two = || device(0xc000, &whole).data(FlashAddr(0x1_0000), &table);
+    let facts = read(two(), None).unwrap().facts;
+    assert_eq!(facts.other_table_addr, Some(FlashAddr(0x1_0000)));
+    let named = Some(FlashAddr(0x1_0000));
+    let facts = read_flash(CHIP, &dump(two()), named, None).unwrap().facts;
+    assert_eq!((facts.table_addr, facts.other_table_addr), (FlashAddr(0x1_0000), None));
+    // What is named wrongly is found all the same.
+    let named = Some(FlashAddr(0x9000));
+    let facts = read_flash(CHIP, &dump(device(0xf000, &whole)), named, None).unwrap().facts;
+    assert_eq!(facts.table_addr, FlashAddr(0xf000));
+}
+
+/// What ESP-IDF's tools refuse and its bootloader starts from is told, and read.
+#[test]
+fn a_table_that_booted_is_read_as_it_booted() {
+    type Change = fn(&mut Vec<Partition>);
+    let entries = |change: Change| {
+        let mut entries = synthetic::example_partitions();
+        change(&mut entries);
+        let mut table: Vec<u8> = entries.iter().flat_map(Partition::to_bytes).collect();
+        table.resize(0xc00, 0xff);
+        table
+    };
+    let changes: [(Change, usize); 5] = [
+        (|e| e[0].region = Region::clamped(FlashAddr(0x9100), 0x3000), 1),
+        (|e| e[0].region = Region::clamped(FlashAddr(0x9000), 0x5000), 1),
+        (|e| e[2].label = e[0].label, 1),
+        (|e| e.push(e[5]), 3),
+        (|e| e[5].subtype = e[4].subtype, 1),
+    ];
+    for (index, (change, warnings)) in changes.into_iter().enumerate() {
+        let bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x5000, 3).unwrap();
+        let device = FlashBuilder::new(CHIP, FlashSize::Mb4)
+            .raw_table(&entries(change))
+            .unwrap()
+            .bootloader(&bootloader)
+            .app("factory", &app(0x8000));
+        let found = read(device, None).unwrap();
+        assert_eq!(found.running.as_str(), Some("factory"), "{index}");
+        assert_eq!(found.warnings.len(), warnings, "{index}: {:?}", found.warnings);
+        for warning in found.warnings {
+            assert!(matches!(warning, FactsWarning::Table { .. }));
+            assert!(warning.to_string().contains("left alone"), "{warning}");
+        }
+    }
+}
+
+/// Tools that adapt the flash size in the header leave the old SHA-256 behind it.
+#[test]
+fn a_bootloader_with_a_changed_header_is_taken_as_the_rom_takes_it() {
+    let mut bootloader = synthetic::bootloader(CHIP, FlashSize::Mb2, 0x5000, 3).unwrap();
+    bootloader[3] = (bootloader[3] & 0xf) | (FlashSize::Mb4.raw() << 4);
+    let changed = device().bootloader(&bootloader).app("factory", &app(0x8000));
+    let found = read(changed, None).unwrap();
+    assert_eq!(found.facts.bootloader_flash_len_bytes, Some(0x40_0000));
+    let [warning] = found.warnings.as_slice() else { panic!("{:?}", found.warnings) };
+    assert!(matches!(warning, FactsWarning::Digest { start: FlashAddr(0), .. }), "{warning}");
+    assert!(warning.to_string().contains("starts it all the same"), "{warning}");
+}
+
 fn migration(artifacts: Vec<OwnedArtifact>) -> OwnedMigration {
     let mut table = vec![0; 0xc00];
     esp_idf_format::partition::emit(&synthetic::example_partitions(), &mut table).unwrap();
     OwnedMigration {
         chip: CHIP,
         flash_len_bytes: None,
+        table_addr: None,
         partition_table: Some(table),
         running: None,
         mcuboot: None,
@@ -222,11 +332,11 @@ fn without_a_dump_the_migration_says_what_there_is() {
     let found = assumed(&migration(Vec::new())).unwrap();
     assert_eq!(found.running.as_str(), Some("factory"));
     assert_eq!(found.facts.flash_len_bytes, ASSUMED_FLASH_SIZE.bytes());
-    assert_eq!(found.facts.running_len_bytes, ASSUMED_IMAGE_LEN_BYTES);
+    assert_eq!(found.facts.running_len_bytes, LEN_BYTES);
     // What is embedded comes on top, as far as there is room.
     let found = assumed(&migration(vec![embedded(0x1_0000)])).unwrap();
     let directory = ContainerHeader::directory_len(1).next_multiple_of(16) as u32;
-    assert_eq!(found.facts.running_len_bytes, ASSUMED_IMAGE_LEN_BYTES + 0x1_0000 + directory);
+    assert_eq!(found.facts.running_len_bytes, LEN_BYTES + 0x1_0000 + directory);
     let found = assumed(&migration(vec![embedded(0x10_0000)])).unwrap();
     assert_eq!(found.facts.running_len_bytes, 0x10_0000);
 
@@ -254,8 +364,109 @@ proptest! {
         for (at, byte) in patches {
             flash[at] = byte;
         }
-        if let Ok(found) = read_flash(CHIP, &flash, None) {
+        if let Ok(found) = read_flash(CHIP, &flash, None, None) {
             prop_assert!(found.facts.running_len_bytes <= found.facts.running.len_bytes());
         }
     }
+}
+
+/// What stands for the migrator, and what a real one of that length does.
+fn sent(len_bytes: u32) -> SentImage {
+    SentImage::packed(CHIP, &app(len_bytes)).unwrap()
+}
+
+/// Labels of the partitions that the migrator is brought to, the one that counts first.
+fn brought(builder: FlashBuilder, running: Option<&str>) -> Result<Vec<String>, FactsError> {
+    let delivered = deliver(CHIP, &dump(builder), None, running, &sent(0x4000))?;
+    assert!(delivered.iter().all(Delivered::fits));
+    Ok(delivered.iter().map(|d| d.partition.label.to_string()).collect())
+}
+
+#[test]
+fn an_update_goes_to_the_slot_after_the_running_one() {
+    let old = || ["factory", "ota_0", "ota_1"].iter().fold(device(), |d, l| d.app(l, &app(0x8000)));
+    // From factory to the first slot, from the last one to the first again.
+    for (entries, first) in [
+        ([None, None], "ota_0"),
+        ([entry(1, OtaState::Valid), None], "ota_1"),
+        ([entry(1, OtaState::Valid), entry(2, OtaState::Undefined)], "ota_0"),
+        // Slot 1 was aborted, so that slot 0 runs.
+        ([entry(1, OtaState::Valid), entry(2, OtaState::Aborted)], "ota_1"),
+    ] {
+        let labels = brought(old().otadata(entries), None).unwrap();
+        assert_eq!((labels[0].as_str(), labels.len()), (first, 3), "{entries:?}");
+    }
+    assert_eq!(brought(old(), Some("factory")).unwrap(), ["factory"]);
+    let delivered = deliver(CHIP, &dump(old()), None, None, &sent(0x4000)).unwrap();
+    let next: Vec<bool> = delivered.iter().map(|delivered| delivered.is_next).collect();
+    assert_eq!(next, [true, false, false]);
+}
+
+#[test]
+fn an_update_leaves_a_new_app_and_the_entry_before_it() {
+    let before = [entry(5, OtaState::Valid), entry(4, OtaState::Valid)];
+    let builder = || device().app("factory", &app(0x8000)).app("ota_0", &app(0x9000));
+    let old = dump(builder().otadata(before));
+    let delivered = deliver(CHIP, &old, None, None, &sent(0x4000)).unwrap();
+    let first = &delivered[0];
+    assert_eq!(first.partition.label.as_str(), Some("ota_1"));
+    let sectors = [0xd000, 0xe000].map(|at| OtaEntry::parse(&first.flash[at..]));
+    assert_eq!(sectors, [Ok(before[0].unwrap()), Ok(OtaEntry::new(6, OtaState::New))]);
+    // The migrator in the sectors that it takes; everything else is as it was.
+    assert_eq!(first.flash[0x21_0000..0x21_4000], app(0x4000));
+    assert_eq!(first.flash[0x21_4000..], old[0x21_4000..]);
+    assert_eq!(first.flash[..0xe000], old[..0xe000]);
+    assert_eq!(first.flash[0x1_0000..0x21_0000], old[0x1_0000..0x21_0000]);
+    let facts = &first.found.facts;
+    assert_eq!((facts.running, facts.running_len_bytes), (region("ota_1"), 0x4000));
+    // The bootloader finds the factory app by an erased otadata.
+    let delivered = deliver(CHIP, &old, None, Some("factory"), &sent(0x4000)).unwrap();
+    assert!(delivered[0].flash[0xd000..0xf000].iter().all(|byte| *byte == 0xff));
+}
+
+/// Whatever is called like a migrator in a dump is an old app all the same.
+#[test]
+fn an_old_app_is_never_taken_for_the_migrator() {
+    let old = synthetic::app(CHIP, "bootswap", "1.0", 0x9_0000, 1).unwrap();
+    let old = dump(device().app("factory", &old).app("ota_1", &old));
+    for label in ["factory", "ota_0", "ota_1"] {
+        let delivered = deliver(CHIP, &old, None, Some(label), &sent(0x4000)).unwrap();
+        let found = &delivered[0].found;
+        assert_eq!((found.facts.running, found.facts.running_len_bytes), (region(label), 0x4000));
+        assert_eq!(found.image.as_ref(), Some(&delivered[0].image));
+    }
+}
+
+#[test]
+fn where_no_update_comes_is_told() {
+    // More than its partition has.
+    let delivered =
+        deliver(CHIP, &dump(device().app("factory", &app(0x8000))), None, None, &sent(0x10_0010));
+    let delivered = delivered.unwrap();
+    assert_eq!(delivered.iter().filter(|delivered| delivered.fits()).count(), 0);
+    assert_eq!(delivered[0].found.facts.running_len_bytes, 0x10_0010);
+    assert_eq!(delivered[0].flash, dump(device().app("factory", &app(0x8000))));
+    // Without otadata the bootloader always starts the factory app.
+    let mut partitions = synthetic::example_partitions();
+    partitions.remove(1);
+    let bare = || device().partitions(&partitions).app("factory", &app(0x8000));
+    assert_eq!(brought(bare(), None).unwrap(), ["factory"]);
+    let error = brought(bare(), Some("ota_1")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the migrator cannot come to ota_1 by an update: the bootloader would start factory"
+    );
+    // The one slot there is holds the app that runs, and no app overwrites itself.
+    let mut partitions = synthetic::example_partitions();
+    partitions.truncate(5);
+    let single =
+        device().partitions(&partitions).app("ota_0", &app(0x8000)).app("factory", &app(0x100));
+    let single = single.otadata([entry(1, OtaState::Valid), None]);
+    let delivered = deliver(CHIP, &dump(single), None, None, &sent(0x4000)).unwrap();
+    assert!(delivered.iter().all(|delivered| !delivered.is_next));
+    // No sequence is left for another entry.
+    let builder =
+        device().app("factory", &app(0x8000)).otadata([entry(u32::MAX - 1, OtaState::Valid), None]);
+    let error = brought(builder, Some("ota_1")).unwrap_err();
+    assert!(matches!(error, FactsError::Otadata { .. }), "{error}");
 }

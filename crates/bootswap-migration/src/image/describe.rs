@@ -10,7 +10,7 @@ use mcuboot_format::validate;
 use serde::Serialize;
 
 use super::esp::EspInfo;
-use super::kind::{Kind, bootloader};
+use super::kind::{Kind, bootloader, bootloader_in, from_zero};
 use super::lines::Lines;
 use super::mcuboot::{ANY_SLOT, McubootInfo};
 use super::tables::{OtadataInfo, PartitionInfo, TableInfo};
@@ -29,6 +29,8 @@ pub enum Description {
     PartitionTable(TableInfo),
     /// Otadata.
     Otadata(OtadataInfo),
+    /// The first part of a flash.
+    FactoryImage(Box<DumpInfo>),
     /// A whole flash.
     FlashDump(Box<DumpInfo>),
 }
@@ -42,6 +44,7 @@ impl Description {
             Kind::EspImage => Self::EspImage(Box::new(EspInfo::of(file))),
             Kind::PartitionTable => Self::PartitionTable(TableInfo::of(file)),
             Kind::Otadata => Self::Otadata(OtadataInfo::of(file, None)),
+            Kind::FactoryImage => Self::FactoryImage(Box::new(DumpInfo::of(&from_zero(file)))),
             Kind::FlashDump => Self::FlashDump(Box::new(DumpInfo::of(file))),
         }
     }
@@ -52,7 +55,7 @@ impl Description {
             Self::EspImage(info) => info.write(lines),
             Self::PartitionTable(info) => info.write(lines),
             Self::Otadata(info) => info.write(lines),
-            Self::FlashDump(info) => info.write(lines),
+            Self::FactoryImage(info) | Self::FlashDump(info) => info.write(lines),
         }
     }
 
@@ -66,6 +69,7 @@ impl Description {
             Self::EspImage(_) => Kind::EspImage,
             Self::PartitionTable(_) => Kind::PartitionTable,
             Self::Otadata(_) => Kind::Otadata,
+            Self::FactoryImage(_) => Kind::FactoryImage,
             Self::FlashDump(_) => Kind::FlashDump,
         }
     }
@@ -91,6 +95,8 @@ pub struct DumpInfo {
     pub bootloader: Option<FoundImage>,
     /// The partition table.
     pub partition_table: TableInfo,
+    /// Where it is: where a bootloader like this one can have it, else at the usual place.
+    pub partition_table_offset: u32,
     /// Label of the partition that an ESP-IDF bootloader would start an app from.
     pub starts: Option<String>,
     /// What is in the partitions.
@@ -124,13 +130,17 @@ impl DumpInfo {
     #[must_use]
     pub fn of(flash: &[u8]) -> Self {
         let chip = bootloader(flash);
-        let table = bytes(flash, Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
+        let image = chip.and_then(|chip| bootloader_in(flash, chip));
+        let len_bytes = image.as_ref().map_or(0, |image| image.total_len_bytes);
+        let tables = chip.map(|chip| facts::find_table(chip, flash, len_bytes, None));
+        let table_addr = tables.map_or(TABLE_ADDR, |tables| tables.addr);
+        let table = bytes(flash, Region::clamped(table_addr, TABLE_LEN_BYTES));
         let partitions: Vec<Partition> =
             PartitionTable::parse_as_bootloader(table).into_iter().flatten().collect();
         let ota_count =
             partitions.iter().filter(|partition| partition.ota_index().is_some()).count();
         let ota_count = u8::try_from(ota_count).unwrap_or(u8::MAX);
-        let starts = chip.and_then(|chip| facts::read_flash(chip, flash, None).ok());
+        let starts = chip.and_then(|chip| facts::read_flash(chip, flash, None, None).ok());
         Self {
             size: flash.len(),
             chip: chip.map(Chip::name),
@@ -138,9 +148,10 @@ impl DumpInfo {
                 offset: chip.bootloader_addr().get(),
                 content: Description::EspImage(Box::new(EspInfo::of(bytes(
                     flash,
-                    chip.bootloader_region(),
+                    Region::clamped(chip.bootloader_addr(), len_bytes),
                 )))),
             }),
+            partition_table_offset: table_addr.get(),
             partition_table: TableInfo::of(table),
             starts: starts.map(|found| found.running.to_string()),
             partitions: partitions
@@ -158,7 +169,7 @@ impl DumpInfo {
             lines.line(format_args!("bootloader at {offset:#x}"));
             lines.inside(|lines| content.write(lines));
         }
-        lines.line(format_args!("partition table at {TABLE_ADDR}"));
+        lines.line(format_args!("partition table at {:#x}", self.partition_table_offset));
         lines.inside(|lines| {
             let TableInfo { error, .. } = &self.partition_table;
             lines.field("state", error.as_deref().unwrap_or("sound"));

@@ -9,7 +9,7 @@ use super::bootloader::BootloaderInfo;
 use super::lines::{HexNumber, Lines};
 use super::migrator::MigratorInfo;
 use crate::container;
-use crate::facts::ChipId;
+use esp_idf_format::ImageChip;
 
 /// An ESP image.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -89,7 +89,7 @@ impl EspInfo {
             app.map(|app| app.idf_ver).or(bootloader.map(|bootloader| bootloader.idf_ver));
         Self {
             error: verified.as_ref().err().map(ToString::to_string),
-            chip: header.map(|header| ChipId(header.chip_id).to_string()),
+            chip: header.map(|header| ImageChip(header.chip_id).to_string()),
             chip_id: header.map(|header| header.chip_id),
             entry_addr: header.map(|header| header.entry_addr),
             flash_mode: header.and_then(|header| header.flash_mode()).map(|mode| mode.name()),

@@ -1,15 +1,14 @@
 //! What kind of file it is, by what is in it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use esp_idf_format::Chip;
-use esp_idf_format::image::{self, FlashSize};
+use esp_idf_format::image::{self, FlashSize, ImageInfo, is_esp8266};
 use esp_idf_format::otadata::{OtaData, OtaEntryError};
 use esp_idf_format::partition::{OTADATA_LEN_BYTES, PartitionTable, TABLE_ADDR};
-use flash_region::SECTOR_BYTES;
+use flash_region::{ERASED, FlashAddr, SECTOR_BYTES, is_blank};
 use mcuboot_format::IMAGE_MAGIC;
-
-use crate::facts::bytes;
 
 /// First bytes of a partition table.
 const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
@@ -25,6 +24,8 @@ pub enum Kind {
     PartitionTable,
     /// Both sectors of otadata.
     Otadata,
+    /// The first part of a flash: bootloader, partition table, apps, as a factory writes them.
+    FactoryImage,
     /// A whole flash.
     FlashDump,
 }
@@ -39,6 +40,10 @@ impl Kind {
             Some(Self::PartitionTable)
         } else if is_dump(file) {
             Some(Self::FlashDump)
+        } else if is_esp8266(file) {
+            None
+        } else if is_factory_image(file) {
+            Some(Self::FactoryImage)
         } else if file.first() == Some(&image::IMAGE_MAGIC) {
             Some(Self::EspImage)
         } else if is_otadata(file) {
@@ -66,6 +71,7 @@ impl Kind {
             Self::EspImage => "ESP image",
             Self::PartitionTable => "partition table",
             Self::Otadata => "otadata",
+            Self::FactoryImage => "factory image",
             Self::FlashDump => "flash dump",
         }
     }
@@ -86,15 +92,60 @@ fn is_dump(file: &[u8]) -> bool {
             || bootloader(file).is_some())
 }
 
+/// A factory image begins where the flash does, or where the chip's bootloader does, and goes on
+/// behind the bootloader; or it has a partition table where a flash has it.
+fn is_factory_image(file: &[u8]) -> bool {
+    let flash = from_zero(file);
+    let begins = matches!(file.first(), Some(&image::IMAGE_MAGIC | &ERASED));
+    let table = flash.get(TABLE_ADDR.get() as usize..).unwrap_or_default();
+    let has_table =
+        || begins && PartitionTable::parse_as_bootloader(table).is_ok_and(|t| !t.is_empty());
+    let goes_on = || {
+        let chip = bootloader(&flash)?;
+        let end = chip.bootloader_addr().get() + bootloader_in(&flash, chip)?.total_len_bytes;
+        let behind = flash.get(end as usize..)?;
+        // The signature of a bootloader alone begins with the next sector.
+        let sector = end.next_multiple_of(SECTOR_BYTES) as usize;
+        let signed = flash.get(sector..).is_some_and(|rest| rest.starts_with(&SIGNATURE_MAGIC));
+        Some(!is_padding(behind) && !signed)
+    };
+    has_table() || goes_on() == Some(true)
+}
+
+/// First bytes of a signature block (`ETS_SECURE_BOOT_V2_SIGNATURE_MAGIC`, and its version).
+const SIGNATURE_MAGIC: [u8; 2] = [0xe7, 0x02];
+
+/// Whether all bytes are one that fills files: erased flash, or 0.
+fn is_padding(bytes: &[u8]) -> bool {
+    is_blank(bytes) || bytes.iter().all(|byte| *byte == 0)
+}
+
+/// The flash from address 0 on of a factory image: some are made to be written where the chip's
+/// bootloader begins.
+pub(super) fn from_zero(file: &[u8]) -> Cow<'_, [u8]> {
+    let chip = image::verify_as_rom(file).ok().filter(|(info, _)| info.app_desc.is_none());
+    match chip.and_then(|(info, _)| info.header.chip()).map(Chip::bootloader_addr) {
+        Some(start) if start > FlashAddr::ZERO => {
+            let mut flash = vec![ERASED; start.get() as usize];
+            flash.extend(file);
+            Cow::Owned(flash)
+        }
+        _ => Cow::Borrowed(file),
+    }
+}
+
 /// The chip whose bootloader is where the chip's ROM looks for it.
 ///
 /// An app that is short enough is told apart by what it says of itself.
 pub(super) fn bootloader(file: &[u8]) -> Option<Chip> {
-    Chip::ALL.into_iter().find(|chip| {
-        image::verify(bytes(file, chip.bootloader_region())).is_ok_and(|info| {
-            info.header.chip_id == chip.image_chip_id() && info.app_desc.is_none()
-        })
-    })
+    Chip::ALL.into_iter().find(|chip| bootloader_in(file, *chip).is_some())
+}
+
+/// The bootloader of a flash of that chip, as its ROM sees it.
+pub(super) fn bootloader_in(flash: &[u8], chip: Chip) -> Option<ImageInfo> {
+    let held = flash.get(chip.bootloader_addr().get() as usize..)?;
+    let (info, _) = image::verify_as_rom(held).ok()?;
+    (info.header.chip_id == chip.image_chip_id() && info.app_desc.is_none()).then_some(info)
 }
 
 /// Otadata has two sectors, each with an entry or blank. A torn one does not count, so one good

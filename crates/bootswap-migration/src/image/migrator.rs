@@ -109,7 +109,7 @@ pub struct NetworkInfo {
 /// A network.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct WifiInfo {
-    /// Its name.
+    /// Its name; what is not UTF-8 as `\xNN`.
     pub ssid: String,
     /// Eight asterisks, whatever it is; `null` for a network without.
     pub password: Option<&'static str>,
@@ -284,13 +284,13 @@ impl NetworkInfo {
 impl WifiInfo {
     fn of(wifi: &Wifi<'_>) -> Self {
         let password = (!wifi.is_open()).then_some(MASK);
-        Self { ssid: wifi.ssid().to_owned(), password }
+        Self { ssid: wifi.shown_ssid().to_string(), password }
     }
 }
 
 impl std::fmt::Display for WifiInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}, ", self.ssid)?;
+        write!(f, "\"{}\", ", self.ssid)?;
         match self.password {
             Some(mask) => write!(f, "password {mask}"),
             None => f.write_str("open"),

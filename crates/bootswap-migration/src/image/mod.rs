@@ -13,6 +13,8 @@ mod lines;
 mod mcuboot;
 mod migrator;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use bootloader::{BootloaderInfo, CompiledMapInfo, Fact, NumberedRegion, SignatureInfo};

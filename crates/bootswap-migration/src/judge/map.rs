@@ -1,7 +1,6 @@
 //! The flash map beside the fields: what lies where today, and what will.
 
-use esp_idf_format::partition::TABLE_ADDR;
-use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use flash_region::{FlashAddr, Region};
 
 use crate::owned::{OwnedFacts, OwnedMigration};
 use crate::plan::FlashMap;
@@ -41,9 +40,10 @@ impl MapLines {
     /// The map of a migration that is refused: the partitions, and what the target wants there.
     #[must_use]
     pub fn wanted(migration: &OwnedMigration, facts: &OwnedFacts) -> Self {
+        let lent = facts.lend();
         let mut today = vec![
-            (migration.chip.bootloader_region(), "bootloader".to_owned()),
-            (Region::clamped(TABLE_ADDR, SECTOR_BYTES), "partition table".to_owned()),
+            (lent.bootloader_area(), "bootloader".to_owned()),
+            (lent.table(), "partition table".to_owned()),
         ];
         today.extend(facts.partitions.iter().map(|p| (p.region, p.label.to_string())));
         let mut wanted = Vec::new();

@@ -128,7 +128,8 @@ impl Judged {
 impl Label {
     fn all(migration: &OwnedMigration) -> Vec<Self> {
         let table = migration.partition_table.as_deref();
-        let Some(table) = table.and_then(|table| PartitionTable::parse(table).ok()) else {
+        let Some(table) = table.and_then(|table| PartitionTable::parse_as_bootloader(table).ok())
+        else {
             return Vec::new();
         };
         let labels = table.iter().map(|p| Self { name: p.label.to_string(), is_app: p.is_app() });

@@ -11,6 +11,22 @@ use mcuboot_format::{DowngradePrevention, SwapKind};
 pub const URL_HELP: &str =
     "write an address as in \"http://192.168.100.101:8070/app_upd.bin\", other characters as %20";
 
+/// What the bytes of a network's name have to be.
+pub const SSID_HEX_HELP: &str =
+    "write two hexadecimal digits for each byte of the name, as in \"636166e9\"";
+
+/// The bytes of a network's name that is given in hexadecimal digits.
+#[must_use]
+pub fn ssid_of_hex(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| {
+        let digits =
+            std::str::from_utf8(pair).ok().filter(|_| pair.iter().all(u8::is_ascii_hexdigit));
+        u8::from_str_radix(digits?, 16).ok()
+    };
+    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
+}
+
 /// A kind of values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -48,6 +64,8 @@ pub enum Kind {
     Text,
     /// The name of a Wi-Fi network.
     Ssid,
+    /// The same in hexadecimal digits.
+    SsidHex,
     /// The password of one.
     Password,
     /// The device's name in the network.
@@ -113,6 +131,7 @@ impl Kind {
             Self::Labels => "list of labels",
             Self::Text => "text",
             Self::Ssid => "1 to 32 bytes",
+            Self::SsidHex => "hexadecimal digits",
             Self::Password => "text",
             Self::Hostname => "1 to 32 letters, digits, hyphens",
             _ => {
@@ -168,6 +187,13 @@ impl Kind {
                 Ok(_) => Ok(quoted(typed)),
                 Err(error) => Err(error.to_string()),
             },
+            Self::SsidHex => {
+                match ssid_of_hex(typed).map(|ssid| Wifi::new(&ssid, "").map(|_| ())) {
+                    Some(Ok(())) => Ok(quoted(typed)),
+                    Some(Err(error)) => Err(error.to_string()),
+                    None => Err(SSID_HEX_HELP.to_owned()),
+                }
+            }
             Self::Password => match Wifi::new("any", typed) {
                 Ok(_) => Ok(quoted(typed)),
                 Err(error) => Err(error.to_string()),

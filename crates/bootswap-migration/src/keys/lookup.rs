@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn tables_have_their_keys_in_order() {
         assert_eq!(names("mcuboot.primary"), ["offset", "size"]);
-        assert_eq!(names("network.wifi[]"), ["ssid", "password"]);
+        assert_eq!(names("network.wifi[]"), ["ssid", "password", "ssid_hex"]);
         assert!(names("").starts_with(&["chip", "flash_size", "partitions", "running"]));
         assert!(names("network").contains(&"wifi") && names("net").is_empty());
         assert!(

@@ -15,7 +15,7 @@ pub const GROUPS: [Group; 7] = [
     Group { title: "Trust", keys: &TRUST, list: None },
 ];
 
-const DEVICE: [Key; 4] = [
+const DEVICE: [Key; 5] = [
     Key::new(
         "chip",
         "Chip",
@@ -53,6 +53,15 @@ const DEVICE: [Key; 4] = [
         overrides it.",
     )
     .begin(Begin::Fitted("")),
+    Key::new(
+        "partition_table_offset",
+        "Table offset",
+        Kind::Address,
+        "found on a device, 0x8000 assumed here",
+        "Where the devices' partition table is (`CONFIG_PARTITION_TABLE_OFFSET`). Devices and dumps \
+        show it. Where it is not 0x8000, name it, so that what is planned from a CSV keeps off it.",
+    )
+    .begin(Begin::Comment("0x8000", "CONFIG_PARTITION_TABLE_OFFSET of the devices")),
 ];
 
 const STAGING: [Key; 2] = [
@@ -175,7 +184,7 @@ const MAP: [Key; 11] = [
     .applies(Applies::WithOverwrite),
 ];
 
-const NETWORK: [Key; 5] = [
+const NETWORK: [Key; 6] = [
     Key::new(
         "network.old_credentials",
         "Old firmware's Wi-Fi",
@@ -201,6 +210,14 @@ const NETWORK: [Key; 5] = [
         Kind::Password,
         "open network",
         PASSWORD,
+    )
+    .applies(Applies::WithWifi),
+    Key::new(
+        "network.rescue.ssid_hex",
+        "Rescue, SSID as bytes",
+        Kind::SsidHex,
+        NONE,
+        "The name in hexadecimal digits, for a name that is not UTF-8.",
     )
     .applies(Applies::WithWifi),
     Key::new(
@@ -234,12 +251,20 @@ const NETWORKS: List = List {
             "network.wifi[].ssid",
             "SSID",
             Kind::Ssid,
-            "",
+            "the name in `ssid_hex`",
             "Name of the network as its access point has it, at most 32 bytes.",
         )
         .applies(Applies::WithWifi),
         Key::new("network.wifi[].password", "Password", Kind::Password, "open network", PASSWORD)
             .applies(Applies::WithWifi),
+        Key::new(
+            "network.wifi[].ssid_hex",
+            "SSID as bytes",
+            Kind::SsidHex,
+            NONE,
+            "The name in hexadecimal digits, for a name that is not UTF-8.",
+        )
+        .applies(Applies::WithWifi),
     ],
 };
 

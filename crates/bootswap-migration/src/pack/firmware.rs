@@ -10,7 +10,7 @@ use esp_idf_format::image::{self, ImageError};
 use flash_region::is_blank;
 
 use crate::container;
-use crate::facts::ChipId;
+use esp_idf_format::ImageChip;
 
 /// The image of a migrator that a configuration can be written into.
 #[derive(Clone, Debug)]
@@ -72,6 +72,14 @@ impl Firmware {
     }
 }
 
+impl Firmware {
+    /// The image, with the configuration that it was built or packed with.
+    #[must_use]
+    pub fn into_image(self) -> Vec<u8> {
+        self.image
+    }
+}
+
 impl FirmwareError {
     /// What to do about it.
     #[must_use]
@@ -95,7 +103,11 @@ impl fmt::Display for FirmwareError {
         match self {
             Self::Image(error) => write!(f, "not a whole firmware image: {error}"),
             Self::Chip { wanted, found } => {
-                write!(f, "chip at offset 12 is {}, the migration is for {wanted}", ChipId(*found))
+                write!(
+                    f,
+                    "chip at offset 12 is {}, the migration is for {wanted}",
+                    ImageChip(*found)
+                )
             }
             Self::NotAnApp => f.write_str("no app description at offset 32, so this is not an app"),
             Self::Section(error) => error.fmt(f),

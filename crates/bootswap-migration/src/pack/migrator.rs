@@ -8,8 +8,8 @@ use esp_idf_format::image::{self, ImageError, ImageInfo};
 
 use super::firmware::Firmware;
 use crate::container;
-use crate::facts::ChipId;
 use crate::owned::OwnedMigration;
+use esp_idf_format::ImageChip;
 
 /// A migrator.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ impl std::error::Error for PackError {}
 impl fmt::Display for Packed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { image, info, config_len_bytes, section_len_bytes, embedded } = self;
-        let chip = ChipId(info.header.chip_id);
+        let chip = ImageChip(info.header.chip_id);
         let image_len_bytes = info.total_len_bytes;
         write!(f, "{:#x} bytes for {chip}", image.len())?;
         match embedded {

@@ -10,11 +10,13 @@
 //! ```
 
 mod firmware;
+mod given;
 mod migrator;
 mod rehearsal;
 mod sources;
 
 pub use firmware::{Firmware, FirmwareError};
+pub use given::{GivenError, given};
 pub use migrator::{PackError, Packed, pack};
 pub use rehearsal::Rehearsal;
 pub use sources::{SourcesError, choose_sources};

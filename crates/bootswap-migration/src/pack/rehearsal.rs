@@ -39,26 +39,17 @@ impl Rehearsal {
         };
         for found in found {
             let label = found.running.to_string();
-            let room_bytes = found.facts.running.len_bytes();
-            let against = if len_bytes > room_bytes {
-                Some(format!(
-                    "the migrator has {len_bytes:#x} bytes, there is room for {room_bytes:#x}"
-                ))
-            } else {
-                let facts = facts::with_primary(migration, found.facts.lend(), None);
-                let assumption = facts::assumption(migration, &facts);
-                let assumption = assumption.map(|assumption| assumption.to_string());
-                if let Some(assumption) = assumption.filter(|a| !rehearsal.assumed.contains(a)) {
-                    rehearsal.assumed.push(assumption);
-                }
-                migration.with(|migration| match stages(migration, facts) {
-                    Ok(_) => None,
-                    Err(reasons) => {
-                        let reasons: Vec<String> = reasons.iter().map(in_words).collect();
-                        Some(reasons.join("; "))
-                    }
-                })
-            };
+            let facts = facts::with_primary(migration, found.facts.lend(), None);
+            let assumption = facts::assumption(migration, &facts);
+            let assumption = assumption.map(|assumption| assumption.to_string());
+            if let Some(assumption) = assumption.filter(|a| !rehearsal.assumed.contains(a)) {
+                rehearsal.assumed.push(assumption);
+            }
+            let against = migration.with(|migration| {
+                let reasons = stages(migration, facts).err()?;
+                let reasons: Vec<String> = reasons.iter().map(in_words).collect();
+                Some(reasons.join("; "))
+            });
             match against {
                 None => rehearsal.good.push(label),
                 Some(against) => rehearsal.bad.push((label, against)),

@@ -59,7 +59,7 @@ pub fn choose_sources(
             (true, None, _) => return Err(SourcesError::NoFile { name: name() }),
             (true, Some(_), _) => {
                 artifact.url = None;
-                leave_out_padding(artifact);
+                artifact.leave_out_padding();
             }
             (false, _, None) => return Err(SourcesError::NoUrl { name: name() }),
             (false, _, Some(_)) => {}
@@ -77,25 +77,32 @@ pub fn choose_sources(
     }
 }
 
-/// Cuts a padded, confirmed image off where its TLVs end: a whole slot hardly fits into a migrator
-/// that runs from such a slot itself. What lies up to the trailer means nothing to MCUboot, and the
-/// trailer is written by the migrator.
-fn leave_out_padding(artifact: &mut OwnedArtifact) {
-    let Some(Content::Mcuboot { image_len_bytes, padded: true, confirmed: true, signed, version }) =
-        artifact.content
-    else {
-        return;
-    };
-    if let Some(bytes) = &mut artifact.bytes {
-        bytes.truncate(image_len_bytes as usize);
-        artifact.confirm = true;
-        artifact.content = Some(Content::Mcuboot {
+impl OwnedArtifact {
+    /// Cuts a padded, confirmed image off where its TLVs end: a whole slot hardly fits into a
+    /// migrator that runs from such a slot itself. What lies up to the trailer means nothing to
+    /// MCUboot, and the trailer is written by the migrator.
+    pub(crate) fn leave_out_padding(&mut self) {
+        let Some(Content::Mcuboot {
             image_len_bytes,
-            padded: false,
-            confirmed: false,
+            padded: true,
+            confirmed: true,
             signed,
             version,
-        });
+        }) = self.content
+        else {
+            return;
+        };
+        if let Some(bytes) = &mut self.bytes {
+            bytes.truncate(image_len_bytes as usize);
+            self.confirm = true;
+            self.content = Some(Content::Mcuboot {
+                image_len_bytes,
+                padded: false,
+                confirmed: false,
+                signed,
+                version,
+            });
+        }
     }
 }
 

@@ -12,7 +12,6 @@ use bootswap_plan::{
     Artifact, ArtifactIndex, Content, DeviceFacts, McubootMap, Merge, Migration, Place, Purpose,
     Role, Route, Step, Strategy, Target,
 };
-use esp_idf_format::partition::TABLE_ADDR;
 use flash_region::{BLOCK_64K_BYTES, FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
@@ -59,8 +58,8 @@ impl FlashContents {
     pub(super) fn before(facts: &DeviceFacts<'_>) -> Self {
         let mut parts = Layers(Vec::new());
         parts.put(facts.flash(), UNCLAIMED.to_owned());
-        parts.put(facts.chip.bootloader_region(), "bootloader".to_owned());
-        parts.put(Region::clamped(TABLE_ADDR, SECTOR_BYTES), "partition table".to_owned());
+        parts.put(facts.bootloader_area(), "bootloader".to_owned());
+        parts.put(facts.table(), "partition table".to_owned());
         for partition in facts.partitions {
             parts.put(partition.region, partition.label.to_string());
         }

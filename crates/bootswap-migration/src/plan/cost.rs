@@ -8,6 +8,7 @@ use super::region::RegionReport;
 
 /// Flash operations and their modelled time: an upper estimate, without reads.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CostReport {
     /// Erases of 4 KiB.
     pub erase_4k: u32,
@@ -25,6 +26,7 @@ pub struct CostReport {
 
 /// The commit window, estimated likewise.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WindowEstimate {
     /// Erases of any size.
     pub erase_ops: u32,
@@ -43,6 +45,7 @@ pub struct WindowEstimate {
 
 /// What the device boots if power goes during a step.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WayBackReport {
     /// `migrator`, `migrator-or-previous`, `migrator-or-copy`, `copy`, `none` or `new-bootloader`.
     pub code: &'static str,

@@ -10,6 +10,7 @@ use super::stage::Stage;
 
 /// The whole flash, in ascending order and without gap.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct FlashMap {
     /// Its parts.
@@ -18,6 +19,7 @@ pub struct FlashMap {
 
 /// A part of the flash that is one thing at each of the three moments.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MapRow {
     /// Where it is.
     #[serde(flatten)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bootswap_plan::{Migration, PARTITION_TABLE, Step, Target};
-use esp_idf_format::partition::{TABLE_ADDR, TABLE_LEN_BYTES};
+use esp_idf_format::partition::TABLE_LEN_BYTES;
 use flash_region::Region;
 use serde::Serialize;
 
@@ -12,6 +12,7 @@ use super::stage::Stage;
 
 /// A part of flash that the migration gives up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GivenUp {
     /// Label of the partition, or `partition-table`.
     pub what: String,
@@ -34,7 +35,7 @@ impl fmt::Display for GivenUp {
 /// All of it, in the order in which it lies in flash.
 pub(super) fn given_up(migration: &Migration<'_>, stages: &[Stage<'_>]) -> Vec<GivenUp> {
     let Some(first) = stages.first() else { return Vec::new() };
-    let table = (PARTITION_TABLE, Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
+    let table = (PARTITION_TABLE, first.facts.table().prefix(TABLE_LEN_BYTES));
     let labelled =
         first.facts.partitions.iter().filter_map(|p| Some((p.label.as_str()?, p.region)));
     let mut found: Vec<GivenUp> = std::iter::once(table)

@@ -9,6 +9,7 @@
 
 mod contents;
 mod cost;
+mod device_plans;
 mod flash_map;
 mod given_up;
 mod region;
@@ -17,6 +18,9 @@ mod stage;
 mod text;
 
 pub use cost::{CostReport, WayBackReport, WindowEstimate};
+pub use device_plans::{
+    DevicePlans, DumpError, DumpPlans, DumpVerdict, FleetPlans, PartitionVerdict,
+};
 pub use flash_map::{FlashMap, MapRow};
 pub use given_up::GivenUp;
 pub use region::RegionReport;

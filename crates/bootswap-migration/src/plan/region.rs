@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// A region of flash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegionReport {
     /// First address.
     pub offset: u32,

@@ -31,6 +31,7 @@ pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]
 
 /// What `--json` prints. Keys are never renamed; `null` where something does not apply.
 #[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanReport {
     /// `planned` or `refused`.
     pub outcome: &'static str,
@@ -62,6 +63,7 @@ pub struct PlanReport {
 
 /// A reason against the migration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReasonReport {
     /// Its code.
     pub code: &'static str,
@@ -71,11 +73,14 @@ pub struct ReasonReport {
 
 /// The device that is planned for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceReport {
     /// Its chip.
     pub chip: &'static str,
     /// Bytes of its flash.
     pub flash_size: u32,
+    /// Where its partition table is.
+    pub partition_table_offset: u32,
     /// `dump`, or `migration` where nothing is known but what that says.
     pub known_from: &'static str,
     /// Label of the partition that the migrator runs from.
@@ -88,10 +93,13 @@ pub struct DeviceReport {
     pub running_image_assumed: bool,
     /// Label of the partition with the firmware before.
     pub previous: Option<String>,
+    /// What is wrong with the device although it starts.
+    pub warnings: Vec<String>,
 }
 
 /// What is done without a reset of the migrator in between.
 #[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StageReport {
     /// `as-named`, `secondary-and-swap`, `straight-to-primary` or `relocate`.
     pub strategy: &'static str,
@@ -111,6 +119,7 @@ pub struct StageReport {
 
 /// A step of the plan.
 #[derive(Clone, PartialEq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepReport {
     /// `select`, `copy-self`, `reset-into-copy`, `fetch`, `copy`, `clean`, `clean-scratch`,
     /// `clean-header`, `confirm`, `verify`, `commit` or `reset`.
@@ -158,12 +167,14 @@ impl DeviceReport {
         Self {
             chip: facts.chip.name(),
             flash_size: facts.flash_len_bytes,
+            partition_table_offset: facts.table_addr.get(),
             known_from: if from_dump { "dump" } else { "migration" },
             running: found.running.to_string(),
             running_region: facts.running.into(),
             running_image_size: facts.running_len_bytes,
             running_image_assumed: found.image.is_none(),
             previous: facts.previous.and_then(|previous| label_of(&facts.partitions, previous)),
+            warnings: found.warnings.iter().map(ToString::to_string).collect(),
         }
     }
 }

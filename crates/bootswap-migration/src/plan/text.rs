@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use esp_idf_format::image::FlashSize;
+use esp_idf_format::partition::TABLE_ADDR;
 
 use super::cost::{CostReport, WindowEstimate};
 use super::flash_map::FlashMap;
@@ -129,6 +130,12 @@ impl fmt::Display for DeviceReport {
         writeln!(f, "{}", if self.running_image_assumed { ", which is assumed" } else { "" })?;
         if let Some(previous) = &self.previous {
             writeln!(f, "before   {previous}")?;
+        }
+        if self.partition_table_offset != TABLE_ADDR.get() {
+            writeln!(f, "table    at {:#x}", self.partition_table_offset)?;
+        }
+        for warning in &self.warnings {
+            paragraph(f, "warning  ", warning)?;
         }
         writeln!(
             f,

@@ -1,10 +1,10 @@
 //! A new migration file, from a chip and a partition table.
 //!
-//! The map is the example's where the devices have the example's table, and else what fits the
-//! table: the two largest app partitions of one size as slots, and a scratch area where nothing is
-//! kept.
+//! Of all maps that the table has room for it takes the one that the planner accepts from most of
+//! the partitions that the migrator can run from. The first lines of the file say from which.
 
 mod fit;
+mod found;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -18,15 +18,13 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::partition::{Partition, PartitionTable};
 use flash_region::{FlashAddr, Region};
-use mcuboot_format::SwapKind;
 
 use crate::document::{Document, EditError, KeyPath};
 use crate::facts::ASSUMED_FLASH_SIZE;
-use crate::fill::{fill_map, map_of};
+use crate::fill::{fill_map, map_of, owned_map_of};
 use crate::input;
-use crate::judge::{Judge, Judgement};
 use crate::load::from_text;
-use fit::{Fit, example, fit};
+use fit::{Fit, example};
 use text::{Fitted, Values, text};
 
 /// Why there is no new migration file.
@@ -77,21 +75,28 @@ pub fn new(
     // The reader of migrations reads the table, so that its messages are the same.
     let probe = format!(
         "chip = \"{chip}\"\npartitions = {quoted}\n\
-         [bootloader]\nurl = \"http://192.168.100.101/\"\n"
+         [app]\nurl = \"http://192.168.100.101/app_upd.bin\"\ndest = 0x10000\nsize = 0x1000\n\
+         [bootloader]\nurl = \"http://192.168.100.101/mcuboot.bin\"\n"
     );
     let read = from_text(&probe, dir)
         .map_err(|problem| TemplateError::new(problem.message, problem.help))?;
-    let table = read.partition_table.unwrap_or_default();
-    let table = PartitionTable::parse(&table).map_err(|error| {
+    let mut read = read;
+    for artifact in &mut read.artifacts {
+        // The map says where the application goes.
+        artifact.dest = None;
+        // Without a radio everything travels with the migrator.
+        artifact.url = artifact.url.take().filter(|_| chip.has_wifi());
+    }
+    let table = read.partition_table.clone().unwrap_or_default();
+    let table = PartitionTable::parse_as_bootloader(&table).map_err(|error| {
         TemplateError::new(format_args!("{name}: {error}"), "correct the table")
     })?;
     let all: Vec<Partition> = table.iter().collect();
     let end = all.iter().map(|p| p.region.end()).max().unwrap_or_default();
-    let size = FlashSize::ALL
-        .into_iter()
-        .filter(|size| size.bytes() >= end.get())
-        .min_by_key(|size| size.bytes().max(ASSUMED_FLASH_SIZE.bytes()));
-    let size = size.unwrap_or(ASSUMED_FLASH_SIZE);
+    // The smallest that holds the table: a target that was built for less flash than there is runs
+    // on every device.
+    let sizes = FlashSize::ALL.into_iter().filter(|size| size.bytes() >= end.get());
+    let size = sizes.min_by_key(|size| size.bytes()).unwrap_or(ASSUMED_FLASH_SIZE);
     let flash = Region::clamped(FlashAddr::ZERO, size.bytes());
     // Where an update can bring the migrator to, the factory partition first.
     let others = all.iter().copied().filter(|p| p.is_app() && !p.is_factory());
@@ -102,37 +107,23 @@ pub fn new(
             "name the partition table of the devices as they are now, under ESP-IDF",
         ));
     }
-    let fit = fit(&all, flash);
-    let swaps = match fit {
-        Some(Fit { scratch: None, .. }) => &[SwapKind::Move, SwapKind::Overwrite][..],
-        _ => &[SwapKind::Scratch],
-    };
+    let own = bootloader.as_ref().and_then(|bootloader| owned_map_of(&bootloader.bytes));
+    let (fit, verdicts) = found::find(&read, own.as_ref(), &all, &apps, flash);
+    let running = verdicts.first().map(|verdict| verdict.label.clone()).unwrap_or_default();
     let mut values = Values::from([
         ("chip", Fitted::Given(format!("\"{chip}\""))),
         ("flash_size", Fitted::Given(format!("\"{size}\""))),
         ("partitions", Fitted::Given(quoted)),
+        ("running", Fitted::Given(format!("\"{running}\""))),
+        ("mcuboot.swap", Fitted::Given(format!("\"{}\"", fit.swap))),
     ]);
     add_sources(&mut values, chip);
-    add_map(&mut values, fit.unwrap_or_else(example));
-    let texts = apps.iter().flat_map(|running| {
-        let values = &values;
-        swaps.iter().map(move |swap| {
-            let mut values = values.clone();
-            values.insert("running", Fitted::Given(format!("\"{}\"", running.label)));
-            values.insert("mcuboot.swap", Fitted::Given(format!("\"{swap}\"")));
-            text(chip, &values)
-        })
-    });
-    let filled = texts.map(|text| match &bootloader {
+    add_map(&mut values, fit);
+    let text = text(chip, &values, &found::said(&verdicts));
+    match bootloader {
         Some(bootloader) => bootloader.fill(text),
         None => Ok(text),
-    });
-    let texts: Vec<String> = filled.collect::<Result<_, _>>()?;
-    // The first that would be safe, if there is one.
-    let judge = Judge::new(dir);
-    let is_safe = |text: &&String| matches!(judge.judge(text).judgement, Judgement::Safe(_));
-    let best = texts.iter().find(is_safe).or(texts.first());
-    Ok(best.cloned().unwrap_or_default())
+    }
 }
 
 /// The target's bootloader, which shows its map.

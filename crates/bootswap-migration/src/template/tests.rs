@@ -1,6 +1,7 @@
 //! New migration files for tables of all kinds.
 
 use super::*;
+use crate::judge::{Judge, Judgement};
 
 /// A new migration for that table, and what is said about it.
 fn begun(chip: Chip, table: &str) -> (String, Judgement) {
@@ -103,4 +104,93 @@ fn a_bootloader_brings_its_map() {
     // What is no MCUboot has no map.
     let failure = new(Chip::Esp32c3, &partitions, Some(&partitions), &path).unwrap_err();
     assert!(failure.message.contains("nothing in it says"), "{failure}");
+}
+
+/// Tables that devices have: of Arduino, of ESP-IDF, of others, with the size of their flash in MB.
+const TABLES: [(&str, u32, &str); 8] = [
+    (
+        "Arduino's for 4 MB",
+        4,
+        "nvs,data,nvs,0x9000,0x5000\notadata,data,ota,0xe000,0x2000\n\
+         app0,app,ota_0,0x10000,0x140000\napp1,app,ota_1,0x150000,0x140000\n\
+         spiffs,data,spiffs,0x290000,0x160000\ncoredump,data,coredump,0x3F0000,0x10000\n",
+    ),
+    (
+        "Arduino's with little SPIFFS",
+        4,
+        "nvs,data,nvs,0x9000,0x5000\notadata,data,ota,0xe000,0x2000\n\
+         app0,app,ota_0,0x10000,0x1E0000\napp1,app,ota_1,0x1F0000,0x1E0000\n\
+         spiffs,data,spiffs,0x3D0000,0x20000\ncoredump,data,coredump,0x3F0000,0x10000\n",
+    ),
+    (
+        "ESP-IDF's with two slots, large",
+        4,
+        "nvs,data,nvs,0x9000,0x4000\notadata,data,ota,0xd000,0x2000\nphy_init,data,phy,0xf000,0x1000\n\
+         ota_0,app,ota_0,0x10000,1700K\nota_1,app,ota_1,,1700K\n",
+    ),
+    (
+        "two slots and nothing else",
+        4,
+        "nvs,data,nvs,0x9000,0x4000\notadata,data,ota,0xd000,0x2000\n\
+         ota_0,app,ota_0,0x10000,0x1F0000\nota_1,app,ota_1,0x200000,0x200000\n",
+    ),
+    (
+        "two slots in 2 MB",
+        2,
+        "nvs,data,nvs,0x9000,0x4000\notadata,data,ota,0xd000,0x2000\n\
+         ota_0,app,ota_0,0x10000,0xF0000\nota_1,app,ota_1,0x100000,0xF0000\n",
+    ),
+    (
+        "factory alone in 2 MB",
+        2,
+        "nvs,data,nvs,0x9000,0x6000\nphy_init,data,phy,0xf000,0x1000\n\
+         factory,app,factory,0x10000,0x1F0000\n",
+    ),
+    (
+        "one large app of Arduino's",
+        4,
+        "nvs,data,nvs,0x9000,0x5000\notadata,data,ota,0xe000,0x2000\n\
+         app0,app,ota_0,0x10000,0x300000\nspiffs,data,spiffs,0x310000,0xE0000\n\
+         coredump,data,coredump,0x3F0000,0x10000\n",
+    ),
+    (
+        "factory and two slots in 8 MB",
+        8,
+        "nvs,data,nvs,0x9000,0x4000\notadata,data,ota,0xd000,0x2000\nphy_init,data,phy,0xf000,0x1000\n\
+         factory,app,factory,0x10000,0x200000\nota_0,app,ota_0,,0x200000\nota_1,app,ota_1,,0x200000\n\
+         storage,data,fat,,0x180000\n",
+    ),
+];
+
+/// Tables with one partition for apps, where nothing is left to wait in.
+const CROWDED: [&str; 2] = ["factory alone in 2 MB", "one large app of Arduino's"];
+
+#[test]
+fn every_table_begins_with_a_map_that_can_be() {
+    for (name, megabytes, table) in TABLES {
+        let (text, judgement) = begun(Chip::Esp32c3, table);
+        assert!(text.contains(&format!("flash_size = \"{megabytes}MB\"")), "{name}: {text}");
+        if CROWDED.contains(&name) {
+            // What the target wants lies in flash and apart, and why it cannot be done is told.
+            let Judgement::Refused(reasons) = judgement else { panic!("{name}: {judgement:?}") };
+            let codes: Vec<&str> = reasons.iter().map(|reason| reason.code).collect();
+            assert_eq!(codes, ["no-staging", "no-relocation"], "{name}: {text}");
+            let said = "# No map under this table is accepted with the migrator in ";
+            assert!(text.contains(said), "{name}: {text}");
+        } else {
+            assert!(matches!(judgement, Judgement::Safe(_)), "{name}: {judgement:?}\n{text}");
+            let said = "# The planner accepts this map with the migrator in ";
+            assert!(text.contains(said), "{name}: {text}");
+            assert!(!text.contains("It refuses it"), "{name}: {text}");
+        }
+    }
+}
+
+/// Where there is no network the files are needed for a verdict, and nothing else is.
+#[test]
+fn only_the_files_are_missing_where_they_travel_with_the_migrator() {
+    let (text, judgement) = begun(Chip::Esp32h2, EXAMPLE);
+    assert!(matches!(judgement, Judgement::Unreadable { .. }), "{judgement:?}");
+    let said = "The planner accepts this map with the migrator in factory, ota_0, ota_1. Only the";
+    assert!(text.replace("\n# ", " ").contains(said), "{text}");
 }

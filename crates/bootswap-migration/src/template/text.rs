@@ -38,9 +38,9 @@ pub(super) enum Fitted {
 /// Values by the path of their key.
 pub(super) type Values = BTreeMap<&'static str, Fitted>;
 
-/// The file.
-pub(super) fn text(chip: Chip, values: &Values) -> String {
-    let mut out = HEAD.to_owned();
+/// The file; `said` are comments for its head.
+pub(super) fn text(chip: Chip, values: &Values, said: &str) -> String {
+    let mut out = format!("{HEAD}{said}");
     out.extend(lines("", chip, values));
     for (table, note) in TABLES {
         let lines = lines(table, chip, values);

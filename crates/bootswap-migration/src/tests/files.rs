@@ -24,7 +24,7 @@ fn files_that_are_named_have_to_be_there_and_be_what_they_should() {
         ),
         ("\"partitions.csv\"", "\"typo.csv\"", "partitions", "line 3"),
         ("\"partitions.csv\"", "\"large.csv\"", "partitions", "past the flash"),
-        ("\"partitions.csv\"", "\"mcuboot.bin\"", "partitions", "begins with e9"),
+        ("\"partitions.csv\"", "\"mcuboot.bin\"", "partitions", "no text"),
         ("# public_key = \"root", "public_key = \"none", "mcuboot.public_key", "cannot read"),
         (
             "# public_key = \"root.pub.pem",

@@ -18,7 +18,7 @@ use embedded_storage_async::nor_flash::ReadNorFlash;
 use esp_idf_format::nvs::{self, Lookup, NvsError, Progress};
 use esp_idf_format::partition::Partition;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
-use heapless::String;
+use heapless::{String, Vec};
 
 /// Namespace of the Wi-Fi driver, and its keys.
 const NAMESPACE: &str = "nvs.net80211";
@@ -37,7 +37,7 @@ const VALUE: usize = MAX_PASSWORD + 1;
 /// The network that the old firmware was in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    ssid: String<MAX_SSID>,
+    ssid: Vec<u8, MAX_SSID>,
     password: String<MAX_PASSWORD>,
 }
 
@@ -95,7 +95,7 @@ impl Credentials {
     ///
     /// A [`WifiError`] if there can be no such network.
     pub fn wifi(&self) -> Result<Wifi<'_>, WifiError> {
-        Wifi::new(&self.ssid, &self.password)
+        Wifi::new(self.ssid.as_slice(), &self.password)
     }
 }
 
@@ -128,13 +128,14 @@ async fn value<F: ReadNorFlash>(
     }
 }
 
-fn ssid_of<E>(value: &[u8]) -> Result<String<MAX_SSID>, CredentialsError<E>> {
+fn ssid_of<E>(value: &[u8]) -> Result<Vec<u8, MAX_SSID>, CredentialsError<E>> {
     let malformed = CredentialsError::Malformed { key: SSID };
     let Some((len, bytes)) = value.split_first_chunk::<4>() else { return Err(malformed) };
     match usize::try_from(u32::from_le_bytes(*len)) {
         _ if bytes.len() > MAX_SSID => Err(malformed),
         Ok(0) => Err(CredentialsError::Unset),
-        Ok(len) => bytes.get(..len).and_then(text).ok_or(malformed),
+        // A name is bytes, of whatever encoding its access point has.
+        Ok(len) => bytes.get(..len).and_then(|name| Vec::from_slice(name).ok()).ok_or(malformed),
         Err(_) => Err(malformed),
     }
 }
@@ -153,7 +154,7 @@ fn text<const N: usize>(bytes: &[u8]) -> Option<String<N>> {
 /// The password stays out of logs.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("ssid", &self.ssid).finish_non_exhaustive()
+        f.debug_struct("Credentials").field("wifi", &self.wifi()).finish_non_exhaustive()
     }
 }
 

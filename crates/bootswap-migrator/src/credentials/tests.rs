@@ -57,7 +57,7 @@ fn read(
     let (mut flash, mut buffer) = (Flash(flash), [0; SECTOR_BYTES as usize]);
     let found = block_on(Credentials::on(&mut flash, partitions, &mut buffer))?;
     let wifi = found.wifi().unwrap();
-    Ok((wifi.ssid().to_string(), wifi.password().to_string()))
+    Ok((wifi.shown_ssid().to_string(), wifi.password().to_string()))
 }
 
 fn found(nvs: &[u8]) -> Result<(Text, Text), CredentialsError<Infallible>> {
@@ -97,17 +97,25 @@ fn values_that_the_driver_does_not_write_are_refused() {
         let mut value = [0; 4 + MAX_SSID];
         value[..4].copy_from_slice(&len.to_le_bytes());
         value[4..4 + name.len()].copy_from_slice(name);
-        ssid_of::<Infallible>(&value).map(|ssid| ssid.to_string())
+        ssid_of::<Infallible>(&value).map(|ssid| ssid.to_vec())
     };
-    let malformed = |key| Err(CredentialsError::Malformed { key });
-    assert_eq!(ssid(32, &[b's'; 32]), Ok("s".repeat(32)));
-    assert_eq!(ssid(3, b"fleet"), Ok("fle".to_string()));
+    fn malformed<T>(key: &'static str) -> Result<T, CredentialsError<Infallible>> {
+        Err(CredentialsError::Malformed { key })
+    }
+    assert_eq!(ssid(32, &[b's'; 32]), Ok("s".repeat(32).into_bytes()));
+    assert_eq!(ssid(3, b"fleet"), Ok(b"fle".to_vec()));
     assert_eq!(ssid(0, b""), Err(CredentialsError::Unset));
     assert_eq!(ssid(33, b""), malformed(SSID));
     assert_eq!(ssid(u32::MAX, b""), malformed(SSID));
-    assert_eq!(ssid(2, &[0xff, 0xfe]), malformed(SSID));
-    assert_eq!(ssid_of::<Infallible>(&[1; 37]), Err(CredentialsError::Malformed { key: SSID }));
-    assert_eq!(ssid_of::<Infallible>(b"abc"), Err(CredentialsError::Malformed { key: SSID }));
+    assert_eq!(ssid(2, &[0xff, 0xfe]), Ok([0xff, 0xfe].into()), "a name is bytes");
+    assert_eq!(
+        ssid_of::<Infallible>(&[1; 37]).map(|_| ()),
+        Err(CredentialsError::Malformed { key: SSID })
+    );
+    assert_eq!(
+        ssid_of::<Infallible>(b"abc").map(|_| ()),
+        Err(CredentialsError::Malformed { key: SSID })
+    );
     let password = |value: &[u8]| password_of::<Infallible>(value).map(|word| word.to_string());
     assert_eq!(password(b"secret\0of before"), Ok("secret".to_string()));
     assert_eq!(password(&[0; 65]), Ok(Text::new()));
@@ -118,7 +126,7 @@ fn values_that_the_driver_does_not_write_are_refused() {
 #[test]
 fn the_password_stays_out_of_logs() {
     let credentials = Credentials {
-        ssid: String::try_from("fleet").unwrap(),
+        ssid: super::Vec::from_slice(b"fleet").unwrap(),
         password: String::try_from("correct horse").unwrap(),
     };
     let said = std::format!("{credentials:?}");

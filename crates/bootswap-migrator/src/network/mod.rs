@@ -65,10 +65,10 @@ pub async fn join<'w, S: Station>(
     log: Log<'_>,
 ) -> bool {
     for wifi in candidates {
-        log.info(format_args!("      joining the network {}", wifi.ssid()));
+        log.info(format_args!("      joining the network {}", wifi.shown_ssid()));
         match station.enter(&wifi).await {
             Ok(()) => return true,
-            Err(error) => log.error(format_args!("{}: {error}", wifi.ssid())),
+            Err(error) => log.error(format_args!("{}: {error}", wifi.shown_ssid())),
         }
         station.leave().await;
     }

@@ -36,8 +36,8 @@ struct Air {
 
 impl Station for Air {
     async fn enter(&mut self, wifi: &Wifi<'_>) -> Result<(), JoinError> {
-        self.entered.push(wifi.ssid().to_string());
-        let known = self.networks.iter().find(|(ssid, _)| *ssid == wifi.ssid());
+        self.entered.push(wifi.shown_ssid().to_string());
+        let known = self.networks.iter().find(|(ssid, _)| ssid.as_bytes() == wifi.ssid());
         known.map_or(Err(JoinError::NotFound), |(_, answer)| *answer)
     }
 

@@ -16,6 +16,7 @@ use device_sim::{
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::OtaState;
+use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES, emit};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
@@ -41,6 +42,10 @@ pub struct DeviceUnderTest {
     pub veto: Option<Veto>,
     /// Whether the chip is one that boots signed bootloaders only.
     pub secure_boot: bool,
+    /// Whether a reset brought about the starts, and not the return of power.
+    pub follows_reset: bool,
+    /// Whether the start of the radio hangs, or panics.
+    pub hangs: bool,
     /// After so many waits the device is left alone for good.
     pub patience: u32,
     /// What the migrator said.
@@ -83,6 +88,7 @@ impl Sink for Console {
 
 struct LabBoard<'a> {
     identity: Identity,
+    follows_reset: bool,
     veto: Option<Veto>,
     patience: u32,
     waits_ms: &'a mut Vec<u32>,
@@ -92,6 +98,10 @@ struct LabBoard<'a> {
 impl Board for LabBoard<'_> {
     fn identity(&mut self) -> Identity {
         self.identity
+    }
+
+    fn follows_reset(&mut self) -> bool {
+        self.follows_reset
     }
 
     fn feed(&mut self) {}
@@ -144,14 +154,24 @@ impl DeviceUnderTest {
     /// The example, with the migrator in the partition of this label. Where that is an OTA slot,
     /// the factory app is the old firmware.
     pub fn new(label: &str) -> Self {
-        let partitions = synthetic::example_partitions();
+        let mut table = vec![0; TABLE_LEN_BYTES as usize];
+        emit(&synthetic::example_partitions(), &mut table).unwrap();
+        Self::with_table(label, TABLE_ADDR, &table)
+    }
+
+    /// The same with another table, at another place.
+    pub fn with_table(label: &str, table_addr: FlashAddr, table: &[u8]) -> Self {
+        let partitions: Vec<Partition> =
+            PartitionTable::parse_as_bootloader(table).unwrap().iter().collect();
         let running = partitions.iter().find(|p| p.label.as_str() == Some(label)).unwrap();
         let old_bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x5000, 1).unwrap();
         let bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x6000, 2).unwrap();
         let migrator = synthetic::app(CHIP, "bootswap", "1", MIGRATOR_LEN, 3).unwrap();
         let old = synthetic::app(CHIP, "old", "1", 0x2_0000, 4).unwrap();
         let mut builder = FlashBuilder::new(CHIP, FlashSize::Mb4)
-            .partitions(&partitions)
+            .table_addr(table_addr)
+            .raw_table(table)
+            .unwrap()
             .bootloader(&old_bootloader)
             .old_data(OldData::Noise { seed: 5 })
             .app(label, &migrator);
@@ -159,7 +179,7 @@ impl DeviceUnderTest {
             builder = builder.select_ota(index, OtaState::PendingVerify).app("factory", &old);
         }
         let board = SimBoard::new(CHIP)
-            .esp_idf(&old_bootloader, EspIdfConfig::default())
+            .esp_idf(&old_bootloader, EspIdfConfig { table_addr, ..EspIdfConfig::default() })
             .unwrap()
             .mcuboot(&bootloader, McubootConfig::example())
             .unwrap();
@@ -178,6 +198,8 @@ impl DeviceUnderTest {
             damaged: false,
             veto: None,
             secure_boot: false,
+            follows_reset: false,
+            hangs: false,
             patience: 1000,
             console: Console::default(),
             window: CommitWindow::new(),
@@ -214,6 +236,7 @@ impl DeviceUnderTest {
         };
         let mut board = LabBoard {
             identity,
+            follows_reset: self.follows_reset,
             veto: self.veto,
             patience: self.patience,
             waits_ms: &mut self.waits_ms,
@@ -221,7 +244,7 @@ impl DeviceUnderTest {
         };
         let mut driver = Driver::<_, 4, 4>::with_alignment(&mut self.flash);
         let mut buffers = Buffers::new();
-        let migrator = Migrator {
+        let mut migrator = Migrator {
             flash: &mut driver,
             board: &mut board,
             log: Log::new(&self.console, LogLevel::Debug),
@@ -231,12 +254,19 @@ impl DeviceUnderTest {
         let mut app = self.app.clone();
         // In the middle of the code, where nothing but a digest notices.
         app[0x8000] ^= u8::from(self.damaged);
+        let hangs = self.hangs;
         let files = [("app", app.as_slice()), ("bootloader", self.bootloader.as_slice())];
         let mut source = Joining::new(Air(self.online), Files(&files));
         let future = async {
             match what {
                 Ok(artifacts) => {
-                    migrator.migrate(&migration(artifacts), &mut source, &mut []).await
+                    // As the firmware does it: the radio starts in between.
+                    let migration = migration(artifacts);
+                    let Some(ready) = migrator.prepare(&migration, 0).await else { return };
+                    if hangs {
+                        pending::<()>().await;
+                    }
+                    migrator.go_on(ready, &migration, &mut source, &mut []).await;
                 }
                 Err(error) => migrator.without_config(error).await,
             }
@@ -298,6 +328,7 @@ fn migration<'a>(artifacts: &'a [Artifact<'a>]) -> Migration<'a> {
     Migration {
         chip: CHIP,
         flash_len_bytes: Some(4 << 20),
+        table_addr: None,
         mcuboot: Some(McubootMap {
             primary: map.primary,
             secondary: map.secondary,

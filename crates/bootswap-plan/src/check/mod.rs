@@ -9,7 +9,7 @@ use heapless::Vec;
 use mcuboot_format::SwapKind;
 
 use crate::facts::DeviceFacts;
-use crate::layout::{self, AppSlot, Destination, MAX_ARTIFACTS, table_region};
+use crate::layout::{self, AppSlot, Destination, MAX_ARTIFACTS};
 use crate::migration::{Artifact, Migration, Role};
 use crate::reason::{Reason, Reasons, name};
 
@@ -76,8 +76,15 @@ impl Checks<'_> {
                 });
             }
         }
+        if let Some(other) = facts.other_table_addr {
+            self.refuse(Reason::TwoTables { first: facts.table_addr, second: other });
+        }
         if !facts.partitions.iter().any(|p| p.is_app() && p.region == facts.running) {
             self.refuse(Reason::UnknownRunning { running: facts.running });
+        }
+        if facts.running_len_bytes > facts.running.len_bytes() {
+            let (len_bytes, running) = (facts.running_len_bytes, facts.running);
+            self.refuse(Reason::MigratorTooLarge { len_bytes, running });
         }
     }
 
@@ -85,7 +92,7 @@ impl Checks<'_> {
     fn map(&mut self) {
         let Some(map) = self.migration.mcuboot else { return };
         // A slot there would be cleaned before the commit, and the old bootloader with it.
-        let boot = Region::clamped(FlashAddr::ZERO, table_region().start().get());
+        let boot = Region::clamped(FlashAddr::ZERO, self.facts.table_addr.get());
         let scratch = map.scratch.map(|region| ("scratch area", region));
         let parts = [("primary slot", map.primary), ("secondary slot", map.secondary)]
             .into_iter()

@@ -3,7 +3,7 @@
 use flash_region::{Region, SECTOR_BYTES};
 
 use super::Checks;
-use crate::layout::{self, Destination, bootloader_area, kept, table_region};
+use crate::layout::{self, Destination, kept};
 use crate::migration::{Artifact, PARTITION_TABLE, Role};
 use crate::reason::{Reason, name};
 
@@ -46,7 +46,7 @@ impl Checks<'_> {
         }
         let written = layout::written(region, artifact);
         if artifact.role == Role::Application {
-            let area = layout::bootloader_area(facts).intersection(written);
+            let area = facts.bootloader_area().intersection(written);
             self.apart("the bootloader", artifact.name, area);
         }
         // Not only what is written counts: all of the place may be erased.
@@ -78,9 +78,9 @@ impl Checks<'_> {
     /// not give up by name.
     pub(super) fn keeps(&mut self, what: &str, dest: Region) {
         let (migration, facts) = (self.migration, self.facts);
-        let table = table_region().intersection(dest).map(|region| (PARTITION_TABLE, region));
+        let table = facts.table().intersection(dest).map(|region| (PARTITION_TABLE, region));
         let labelled = kept(facts).filter_map(|p| {
-            let shared = p.region.intersection(dest)?;
+            let shared = layout::whole(p).intersection(dest)?;
             Some((p.label.as_str().unwrap_or("a partition without a readable label"), shared))
         });
         for (label, region) in table.into_iter().chain(labelled) {
@@ -96,7 +96,7 @@ impl Checks<'_> {
         match (artifact.role, artifact.dest, artifact.region_len_bytes) {
             (Role::Bootloader, Some(dest), _) => dest.from(region.start()).len_bytes(),
             (Role::Bootloader, None, Some(len_bytes)) => len_bytes,
-            (Role::Bootloader, None, None) => bootloader_area(self.facts).len_bytes(),
+            (Role::Bootloader, None, None) => self.facts.bootloader_area().len_bytes(),
             _ => region.len_bytes(),
         }
     }

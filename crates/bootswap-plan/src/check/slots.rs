@@ -5,7 +5,7 @@ use mcuboot_format::SwapKind;
 
 use super::Checks;
 use crate::cleaned::cleaned;
-use crate::layout::{self, Destination, table_region};
+use crate::layout::{self, Destination};
 use crate::migration::{Artifact, PARTITION_TABLE};
 use crate::reason::Reason;
 
@@ -22,8 +22,9 @@ impl Checks<'_> {
         // Until the new bootloader is in place the old one needs these, even if the
         // migration gives them up.
         let partitions = self.facts.partitions.iter();
-        let otadata = partitions.clone().filter(|p| p.is_otadata()).map(|p| ("otadata", p.region));
-        let needed = otadata.chain([(PARTITION_TABLE, table_region())]);
+        let otadata =
+            partitions.clone().filter(|p| p.is_otadata()).map(|p| ("otadata", layout::whole(p)));
+        let needed = otadata.chain([(PARTITION_TABLE, self.facts.table())]);
         let running = self.facts.running_image();
         for part in cleaned(&map, filled, running) {
             for (needed, region) in needed.clone() {
@@ -32,7 +33,7 @@ impl Checks<'_> {
         }
         // What the image does not reach of its slot is erased before the commit, and its trailer is
         // verified before that; NVS is needed up to the commit.
-        let nvs = partitions.filter(|p| p.is_nvs()).map(|p| ("NVS", p.region));
+        let nvs = partitions.filter(|p| p.is_nvs()).map(|p| ("NVS", layout::whole(p)));
         let needed = needed.chain(nvs);
         for (artifact, destination) in artifacts.iter().zip(destinations) {
             let Some(slot) = destination.slot else { continue };

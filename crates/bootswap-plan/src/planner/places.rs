@@ -132,6 +132,16 @@ impl<'a> Planner<'a> {
             return None;
         };
         let whole = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
+        // In a table that contradicts itself the label may name a part of something else, too.
+        let others = self.facts.partitions.iter().filter(|p| *p != partition);
+        let shared = others.filter(|p| !p.is_app()).find_map(|p| {
+            let shared = layout::whole(p).intersection(whole)?;
+            Some((p.label.as_str().unwrap_or("another partition"), shared))
+        });
+        if let Some((by, shared)) = shared {
+            self.refuse(Reason::StagingInUse { label: name(label), by: name(by), shared });
+            return None;
+        }
         if let Some((by, shared)) = self.space().conflict(whole) {
             self.refuse(Reason::StagingInUse { label: name(label), by: name(by), shared });
             return None;

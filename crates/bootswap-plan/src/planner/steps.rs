@@ -83,7 +83,7 @@ impl Planner<'_> {
             let critical = way.destination.critical();
             let otadata =
                 facts.partitions.iter().any(|p| p.is_otadata() && p.region.overlaps(critical));
-            otadata && !critical.overlaps(layout::bootloader_area(facts))
+            otadata && !critical.overlaps(facts.bootloader_area())
         };
         let last = ways.iter().filter(is_otadata);
         for way in ways.iter().filter(|way| !is_otadata(way)).chain(last) {
@@ -94,7 +94,7 @@ impl Planner<'_> {
             let merge = match artifact.role {
                 // Only an image that reaches from the bootloader over other things has gaps; of any
                 // other artifact, blank sectors count too.
-                Role::Other if region.overlaps(layout::bootloader_area(self.facts)) => {
+                Role::Other if region.overlaps(self.facts.bootloader_area()) => {
                     Merge::KeepUnderBlank
                 }
                 _ => Merge::Exact,

@@ -317,6 +317,21 @@ pub enum Reason {
         /// The one that is too many.
         second: Name,
     },
+    /// Two places hold a partition table with the running app in it, and nobody said which one the
+    /// bootloader reads.
+    TwoTables {
+        /// The first place.
+        first: FlashAddr,
+        /// The second.
+        second: FlashAddr,
+    },
+    /// The migrator's image does not fit the partition that it is to run from.
+    MigratorTooLarge {
+        /// Its bytes.
+        len_bytes: u32,
+        /// The partition.
+        running: Region,
+    },
 }
 
 impl Reason {
@@ -371,10 +386,12 @@ impl Reason {
             Self::NothingToStart { .. } => 32,
             Self::Empty { .. } => 33,
             Self::SecondApplication { .. } => 34,
-            Self::TooManySectors { .. } => 35,
-            Self::Downgrade { .. } => 36,
-            Self::BootloaderDiffers { .. } => 37,
-            Self::NotMcuboot { .. } => 38,
+            Self::TwoTables { .. } => 35,
+            Self::MigratorTooLarge { .. } => 36,
+            Self::TooManySectors { .. } => 37,
+            Self::Downgrade { .. } => 38,
+            Self::BootloaderDiffers { .. } => 39,
+            Self::NotMcuboot { .. } => 40,
         }
     }
 
@@ -430,6 +447,8 @@ impl Reason {
             Self::NothingToStart { .. } => "nothing-to-start",
             Self::Empty { .. } => "empty",
             Self::SecondApplication { .. } => "second-application",
+            Self::TwoTables { .. } => "two-tables",
+            Self::MigratorTooLarge { .. } => "migrator-too-large",
             Self::TooManySectors { .. } => "too-many-sectors",
             Self::Downgrade { .. } => "downgrade",
             Self::BootloaderDiffers { .. } => "bootloader-differs",

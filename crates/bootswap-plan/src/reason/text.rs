@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use esp_idf_format::Chip;
+use esp_idf_format::ImageChip;
 use mcuboot_format::{ImageVersion, SwapKind};
 
 use super::Reason;
@@ -23,12 +23,9 @@ impl fmt::Display for Reason {
                 "the migration is for {wanted}, the device is {found}; use the one made for {found}"
             ),
             Self::WrongImageChip { artifact, chip_id, found } => {
-                write!(f, "{artifact} is built for ")?;
-                match Chip::from_image_chip_id(*chip_id) {
-                    Some(chip) => write!(f, "{chip}")?,
-                    None => write!(f, "a chip with id {chip_id}")?,
-                }
-                write!(f, ", the device is {found}; build it for {found}")
+                let chip = ImageChip(*chip_id);
+                write!(f, "{artifact} is built for {chip}; ")?;
+                write!(f, "the device is {found}, so build it for {found}")
             }
             Self::FlashTooSmall { wanted_bytes, found_bytes } => write!(
                 f,
@@ -168,6 +165,11 @@ impl fmt::Display for Reason {
             Self::ArtifactCount { count } => {
                 write!(f, "the migration names {count} artifacts; 1 to 8 are possible")
             }
+            Self::TwoTables { first, second } => write!(
+                f,
+                "partition tables at {first} and {second} both list the running app; name the one \
+                 that the devices' bootloader reads in `partition_table_offset`"
+            ),
             Self::BadPartition { label, region } => write!(
                 f,
                 "the partition {label} at {region} ends beyond the end of flash; the device's \
@@ -211,6 +213,12 @@ impl fmt::Display for Reason {
                 f,
                 "{first} and {second} are both applications, and MCUboot starts one; make the \
                  other an [[artifact]]"
+            ),
+            Self::MigratorTooLarge { len_bytes, running } => write!(
+                f,
+                "the migrator has {len_bytes:#x} bytes, there is room for {:#x} in {running}; \
+                 deliver it to a larger partition",
+                running.len_bytes()
             ),
             Self::Empty { artifact } => {
                 write!(f, "{artifact} has no bytes; build or copy it again")

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bootswap_plan::*;
-use esp_idf_format::partition::{Partition, PartitionType, subtype};
+use esp_idf_format::partition::{Partition, PartitionType, TABLE_ADDR, subtype};
 use esp_idf_format::{Chip, FixedText};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
@@ -52,6 +52,8 @@ pub(crate) struct Case {
     pub(crate) running: &'static str,
     pub(crate) running_len_bytes: u32,
     pub(crate) flash_len_bytes: u32,
+    pub(crate) table_addr: FlashAddr,
+    pub(crate) other_table_addr: Option<FlashAddr>,
     pub(crate) secure_boot: bool,
     pub(crate) flash_encryption: bool,
     pub(crate) memory_bytes: u32,
@@ -118,6 +120,8 @@ pub(crate) fn example() -> Case {
         running: "factory",
         running_len_bytes: 0xa_0000,
         flash_len_bytes: 4 * MIB,
+        table_addr: TABLE_ADDR,
+        other_table_addr: None,
         secure_boot: false,
         flash_encryption: false,
         memory_bytes: 0,
@@ -146,6 +150,7 @@ impl Case {
         let migration = Migration {
             chip: self.chip,
             flash_len_bytes: self.wanted_flash_bytes,
+            table_addr: None,
             mcuboot: self.map,
             artifacts: &self.artifacts,
             staging: self.staging,
@@ -156,6 +161,8 @@ impl Case {
             chip: self.device_chip,
             chip_revision: None,
             flash_len_bytes: self.flash_len_bytes,
+            table_addr: self.table_addr,
+            other_table_addr: self.other_table_addr,
             partitions: &self.table,
             running: self.running(),
             running_len_bytes: self.running_len_bytes,

@@ -10,6 +10,7 @@ mod case;
 mod commits;
 mod example;
 mod layouts;
+mod odd_tables;
 mod refusals;
 /// The example, shared with the crate's own tests.
 #[allow(dead_code, reason = "the crate's own tests use the rest")]

@@ -3,6 +3,7 @@
 use bootswap_plan::*;
 use esp_idf_format::Chip;
 use esp_idf_format::partition::{PartitionType, subtype};
+use flash_region::FlashAddr;
 use mcuboot_format::SwapKind;
 
 use crate::case::*;
@@ -218,6 +219,7 @@ fn every_refusal_has_its_code() {
         ("artifact-count", |c| c.artifacts.clear()),
         ("bad-partition", |c| c.table[5].region = region(0x3f_0000, MIB)),
         ("unknown-running", |c| c.running = "nowhere"),
+        ("two-tables", |c| c.other_table_addr = Some(FlashAddr(0x1_0000))),
         ("bootloader-misplaced", |c| c.artifacts[1].dest = Some(region(0x1000, 0x7000))),
     ];
     let mut numbers: Vec<(u16, &str)> = Vec::new();

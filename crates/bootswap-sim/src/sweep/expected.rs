@@ -2,7 +2,7 @@
 
 use bootswap_migration::OwnedMigration;
 use esp_idf_format::otadata::{self, ENTRY_LEN_BYTES, OtaData, OtaState};
-use esp_idf_format::partition::{PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
+use esp_idf_format::partition::PartitionTable;
 use flash_region::Region;
 use nor_sim::NorMemory;
 
@@ -62,10 +62,10 @@ impl Expected {
             let region = Region::clamped(addr, bootloader.total_len_bytes);
             regions.push(("the new bootloader".to_owned(), region));
         }
-        let table = Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES);
+        let table = scenario.table();
         regions.push(("the partition table".to_owned(), table));
         let bytes = life.before.bytes(table);
-        let partitions = PartitionTable::parse(&bytes).ok();
+        let partitions = PartitionTable::parse_as_bootloader(&bytes).ok();
         let parts = regions.into_iter().map(|(label, region)| {
             let bytes = life.after.bytes(region);
             let otadata = partitions.filter(|t| t.otadata().is_some_and(|p| p.region == region));

@@ -6,6 +6,7 @@ use super::case::Case;
 
 /// Key `power_cuts` of the report.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PowerCutsReport {
     /// Cases tried, those with a second cut among them.
     pub cases: u64,
@@ -39,6 +40,7 @@ pub struct PowerCutsReport {
 
 /// Power lost again in a recovery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SecondCutsReport {
     /// Pairs of cuts that there are.
     pub possible: u64,
@@ -54,6 +56,7 @@ pub struct SecondCutsReport {
 
 /// Keys `flash_faults` and `network_faults` of the report.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FaultsReport {
     /// Cases tried.
     pub cases: u64,
@@ -74,6 +77,7 @@ pub struct FaultsReport {
 
 /// The largest value of all cases.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Worst {
     /// The value.
     pub most: u64,
@@ -92,6 +96,7 @@ impl Worst {
 
 /// A case that failed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FailureReport {
     /// The case, as `--replay` takes it.
     pub case: String,

@@ -30,7 +30,7 @@ use crate::{Monitor, Unwatched};
 pub struct CaseOutcome {
     /// The outcome of its first run.
     pub first: RunOutcome,
-    /// The final outcome: if the old firmware ran at first, that of a second run without any fault
+    /// The final outcome: if the old firmware or the migrator ran at first, that of a second run without any fault
     /// after a power cycle, with the migrator delivered again if it had gone back.
     pub outcome: RunOutcome,
     /// Flash operations of the first run.
@@ -68,6 +68,8 @@ pub struct Replay {
     pub in_window: bool,
     /// What flash should hold in the end and does not.
     pub missing: Option<String>,
+    /// Flash as its last cut left it; as the case ended, where it has none.
+    pub left: NorMemory,
 }
 
 /// What one thread of a sweep works with.
@@ -157,6 +159,7 @@ impl<'a> Worker<'a> {
             in_window = uncut.window_is_open_at(*cut);
             memory = self.cut(memory, hazards, *cut)?;
         }
+        let cut = (!case.interrupted.is_empty()).then(|| memory.clone());
         let mut run = self.record(memory, &case.last)?;
         if is_old_firmware(&run.outcome) {
             self.monitor.borrow_mut().line("--- the old firmware runs; power off and on again");
@@ -166,7 +169,8 @@ impl<'a> Worker<'a> {
         run.before = self.context.scenario.flash.clone();
         let target_runs = matches!(run.outcome, RunOutcome::TargetRunning { .. });
         let missing = expected.missing_in(&run.after, target_runs);
-        Ok(Replay { run, in_window, missing })
+        let left = cut.unwrap_or_else(|| run.after.clone());
+        Ok(Replay { run, in_window, missing, left })
     }
 
     /// Runs until power is lost at `cut`, and returns the flash that this leaves.
@@ -211,7 +215,7 @@ impl<'a> Worker<'a> {
                 Device::new(environment.board.clone(), chip(memory, environment.stuck));
             let received = Cell::new(0);
             let record = live(environment, &mut device, &Clock::new(), &received, &mut |_| {});
-            let outcome = outcome::of(&record, environment.files, device.memory());
+            let outcome = outcome::of(&record, environment, device.memory());
             (record, outcome, device.into_flash().into_inner())
         })
     }
@@ -254,9 +258,11 @@ impl<'a> Worker<'a> {
             }
         }
         let (board, monitor, settings) = (&scenario.board, &self.monitor, *settings);
+        let image = &scenario.migrator;
         let (server, firmware) = (Some(server.addr()), on_trial);
         Ok(use_it(&Environment {
             board,
+            image,
             files,
             migration,
             settings,
@@ -269,5 +275,8 @@ impl<'a> Worker<'a> {
 }
 
 const fn is_old_firmware(outcome: &RunOutcome) -> bool {
-    matches!(outcome, RunOutcome::OldFirmware { .. } | RunOutcome::Refused)
+    matches!(
+        outcome,
+        RunOutcome::OldFirmware { .. } | RunOutcome::Stuck { .. } | RunOutcome::Refused
+    )
 }

@@ -224,7 +224,28 @@ fn a_bad_partition_table_starts_nothing() {
     let why = esp_idf_failure(&mut device(memory.clone()));
     assert!(matches!(why, EspIdfFailure::PartitionTable(PartitionTableError::Md5 { .. })), "{why}");
     memory.erase(EraseUnit::Sector4K, TABLE_ADDR).unwrap();
-    assert_eq!(esp_idf_failure(&mut device(memory)), EspIdfFailure::NoBootableApp);
+    let empty = EspIdfFailure::PartitionTable(PartitionTableError::Empty);
+    assert_eq!(esp_idf_failure(&mut device(memory)), empty);
+}
+
+#[test]
+fn the_table_is_where_the_bootloader_was_built_for() {
+    let table_addr = FlashAddr(0xc000);
+    let mut partitions = synthetic::example_partitions();
+    partitions.retain(|p| p.region.start() > table_addr);
+    let bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0xb000, 1).unwrap();
+    let memory = FlashBuilder::new(CHIP, FlashSize::Mb4)
+        .table_addr(table_addr)
+        .partitions(&partitions)
+        .bootloader(&bootloader)
+        .app("factory", &synthetic::app(CHIP, "x", "1", 0x1000, 1).unwrap())
+        .build()
+        .unwrap();
+    let board = |config| Board::new(CHIP).esp_idf(&bootloader, config).unwrap();
+    let moved = board(EspIdfConfig { table_addr, ..EspIdfConfig::default() });
+    assert_eq!(name_of_running(&mut Device::new(moved, memory.clone())), "x");
+    let why = esp_idf_failure(&mut Device::new(board(EspIdfConfig::default()), memory));
+    assert!(matches!(why, EspIdfFailure::PartitionTable(_)), "{why}");
 }
 
 /// A bootloader with 2 MB in its header refuses a table that goes past them.

@@ -42,7 +42,7 @@ fn flash() -> FlashBuilder {
 
 fn board(rollback: bool) -> Board {
     Board::new(CHIP)
-        .esp_idf(&old_bootloader(), EspIdfConfig { rollback })
+        .esp_idf(&old_bootloader(), EspIdfConfig { rollback, ..EspIdfConfig::default() })
         .unwrap()
         .mcuboot(&new_bootloader(), McubootConfig::example())
         .unwrap()

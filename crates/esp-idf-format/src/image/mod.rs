@@ -10,8 +10,8 @@
 //!
 //! The checksum is the exclusive or of all segment data, begun with 0xEF. The SHA-256 is there if
 //! the header says so, over everything before it. A signature may follow, and whatever else was in
-//! flash. The ROM checks magic and checksum of a bootloader, the bootloader those of an app and the
-//! SHA-256 too.
+//! flash. The ROM checks magic and checksum of a bootloader ([`verify_as_rom`]), the bootloader
+//! those of an app and the SHA-256 too.
 //!
 //! [`ImageVerifier`] takes an image in pieces and keeps only a hash state and a description of it;
 //! [`verify`] takes it whole; [`segments`] looks inside. [`update_checksums`] corrects checksum and
@@ -25,6 +25,7 @@
 mod builder;
 mod checksums;
 mod error;
+mod esp8266;
 mod flash;
 mod header;
 mod segment;
@@ -36,10 +37,11 @@ mod verifier;
 pub use builder::{BuildError, ImageBuilder};
 pub use checksums::update_checksums;
 pub use error::ImageError;
+pub use esp8266::is_esp8266;
 pub use flash::{FlashFreq, FlashMode, FlashSize};
 pub use header::{HEADER_LEN_BYTES, IMAGE_MAGIC, ImageHeader, WP_PIN_DISABLED};
 pub use segment::{SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments};
-pub use verifier::{ImageInfo, ImageVerifier, closed_len_bytes, verify};
+pub use verifier::{ImageInfo, ImageVerifier, closed_len_bytes, verify, verify_as_rom};
 
 /// The most segments that an image may have (`ESP_IMAGE_MAX_SEGMENTS`).
 pub const MAX_SEGMENTS: u8 = 16;

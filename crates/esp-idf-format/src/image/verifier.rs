@@ -175,21 +175,26 @@ impl ImageVerifier {
     /// What [`push`](Self::push) found wrong, or [`ImageError::Truncated`].
     pub fn finish(self) -> Result<ImageInfo, ImageError> {
         match (self.state?, self.header) {
-            (State::Complete, Some(header)) => Ok(ImageInfo {
-                header,
-                image_len_bytes: self.image_len_bytes,
-                total_len_bytes: self.image_len_bytes.saturating_add(digest_len_bytes(&header)),
-                checksum: self.checksum,
-                digest: self.digest,
-                app_desc: AppDescription::parse(self.description()).ok(),
-                bootloader_desc: BootloaderDescription::parse(self.description()).ok(),
-            }),
+            (State::Complete, Some(header)) => Ok(self.info(header)),
             _ => Err(ImageError::Truncated {
                 found_bytes: self.offset_bytes,
                 needed_bytes: self
                     .total_len_bytes()
                     .unwrap_or(self.offset_bytes.saturating_add(self.missing_bytes)),
             }),
+        }
+    }
+
+    /// What is known about the image, up to its checksum at least.
+    fn info(&self, header: ImageHeader) -> ImageInfo {
+        ImageInfo {
+            header,
+            image_len_bytes: self.image_len_bytes,
+            total_len_bytes: self.image_len_bytes.saturating_add(digest_len_bytes(&header)),
+            checksum: self.checksum,
+            digest: self.digest,
+            app_desc: AppDescription::parse(self.description()).ok(),
+            bootloader_desc: BootloaderDescription::parse(self.description()).ok(),
         }
     }
 
@@ -321,6 +326,26 @@ pub fn verify(bytes: &[u8]) -> Result<ImageInfo, ImageError> {
     let mut verifier = ImageVerifier::new();
     verifier.push(bytes)?;
     verifier.finish()
+}
+
+/// Verifies a whole bootloader, which other bytes may follow, as the chips' ROMs do: the checksum
+/// counts, and a SHA-256 that is not that of the image is told and does not matter.
+///
+/// Tools that change flash mode, speed or size in the header of a bootloader leave such a SHA-256
+/// behind; the chip starts it all the same.
+///
+/// # Errors
+///
+/// The first thing found wrong, [`ImageError::Digest`] excepted.
+pub fn verify_as_rom(bytes: &[u8]) -> Result<(ImageInfo, Option<ImageError>), ImageError> {
+    let mut verifier = ImageVerifier::new();
+    match (verifier.push(bytes), verifier.header) {
+        (Err(stale @ ImageError::Digest { .. }), Some(header)) => {
+            Ok((verifier.info(header), Some(stale)))
+        }
+        (Err(error), _) => Err(error),
+        (Ok(()), _) => verifier.finish().map(|info| (info, None)),
+    }
 }
 
 const fn digest_len_bytes(header: &ImageHeader) -> u32 {

@@ -151,6 +151,37 @@ impl Partition {
         self.kind == PartitionType::BOOTLOADER || self.kind == PartitionType::PARTITION_TABLE
     }
 
+    /// Whether it describes the bootloader or the table that is in force.
+    #[must_use]
+    pub fn is_primary_boot_area(&self) -> bool {
+        self.is_boot_area() && self.subtype == subtype::PRIMARY
+    }
+
+    /// Whether it describes the bootloader that some chips' ROMs fall back to.
+    #[must_use]
+    pub fn is_recovery_bootloader(&self) -> bool {
+        self.kind == PartitionType::BOOTLOADER && self.subtype == subtype::RECOVERY
+    }
+
+    /// Whether the bootloader keeps one place for entries of this kind, so that of several the last
+    /// one silently counts: factory app, test app, each OTA slot, otadata.
+    #[must_use]
+    pub const fn has_role(&self) -> bool {
+        self.is_factory() || self.is_test_app() || self.is_otadata() || self.ota_index().is_some()
+    }
+
+    /// Whether both have the same type and subtype.
+    #[must_use]
+    pub fn is_same_role(&self, other: &Self) -> bool {
+        (self.kind, self.subtype) == (other.kind, other.subtype)
+    }
+
+    /// Whether it begins at a multiple of [`align_bytes`](Self::align_bytes).
+    #[must_use]
+    pub const fn is_aligned(&self) -> bool {
+        self.region.start().is_aligned(self.align_bytes())
+    }
+
     /// Whether it is marked as encrypted.
     #[must_use]
     pub const fn is_encrypted(&self) -> bool {

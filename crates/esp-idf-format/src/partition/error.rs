@@ -26,9 +26,15 @@ pub enum PartitionTableError {
         /// The digest that would be right.
         computed: [u8; 16],
     },
-    /// A record follows the digest, which therefore does not cover it.
+    /// A record follows the digest, which therefore does not cover it. The bootloader counts the
+    /// digest as an entry then, and leaves the last one out.
     EntryBehindMd5 {
         /// Where the record begins.
+        offset_bytes: u32,
+    },
+    /// There is a second digest, which the bootloader does not accept.
+    SecondMd5 {
+        /// Where its record begins.
         offset_bytes: u32,
     },
     /// The table has no end marker.
@@ -122,6 +128,29 @@ pub enum PartitionTableError {
     },
 }
 
+impl PartitionTableError {
+    /// Where the record begins that it is about; `None` if it is about the whole table.
+    #[must_use]
+    pub const fn offset_bytes(&self) -> Option<u32> {
+        match *self {
+            Self::BadMagic { offset_bytes, .. }
+            | Self::Md5 { offset_bytes, .. }
+            | Self::EntryBehindMd5 { offset_bytes }
+            | Self::SecondMd5 { offset_bytes }
+            | Self::NoTerminator { offset_bytes }
+            | Self::OutsideAddressSpace { offset_bytes, .. }
+            | Self::Misaligned { offset_bytes, .. }
+            | Self::Overlap { offset_bytes, .. }
+            | Self::DuplicateLabel { offset_bytes, .. }
+            | Self::DuplicateRole { offset_bytes, .. }
+            | Self::OtadataTooSmall { offset_bytes, .. }
+            | Self::BehindFlash { offset_bytes, .. }
+            | Self::OverBootArea { offset_bytes, .. } => Some(offset_bytes),
+            Self::Empty | Self::TooManyEntries { .. } | Self::BufferTooSmall { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for PartitionTableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -137,7 +166,14 @@ impl fmt::Display for PartitionTableError {
                 Hex(&computed)
             ),
             Self::EntryBehindMd5 { offset_bytes } => {
-                write!(f, "partition table continues after its MD5, at offset {offset_bytes:#x}")
+                write!(
+                    f,
+                    "partition table continues after its MD5, at offset {offset_bytes:#x}; the \
+                     bootloader leaves the last entry out"
+                )
+            }
+            Self::SecondMd5 { offset_bytes } => {
+                write!(f, "partition table has a second MD5, at offset {offset_bytes:#x}")
             }
             Self::NoTerminator { offset_bytes } => {
                 write!(f, "partition table has no end marker up to offset {offset_bytes:#x}")

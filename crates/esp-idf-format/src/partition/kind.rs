@@ -83,6 +83,10 @@ pub mod subtype {
     pub const OTA_15: u8 = 0x1f;
     /// App: started on request of a pin, or as the last resort.
     pub const TEST: u8 = 0x20;
+    /// App: first slot of the trusted execution environment.
+    pub const TEE_0: u8 = 0x30;
+    /// App: its second slot.
+    pub const TEE_1: u8 = 0x31;
 
     /// Data: which OTA slot is to be started, [`otadata`](crate::otadata).
     pub const OTADATA: u8 = 0x00;
@@ -107,10 +111,15 @@ pub mod subtype {
     /// Data: LittleFS file system.
     pub const LITTLEFS: u8 = 0x83;
 
+    /// Data: which slot of the trusted execution environment is to be started.
+    pub const TEE_OTA: u8 = 0x90;
+
     /// Bootloader and partition table: the one in force.
     pub const PRIMARY: u8 = 0x00;
     /// Bootloader and partition table: where an update is put first.
     pub const OTA: u8 = 0x01;
+    /// Bootloader: the one that the ROM takes if the other does not verify, on chips that can.
+    pub const RECOVERY: u8 = 0x02;
 
     const APP_OTA: [&str; 16] = [
         "ota_0", "ota_1", "ota_2", "ota_3", "ota_4", "ota_5", "ota_6", "ota_7", "ota_8", "ota_9",
@@ -124,6 +133,8 @@ pub mod subtype {
             (0x00, FACTORY) => Some("factory"),
             (0x00, OTA_0..=OTA_15) => APP_OTA.get(usize::from(subtype - OTA_0)).copied(),
             (0x00, TEST) => Some("test"),
+            (0x00, TEE_0) => Some("tee_0"),
+            (0x00, TEE_1) => Some("tee_1"),
             (0x01, OTADATA) => Some("ota"),
             (0x01, PHY) => Some("phy"),
             (0x01, NVS) => Some("nvs"),
@@ -135,8 +146,10 @@ pub mod subtype {
             (0x01, FAT) => Some("fat"),
             (0x01, SPIFFS) => Some("spiffs"),
             (0x01, LITTLEFS) => Some("littlefs"),
+            (0x01, TEE_OTA) => Some("tee_ota"),
             (0x02 | 0x03, PRIMARY) => Some("primary"),
             (0x02 | 0x03, OTA) => Some("ota"),
+            (0x02, RECOVERY) => Some("recovery"),
             _ => None,
         }
     }

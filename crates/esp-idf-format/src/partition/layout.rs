@@ -2,34 +2,42 @@
 
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
-use super::{ENTRY_LEN_BYTES, OTADATA_LEN_BYTES, Partition, PartitionTableError, TABLE_ADDR};
+use super::{ENTRY_LEN_BYTES, OTADATA_LEN_BYTES, Partition, PartitionTableError};
+
+/// What ESP-IDF's tools object to in entries, which are given in the order of the table, each with
+/// the offset at which it begins.
+pub(super) fn objections<I>(entries: I) -> impl Iterator<Item = PartitionTableError>
+where
+    I: Iterator<Item = (u32, Partition)> + Clone,
+{
+    let empty = entries.clone().next().is_none().then_some(PartitionTableError::Empty);
+    let each = entries.clone().flat_map(move |(offset_bytes, partition)| {
+        let before = entries.clone().take_while(move |(other, _)| *other < offset_bytes);
+        let pairs = before.flat_map(move |other| {
+            of_pair((offset_bytes, &partition), (other.0, &other.1)).into_iter().flatten()
+        });
+        of_one(offset_bytes, &partition).into_iter().chain(pairs)
+    });
+    empty.into_iter().chain(each)
+}
 
 /// Checks entries, in the order of the table, against each other.
 pub(super) fn check_layout(
     entries: impl Iterator<Item = Partition> + Clone,
 ) -> Result<(), PartitionTableError> {
-    let mut any = false;
-    for (offset_bytes, partition) in with_offsets(entries.clone()) {
-        any = true;
-        check_alone(offset_bytes, &partition)?;
-        for (other_offset_bytes, other) in with_offsets(entries.clone()) {
-            if other_offset_bytes >= offset_bytes {
-                break;
-            }
-            check_pair((offset_bytes, &partition), (other_offset_bytes, &other))?;
-        }
-    }
-    if any { Ok(()) } else { Err(PartitionTableError::Empty) }
+    objections(with_offsets(entries)).next().map_or(Ok(()), Err)
 }
 
-/// Checks that entries lie in flash and after bootloader and partition table.
+/// Checks that entries lie in flash and after bootloader and partition table, which begins at
+/// `table`.
 pub(super) fn check_fits(
-    entries: impl Iterator<Item = Partition>,
+    entries: impl Iterator<Item = (u32, Partition)>,
+    table: FlashAddr,
     flash_len_bytes: u32,
 ) -> Result<(), PartitionTableError> {
     let flash = Region::clamped(FlashAddr::ZERO, flash_len_bytes);
-    let boot_area = Region::clamped(FlashAddr::ZERO, TABLE_ADDR.saturating_add(SECTOR_BYTES).get());
-    for (offset_bytes, partition) in with_offsets(entries) {
+    let boot_area = Region::clamped(FlashAddr::ZERO, table.saturating_add(SECTOR_BYTES).get());
+    for (offset_bytes, partition) in entries {
         let region = partition.region;
         if !flash.contains_region(region) {
             return Err(PartitionTableError::BehindFlash { offset_bytes, region, flash_len_bytes });
@@ -43,50 +51,35 @@ pub(super) fn check_fits(
 
 /// Entries with the offset in the table at which each begins.
 fn with_offsets(
-    entries: impl Iterator<Item = Partition>,
-) -> impl Iterator<Item = (u32, Partition)> {
+    entries: impl Iterator<Item = Partition> + Clone,
+) -> impl Iterator<Item = (u32, Partition)> + Clone {
     (0..).step_by(ENTRY_LEN_BYTES as usize).zip(entries)
 }
 
-fn check_alone(offset_bytes: u32, partition: &Partition) -> Result<(), PartitionTableError> {
+fn of_one(offset_bytes: u32, partition: &Partition) -> Option<PartitionTableError> {
     let (start, align_bytes) = (partition.region.start(), partition.align_bytes());
     if !start.is_aligned(align_bytes) {
-        return Err(PartitionTableError::Misaligned { offset_bytes, start, align_bytes });
+        return Some(PartitionTableError::Misaligned { offset_bytes, start, align_bytes });
     }
     let len_bytes = partition.region.len_bytes();
-    if partition.is_otadata() && len_bytes < OTADATA_LEN_BYTES {
-        return Err(PartitionTableError::OtadataTooSmall { offset_bytes, len_bytes });
-    }
-    Ok(())
+    (partition.is_otadata() && len_bytes < OTADATA_LEN_BYTES)
+        .then_some(PartitionTableError::OtadataTooSmall { offset_bytes, len_bytes })
 }
 
-fn check_pair(
+fn of_pair(
     (offset_bytes, partition): (u32, &Partition),
     (other_offset_bytes, other): (u32, &Partition),
-) -> Result<(), PartitionTableError> {
-    if partition.region.overlaps(other.region) {
-        return Err(PartitionTableError::Overlap {
-            offset_bytes,
-            other_offset_bytes,
-            region: partition.region,
-            other: other.region,
-        });
-    }
-    if partition.label.text_bytes() == other.label.text_bytes() {
-        let label = partition.label;
-        return Err(PartitionTableError::DuplicateLabel {
-            offset_bytes,
-            other_offset_bytes,
-            label,
-        });
-    }
-    // Of these the bootloader keeps one place each, and the last entry silently wins.
-    let has_role = partition.is_factory()
-        || partition.is_test_app()
-        || partition.is_otadata()
-        || partition.ota_index().is_some();
-    if has_role && partition.kind == other.kind && partition.subtype == other.subtype {
-        return Err(PartitionTableError::DuplicateRole { offset_bytes, other_offset_bytes });
-    }
-    Ok(())
+) -> [Option<PartitionTableError>; 3] {
+    let overlap = partition.region.overlaps(other.region).then_some(PartitionTableError::Overlap {
+        offset_bytes,
+        other_offset_bytes,
+        region: partition.region,
+        other: other.region,
+    });
+    let label = partition.label;
+    let same_label = (label.text_bytes() == other.label.text_bytes())
+        .then_some(PartitionTableError::DuplicateLabel { offset_bytes, other_offset_bytes, label });
+    let same_role = (partition.has_role() && partition.is_same_role(other))
+        .then_some(PartitionTableError::DuplicateRole { offset_bytes, other_offset_bytes });
+    [overlap, same_label, same_role]
 }

@@ -26,6 +26,7 @@ mod entry;
 mod error;
 mod kind;
 mod layout;
+mod search;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -35,11 +36,12 @@ use flash_region::FlashAddr;
 use crate::FixedText;
 
 #[cfg(feature = "alloc")]
-pub use csv::{CsvError, CsvField, parse_csv};
+pub use csv::{CsvError, CsvField, CsvPlaces, parse_csv};
 pub use emit::emit;
 pub use entry::{Partition, flags};
 pub use error::PartitionTableError;
 pub use kind::{PartitionType, subtype};
+pub use search::{TableNotFound, TableSearch};
 pub use table::{PartitionTable, Partitions};
 
 /// Where the table is, unless a project changed `CONFIG_PARTITION_TABLE_OFFSET`.

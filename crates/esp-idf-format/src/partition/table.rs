@@ -14,8 +14,10 @@ use crate::cursor::Reader;
 /// A partition table whose records have been checked once, so that reading it cannot fail.
 #[derive(Clone, Copy, Debug)]
 pub struct PartitionTable<'a> {
+    /// The records that the bootloader looks at.
     records: &'a [Record],
-    has_md5: bool,
+    /// The record of the MD5: normally the one behind those.
+    md5: Option<usize>,
 }
 
 impl<'a> PartitionTable<'a> {
@@ -37,92 +39,120 @@ impl<'a> PartitionTable<'a> {
     /// Reads a table with no more checks than the second-stage bootloader makes, to know what an
     /// existing device does with its table.
     ///
-    /// Stricter than the bootloader in one case that no tool produces: entries after the MD5,
-    /// which the bootloader counts wrongly.
+    /// Where entries follow the MD5, the bootloader counts the MD5's record among the entries and
+    /// does not look at the last one; neither does the view.
     ///
     /// # Errors
     ///
     /// [`PartitionTableError::BadMagic`], [`Md5`](PartitionTableError::Md5),
-    /// [`EntryBehindMd5`](PartitionTableError::EntryBehindMd5),
+    /// [`SecondMd5`](PartitionTableError::SecondMd5),
     /// [`NoTerminator`](PartitionTableError::NoTerminator),
+    /// [`Empty`](PartitionTableError::Empty),
     /// [`OutsideAddressSpace`](PartitionTableError::OutsideAddressSpace).
     pub fn parse_as_bootloader(bytes: &'a [u8]) -> Result<Self, PartitionTableError> {
         let bytes = bytes.get(..TABLE_LEN_BYTES as usize).unwrap_or(bytes);
         let (records, _) = bytes.as_chunks::<{ ENTRY_LEN_BYTES as usize }>();
-        let mut md5 = Md5::new();
-        let mut entries = 0;
-        let mut has_md5 = false;
+        let mut digest = Md5::new();
+        let mut md5 = None;
         let mut offset_bytes = 0;
-        for record in records {
+        for (index, record) in records.iter().enumerate() {
             match *record {
                 // Type and subtype are looked at too: that is all the bootloader wants of the end.
+                [0xff, 0xff, 0xff, 0xff, ..] if index == 0 => {
+                    return Err(PartitionTableError::Empty);
+                }
                 [0xff, 0xff, 0xff, 0xff, ..] => {
-                    let records = records.get(..entries).unwrap_or(&[]);
-                    return Ok(Self { records, has_md5 });
+                    let counted = index - usize::from(md5.is_some());
+                    let records = records.get(..counted).unwrap_or(&[]);
+                    return Ok(Self { records, md5 });
                 }
-                _ if has_md5 => return Err(PartitionTableError::EntryBehindMd5 { offset_bytes }),
                 [first, second, ..] if [first, second] == MD5_MAGIC => {
-                    check_md5(offset_bytes, record, &md5)?;
-                    has_md5 = true;
+                    if md5.is_some() {
+                        return Err(PartitionTableError::SecondMd5 { offset_bytes });
+                    }
+                    check_md5(offset_bytes, record, &digest)?;
+                    md5 = Some(index);
                 }
-                _ => {
-                    check_entry(offset_bytes, record)?;
-                    md5.update(record);
-                    entries += 1;
-                }
+                _ => check_entry(offset_bytes, record)?,
             }
+            digest.update(record);
             offset_bytes += ENTRY_LEN_BYTES;
         }
         Err(PartitionTableError::NoTerminator { offset_bytes })
     }
 
     /// Checks what ESP-IDF's tools check and the bootloader does not: that there are entries,
-    /// aligned and without overlap, with labels and roles that only one of them has.
+    /// aligned and without overlap, with labels and roles that only one of them has, and none
+    /// behind the MD5.
     ///
     /// # Errors
     ///
-    /// [`PartitionTableError::Empty`], [`Misaligned`](PartitionTableError::Misaligned),
-    /// [`Overlap`](PartitionTableError::Overlap),
+    /// The first of the [`objections`](Self::objections).
+    pub fn check_layout(&self) -> Result<(), PartitionTableError> {
+        self.objections().next().map_or(Ok(()), Err)
+    }
+
+    /// What ESP-IDF's tools object to in a table that the bootloader takes. Devices run with such
+    /// tables: each objection tells what is not to be relied on, and where.
+    ///
+    /// [`PartitionTableError::EntryBehindMd5`], [`Empty`](PartitionTableError::Empty),
+    /// [`Misaligned`](PartitionTableError::Misaligned), [`Overlap`](PartitionTableError::Overlap),
     /// [`DuplicateLabel`](PartitionTableError::DuplicateLabel),
     /// [`DuplicateRole`](PartitionTableError::DuplicateRole),
     /// [`OtadataTooSmall`](PartitionTableError::OtadataTooSmall).
-    pub fn check_layout(&self) -> Result<(), PartitionTableError> {
-        layout::check_layout(self.iter())
+    pub fn objections(&self) -> impl Iterator<Item = PartitionTableError> + use<'a> {
+        let behind = self.md5.filter(|at| *at < self.records.len()).map(|at| {
+            let offset_bytes = (at as u32 + 1) * ENTRY_LEN_BYTES;
+            PartitionTableError::EntryBehindMd5 { offset_bytes }
+        });
+        behind.into_iter().chain(layout::objections(self.with_offsets()))
     }
 
     /// Checks that every partition lies inside the flash, and none but those that say so in the
-    /// area of bootloader and partition table (the table being at
-    /// [`TABLE_ADDR`](super::TABLE_ADDR)).
+    /// area of bootloader and partition table, the table being at `table`.
     ///
     /// # Errors
     ///
     /// [`PartitionTableError::BehindFlash`], [`OverBootArea`](PartitionTableError::OverBootArea).
-    pub fn check_fits(&self, flash_len_bytes: u32) -> Result<(), PartitionTableError> {
-        layout::check_fits(self.iter(), flash_len_bytes)
+    pub fn check_fits(
+        &self,
+        table: FlashAddr,
+        flash_len_bytes: u32,
+    ) -> Result<(), PartitionTableError> {
+        layout::check_fits(self.with_offsets(), table, flash_len_bytes)
     }
 
     /// The partitions in the order of the table.
     #[must_use]
     pub fn iter(&self) -> Partitions<'a> {
-        Partitions(self.records.iter())
+        Partitions { records: self.records.iter(), left: self.len() }
+    }
+
+    /// The partitions, each with the offset at which its entry begins.
+    fn with_offsets(&self) -> impl Iterator<Item = (u32, Partition)> + Clone + use<'a> {
+        let offsets = (0..).step_by(ENTRY_LEN_BYTES as usize);
+        offsets.zip(self.records).filter_map(|(at, record)| Some((at, partition_of(record)?)))
     }
 
     /// How many partitions there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.records.len()
+        match self.md5 {
+            Some(at) if at < self.records.len() => self.records.len() - 1,
+            _ => self.records.len(),
+        }
     }
 
     /// Whether there is no partition.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len() == 0
     }
 
     /// Whether the table has an MD5 entry (which then was right).
     #[must_use]
     pub const fn has_md5(&self) -> bool {
-        self.has_md5
+        self.md5.is_some()
     }
 
     /// The first partition of that label.
@@ -186,22 +216,32 @@ impl<'a> IntoIterator for PartitionTable<'a> {
 
 /// The partitions of a table, from [`PartitionTable::iter`].
 #[derive(Clone, Debug)]
-pub struct Partitions<'a>(core::slice::Iter<'a, Record>);
+pub struct Partitions<'a> {
+    records: core::slice::Iter<'a, Record>,
+    left: usize,
+}
 
 impl Iterator for Partitions<'_> {
     type Item = Partition;
 
     fn next(&mut self) -> Option<Partition> {
-        let record = self.0.next()?;
-        RawEntry::read(record).map(|raw| raw.partition())
+        let partition = self.records.by_ref().find_map(partition_of)?;
+        self.left = self.left.saturating_sub(1);
+        Some(partition)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        (self.left, Some(self.left))
     }
 }
 
 impl ExactSizeIterator for Partitions<'_> {}
+
+/// The partition of a record, unless that is the MD5's.
+fn partition_of(record: &Record) -> Option<Partition> {
+    let raw = RawEntry::read(record).filter(|raw| raw.magic != MD5_MAGIC)?;
+    Some(raw.partition())
+}
 
 fn check_entry(offset_bytes: u32, record: &Record) -> Result<(), PartitionTableError> {
     let too_short = PartitionTableError::NoTerminator { offset_bytes };

@@ -81,7 +81,7 @@ fn the_documented_table_reads_as_documented() {
     assert_eq!(table.test_app(), None);
     assert_eq!(table.find_addr(FlashAddr(0x20_ffff)), table.ota(0));
     assert_eq!(table.find_addr(FlashAddr(0x31_0000)), None);
-    assert_eq!(table.check_fits(0x40_0000), Ok(()));
+    assert_eq!(table.check_fits(TABLE_ADDR, 0x40_0000), Ok(()));
     assert_eq!(table.ota(1).unwrap().to_string(), "ota_1 (app ota_1) at 0x210000..0x310000");
 }
 
@@ -114,7 +114,10 @@ fn what_lies_behind_the_table_is_not_looked_at() {
 #[test]
 fn erased_flash_is_not_a_table() {
     assert_eq!(PartitionTable::parse(&[0xff; 0xc00]).unwrap_err(), PartitionTableError::Empty);
-    assert_eq!(PartitionTable::parse_as_bootloader(&[0xff; 0xc00]).unwrap().len(), 0);
+    assert_eq!(
+        PartitionTable::parse_as_bootloader(&[0xff; 0xc00]).unwrap_err(),
+        PartitionTableError::Empty
+    );
 }
 
 #[test]
@@ -165,14 +168,71 @@ fn any_flipped_bit_of_an_entry_or_of_the_digest_is_noticed() {
     }
 }
 
+/// As `esp_partition_table_verify` and `bootloader_utility_load_partition_table` count.
 #[test]
-fn nothing_may_follow_the_md5() {
+fn of_entries_behind_the_md5_the_bootloader_leaves_the_last_one_out() {
     let mut bytes = emitted(&two_ota());
-    let record = partition("late", PartitionType::Data, subtype::NVS, 0x31_0000, 0x1000).to_bytes();
-    bytes[0xe0..0x100].copy_from_slice(&record);
+    let late = |label, start| partition(label, PartitionType::Data, subtype::NVS, start, 0x1000);
+    bytes[0xe0..0x100].copy_from_slice(&late("late", 0x31_0000).to_bytes());
+    let behind = PartitionTableError::EntryBehindMd5 { offset_bytes: 0xe0 };
+    assert_eq!(PartitionTable::parse(&bytes).unwrap_err(), behind);
+    let table = PartitionTable::parse_as_bootloader(&bytes).unwrap();
+    assert!(table.has_md5());
+    assert_eq!(table.iter().collect::<Vec<_>>(), two_ota());
+    assert_eq!((table.len(), table.iter().len()), (6, 6));
+    assert_eq!(table.objections().collect::<Vec<_>>(), [behind]);
+
+    bytes[0x100..0x120].copy_from_slice(&late("later", 0x31_1000).to_bytes());
+    let table = PartitionTable::parse_as_bootloader(&bytes).unwrap();
+    assert_eq!((table.len(), table.iter().len()), (7, 7));
+    assert_eq!(table.iter().last(), Some(late("late", 0x31_0000)));
+    // Offsets are those in the table, where the MD5 lies in between.
+    bytes[0xe0..0x100].copy_from_slice(&late("late", 0x2f_f000).to_bytes());
+    let table = PartitionTable::parse_as_bootloader(&bytes).unwrap();
     assert_eq!(
-        PartitionTable::parse(&bytes).unwrap_err(),
-        PartitionTableError::EntryBehindMd5 { offset_bytes: 0xe0 }
+        table.objections().nth(1),
+        Some(PartitionTableError::Overlap {
+            offset_bytes: 0xe0,
+            other_offset_bytes: 0xa0,
+            region: Region::clamped(FlashAddr(0x2f_f000), 0x1000),
+            other: Region::clamped(FlashAddr(0x21_0000), 0x10_0000),
+        })
+    );
+
+    let digest = bytes[0xc0..0xe0].to_vec();
+    bytes[0x100..0x120].copy_from_slice(&digest);
+    assert_eq!(
+        PartitionTable::parse_as_bootloader(&bytes).unwrap_err(),
+        PartitionTableError::SecondMd5 { offset_bytes: 0x100 }
+    );
+}
+
+#[test]
+fn everything_that_tools_object_to_is_told() {
+    let mut entries = two_ota();
+    entries.push(entries[5]);
+    entries[0].region = Region::clamped(FlashAddr(0x9004), 0x1000);
+    let bytes = unchecked(&entries);
+    let table = PartitionTable::parse_as_bootloader(&bytes).unwrap();
+    let (offset_bytes, other_offset_bytes) = (0xc0, 0xa0);
+    let (region, label) = (entries[5].region, entries[5].label);
+    assert_eq!(
+        table.objections().collect::<Vec<_>>(),
+        [
+            PartitionTableError::Misaligned {
+                offset_bytes: 0,
+                start: FlashAddr(0x9004),
+                align_bytes: 0x1000
+            },
+            PartitionTableError::Overlap {
+                offset_bytes,
+                other_offset_bytes,
+                region,
+                other: region
+            },
+            PartitionTableError::DuplicateLabel { offset_bytes, other_offset_bytes, label },
+            PartitionTableError::DuplicateRole { offset_bytes, other_offset_bytes },
+        ]
     );
 }
 
@@ -266,9 +326,9 @@ fn the_bootloader_starts_from_layouts_that_the_tools_refuse() {
 fn partitions_have_to_lie_in_flash_and_behind_the_table() {
     let bytes = emitted(&two_ota());
     let table = PartitionTable::parse(&bytes).unwrap();
-    assert_eq!(table.check_fits(0x31_0000), Ok(()));
+    assert_eq!(table.check_fits(TABLE_ADDR, 0x31_0000), Ok(()));
     assert_eq!(
-        table.check_fits(0x20_0000),
+        table.check_fits(TABLE_ADDR, 0x20_0000),
         Err(PartitionTableError::BehindFlash {
             offset_bytes: 0x80,
             region: Region::clamped(FlashAddr(0x11_0000), 0x10_0000),
@@ -280,7 +340,7 @@ fn partitions_have_to_lie_in_flash_and_behind_the_table() {
     entries[0].region = Region::clamped(FlashAddr(0x8000), 0x5000);
     let bytes = emitted(&entries);
     assert!(matches!(
-        PartitionTable::parse(&bytes).unwrap().check_fits(0x40_0000),
+        PartitionTable::parse(&bytes).unwrap().check_fits(TABLE_ADDR, 0x40_0000),
         Err(PartitionTableError::OverBootArea { offset_bytes: 0, .. })
     ));
 
@@ -290,7 +350,7 @@ fn partitions_have_to_lie_in_flash_and_behind_the_table() {
     entries.push(partition("bl", PartitionType::BOOTLOADER, primary, 0x1000, 0x7000));
     entries.push(partition("pt", PartitionType::PARTITION_TABLE, primary, 0x8000, 0x1000));
     let bytes = emitted(&entries);
-    assert_eq!(PartitionTable::parse(&bytes).unwrap().check_fits(0x40_0000), Ok(()));
+    assert_eq!(PartitionTable::parse(&bytes).unwrap().check_fits(TABLE_ADDR, 0x40_0000), Ok(()));
 }
 
 #[test]
@@ -374,7 +434,7 @@ proptest! {
         }
         if let Ok(table) = PartitionTable::parse(&bytes[..len]) {
             prop_assert_eq!(table.iter().count(), table.len());
-            let _ = table.check_fits(0x40_0000);
+            let _ = table.check_fits(TABLE_ADDR, 0x40_0000);
             let len = table.len() * 32;
             let again = unchecked(&table.iter().collect::<Vec<_>>());
             prop_assert_eq!(&again[..len], &bytes[..len]);

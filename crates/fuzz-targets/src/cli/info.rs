@@ -1,7 +1,7 @@
 //! Files of any kind, and flash dumps.
 
-use bootswap_migration::facts::{self, ASSUMED_IMAGE_LEN_BYTES};
 use bootswap_migration::image::{Description, DumpInfo, Kind};
+use bootswap_migration::{assumed_image_len_bytes, facts};
 use esp_idf_format::Chip;
 use esp_idf_format::partition::{Partition, PartitionTable};
 use serde_json::Value;
@@ -75,7 +75,7 @@ fn check_dump(info: &DumpInfo, flash: &[u8]) {
 
 /// The facts of a device agree with its flash.
 fn check_facts(chip: Chip, flash: &[u8], partitions: &[Partition]) {
-    let found = match facts::read_flash(chip, flash, None) {
+    let found = match facts::read_flash(chip, flash, None, None) {
         Ok(found) => found,
         Err(error) => return assert!(!error.to_string().is_empty() && !error.help().is_empty()),
     };
@@ -89,7 +89,7 @@ fn check_facts(chip: Chip, flash: &[u8], partitions: &[Partition]) {
     assert!(facts.running_len_bytes <= facts.running.len_bytes());
     match found.image {
         Some(image) => assert!(image.total_len_bytes <= facts.running_len_bytes),
-        None => assert!(facts.running_len_bytes <= ASSUMED_IMAGE_LEN_BYTES),
+        None => assert!(facts.running_len_bytes <= assumed_image_len_bytes(chip)),
     }
     if let Some(previous) = facts.previous {
         assert!(previous != facts.running);

@@ -139,7 +139,12 @@ fn network(table: &Table, migration: &OwnedMigration) {
     let (found, none) = (&migration.network, Table::new());
     let network = sub(table, "network").unwrap_or(&none);
     let is_wifi = |owned: &OwnedWifi, wifi: &Table| {
-        assert_eq!(text(wifi, "ssid"), Some(&owned.ssid[..]));
+        if let Some(name) = text(wifi, "ssid") {
+            assert_eq!(name.as_bytes(), owned.ssid);
+        } else {
+            let digits: String = owned.ssid.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(text(wifi, "ssid_hex").map(str::to_lowercase), Some(digits));
+        }
         assert_eq!(text(wifi, "password").unwrap_or_default(), owned.password);
     };
     let wifi = network.get("wifi").map(|list| list.as_array().expect("a list of tables"));

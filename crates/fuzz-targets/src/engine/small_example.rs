@@ -11,7 +11,7 @@ use bootswap_plan::{
 use device_sim::synthetic;
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
-use esp_idf_format::partition::Partition;
+use esp_idf_format::partition::{Partition, TABLE_ADDR};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 use mcuboot_format::{SlotLimits, SwapKind};
@@ -215,6 +215,7 @@ impl SmallExample {
         let migration = Migration {
             chip: CHIP,
             flash_len_bytes: None,
+            table_addr: None,
             mcuboot: Some(map),
             artifacts: &artifacts,
             staging: Staging::Auto,
@@ -225,6 +226,8 @@ impl SmallExample {
             chip: CHIP,
             chip_revision: None,
             flash_len_bytes: FLASH_LEN_BYTES,
+            table_addr: TABLE_ADDR,
+            other_table_addr: None,
             partitions: &self.partitions,
             running: slot(0x1_0000),
             running_len_bytes: RUNNING_LEN_BYTES,

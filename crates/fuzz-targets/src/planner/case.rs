@@ -7,7 +7,7 @@ use bootswap_plan::{
 };
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
-use esp_idf_format::partition::{Label, Partition, PartitionType, subtype};
+use esp_idf_format::partition::{Label, Partition, PartitionType, TABLE_ADDR, subtype};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::{DowngradePrevention, ImageRank, ImageVersion, SwapKind};
 
@@ -134,6 +134,7 @@ impl Case {
         let migration = Migration {
             chip: self.chip,
             flash_len_bytes: self.wanted_flash_len_bytes,
+            table_addr: None,
             mcuboot: self.map,
             artifacts: &self.artifacts,
             staging: self.staging,
@@ -144,6 +145,8 @@ impl Case {
             chip: self.device_chip,
             chip_revision: None,
             flash_len_bytes: self.flash_len_bytes,
+            table_addr: TABLE_ADDR,
+            other_table_addr: None,
             partitions: &self.partitions,
             running: self.running,
             running_len_bytes: self.running_len_bytes,

@@ -66,6 +66,12 @@ pub enum ValidateError {
         /// A hash of another kind, if there is one. Espressif's MCUboot looks only at SHA-256.
         other: Option<TlvType>,
     },
+    /// The signature is one of the image itself (pure Ed25519), which Espressif's MCUboot does not
+    /// support.
+    PureSignature {
+        /// Where the TLV that says so starts.
+        offset_bytes: u32,
+    },
     /// The image's SHA-256 is not what the image says it is.
     HashMismatch {
         /// Where the TLV with it starts.
@@ -136,9 +142,22 @@ impl fmt::Display for ValidateError {
             Self::HashMissing { other: None } => {
                 write!(f, "image: no TLV {}", TlvType::SHA256)
             }
-            Self::HashMissing { other: Some(other) } => {
-                write!(f, "image: no TLV {}, only {other}, which is not looked at", TlvType::SHA256)
-            }
+            Self::HashMissing { other: Some(other) } => write!(
+                f,
+                "image: its hash is {}, which is not supported: Espressif's MCUboot looks at \
+                 SHA-256 alone; sign it with --sha 256",
+                match *other {
+                    TlvType::SHA384 => "SHA-384",
+                    TlvType::SHA512 => "SHA-512",
+                    _ => "another one",
+                }
+            ),
+            Self::PureSignature { offset_bytes } => write!(
+                f,
+                "image: signed without its hash (pure Ed25519, TLV {} at offset \
+                 {offset_bytes:#x}), which is not supported; sign it without --pure",
+                TlvType::SIG_PURE
+            ),
             Self::HashMismatch { offset_bytes, found, computed } => write!(
                 f,
                 "TLV {} at offset {offset_bytes:#x}: says {}, the image has {}",

@@ -75,6 +75,9 @@ impl Found {
         // protected area counts as unprotected (`bootutil_tlv_iter_is_prot`,
         // boot/bootutil/src/tlv.c).
         let value_protected = offset_bytes.saturating_add(TlvHeader::LEN_BYTES) < protected_end;
+        if !value_protected && tlv_type == TlvType::SIG_PURE {
+            return Err(ValidateError::PureSignature { offset_bytes });
+        }
         if !value_protected && !tlv_type.is_allowed_unprotected() {
             return Err(ValidateError::NotAllowed { offset_bytes, tlv_type });
         }
@@ -105,6 +108,10 @@ impl Found {
                 Ok(false)
             }
             TlvType::KEYHASH if found <= 32 => Ok(true),
+            // imgtool hashes the key as it hashes the image.
+            TlvType::KEYHASH if self.other_hash.is_some() && !self.hash_matches => {
+                Err(ValidateError::HashMissing { other: self.other_hash })
+            }
             TlvType::KEYHASH if key.is_some() => len(32),
             TlvType::SEC_CNT => len(4),
             TlvType::DEPENDENCY => len(Dependency::LEN_BYTES as u16),

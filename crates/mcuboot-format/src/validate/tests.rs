@@ -177,12 +177,15 @@ fn a_signature_of_the_wrong_length_is_refused() {
 fn what_is_not_needed_to_verify_must_be_protected() {
     let image = unsigned();
     let hash = (TlvType::SHA256, sha256(&image).to_vec());
-    for tlv_type in [TlvType::SEC_CNT, TlvType::SIG_PURE, TlvType(0xa0)] {
+    for tlv_type in [TlvType::SEC_CNT, TlvType(0xa0)] {
         let image = with_unprotected(&image, &[hash.clone(), (tlv_type, vec![0; 4])]);
         let offset_bytes = image.len() as u32 - 8;
         let error = ValidateError::NotAllowed { offset_bytes, tlv_type };
         assert_eq!(validate(&image, LIMITS, None), Err(error));
     }
+    let image = with_unprotected(&image, &[hash, (TlvType::SIG_PURE, vec![1])]);
+    let error = ValidateError::PureSignature { offset_bytes: image.len() as u32 - 5 };
+    assert_eq!(validate(&image, LIMITS, None), Err(error));
 }
 
 /// An image whose only protected TLV is that one.

@@ -3,8 +3,8 @@
 use bootswap_config::{ConfigError, Storage, decode, find_section};
 use bootswap_engine::ContainerHeader;
 use bootswap_plan::{McubootMap, Migration, Origin, Role};
-use esp_idf_format::Chip;
-use esp_idf_format::image;
+use esp_idf_format::image::{self, ImageInfo};
+use esp_idf_format::{Chip, ImageChip};
 use flash_region::Hex;
 use sha2::{Digest, Sha256};
 
@@ -12,7 +12,6 @@ use super::check::Check;
 use super::wanted::Wanted;
 use crate::bootloader::{self, Assumption};
 use crate::container;
-use crate::facts::ChipId;
 
 /// An ESP image, and what a migrator has in it and behind it.
 pub(super) fn esp_image(
@@ -50,10 +49,26 @@ fn map_of(
 
 /// The image itself.
 pub(super) fn esp(file: &[u8], chip: Option<Chip>) -> Result<String, String> {
-    let info = image::verify(file).map_err(|error| error.to_string())?;
-    let found = ChipId(info.header.chip_id);
+    told(&image::verify(file).map_err(|error| error.to_string())?, chip)
+}
+
+/// A bootloader where the ROM finds it, which looks at the checksum alone.
+pub(super) fn esp_as_rom(file: &[u8], chip: Option<Chip>) -> Result<String, String> {
+    let (info, stale) = image::verify_as_rom(file).map_err(|error| error.to_string())?;
+    let told = told(&info, chip)?;
+    Ok(match stale {
+        Some(error) => format!("{told}; it was changed after it was built: {error}"),
+        None => told,
+    })
+}
+
+fn told(info: &ImageInfo, chip: Option<Chip>) -> Result<String, String> {
+    let found = ImageChip(info.header.chip_id);
     if let Some(chip) = chip.filter(|chip| chip.image_chip_id() != info.header.chip_id) {
         return Err(format!("chip at offset 12 is {found}, not {chip}"));
+    }
+    if info.header.chip().is_none() {
+        return Err(format!("chip at offset 12 is {found}"));
     }
     let digest = info.digest.map_or("checksum is right, no SHA-256".to_owned(), |digest| {
         format!("checksum and SHA-256 are right, {}", Hex(&digest))

@@ -4,23 +4,33 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::OtaData;
 use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES};
-use flash_region::{Region, SECTOR_BYTES};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES, is_blank};
 use mcuboot_format::validate;
 
-use super::super::kind::{Kind, bootloader};
+use super::super::kind::{Kind, bootloader, bootloader_in};
 use super::super::mcuboot::ANY_SLOT;
 use super::check::Check;
-use super::esp::esp;
-use crate::facts::bytes;
+use super::esp::{esp, esp_as_rom};
+use crate::facts::{bytes, bytes_from, find_table};
 
 /// A partition table, and whether it fits the flash.
 pub(super) fn table(file: &[u8], flash_size: Option<FlashSize>) -> Result<String, String> {
     let table = PartitionTable::parse(file).map_err(|error| error.to_string())?;
     if let Some(size) = flash_size {
-        table.check_fits(size.bytes()).map_err(|error| error.to_string())?;
+        table.check_fits(TABLE_ADDR, size.bytes()).map_err(|error| error.to_string())?;
     }
     let md5 = if table.has_md5() { "its MD5 is right" } else { "it has no MD5" };
     Ok(format!("{} partitions, {md5}", table.len()))
+}
+
+/// A partition table as a bootloader reads it. What tools would object to is told, but no fault:
+/// the device starts.
+fn booted_table(held: &[u8]) -> Result<String, String> {
+    let table = PartitionTable::parse_as_bootloader(held).map_err(|error| error.to_string())?;
+    let md5 = if table.has_md5() { "its MD5 is right" } else { "it has no MD5" };
+    let objections: String =
+        table.objections().map(|error| format!("; the bootloader takes it, but {error}")).collect();
+    Ok(format!("{} partitions, {md5}{objections}", table.len()))
 }
 
 /// Which entry of otadata is in force.
@@ -35,28 +45,84 @@ pub(super) fn otadata(file: &[u8]) -> Result<String, String> {
 
 /// What a device with this flash needs to start: bootloader, table, and an app.
 pub(super) fn dump(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
-    let boot = match (chip, bootloader(flash)) {
-        (None, None) => Err("no whole bootloader at 0x0 or 0x1000".to_owned()),
-        (None, Some(chip)) => esp(bytes(flash, chip.bootloader_region()), None),
-        (Some(chip), _) => esp(bytes(flash, chip.bootloader_region()), Some(chip))
-            .map_err(|error| format!("at {}: {error}", chip.bootloader_addr())),
-    };
-    let raw_table = bytes(flash, Region::clamped(TABLE_ADDR, TABLE_LEN_BYTES));
-    let size = u32::try_from(flash.len()).ok().and_then(FlashSize::from_bytes);
-    let sound = table(raw_table, size).map_err(|error| format!("at {TABLE_ADDR}: {error}"));
-    let mut checks = vec![Check::new("bootloader", boot), Check::new("partition table", sound)];
-    let partitions = PartitionTable::parse_as_bootloader(raw_table).into_iter().flatten();
-    let apps: Vec<Check> =
-        partitions.filter(Partition::is_app).filter_map(|p| app(&p, flash)).collect();
+    let Parts { mut checks, partitions } = boot_parts(flash, chip);
+    let flash_end = FlashAddr(u32::try_from(flash.len()).unwrap_or(u32::MAX));
+    if let Some(partition) = partitions.iter().find(|p| p.region.end() > flash_end) {
+        let cut = format!(
+            "the dump ends at {flash_end}, before {partition} does: it is cut off, or the flash is \
+             smaller than its table says"
+        );
+        checks.push(Check::new("size", Err(cut)));
+    }
+    let apps: Vec<Check> = apps(&partitions).filter_map(|p| app(p, flash)).collect();
     // Remains of an update that was broken off are no fault as long as something starts.
     if apps.iter().any(|app| app.good) {
         checks.extend(apps.into_iter().filter(|app| app.good));
-    } else if apps.is_empty() {
-        checks.push(Check::new("app", Err("no app partition holds an image".to_owned())));
     } else {
-        checks.extend(apps);
+        checks.extend(apps_or_none(apps));
     }
     checks
+}
+
+/// What is in a factory image, all of which a factory has put there: nothing of it may be damaged,
+/// and it has to end where something ends.
+pub(super) fn factory(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
+    let Parts { mut checks, partitions } = boot_parts(flash, chip);
+    let held = apps(&partitions).filter(|p| !is_blank(bytes(flash, p.region)));
+    let apps: Vec<Check> = held
+        .map(|p| {
+            app(p, flash).unwrap_or_else(|| {
+                let place = format!("{} at {}", p.label, p.region.start());
+                Check::new("app", Err(format!("{place}: holds something, but no image")))
+            })
+        })
+        .collect();
+    checks.extend(apps_or_none(apps));
+    let end = FlashAddr(u32::try_from(flash.len()).unwrap_or(u32::MAX));
+    // Inside of an app its image says whether it is whole.
+    let inside = |p: &&Partition| p.region.start() < end && end < p.region.end() && !p.is_app();
+    if let Some(partition) = partitions.iter().find(inside) {
+        let cut = format!("the file ends at {end}, inside of {partition}: it is cut off");
+        checks.push(Check::new("size", Err(cut)));
+    }
+    checks
+}
+
+/// What starts an app, and the partitions it finds.
+struct Parts {
+    checks: Vec<Check>,
+    partitions: Vec<Partition>,
+}
+
+fn boot_parts(flash: &[u8], chip: Option<Chip>) -> Parts {
+    let found = bootloader(flash);
+    let at = |chip: Chip| bytes_from(flash, chip.bootloader_addr());
+    let boot = match (chip, found) {
+        (None, None) => Err("no whole bootloader at 0x0 or 0x1000".to_owned()),
+        (None, Some(chip)) => esp_as_rom(at(chip), None),
+        (Some(chip), _) => esp_as_rom(at(chip), Some(chip))
+            .map_err(|error| format!("at {}: {error}", chip.bootloader_addr())),
+    };
+    let image = chip.or(found).and_then(|chip| Some((chip, bootloader_in(flash, chip)?)));
+    let table_addr = image.map_or(TABLE_ADDR, |(chip, image)| {
+        find_table(chip, flash, image.total_len_bytes, None).addr
+    });
+    let raw_table = bytes(flash, Region::clamped(table_addr, TABLE_LEN_BYTES));
+    let sound = booted_table(raw_table).map_err(|error| format!("at {table_addr}: {error}"));
+    let checks = vec![Check::new("bootloader", boot), Check::new("partition table", sound)];
+    let partitions = PartitionTable::parse_as_bootloader(raw_table).into_iter().flatten();
+    Parts { checks, partitions: partitions.collect() }
+}
+
+fn apps(partitions: &[Partition]) -> impl Iterator<Item = &Partition> {
+    partitions.iter().filter(|p| p.is_app())
+}
+
+fn apps_or_none(apps: Vec<Check>) -> Vec<Check> {
+    if apps.is_empty() {
+        return vec![Check::new("app", Err("no app partition holds an image".to_owned()))];
+    }
+    apps
 }
 
 /// The image in an app partition; `None` if it does not begin like one.

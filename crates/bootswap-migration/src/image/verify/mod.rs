@@ -8,7 +8,7 @@ mod wanted;
 
 use mcuboot_format::trailer::TrailerError;
 
-use super::kind::Kind;
+use super::kind::{Kind, from_zero};
 
 pub use check::{Check, Verification};
 pub use wanted::Wanted;
@@ -28,6 +28,7 @@ pub fn verify(file: &[u8], kind: Kind, wanted: &Wanted<'_>) -> Result<Verificati
             vec![Check::new("partition table", flash::table(file, wanted.flash_size))]
         }
         Kind::Otadata => vec![Check::new("otadata", flash::otadata(file))],
+        Kind::FactoryImage => flash::factory(&from_zero(file), wanted.chip),
         Kind::FlashDump => flash::dump(file, wanted.chip),
     };
     Ok(Verification::new(kind, checks, assumed))

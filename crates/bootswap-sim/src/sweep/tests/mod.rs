@@ -6,11 +6,11 @@ mod planted;
 use std::num::NonZeroUsize;
 
 use bootswap_config::LogLevel;
-use bootswap_plan::Role;
+use bootswap_plan::{Reasons, Role};
 use device_sim::{Board, EspIdfConfig, FlashBuilder, McubootConfig, OldData, synthetic};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
-use esp_idf_format::partition::{Partition, TABLE_LEN_BYTES, emit};
+use esp_idf_format::partition::{Partition, TABLE_ADDR, TABLE_LEN_BYTES, emit};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
@@ -19,7 +19,7 @@ use super::report::PowerCutsReport;
 use super::*;
 use crate::Until;
 use crate::migrator::MigratorFactory;
-use crate::{MIGRATOR_NAME, Scenario, Settings};
+use crate::{Scenario, Settings};
 use bootswap_migration::content::classify;
 use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
 
@@ -74,21 +74,27 @@ fn small() -> (OwnedMigration, Scenario) {
         ..McubootConfig::example()
     };
     let board = Board::new(chip).esp_idf(&old, EspIdfConfig::default()).unwrap();
-    let migrator = synthetic::app(chip, MIGRATOR_NAME, "1.0", 12_000, 4).unwrap();
+    let migrator = synthetic::app(chip, "bootswap", "1.0", 12_000, 4).unwrap();
     let flash = FlashBuilder::new(chip, FlashSize::Mb1)
         .partitions(&partitions)
         .bootloader(&old)
         .old_data(OldData::Noise { seed: 5 })
         .app("factory", &migrator)
         .data(NVS, b"what the owner set");
+    let flash = flash.build().unwrap();
     let scenario = Scenario {
-        flash: flash.build().unwrap(),
+        old: flash.clone(),
+        flash,
         board: board.mcuboot(&new, config).unwrap(),
         running: partitions[3],
+        table_addr: TABLE_ADDR,
+        migrator: esp_idf_format::image::verify(&migrator).unwrap(),
+        undeliverable: Reasons::new(),
     };
     let migration = OwnedMigration {
         chip,
         flash_len_bytes: Some(FlashSize::Mb1.bytes()),
+        table_addr: None,
         partition_table: Some(table),
         running: None,
         mcuboot: Some(map),

@@ -1,0 +1,132 @@
+//! Tables that a bootloader takes and tools refuse, and tables at other places.
+
+use bootswap_plan::*;
+use esp_idf_format::partition::{PartitionType, subtype};
+use flash_region::{FlashAddr, Region};
+
+use crate::case::*;
+
+/// The example with more flash than its table claims.
+fn roomy() -> Case {
+    Case { flash_len_bytes: 8 * MIB, ..example() }
+}
+
+fn changed(case: &Case) -> Vec<Region> {
+    let plan = case.plan().unwrap_or_else(|reasons| panic!("{case:?}\n{reasons:?}"));
+    assert_safe(case, &plan);
+    changed_before_commit(&plan)
+}
+
+#[test]
+fn a_misaligned_partition_is_kept_with_the_sectors_around_it() {
+    let mut case = roomy();
+    // It leaves parts of sectors free that nothing may use.
+    case.table[0].region = region(0x30_f800, 0x1000);
+    case.table[5].region = region(0x21_0000, 0xf_f800);
+    let around = region(0x30_f000, 0x2000);
+    for running in ["factory", "ota_0", "ota_1"] {
+        case.running = running;
+        let used = changed(&case);
+        assert!(used.iter().all(|used| !used.overlaps(around)), "{running}: {used:?}");
+    }
+}
+
+/// What two entries claim may hold what one of them says or what the other does.
+#[test]
+fn nothing_is_put_where_entries_overlap() {
+    let mut case = roomy();
+    case.flash_len_bytes = 4 * MIB;
+    case.table[5].region = region(0x28_0000, 0x18_0000);
+    let files = ("files", PartitionType::Data, subtype::SPIFFS, 0x3f_0000, 0x1_0000);
+    case.table.push(partition(files.0, files.1, files.2, files.3, files.4));
+    let doubtful = case.table[5].region;
+    case.map.as_mut().unwrap().scratch = Some(region(0x21_0000, 0x4_0000));
+    let used = changed(&case);
+    assert!(used.iter().all(|used| !used.overlaps(doubtful)), "{used:?}");
+    // The migrator does not move there either, though nothing else would be in the way.
+    let map = case.map.as_mut().unwrap();
+    (map.swap, map.scratch) = (mcuboot_format::SwapKind::Move, None);
+    map.secondary = region(0x14_0000, MIB);
+    case.table.retain(|p| p.ota_index() != Some(0));
+    case.table[4].subtype = subtype::OTA_0;
+    case.table[4].region = region(0x26_0000, 0x19_1000);
+    assert!(case.codes().contains(&"no-relocation"), "{:?}", case.codes());
+    case.table[4].region = region(0x26_0000, 0x19_0000);
+    assert!(case.plan().is_ok_and(|plan| plan.strategy == Strategy::Relocate));
+}
+
+#[test]
+fn a_staging_partition_that_shares_flash_with_data_is_refused() {
+    let mut case = roomy();
+    case.table.push(partition("spare", PartitionType::Data, 0x99, 0x31_0000, 2 * MIB));
+    case.table.push(partition("files", PartitionType::Data, subtype::FAT, 0x32_0000, 0x8_0000));
+    case.staging = Staging::Label("spare");
+    assert_eq!(case.codes()[0], "staging-in-use");
+}
+
+/// Of several entries with one role the bootloader takes the last; the others are nobody's.
+#[test]
+fn the_last_of_several_entries_counts() {
+    let mut case = roomy();
+    case.running = "ota_1";
+    let mut first = case.table[1];
+    first.region = region(0x41_0000, 0x2000);
+    first.label = esp_idf_format::FixedText::new("old").unwrap();
+    case.table.insert(0, first);
+    let plan = case.plan().unwrap();
+    let Some(Step::Select { otadata, app }) = plan.steps.first() else { panic!("{plan:?}") };
+    assert_eq!((*otadata, *app), (region(0xd000, 0x2000), App::Ota { index: 1, count: 2 }));
+    assert_safe(&case, &plan);
+
+    // The entry of ota_1 that the bootloader does not know cannot be selected.
+    let mut twice = case.table.iter().find(|p| p.ota_index() == Some(1)).copied().unwrap();
+    twice.region = region(0x51_0000, MIB);
+    twice.label = esp_idf_format::FixedText::new("again").unwrap();
+    case.table.push(twice);
+    case.with(|_, facts| {
+        assert_eq!(app_in(facts, region(0x21_0000, MIB)), None);
+        assert_eq!(app_in(facts, twice.region), Some(App::Ota { index: 1, count: 3 }));
+    });
+}
+
+#[test]
+fn otadata_that_does_not_begin_with_a_sector_is_not_written() {
+    let mut case = roomy();
+    case.running = "ota_1";
+    case.table[1].region = region(0xd800, 0x2000);
+    case.table[2].region = region(0x41_0000, 0x1000);
+    let plan = case.plan().unwrap();
+    assert!(plan.steps.iter().all(|step| !matches!(step, Step::Select { .. })), "{plan:?}");
+    assert_safe(&case, &plan);
+}
+
+#[test]
+fn nothing_is_put_over_a_table_elsewhere() {
+    for addr in [0x9000, 0xc000, 0xf000] {
+        let mut case = roomy();
+        case.table_addr = FlashAddr(addr);
+        case.table.retain(|p| p.region.start() >= FlashAddr(addr + 0x1000));
+        let used = changed(&case);
+        let boot = region(0, addr + 0x1000);
+        assert!(used.iter().all(|used| !used.overlaps(boot)), "{addr:#x}: {used:?}");
+        // The bootloader's region ends before it, whatever was asked for.
+        let plan = case.plan().unwrap();
+        let commit = plan.steps.iter().find_map(|step| match step {
+            Step::Commit { to, .. } => Some(to.erasable),
+            _ => None,
+        });
+        assert!(!commit.unwrap().overlaps(region(addr, 0x1000)), "{addr:#x}");
+    }
+    let mut case = roomy();
+    case.table_addr = FlashAddr(0x1_0000);
+    assert!(case.codes().contains(&"over-kept"));
+}
+
+/// Where nobody knows the table's place, it may be in the gap before the first partition.
+#[test]
+fn the_gap_before_the_first_partition_is_left_alone() {
+    let mut case = roomy();
+    case.table.retain(|p| p.region.start() >= FlashAddr(0x1_0000));
+    let used = changed(&case);
+    assert!(used.iter().all(|used| used.start() >= FlashAddr(0x1_0000)), "{used:?}");
+}

@@ -1,0 +1,151 @@
+//! One line of a table in CSV.
+
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+
+use super::{CsvError, CsvField, CsvPlaces};
+use crate::partition::{Label, Partition, PartitionType, flags, subtype};
+
+/// Bytes of a label; what a name has beyond is cut off, as `gen_esp32part.py` packs it.
+const LABEL_LEN: usize = 16;
+
+/// The fields of one line; one that is not there is empty.
+pub(super) struct Line<'a> {
+    line: u32,
+    fields: [&'a str; 6],
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(line: u32, text: &'a str) -> Self {
+        let mut fields = [""; 6];
+        for (field, text) in fields.iter_mut().zip(text.split(',')) {
+            *field = text.trim();
+        }
+        Self { line, fields }
+    }
+
+    /// The partition, which begins at `next` or after it if the line does not say where.
+    pub(super) fn partition(
+        &self,
+        next: FlashAddr,
+        places: CsvPlaces,
+    ) -> Result<Partition, CsvError> {
+        let label = self.label().ok_or_else(|| self.bad(CsvField::Name))?;
+        let kind = self.wanted(CsvField::Type)?;
+        let kind = PartitionType::from_name(&kind.to_ascii_lowercase())
+            .or_else(|| u8_of(kind).filter(|raw| *raw != END_TYPE).map(PartitionType::from_raw))
+            .ok_or_else(|| self.bad(CsvField::Type))?;
+        let subtype = match self.text(CsvField::SubType) {
+            "" if kind != PartitionType::App => subtype::UNDEFINED,
+            _ => {
+                let name = self.wanted(CsvField::SubType)?;
+                subtype::from_name(kind, &name.to_ascii_lowercase())
+                    .or_else(|| u8_of(name))
+                    .ok_or_else(|| self.bad(CsvField::SubType))?
+            }
+        };
+        let mut entry = Partition { label, kind, subtype, region: Region::default(), flags: 0 };
+        entry.region = self.region(&entry, next, places)?;
+        for flag in self.text(CsvField::Flags).split(':').filter(|flag| !flag.is_empty()) {
+            entry.flags |= match flag {
+                "encrypted" => flags::ENCRYPTED,
+                "readonly" => flags::READONLY,
+                _ => return Err(self.bad(CsvField::Flags)),
+            };
+        }
+        Ok(entry)
+    }
+
+    fn label(&self) -> Option<Label> {
+        let name = self.text(CsvField::Name).as_bytes();
+        let name = name.get(..LABEL_LEN).unwrap_or(name);
+        let mut bytes = [0; LABEL_LEN];
+        bytes.get_mut(..name.len())?.copy_from_slice(name);
+        (!name.contains(&0)).then(|| Label::from_bytes(bytes))
+    }
+
+    /// Where the partition is. Bootloader and partition table are where the bootloader was built
+    /// for, whatever the line says, which is `N/A` mostly.
+    fn region(
+        &self,
+        entry: &Partition,
+        next: FlashAddr,
+        places: CsvPlaces,
+    ) -> Result<Region, CsvError> {
+        let CsvPlaces { table, bootloader } = places;
+        let is_primary = entry.is_primary_boot_area();
+        let start = match self.text(CsvField::Offset) {
+            _ if is_primary && entry.kind == PartitionType::BOOTLOADER => bootloader,
+            _ if is_primary => table,
+            // It comes from the command line of Espressif's tool.
+            "" | "N/A" if entry.is_recovery_bootloader() => {
+                return Err(self.missing(CsvField::Offset));
+            }
+            "" => next.align_up(entry.align_bytes()).ok_or_else(|| self.bad(CsvField::Offset))?,
+            offset => FlashAddr(number_of(offset).ok_or_else(|| self.bad(CsvField::Offset))?),
+        };
+        let region = match entry.kind {
+            PartitionType::BOOTLOADER => Region::from_len(start, table.bytes_since(bootloader)),
+            PartitionType::PARTITION_TABLE => Region::from_len(start, SECTOR_BYTES),
+            _ => {
+                let size = self.wanted(CsvField::Size)?;
+                match size.strip_prefix('-') {
+                    Some(end) => number_of(end).and_then(|end| Region::new(start, FlashAddr(end))),
+                    None => number_of(size).and_then(|len| Region::from_len(start, len)),
+                }
+            }
+        };
+        region.ok_or_else(|| self.bad(CsvField::Size))
+    }
+
+    fn text(&self, field: CsvField) -> &'a str {
+        self.fields.get(field as usize).copied().unwrap_or("")
+    }
+
+    fn wanted(&self, field: CsvField) -> Result<&'a str, CsvError> {
+        match self.text(field) {
+            "" => Err(self.missing(field)),
+            text => Ok(text),
+        }
+    }
+
+    fn missing(&self, field: CsvField) -> CsvError {
+        CsvError::MissingField { line: self.line, field }
+    }
+
+    fn bad(&self, field: CsvField) -> CsvError {
+        let found = self.text(field).into();
+        CsvError::BadField { line: self.line, field, found }
+    }
+}
+
+/// The type of the end marker (`PART_TYPE_END`), which no partition can have.
+const END_TYPE: u8 = 0xff;
+
+/// A number as Python's `int(text, 0)` reads it, `0x1000` or `4096`, with a unit: `4K` or `1M`.
+pub(super) fn number_of(text: &str) -> Option<u32> {
+    let (digits, unit_bytes) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 1024),
+        None => match text.strip_suffix(['m', 'M']) {
+            Some(digits) => (digits, 1024 * 1024),
+            None => (text, 1),
+        },
+    };
+    let digits = digits.trim_end();
+    let (digits, radix) = match digits.get(..2) {
+        Some("0x" | "0X") => (digits.get(2..)?, 16),
+        Some("0o" | "0O") => (digits.get(2..)?, 8),
+        Some("0b" | "0B") => (digits.get(2..)?, 2),
+        // Python does not take the zeros in front of other digits, in which C sees octal ones.
+        Some(_) if digits.starts_with('0') && !digits.trim_matches('0').is_empty() => return None,
+        _ => (digits, 10),
+    };
+    // from_str_radix takes a sign, which has no place here.
+    if digits.starts_with('+') {
+        return None;
+    }
+    u32::from_str_radix(digits, radix).ok()?.checked_mul(unit_bytes)
+}
+
+fn u8_of(text: &str) -> Option<u8> {
+    number_of(text).and_then(|number| u8::try_from(number).ok())
+}
