@@ -72,6 +72,15 @@ impl DeviceFacts<'_> {
         Region::clamped(flash_region::FlashAddr::ZERO, self.flash_len_bytes)
     }
 
+    /// The part of the flash that can be read, erased and written: addresses have 24 bits.
+    ///
+    /// A larger flash is as large as it says, and what its table has beyond is sound; nothing of a
+    /// plan may be there.
+    #[must_use]
+    pub fn reachable(&self) -> Region {
+        self.flash().prefix(flash_region::REACHABLE_BYTES)
+    }
+
     /// The part of the running partition that the migrator's image takes, in whole sectors.
     #[must_use]
     pub fn running_image(&self) -> Region {

@@ -105,6 +105,7 @@ impl Ledger<'_> {
         self.holds(artifact, 0, from, len_bytes);
         assert!(to.erasable.is_aligned(SECTOR_BYTES) && to.erasable.contains_region(to.region));
         assert!(facts.flash().contains_region(to.erasable), "{self}");
+        self.reaches(to.erasable);
         if let Some(unused) = unused {
             assert_eq!((unused.start(), unused.end()), (FlashAddr::ZERO, area.start()), "{self}");
         }
@@ -124,7 +125,8 @@ impl Ledger<'_> {
             });
             assert!(!lost, "the commit erases {live:?}: {self}");
         }
-        self.live.push(Live { artifact, file_offset: 0, region: Some(to.region), len_bytes });
+        let region = Some(to.region);
+        self.live.push(Live { artifact, file_offset: 0, region, len_bytes, reserved: None });
     }
 
     /// At the end every byte of every artifact is where it belongs, and MCUboot finds something.

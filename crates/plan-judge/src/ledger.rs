@@ -5,6 +5,10 @@ use std::fmt;
 use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Plan, Role, Staging};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
+/// Where addresses of three bytes end: what is sent to a larger flash for anything behind it begins
+/// again at the bootloader.
+const THREE_BYTES_END: FlashAddr = FlashAddr(0x100_0000);
+
 /// Where the partition table begins, and where its sector ends.
 pub(crate) const TABLE: Region = Region::clamped(FlashAddr(0x8000), SECTOR_BYTES);
 
@@ -16,6 +20,8 @@ pub(crate) struct Live {
     /// `None` is memory.
     pub region: Option<Region>,
     pub len_bytes: u32,
+    /// A part of it that means nothing, where something else may be.
+    pub reserved: Option<Region>,
 }
 
 /// What every byte of flash is needed for, while a plan is carried out.
@@ -38,6 +44,11 @@ impl<'a> Ledger<'a> {
         Self { migration, facts, plan, live: Vec::new(), clean: Vec::new(), all_ready: false }
     }
 
+    /// Every address of the region can be sent to the flash.
+    pub(crate) fn reaches(&self, region: Region) {
+        assert!(region.end() <= THREE_BYTES_END, "{region} wraps to the bootloader: {self}");
+    }
+
     /// Notes that `region` is written or erased before the commit, for an artifact or not.
     pub(crate) fn change(&mut self, artifact: Option<ArtifactIndex>, region: Region, what: &str) {
         self.erase(artifact, region, what);
@@ -49,11 +60,13 @@ impl<'a> Ledger<'a> {
         let Self { facts, plan, .. } = *self;
         assert!(facts.flash().contains_region(region), "{what} {region} is not in flash: {self}");
         assert!(region.is_aligned(SECTOR_BYTES), "{what} {region} is not sectors: {self}");
+        self.reaches(region);
         for (kept, where_) in self.kept(artifact) {
             assert!(!region.overlaps(where_), "{what} {region} over {kept} {where_}: {self}");
         }
         for live in &self.live {
-            let shared = live.region.is_some_and(|live| live.overlaps(region));
+            let padding = live.reserved.is_some_and(|reserved| reserved.contains_region(region));
+            let shared = live.region.is_some_and(|live| live.overlaps(region)) && !padding;
             let own = Some(live.artifact) == artifact;
             assert!(!shared || own, "{what} {region} over {live:?}: {self}");
         }

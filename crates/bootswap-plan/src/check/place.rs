@@ -12,14 +12,7 @@ impl Checks<'_> {
     pub(super) fn place(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
         let facts = self.facts;
         let region = destination.region;
-        if !facts.flash().contains_region(region) {
-            let flash_len_bytes = facts.flash_len_bytes;
-            self.refuse(Reason::OutsideFlash {
-                what: name(artifact.name),
-                region,
-                flash_len_bytes,
-            });
-        }
+        self.inside(artifact.name, region);
         // An application is in a slot, or in none.
         let map = self.migration.mcuboot.as_ref().filter(|_| artifact.role == Role::Application);
         if let (Some(map), None) = (map, destination.slot) {

@@ -265,6 +265,13 @@ pub enum Reason {
         /// The one that is too many.
         second: Name,
     },
+    /// A region lies where addresses of 24 bits do not reach: they wrap, and hit the bootloader.
+    Above16Mb {
+        /// What.
+        what: Name,
+        /// Where.
+        region: Region,
+    },
 }
 
 impl Reason {
@@ -306,6 +313,7 @@ impl Reason {
             Self::NothingToStart { .. } => 32,
             Self::Empty { .. } => 33,
             Self::SecondApplication { .. } => 34,
+            Self::Above16Mb { .. } => 35,
         }
     }
 
@@ -360,6 +368,7 @@ impl Reason {
             Self::NothingToStart { .. } => "nothing-to-start",
             Self::Empty { .. } => "empty",
             Self::SecondApplication { .. } => "second-application",
+            Self::Above16Mb { .. } => "above-16-mb",
         }
     }
 }

@@ -167,6 +167,11 @@ impl fmt::Display for Reason {
                 "{first} and {second} are both applications, and MCUboot starts one; make the \
                  other an [[artifact]]"
             ),
+            Self::Above16Mb { what, region } => write!(
+                f,
+                "{what} at {region} reaches beyond 0x1000000 (16 MB): flash addresses have 24 \
+                 bits, so an erase there would hit the bootloader; move it below"
+            ),
             Self::Empty { artifact } => {
                 write!(f, "{artifact} has no bytes; build or copy it again")
             }

@@ -9,6 +9,7 @@ mod case;
 mod commits;
 mod example;
 mod layouts;
+mod reach;
 mod refusals;
 /// The example, shared with the crate's own tests.
 #[allow(dead_code, reason = "the crate's own tests use the rest")]

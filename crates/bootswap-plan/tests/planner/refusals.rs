@@ -36,6 +36,34 @@ fn every_refusal_has_its_code() {
             });
         }),
         ("outside-flash", |c| c.map.as_mut().unwrap().scratch = Some(region(0x3f_0000, 0x2_0000))),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            c.map.as_mut().unwrap().scratch = Some(region(0xff_0000, 0x2_0000));
+        }),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            c.map.as_mut().unwrap().secondary = region(0x100_0000, MIB);
+        }),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            c.artifacts.push(Artifact { dest: Some(region(0x180_0000, MIB)), ..other("data") });
+        }),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            let big = partition("big", PartitionType::App, subtype::OTA_0 + 2, 0x100_0000, MIB);
+            c.table.push(big);
+            c.staging = Staging::Label("big");
+        }),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            let big = partition("big", PartitionType::App, subtype::OTA_0 + 2, 0x100_0000, MIB);
+            c.table.push(big);
+            c.running = "big";
+        }),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            c.table[1].region = region(0x1ff_e000, 0x2000);
+        }),
         ("misaligned", |c| c.map.as_mut().unwrap().scratch = Some(region(0x21_0800, 0x4_0000))),
         ("empty", |c| c.artifacts[0].len_bytes = Some(0)),
         ("empty", |c| c.artifacts[1].len_bytes = Some(0)),
