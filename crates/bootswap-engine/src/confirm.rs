@@ -1,7 +1,7 @@
 //! The step that confirms an image, so that MCUboot swaps it in for good.
 
 use embedded_storage_async::nor_flash::NorFlash;
-use mcuboot_format::trailer::{Magic, TrailerLayout};
+use mcuboot_format::trailer::{Flag, Magic, TrailerLayout};
 
 use crate::item::Placed;
 use crate::work::Work;
@@ -19,10 +19,14 @@ pub(crate) async fn confirm<F: NorFlash, P>(
     trailer: &TrailerLayout,
 ) -> Result<(), Failure<F::Error>> {
     let known = work.fetched(placed)?;
-    // A magic inside the file is part of the file: writing one would change its digest.
+    // A magic inside the file is part of the file: writing one would change its digest. So would
+    // making a flag of what is none.
     let inside = trailer.slot().start().saturating_add(known.len_bytes) > trailer.magic();
-    if inside && trailers::read(work.medium, trailer).await?.magic != Magic::Good {
-        return Err(placed.failure(ImageFault::Trailer));
+    if inside {
+        let found = trailers::read(work.medium, trailer).await?;
+        if found.magic != Magic::Good || found.image_ok == Flag::Bad {
+            return Err(placed.failure(ImageFault::Trailer));
+        }
     }
     trailers::confirm(work.medium, trailer).await
 }

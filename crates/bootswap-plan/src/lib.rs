@@ -98,7 +98,7 @@ pub use migration::{
 };
 pub use objections::{objections, preferred};
 pub use otadata::app_in;
-pub use reason::{MAX_REASONS, Reason, Reasons};
+pub use reason::{MAX_REASONS, Name, Reason, Reasons, name};
 pub use step::{
     App, ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText,
     Strategy, Target,

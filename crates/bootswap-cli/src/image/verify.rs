@@ -47,7 +47,11 @@ fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), CommandError> {
             args.trailer != TrailerArgs::default(),
             is_mcuboot,
         ),
-        ("--chip", args.chip.is_some(), matches!(kind, Kind::EspImage | Kind::FlashDump)),
+        (
+            "--chip",
+            args.chip.is_some(),
+            matches!(kind, Kind::EspImage | Kind::FlashDump) || is_mcuboot,
+        ),
         ("--flash-size", args.flash_size.is_some(), kind == Kind::PartitionTable),
     ];
     match options.into_iter().find(|(_, given, useful)| *given && !useful) {

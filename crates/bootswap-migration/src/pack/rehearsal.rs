@@ -1,11 +1,9 @@
 //! What the planner says about a migrator before it is written.
 
-use bootswap_plan::Reasons;
-
 use super::migrator::Packed;
 use crate::facts::{self, FactsError};
 use crate::owned::OwnedMigration;
-use crate::plan::stages;
+use crate::plan::{ReasonReport, judged, judged_alone};
 
 /// What the planner says of devices as the migration describes them.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +14,8 @@ pub struct Rehearsal {
     bad: Vec<(String, String)>,
     /// Why nothing could be planned.
     unknown: Option<FactsError>,
+    /// Why no device could use the files, whatever it is.
+    unusable: Option<ReasonReport>,
 }
 
 impl Rehearsal {
@@ -26,7 +26,10 @@ impl Rehearsal {
         let len_bytes = u32::try_from(packed.image.len()).unwrap_or(u32::MAX);
         let found = match facts::assumed_with_image(migration, packed.info, len_bytes) {
             Ok(found) => found,
-            Err(error) => return Self { unknown: Some(error), ..Self::default() },
+            Err(error) => {
+                let unusable = judged_alone(migration).err();
+                return Self { unknown: Some(error), unusable, ..Self::default() };
+            }
         };
         let mut rehearsal = Self::default();
         for found in found {
@@ -37,10 +40,7 @@ impl Rehearsal {
                     "the migrator has {len_bytes:#x} bytes, there is room for {room_bytes:#x}"
                 ))
             } else {
-                migration.with(|migration| match stages(migration, found.facts.lend()) {
-                    Ok(_) => None,
-                    Err(reasons) => Some(in_words(&reasons)),
-                })
+                judged(migration, found.facts.lend()).err().map(|reasons| in_words(&reasons))
             };
             match against {
                 None => rehearsal.good.push(label),
@@ -54,6 +54,9 @@ impl Rehearsal {
     /// known.
     #[must_use]
     pub fn refused(&self) -> Option<String> {
+        if let Some(ReasonReport { code, message }) = &self.unusable {
+            return Some(format!("no device could do this: {code}: {message}"));
+        }
         if !self.good.is_empty() || self.bad.is_empty() {
             return None;
         }
@@ -73,7 +76,7 @@ impl Rehearsal {
     }
 }
 
-fn in_words(reasons: &Reasons) -> String {
-    let reasons = reasons.iter().map(|reason| format!("{}: {reason}", reason.code()));
+fn in_words(reasons: &[ReasonReport]) -> String {
+    let reasons = reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.message));
     reasons.collect::<Vec<_>>().join("; ")
 }

@@ -1,7 +1,7 @@
 //! A plan, or the reasons against one, for scripts; `text.rs` has it for people.
 
 use bootswap_plan::{
-    Cost, CostModel, Migration, Plan, Reason, Reasons, Step, Target, WayBack, objections, preferred,
+    Cost, CostModel, Migration, Plan, Reason, Step, Target, WayBack, objections, preferred,
 };
 use esp_idf_format::partition::Partition;
 use flash_region::Region;
@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::cost::{CostReport, WayBackReport, WindowEstimate, looked_at};
 use super::flash_map::FlashMap;
 use super::given_up::{GivenUp, given_up};
+use super::objection::judged;
 use super::region::RegionReport;
-use super::stage::{Stage, stages};
+use super::stage::Stage;
 use crate::facts::FoundFacts;
 use crate::owned::OwnedMigration;
 
@@ -19,10 +20,10 @@ use crate::owned::OwnedMigration;
 #[must_use]
 pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]>) -> PlanReport {
     let device = DeviceReport::new(found, dump.is_some());
-    migration.with(|migration| match stages(migration, found.facts.lend()) {
-        Ok(stages) => PlanReport::planned(device, migration, &stages, dump),
-        Err(reasons) => PlanReport::refused(device, &reasons),
-    })
+    match judged(migration, found.facts.lend()) {
+        Ok(stages) => migration.with(|lent| PlanReport::planned(device, lent, &stages, dump)),
+        Err(reasons) => PlanReport::refused(device, reasons),
+    }
 }
 
 /// What `--json` prints. Keys are never renamed; `null` where something does not apply.
@@ -242,10 +243,10 @@ impl PlanReport {
         }
     }
 
-    fn refused(device: DeviceReport, reasons: &Reasons) -> Self {
+    fn refused(device: DeviceReport, reasons: Vec<ReasonReport>) -> Self {
         Self {
             outcome: "refused",
-            reasons: reasons.iter().map(ReasonReport::from).collect(),
+            reasons,
             device,
             strategy: None,
             stages: Vec::new(),

@@ -52,7 +52,7 @@ impl Checks<'_> {
 
     /// Refuses what does not lie in flash, or where addresses do not reach.
     fn inside(&mut self, what: &str, region: Region) {
-        let (what, flash_len_bytes) = (name(what), self.facts.flash_len_bytes);
+        let (what, flash_len_bytes) = (name(what), self.facts.flash().len_bytes());
         if !self.facts.flash().contains_region(region) {
             self.refuse(Reason::OutsideFlash { what, region, flash_len_bytes });
         } else if !self.facts.reachable().contains_region(region) {
@@ -73,9 +73,10 @@ impl Checks<'_> {
             self.refuse(Reason::WrongChip { wanted: migration.chip, found: facts.chip });
         }
         if let Some(wanted_bytes) = migration.flash_len_bytes
-            && wanted_bytes > facts.flash_len_bytes
+            && wanted_bytes > facts.flash().len_bytes()
         {
-            self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes: facts.flash_len_bytes });
+            let found_bytes = facts.flash().len_bytes();
+            self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes });
         }
         for partition in facts.partitions {
             if !facts.flash().contains_region(partition.region) {

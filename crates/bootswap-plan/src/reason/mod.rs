@@ -9,6 +9,7 @@ use esp_idf_format::Chip;
 use esp_idf_format::partition::Label;
 use flash_region::{FlashAddr, Region};
 use heapless::{String, Vec};
+use mcuboot_format::espressif::LoadFault;
 
 /// Most reasons that are reported at once.
 pub const MAX_REASONS: usize = 24;
@@ -23,7 +24,8 @@ const NAME_LEN_BYTES: usize = 24;
 pub type Name = String<NAME_LEN_BYTES>;
 
 /// Cuts `name` to what a reason can hold.
-pub(crate) fn name(text: &str) -> Name {
+#[must_use]
+pub fn name(text: &str) -> Name {
     let end = text.floor_char_boundary(NAME_LEN_BYTES);
     text.get(..end).and_then(|text| Name::try_from(text).ok()).unwrap_or_default()
 }
@@ -272,6 +274,40 @@ pub enum Reason {
         /// Where.
         region: Region,
     },
+    /// Espressif's loader in MCUboot would not start the application, or not where it can run.
+    LoadHeader {
+        /// Artifact.
+        artifact: Name,
+        /// What is wrong with its load header.
+        fault: LoadFault,
+    },
+    /// The bootloader talks to the flash through more lines than the one in place does.
+    FlashMode {
+        /// Artifact.
+        artifact: Name,
+    },
+    /// MCUboot would not accept the trailer at the end of the file, and the migrator cannot mend
+    /// it.
+    BadTrailer {
+        /// Artifact.
+        artifact: Name,
+    },
+    /// What is between an image and its trailer is not erased, and would not be written.
+    Padding {
+        /// Artifact.
+        artifact: Name,
+        /// Where in the file.
+        offset: u32,
+    },
+    /// The migrator cannot use the public key of the target bootloader.
+    PublicKey,
+    /// An artifact is to be fetched, and the chip has no radio.
+    NoRadio {
+        /// Artifact.
+        artifact: Name,
+        /// The chip.
+        chip: Chip,
+    },
 }
 
 impl Reason {
@@ -314,6 +350,12 @@ impl Reason {
             Self::Empty { .. } => 33,
             Self::SecondApplication { .. } => 34,
             Self::Above16Mb { .. } => 35,
+            Self::LoadHeader { .. } => 36,
+            Self::FlashMode { .. } => 37,
+            Self::BadTrailer { .. } => 38,
+            Self::Padding { .. } => 39,
+            Self::PublicKey => 40,
+            Self::NoRadio { .. } => 41,
         }
     }
 
@@ -369,6 +411,12 @@ impl Reason {
             Self::Empty { .. } => "empty",
             Self::SecondApplication { .. } => "second-application",
             Self::Above16Mb { .. } => "above-16-mb",
+            Self::LoadHeader { .. } => "load-header",
+            Self::FlashMode { .. } => "flash-mode",
+            Self::BadTrailer { .. } => "bad-trailer",
+            Self::Padding { .. } => "padding",
+            Self::PublicKey => "public-key",
+            Self::NoRadio { .. } => "no-radio",
         }
     }
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use esp_idf_format::Chip;
+use mcuboot_format::espressif::LoadFault;
 
 use super::Reason;
 
@@ -171,6 +172,45 @@ impl fmt::Display for Reason {
                 f,
                 "{what} at {region} reaches beyond 0x1000000 (16 MB): flash addresses have 24 \
                  bits, so an erase there would hit the bootloader; move it below"
+            ),
+            Self::LoadHeader { artifact, fault } => {
+                write!(f, "{artifact} would not start: {fault}; ")?;
+                f.write_str(match fault {
+                    fault if fault.is_of_another_chip() => "build it for this chip",
+                    LoadFault::OverLoader { .. } => {
+                        "build it with the memory map that goes with this bootloader"
+                    }
+                    LoadFault::Magic { .. } | LoadFault::Truncated { .. } => {
+                        "sign what the system's build makes for MCUboot, once, and not an ESP-IDF \
+                         image"
+                    }
+                    _ => "build and sign it again",
+                })
+            }
+            Self::FlashMode { artifact } => write!(
+                f,
+                "{artifact} uses a faster flash mode than the bootloader in place, which this \
+                 board may not be wired for; build it with dio"
+            ),
+            Self::BadTrailer { artifact } => write!(
+                f,
+                "the end of {artifact} is not a trailer that MCUboot with this map accepts; sign \
+                 it with --pad --confirm, the slot's size and the map's max_align, and without \
+                 --erased-val (-R)"
+            ),
+            Self::Padding { artifact, offset } => write!(
+                f,
+                "{artifact} is not erased at {offset:#x}, between image and trailer; sign it \
+                 without --erased-val (-R)"
+            ),
+            Self::PublicKey => f.write_str(
+                "the migrator cannot use the public key of the target bootloader; name one of \
+                 ECDSA P-256, Ed25519 or RSA in [mcuboot] public_key",
+            ),
+            Self::NoRadio { artifact, chip } => write!(
+                f,
+                "{artifact} is to be fetched, and {chip} has no Wi-Fi; name its file and pack \
+                 with --embed"
             ),
             Self::Empty { artifact } => {
                 write!(f, "{artifact} has no bytes; build or copy it again")

@@ -80,7 +80,8 @@ impl SmallExample {
             padding: Padding::Confirmed,
             ..SignOptions::espressif(SLOT_LEN_BYTES, SwapKind::Scratch)
         };
-        let app = sign(&noise(1, 20_000), &options).expect("it fits the slot");
+        let app =
+            sign(&synthetic::target_payload(CHIP, 20_000, 1), &options).expect("it fits the slot");
         let bootloader = synthetic::bootloader(CHIP, FlashSize::Mb1, 9000, 2).expect("an image");
         let mut before = NorMemory::from_bytes(&noise(3, FLASH_LEN_BYTES));
         // Flash that no partition claims is blank: it was never written.
