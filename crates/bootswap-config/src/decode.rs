@@ -1,6 +1,8 @@
 //! From a section to a configuration, without allocation.
 
-use bootswap_plan::{Allow, Artifact, Content, McubootMap, Migration, Origin, Role, Staging};
+use bootswap_plan::{
+    Allow, Artifact, Blanks, Content, McubootMap, Migration, Origin, Role, Staging,
+};
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
 use heapless::Vec;
@@ -118,6 +120,7 @@ fn artifact(index: usize, artifact: wire::Artifact<'_>) -> Result<Artifact<'_>, 
         sha256: artifact.sha256.map(Into::into),
         content: artifact.content.map(content),
         confirm: artifact.confirm.unwrap_or(false),
+        blanks: artifact.blanks.map_or(Blanks::NONE, |blanks| Blanks::from_bytes(blanks)),
     })
 }
 

@@ -32,6 +32,20 @@ pub(crate) struct Rules<'a> {
     pub boots_at: Option<u32>,
     /// End of the target bootloader's map, where it is known.
     pub map_end: Option<FlashAddr>,
+    /// The application that MCUboot will find in the file, if it reaches into the primary slot from
+    /// before that.
+    pub app: Option<AppPart<'a>>,
+}
+
+/// An application that is a part of a merged image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AppPart<'a> {
+    /// Where in the file the primary slot begins.
+    pub at: u32,
+    /// The slot.
+    pub slot: Region,
+    /// What MCUboot asks of an image there.
+    pub rules: SlotRules<'a>,
 }
 
 /// What MCUboot asks of an image in a slot.
@@ -68,7 +82,15 @@ impl<'a> Rules<'a> {
             Role::Application | Role::Other => merged.map(|dest| addr.bytes_since(dest.start())),
         };
         let map_end = migration.mcuboot.as_ref().map(McubootMap::end);
-        Self { artifact, slot, facts, room_bytes, boots_at, map_end }
+        let app = match (&migration.mcuboot, merged, slot) {
+            (Some(map), Some(dest), None) if dest.contains(map.primary.start()) => {
+                let rules = slot_rules(migration, map, map.primary, key);
+                let at = map.primary.start().bytes_since(dest.start());
+                rules.map(|rules| AppPart { at, slot: map.primary, rules })
+            }
+            _ => None,
+        };
+        Self { artifact, slot, facts, room_bytes, boots_at, map_end, app }
     }
 
     /// The bytes of the file that mean nothing to MCUboot, if its image ends there: they lie behind
@@ -111,6 +133,8 @@ pub(crate) struct Scan<'a> {
     sha256: Sha256,
     len_bytes: u32,
     kind: Kind<'a>,
+    /// The application in a merged image.
+    app: Option<(ImageValidator<'a>, LoadHeaderReader)>,
 }
 
 #[derive(Clone, Debug)]
@@ -148,7 +172,11 @@ impl<'a> Scan<'a> {
             (None, None) if rules.artifact.content == Some(Content::Opaque) => Kind::Opaque,
             (None, None) => Kind::Open,
         };
-        Self { rules, sha256: Sha256::new(), len_bytes: 0, kind }
+        let app = rules.app.map(|app| {
+            let validator = ImageValidator::new(app.rules.limits, app.rules.key);
+            (validator, LoadHeaderReader::new(rules.facts.chip))
+        });
+        Self { rules, sha256: Sha256::new(), len_bytes: 0, kind, app }
     }
 
     /// Takes the next bytes.
@@ -176,6 +204,12 @@ impl<'a> Scan<'a> {
                 verifier.push(bytes.get(before..).unwrap_or_default()).map_err(ImageFault::Esp)?;
             }
             Kind::Open | Kind::Opaque => {}
+        }
+        if let (Some((validator, load)), Some(part)) = (&mut self.app, self.rules.app) {
+            let before = part.at.saturating_sub(self.len_bytes) as usize;
+            let bytes = bytes.get(before..).unwrap_or_default();
+            validator.push(bytes).map_err(ImageFault::Mcuboot)?;
+            load.push(bytes).map_err(ImageFault::Load)?;
         }
         self.is_padded(bytes)?;
         self.sha256.update(bytes);
@@ -305,6 +339,13 @@ impl<'a> Scan<'a> {
         let scanned = Scanned { len_bytes, sha256: self.sha256.finalize().into() };
         if let Some(wanted) = artifact.sha256.filter(|wanted| *wanted != scanned.sha256) {
             return Err(ImageFault::Digest { wanted: head(&wanted), found: head(&scanned.sha256) });
+        }
+        // A file may end before the slot that its place goes on to.
+        if let (Some((validator, load)), Some(part)) = (self.app, self.rules.app)
+            && len_bytes > part.at
+        {
+            validator.finish().map_err(ImageFault::Mcuboot)?;
+            load.finish().map_err(ImageFault::Load)?;
         }
         // Behind an image's own digest nothing vouches for the bytes but the migration's.
         let vouched = match self.kind {

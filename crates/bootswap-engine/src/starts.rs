@@ -1,7 +1,7 @@
 //! Whether the application starts under the bootloader that comes with it: the one question that
 //! needs both files.
 
-use bootswap_plan::{Role, Step, Target};
+use bootswap_plan::{Step, Target};
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::SECTOR_BYTES;
 use mcuboot_format::ImageHeader;
@@ -27,27 +27,33 @@ pub(crate) async fn starts<F: NorFlash, P: Platform>(
     for (index, step) in checked.steps().iter().enumerate() {
         let Step::Verify { artifact, routes } = step else { continue };
         let placed = checked.at(index).placed(*artifact, routes)?;
-        if placed.slot().is_some() {
-            app = Some(placed);
-        } else if placed.artifact.role == Role::Bootloader {
-            bootloader = Some(placed);
+        let rules = checked.item(placed, None).rules;
+        let len_bytes = work.fetched(&placed)?.len_bytes;
+        let within = |at: &u32| *at < len_bytes;
+        let app_at = if rules.slot.is_some() { Some(0) } else { rules.app.map(|app| app.at) };
+        if let Some(at) = app_at.filter(within) {
+            app = Some((placed, at));
+        }
+        if let Some(at) = rules.boots_at.filter(within) {
+            bootloader = Some((placed, at, len_bytes));
         }
     }
-    let (Some(app), Some(bootloader)) = (app, bootloader) else { return Ok(()) };
+    let (Some((app, app_at)), Some((bootloader, mut offset, end))) = (app, bootloader) else {
+        return Ok(());
+    };
     let fault = |fault| app.failure(ImageFault::Load(fault));
     let mut header = [0; ImageHeader::LEN_BYTES];
-    read(work, &app, 0, &mut header).await?;
+    read(work, &app, app_at, &mut header).await?;
     let image = ImageHeader::parse(&header).map_err(|error| fault(error.into()))?;
     let mut load = [0; LoadHeader::LEN_BYTES];
-    read(work, &app, u32::from(image.hdr_size), &mut load).await?;
+    let load_at = app_at.saturating_add(u32::from(image.hdr_size));
+    read(work, &app, load_at, &mut load).await?;
     let load = LoadHeader::parse(&load).map_err(fault)?;
 
-    let known = work.fetched(&bootloader)?;
     let mut reader = LoaderReader::new(chip);
     let mut page = [0; crate::medium::PAGE];
-    let mut offset = 0;
-    while offset < known.len_bytes {
-        let len = len_bytes(&page).min(known.len_bytes - offset) as usize;
+    while offset < end {
+        let len = len_bytes(&page).min(end - offset) as usize;
         let Some(bytes) = page.get_mut(..len) else { break };
         read(work, &bootloader, offset, bytes).await?;
         reader.push(bytes);

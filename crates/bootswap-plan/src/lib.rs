@@ -67,6 +67,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 #![allow(clippy::result_large_err, reason = "without an allocator, reasons travel by value")]
 
+mod blanks;
 mod check;
 mod cleaned;
 mod cost;
@@ -86,6 +87,7 @@ mod strategy;
 mod url;
 mod way_back;
 
+pub use blanks::Blanks;
 pub use cost::{Cost, CostModel};
 pub use erase::{
     CHECKPOINT_BYTES, ERASE_4K, ERASE_32K, ERASE_64K, Erase, EraseBounds, HalfBlock, OpTime,
@@ -94,7 +96,8 @@ pub use erase::{
 pub use facts::{DeviceFacts, previous_firmware};
 pub use image_rules::ImageRules;
 pub use migration::{
-    Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,
+    Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role,
+    SECURE_BOOT_DATA, Staging,
 };
 pub use objections::{objections, preferred};
 pub use otadata::app_in;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Plan, Role, Staging};
+use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Plan, Staging};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
 /// Where addresses of three bytes end: what is sent to a larger flash for anything behind it begins
@@ -84,12 +84,8 @@ impl<'a> Ledger<'a> {
         for partition in facts.partitions.iter().filter(|p| !p.is_app()) {
             let label = partition.label.as_str().unwrap_or_default();
             let staged_in = migration.staging == Staging::Label(label);
-            // What has a place of its own was sent there by name.
-            let sent = artifact.map(|index| self.artifact(index)).is_some_and(|artifact| {
-                artifact.role == Role::Other
-                    && artifact.dest.is_some_and(|dest| dest.overlaps(partition.region))
-            });
-            let given_up = migration.allow.overwrites(label) || sent || staged_in;
+            // Writing to it gives nothing up: the owner has to name it.
+            let given_up = migration.allow.overwrites(label) || staged_in;
             // NVS is the way back for as long as anything can still go wrong.
             let nvs = partition.is_nvs() && !(self.all_ready && artifact.is_none());
             let is_free = given_up && !nvs && !partition.is_otadata();

@@ -11,9 +11,10 @@ use mcuboot_format::ImageHeader;
 use mcuboot_format::espressif::{LoadHeader, Loader};
 use mcuboot_format::trailer::{Flag, Magic, TrailerState};
 
+use crate::confirm::takes_flag;
 use crate::job::{Job, key_of};
 use crate::medium::PAGE;
-use crate::scan::{Rules, Scan};
+use crate::scan::{Rules, Scan, SlotRules};
 use crate::{Failure, ImageFault};
 
 /// Says what a device with this job would refuse of these files, which are those of the artifacts
@@ -91,10 +92,13 @@ impl<'f> Seen<'f> {
         rules: Rules<'_>,
     ) -> Result<(), Failure<Infallible>> {
         scan(file, rules).map_err(|fault| Failure::Image { artifact, fault })?;
-        if rules.slot.is_some() {
-            self.app = Some((artifact, file));
-        } else if rules.artifact.role == Role::Bootloader {
-            self.bootloader = Some(file);
+        let from = |at: u32| file.get(at as usize..).filter(|rest| !rest.is_empty());
+        let app = if rules.slot.is_some() { Some(0) } else { rules.app.map(|app| app.at) };
+        if let Some(app) = app.and_then(from) {
+            self.app = Some((artifact, app));
+        }
+        if let Some(bootloader) = rules.boots_at.and_then(from) {
+            self.bootloader = Some(bootloader);
         }
         Ok(())
     }
@@ -119,13 +123,17 @@ fn scan(file: &[u8], rules: Rules<'_>) -> Result<(), ImageFault> {
     let mut scan = Scan::new(rules);
     file.chunks(SECTOR_BYTES as usize).try_for_each(|sector| scan.push(sector))?;
     scan.finish()?;
-    if brings_its_trailer(file, &rules) { Ok(()) } else { Err(ImageFault::Trailer) }
+    let own = rules.slot.is_none_or(|slot| brings_its_trailer(file, &slot, rules.artifact.confirm));
+    let within = rules.app.is_none_or(|app| {
+        let image = file.get(app.at as usize..).unwrap_or_default();
+        image.is_empty() || brings_its_trailer(image, &app.rules, false)
+    });
+    if own && within { Ok(()) } else { Err(ImageFault::Trailer) }
 }
 
 /// Whether the slot will have a trailer that MCUboot accepts as this migration wants it, once the
 /// file is in it and the migrator has added what it adds. What `verify` asks of flash.
-fn brings_its_trailer(file: &[u8], rules: &Rules<'_>) -> bool {
-    let Some(slot) = rules.slot else { return true };
+fn brings_its_trailer(file: &[u8], slot: &SlotRules<'_>, confirm: bool) -> bool {
     let layout = slot.trailer;
     let from = |start: usize| file.get(start..).unwrap_or_default();
     let status = layout.status().len_bytes() as usize;
@@ -138,7 +146,11 @@ fn brings_its_trailer(file: &[u8], rules: &Rules<'_>) -> bool {
     let start = (layout.slot().len_bytes() as usize).saturating_sub(PAGE);
     tail.iter_mut().zip(from(start)).for_each(|(to, from)| *to = *from);
     let Ok(mut state) = TrailerState::parse(&layout, &tail) else { return false };
-    if rules.artifact.confirm {
+    if confirm {
+        let at = layout.image_ok().get() as usize;
+        if from(at).first_chunk().is_some_and(|flag| !takes_flag(flag)) {
+            return false;
+        }
         // A magic inside of the file is part of it, and none is added there.
         let inside = file.len() > layout.magic().get() as usize;
         state.magic = match state.magic {

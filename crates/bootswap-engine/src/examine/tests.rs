@@ -169,7 +169,7 @@ fn the_device_decides_about_the_bootloader_too() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// One byte of one file is changed.
     #[test]

@@ -126,8 +126,16 @@ impl Part {
             sha256: self.known_digest.then(|| Sha256::digest(&self.bytes).into()),
             content: self.content,
             confirm: self.confirm,
+            blanks: Blanks::NONE,
         }
     }
+}
+
+/// The blank sectors of a file, one by one.
+fn blanks_of(bytes: &[u8]) -> Vec<u8> {
+    let sectors = (0..).zip(bytes.chunks_exact(0x1000));
+    let blank = sectors.filter(|(_, sector)| flash_region::is_blank(sector));
+    blank.flat_map(|(index, _)| Blanks::encode(index, 1)).collect()
 }
 
 /// What a run leads to.
@@ -186,7 +194,11 @@ impl Scene {
 
     /// Hands the job to `use_it`, with the plan that the planner makes.
     pub(crate) fn with_job<R>(&self, use_it: impl FnOnce(&Job<'_>) -> R) -> R {
-        let artifacts: Vec<Artifact<'_>> = self.parts.iter().map(Part::artifact).collect();
+        let blanks: Vec<Vec<u8>> = self.parts.iter().map(|part| blanks_of(&part.bytes)).collect();
+        let lent = self.parts.iter().map(Part::artifact).zip(&blanks);
+        let lent = lent
+            .map(|(artifact, blanks)| Artifact { blanks: Blanks::from_bytes(blanks), ..artifact });
+        let artifacts: Vec<Artifact<'_>> = lent.collect();
         let migration = Migration {
             chip: CHIP,
             flash_len_bytes: None,

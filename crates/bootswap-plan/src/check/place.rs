@@ -4,7 +4,7 @@ use flash_region::{Region, SECTOR_BYTES};
 
 use super::Checks;
 use crate::layout::{self, Destination, bootloader_area, kept, table_region};
-use crate::migration::{Artifact, PARTITION_TABLE, Role};
+use crate::migration::{Artifact, PARTITION_TABLE, Role, SECURE_BOOT_DATA};
 use crate::reason::{Reason, name};
 
 impl Checks<'_> {
@@ -56,27 +56,39 @@ impl Checks<'_> {
                 wanted,
             });
         }
-        // An artifact with a place of its own was sent there by name; the gaps of a merged image
-        // are kept when it is written.
-        if artifact.role == Role::Other {
-            return;
+        // In the bootloader's area there is nothing but a bootloader; that it is one is seen by its
+        // contents, wherever the file begins.
+        let area = bootloader_area(facts);
+        let boots = layout::lost(facts, artifact, region).any(|lost| lost.contains(area.start()));
+        let astray = layout::lost(facts, artifact, region).any(|lost| lost.overlaps(area));
+        if artifact.role == Role::Other && astray && !boots {
+            self.refuse(Reason::BootloaderMisplaced {
+                artifact: name(artifact.name),
+                dest: region,
+                wanted: area.start(),
+            });
         }
-        // All of a place may be erased on the way, except a bootloader's, whose commit leaves
-        // others alone.
-        let lost = if artifact.role == Role::Bootloader { written } else { region };
-        self.keeps(artifact.name, lost);
+        for lost in layout::lost(facts, artifact, region) {
+            self.keeps(artifact.name, lost);
+        }
     }
 
     /// Refuses what would overwrite the partition table or a data partition that the migration does
     /// not give up by name.
     pub(super) fn keeps(&mut self, what: &str, dest: Region) {
         let (migration, facts) = (self.migration, self.facts);
-        let table = table_region().intersection(dest).map(|region| (PARTITION_TABLE, region));
+        let fixed = [
+            (SECURE_BOOT_DATA, layout::secure_boot_data(facts)),
+            (PARTITION_TABLE, table_region()),
+        ];
+        let fixed = fixed
+            .into_iter()
+            .filter_map(|(label, region)| region.intersection(dest).map(|shared| (label, shared)));
         let labelled = kept(facts).filter_map(|p| {
             let shared = p.region.intersection(dest)?;
             Some((p.label.as_str().unwrap_or("a partition without a readable label"), shared))
         });
-        for (label, region) in table.into_iter().chain(labelled) {
+        for (label, region) in fixed.chain(labelled) {
             if !migration.allow.overwrites(label) {
                 let (artifact, kept) = (name(what), name(label));
                 self.refuse(Reason::OverKept { artifact, dest, kept, region });

@@ -116,7 +116,7 @@ impl<'a> Planner<'a> {
         let mut occupied = Occupied::default();
         self.taken.iter().for_each(|&region| occupied.add(region));
         if let (true, Some(map)) = (waits, &self.migration.mcuboot) {
-            let filled = self.destinations.iter().find_map(|d| d.slot);
+            let filled = layout::filled(self.migration, self.facts, &self.destinations);
             let cleaned = cleaned(map, filled, self.facts.running_image());
             cleaned.for_each(|cleaned| occupied.add(cleaned.area));
         }

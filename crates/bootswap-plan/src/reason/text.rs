@@ -63,7 +63,8 @@ impl fmt::Display for Reason {
             Self::OverKept { artifact, dest, kept, region } => write!(
                 f,
                 "{artifact} goes to {dest} and would overwrite {kept} at {region}, which the \
-                 migration does not name; shrink or move it"
+                 migration does not name; shrink or move it, or write overwrite = [\"{kept}\"] in \
+                 [allow]"
             ),
             Self::Overlap { first, second, shared } => {
                 write!(f, "{first} and {second} share {shared}; move one of them")

@@ -73,6 +73,7 @@ pub(crate) fn app() -> Artifact<'static> {
             signed: false,
         }),
         confirm: false,
+        blanks: Blanks::NONE,
     }
 }
 
@@ -91,6 +92,7 @@ pub(crate) fn bootloader() -> Artifact<'static> {
             flash_len_bytes: Some(4 * MIB),
         }),
         confirm: false,
+        blanks: Blanks::NONE,
     }
 }
 

@@ -5,8 +5,8 @@ use bootswap_engine::{
     SourceError, Veto,
 };
 use bootswap_plan::{
-    Allow, Artifact, DeviceFacts, McubootMap, Migration, Origin, Plan, Role, Staging, Step, Target,
-    plan,
+    Allow, Artifact, Blanks, DeviceFacts, McubootMap, Migration, Origin, Plan, Role, Staging, Step,
+    Target, plan,
 };
 use device_sim::synthetic;
 use esp_idf_format::Chip;
@@ -200,6 +200,7 @@ impl SmallExample {
             sha256: self.is_known.then(|| Sha256::digest(file).into()),
             content: None,
             confirm: false,
+            blanks: Blanks::NONE,
         };
         let [app, bootloader] = &self.files;
         let artifacts = [

@@ -159,7 +159,7 @@ impl Loader {
     ///
     /// The loader's code is the segment that it is entered in. Its data are the segments in data
     /// RAM; where instructions and data share their addresses, what lies behind the loader.
-    /// (`iram_loader_seg` and `dram_seg` in boot/espressif/port/<chip>/ld/bootloader.ld; held
+    /// (`iram_loader_seg` and `dram_seg` in `boot/espressif/port/<chip>/ld/bootloader.ld`; held
     /// against builds for each chip.)
     pub fn taken(&self) -> impl Iterator<Item = MemoryRange> {
         let memory = ChipMemory::of(self.chip);
