@@ -1,7 +1,8 @@
 //! From a section to a configuration, without allocation.
 
 use bootswap_plan::{
-    Allow, Artifact, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, Role, Staging,
+    Allow, Artifact, Blanks, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, Role,
+    Staging,
 };
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
@@ -130,6 +131,7 @@ fn artifact(index: usize, artifact: wire::Artifact<'_>) -> Result<Artifact<'_>, 
         sha256: artifact.sha256.map(Into::into),
         content: artifact.content.map(content),
         confirm: artifact.confirm.unwrap_or(false),
+        blanks: artifact.blanks.map_or(Blanks::NONE, |blanks| Blanks::from_bytes(blanks)),
     })
 }
 

@@ -141,6 +141,7 @@ fn artifact<'w>(artifact: &Artifact<'w>) -> wire::Artifact<'w> {
         sha256: artifact.sha256.map(Into::into),
         content: artifact.content.map(content),
         confirm: artifact.confirm.then_some(true),
+        blanks: Some(artifact.blanks.bytes()).filter(|blanks| !blanks.is_empty()).map(Into::into),
     }
 }
 

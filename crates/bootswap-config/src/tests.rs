@@ -11,7 +11,7 @@ use std::vec;
 use std::vec::Vec;
 
 use bootswap_plan::{
-    Allow, Artifact, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,
+    Allow, Artifact, Blanks, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,
 };
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
@@ -112,6 +112,8 @@ fn lend<'a>((name, role, url, placed, content, confirm): &'a OwnedArtifact) -> A
         sha256: placed.3,
         content: *content,
         confirm: *confirm,
+        // Any bytes will do.
+        blanks: if *confirm { Blanks::from_bytes(name.as_bytes()) } else { Blanks::NONE },
     }
 }
 

@@ -113,6 +113,9 @@ pub(crate) struct Artifact<'b> {
     pub content: Option<Content>,
     #[n(8)]
     pub confirm: Option<bool>,
+    /// As [`bootswap_plan::Blanks`] has them; absent where there are none.
+    #[b(9)]
+    pub blanks: Option<&'b ByteSlice>,
 }
 
 /// [`bootswap_plan::Content`].

@@ -1,11 +1,21 @@
 //! The step that confirms an image, so that MCUboot swaps it in for good.
 
 use embedded_storage_async::nor_flash::NorFlash;
-use mcuboot_format::trailer::{Magic, TrailerLayout};
+use flash_region::{ERASED, is_blank};
+use mcuboot_format::trailer::{FLAG_SET, Magic, TrailerLayout};
 
 use crate::item::Placed;
 use crate::work::Work;
 use crate::{Failure, ImageFault, trailers};
+
+/// Bytes that are programmed for a flag: drivers want whole words.
+pub(crate) const FLAG_WRITE_LEN: usize = 4;
+
+/// Whether a flag can be set, or is, where these bytes are.
+pub(crate) fn takes_flag(bytes: &[u8; FLAG_WRITE_LEN]) -> bool {
+    let [flag, rest @ ..] = bytes;
+    matches!(*flag, ERASED | FLAG_SET) && is_blank(rest)
+}
 
 /// Completes the trailer of the image in the artifact's slot.
 ///
@@ -19,9 +29,14 @@ pub(crate) async fn confirm<F: NorFlash, P>(
     trailer: &TrailerLayout,
 ) -> Result<(), Failure<F::Error>> {
     let known = work.fetched(placed)?;
-    // A magic inside the file is part of the file: writing one would change its digest.
-    let inside = trailer.slot().start().saturating_add(known.len_bytes) > trailer.magic();
-    if inside && trailers::read(work.medium, trailer).await?.magic != Magic::Good {
+    // What is inside of the file is part of it. A flag can be set in it, if nothing is in the way;
+    // a magic cannot, since that would change the file's digest.
+    let end = trailer.slot().start().saturating_add(known.len_bytes);
+    let found = trailers::read(work.medium, trailer).await?;
+    let mut flag = [0; FLAG_WRITE_LEN];
+    work.medium.read(trailer.image_ok(), &mut flag).await?;
+    let is_blocked = end > trailer.image_ok() && !takes_flag(&flag);
+    if is_blocked || (end > trailer.magic() && found.magic != Magic::Good) {
         return Err(placed.failure(ImageFault::Trailer));
     }
     trailers::confirm(work.medium, trailer).await

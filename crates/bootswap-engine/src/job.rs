@@ -19,13 +19,9 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// The key of the target bootloader; `Some(None)` where it has none, `None` where this build
-    /// cannot use it.
+    /// The key of the target bootloader, as [`key_of`] has it.
     pub(crate) fn key(&self) -> Option<Option<PublicKey>> {
-        match self.migration.mcuboot.as_ref().and_then(|map| map.key_der) {
-            Some(der) => PublicKey::from_known_der(der).map(Some),
-            None => Some(None),
-        }
+        key_of(self.migration)
     }
 
     /// What distinguishes this migration from another one in the journal: a digest over what it
@@ -53,5 +49,14 @@ impl Job<'_> {
         }
         let digest: [u8; 32] = sha256.finalize().into();
         u32::from_le_bytes(crate::scan::head(&digest))
+    }
+}
+
+/// The key of the target bootloader; `Some(None)` where it has none, `None` where this build cannot
+/// use it.
+pub(crate) fn key_of(migration: &Migration<'_>) -> Option<Option<PublicKey>> {
+    match migration.mcuboot.as_ref().and_then(|map| map.key_der) {
+        Some(der) => PublicKey::from_known_der(der).map(Some),
+        None => Some(None),
     }
 }

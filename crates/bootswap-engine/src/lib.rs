@@ -56,6 +56,7 @@ mod embedded;
 mod erase;
 mod error;
 mod event;
+mod examine;
 mod fetch;
 #[cfg(feature = "http")]
 mod http;
@@ -71,6 +72,7 @@ mod run;
 mod scan;
 mod select;
 mod source;
+mod starts;
 mod trailers;
 mod verify;
 mod window;
@@ -84,6 +86,7 @@ pub use embedded::{
 };
 pub use error::{Failure, FlashFailure, FlashOp, ImageFault, PlanError, StepFault};
 pub use event::Event;
+pub use examine::{examine, examine_files};
 #[cfg(feature = "http")]
 pub use http::{HTTP_BUFFER_BYTES, HttpSource};
 pub use job::Job;

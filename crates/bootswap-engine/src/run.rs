@@ -9,7 +9,9 @@ use crate::journal::Journal;
 use crate::medium::Medium;
 use crate::source::Source;
 use crate::work::{Buffers, Work};
-use crate::{Event, Failure, Platform, confirm, copies, fetch, select, trailers, verify, window};
+use crate::{
+    Event, Failure, Platform, confirm, copies, fetch, select, starts, trailers, verify, window,
+};
 
 /// What the reset that the chip is to make now leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,6 +144,7 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
                 // Once the bootloader is being written nothing may come in between, so all commits
                 // are one.
                 Step::Commit { .. } if checked.is_last_commit(index) => {
+                    starts::starts(&mut work, &checked).await?;
                     window::commit_all(&mut work, &checked).await?;
                 }
                 Step::Commit { .. } | Step::Reset | Step::ResetIntoCopy => {}

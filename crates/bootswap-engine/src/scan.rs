@@ -7,7 +7,8 @@
 use bootswap_plan::{Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role};
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashMode, FlashSize, ImageHeader, ImageVerifier};
-use flash_region::{FlashAddr, Region};
+use flash_region::{ERASED, FlashAddr, Region};
+use mcuboot_format::espressif::LoadHeaderReader;
 use mcuboot_format::key::PublicKey;
 use mcuboot_format::trailer::TrailerLayout;
 use mcuboot_format::{ImageValidator, SlotLimits};
@@ -31,6 +32,20 @@ pub(crate) struct Rules<'a> {
     pub boots_at: Option<u32>,
     /// End of the target bootloader's map, where it is known.
     pub map_end: Option<FlashAddr>,
+    /// The application that MCUboot will find in the file, if it reaches into the primary slot from
+    /// before that.
+    pub app: Option<AppPart<'a>>,
+}
+
+/// An application that is a part of a merged image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AppPart<'a> {
+    /// Where in the file the primary slot begins.
+    pub at: u32,
+    /// The slot.
+    pub slot: Region,
+    /// What MCUboot asks of an image there.
+    pub rules: SlotRules<'a>,
 }
 
 /// What MCUboot asks of an image in a slot.
@@ -67,7 +82,15 @@ impl<'a> Rules<'a> {
             Role::Application | Role::Other => merged.map(|dest| addr.bytes_since(dest.start())),
         };
         let map_end = migration.mcuboot.as_ref().map(McubootMap::end);
-        Self { artifact, slot, facts, room_bytes, boots_at, map_end }
+        let app = match (&migration.mcuboot, merged, slot) {
+            (Some(map), Some(dest), None) if dest.contains(map.primary.start()) => {
+                let rules = slot_rules(migration, facts, map, map.primary, key);
+                let at = map.primary.start().bytes_since(dest.start());
+                rules.map(|rules| AppPart { at, slot: map.primary, rules })
+            }
+            _ => None,
+        };
+        Self { artifact, slot, facts, room_bytes, boots_at, map_end, app }
     }
 
     /// Whether the file has the target bootloader in it, and that is to be MCUboot.
@@ -116,6 +139,8 @@ pub(crate) struct Scan<'a> {
     sha256: Sha256,
     len_bytes: u32,
     kind: Kind<'a>,
+    /// The application in a merged image.
+    app: Option<(ImageValidator<'a>, LoadHeaderReader)>,
 }
 
 #[derive(Clone, Debug)]
@@ -123,8 +148,8 @@ pub(crate) struct Scan<'a> {
 enum Kind<'a> {
     /// Not known before the first byte.
     Open,
-    /// An MCUboot image.
-    Mcuboot(ImageValidator<'a>),
+    /// An MCUboot image, and what Espressif's loader asks of it.
+    Mcuboot(ImageValidator<'a>, LoadHeaderReader),
     /// An ESP image, maybe with more behind it.
     Esp(ImageVerifier),
     /// Bytes without a format of their own.
@@ -143,21 +168,28 @@ pub(crate) struct Scanned {
 impl<'a> Scan<'a> {
     pub(crate) fn new(rules: Rules<'a>) -> Self {
         let kind = match (rules.slot, rules.boots_at) {
-            (Some(slot), _) => Kind::Mcuboot(ImageValidator::new(slot.limits, slot.key)),
+            (Some(slot), _) => Kind::Mcuboot(
+                ImageValidator::new(slot.limits, slot.key),
+                LoadHeaderReader::new(rules.facts.chip),
+            ),
             (None, Some(at)) => {
                 Kind::Esp(ImageVerifier::with_max_len(rules.room_bytes.saturating_sub(at)))
             }
             (None, None) if rules.artifact.content == Some(Content::Opaque) => Kind::Opaque,
             (None, None) => Kind::Open,
         };
-        Self { rules, sha256: Sha256::new(), len_bytes: 0, kind }
+        let app = rules.app.map(|app| {
+            let validator = ImageValidator::new(app.rules.limits, app.rules.key);
+            (validator, LoadHeaderReader::new(rules.facts.chip))
+        });
+        Self { rules, sha256: Sha256::new(), len_bytes: 0, kind, app }
     }
 
     /// Takes the next bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), ImageFault> {
         let Some(&first) = bytes.first() else { return Ok(()) };
         if self.len_bytes == 0 {
-            let image = matches!(self.kind, Kind::Mcuboot(_)) || self.rules.boots_at == Some(0);
+            let image = matches!(self.kind, Kind::Mcuboot(..)) || self.rules.boots_at == Some(0);
             if looks_like_web_page(bytes, image) {
                 return Err(ImageFault::WebPage);
             }
@@ -170,12 +202,22 @@ impl<'a> Scan<'a> {
         // What a merged image has before the bootloader is not part of that.
         let before = self.rules.boots_at.unwrap_or(0).saturating_sub(self.len_bytes) as usize;
         match &mut self.kind {
-            Kind::Mcuboot(validator) => validator.push(bytes).map_err(ImageFault::Mcuboot)?,
+            Kind::Mcuboot(validator, load) => {
+                validator.push(bytes).map_err(ImageFault::Mcuboot)?;
+                load.push(bytes).map_err(ImageFault::Load)?;
+            }
             Kind::Esp(verifier) => {
                 verifier.push(bytes.get(before..).unwrap_or_default()).map_err(ImageFault::Esp)?;
             }
             Kind::Open | Kind::Opaque => {}
         }
+        if let (Some((validator, load)), Some(part)) = (&mut self.app, self.rules.app) {
+            let before = part.at.saturating_sub(self.len_bytes) as usize;
+            let bytes = bytes.get(before..).unwrap_or_default();
+            validator.push(bytes).map_err(ImageFault::Mcuboot)?;
+            load.push(bytes).map_err(ImageFault::Load)?;
+        }
+        self.is_padded(bytes)?;
         self.sha256.update(bytes);
         self.len_bytes = self.len_bytes.saturating_add(crate::medium::len_bytes(bytes));
         if had_header {
@@ -183,7 +225,7 @@ impl<'a> Scan<'a> {
         }
         match &self.kind {
             Kind::Esp(verifier) => verifier.header().map_or(Ok(()), |h| self.check_header(h)),
-            Kind::Mcuboot(validator) => match (validator.header(), self.rules.slot) {
+            Kind::Mcuboot(validator, _) => match (validator.header(), self.rules.slot) {
                 (Some(header), Some(slot)) => slot
                     .image
                     .check_version(header.version)
@@ -191,6 +233,24 @@ impl<'a> Scan<'a> {
                 _ => Ok(()),
             },
             Kind::Open | Kind::Opaque => Ok(()),
+        }
+    }
+
+    /// Checks that these bytes, as far as they are padding, are erased: padding is not written,
+    /// and counts as erased when flash is read back.
+    fn is_padded(&self, bytes: &[u8]) -> Result<(), ImageFault> {
+        let Some((first, last)) = self.image_end().and_then(|end| self.rules.padding(end)) else {
+            return Ok(());
+        };
+        let skip = first.saturating_sub(self.len_bytes) as usize;
+        let end = last.saturating_sub(self.len_bytes) as usize;
+        let padding = bytes.get(..end).unwrap_or(bytes).get(skip..).unwrap_or_default();
+        match padding.iter().zip(skip..).find(|(byte, _)| **byte != ERASED) {
+            Some((&found, at)) => {
+                let offset = self.len_bytes.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+                Err(ImageFault::Padding { offset, found })
+            }
+            None => Ok(()),
         }
     }
 
@@ -202,7 +262,7 @@ impl<'a> Scan<'a> {
     fn has_header(&self) -> bool {
         match &self.kind {
             Kind::Esp(verifier) => verifier.header().is_some(),
-            Kind::Mcuboot(validator) => validator.header().is_some(),
+            Kind::Mcuboot(validator, _) => validator.header().is_some(),
             Kind::Open | Kind::Opaque => false,
         }
     }
@@ -218,9 +278,9 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         if let Some(size) = header.flash_size()
-            && size.bytes() > facts.flash_len_bytes
+            && size.bytes() > facts.flash().len_bytes()
         {
-            let (wanted_bytes, found_bytes) = (size.bytes(), facts.flash_len_bytes);
+            let (wanted_bytes, found_bytes) = (size.bytes(), facts.flash().len_bytes());
             return Err(ImageFault::FlashSize { wanted_bytes, found_bytes });
         }
         // Espressif's bootloaders take an unknown size for 2 MiB (`update_flash_config` in
@@ -252,7 +312,7 @@ impl<'a> Scan<'a> {
     /// Where an MCUboot image ends, once that is known.
     pub(crate) fn image_end(&self) -> Option<u32> {
         match &self.kind {
-            Kind::Mcuboot(validator) => validator.image_end_bytes(),
+            Kind::Mcuboot(validator, _) => validator.image_end_bytes(),
             _ => None,
         }
     }
@@ -260,7 +320,7 @@ impl<'a> Scan<'a> {
     /// Bytes of the file that the format needs, as far as is known by now.
     pub(crate) fn needed_bytes(&self) -> Option<u32> {
         match &self.kind {
-            Kind::Mcuboot(validator) => Some(validator.needed_bytes()),
+            Kind::Mcuboot(validator, _) => Some(validator.needed_bytes()),
             Kind::Esp(verifier) => {
                 let at = self.rules.boots_at.unwrap_or(0);
                 verifier.total_len_bytes().map(|len_bytes| len_bytes.saturating_add(at))
@@ -271,13 +331,13 @@ impl<'a> Scan<'a> {
 
     /// Whether bytes are missing for certain: the format knows its end, and this is not it.
     pub(crate) fn is_short(&self) -> bool {
-        matches!(self.kind, Kind::Mcuboot(_) | Kind::Esp(_)) && !self.is_complete()
+        matches!(self.kind, Kind::Mcuboot(..) | Kind::Esp(_)) && !self.is_complete()
     }
 
     /// Whether the format needs no more bytes.
     pub(crate) fn is_complete(&self) -> bool {
         match &self.kind {
-            Kind::Mcuboot(validator) => validator.is_complete(),
+            Kind::Mcuboot(validator, _) => validator.is_complete(),
             Kind::Esp(verifier) => verifier.is_complete(),
             Kind::Open | Kind::Opaque => false,
         }
@@ -297,10 +357,18 @@ impl<'a> Scan<'a> {
         if let Some(wanted) = artifact.sha256.filter(|wanted| *wanted != scanned.sha256) {
             return Err(ImageFault::Digest { wanted: head(&wanted), found: head(&scanned.sha256) });
         }
+        // A file may end before the slot that its place goes on to.
+        if let (Some((validator, load)), Some(part)) = (self.app, self.rules.app)
+            && len_bytes > part.at
+        {
+            validator.finish().map_err(ImageFault::Mcuboot)?;
+            load.finish().map_err(ImageFault::Load)?;
+        }
         // Behind an image's own digest nothing vouches for the bytes but the migration's.
         let vouched = match self.kind {
-            Kind::Mcuboot(validator) => {
+            Kind::Mcuboot(validator, load) => {
                 validator.finish().map_err(ImageFault::Mcuboot)?;
+                load.finish().map_err(ImageFault::Load)?;
                 true
             }
             Kind::Esp(verifier) => {

@@ -8,7 +8,7 @@ use mcuboot_format::trailer::TrailerLayout;
 use crate::item::Item;
 use crate::medium::Medium;
 use crate::refusal::Refusal;
-use crate::scan::{Rules, Scan, Scanned, head};
+use crate::scan::{Rules, Scan, Scanned, SlotRules, head};
 use crate::work::{Known, Work};
 use crate::{Event, Failure, ImageFault, Platform, trailers};
 
@@ -22,6 +22,10 @@ pub(crate) async fn verify<F: NorFlash, P: Platform>(
         in_place(work, item, known).await.map_err(|refusal| refusal.of(item.placed.index))?;
     if let Some(slot) = item.placed.slot() {
         let done = trailer(work.medium, slot, &item.rules).await;
+        done.map_err(|refusal| refusal.of(item.placed.index))?;
+    }
+    if let Some(app) = item.rules.app.filter(|app| known.len_bytes > app.at) {
+        let done = trailer_of(work.medium, app.slot, &app.rules).await;
         done.map_err(|refusal| refusal.of(item.placed.index))?;
     }
     report(work.platform, item, &scanned);
@@ -131,7 +135,18 @@ pub(crate) async fn trailer<F: NorFlash>(
     slot: Region,
     rules: &Rules<'_>,
 ) -> Result<(), Refusal<F::Error>> {
-    let Some(asked) = rules.slot else { return Ok(()) };
+    match &rules.slot {
+        Some(asked) => trailer_of(medium, slot, asked).await,
+        None => Ok(()),
+    }
+}
+
+/// Checks the same by the rules for that slot.
+async fn trailer_of<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    slot: Region,
+    asked: &SlotRules<'_>,
+) -> Result<(), Refusal<F::Error>> {
     let Ok(layout) = TrailerLayout::new(slot, asked.trailer.config()) else {
         return Err(ImageFault::Trailer.into());
     };

@@ -4,13 +4,13 @@ use std::fmt;
 
 use bootswap_config::{Config, LogLevel, Network, Wifi, WifiError};
 use bootswap_plan::{
-    Allow, Artifact, Content, DeviceFacts, McubootMap, Migration, Origin, PARTITION_TABLE, Reason,
-    Role, Staging,
+    Allow, Artifact, Blanks, Content, DeviceFacts, McubootMap, Migration, Origin, PARTITION_TABLE,
+    Reason, Role, SECURE_BOOT_DATA, Staging,
 };
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
 use esp_idf_format::partition::{Partition, PartitionTable};
-use flash_region::{FlashAddr, Region};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES, is_blank};
 use mcuboot_format::key::{KeyKind, PublicKey};
 use mcuboot_format::{DowngradePrevention, SwapKind};
 use sha2::{Digest, Sha256};
@@ -151,7 +151,13 @@ pub struct OwnedArtifact {
 impl OwnedMigration {
     /// Lends the migration to the planner and the engine.
     pub fn with<R>(&self, use_it: impl FnOnce(&Migration<'_>) -> R) -> R {
-        let artifacts: Vec<Artifact<'_>> = self.artifacts.iter().map(OwnedArtifact::lend).collect();
+        let blanks: Vec<Vec<u8>> = self.artifacts.iter().map(OwnedArtifact::blanks).collect();
+        let lent = self.artifacts.iter().zip(&blanks);
+        let lent = lent.map(|(artifact, blanks)| Artifact {
+            blanks: Blanks::from_bytes(blanks),
+            ..artifact.lend()
+        });
+        let artifacts: Vec<Artifact<'_>> = lent.collect();
         let overwrite: Vec<&str> = self.allow_overwrite.iter().map(String::as_str).collect();
         use_it(&Migration {
             chip: self.chip,
@@ -227,7 +233,7 @@ impl OwnedMigration {
             .and_then(|t| PartitionTable::parse_as_bootloader(t).ok());
         let named = named.iter().flat_map(PartitionTable::iter);
         let labels = partitions.iter().copied().chain(named).map(|p| p.label.to_string());
-        let mut known: Vec<String> = vec![PARTITION_TABLE.to_owned()];
+        let mut known: Vec<String> = vec![PARTITION_TABLE.to_owned(), SECURE_BOOT_DATA.to_owned()];
         for label in labels {
             if !known.contains(&label) {
                 known.push(label);
@@ -299,7 +305,23 @@ impl OwnedArtifact {
             sha256: self.bytes.as_ref().map(|bytes| Sha256::digest(bytes).into()),
             content: self.content,
             confirm: self.confirm,
+            blanks: Blanks::NONE,
         }
+    }
+
+    /// Blank sectors of a file that may be a merged image, in the form of [`Blanks`]. A sector at its
+    /// end that is not whole is none.
+    fn blanks(&self) -> Vec<u8> {
+        let (Role::Other, Some(bytes)) = (self.role, &self.bytes) else { return Vec::new() };
+        let sectors = bytes.chunks_exact(SECTOR_BYTES as usize).map(is_blank);
+        let numbered: Vec<(u16, bool)> = (0..u16::MAX).zip(sectors).collect();
+        let runs = numbered.chunk_by(|(_, a), (_, b)| a == b);
+        let blank = runs.filter(|run| run.first().is_some_and(|(_, is_blank)| *is_blank));
+        let encoded = blank.filter_map(|run| {
+            let (first, _) = *run.first()?;
+            Some(Blanks::encode(first, u16::try_from(run.len()).ok()?))
+        });
+        encoded.flatten().collect()
     }
 }
 

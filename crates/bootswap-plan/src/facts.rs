@@ -99,10 +99,26 @@ impl<'a> DeviceFacts<'a> {
 }
 
 impl DeviceFacts<'_> {
-    /// All of the flash.
+    /// All of the flash that the migrator knows of.
+    ///
+    /// On ESP32 that is what the header of the bootloader in place says: its flash driver has
+    /// nothing else to go by (`FlashStorage::new` of esp-storage), whatever the flash really has.
     #[must_use]
     pub fn flash(&self) -> Region {
-        Region::clamped(FlashAddr::ZERO, self.flash_len_bytes)
+        let known_bytes = match (self.chip, self.bootloader_flash_len_bytes) {
+            (Chip::Esp32, Some(header_bytes)) => header_bytes.min(self.flash_len_bytes),
+            _ => self.flash_len_bytes,
+        };
+        Region::clamped(FlashAddr::ZERO, known_bytes)
+    }
+
+    /// The part of the flash that can be read, erased and written: addresses have 24 bits.
+    ///
+    /// A larger flash is as large as it says, and what its table has beyond is sound; nothing of a
+    /// plan may be there.
+    #[must_use]
+    pub fn reachable(&self) -> Region {
+        self.flash().prefix(flash_region::REACHABLE_BYTES)
     }
 
     /// The sector that holds the partition table.

@@ -15,6 +15,7 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 use mcuboot_format::SwapKind;
 
+use crate::blanks::Blanks;
 use crate::facts::DeviceFacts;
 use crate::migration::{Artifact, McubootMap, Migration, Role};
 use crate::step::{Place, Purpose};
@@ -125,8 +126,15 @@ pub(crate) fn destination(
         Some(slot) => slot,
         None => Region::new(region.start(), end).unwrap_or(region),
     };
-    let critical_end =
-        critical(facts).filter_map(|part| part.intersection(written)).map(Region::end).max();
+    // Under the gaps of a merged image everything of the owner's is kept, which only the commit
+    // does.
+    let merged = is_merged(facts, artifact, region);
+    let kept = kept(facts).map(whole).filter(|_| merged);
+    let critical_end = critical(facts)
+        .chain(kept)
+        .filter_map(|part| part.intersection(written))
+        .map(Region::end)
+        .max();
     let critical_len_bytes = critical_end.map_or(0, |end| {
         let end = end.align_up(SECTOR_BYTES).unwrap_or(end);
         end.min(region.end()).bytes_since(region.start())
@@ -137,6 +145,55 @@ pub(crate) fn destination(
 /// The bytes of its region that an artifact covers, as far as its length is known.
 pub(crate) fn written(region: Region, artifact: &Artifact<'_>) -> Region {
     artifact.len_bytes.map_or(region, |len_bytes| region.prefix(len_bytes))
+}
+
+/// Whether an artifact reaches over the bootloader's area and is not the bootloader as such: what
+/// lies under the blank sectors of such a file is kept.
+pub(crate) fn is_merged(facts: &DeviceFacts<'_>, artifact: &Artifact<'_>, region: Region) -> bool {
+    artifact.role == Role::Other && written(region, artifact).overlaps(facts.bootloader_area())
+}
+
+/// What is lost of what lies in an artifact's region today, in ascending order.
+pub(crate) fn lost<'a>(
+    facts: &DeviceFacts<'_>,
+    artifact: &Artifact<'a>,
+    region: Region,
+) -> impl Iterator<Item = Region> + use<'a> {
+    let merged = is_merged(facts, artifact, region);
+    let whole = match artifact.role {
+        // Its commit leaves alone what it does not cover.
+        Role::Bootloader => written(region, artifact),
+        Role::Other if merged => written(region, artifact),
+        // All of a place may be erased on the way.
+        Role::Application | Role::Other => region,
+    };
+    let blanks = if merged { artifact.blanks } else { Blanks::NONE };
+    blanks.covered(region.start(), whole)
+}
+
+/// The sectors before the bootloader's area that the chip's secure boot has for itself; empty where
+/// the bootloader is at the start of the flash.
+pub(crate) fn secure_boot_data(facts: &DeviceFacts<'_>) -> Region {
+    Region::clamped(FlashAddr::ZERO, facts.chip.bootloader_addr().get())
+}
+
+/// The slot that comes with its trailer: the application's, or the primary that a merged image
+/// fills to its end.
+pub(crate) fn filled(
+    migration: &Migration<'_>,
+    facts: &DeviceFacts<'_>,
+    destinations: &[Destination],
+) -> Option<Region> {
+    let map = migration.mcuboot.as_ref()?;
+    let named = destinations.iter().find_map(|destination| destination.slot);
+    named.or_else(|| {
+        let mut placed = migration.artifacts.iter().zip(destinations);
+        let fills = placed.any(|(artifact, destination)| {
+            is_merged(facts, artifact, destination.region)
+                && written(destination.region, artifact).contains_region(map.primary)
+        });
+        fills.then_some(map.primary)
+    })
 }
 
 /// A bootloader's region, cut off at the partition table unless the image itself reaches beyond.
@@ -167,9 +224,9 @@ pub(crate) fn whole(partition: &Partition) -> Region {
     partition.region.align_out(SECTOR_BYTES).unwrap_or(partition.region)
 }
 
-/// Partitions whose contents belong to the owner: everything but apps and otadata.
+/// Partitions that nothing may overwrite unasked: everything but apps.
 pub(crate) fn kept<'a>(facts: &DeviceFacts<'a>) -> impl Iterator<Item = &'a Partition> + use<'a> {
-    facts.partitions.iter().filter(|p| !p.is_app() && !p.is_otadata())
+    facts.partitions.iter().filter(|p| !p.is_app())
 }
 
 /// A set of regions that are not to be used, and what is left between them.

@@ -66,6 +66,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 #![allow(clippy::result_large_err, reason = "without an allocator, reasons travel by value")]
 
+mod blanks;
 mod check;
 mod cleaned;
 mod cost;
@@ -85,6 +86,7 @@ mod strategy;
 mod url;
 mod way_back;
 
+pub use blanks::Blanks;
 pub use cost::{Cost, CostModel};
 pub use erase::{
     CHECKPOINT_BYTES, ERASE_4K, ERASE_32K, ERASE_64K, Erase, EraseBounds, HalfBlock, OpTime,
@@ -94,11 +96,11 @@ pub use facts::{DeviceFacts, ESP_IDF_APP, previous_firmware, primary_rank, runni
 pub use image_rules::{ImageRules, Replaced};
 pub use migration::{
     Allow, Artifact, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, PARTITION_TABLE,
-    Role, Staging,
+    Role, SECURE_BOOT_DATA, Staging,
 };
 pub use objections::{objections, preferred};
 pub use otadata::app_in;
-pub use reason::{MAX_REASONS, Reason, Reasons};
+pub use reason::{MAX_REASONS, Name, Reason, Reasons, name};
 pub use step::{
     App, ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText,
     Strategy, Target,

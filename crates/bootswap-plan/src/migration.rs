@@ -7,6 +7,8 @@ use mcuboot_format::{DowngradePrevention, ImageVersion, SlotLimits, SwapKind};
 
 use crate::reason::Reason;
 
+use crate::blanks::Blanks;
+
 /// A migration: which artifacts are to end where, under which bootloader.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration<'a> {
@@ -175,6 +177,9 @@ pub struct Artifact<'a> {
     pub content: Option<Content>,
     /// Whether the migrator completes MCUboot's trailer, so that the image is swapped in for good.
     pub confirm: bool,
+    /// Blank sectors of the file, as far as they are known. They count where an image reaches from
+    /// the bootloader over other things: what lies under them is kept.
+    pub blanks: Blanks<'a>,
 }
 
 impl<'a> Artifact<'a> {
@@ -191,6 +196,7 @@ impl<'a> Artifact<'a> {
             sha256: None,
             content: None,
             confirm: false,
+            blanks: Blanks::NONE,
         }
     }
 }
@@ -269,6 +275,10 @@ pub struct Allow<'a> {
 
 /// How [`Allow::overwrite`] and the messages name the partition table, which has no label.
 pub const PARTITION_TABLE: &str = "partition-table";
+
+/// The same for the sector before the bootloader of ESP32 and ESP32-S2, in which secure boot V1
+/// keeps its data (ESP-IDF Programming Guide, "Secure Boot").
+pub const SECURE_BOOT_DATA: &str = "secure-boot-data";
 
 impl Allow<'_> {
     /// Whether what has this label may be overwritten.

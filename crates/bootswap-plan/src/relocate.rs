@@ -40,7 +40,9 @@ pub(crate) fn relocate(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Re
     for wanted in 0..=2 {
         for to in others().filter(|p| rank(p.region, p.is_factory()) == wanted) {
             tried += 1;
-            let fits = to.region.len_bytes() >= image.len_bytes() && !to.region.overlaps(image);
+            let fits = to.region.len_bytes() >= image.len_bytes()
+                && !to.region.overlaps(image)
+                && facts.reachable().contains_region(to.region.prefix(image.len_bytes()));
             let Some(step) = select(facts, to.region).filter(|_| fits) else { continue };
             let previous = previous_firmware(facts.partitions, to.region);
             let there = DeviceFacts { running: to.region, previous, ..*facts };

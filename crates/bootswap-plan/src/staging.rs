@@ -8,6 +8,8 @@
 //! 4. the previous firmware's partition;
 //! 5. what the application leaves free of its own slot, between its end and the trailer.
 //!
+//! Nothing above 16 MB is used ([`DeviceFacts::reachable`]).
+//!
 //! Data partitions are never touched, unless the migration names one by its label; NVS and otadata
 //! not even then.
 
@@ -69,10 +71,11 @@ impl Space<'_> {
         occupied: &'o Occupied,
         rank: Rank,
     ) -> impl Iterator<Item = Region> + use<'o> {
+        let reachable = self.facts.reachable();
         let bounds = match (rank, self.slack) {
-            (Rank::Slack, Some(slack)) => slack,
+            (Rank::Slack, Some(slack)) => slack.intersection(reachable).unwrap_or_default(),
             (Rank::Slack, None) => Region::default(),
-            _ => self.facts.flash().from(self.facts.first_use()),
+            _ => reachable.from(self.facts.first_use()),
         };
         occupied.gaps(bounds)
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bootswap_migration::facts::{self, Delivered, FactsError};
 use bootswap_migration::pack::PackError;
+use bootswap_migration::plan::judged;
 use bootswap_migration::{OwnedMigration, SentImage};
 use bootswap_plan::{Reasons, plan};
 use device_sim::{
@@ -168,7 +169,9 @@ impl Scenario {
         let config = EspIdfConfig { table_addr: facts.table_addr, ..config };
         let board = match board(migration, bootloader, config) {
             // The device refuses, too: nothing will ever start the target.
-            Err(ScenarioError::Mcuboot(_) | ScenarioError::NotATarget(_)) if against.is_some() => {
+            Err(ScenarioError::Mcuboot(_) | ScenarioError::NotATarget(_))
+                if judged(migration, facts).is_err() =>
+            {
                 old_board(migration, bootloader, config)?
             }
             board => board?,

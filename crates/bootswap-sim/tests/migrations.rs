@@ -167,6 +167,46 @@ fn a_merged_image_keeps_what_lies_in_its_gaps() {
     }
 }
 
+/// Bootloader and padded, confirmed application in one file with nothing between them, as
+/// Espressif's embedded example has them: nothing of the owner's has to be given up.
+#[test]
+fn a_bootloader_and_its_slot_in_one_file() {
+    for chip in [Chip::Esp32, Chip::Esp32c3] {
+        let mut migration = merged(chip);
+        migration.allow_overwrite.clear();
+        let mut with_app = example(chip).unwrap();
+        resign(&mut with_app, Padding::Confirmed);
+        let file = |role| with_app.artifact(role).unwrap().bytes.clone().unwrap();
+        let start = chip.bootloader_addr().get();
+        let mut bytes = file(Role::Bootloader);
+        bytes.resize(0x1_0000 - start as usize, 0xff);
+        bytes.extend(file(Role::Application));
+        let len_bytes = u32::try_from(bytes.len()).unwrap();
+        migration.artifacts[0].dest = Some(region(start, len_bytes));
+        migration.artifacts[0].bytes = Some(bytes.clone());
+        let scenario = Scenario::synthetic(&migration).unwrap();
+        let (run, _) = migrate(&migration, to_the_end());
+        // NVS; otadata has the migrator's own entry; and what the radio was calibrated with.
+        for kept in [region(0x8000, 0x5000), region(0xf000, 0x1000)] {
+            assert_eq!(run.after.bytes(kept), scenario.flash.bytes(kept), "{chip}: {kept}");
+        }
+        // Each part is judged as what it is.
+        let app_at = 0x1_0000 - start as usize;
+        for at in [100, app_at + 40, app_at + 5000, bytes.len() - 0x1800] {
+            let mut broken = migration.clone();
+            broken.artifacts[0].bytes.as_mut().unwrap()[at] ^= 0x10;
+            let lab = OriginServer::open(&broken, Vec::new(), None).unwrap();
+            let run = run_of(&scenario, &lab);
+            assert!(!matches!(run, RunOutcome::TargetRunning { .. }), "{chip}: {at:#x}");
+            assert!(!matches!(run, RunOutcome::Bricked { .. }), "{chip}: {at:#x}");
+        }
+    }
+}
+
+fn run_of(scenario: &Scenario, lab: &OriginServer) -> RunOutcome {
+    run(scenario, lab, to_the_end(), &RefCell::new(Unwatched)).outcome
+}
+
 #[test]
 fn a_merged_image_can_travel_inside_the_migrator() {
     let mut migration = merged(Chip::Esp32c3);

@@ -25,15 +25,17 @@
 //! Both are plain values over `u32`: the flash of every ESP32 is addressed with at most 32 bits. An
 //! end of exactly 2^32 cannot be represented and is not needed, as the largest chips hold 256 MiB.
 //!
-//! What else nearly every crate needs is here too: the sizes of NOR flash, [`is_blank`], and
-//! [`Hex`] for digests in messages.
+//! What else nearly every crate needs is here too: the sizes of NOR flash, what of it a driver can
+//! reach ([`check_access`]), [`is_blank`], and [`Hex`] for digests in messages.
 #![no_std]
 #![warn(clippy::indexing_slicing)]
 
+mod access;
 mod addr;
 mod hex;
 mod region;
 
+pub use access::{AccessError, REACHABLE_BYTES, check_access};
 pub use addr::FlashAddr;
 pub use hex::Hex;
 pub use region::{Chunks, Region};

@@ -50,19 +50,20 @@ impl Ledger<'_> {
     fn fetch(&mut self, artifact: ArtifactIndex, routes: &[Route]) {
         let mut come = Vec::new();
         for (route, len_bytes) in self.parts(artifact, routes) {
-            let region = match &route.to {
+            let (region, reserved) = match &route.to {
                 Target::Flash(place) => {
                     self.write(artifact, place);
-                    Some(place.region.prefix(len_bytes))
+                    (Some(place.region.prefix(len_bytes)), place.reserved)
                 }
                 Target::Memory { len_bytes } => {
                     assert!(*len_bytes <= self.facts.staging_memory_len_bytes);
                     let in_use = self.live.iter().any(|live| live.region.is_none());
                     assert!(!in_use, "the memory holds something already: {self}");
-                    None
+                    (None, None)
                 }
             };
-            come.push(Live { artifact, file_offset: route.file_offset, region, len_bytes });
+            let file_offset = route.file_offset;
+            come.push(Live { artifact, file_offset, region, len_bytes, reserved });
         }
         self.live.extend(come);
     }
@@ -126,7 +127,8 @@ impl Ledger<'_> {
         assert!(!to.erasable.overlaps(from), "copied over itself: {self}");
         self.write(artifact, to);
         let region = Some(to.region.prefix(from.len_bytes()));
-        self.live.push(Live { artifact, file_offset, region, len_bytes: from.len_bytes() });
+        let (len_bytes, reserved) = (from.len_bytes(), to.reserved);
+        self.live.push(Live { artifact, file_offset, region, len_bytes, reserved });
     }
 
     /// What is verified is where it was put, and all of it.

@@ -1,6 +1,6 @@
 //! The commit, and what there has to be before and after it.
 
-use bootswap_plan::{ArtifactIndex, McubootMap, Role, Step, Strategy, Target};
+use bootswap_plan::{ArtifactIndex, McubootMap, Merge, Role, Step, Strategy, Target};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
@@ -94,8 +94,10 @@ impl Ledger<'_> {
     }
 
     pub(crate) fn commit(&mut self, step: &Step, later: &[Step]) {
-        let (artifact, from, to, unused) = match step {
-            Step::Commit { artifact, from, to, unused, .. } => (*artifact, from, to, unused),
+        let (artifact, from, to, merge, unused) = match step {
+            Step::Commit { artifact, from, to, merge, unused } => {
+                (*artifact, from, to, merge, unused)
+            }
             Step::Reset if later.is_empty() => return,
             _ => panic!("{step:?} does not belong here: {self}"),
         };
@@ -106,6 +108,7 @@ impl Ledger<'_> {
         self.holds(artifact, 0, from, len_bytes);
         assert!(to.erasable.is_aligned(SECTOR_BYTES) && to.erasable.contains_region(to.region));
         assert!(facts.flash().contains_region(to.erasable), "{self}");
+        self.reaches(to.erasable);
         if let Some(unused) = unused {
             assert_eq!((unused.start(), unused.end()), (FlashAddr::ZERO, area.start()), "{self}");
         }
@@ -119,13 +122,41 @@ impl Ledger<'_> {
         );
         let running = facts.running.prefix(facts.running_len_bytes);
         assert!(!to.erasable.overlaps(running), "over the running image: {self}");
+        self.keeps_in_commit(artifact, to.region, *merge);
         for live in &self.live {
             let lost = live.region.is_some_and(|region| {
                 region.overlaps(to.erasable) || unused.is_some_and(|unused| unused.overlaps(region))
             });
             assert!(!lost, "the commit erases {live:?}: {self}");
         }
-        self.live.push(Live { artifact, file_offset: 0, region: Some(to.region), len_bytes });
+        let region = Some(to.region);
+        self.live.push(Live { artifact, file_offset: 0, region, len_bytes, reserved: None });
+    }
+
+    /// What the commit changes is a bootloader where the ROM looks for one, or given up by name;
+    /// but for sectors of which the file has nothing, if it is merged with what is there.
+    fn keeps_in_commit(&self, index: ArtifactIndex, region: Region, merge: Merge) {
+        let (migration, facts) = (self.migration, self.facts);
+        let rom_looks_at = facts.chip.bootloader_addr();
+        let blank: Vec<Region> = match merge {
+            Merge::KeepUnderBlank => self.artifact(index).blanks.at(region.start()).collect(),
+            Merge::Exact => Vec::new(),
+        };
+        let changed = |sector: &Region| !blank.iter().any(|gap| gap.contains_region(*sector));
+        let changed: Vec<Region> = region.chunks(SECTOR_BYTES).filter(changed).collect();
+        let area = Region::new(rom_looks_at, table(facts).start()).expect("in this order");
+        if changed.iter().any(|sector| sector.overlaps(area)) {
+            let boots = changed.iter().any(|sector| sector.contains(rom_looks_at));
+            assert!(boots, "{region} is no place for a bootloader: {self}");
+        }
+        let before = Region::clamped(FlashAddr::ZERO, rom_looks_at.get());
+        let fixed = [("secure-boot-data", before), ("partition-table", table(facts))];
+        let data = facts.partitions.iter().filter(|p| !p.is_app());
+        let data = data.map(|p| (p.label.as_str().unwrap_or_default(), p.region));
+        for (label, kept) in fixed.into_iter().chain(data) {
+            let hit = changed.iter().any(|sector| sector.overlaps(kept));
+            assert!(!hit || migration.allow.overwrites(label), "the commit takes {label}: {self}");
+        }
     }
 
     /// At the end every byte of every artifact is where it belongs, and MCUboot finds something.

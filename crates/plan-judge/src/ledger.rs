@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Plan, Role, Staging};
-use flash_region::{Region, SECTOR_BYTES};
+use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Plan, Staging};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+
+/// Where addresses of three bytes end: what is sent to a larger flash for anything behind it begins
+/// again at the bootloader.
+const THREE_BYTES_END: FlashAddr = FlashAddr(0x100_0000);
 
 /// The sector of the partition table.
 pub(crate) fn table(facts: &DeviceFacts<'_>) -> Region {
@@ -18,6 +22,8 @@ pub(crate) struct Live {
     /// `None` is memory.
     pub region: Option<Region>,
     pub len_bytes: u32,
+    /// A part of it that means nothing, where something else may be.
+    pub reserved: Option<Region>,
 }
 
 /// What every byte of flash is needed for, while a plan is carried out.
@@ -40,6 +46,11 @@ impl<'a> Ledger<'a> {
         Self { migration, facts, plan, live: Vec::new(), clean: Vec::new(), all_ready: false }
     }
 
+    /// Every address of the region can be sent to the flash.
+    pub(crate) fn reaches(&self, region: Region) {
+        assert!(region.end() <= THREE_BYTES_END, "{region} wraps to the bootloader: {self}");
+    }
+
     /// Notes that `region` is written or erased before the commit, for an artifact or not.
     pub(crate) fn change(&mut self, artifact: Option<ArtifactIndex>, region: Region, what: &str) {
         self.erase(artifact, region, what);
@@ -51,11 +62,13 @@ impl<'a> Ledger<'a> {
         let Self { facts, plan, .. } = *self;
         assert!(facts.flash().contains_region(region), "{what} {region} is not in flash: {self}");
         assert!(region.is_aligned(SECTOR_BYTES), "{what} {region} is not sectors: {self}");
+        self.reaches(region);
         for (kept, where_) in self.kept(artifact) {
             assert!(!region.overlaps(where_), "{what} {region} over {kept} {where_}: {self}");
         }
         for live in &self.live {
-            let shared = live.region.is_some_and(|live| live.overlaps(region));
+            let padding = live.reserved.is_some_and(|reserved| reserved.contains_region(region));
+            let shared = live.region.is_some_and(|live| live.overlaps(region)) && !padding;
             let own = Some(live.artifact) == artifact;
             assert!(!shared || own, "{what} {region} over {live:?}: {self}");
         }
@@ -74,12 +87,8 @@ impl<'a> Ledger<'a> {
         for partition in facts.partitions.iter().filter(|p| !p.is_app()) {
             let label = partition.label.as_str().unwrap_or_default();
             let staged_in = migration.staging == Staging::Label(label);
-            // What has a place of its own was sent there by name.
-            let sent = artifact.map(|index| self.artifact(index)).is_some_and(|artifact| {
-                artifact.role == Role::Other
-                    && artifact.dest.is_some_and(|dest| dest.overlaps(partition.region))
-            });
-            let given_up = migration.allow.overwrites(label) || sent || staged_in;
+            // Writing to it gives nothing up: the owner has to name it.
+            let given_up = migration.allow.overwrites(label) || staged_in;
             // NVS is the way back for as long as anything can still go wrong.
             let nvs = partition.is_nvs() && !(self.all_ready && artifact.is_none());
             let is_free = given_up && !nvs && !partition.is_otadata();

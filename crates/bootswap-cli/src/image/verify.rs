@@ -51,7 +51,7 @@ fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), CommandError> {
             args.trailer != TrailerArgs::default(),
             is_mcuboot,
         ),
-        ("--chip", args.chip.is_some(), has_chip),
+        ("--chip", args.chip.is_some(), has_chip || is_mcuboot),
         ("--flash-size", args.flash_size.is_some(), kind == Kind::PartitionTable),
         ("--migration", args.migration.is_some(), kind == Kind::EspImage),
     ];

@@ -191,6 +191,7 @@ fn merged(chip: Chip) -> OwnedMigration {
     bytes.extend(file(Role::Application));
     let len_bytes = u32::try_from(bytes.len()).unwrap().next_multiple_of(0x1000);
     migration.running = Some("ota_1".to_owned());
+    migration.allow_overwrite = vec!["partition-table".to_owned()];
     migration.artifacts = vec![OwnedArtifact {
         name: "merged".to_owned(),
         role: Role::Other,

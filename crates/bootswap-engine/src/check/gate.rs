@@ -23,7 +23,9 @@ impl Gate<'_> {
     /// Whether the journal, if there is one, is a sector that nothing needs.
     pub(super) fn check_journal(&self) -> Result<(), PlanError> {
         match self.plan.journal {
-            Some(sector) if !is_sector(sector) || self.is_vital(sector) => {
+            Some(sector)
+                if !is_sector(sector) || self.is_vital(sector) || !self.reaches(sector) =>
+            {
                 Err(PlanError::Journal { sector })
             }
             _ => Ok(()),
@@ -43,7 +45,8 @@ impl Gate<'_> {
                 let whole = is_whole(to);
                 let free = !to.erasable.overlaps(self.facts.running_image());
                 let good = whole && free;
-                good.then_some(()).ok_or(StepFault::CommitPlace)
+                good.then_some(()).ok_or(StepFault::CommitPlace)?;
+                self.reaches(to.erasable).then_some(()).ok_or(StepFault::OutOfReach)
             }
             Step::Verify { .. }
             | Step::Confirm { .. }
@@ -106,7 +109,15 @@ impl Gate<'_> {
         if self.is_vital(erasable) {
             return Err(StepFault::OverBoot);
         }
+        if !self.reaches(erasable) {
+            return Err(StepFault::OutOfReach);
+        }
         Ok(())
+    }
+
+    /// Whether an operation there hits that place and no other.
+    fn reaches(&self, region: Region) -> bool {
+        self.facts.reachable().contains_region(region)
     }
 
     /// Whether the device, as it is before the commit, boots from some of the region.

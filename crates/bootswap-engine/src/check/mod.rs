@@ -41,6 +41,11 @@ impl Job<'_> {
 }
 
 impl<'j> Checked<'j> {
+    /// The chip.
+    pub(crate) fn chip(&self) -> esp_idf_format::Chip {
+        self.job.facts.chip
+    }
+
     /// All steps of the plan.
     pub(crate) fn steps(&self) -> &'j [Step] {
         &self.job.plan.steps

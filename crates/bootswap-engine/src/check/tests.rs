@@ -69,6 +69,21 @@ fn nothing_vital_is_written_before_the_commit() {
 }
 
 #[test]
+fn nothing_is_written_where_addresses_wrap() {
+    // The example's flash ends long before.
+    for start in [0x40_0000, 0x100_0000] {
+        let region = at(start, 0x1000);
+        let out = Some(StepFault::OutOfReach);
+        let moved = |place: &mut Place| (place.region, place.erasable) = (region, region);
+        assert_eq!(fault_in(|plan| fetch_to(plan, moved)), out, "{region}");
+        let clean = Step::Clean { region, erasable: region, purpose: Purpose::PrimaryTrailer };
+        assert_eq!(fault_in(|plan| plan.steps.insert(0, clean).unwrap()), out, "{region}");
+        let journal = Some(PlanError::Journal { sector: region });
+        assert_eq!(error_in(|plan| plan.journal = Some(region)), journal, "{region}");
+    }
+}
+
+#[test]
 fn the_journal_is_in_nobodys_way() {
     let sector = SECONDARY.prefix(SECTOR_BYTES);
     let over = Some(StepFault::OverJournal);

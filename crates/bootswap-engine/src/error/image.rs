@@ -44,6 +44,8 @@ pub enum ImageFault {
     Mcuboot(mcuboot_format::ValidateError),
     /// Not an ESP image, or a damaged one.
     Esp(esp_idf_format::image::ImageError),
+    /// An application that Espressif's loader does not start, or starts where it cannot run.
+    Load(mcuboot_format::espressif::LoadFault),
     /// An ESP image for another chip.
     Chip {
         /// `chip_id` of the device.
@@ -79,6 +81,13 @@ pub enum ImageFault {
     FlashMode,
     /// An ESP image that ends before its file does, or has no digest of its own.
     NoDigest,
+    /// What is between an MCUboot image and its trailer is not erased.
+    Padding {
+        /// Offset of the first such byte in the file.
+        offset: u32,
+        /// What it is.
+        found: u8,
+    },
     /// A trailer that MCUboot would not accept as that of a confirmed image.
     Trailer,
     /// An image that MCUboot would erase instead of swapping it in: it prevents downgrades.
@@ -118,6 +127,7 @@ impl fmt::Display for ImageFault {
             }
             Self::Mcuboot(error) => error.fmt(f),
             Self::Esp(error) => error.fmt(f),
+            Self::Load(fault) => fault.fmt(f),
             Self::Chip { wanted, found } => {
                 let (found, wanted) = (ImageChip(*found), ImageChip(*wanted));
                 write!(f, "the image is for {found}; this chip is {wanted}")
@@ -144,6 +154,11 @@ impl fmt::Display for ImageFault {
                  may not have",
             ),
             Self::NoDigest => f.write_str("neither the image nor the migration has a digest"),
+            Self::Padding { offset, found } => write!(
+                f,
+                "the byte at {offset:#x}, between image and trailer, is {found:#04x} and not 0xff; \
+                 sign it without --erased-val (-R)"
+            ),
             Self::Trailer => f.write_str("the trailer is not that of a confirmed image"),
             Self::Downgrade { version, over } => write!(
                 f,

@@ -50,6 +50,8 @@ pub enum StepFault {
     NoTrailer,
     /// There are more commits than one window holds.
     TooManyCommits,
+    /// It writes or erases where flash addresses do not reach.
+    OutOfReach,
 }
 
 impl fmt::Display for PlanError {
@@ -79,6 +81,7 @@ impl fmt::Display for StepFault {
             Self::CommitPlace => "it cannot commit there",
             Self::NoTrailer => "no trailer fits its slot",
             Self::TooManyCommits => "too many commits",
+            Self::OutOfReach => "its place is outside of the flash or above 16 MB",
         })
     }
 }

@@ -21,6 +21,7 @@ use esp_idf_format::{Chip, FixedText};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::espressif::LoadHeader;
 use nor_sim::{Driver, Noise, NorDevice, NorError, NorMemory, Power, run_until_powered_off};
 use sha2::{Digest, Sha256};
 
@@ -57,13 +58,24 @@ pub(crate) fn app(payload_len: usize, padding: Padding) -> Vec<u8> {
 
 pub(crate) fn app_for(swap: SwapKind, payload_len: usize, padding: Padding) -> Vec<u8> {
     let options = SignOptions { padding, ..SignOptions::espressif(SLOT_LEN, swap) };
-    sign(&noise(payload_len, 1), &options).unwrap()
+    let reserved = LoadHeader::RESERVED_LEN_BYTES;
+    let code_len = u32::try_from(payload_len - reserved).unwrap();
+    let mut payload = LoadHeader::for_code(CHIP, code_len).to_bytes().to_vec();
+    payload.resize(reserved, 0);
+    payload.extend(noise(payload_len - reserved, 1));
+    sign(&payload, &options).unwrap()
 }
 
 /// An ESP image of about so many bytes.
 pub(crate) fn bootloader(len: usize, seed: u64) -> Vec<u8> {
-    let image = ImageBuilder::new(CHIP).flash_size(FlashSize::Mb1).entry_addr(0x4038_0000);
-    image.segment(0x4038_0000, &noise(len - 96, seed)).build().unwrap()
+    bootloader_of(&noise(len - 96, seed))
+}
+
+/// An ESP image with these bytes in its segment.
+pub(crate) fn bootloader_of(bytes: &[u8]) -> Vec<u8> {
+    // Where MCUboot's loader lies.
+    let image = ImageBuilder::new(CHIP).flash_size(FlashSize::Mb1).entry_addr(0x403d_0000);
+    image.segment(0x403d_0000, bytes).build().unwrap()
 }
 
 /// A file, how the migration names it, and what is known of it beforehand.
@@ -114,8 +126,16 @@ impl Part {
             sha256: self.known_digest.then(|| Sha256::digest(&self.bytes).into()),
             content: self.content,
             confirm: self.confirm,
+            blanks: Blanks::NONE,
         }
     }
+}
+
+/// The blank sectors of a file, one by one.
+fn blanks_of(bytes: &[u8]) -> Vec<u8> {
+    let sectors = (0..).zip(bytes.chunks_exact(0x1000));
+    let blank = sectors.filter(|(_, sector)| flash_region::is_blank(sector));
+    blank.flat_map(|(index, _)| Blanks::encode(index, 1)).collect()
 }
 
 /// What a run leads to.
@@ -174,7 +194,11 @@ impl Scene {
 
     /// Hands the job to `use_it`, with the plan that the planner makes.
     pub(crate) fn with_job<R>(&self, use_it: impl FnOnce(&Job<'_>) -> R) -> R {
-        let artifacts: Vec<Artifact<'_>> = self.parts.iter().map(Part::artifact).collect();
+        let blanks: Vec<Vec<u8>> = self.parts.iter().map(|part| blanks_of(&part.bytes)).collect();
+        let lent = self.parts.iter().map(Part::artifact).zip(&blanks);
+        let lent = lent
+            .map(|(artifact, blanks)| Artifact { blanks: Blanks::from_bytes(blanks), ..artifact });
+        let artifacts: Vec<Artifact<'_>> = lent.collect();
         let migration = Migration {
             chip: CHIP,
             flash_len_bytes: None,

@@ -1,11 +1,9 @@
 //! What the planner says about a migrator before it is written.
 
-use bootswap_plan::Reason;
-
 use super::migrator::Packed;
 use crate::facts::{self, FactsError};
 use crate::owned::OwnedMigration;
-use crate::plan::stages;
+use crate::plan::{ReasonReport, judged, judged_alone};
 
 /// What the planner says of devices as the migration describes them.
 #[derive(Clone, Debug, Default)]
@@ -29,13 +27,17 @@ impl Rehearsal {
     pub fn new(migration: &OwnedMigration, packed: &Packed) -> Self {
         let len_bytes = u32::try_from(packed.image.len()).unwrap_or(u32::MAX);
         let mut rehearsal = Self {
-            against: migration.against.iter().map(in_words).collect(),
+            against: migration.against.iter().map(|reason| in_words(&reason.into())).collect(),
             assumed: migration.assumed.iter().map(ToString::to_string).collect(),
             ..Self::default()
         };
         let found = match facts::assumed_with_image(migration, packed.info, len_bytes) {
             Ok(found) => found,
-            Err(error) => return Self { unknown: Some(error), ..rehearsal },
+            Err(error) => {
+                let unusable = judged_alone(migration).err().as_ref().map(in_words);
+                rehearsal.against.extend(unusable);
+                return Self { unknown: Some(error), ..rehearsal };
+            }
         };
         for found in found {
             let label = found.running.to_string();
@@ -45,10 +47,9 @@ impl Rehearsal {
             if let Some(assumption) = assumption.filter(|a| !rehearsal.assumed.contains(a)) {
                 rehearsal.assumed.push(assumption);
             }
-            let against = migration.with(|migration| {
-                let reasons = stages(migration, facts).err()?;
+            let against = judged(migration, facts).err().map(|reasons| {
                 let reasons: Vec<String> = reasons.iter().map(in_words).collect();
-                Some(reasons.join("; "))
+                reasons.join("; ")
             });
             match against {
                 None => rehearsal.good.push(label),
@@ -63,7 +64,7 @@ impl Rehearsal {
     #[must_use]
     pub fn refused(&self) -> Option<String> {
         if !self.against.is_empty() {
-            return Some(self.against.join("\n"));
+            return Some(format!("no device could do this: {}", self.against.join("\n")));
         }
         if !self.good.is_empty() || self.bad.is_empty() {
             return None;
@@ -85,6 +86,6 @@ impl Rehearsal {
     }
 }
 
-fn in_words(reason: &Reason) -> String {
-    format!("{}: {reason}", reason.code())
+fn in_words(reason: &ReasonReport) -> String {
+    format!("{}: {}", reason.code, reason.message)
 }

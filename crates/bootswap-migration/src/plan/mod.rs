@@ -12,6 +12,7 @@ mod cost;
 mod device_plans;
 mod flash_map;
 mod given_up;
+mod objection;
 mod region;
 mod report;
 mod stage;
@@ -23,6 +24,7 @@ pub use device_plans::{
 };
 pub use flash_map::{FlashMap, MapRow};
 pub use given_up::GivenUp;
+pub use objection::{judged, judged_alone};
 pub use region::RegionReport;
 pub use report::{DeviceReport, PlanReport, ReasonReport, StageReport, StepReport, report};
 pub use stage::{Stage, stages};

@@ -1,7 +1,7 @@
 //! A plan, or the reasons against one, for scripts; `text.rs` has it for people.
 
 use bootswap_plan::{
-    Cost, CostModel, Migration, Plan, Reason, Reasons, Step, Target, WayBack, objections, preferred,
+    Cost, CostModel, Migration, Plan, Reason, Step, Target, WayBack, objections, preferred,
 };
 use esp_idf_format::partition::Partition;
 use flash_region::Region;
@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::cost::{CostReport, WayBackReport, WindowEstimate, looked_at};
 use super::flash_map::FlashMap;
 use super::given_up::{GivenUp, given_up};
+use super::objection::judged;
 use super::region::RegionReport;
-use super::stage::{Stage, stages};
+use super::stage::Stage;
 use crate::bootloader::Assumption;
 use crate::facts::{FoundFacts, assumption, with_primary};
 use crate::owned::OwnedMigration;
@@ -21,10 +22,10 @@ use crate::owned::OwnedMigration;
 pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]>) -> PlanReport {
     let device = DeviceReport::new(found, dump.is_some());
     let facts = with_primary(migration, found.facts.lend(), dump);
-    let report = migration.with(|migration| match stages(migration, facts) {
-        Ok(stages) => PlanReport::planned(device, migration, &stages, dump),
-        Err(reasons) => PlanReport::refused(device, &reasons),
-    });
+    let report = match judged(migration, facts) {
+        Ok(stages) => migration.with(|lent| PlanReport::planned(device, lent, &stages, dump)),
+        Err(reasons) => PlanReport::refused(device, reasons),
+    };
     let assumed = migration.assumed.iter().cloned().chain(assumption(migration, &facts));
     PlanReport { assumed: assumed.collect(), ..report }
 }
@@ -260,10 +261,10 @@ impl PlanReport {
         }
     }
 
-    fn refused(device: DeviceReport, reasons: &Reasons) -> Self {
+    fn refused(device: DeviceReport, reasons: Vec<ReasonReport>) -> Self {
         Self {
             outcome: "refused",
-            reasons: reasons.iter().map(ReasonReport::from).collect(),
+            reasons,
             device,
             strategy: None,
             stages: Vec::new(),

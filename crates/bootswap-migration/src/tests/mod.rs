@@ -6,6 +6,7 @@ mod files;
 mod keys;
 mod mistakes;
 mod reading;
+mod refused;
 
 use std::fs;
 use std::path::Path;

@@ -8,7 +8,7 @@ use std::future::pending;
 use bootswap_config::{ConfigError, LogLevel};
 use bootswap_engine::{Buffers, Header, Request, Source, SourceError, Veto};
 use bootswap_migrator::{Board, CommitWindow, Identity, Joining, Log, Migrator, Network, Sink};
-use bootswap_plan::{Allow, Artifact, McubootMap, Migration, Origin, Role, Staging};
+use bootswap_plan::{Allow, Artifact, Blanks, McubootMap, Migration, Origin, Role, Staging};
 use device_sim::{
     Board as SimBoard, Device, EspIdfConfig, FlashBuilder, LifeOutcome, McubootConfig, OldData,
     synthetic,
@@ -320,6 +320,7 @@ fn artifact<'a>(name: &'a str, role: Role, origin: Origin<'a>, bytes: &[u8]) -> 
         sha256: Some(Sha256::digest(bytes).into()),
         content: None,
         confirm: false,
+        blanks: Blanks::NONE,
     }
 }
 

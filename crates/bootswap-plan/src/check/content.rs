@@ -78,9 +78,9 @@ impl Checks<'_> {
                     });
                 }
                 if let Some(wanted_bytes) = flash_len_bytes
-                    && wanted_bytes > self.facts.flash_len_bytes
+                    && wanted_bytes > self.facts.flash().len_bytes()
                 {
-                    let found_bytes = self.facts.flash_len_bytes;
+                    let found_bytes = self.facts.flash().len_bytes();
                     self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes });
                 }
                 if let (Some(header_bytes), Some(map)) = (flash_len_bytes, map)

@@ -51,6 +51,16 @@ impl Checks<'_> {
         }
     }
 
+    /// Refuses what does not lie in flash, or where addresses do not reach.
+    fn inside(&mut self, what: &str, region: Region) {
+        let (what, flash_len_bytes) = (name(what), self.facts.flash().len_bytes());
+        if !self.facts.flash().contains_region(region) {
+            self.refuse(Reason::OutsideFlash { what, region, flash_len_bytes });
+        } else if !self.facts.reachable().contains_region(region) {
+            self.refuse(Reason::Above16Mb { what, region });
+        }
+    }
+
     /// Checks the device itself.
     fn device(&mut self) {
         let (migration, facts) = (self.migration, self.facts);
@@ -64,9 +74,10 @@ impl Checks<'_> {
             self.refuse(Reason::WrongChip { wanted: migration.chip, found: facts.chip });
         }
         if let Some(wanted_bytes) = migration.flash_len_bytes
-            && wanted_bytes > facts.flash_len_bytes
+            && wanted_bytes > facts.flash().len_bytes()
         {
-            self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes: facts.flash_len_bytes });
+            let found_bytes = facts.flash().len_bytes();
+            self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes });
         }
         for partition in facts.partitions {
             if !facts.flash().contains_region(partition.region) {
@@ -78,6 +89,14 @@ impl Checks<'_> {
         }
         if let Some(other) = facts.other_table_addr {
             self.refuse(Reason::TwoTables { first: facts.table_addr, second: other });
+        }
+        // The migrator reads itself, and selects itself in otadata.
+        let otadata = facts.partitions.iter().filter(|p| p.is_otadata());
+        let needed = otadata.map(|p| ("otadata", p.region));
+        for (what, region) in needed.chain([("the running migrator", facts.running_image())]) {
+            if facts.flash().contains_region(region) {
+                self.inside(what, region);
+            }
         }
         if !facts.partitions.iter().any(|p| p.is_app() && p.region == facts.running) {
             self.refuse(Reason::UnknownRunning { running: facts.running });
@@ -98,10 +117,7 @@ impl Checks<'_> {
             .into_iter()
             .chain(scratch);
         for (index, (what, region)) in parts.clone().enumerate() {
-            if !self.facts.flash().contains_region(region) {
-                let flash_len_bytes = self.facts.flash_len_bytes;
-                self.refuse(Reason::OutsideFlash { what: name(what), region, flash_len_bytes });
-            }
+            self.inside(what, region);
             if !region.is_aligned(SECTOR_BYTES) {
                 self.refuse(Reason::Misaligned { what: name(what), region });
             }

@@ -4,7 +4,7 @@ use flash_region::{Region, SECTOR_BYTES};
 
 use super::Checks;
 use crate::layout::{self, Destination, kept};
-use crate::migration::{Artifact, PARTITION_TABLE, Role};
+use crate::migration::{Artifact, PARTITION_TABLE, Role, SECURE_BOOT_DATA};
 use crate::reason::{Reason, name};
 
 impl Checks<'_> {
@@ -12,14 +12,7 @@ impl Checks<'_> {
     pub(super) fn place(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
         let facts = self.facts;
         let region = destination.region;
-        if !facts.flash().contains_region(region) {
-            let flash_len_bytes = facts.flash_len_bytes;
-            self.refuse(Reason::OutsideFlash {
-                what: name(artifact.name),
-                region,
-                flash_len_bytes,
-            });
-        }
+        self.inside(artifact.name, region);
         // An application is in a slot, or in none.
         let map = self.migration.mcuboot.as_ref().filter(|_| artifact.role == Role::Application);
         if let (Some(map), None) = (map, destination.slot) {
@@ -63,27 +56,37 @@ impl Checks<'_> {
                 wanted,
             });
         }
-        // An artifact with a place of its own was sent there by name; the gaps of a merged image
-        // are kept when it is written.
-        if artifact.role == Role::Other {
-            return;
+        // In the bootloader's area there is nothing but a bootloader; that it is one is seen by its
+        // contents, wherever the file begins.
+        let area = facts.bootloader_area();
+        let boots = layout::lost(facts, artifact, region).any(|lost| lost.contains(area.start()));
+        let astray = layout::lost(facts, artifact, region).any(|lost| lost.overlaps(area));
+        if artifact.role == Role::Other && astray && !boots {
+            self.refuse(Reason::BootloaderMisplaced {
+                artifact: name(artifact.name),
+                dest: region,
+                wanted: area.start(),
+            });
         }
-        // All of a place may be erased on the way, except a bootloader's, whose commit leaves
-        // others alone.
-        let lost = if artifact.role == Role::Bootloader { written } else { region };
-        self.keeps(artifact.name, lost);
+        for lost in layout::lost(facts, artifact, region) {
+            self.keeps(artifact.name, lost);
+        }
     }
 
     /// Refuses what would overwrite the partition table or a data partition that the migration does
     /// not give up by name.
     pub(super) fn keeps(&mut self, what: &str, dest: Region) {
         let (migration, facts) = (self.migration, self.facts);
-        let table = facts.table().intersection(dest).map(|region| (PARTITION_TABLE, region));
+        let fixed =
+            [(SECURE_BOOT_DATA, layout::secure_boot_data(facts)), (PARTITION_TABLE, facts.table())];
+        let fixed = fixed
+            .into_iter()
+            .filter_map(|(label, region)| region.intersection(dest).map(|shared| (label, shared)));
         let labelled = kept(facts).filter_map(|p| {
             let shared = layout::whole(p).intersection(dest)?;
             Some((p.label.as_str().unwrap_or("a partition without a readable label"), shared))
         });
-        for (label, region) in table.into_iter().chain(labelled) {
+        for (label, region) in fixed.chain(labelled) {
             if !migration.allow.overwrites(label) {
                 let (artifact, kept) = (name(what), name(label));
                 self.refuse(Reason::OverKept { artifact, dest, kept, region });

@@ -18,7 +18,7 @@ impl Checks<'_> {
         if artifacts.len() != destinations.len() {
             return;
         }
-        let filled = destinations.iter().find_map(|destination| destination.slot);
+        let filled = layout::filled(self.migration, self.facts, destinations);
         // Until the new bootloader is in place the old one needs these, even if the
         // migration gives them up.
         let partitions = self.facts.partitions.iter();

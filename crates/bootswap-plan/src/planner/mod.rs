@@ -115,10 +115,10 @@ impl<'a> Planner<'a> {
             self.push(select);
         }
         self.fetches(&ways);
-        self.cleanings(&ways, false);
+        self.cleanings(false);
         self.confirmations(&ways);
         self.verifications(&ways);
-        self.cleanings(&ways, true);
+        self.cleanings(true);
         self.commits(&ways);
         self.push(Step::Reset);
     }

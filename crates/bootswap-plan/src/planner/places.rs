@@ -116,11 +116,16 @@ impl<'a> Planner<'a> {
         let mut occupied = Occupied::default();
         self.taken.iter().for_each(|&region| occupied.add(region));
         if let (true, Some(map)) = (waits, &self.migration.mcuboot) {
-            let filled = self.destinations.iter().find_map(|d| d.slot);
+            let filled = layout::filled(self.migration, self.facts, &self.destinations);
             let cleaned = cleaned(map, filled, self.facts.running_image());
             cleaned.for_each(|cleaned| occupied.add(cleaned.area));
         }
-        let region = partition.region.align_in(SECTOR_BYTES);
+        let reachable = self.facts.reachable();
+        let Some(region) = partition.region.align_in(SECTOR_BYTES).intersection(reachable) else {
+            let (what, region) = (name(label), partition.region);
+            self.refuse(Reason::Above16Mb { what, region });
+            return None;
+        };
         let gap = occupied.gaps(region).find(|gap| gap.len_bytes() >= len_bytes);
         let Some(staged) = gap.map(|gap| gap.prefix(len_bytes)) else {
             let largest_bytes = occupied.gaps(region).map(Region::len_bytes).max();

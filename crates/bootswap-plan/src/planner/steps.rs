@@ -40,9 +40,9 @@ impl Planner<'_> {
     /// Of an NVS that the migration gives up nothing is erased before everything else is ready for
     /// the commit: the old firmware, and the migrator's own network, may need it. `in_nvs` says
     /// which of the two kinds of steps to push.
-    pub(super) fn cleanings(&mut self, ways: &[Way<'_>], in_nvs: bool) {
+    pub(super) fn cleanings(&mut self, in_nvs: bool) {
         let Some(map) = &self.migration.mcuboot else { return };
-        let filled = ways.iter().find_map(|way| way.destination.slot);
+        let filled = layout::filled(self.migration, self.facts, &self.destinations);
         for cleaned in cleaned(map, filled, self.facts.running_image()) {
             let mut nvs = self.facts.partitions.iter().filter(|p| p.is_nvs());
             if nvs.any(|p| p.region.overlaps(cleaned.erasable)) == in_nvs {
@@ -94,7 +94,7 @@ impl Planner<'_> {
             let merge = match artifact.role {
                 // Only an image that reaches from the bootloader over other things has gaps; of any
                 // other artifact, blank sectors count too.
-                Role::Other if region.overlaps(self.facts.bootloader_area()) => {
+                Role::Other if layout::is_merged(self.facts, artifact, way.destination.region) => {
                     Merge::KeepUnderBlank
                 }
                 _ => Merge::Exact,

@@ -9,6 +9,7 @@ use esp_idf_format::Chip;
 use esp_idf_format::partition::Label;
 use flash_region::{FlashAddr, Region};
 use heapless::{String, Vec};
+use mcuboot_format::espressif::LoadFault;
 use mcuboot_format::{ImageVersion, SwapKind};
 
 /// Most reasons that are reported at once.
@@ -30,7 +31,8 @@ pub type Text = String<TEXT_LEN_BYTES>;
 const TEXT_LEN_BYTES: usize = 40;
 
 /// Cuts `name` to what a reason can hold.
-pub(crate) fn name(text: &str) -> Name {
+#[must_use]
+pub fn name(text: &str) -> Name {
     cut(text)
 }
 
@@ -332,6 +334,47 @@ pub enum Reason {
         /// The partition.
         running: Region,
     },
+    /// A region lies where addresses of 24 bits do not reach: they wrap, and hit the bootloader.
+    Above16Mb {
+        /// What.
+        what: Name,
+        /// Where.
+        region: Region,
+    },
+    /// Espressif's loader in MCUboot would not start the application, or not where it can run.
+    LoadHeader {
+        /// Artifact.
+        artifact: Name,
+        /// What is wrong with its load header.
+        fault: LoadFault,
+    },
+    /// The bootloader talks to the flash through more lines than the one in place does.
+    FlashMode {
+        /// Artifact.
+        artifact: Name,
+    },
+    /// MCUboot would not accept the trailer at the end of the file, and the migrator cannot mend
+    /// it.
+    BadTrailer {
+        /// Artifact.
+        artifact: Name,
+    },
+    /// What is between an image and its trailer is not erased, and would not be written.
+    Padding {
+        /// Artifact.
+        artifact: Name,
+        /// Where in the file.
+        offset: u32,
+    },
+    /// The migrator cannot use the public key of the target bootloader.
+    PublicKey,
+    /// An artifact is to be fetched, and the chip has no radio.
+    NoRadio {
+        /// Artifact.
+        artifact: Name,
+        /// The chip.
+        chip: Chip,
+    },
 }
 
 impl Reason {
@@ -392,6 +435,13 @@ impl Reason {
             Self::Downgrade { .. } => 38,
             Self::BootloaderDiffers { .. } => 39,
             Self::NotMcuboot { .. } => 40,
+            Self::Above16Mb { .. } => 41,
+            Self::LoadHeader { .. } => 42,
+            Self::FlashMode { .. } => 43,
+            Self::BadTrailer { .. } => 44,
+            Self::Padding { .. } => 45,
+            Self::PublicKey => 46,
+            Self::NoRadio { .. } => 47,
         }
     }
 
@@ -453,6 +503,13 @@ impl Reason {
             Self::Downgrade { .. } => "downgrade",
             Self::BootloaderDiffers { .. } => "bootloader-differs",
             Self::NotMcuboot { .. } => "not-mcuboot",
+            Self::Above16Mb { .. } => "above-16-mb",
+            Self::LoadHeader { .. } => "load-header",
+            Self::FlashMode { .. } => "flash-mode",
+            Self::BadTrailer { .. } => "bad-trailer",
+            Self::Padding { .. } => "padding",
+            Self::PublicKey => "public-key",
+            Self::NoRadio { .. } => "no-radio",
         }
     }
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use esp_idf_format::ImageChip;
+use mcuboot_format::espressif::LoadFault;
 use mcuboot_format::{ImageVersion, SwapKind};
 
 use super::Reason;
@@ -60,7 +61,8 @@ impl fmt::Display for Reason {
             Self::OverKept { artifact, dest, kept, region } => write!(
                 f,
                 "{artifact} goes to {dest} and would overwrite {kept} at {region}, which the \
-                 migration does not name; shrink or move it"
+                 migration does not name; shrink or move it, or write overwrite = [\"{kept}\"] in \
+                 [allow]"
             ),
             Self::Overlap { first, second, shared } => {
                 write!(f, "{first} and {second} share {shared}; move one of them")
@@ -219,6 +221,50 @@ impl fmt::Display for Reason {
                 "the migrator has {len_bytes:#x} bytes, there is room for {:#x} in {running}; \
                  deliver it to a larger partition",
                 running.len_bytes()
+            ),
+            Self::Above16Mb { what, region } => write!(
+                f,
+                "{what} at {region} reaches beyond 0x1000000 (16 MB): flash addresses have 24 \
+                 bits, so an erase there would hit the bootloader; move it below"
+            ),
+            Self::LoadHeader { artifact, fault } => {
+                write!(f, "{artifact} would not start: {fault}; ")?;
+                f.write_str(match fault {
+                    fault if fault.is_of_another_chip() => "build it for this chip",
+                    LoadFault::OverLoader { .. } => {
+                        "build it with the memory map that goes with this bootloader"
+                    }
+                    LoadFault::Magic { .. } | LoadFault::Truncated { .. } => {
+                        "sign what the system's build makes for MCUboot, once, and not an ESP-IDF \
+                         image"
+                    }
+                    _ => "build and sign it again",
+                })
+            }
+            Self::FlashMode { artifact } => write!(
+                f,
+                "{artifact} uses a faster flash mode than the bootloader in place, which this \
+                 board may not be wired for; build it with dio"
+            ),
+            Self::BadTrailer { artifact } => write!(
+                f,
+                "the end of {artifact} is not a trailer that MCUboot with this map accepts; sign \
+                 it with --pad --confirm, the slot's size and the map's max_align, and without \
+                 --erased-val (-R)"
+            ),
+            Self::Padding { artifact, offset } => write!(
+                f,
+                "{artifact} is not erased at {offset:#x}, between image and trailer; sign it \
+                 without --erased-val (-R)"
+            ),
+            Self::PublicKey => f.write_str(
+                "the migrator cannot use the public key of the target bootloader; name one of \
+                 ECDSA P-256, Ed25519 or RSA in [mcuboot] public_key",
+            ),
+            Self::NoRadio { artifact, chip } => write!(
+                f,
+                "{artifact} is to be fetched, and {chip} has no Wi-Fi; name its file and pack \
+                 with --embed"
             ),
             Self::Empty { artifact } => {
                 write!(f, "{artifact} has no bytes; build or copy it again")

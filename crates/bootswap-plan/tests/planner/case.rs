@@ -76,6 +76,7 @@ pub(crate) fn app() -> Artifact<'static> {
             version: Default::default(),
         }),
         confirm: false,
+        blanks: Blanks::NONE,
     }
 }
 
@@ -94,6 +95,7 @@ pub(crate) fn bootloader() -> Artifact<'static> {
             flash_len_bytes: Some(4 * MIB),
         }),
         confirm: false,
+        blanks: Blanks::NONE,
     }
 }
 

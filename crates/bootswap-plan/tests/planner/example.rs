@@ -179,21 +179,38 @@ fn a_merged_image_is_divided_between_now_and_the_commit() {
         dest: Some(region(0, 0x20_0000)),
         len_bytes: Some(0x18_0000),
         content: None,
+        // Nothing from NVS up to the application.
+        blanks: Blanks::from_bytes(&[9, 0, 7, 0]),
         ..app()
     };
-    let case = Case { running: "ota_1", map: None, artifacts: vec![merged], ..example() };
+    let mut case = Case { running: "ota_1", map: None, artifacts: vec![merged], ..example() };
+    case.allow.overwrite = &[PARTITION_TABLE];
     let plan = case.plan().unwrap();
+    assert_safe(&case, &plan);
     let Step::Fetch { routes, .. } = &plan.steps[1] else { panic!("{plan:?}") };
-    // Bootloader, table, NVS and otadata wait; what lies behind goes straight to its place.
+    // Bootloader, table, NVS, otadata and phy_init wait; what lies behind goes straight to its
+    // place.
     assert_eq!(routes.len(), 2);
-    assert_eq!((routes[0].file_offset, routes[1].file_offset), (0, 0xf000));
+    assert_eq!((routes[0].file_offset, routes[1].file_offset), (0, 0x1_0000));
     let Target::Flash(direct) = routes[1].to else { panic!("{routes:?}") };
-    assert_eq!(direct.start(), FlashAddr(0xf000));
+    assert_eq!(direct.start(), FlashAddr(0x1_0000));
     let commit = plan.steps.iter().find_map(|step| match step {
         Step::Commit { to, merge, .. } => Some((to.region, *merge)),
         _ => None,
     });
-    assert_eq!(commit, Some((region(0, 0xf000), Merge::KeepUnderBlank)));
+    assert_eq!(commit, Some((region(0, 0x1_0000), Merge::KeepUnderBlank)));
+    // What is not blank is lost, and has to be given up by name.
+    case.artifacts[0].blanks = Blanks::from_bytes(&[10, 0, 3, 0]);
+    let kept: Vec<String> = case
+        .plan()
+        .unwrap_err()
+        .iter()
+        .map(|reason| match reason {
+            Reason::OverKept { kept, region, .. } => format!("{kept} {region}"),
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(kept, ["nvs 0x9000..0xa000", "otadata 0xd000..0xf000", "phy_init 0xf000..0x10000"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod commits;
 mod example;
 mod layouts;
 mod odd_tables;
+mod reach;
 mod refusals;
 /// The example, shared with the crate's own tests.
 #[allow(dead_code, reason = "the crate's own tests use the rest")]

@@ -37,6 +37,34 @@ fn every_refusal_has_its_code() {
             });
         }),
         ("outside-flash", |c| c.map.as_mut().unwrap().scratch = Some(region(0x3f_0000, 0x2_0000))),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            c.map.as_mut().unwrap().scratch = Some(region(0xff_0000, 0x2_0000));
+        }),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            c.map.as_mut().unwrap().secondary = region(0x100_0000, MIB);
+        }),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            c.artifacts.push(Artifact { dest: Some(region(0x180_0000, MIB)), ..other("data") });
+        }),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            let big = partition("big", PartitionType::App, subtype::OTA_0 + 2, 0x100_0000, MIB);
+            c.table.push(big);
+            c.staging = Staging::Label("big");
+        }),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            let big = partition("big", PartitionType::App, subtype::OTA_0 + 2, 0x100_0000, MIB);
+            c.table.push(big);
+            c.running = "big";
+        }),
+        ("above-16-mb", |c| {
+            c.flash_len_bytes = 32 * MIB;
+            c.table[1].region = region(0x1ff_e000, 0x2000);
+        }),
         ("misaligned", |c| c.map.as_mut().unwrap().scratch = Some(region(0x21_0800, 0x4_0000))),
         ("empty", |c| c.artifacts[0].len_bytes = Some(0)),
         ("empty", |c| c.artifacts[1].len_bytes = Some(0)),
@@ -84,7 +112,41 @@ fn every_refusal_has_its_code() {
             c.artifacts[1].len_bytes = Some(0x7001);
             c.artifacts[1].dest = Some(region(0, 0x8000));
         }),
+        ("bootloader-misplaced", |c| {
+            // Anything in the bootloader's area that does not begin where the ROM looks.
+            let astray = Artifact { dest: Some(region(0x7000, 0x1000)), ..other("data") };
+            c.artifacts.push(Artifact { len_bytes: Some(100), ..astray });
+        }),
+        ("bootloader-misplaced", |c| {
+            let astray = Artifact { dest: Some(region(0x1000, 0x4000)), ..other("boot") };
+            c.artifacts[1] = Artifact { len_bytes: Some(0x4000), ..astray };
+        }),
         ("over-kept", |c| c.artifacts[1].len_bytes = Some(39_776)),
+        ("over-kept", |c| {
+            let table = Artifact { dest: Some(region(0x8000, 0x1000)), ..other("table") };
+            c.artifacts.push(Artifact { len_bytes: Some(0xc00), ..table });
+        }),
+        ("over-kept", |c| {
+            let data = Artifact { dest: Some(region(0xd000, 0x2000)), ..other("otadata") };
+            c.artifacts.push(Artifact { len_bytes: Some(0x2000), ..data });
+        }),
+        ("over-kept", |c| {
+            let data = Artifact { dest: Some(region(0xf000, 0x1000)), ..other("phy") };
+            c.artifacts.push(Artifact { len_bytes: Some(0x1000), ..data });
+        }),
+        ("over-kept", |c| {
+            // The place may be erased as a whole, though the file ends before NVS.
+            let data = Artifact { dest: Some(region(0x31_0000, 0x1_0000)), ..other("data") };
+            c.artifacts.push(Artifact { len_bytes: Some(100), ..data });
+            let files = partition("files", PartitionType::Data, 0x81, 0x31_8000, 0x1000);
+            c.table.push(files);
+        }),
+        ("over-kept", |c| {
+            // On the chips whose bootloader is at 0x1000 secure boot has the sector before it.
+            (c.chip, c.device_chip) = (Chip::Esp32, Chip::Esp32);
+            let data = Artifact { dest: Some(region(0, 0x1000)), ..other("data") };
+            c.artifacts = vec![Artifact { len_bytes: Some(0x1000), ..data }];
+        }),
         ("over-kept", |c| {
             c.table.push(partition("cfg", PartitionType::Custom(0x40), 0, 0x22_0000, 0x1000));
         }),

@@ -32,12 +32,26 @@ pub fn bootloader(
     len_bytes: u32,
     seed: u64,
 ) -> Result<Vec<u8>, BuildError> {
+    let (code_addr, data_addr) = bootloader_addrs(chip);
     ImageBuilder::new(chip)
         .flash_size(flash_size)
-        .entry_addr(0x4038_0000)
-        .segment(0x4038_0000, &noise(len_bytes / 2, seed))
-        .segment(0x3fcd_0000, &noise(len_bytes / 2, !seed))
+        .entry_addr(code_addr)
+        .segment(code_addr, &noise(len_bytes / 2, seed))
+        .segment(data_addr, &noise(len_bytes / 2, !seed))
         .build()
+}
+
+/// Where the linker scripts of MCUboot's Espressif port place its loader and its data
+/// (boot/espressif/port/<chip>/ld/bootloader.ld in mcu-tools/mcuboot).
+const fn bootloader_addrs(chip: Chip) -> (u32, u32) {
+    match chip {
+        Chip::Esp32 => (0x4007_8000, 0x3fff_4700),
+        Chip::Esp32s2 => (0x4005_0000, 0x3ffe_6000),
+        Chip::Esp32s3 => (0x403b_a000, 0x3fcd_0000),
+        Chip::Esp32c3 => (0x403d_0000, 0x3fcd_5400),
+        Chip::Esp32c6 => (0x4086_9610, 0x4087_0610),
+        Chip::Esp32h2 => (0x4083_9fd0, 0x4084_0fd0),
+    }
 }
 
 /// An ESP-IDF app of exactly `len_bytes`, SHA-256 included, where that is a multiple of 16 and at

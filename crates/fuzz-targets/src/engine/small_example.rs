@@ -5,8 +5,8 @@ use bootswap_engine::{
     SourceError, Veto,
 };
 use bootswap_plan::{
-    Allow, Artifact, DeviceFacts, McubootMap, Migration, Origin, Plan, Role, Staging, Step, Target,
-    plan,
+    Allow, Artifact, Blanks, DeviceFacts, McubootMap, Migration, Origin, Plan, Role, Staging, Step,
+    Target, plan,
 };
 use device_sim::synthetic;
 use esp_idf_format::Chip;
@@ -80,7 +80,8 @@ impl SmallExample {
             padding: Padding::Confirmed,
             ..SignOptions::espressif(SLOT_LEN_BYTES, SwapKind::Scratch)
         };
-        let app = sign(&noise(1, 20_000), &options).expect("it fits the slot");
+        let app =
+            sign(&synthetic::target_payload(CHIP, 20_000, 1), &options).expect("it fits the slot");
         let bootloader = synthetic::bootloader(CHIP, FlashSize::Mb1, 9000, 2).expect("an image");
         let mut before = NorMemory::from_bytes(&noise(3, FLASH_LEN_BYTES));
         // Flash that no partition claims is blank: it was never written.
@@ -199,6 +200,7 @@ impl SmallExample {
             sha256: self.is_known.then(|| Sha256::digest(file).into()),
             content: None,
             confirm: false,
+            blanks: Blanks::NONE,
         };
         let [app, bootloader] = &self.files;
         let artifacts = [

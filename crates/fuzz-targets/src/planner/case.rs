@@ -2,8 +2,8 @@
 
 use arbitrary::{Result, Unstructured};
 use bootswap_plan::{
-    Allow, Artifact, Content, DEFAULT_MAX_SECTORS, DeviceFacts, McubootMap, Migration, Origin,
-    PARTITION_TABLE, Role, Staging, previous_firmware, primary_rank,
+    Allow, Artifact, Blanks, Content, DEFAULT_MAX_SECTORS, DeviceFacts, McubootMap, Migration,
+    Origin, PARTITION_TABLE, Role, Staging, previous_firmware, primary_rank,
 };
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
@@ -297,6 +297,7 @@ fn application(
         sha256: u.arbitrary()?,
         content: any_content(u, content)?,
         confirm: u.ratio(1, 4)?,
+        blanks: Blanks::NONE,
     })
 }
 
@@ -326,8 +327,13 @@ fn bootloader(u: &mut Unstructured<'_>, chip: Chip) -> Result<Artifact<'static>>
         sha256: u.arbitrary()?,
         content: any_content(u, content)?,
         confirm: u.ratio(1, 16)?,
+        blanks: Blanks::NONE,
     })
 }
+
+/// Gaps of merged images: none, behind a bootloader up to a table, and up to an application.
+const BLANKS: &[&[u8]] =
+    &[&[], &[0, 0, 1, 0], &[7, 0, 1, 0, 9, 0, 7, 0], &[7, 0, 9, 0], &[9, 0, 16, 0], &[3, 0]];
 
 fn other(u: &mut Unstructured<'_>) -> Result<Artifact<'static>> {
     let dest = match u.int_in_range(0..=3)? {
@@ -353,6 +359,7 @@ fn other(u: &mut Unstructured<'_>) -> Result<Artifact<'static>> {
         sha256: u.arbitrary()?,
         content: any_content(u, Content::Opaque)?,
         confirm: u.ratio(1, 16)?,
+        blanks: Blanks::from_bytes(u.choose(BLANKS)?),
     })
 }
 

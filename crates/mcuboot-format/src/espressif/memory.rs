@@ -20,6 +20,14 @@ impl MemoryRange {
         Self { start_addr, end_addr }
     }
 
+    /// The addresses that both have, if there are any.
+    #[must_use]
+    pub fn intersection(&self, other: Self) -> Option<Self> {
+        let start_addr = self.start_addr.max(other.start_addr);
+        let end_addr = self.end_addr.min(other.end_addr);
+        (start_addr < end_addr).then(|| Self::new(start_addr, end_addr))
+    }
+
     /// Whether the address is one of them.
     #[must_use]
     pub const fn contains(&self, addr: u32) -> bool {

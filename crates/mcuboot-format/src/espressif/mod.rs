@@ -25,16 +25,20 @@
 //!   started is whatever was in RAM.
 //!
 //! A segment must not lie over the loader itself either, which depends on the bootloader:
-//! [`LoadHeader::check_clear_of`].
+//! [`LoadHeader::check_clear_of`], and [`Loader::check`] for a bootloader's file.
 //!
 //! Loaders of MCUboot before 2.2.0 do not know the LP segments, and an application that was built
 //! for them may have anything after its first 32 bytes. Newer loaders take that for segments and
 //! refuse most of it: [`LoadHeader::check_lp_memory`], which is to be asked of a bootloader that
 //! [knows them](knows_lp_segments).
 
+mod application;
+mod bootloader;
 mod fault;
 mod memory;
 
+pub use application::LoadHeaderReader;
+pub use bootloader::{Loader, LoaderReader};
 pub use fault::{LoadFault, SegmentName};
 pub use memory::{ChipMemory, MemoryRange};
 
@@ -47,18 +51,16 @@ use crate::bytes::u32_at;
 /// boot/espressif/hal/include/esp_mcuboot_image.h).
 pub const LOAD_HEADER_MAGIC: u32 = 0xace6_37d3;
 
-/// What loaders say that check LP segments, and no other does: the name of the memory goes before
-/// it (`esp_app_image_load`, boot/espressif/port/esp_loader.c).
-const LP_MESSAGE: &[u8] = b"_IRAM region in load header is not valid";
+/// What all loaders say of a wrong memory; those that check LP segments, and no others, say it with
+/// `_` before it, too (`esp_app_image_load`, boot/espressif/port/esp_loader.c).
+const OF_ALL: &[u8] = b"IRAM region in load header is not valid";
 
 /// Whether the loader in that bootloader's file looks at the LP segments, by what it says where
 /// they are wrong; `None` where it was built to say nothing at all, or is none of Espressif's.
 #[must_use]
 pub fn knows_lp_segments(bootloader: &[u8]) -> Option<bool> {
-    let says = |message: &[u8]| bootloader.windows(message.len()).any(|window| window == message);
-    // All loaders say the rest of it.
-    let (_, of_all) = LP_MESSAGE.split_at(1);
-    says(of_all).then(|| says(LP_MESSAGE))
+    // The chip makes no difference to what it says.
+    Loader::of(Chip::Esp32c3, bootloader).knows_lp_segments()
 }
 
 /// Checks that Espressif's loader starts the application of a whole image on that chip, but for its
@@ -145,6 +147,26 @@ impl LoadHeader {
     /// Bytes that an application reserves for the header, the unused ones at its end included
     /// (`sizeof(esp_image_load_header_t)`).
     pub const RESERVED_LEN_BYTES: usize = 96;
+
+    /// The header of an application for that chip: so many bytes of code, which follow the
+    /// [reserved](Self::RESERVED_LEN_BYTES) bytes in an image with a header of 32 bytes. The first
+    /// of it goes to instruction RAM, the rest stays in flash; for tests.
+    #[must_use]
+    pub fn for_code(chip: Chip, code_len_bytes: u32) -> Self {
+        const MOST_IRAM_BYTES: u32 = 0x4000;
+        let ChipMemory { iram, dram, .. } = ChipMemory::of(chip);
+        // Past the instruction cache of the chips that have theirs there.
+        let entry_addr = iram.start_addr.saturating_add(0x4000);
+        let offset_bytes = ImageHeader::LEN_BYTES as u32 + Self::RESERVED_LEN_BYTES as u32;
+        let len_bytes = code_len_bytes.min(MOST_IRAM_BYTES);
+        Self {
+            entry_addr,
+            iram: LoadSegment { dest_addr: entry_addr, offset_bytes, len_bytes },
+            dram: LoadSegment { dest_addr: dram.start_addr, ..LoadSegment::default() },
+            lp_iram: LoadSegment::default(),
+            lp_dram: LoadSegment::default(),
+        }
+    }
 
     /// Reads the load header at the start of `payload`, which is what follows an image's `hdr_size`
     /// bytes.

@@ -153,8 +153,8 @@ fn deep_sleep_segments_count_where_there_are_any() {
 #[test]
 fn what_a_loader_says_tells_which_segments_it_knows() {
     let file = |messages: [&str; 2]| messages.join("\0").into_bytes();
-    let (main, lp) = ("IRAM region in load header is not valid", LP_MESSAGE);
-    let lp = core::str::from_utf8(lp).unwrap();
+    let main = "IRAM region in load header is not valid";
+    let lp = "LP_IRAM region in load header is not valid";
     assert_eq!(knows_lp_segments(&file([main, "%s"])), Some(false));
     assert_eq!(knows_lp_segments(&file([main, lp])), Some(true));
     assert_eq!(knows_lp_segments(&file(["load header", "IRAM"])), None);
@@ -204,6 +204,115 @@ fn a_whole_image_is_looked_at_behind_its_header() {
     // Padded twice: a second header where the load header should be.
     image[8] = 0x20;
     assert_eq!(check(Chip::Esp32c3, &image), Err(LoadFault::Magic { found: 0 }));
+}
+
+/// A bootloader with the segments of MCUboot 2.4 for the ESP32-C3.
+fn c3_bootloader() -> std::vec::Vec<u8> {
+    let mut file =
+        esp_idf_format::image::ImageHeader::new(Chip::Esp32c3, 3, 0x403d_0f96).to_bytes().to_vec();
+    for (load_addr, len_bytes) in
+        [(0x3fcd_89a8, 0x1998), (0x403c_7000, 0x2a38), (0x403d_0000, 0x23a8)]
+    {
+        let header = esp_idf_format::image::SegmentHeader { load_addr, len_bytes };
+        file.extend(header.to_bytes());
+        file.resize(file.len() + len_bytes as usize, 0x5a);
+    }
+    file
+}
+
+#[test]
+fn a_bootloaders_file_tells_what_it_needs_of_ram() {
+    let loader = Loader::of(Chip::Esp32c3, &c3_bootloader());
+    let taken: std::vec::Vec<MemoryRange> = loader.taken().collect();
+    let data = MemoryRange::new(0x3fcd_89a8, 0x3fcd_a340);
+    let code = MemoryRange::new(0x403d_0000, 0x403d_23a8);
+    assert_eq!(taken, [data, code]);
+    assert_eq!(loader.knows_lp_segments(), None);
+    let good = header();
+    assert_eq!(loader.check(&good), Ok(()));
+    // Over code that is done by then, as applications are linked.
+    let over_done = LoadHeader { iram: segment(0x403c_8000, 0, 0x800), ..good };
+    assert_eq!(loader.check(&over_done), Ok(()));
+    for (iram, dram) in [
+        (segment(0x403d_0000, 0, 0x10), good.dram),
+        (good.iram, segment(0x3fcd_a33c, 0, 4)),
+        // The same memory by its address on the other bus.
+        (segment(0x403d_8000, 0, 0x1000), good.dram),
+        (good.iram, segment(0x3fcd_0000, 0, 4)),
+    ] {
+        let bad = LoadHeader { iram, dram, ..good };
+        assert!(matches!(loader.check(&bad), Err(LoadFault::OverLoader { .. })), "{bad:?}");
+    }
+    // Nobody said that it passes over LP segments.
+    let lp = LoadHeader { lp_iram: segment(0x1000, 0, 1), ..good };
+    assert!(matches!(loader.check(&lp), Err(LoadFault::Memory { .. })));
+}
+
+#[test]
+fn the_buses_of_esp32_count_against_each_other() {
+    let memory = |start, end| MemoryRange::new(start, end);
+    // The last word of the one is the first of the other.
+    let other = bootloader::other_bus(Chip::Esp32, memory(0x3fff_fffc, 0x4000_0000));
+    assert_eq!(other, Some(memory(0x400a_0000, 0x400a_0004)));
+    let back = bootloader::other_bus(Chip::Esp32, memory(0x400a_0000, 0x400a_0004));
+    assert_eq!(back, Some(memory(0x3fff_fffc, 0x4000_0000)));
+    assert_eq!(bootloader::other_bus(Chip::Esp32, memory(0x4008_0000, 0x4008_1000)), None);
+}
+
+#[test]
+fn an_application_made_up_for_a_chip_starts_there() {
+    for chip in Chip::ALL {
+        let header = LoadHeader::for_code(chip, 0x8000);
+        let image = ImageHeader { img_size: 0x8060, ..ImageHeader::default() };
+        assert_eq!(header.check(chip, &image), Ok(()), "{chip}");
+    }
+}
+
+/// A file in pieces of that length, read as it passes.
+fn in_pieces(chip: Chip, file: &[u8], len: usize) -> Result<LoadHeader, LoadFault> {
+    let mut reader = LoadHeaderReader::new(chip);
+    file.chunks(len).try_for_each(|piece| reader.push(piece))?;
+    reader.finish()
+}
+
+proptest! {
+    #[test]
+    fn pieces_say_what_the_whole_says(
+        len in 1usize..200,
+        hdr_size in 0u16..0x80,
+        cut in 0usize..0x100,
+        break_at in prop::option::of(0usize..0x100),
+    ) {
+        let image = ImageHeader { hdr_size, img_size: 0x2000, ..ImageHeader::default() };
+        let mut file = image.to_bytes().to_vec();
+        file.resize(usize::from(hdr_size).max(file.len()), 0);
+        file.truncate(usize::from(hdr_size).max(32));
+        file.extend(header().to_bytes());
+        if let Some(byte) = break_at.and_then(|at| file.get_mut(at)) {
+            *byte ^= 0x55;
+        }
+        file.truncate(cut.max(1));
+        prop_assert_eq!(in_pieces(Chip::Esp32c3, &file, len), check(Chip::Esp32c3, &file));
+    }
+
+    #[test]
+    fn a_bootloader_in_pieces_says_the_same(len in 1usize..5000, at in 0usize..0x6000) {
+        let mut file = c3_bootloader();
+        let message = b"LP_IRAM region in load header is not valid";
+        if let Some(place) = file.get_mut(at..at + message.len()) {
+            place.copy_from_slice(message);
+        }
+        let mut reader = LoaderReader::new(Chip::Esp32c3);
+        file.chunks(len).for_each(|piece| reader.push(piece));
+        let (loader, whole) = (reader.finish(), Loader::of(Chip::Esp32c3, &file));
+        prop_assert!(loader.taken().eq(whole.taken()));
+        prop_assert_eq!(loader.knows_lp_segments(), whole.knows_lp_segments());
+    }
+
+    #[test]
+    fn anything_can_be_a_bootloader(file: std::vec::Vec<u8>) {
+        let _ = Loader::of(Chip::Esp32, &file).check(&header());
+    }
 }
 
 proptest! {

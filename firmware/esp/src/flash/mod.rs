@@ -10,7 +10,10 @@ use embedded_storage_async::nor_flash::{
 };
 use esp_hal::peripherals::FLASH;
 use esp_storage::{FlashStorage, ll};
-use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, PAGE_BYTES, SECTOR_BYTES, is_blank};
+use flash_region::{
+    AccessError, BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, PAGE_BYTES, Region,
+    SECTOR_BYTES, check_access, is_blank,
+};
 
 /// Bytes of the words in which the ROM reads and programs.
 const WORD_BYTES: u32 = 4;
@@ -40,10 +43,8 @@ enum Erases {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum FlashError {
-    /// Address or length is not a multiple of the operation's unit.
-    Alignment,
-    /// The operation goes beyond the end of the flash.
-    OutOfBounds,
+    /// The driver must not do that.
+    Access(AccessError),
     /// The ROM's function returned this code.
     Rom(i32),
 }
@@ -71,14 +72,8 @@ impl Flash {
     }
 
     fn check(&self, at: u32, len: usize, unit_bytes: u32) -> Result<u32, FlashError> {
-        let len_bytes = u32::try_from(len).map_err(|_| FlashError::OutOfBounds)?;
-        if !at.is_multiple_of(unit_bytes) || !len_bytes.is_multiple_of(unit_bytes) {
-            return Err(FlashError::Alignment);
-        }
-        match at.checked_add(len_bytes) {
-            Some(end) if end <= self.len_bytes => Ok(len_bytes),
-            _ => Err(FlashError::OutOfBounds),
-        }
+        let region = check_access(FlashAddr(at), len, unit_bytes, self.len_bytes);
+        region.map(Region::len_bytes).map_err(FlashError::Access)
     }
 
     /// Clears the flash chip's own write protection, once.
@@ -174,7 +169,7 @@ impl NorFlash for Flash {
     const ERASE_SIZE: usize = SECTOR_BYTES as usize;
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
-        let len = to.checked_sub(from).ok_or(FlashError::OutOfBounds)?;
+        let len = to.checked_sub(from).ok_or(FlashError::Access(AccessError::OutOfBounds))?;
         self.check(from, len as usize, SECTOR_BYTES)?;
         self.unlock()?;
         let mut at = from;
@@ -204,9 +199,11 @@ impl NorFlash for Flash {
 impl NorFlashError for FlashError {
     fn kind(&self) -> NorFlashErrorKind {
         match self {
-            Self::Alignment => NorFlashErrorKind::NotAligned,
-            Self::OutOfBounds => NorFlashErrorKind::OutOfBounds,
-            Self::Rom(_) => NorFlashErrorKind::Other,
+            Self::Access(AccessError::Alignment) => NorFlashErrorKind::NotAligned,
+            Self::Access(AccessError::OutOfBounds | AccessError::OutOfReach) => {
+                NorFlashErrorKind::OutOfBounds
+            }
+            Self::Access(_) | Self::Rom(_) => NorFlashErrorKind::Other,
         }
     }
 }
@@ -214,8 +211,7 @@ impl NorFlashError for FlashError {
 impl fmt::Display for FlashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Alignment => f.write_str("not aligned"),
-            Self::OutOfBounds => f.write_str("outside of the flash"),
+            Self::Access(error) => error.fmt(f),
             Self::Rom(code) => write!(f, "the ROM's function returned {code}"),
         }
     }

@@ -2,7 +2,7 @@ use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
-use bootswap_plan::{Origin, Role};
+use bootswap_plan::{Blanks, Origin, Role};
 use nor_sim::{
     Counted, Driver, EraseUnit, Faulty, NorDevice, NorError, NorMemory, Op, OpFault, Power,
     ReadFault, Recorded, StuckBits, When, run_until_powered_off,
@@ -66,6 +66,7 @@ impl Case {
             sha256: self.known_digest.then_some(sha256),
             content: None,
             confirm: false,
+            blanks: Blanks::NONE,
         };
         let wanted = Wanted {
             from: if self.in_memory { Bytes::Memory(&self.new) } else { Bytes::Flash(STAGING) },
@@ -236,6 +237,7 @@ fn two_commits_are_one_window() {
         sha256: None,
         content: None,
         confirm: false,
+        blanks: Blanks::NONE,
     };
     let names = [artifact("table"), artifact("bootloader")];
     let wanted = |from, to: Region| Wanted {

@@ -1,7 +1,7 @@
 //! Checks of an MCUboot image.
 
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
-use mcuboot_format::espressif::LoadHeader;
+use mcuboot_format::espressif::{LoadFault, LoadHeader};
 use mcuboot_format::trailer::{Flag, Magic, TrailerError, TrailerLayout, TrailerState};
 use mcuboot_format::{SlotLimits, validate};
 
@@ -25,12 +25,17 @@ pub(super) fn mcuboot(file: &[u8], wanted: &Wanted<'_>) -> Result<Vec<Check>, Tr
     if let Ok(image) = &image {
         let end = image.header.tlv_offset_bytes().unwrap_or(u32::MAX);
         let payload = file.get(usize::from(image.header.hdr_size)..).unwrap_or_default();
-        if let Ok(header) = LoadHeader::parse(payload) {
-            let loads = header.check_image(end).map_err(|error| error.to_string());
-            checks.push(Check::new(
-                "load header",
-                loads.map(|()| format!("starts at {:#x}", header.entry_addr)),
-            ));
+        let header = LoadHeader::parse(payload).and_then(|header| {
+            match wanted.chip {
+                Some(chip) => header.check(chip, &image.header)?,
+                None => header.check_image(end)?,
+            }
+            Ok(format!("starts at {:#x}", header.entry_addr))
+        });
+        // Without a chip it may be an image for a bootloader that is none of Espressif's.
+        let none = matches!(header, Err(LoadFault::Magic { .. } | LoadFault::Truncated { .. }));
+        if !none || wanted.chip.is_some() {
+            checks.push(Check::new("load header", header.map_err(|error| error.to_string())));
         }
     }
     if let Some(layout) = &layout {

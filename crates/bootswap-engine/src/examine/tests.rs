@@ -1,0 +1,193 @@
+use std::string::ToString;
+use std::vec;
+use std::vec::Vec;
+
+use bootswap_plan::Allow;
+use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::espressif::{LoadFault, LoadSegment, SegmentName};
+use mcuboot_format::{SwapKind, ValidateError};
+use proptest::prelude::*;
+
+use super::*;
+use crate::tests::kit::*;
+
+/// What is said of the scene's files, and what the device ends with.
+fn both(scene: &Scene) -> [Result<(), Failure<(), &'static str>>; 2] {
+    let files: Vec<Option<&[u8]>> = scene.parts.iter().map(|p| Some(p.bytes.as_slice())).collect();
+    let on_desk = scene.with_job(|job| {
+        examine(job, &files).map_err(|failure| match failure {
+            Failure::Image { artifact, fault } => {
+                let found = scene.parts.iter().find(|part| part.name == artifact);
+                Failure::Image { artifact: found.unwrap().name, fault }
+            }
+            other => panic!("{other}"),
+        })
+    });
+    let (ended, ..) = scene.run(&mut scene.server());
+    let on_device = match ended {
+        Ok(_) => Ok(()),
+        Err(Failure::Image { artifact, fault }) => Err(Failure::Image { artifact, fault }),
+        Err(other) => panic!("{other}"),
+    };
+    [on_desk, on_device]
+}
+
+fn fault_of(scene: &Scene) -> Option<ImageFault> {
+    let [on_desk, on_device] = both(scene);
+    assert_eq!(on_desk, on_device);
+    match on_desk {
+        Err(Failure::Image { fault, .. }) => Some(fault),
+        _ => None,
+    }
+}
+
+/// The example with an application of this load header.
+fn loading(header: LoadHeader) -> Scene {
+    let mut scene = Scene::example();
+    let mut payload = header.to_bytes().to_vec();
+    payload.resize(LoadHeader::RESERVED_LEN_BYTES, 0);
+    payload.extend(noise(20_000, 1));
+    let options = SignOptions {
+        padding: Padding::Confirmed,
+        ..SignOptions::espressif(SLOT_LEN, SwapKind::Scratch)
+    };
+    scene.part("app").bytes = sign(&payload, &options).unwrap();
+    scene
+}
+
+#[test]
+fn what_is_good_is_good_on_both() {
+    assert_eq!(fault_of(&Scene::example()), None);
+    assert_eq!(fault_of(&loading(LoadHeader::for_code(CHIP, 20_000))), None);
+}
+
+#[test]
+fn an_application_without_load_header_is_refused() {
+    // What is in an ESP-IDF app, signed.
+    let mut scene = Scene::example();
+    let options = SignOptions {
+        padding: Padding::Confirmed,
+        ..SignOptions::espressif(SLOT_LEN, SwapKind::Scratch)
+    };
+    scene.part("app").bytes = sign(&bootloader(9000, 3), &options).unwrap();
+    let fault = fault_of(&scene);
+    assert!(matches!(fault, Some(ImageFault::Load(LoadFault::Magic { .. }))), "{fault:?}");
+    // A header of its own in front of the load header.
+    let mut padded = loading(LoadHeader::for_code(CHIP, 20_000));
+    let mut payload = vec![0; 32];
+    payload.extend(&padded.part("app").bytes[32..10_000]);
+    padded.part("app").bytes = sign(&payload, &options).unwrap();
+    let fault = fault_of(&padded);
+    assert!(matches!(fault, Some(ImageFault::Load(LoadFault::Magic { found: 0 }))), "{fault:?}");
+}
+
+#[test]
+fn an_application_of_another_chip_is_refused() {
+    use esp_idf_format::Chip;
+    for chip in Chip::ALL.into_iter().filter(|chip| *chip != CHIP) {
+        let fault = fault_of(&loading(LoadHeader::for_code(chip, 20_000)));
+        let Some(ImageFault::Load(fault)) = fault else { panic!("{chip}: {fault:?}") };
+        assert!(fault.is_of_another_chip(), "{chip}: {fault}");
+    }
+}
+
+#[test]
+fn an_application_over_its_bootloader_is_refused() {
+    let good = LoadHeader::for_code(CHIP, 20_000);
+    let iram = LoadSegment { dest_addr: 0x403c_f000, ..good.iram };
+    let over = loading(LoadHeader { iram, entry_addr: 0x403c_f000, ..good });
+    let fault = fault_of(&over);
+    let found = matches!(
+        fault,
+        Some(ImageFault::Load(LoadFault::OverLoader { name: SegmentName::Iram, .. }))
+    );
+    assert!(found, "{fault:?}");
+    // The segments for deep sleep, which only the bootloader at hand decides about.
+    let lp_iram = LoadSegment { dest_addr: 0x600f_e000, offset_bytes: 0x80, len_bytes: 16 };
+    let mut deep = loading(LoadHeader { lp_iram, ..good });
+    let fault = fault_of(&deep);
+    let lp = SegmentName::LpIram;
+    assert!(
+        matches!(fault, Some(ImageFault::Load(LoadFault::Memory { name, .. })) if name == lp),
+        "{fault:?}"
+    );
+    // One that says nothing of them does not look at them.
+    let mut old = noise(0x2000, 7);
+    old[500..539].copy_from_slice(b"IRAM region in load header is not valid");
+    deep.part("bootloader").bytes = bootloader_of(&old);
+    assert_eq!(fault_of(&deep), None);
+}
+
+#[test]
+fn trailers_are_judged_as_on_the_device() {
+    let whole = Scene::example().part("app").bytes.clone();
+    let len = whole.len();
+    let broken = |change: &dyn Fn(&mut Vec<u8>), confirm: bool| {
+        let mut scene = Scene::example();
+        change(&mut scene.part("app").bytes);
+        scene.part("app").confirm = confirm;
+        fault_of(&scene)
+    };
+    let trailer = Some(ImageFault::Trailer);
+    for confirm in [false, true] {
+        assert_eq!(broken(&|_| {}, confirm), None, "{confirm}");
+        // copy_done set, with imgtool's layout of fields of 8 bytes.
+        assert_eq!(broken(&|app| app[len - 32] = 1, confirm), trailer, "{confirm}");
+        // Old bytes, or padding of zeros, in the status area.
+        assert_eq!(broken(&|app| app[len - 0x1800] = 0, confirm), trailer, "{confirm}");
+        // The magic of another alignment.
+        assert_eq!(broken(&|app| app[len - 16] = 0x10, confirm), trailer, "{confirm}");
+        // Neither set nor unset.
+        assert_eq!(broken(&|app| app[len - 24] = 3, confirm), trailer, "{confirm}");
+        // Padded for a slot of half the size.
+        let short = broken(&|app| app.truncate(len / 2), confirm);
+        assert_eq!(short, if confirm { None } else { trailer }, "{confirm}");
+        // Not confirmed.
+        let pending = broken(&|app| app[len - 24] = 0xff, confirm);
+        assert_eq!(pending, if confirm { None } else { trailer }, "{confirm}");
+    }
+    // Padded with zeros.
+    let zeros = |app: &mut Vec<u8>| app[0x6000..len - 0x1830].fill(0);
+    let padding = Some(ImageFault::Padding { offset: 0x6000, found: 0 });
+    assert_eq!(broken(&zeros, false), padding);
+    let mut trial = Scene::example();
+    trial.allow = Allow { test_image: true, ..Allow::default() };
+    trial.part("app").bytes[len - 24] = 0xff;
+    assert_eq!(fault_of(&trial), None);
+}
+
+#[test]
+fn the_device_decides_about_the_bootloader_too() {
+    let mut scene = Scene::example();
+    scene.part("bootloader").bytes[0x20] ^= 1;
+    assert!(matches!(fault_of(&scene), Some(ImageFault::Esp(_))));
+    let mut scene = Scene::example();
+    let app = noise(9000, 1);
+    scene.part("app").bytes = app;
+    let magic = matches!(fault_of(&scene), Some(ImageFault::Mcuboot(ValidateError::Header(_))));
+    assert!(magic, "{}", fault_of(&scene).unwrap().to_string());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// One byte of one file is changed.
+    #[test]
+    fn no_change_tells_them_apart(
+        app in any::<bool>(),
+        at in any::<prop::sample::Index>(),
+        near_the_end in any::<bool>(),
+        byte: u8,
+        confirm: bool,
+    ) {
+        let mut scene = Scene::example();
+        scene.part("app").confirm = confirm;
+        let name = if app { "app" } else { "bootloader" };
+        let bytes = &mut scene.part(name).bytes;
+        let len = bytes.len();
+        let at = if near_the_end { len - 1 - at.index(64) } else { at.index(len) };
+        bytes[at] = byte;
+        let [on_desk, on_device] = both(&scene);
+        prop_assert_eq!(on_desk, on_device);
+    }
+}

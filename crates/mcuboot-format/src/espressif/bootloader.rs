@@ -1,0 +1,235 @@
+//! What a bootloader's file says of the loader in it, as its bytes pass.
+
+use esp_idf_format::Chip;
+use esp_idf_format::image::{HEADER_LEN_BYTES, ImageHeader, SegmentHeader};
+
+use super::{ChipMemory, LoadFault, LoadHeader, MemoryRange, OF_ALL};
+
+/// Most segments that are kept; Espressif's port makes three, the ROM takes sixteen.
+const MAX_SEGMENTS: usize = 16;
+const HEADER: usize = HEADER_LEN_BYTES as usize;
+const SEGMENT_HEADER: usize = 8;
+
+/// Reads a bootloader while the bytes of its file pass: where it lies in RAM, and what its loader
+/// looks at.
+#[derive(Clone, Debug)]
+pub struct LoaderReader {
+    chip: Chip,
+    /// A header on its way.
+    field: [u8; HEADER],
+    field_len: usize,
+    entry_addr: Option<u32>,
+    segments_left: u8,
+    /// Bytes of the segment that are still to pass.
+    segment_left_bytes: u32,
+    segments: [MemoryRange; MAX_SEGMENTS],
+    count: usize,
+    message: Message,
+}
+
+/// Follows the message that all loaders have, with something before it that tells them apart.
+#[derive(Clone, Debug, Default)]
+struct Message {
+    matched: usize,
+    last: u8,
+    before: u8,
+    of_any: bool,
+    of_lp: bool,
+}
+
+/// What is known of the loader in a bootloader.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    chip: Chip,
+    entry_addr: u32,
+    segments: [MemoryRange; MAX_SEGMENTS],
+    count: usize,
+    knows_lp: Option<bool>,
+}
+
+impl LoaderReader {
+    /// A reader before the first byte.
+    #[must_use]
+    pub const fn new(chip: Chip) -> Self {
+        Self {
+            chip,
+            field: [0; HEADER],
+            field_len: 0,
+            entry_addr: None,
+            segments_left: 0,
+            segment_left_bytes: 0,
+            segments: [MemoryRange::new(0, 0); MAX_SEGMENTS],
+            count: 0,
+            message: Message { matched: 0, last: 0, before: 0, of_any: false, of_lp: false },
+        }
+    }
+
+    /// Takes the next bytes of the file. What is no image is not objected to, and says nothing.
+    pub fn push(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.take(byte));
+    }
+
+    fn take(&mut self, byte: u8) {
+        self.message.take(byte);
+        if self.segment_left_bytes > 0 {
+            self.segment_left_bytes -= 1;
+            return;
+        }
+        let wanted = match self.entry_addr {
+            None => HEADER,
+            Some(_) if self.segments_left > 0 => SEGMENT_HEADER,
+            Some(_) => return,
+        };
+        if let Some(to) = self.field.get_mut(self.field_len) {
+            *to = byte;
+        }
+        self.field_len += 1;
+        if self.field_len < wanted {
+            return;
+        }
+        self.field_len = 0;
+        if self.entry_addr.is_some() {
+            self.segments_left -= 1;
+            let Ok(SegmentHeader { load_addr, len_bytes }) =
+                SegmentHeader::parse(&self.field, 0, 0)
+            else {
+                return;
+            };
+            self.segment_left_bytes = len_bytes;
+            if let Some(segment) = self.segments.get_mut(self.count) {
+                *segment = MemoryRange::new(load_addr, load_addr.saturating_add(len_bytes));
+                self.count += 1;
+            }
+        } else {
+            let header = ImageHeader::parse(&self.field);
+            self.entry_addr = Some(header.as_ref().map_or(0, |header| header.entry_addr));
+            self.segments_left = header.map_or(0, |header| header.segment_count);
+        }
+    }
+
+    /// Ends the reading.
+    #[must_use]
+    pub fn finish(self) -> Loader {
+        let Self { chip, entry_addr, segments, count, message, .. } = self;
+        let entry_addr = entry_addr.unwrap_or(0);
+        let knows_lp = message.of_any.then_some(message.of_lp);
+        Loader { chip, entry_addr, segments, count, knows_lp }
+    }
+}
+
+impl Message {
+    fn take(&mut self, byte: u8) {
+        // The first letter is nowhere else in the text, so there is only one place to go back to.
+        if OF_ALL.get(self.matched) != Some(&byte) {
+            self.matched = 0;
+        }
+        if OF_ALL.get(self.matched) == Some(&byte) {
+            if self.matched == 0 {
+                self.before = self.last;
+            }
+            self.matched += 1;
+        }
+        if self.matched == OF_ALL.len() {
+            self.of_any = true;
+            self.of_lp |= self.before == b'_';
+            self.matched = 0;
+        }
+        self.last = byte;
+    }
+}
+
+impl Loader {
+    /// Reads a whole file.
+    #[must_use]
+    pub fn of(chip: Chip, bootloader: &[u8]) -> Self {
+        let mut reader = LoaderReader::new(chip);
+        reader.push(bootloader);
+        reader.finish()
+    }
+
+    /// Whether it looks at the LP segments; `None` where it was built to say nothing at all, or is
+    /// none of Espressif's.
+    #[must_use]
+    pub const fn knows_lp_segments(&self) -> Option<bool> {
+        self.knows_lp
+    }
+
+    /// The parts of RAM that must be left alone while it loads an application: its own code and its
+    /// data. What it has besides, it no longer needs by then, and applications use that memory.
+    ///
+    /// The loader's code is the segment that it is entered in. Its data are the segments in data
+    /// RAM; where instructions and data share their addresses, what lies behind the loader.
+    /// (`iram_loader_seg` and `dram_seg` in `boot/espressif/port/<chip>/ld/bootloader.ld`; held
+    /// against builds for each chip.)
+    pub fn taken(&self) -> impl Iterator<Item = MemoryRange> {
+        let memory = ChipMemory::of(self.chip);
+        let code = self.segments().find(|segment| segment.contains(self.entry_addr));
+        let shared = memory.iram == memory.dram;
+        self.segments().filter(move |segment| {
+            let is_code = Some(*segment) == code;
+            let is_data = if shared {
+                code.is_some_and(|code| segment.start_addr >= code.end_addr)
+            } else {
+                memory.dram.contains(segment.start_addr)
+            };
+            is_code || is_data
+        })
+    }
+
+    /// Checks that an application that passed [`LoadHeader::check`] starts with this loader.
+    ///
+    /// A loader that is not known to pass over LP segments is taken to look at them.
+    ///
+    /// # Errors
+    ///
+    /// As [`LoadHeader::check_lp_memory`] and [`LoadHeader::check_clear_of`].
+    pub fn check(&self, header: &LoadHeader) -> Result<(), LoadFault> {
+        if self.knows_lp.unwrap_or(true) {
+            header.check_lp_memory(self.chip)?;
+        }
+        self.taken().try_for_each(|taken| {
+            header.check_clear_of(taken)?;
+            other_bus(self.chip, taken).map_or(Ok(()), |same| header.check_clear_of(same))
+        })
+    }
+
+    fn segments(&self) -> impl Iterator<Item = MemoryRange> {
+        self.segments.iter().copied().take(self.count)
+    }
+}
+
+/// The addresses at which the other bus, of instructions or of data, has the same RAM.
+///
+/// `SOC_DIRAM_IRAM_LOW`, `SOC_DIRAM_DRAM_LOW` and their `_HIGH` in
+/// `components/soc/<chip>/include/soc/soc.h`, as [`ChipMemory::of`] has them. ESP32-C6 and -H2 have
+/// one bus.
+pub(super) fn other_bus(chip: Chip, range: MemoryRange) -> Option<MemoryRange> {
+    let (iram, dram) = match chip {
+        Chip::Esp32 => return other_bus_of_esp32(range),
+        Chip::Esp32s2 => (MemoryRange::new(0x4002_0000, 0x4007_0000), 0x3ffb_0000),
+        Chip::Esp32s3 => (MemoryRange::new(0x4037_8000, 0x403e_0000), 0x3fc8_8000),
+        Chip::Esp32c3 => (MemoryRange::new(0x4038_0000, 0x403e_0000), 0x3fc8_0000),
+        Chip::Esp32c6 | Chip::Esp32h2 => return None,
+    };
+    let offset = iram.start_addr - dram;
+    let data = MemoryRange::new(dram, iram.end_addr - offset);
+    if let Some(shared) = iram.intersection(range) {
+        return Some(MemoryRange::new(shared.start_addr - offset, shared.end_addr - offset));
+    }
+    let shared = data.intersection(range)?;
+    Some(MemoryRange::new(shared.start_addr + offset, shared.end_addr + offset))
+}
+
+/// The same for ESP32, on which the one bus has the words in the order opposite to the other's.
+fn other_bus_of_esp32(range: MemoryRange) -> Option<MemoryRange> {
+    let iram = MemoryRange::new(0x400a_0000, 0x400c_0000);
+    let dram = MemoryRange::new(0x3ffe_0000, 0x4000_0000);
+    let turned = |shared: MemoryRange, from: MemoryRange, to: MemoryRange| {
+        let start_addr = to.start_addr + (from.end_addr - shared.end_addr);
+        MemoryRange::new(start_addr, start_addr + (shared.end_addr - shared.start_addr))
+    };
+    match (iram.intersection(range), dram.intersection(range)) {
+        (Some(shared), _) => Some(turned(shared, iram, dram)),
+        (None, shared) => shared.map(|shared| turned(shared, dram, iram)),
+    }
+}
