@@ -46,6 +46,7 @@ extern crate std;
 
 mod attempts;
 mod block;
+mod chain;
 mod check;
 mod commit;
 mod confirm;

@@ -107,6 +107,11 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
         for (index, step) in checked.steps().iter().enumerate() {
             work.announce(index, checked.steps(), checked.name(step));
             let at = checked.at(index);
+            let is_last = matches!(step, Step::Commit { .. } | Step::Reset);
+            if is_last && !checked.is_after_commit(index) {
+                starts::starts(&mut work, &checked).await?;
+                starts::boots(&mut work, &checked).await?;
+            }
             match step {
                 Step::Select { otadata, app } => {
                     select::select(work.medium, *otadata, *app).await?;
@@ -144,7 +149,6 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
                 // Once the bootloader is being written nothing may come in between, so all commits
                 // are one.
                 Step::Commit { .. } if checked.is_last_commit(index) => {
-                    starts::starts(&mut work, &checked).await?;
                     window::commit_all(&mut work, &checked).await?;
                 }
                 Step::Commit { .. } | Step::Reset | Step::ResetIntoCopy => {}

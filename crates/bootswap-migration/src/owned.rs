@@ -309,8 +309,8 @@ impl OwnedArtifact {
         }
     }
 
-    /// Blank sectors of a file that may be a merged image, in the form of [`Blanks`]. A sector at its
-    /// end that is not whole is none.
+    /// Blank sectors of a file that may be a merged image, in the form of [`Blanks`]. A sector at
+    /// its end that is not whole is none.
     fn blanks(&self) -> Vec<u8> {
         let (Role::Other, Some(bytes)) = (self.role, &self.bytes) else { return Vec::new() };
         let sectors = bytes.chunks_exact(SECTOR_BYTES as usize).map(is_blank);

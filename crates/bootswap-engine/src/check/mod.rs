@@ -46,6 +46,11 @@ impl<'j> Checked<'j> {
         self.job.facts.chip
     }
 
+    /// What is to be done.
+    pub(crate) fn job(&self) -> &'j Job<'j> {
+        self.job
+    }
+
     /// All steps of the plan.
     pub(crate) fn steps(&self) -> &'j [Step] {
         &self.job.plan.steps
@@ -61,6 +66,12 @@ impl<'j> Checked<'j> {
     pub(crate) fn is_last_commit(&self, index: usize) -> bool {
         let is_commit = |step: &Step| matches!(step, Step::Commit { .. });
         !self.steps().iter().skip(index + 1).any(is_commit)
+    }
+
+    /// Whether a commit comes before this step.
+    pub(crate) fn is_after_commit(&self, index: usize) -> bool {
+        let is_commit = |step: &Step| matches!(step, Step::Commit { .. });
+        self.steps().iter().take(index).any(is_commit)
     }
 
     /// The place of a step in the plan.

@@ -81,6 +81,25 @@ pub enum ImageFault {
     FlashMode,
     /// An ESP image that ends before its file does, or has no digest of its own.
     NoDigest,
+    /// A partition table that the bootloader would not boot by.
+    Table(esp_idf_format::partition::PartitionTableError),
+    /// The new partition table has no app partition with room for the application.
+    NoSlot {
+        /// Where the application goes.
+        start: FlashAddr,
+        /// Its bytes.
+        needed_bytes: u32,
+    },
+    /// What the bootloader would start is nothing that the migration brings.
+    StartsOther {
+        /// What it would start; `None` where it finds no app partition.
+        start: Option<FlashAddr>,
+    },
+    /// What the bootloader would start is no app image.
+    NoApp {
+        /// Where it would look for one.
+        start: FlashAddr,
+    },
     /// What is between an MCUboot image and its trailer is not erased.
     Padding {
         /// Offset of the first such byte in the file.
@@ -154,6 +173,25 @@ impl fmt::Display for ImageFault {
                  may not have",
             ),
             Self::NoDigest => f.write_str("neither the image nor the migration has a digest"),
+            Self::Table(error) => {
+                f.write_str("the partition table would not boot: ")?;
+                error.fmt(f)
+            }
+            Self::NoSlot { start, needed_bytes } => write!(
+                f,
+                "the partition table has no app partition at {start} with room for the \
+                 {needed_bytes} bytes of the application"
+            ),
+            Self::StartsOther { start: Some(start) } => write!(
+                f,
+                "the bootloader would start the app at {start}, which is not the migration's"
+            ),
+            Self::StartsOther { start: None } => {
+                f.write_str("the bootloader would find no app partition")
+            }
+            Self::NoApp { start } => {
+                write!(f, "the bootloader would start what goes to {start}, which is no app image")
+            }
             Self::Padding { offset, found } => write!(
                 f,
                 "the byte at {offset:#x}, between image and trailer, is {found:#04x} and not 0xff; \

@@ -6,11 +6,14 @@ use core::convert::Infallible;
 
 use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Role, Step};
 use esp_idf_format::Chip;
+use esp_idf_format::image::{FlashSize, ImageHeader as EspHeader};
+use esp_idf_format::partition::TABLE_LEN_BYTES;
 use flash_region::{ERASED, SECTOR_BYTES, is_blank};
 use mcuboot_format::ImageHeader;
 use mcuboot_format::espressif::{LoadHeader, Loader};
 use mcuboot_format::trailer::{Flag, Magic, TrailerState};
 
+use crate::chain::{Chain, read_table, table_at};
 use crate::confirm::takes_flag;
 use crate::job::{Job, key_of};
 use crate::medium::PAGE;
@@ -73,7 +76,54 @@ fn files_of(job: &Job<'_>, files: &[Option<&[u8]>]) -> Result<(), Failure<Infall
         let Some(file) = file else { continue };
         seen.look(*artifact, file, checked.item(placed, key.as_ref()).rules)?;
     }
-    seen.starts(checked.chip())
+    seen.starts(checked.chip())?;
+    boots(job.migration, job.facts, files)
+}
+
+/// What `boots` asks of the files in flash. Where one of them is not at hand nothing can be said.
+fn boots(
+    migration: &Migration<'_>,
+    facts: &DeviceFacts<'_>,
+    files: &[Option<&[u8]>],
+) -> Result<(), Failure<Infallible>> {
+    let with_file = || {
+        let numbered = (0..).map(ArtifactIndex).zip(migration.artifacts);
+        numbered
+            .zip(files)
+            .filter_map(|((index, artifact), file)| Some((index, artifact, (*file)?)))
+    };
+    if with_file().count() != migration.artifacts.len() {
+        return Ok(());
+    }
+    let failed = |(artifact, fault)| Failure::Image { artifact, fault };
+    let len = crate::medium::len_bytes;
+    let headers = with_file().filter_map(|(_, artifact, file)| {
+        let rules = Rules::new(migration, facts, artifact, None, u32::MAX, None);
+        let header = EspHeader::parse(file.get(rules.boots_at? as usize..)?).ok()?;
+        Some(header.flash_size().unwrap_or(FlashSize::Mb2).bytes())
+    });
+    let flash_len_bytes = headers.last().or(facts.bootloader_flash_len_bytes);
+    let flash_len_bytes = flash_len_bytes.unwrap_or(facts.flash().len_bytes());
+    let mut chain = Chain { migration, facts, table: None, otadata: None };
+    let table = with_file().find_map(|(index, artifact, file)| {
+        Some((index, file.get(table_at(facts, artifact, len(file))? as usize..)?))
+    });
+    if let Some((index, bytes)) = table {
+        let bytes = bytes.get(..TABLE_LEN_BYTES as usize).unwrap_or(bytes);
+        let found = read_table(bytes, facts.table_addr, flash_len_bytes)
+            .map_err(|fault| failed((index, fault)))?;
+        chain.table = found.map(|table| (index, table));
+    }
+    chain.otadata = with_file().find_map(|(index, artifact, file)| {
+        let entry = |sector| {
+            let at = chain.otadata_at(artifact, len(file), sector)?;
+            file.get(at as usize..)?.first_chunk().copied()
+        };
+        Some((index, [entry(0)?, entry(1)?]))
+    });
+    let file = |wanted: ArtifactIndex| files.get(usize::from(wanted.0)).copied().flatten();
+    let first = |index| file(index).and_then(|file| file.first().copied());
+    chain.check(&first, &|index| file(index).map(len)).map_err(failed)
 }
 
 /// The files that have to fit together.

@@ -3,6 +3,7 @@ use std::vec;
 use std::vec::Vec;
 
 use bootswap_plan::Allow;
+use flash_region::Region;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 use mcuboot_format::espressif::{LoadFault, LoadSegment, SegmentName};
 use mcuboot_format::{SwapKind, ValidateError};
@@ -190,4 +191,67 @@ proptest! {
         let [on_desk, on_device] = both(&scene);
         prop_assert_eq!(on_desk, on_device);
     }
+}
+
+/// An ESP-IDF app for the factory partition, and a file for what the bootloader boots by.
+fn app_and(name: &'static str, dest: Region, file: Vec<u8>) -> Scene {
+    let mut scene = Scene::example();
+    scene.map = None;
+    scene.running = at(0x3_0000, SLOT_LEN);
+    scene.allow.overwrite = &[bootswap_plan::PARTITION_TABLE, "otadata"];
+    let mut app = Part::new("app", Role::Application, bootloader(9000, 3));
+    app.dest = Some(PRIMARY);
+    let mut chain = Part::new(name, Role::Other, file);
+    chain.dest = Some(dest);
+    scene.parts = vec![app, chain];
+    scene
+}
+
+#[test]
+fn otadata_names_what_comes() {
+    use esp_idf_format::otadata::{OtaData, OtaState};
+    let place = at(0xd000, 0x2000);
+    let naming = |index: u8| {
+        let mut file = vec![0xff; 0x2000];
+        let (_, entry) = OtaData::parse(&[], &[]).entry_for(index, 2).unwrap();
+        assert_eq!(entry.state, OtaState::Undefined);
+        let bytes = entry.to_bytes();
+        file[..bytes.len()].copy_from_slice(&bytes);
+        file
+    };
+    // Nothing named: the factory app.
+    assert_eq!(fault_of(&app_and("otadata", place, vec![0xff; 0x2000])), None);
+    // The migrator's slot, and another that nothing comes to.
+    for (index, start) in [(1, 0x3_0000), (0, 0x2_0000)] {
+        let start = Some(flash_region::FlashAddr(start));
+        let other = Some(ImageFault::StartsOther { start });
+        assert_eq!(fault_of(&app_and("otadata", place, naming(index))), other);
+    }
+    // Nobody says anything, so that the migrator would run for ever.
+    let mut alone = app_and("otadata", place, Vec::new());
+    alone.parts.truncate(1);
+    assert!(matches!(fault_of(&alone), Some(ImageFault::StartsOther { .. })));
+}
+
+#[test]
+fn a_table_is_read_as_the_bootloader_reads_it() {
+    let place = at(0x8000, 0x1000);
+    let with = |change: &dyn Fn(&mut Vec<esp_idf_format::partition::Partition>)| {
+        let mut partitions = table();
+        partitions.truncate(4);
+        change(&mut partitions);
+        let mut file = vec![0xff; 0xc00];
+        esp_idf_format::partition::emit(&partitions, &mut file).unwrap();
+        fault_of(&app_and("table", place, file))
+    };
+    assert_eq!(with(&|_| {}), None);
+    let beyond = with(&|table| table[3].region = at(0x1_0000, 2 * FLASH_LEN));
+    assert!(matches!(beyond, Some(ImageFault::Table(_))), "{beyond:?}");
+    for region in [at(0x2_0000, SLOT_LEN), at(0x1_0000, 0x1000)] {
+        let slot = with(&|table| table[3].region = region);
+        assert!(matches!(slot, Some(ImageFault::NoSlot { .. })), "{slot:?}");
+    }
+    let text = b"nvs,data,nvs,0x9000,0x4000\n".to_vec();
+    let csv = fault_of(&app_and("table", place, text));
+    assert!(matches!(csv, Some(ImageFault::Table(_))), "{csv:?}");
 }

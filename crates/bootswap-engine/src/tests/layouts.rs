@@ -219,7 +219,11 @@ fn merged(start: u32) -> Vec<u8> {
     let boot_at = start as usize;
     assert_eq!(boot_at, 0, "this chip's bootloader is at 0");
     file[..boot.len()].copy_from_slice(&boot);
-    file[0x8000..0x8c00].copy_from_slice(&noise(0xc00, 8));
+    // Its one app is the one that comes.
+    let mut new = table();
+    new.truncate(4);
+    new[3].region = at(0x2_0000, SLOT_LEN);
+    esp_idf_format::partition::emit(&new, &mut file[0x8000..0x8c00]).unwrap();
     file[0x2_0000..].copy_from_slice(&noise(5000, 9));
     file
 }

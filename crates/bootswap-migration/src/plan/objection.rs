@@ -92,6 +92,12 @@ fn reason(file: &str, fault: &ImageFault, facts: &DeviceFacts<'_>) -> (Reason, O
         ImageFault::Trailer => Reason::BadTrailer { artifact },
         ImageFault::Padding { offset, .. } => Reason::Padding { artifact, offset },
         ImageFault::FlashMode => Reason::FlashMode { artifact },
+        ImageFault::Table(fault) => Reason::BadTable { artifact, fault },
+        ImageFault::NoSlot { start, needed_bytes } => {
+            Reason::NoSlot { artifact, start, needed_bytes }
+        }
+        ImageFault::StartsOther { start } => Reason::StartsOther { artifact, start },
+        ImageFault::NoApp { .. } => return (wrong("an ESP-IDF app"), detail(fault)),
         ImageFault::Empty => Reason::Empty { artifact },
         ImageFault::Chip { found: chip_id, .. } => {
             Reason::WrongImageChip { artifact, chip_id, found: facts.chip }

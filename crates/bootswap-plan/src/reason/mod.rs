@@ -6,7 +6,7 @@
 mod text;
 
 use esp_idf_format::Chip;
-use esp_idf_format::partition::Label;
+use esp_idf_format::partition::{Label, PartitionTableError};
 use flash_region::{FlashAddr, Region};
 use heapless::{String, Vec};
 use mcuboot_format::espressif::LoadFault;
@@ -368,6 +368,30 @@ pub enum Reason {
     },
     /// The migrator cannot use the public key of the target bootloader.
     PublicKey,
+    /// A partition table among the artifacts is none that the bootloader would boot by.
+    BadTable {
+        /// Artifact.
+        artifact: Name,
+        /// What is wrong.
+        fault: PartitionTableError,
+    },
+    /// The partition table among the artifacts has no app partition with room for the application.
+    NoSlot {
+        /// Artifact with the table.
+        artifact: Name,
+        /// Where the application goes.
+        start: FlashAddr,
+        /// Its bytes.
+        needed_bytes: u32,
+    },
+    /// After the migration the bootloader would start something else, such as the migrator, for
+    /// ever; or nothing.
+    StartsOther {
+        /// Artifact that decides about it.
+        artifact: Name,
+        /// What it would start; `None` for nothing.
+        start: Option<FlashAddr>,
+    },
     /// An artifact is to be fetched, and the chip has no radio.
     NoRadio {
         /// Artifact.
@@ -442,6 +466,9 @@ impl Reason {
             Self::Padding { .. } => 45,
             Self::PublicKey => 46,
             Self::NoRadio { .. } => 47,
+            Self::BadTable { .. } => 48,
+            Self::NoSlot { .. } => 49,
+            Self::StartsOther { .. } => 50,
         }
     }
 
@@ -510,6 +537,9 @@ impl Reason {
             Self::Padding { .. } => "padding",
             Self::PublicKey => "public-key",
             Self::NoRadio { .. } => "no-radio",
+            Self::BadTable { .. } => "bad-table",
+            Self::NoSlot { .. } => "no-slot",
+            Self::StartsOther { .. } => "starts-other",
         }
     }
 }

@@ -261,6 +261,27 @@ impl fmt::Display for Reason {
                 "the migrator cannot use the public key of the target bootloader; name one of \
                  ECDSA P-256, Ed25519 or RSA in [mcuboot] public_key",
             ),
+            Self::BadTable { artifact, fault } => write!(
+                f,
+                "{artifact} goes where the bootloader reads the partition table, and would not \
+                 boot: {fault}; name a table in its binary form, for the flash size in the \
+                 bootloader's header"
+            ),
+            Self::NoSlot { artifact, start, needed_bytes } => write!(
+                f,
+                "{artifact} has no app partition at {start} with room for the {needed_bytes} bytes \
+                 of the application; let the application's dest be one of its partitions"
+            ),
+            Self::StartsOther { artifact, start: Some(start) } => write!(
+                f,
+                "with {artifact} the bootloader would go on to start the app at {start}, which is \
+                 not the migration's; add otadata that names the application's slot"
+            ),
+            Self::StartsOther { artifact, start: None } => write!(
+                f,
+                "with {artifact} the bootloader would find no app partition; add a table that has \
+                 the application's"
+            ),
             Self::NoRadio { artifact, chip } => write!(
                 f,
                 "{artifact} is to be fetched, and {chip} has no Wi-Fi; name its file and pack \
