@@ -4,10 +4,11 @@ use std::cell::RefCell;
 
 use crate::args::SimulateArgs;
 use crate::error::{CommandError, Verdict};
+use crate::input::Inputs;
 use crate::monitor::TerminalMonitor;
-use crate::simulation::{live, scenario_failure, verdict, write};
+use crate::output::{self, Destination};
+use crate::simulation::{live, scenario_failure, verdict};
 use crate::sweep;
-use crate::{input, output};
 use bootswap_sim::summary::Summary;
 use bootswap_sim::{Report, Scenario, kept};
 
@@ -18,13 +19,14 @@ use bootswap_sim::{Report, Scenario, kept};
 /// [`CommandError`] where the input is not usable; that a migration is refused or fails is no
 /// failure of the command but its [`Verdict`].
 pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
-    let mut migration = bootswap_migration::load(&args.migration)?;
+    let mut inputs = Inputs::default();
+    let mut migration = inputs.migration(&args.migration)?;
     if args.running.is_some() {
         migration.running.clone_from(&args.running);
     }
     let scenario = match &args.flash {
         Some(path) => {
-            let dump = input::read(path)?;
+            let dump = inputs.read(path)?;
             let running = migration.running.as_deref();
             let found = bootswap_migration::facts::read_flash(migration.chip, &dump, running)
                 .map_err(|error| CommandError::of_dump(path, &error))?;
@@ -32,6 +34,8 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
         }
         None => Scenario::synthetic(&migration).map_err(scenario_failure)?,
     };
+    let out = args.out.as_deref().map(|path| Destination::new(path, &inputs, args.force));
+    let out = out.transpose()?;
     if let Some(case) = &args.sweep.replay {
         let (report, verdict) = sweep::replay(args, &migration, &scenario, case)?;
         print(args, &report)?;
@@ -40,8 +44,8 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
     let monitor = RefCell::new(TerminalMonitor::new());
     let run =
         live(&migration, &scenario, args.online, args.faults.clone(), args.until.into(), &monitor)?;
-    if let Some(path) = &args.out {
-        write(path, &run.after.to_bytes())?;
+    if let Some(out) = &out {
+        out.write(&run.after.to_bytes())?;
     }
     let mut report = Report::new(&run, &kept(&migration, &scenario));
     let mut verdict = verdict(&run);

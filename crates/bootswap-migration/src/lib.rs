@@ -62,7 +62,7 @@ mod tests;
 mod words;
 
 pub use keys::URL_HELP;
-pub use load::{from_text, load, parse};
+pub use load::{from_text, load, load_with_files, parse};
 pub use owned::{
     OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging, OwnedWifi,
 };

@@ -22,6 +22,8 @@ pub use pack::PackArgs;
 pub use sweep::SweepArgs;
 use values::fault;
 
+use crate::output::Force;
+
 const EXIT_STATUS: &str = "\
 Exit status:
   0  done, or it would be safe
@@ -68,6 +70,9 @@ pub struct DemoArgs {
     /// Directory to write the migration and the device's flash to, before and after
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Whether its files may be there already
+    #[command(flatten)]
+    pub force: Force,
 }
 
 /// Arguments of `bootswap plan`.
@@ -110,6 +115,9 @@ pub struct SimulateArgs {
     /// File to write the final flash contents to
     #[arg(long, value_name = "AFTER.bin")]
     pub out: Option<PathBuf>,
+    /// Whether it may be there already
+    #[command(flatten)]
+    pub force: Force,
     /// How far to go
     #[arg(long, value_enum, value_name = "WHERE", default_value_t)]
     pub until: UntilArg,
