@@ -53,8 +53,10 @@ mod network;
 mod owned;
 pub mod pack;
 pub mod plan;
+pub mod private;
 mod problem;
 mod reader;
+mod served;
 mod spec;
 pub mod template;
 #[cfg(test)]
@@ -67,4 +69,5 @@ pub use owned::{
     OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging, OwnedWifi,
 };
 pub use problem::{LoadError, Problem};
+pub use served::{ServedFile, served};
 pub use spec::check;

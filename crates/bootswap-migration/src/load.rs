@@ -28,22 +28,33 @@ pub fn load(path: &Path) -> Result<OwnedMigration, LoadError> {
 ///
 /// As [`load`].
 pub fn load_with_files(path: &Path) -> Result<(OwnedMigration, Vec<PathBuf>), LoadError> {
-    let bytes = input::bytes(path).map_err(|error| {
-        let why = format_args!("cannot read {}: {error}", path.display());
-        LoadError::of_file(why, "check the path and its permissions")
-    })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        LoadError::of_file(
-            format_args!("{}: byte at offset {at} is not UTF-8", path.display()),
-            "save the file as UTF-8; is it a migration file at all?",
-        )
-    })?;
+    let text = text(path)?;
     let mut files = NamedFiles::new(path.parent().unwrap_or(Path::new("")));
     let migration =
         from_files(&text, &mut files).map_err(|problem| LoadError::new(problem, path, &text))?;
     files.read.push(path.to_owned());
     Ok((migration, files.read))
+}
+
+/// As [`load`]; and the text of the file.
+pub(crate) fn load_with_text(path: &Path) -> Result<(OwnedMigration, String), LoadError> {
+    let text = text(path)?;
+    Ok((parse(&text, path)?, text))
+}
+
+/// The text of a migration file.
+fn text(path: &Path) -> Result<String, LoadError> {
+    let bytes = input::bytes(path).map_err(|error| {
+        let why = format_args!("cannot read {}: {error}", path.display());
+        LoadError::of_file(why, "check the path and its permissions")
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        LoadError::of_file(
+            format_args!("{}: byte at offset {at} is not UTF-8", path.display()),
+            "save the file as UTF-8; is it a migration file at all?",
+        )
+    })
 }
 
 /// Reads a migration from `text`, and everything that it names, relative to the directory of

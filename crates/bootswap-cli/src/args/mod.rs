@@ -20,7 +20,7 @@ pub use image::{
 };
 pub use pack::PackArgs;
 pub use sweep::SweepArgs;
-use values::fault;
+use values::{fault, listen};
 
 use crate::output::Force;
 
@@ -159,11 +159,16 @@ impl From<UntilArg> for Until {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = format!("Faults: {}", ServerFault::HELP))]
 pub struct ServeArgs {
-    /// Directory whose files are served
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Address and port to listen on; port 0 for any that is free
-    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8070")]
+    /// The migration whose files are served, each at its address and nothing else; or a directory,
+    /// of which everything is given out but dotfiles and what has secrets in it
+    #[arg(value_name = "MIGRATION.toml|DIR")]
+    pub what: PathBuf,
+    /// File that is given out as well, at /NAME, whatever is in it; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub also: Vec<PathBuf>,
+    /// Address and port to listen on, as in 0.0.0.0:8070 or localhost:8070; port 0 for any that is
+    /// free
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8070", value_parser = listen)]
     pub listen: SocketAddr,
     /// Make the server fail; may be repeated
     #[arg(long = "fault", value_name = "SPEC", value_parser = fault)]
