@@ -3,7 +3,7 @@
 use core::convert::Infallible;
 use core::fmt;
 
-use bootswap_plan::Step;
+use bootswap_plan::{MaskedUrl, Step};
 use flash_region::{Hex, Region};
 
 use crate::{ImageFault, SourceError};
@@ -126,11 +126,12 @@ impl fmt::Display for Event<'_> {
                 write!(f, "[{number}/{of}] {}", step.describe(artifact.unwrap_or("")))
             }
             Self::Holds => f.write_str("      holds already"),
-            Self::Fetching { name, url: Some(url), offset: 0 } => {
-                write!(f, "      fetching {name} from {url}")
-            }
             Self::Fetching { name, url: Some(url), offset } => {
-                write!(f, "      fetching {name} from {url}, from byte {offset} on")
+                write!(f, "      fetching {name} from {}", MaskedUrl(url))?;
+                match offset {
+                    0 => Ok(()),
+                    offset => write!(f, ", from byte {offset} on"),
+                }
             }
             Self::Fetching { name, url: None, .. } => {
                 write!(f, "      unpacking {name} from the migrator's image")

@@ -89,7 +89,10 @@ pub use job::Job;
 pub use platform::{Platform, Veto};
 pub use run::{Done, Engine};
 pub use select::select_app;
-pub use source::{Flow, Header, Request, Sink, Source, SourceError};
+pub use source::{
+    Encoding, Flow, Header, MAX_HEAD_LEN_BYTES, MAX_REDIRECT_URL_LEN_BYTES, MAX_REDIRECTS,
+    RedirectFault, Request, Sink, Source, SourceError,
+};
 pub use work::Buffers;
 
 #[cfg(test)]
