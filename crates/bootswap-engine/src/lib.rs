@@ -82,7 +82,7 @@ pub use embedded::{
     Offline,
 };
 pub use error::{Failure, FlashFailure, FlashOp, ImageFault, PlanError, StepFault};
-pub use event::Event;
+pub use event::{Advice, Event};
 #[cfg(feature = "http")]
 pub use http::{HTTP_BUFFER_BYTES, HttpSource};
 pub use job::Job;

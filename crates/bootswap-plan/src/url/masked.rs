@@ -1,8 +1,7 @@
 //! Addresses as they are shown: without the passwords and keys in them, and not endlessly long.
 
 use core::fmt;
-
-use super::find;
+use core::ops::Range;
 
 /// What is shown in place of a secret, however long that is.
 const MASK: &str = "********";
@@ -33,6 +32,35 @@ impl fmt::Debug for MaskedUrl<'_> {
     }
 }
 
+impl MaskedUrl<'_> {
+    /// Where in the text the secrets are, in ascending order.
+    pub fn secrets(&self) -> impl Iterator<Item = Range<usize>> {
+        let text = self.0.as_bytes();
+        let user = user_info(text);
+        let mut at = user.as_ref().map_or(0, |user| user.end);
+        let parameters = core::iter::from_fn(move || {
+            loop {
+                let start = at;
+                let behind = text.get(start..)?;
+                let end = behind
+                    .iter()
+                    .position(|byte| matches!(byte, b'?' | b'&' | b';' | b'#' | b'='))?;
+                at = start + end + 1;
+                let name = text.get(start..at)?;
+                if name.ends_with(b"=") && is_secret(name) {
+                    let value = text.get(at..)?;
+                    let is_end = |byte: &u8| matches!(byte, b'&' | b';' | b'#');
+                    let len = value.iter().position(is_end).unwrap_or(value.len());
+                    let secret = at..at + len;
+                    at = secret.end;
+                    return Some(secret);
+                }
+            }
+        });
+        user.into_iter().chain(parameters)
+    }
+}
+
 impl fmt::Display for MaskedUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0;
@@ -44,23 +72,14 @@ impl fmt::Display for MaskedUrl<'_> {
             left -= end;
             f.write_str(part.get(..end).unwrap_or_default())
         };
-        let mut rest = text;
-        if let Some(user) = user_info(text) {
-            show(text.get(..user.start).unwrap_or_default())?;
+        let mut at = 0;
+        // All that separates a secret is ASCII, so there is a border between characters.
+        for secret in self.secrets() {
+            show(text.get(at..secret.start).unwrap_or_default())?;
             show(MASK)?;
-            rest = text.get(user.end..).unwrap_or_default();
+            at = secret.end;
         }
-        while let Some(end) = find(rest, |byte| matches!(byte, b'?' | b'&' | b';' | b'#' | b'=')) {
-            let (name, behind) = rest.split_at_checked(end + 1).unwrap_or((rest, ""));
-            show(name)?;
-            rest = behind;
-            if name.ends_with('=') && is_secret(name) {
-                let value = find(rest, |byte| matches!(byte, b'&' | b';' | b'#'));
-                show(MASK)?;
-                rest = value.and_then(|value| rest.get(value..)).unwrap_or_default();
-            }
-        }
-        show(rest)?;
+        show(text.get(at..).unwrap_or_default())?;
         if text.len() > MAX_SHOWN_LEN_BYTES {
             write!(f, "... ({} bytes)", text.len())?;
         }
@@ -70,12 +89,12 @@ impl fmt::Display for MaskedUrl<'_> {
 
 /// Where the user name and password are, if there are any; a password with a slash in it does not
 /// hide it.
-fn user_info(text: &str) -> Option<core::ops::Range<usize>> {
-    let start = match text.bytes().position(|byte| byte == b'/') {
-        Some(slash) if text.as_bytes().get(slash + 1) == Some(&b'/') => slash + 2,
+fn user_info(text: &[u8]) -> Option<Range<usize>> {
+    let start = match text.iter().position(|byte| *byte == b'/') {
+        Some(slash) if text.get(slash + 1) == Some(&b'/') => slash + 2,
         _ => 0,
     };
-    let rest = text.as_bytes().get(start..)?;
+    let rest = text.get(start..)?;
     let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
     let host_end = rest.iter().position(is_end).unwrap_or(rest.len());
     let at = |len: usize| rest.get(..len)?.iter().rposition(|byte| *byte == b'@');
@@ -90,9 +109,9 @@ fn user_info(text: &str) -> Option<core::ops::Range<usize>> {
 }
 
 /// Whether the value behind that name is one.
-fn is_secret(name: &str) -> bool {
-    let holds = |part: &&str| {
-        name.as_bytes().windows(part.len()).any(|some| some.eq_ignore_ascii_case(part.as_bytes()))
+fn is_secret(name: &[u8]) -> bool {
+    let is_in = |part: &str| {
+        name.windows(part.len()).any(|some| some.eq_ignore_ascii_case(part.as_bytes()))
     };
-    SECRETS.iter().any(|part| holds(&part))
+    SECRETS.iter().any(|part| is_in(part))
 }
