@@ -7,7 +7,7 @@
 //!                    Destination::write ──> whole: beside it, then renamed    after it
 //! ```
 //!
-//! Nothing else in the program writes files, but for the menu, whose one file [`whole`] writes too.
+//! Nothing else in the program writes files, but for the menu, whose one file `whole` writes too.
 
 mod destination;
 pub(crate) mod whole;
