@@ -45,6 +45,7 @@ pub fn merged(chip: Chip) -> OwnedMigration {
     bytes.extend_from_slice(&app);
     let len_bytes = u32::try_from(bytes.len()).unwrap().next_multiple_of(0x1000);
     migration.running = Some("ota_1".to_owned());
+    migration.allow_overwrite = vec!["partition-table".to_owned()];
     migration.artifacts = vec![artifact("merged", Role::Other, bytes, region(start, len_bytes))];
     migration
 }
@@ -60,6 +61,7 @@ pub fn other_bootloader() -> OwnedMigration {
     esp_idf_format::image::update_checksums(&mut bootloader).unwrap();
     migration.mcuboot = None;
     migration.running = Some("ota_1".to_owned());
+    migration.allow_overwrite = vec!["otadata".to_owned()];
     migration.artifacts = vec![
         artifact("app", Role::Application, app, region(0x1_0000, 0x10_0000)),
         artifact("data", Role::Other, vec![0x5a; 5000], region(0x32_0000, 0x2000)),
