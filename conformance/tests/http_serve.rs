@@ -73,7 +73,7 @@ fn files() -> tempfile::TempDir {
 
 fn serve(dir: &Path, faults: &[&str]) -> Server {
     let faults: Vec<ServerFault> = faults.iter().map(|fault| fault.parse().unwrap()).collect();
-    let content = Files::Dir(dir.to_path_buf());
+    let content = Files::dir(dir);
     Server::start(ServerConfig { faults, ..ServerConfig::on_loopback(content) }).unwrap()
 }
 

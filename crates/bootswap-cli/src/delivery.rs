@@ -10,7 +10,8 @@ use bootswap_plan::Role;
 use esp_idf_format::partition::Partition;
 
 use crate::error::CommandError;
-use crate::{input, pack};
+use crate::input::Inputs;
+use crate::pack;
 
 /// The migrator that is sent out: that file, else the prebuilt firmware, else a stand-in for one
 /// that is not at hand. The migration becomes the one that this migrator carries out.
@@ -21,15 +22,16 @@ use crate::{input, pack};
 pub(crate) fn sent(
     migration: &mut OwnedMigration,
     file: Option<&Path>,
+    inputs: &mut Inputs,
 ) -> Result<SentImage, CommandError> {
     if let Some(path) = file {
-        let (carried_out, sent) = given(migration, input::read(path)?).map_err(|error| {
+        let (carried_out, sent) = given(migration, inputs.read(path)?).map_err(|error| {
             CommandError::input(format_args!("{}: {error}", path.display()), error.help())
         })?;
         *migration = carried_out;
         return Ok(sent);
     }
-    let made = match prebuilt(migration) {
+    let made = match prebuilt(migration, inputs) {
         Some(firmware) => SentImage::prebuilt(migration, firmware),
         None => SentImage::assumed(migration),
     };
@@ -37,9 +39,9 @@ pub(crate) fn sent(
 }
 
 /// The prebuilt firmware for the migration's chip, if there is one that can be packed.
-fn prebuilt(migration: &OwnedMigration) -> Option<Firmware> {
+fn prebuilt(migration: &OwnedMigration, inputs: &mut Inputs) -> Option<Firmware> {
     let path = pack::prebuilt(migration.chip).ok()?;
-    let firmware = input::read(&path).and_then(|bytes| {
+    let firmware = inputs.read(&path).and_then(|bytes| {
         Firmware::new(bytes, migration.chip).map_err(|error| {
             CommandError::input(format_args!("{}: {error}", path.display()), error.help())
         })
@@ -73,8 +75,9 @@ impl Device {
         migration: &OwnedMigration,
         running: Option<&str>,
         sent: &SentImage,
+        inputs: &mut Inputs,
     ) -> Result<Self, CommandError> {
-        let dump = input::read(path)?;
+        let dump = inputs.read(path)?;
         refuse_migrated(migration, &dump, path)?;
         let delivered = deliver(migration.chip, &dump, migration.table_addr, running, sent)
             .map_err(|error| CommandError::of_dump(path, &error))?;

@@ -11,9 +11,10 @@ use bootswap_sim::{Report, Run, Scenario, Until, kept};
 
 use crate::args::DemoArgs;
 use crate::error::{CommandError, Verdict};
+use crate::input::Inputs;
 use crate::monitor::TerminalMonitor;
-use crate::output;
-use crate::simulation::{live, scenario_failure, verdict, write};
+use crate::output::{self, Destination, Force};
+use crate::simulation::{live, scenario_failure, verdict};
 
 /// Runs the command.
 ///
@@ -24,11 +25,13 @@ pub fn command(args: &DemoArgs) -> Result<Verdict, CommandError> {
     let migration =
         example(args.chip).map_err(|error| CommandError::input(error, "report this as a fault"))?;
     let scenario = Scenario::synthetic(&migration).map_err(scenario_failure)?;
+    let files = args.out.as_deref().map(|dir| Files::new(dir, &migration, args.force));
+    let files = files.transpose()?;
     let monitor = RefCell::new(TerminalMonitor::new());
     let run = live(&migration, &scenario, false, Vec::new(), Until::Boot, &monitor)?;
     let report = Report::new(&run, &kept(&migration, &scenario));
-    if let Some(dir) = &args.out {
-        save(dir, &migration, &scenario, &run, &report)?;
+    if let Some(files) = &files {
+        save(files, &migration, &scenario, &run, &report)?;
     }
     let mut text = Summary { report: &report, baseline: Some(&C_COMPONENT) }.to_string();
     if let Some(dir) = &args.out {
@@ -43,35 +46,68 @@ pub fn command(args: &DemoArgs) -> Result<Verdict, CommandError> {
     Ok(verdict(&run))
 }
 
+/// The files that are written, none of which was there before unless `--force` says so.
+struct Files(Vec<Destination>);
+
+impl Files {
+    fn new(dir: &Path, migration: &OwnedMigration, force: Force) -> Result<Self, CommandError> {
+        fs::create_dir_all(dir).map_err(|error| CommandError::file("create", dir, &error))?;
+        let artifacts = migration.artifacts.iter().filter(|artifact| artifact.bytes.is_some());
+        let named = artifacts.map(|artifact| format!("{}.bin", artifact.name));
+        let files = NAMES.map(str::to_owned).into_iter().chain(named);
+        let files = files.map(|name| Destination::new(&dir.join(name), &Inputs::default(), force));
+        files.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), CommandError> {
+        let file = self.0.iter().find(|file| file.path().ends_with(name));
+        file.map_or(Ok(()), |file| file.write(bytes))
+    }
+}
+
+/// All that are always written, or that can be.
+const NAMES: [&str; 10] = [
+    "migration.toml",
+    "partitions.bin",
+    "before.bin",
+    "at-reset.bin",
+    "after.bin",
+    "report.json",
+    "flash.svg",
+    "app.bin",
+    "esp-idf-bootloader.bin",
+    "old-app.bin",
+];
+
 /// Writes what is left of the run, and what `bootswap simulate` needs to repeat it.
 fn save(
-    dir: &Path,
+    files: &Files,
     migration: &OwnedMigration,
     scenario: &Scenario,
     run: &Run,
     report: &Report,
 ) -> Result<(), CommandError> {
-    fs::create_dir_all(dir).map_err(|error| CommandError::file("create", dir, &error))?;
     // A dump is the device before its update.
-    write(&dir.join("before.bin"), &scenario.old.to_bytes())?;
-    write(&dir.join("after.bin"), &run.after.to_bytes())?;
+    files.write("before.bin", &scenario.old.to_bytes())?;
+    files.write("after.bin", &run.after.to_bytes())?;
     if let Some(memory) = &run.at_reset {
-        write(&dir.join("at-reset.bin"), &memory.to_bytes())?;
+        files.write("at-reset.bin", &memory.to_bytes())?;
     }
     let json = serde_json::to_string_pretty(report).unwrap_or_default();
-    write(&dir.join("report.json"), json.as_bytes())?;
-    write(&dir.join("flash.svg"), picture(migration, scenario, run).as_bytes())?;
+    files.write("report.json", json.as_bytes())?;
+    files.write("flash.svg", picture(migration, scenario, run).as_bytes())?;
     for artifact in &migration.artifacts {
         if let Some(bytes) = &artifact.bytes {
-            write(&dir.join(format!("{}.bin", artifact.name)), bytes)?;
+            files.write(&format!("{}.bin", artifact.name), bytes)?;
         }
     }
     if let Some(table) = &migration.partition_table {
-        write(&dir.join("partitions.bin"), table)?;
+        files.write("partitions.bin", table)?;
     }
     // What the walk-through of the README signs and merges with other tools.
-    write(&dir.join("app.bin"), &unsigned_app(migration.chip))?;
-    write(&dir.join("esp-idf-bootloader.bin"), &image_at(run, migration.chip.bootloader_region()))?;
-    write(&dir.join("old-app.bin"), &image_in(&scenario.old, scenario.running.region))?;
-    write(&dir.join("migration.toml"), toml(migration.chip).as_bytes())
+    files.write("app.bin", &unsigned_app(migration.chip))?;
+    let bootloader = image_at(run, migration.chip.bootloader_region());
+    files.write("esp-idf-bootloader.bin", &bootloader)?;
+    files.write("old-app.bin", &image_in(&scenario.old, scenario.running.region))?;
+    files.write("migration.toml", toml(migration.chip).as_bytes())
 }

@@ -9,7 +9,8 @@ use esp_idf_format::Chip;
 
 use crate::args::PackArgs;
 use crate::error::{CommandError, Verdict};
-use crate::{input, output};
+use crate::input::Inputs;
+use crate::output::Destination;
 
 /// Environment variable that names the directory with the firmware images.
 const DIR_VARIABLE: &str = "BOOTSWAP_FIRMWARE";
@@ -24,7 +25,8 @@ const DIR: &str = "firmware";
 /// [`CommandError::Unsafe`] where no device could carry the migration out.
 pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
     let name = args.migration.display();
-    let mut migration = bootswap_migration::load(&args.migration)?;
+    let mut inputs = Inputs::default();
+    let mut migration = inputs.migration(&args.migration)?;
     choose_sources(&mut migration, args.chip, args.embed)
         .map_err(|error| CommandError::input(format_args!("{name}: {error}"), error.help()))?;
 
@@ -32,7 +34,8 @@ pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
         Some(path) => path.clone(),
         None => prebuilt(migration.chip)?,
     };
-    let bytes = input::read(&path)?;
+    let bytes = inputs.read(&path)?;
+    let out = Destination::new(&args.out, &inputs, args.force)?;
     let firmware = Firmware::new(bytes, migration.chip).map_err(|error| {
         CommandError::input(format_args!("{}: {error}", path.display()), error.help())
     })?;
@@ -46,11 +49,11 @@ pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
             "see all of it with `bootswap plan`; nothing was written",
         ));
     }
-    output::file(&args.out, &packed.image)?;
+    out.write(&packed.image)?;
     for warning in rehearsal.warnings().chain(unknown_contents(&migration)) {
         eprintln!("warning: {warning}");
     }
-    eprintln!("wrote {}: {packed}", args.out.display());
+    eprintln!("wrote {out}: {packed}");
     Ok(Verdict::Safe)
 }
 

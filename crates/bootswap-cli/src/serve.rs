@@ -3,10 +3,13 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::Path;
+use std::path::PathBuf;
 use std::thread;
 
-use bootswap_serve::{Files, Server, ServerConfig};
+use bootswap_migration::private::Private;
+use bootswap_migration::{ServedFile, served};
+use bootswap_plan::{Scheme, Url};
+use bootswap_serve::{File, Files, Listing, Server, ServerConfig, Withheld};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::args::ServeArgs;
@@ -17,58 +20,129 @@ use crate::output;
 const IN_PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// Most addresses that are printed: enough for a lab, and a terminal.
-const MAX_LISTED_FILES: usize = 100;
-
 /// Serves until the process is ended; prints the files' addresses first.
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] where the directory is not there or the address cannot be listened on.
+/// [`CommandError::Input`] where there is nothing to serve or the address cannot be listened on.
 pub fn command(args: &ServeArgs) -> Result<Verdict, CommandError> {
+    let content = if args.what.is_dir() { of_dir(args)? } else { of_migration(args)? };
     let log = Box::new(|line: &str| eprintln!("{line}"));
     let server = Server::start(ServerConfig {
         listen: args.listen,
-        content: Files::Dir(args.dir.clone()),
+        content,
         faults: args.faults.clone(),
         log: Some(log),
     })
     .map_err(|error| {
         CommandError::input(error, "name a directory, and an address with a free port")
     })?;
-    eprintln!("serving {} on {}, end with Ctrl-C", args.dir.display(), server.addr());
-    output::text(&listing(&args.dir, reachable(server.addr())))?;
+    let (addr, what) = (server.addr(), args.what.display());
+    if args.what.is_dir() {
+        eprintln!("serving {what} on {addr}, end with Ctrl-C");
+        eprintln!(
+            "warning: whoever reaches that address gets every file of the directory that is \
+             listed; `bootswap serve MIGRATION.toml` gives out the migration's files alone"
+        );
+    } else {
+        eprintln!("serving the files of {what} on {addr} and nothing else, end with Ctrl-C");
+    }
+    let Listing { files, withheld } = server.listing();
+    for (path, why) in withheld {
+        eprintln!("not given out: {path}, {why}");
+    }
+    output::text(&addresses(&files, reachable(addr), args.what.is_dir()))?;
     loop {
         thread::park();
     }
 }
 
-/// The addresses of the files, one a line.
-fn listing(dir: &Path, addr: SocketAddr) -> String {
-    let mut paths = Vec::new();
-    list(dir, "/", &mut paths);
-    paths.sort();
-    let mut text = String::new();
-    for path in paths {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "http://{addr}{}", utf8_percent_encode(&path, IN_PATH));
+/// A directory, without what is nobody's business.
+fn of_dir(args: &ServeArgs) -> Result<Files, CommandError> {
+    let root = args.what.canonicalize().unwrap_or_else(|_| args.what.clone());
+    let mut also = Vec::new();
+    for path in &args.also {
+        let file = path.canonicalize().map_err(|error| CommandError::file("read", path, &error))?;
+        if !file.starts_with(&root) {
+            return Err(CommandError::input(
+                format_args!("{} is not in {}", path.display(), args.what.display()),
+                "copy it there, or serve a migration, which any file can be added to",
+            ));
+        }
+        also.push(file);
     }
-    text
+    let withheld = Withheld::by(move |path| {
+        if also.iter().any(|also| also == path) {
+            return None;
+        }
+        match Private::of_file(path) {
+            Ok(private) => private.map(|private| private.to_string()),
+            Err(error) => Some(format!("it cannot be looked at: {error}")),
+        }
+    });
+    Ok(Files::Dir { root: args.what.clone(), withheld })
 }
 
-fn list(dir: &Path, prefix: &str, paths: &mut Vec<String>) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        // A name that is not UTF-8 has no address.
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let path = format!("{prefix}{name}");
-        match entry.file_type() {
-            _ if paths.len() >= MAX_LISTED_FILES => return,
-            Ok(kind) if kind.is_dir() => list(&entry.path(), &format!("{path}/"), paths),
-            Ok(kind) if kind.is_file() => paths.push(path),
-            _ => {}
+/// The files of a migration, each at the path of its address.
+fn of_migration(args: &ServeArgs) -> Result<Files, CommandError> {
+    let mut files: Vec<(String, PathBuf)> = Vec::new();
+    for ServedFile { name, url, file } in served(&args.what)? {
+        let url = Url::parse(&url)
+            .map_err(|error| CommandError::input(error, "correct the address in the migration"))?;
+        let Some(file) = file else {
+            eprintln!("not given out: {}, {name} has no `file` in the migration", url.path());
+            continue;
+        };
+        if url.scheme() == Scheme::Https {
+            eprintln!("warning: {name} has an https address, and this server has no TLS");
+        } else if args.listen.port() != 0 && url.port() != args.listen.port() {
+            let (wanted, here) = (url.port(), args.listen.port());
+            eprintln!("warning: devices ask for {name} at port {wanted}, this server has {here}");
         }
+        files.push((url.path().to_owned(), file));
     }
+    for path in &args.also {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let found = fs::metadata(path).map_err(|error| CommandError::file("read", path, &error))?;
+        if name.is_empty() || !found.is_file() {
+            return Err(CommandError::input(
+                format_args!("--also {} is no file", path.display()),
+                "name a file",
+            ));
+        }
+        let name = utf8_percent_encode(name, IN_PATH);
+        files.push((format!("/{name}"), path.clone()));
+    }
+    let is_other = |(path, file): &&(String, PathBuf)| {
+        files.iter().any(|(other, another)| other == path && another != file)
+    };
+    if let Some((path, file)) = files.iter().find(is_other) {
+        return Err(CommandError::input(
+            format_args!("{path} is the address of {} and of another file", file.display()),
+            "give each file a path of its own, whatever host it is on",
+        ));
+    }
+    if files.is_empty() {
+        return Err(CommandError::input(
+            format_args!("{}: no artifact has both a `file` and a `url`", args.what.display()),
+            "there is nothing that devices could fetch; add them, or serve a directory",
+        ));
+    }
+    Ok(Files::memory(files.into_iter().map(|(path, file)| (path, File::on_disk(file)))))
+}
+
+/// The addresses of the files, one a line.
+fn addresses(paths: &[String], addr: SocketAddr, are_names: bool) -> String {
+    let mut text = String::new();
+    for path in paths {
+        // Paths of a migration's addresses are encoded already. Writing to a string cannot fail.
+        let _ = if are_names {
+            writeln!(text, "http://{addr}{}", utf8_percent_encode(path, IN_PATH))
+        } else {
+            writeln!(text, "http://{addr}{path}")
+        };
+    }
+    text
 }
 
 /// The address under which others reach a server that listens on `addr`.
@@ -104,18 +178,15 @@ mod tests {
 
     #[test]
     fn every_file_has_its_address() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("sub")).unwrap();
-        for name in ["b.bin", "a file.bin", "sub/c.bin"] {
-            fs::write(dir.path().join(name), "x").unwrap();
-        }
         let addr = "192.168.100.101:8070".parse().unwrap();
+        let paths = ["/a file.bin", "/sub/c.bin"].map(str::to_owned);
         assert_eq!(
-            listing(dir.path(), addr),
-            "http://192.168.100.101:8070/a%20file.bin\n\
-             http://192.168.100.101:8070/b.bin\n\
-             http://192.168.100.101:8070/sub/c.bin\n"
+            addresses(&paths, addr, true),
+            "http://192.168.100.101:8070/a%20file.bin\nhttp://192.168.100.101:8070/sub/c.bin\n"
         );
+        let paths = ["/get?file=a%20b".to_owned()];
+        let text = addresses(&paths, addr, false);
+        assert_eq!(text, "http://192.168.100.101:8070/get?file=a%20b\n");
     }
 
     #[test]

@@ -7,9 +7,10 @@ use bootswap_migration::OwnedMigration;
 use crate::args::SimulateArgs;
 use crate::delivery::{Device, refuse_unknown_labels, sent};
 use crate::error::{CommandError, Verdict};
+use crate::input::Inputs;
 use crate::monitor::TerminalMonitor;
-use crate::output;
-use crate::simulation::{live, scenario_failure, verdict, write};
+use crate::output::{self, Destination};
+use crate::simulation::{live, scenario_failure, verdict};
 use crate::sweep;
 use bootswap_sim::summary::Summary;
 use bootswap_sim::{Report, Scenario, check_faults, kept};
@@ -21,21 +22,29 @@ use bootswap_sim::{Report, Scenario, check_faults, kept};
 /// [`CommandError`] where the input is not usable; that a migration is refused or fails is no
 /// failure of the command but its [`Verdict`].
 pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
-    let mut migration = bootswap_migration::load(&args.migration)?;
-    let sent = sent(&mut migration, args.migrator.as_deref())?;
+    let mut inputs = Inputs::default();
+    let mut migration = inputs.migration(&args.migration)?;
+    let sent = sent(&mut migration, args.migrator.as_deref(), &mut inputs)?;
     check_faults(&migration, &args.faults)
         .map_err(|error| CommandError::input(&error, error.help()))?;
-    let Some(path) = &args.flash else {
+    let running = args.running.as_deref();
+    let device = args
+        .flash
+        .as_deref()
+        .map(|path| Device::of_dump(path, &migration, running, &sent, &mut inputs));
+    let device = device.transpose()?;
+    let out = args.out.as_deref().map(|path| Destination::new(path, &inputs, args.force));
+    let out = out.transpose()?;
+    let Some(device) = device else {
         if args.running.is_some() {
             migration.running.clone_from(&args.running);
         }
         refuse_unknown_labels(&migration, &[])?;
         let scenario = Scenario::synthetic_with(&migration, &sent).map_err(scenario_failure)?;
-        let (report, verdict) = simulated(args, &migration, &scenario, true)?;
+        let (report, verdict) = simulated(args, &migration, &scenario, out.as_ref())?;
         print(args, &report)?;
         return Ok(verdict);
     };
-    let device = Device::of_dump(path, &migration, args.running.as_deref(), &sent)?;
     let (mut first, mut partitions, mut worst) = (None, Vec::new(), Verdict::Safe);
     for delivered in device.delivered {
         let (is_first, next_update) = (first.is_none(), delivered.is_next);
@@ -45,7 +54,8 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
         let scenario =
             Scenario::delivered(&migration, &device.dump, delivered).map_err(scenario_failure)?;
         eprintln!("--- the migrator is in {}", scenario.running.label);
-        let (report, verdict) = simulated(args, &migration, &scenario, is_first)?;
+        let (report, verdict) =
+            simulated(args, &migration, &scenario, out.as_ref().filter(|_| is_first))?;
         if verdict == Verdict::Unsafe {
             worst = Verdict::Unsafe;
         }
@@ -59,24 +69,24 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
     Ok(worst)
 }
 
-/// Simulates the migration of that device, with its sweeps, or replays a case of it. Where it is
-/// `first`, its flash is the one that is kept.
+/// Simulates the migration of that device, with its sweeps, or replays a case of it. The flash that
+/// this leaves goes to `out`.
 fn simulated(
     args: &SimulateArgs,
     migration: &OwnedMigration,
     scenario: &Scenario,
-    is_first: bool,
+    out: Option<&Destination>,
 ) -> Result<(Report, Verdict), CommandError> {
     let running = Some(scenario.running.label.to_string());
     if let Some(case) = &args.sweep.replay {
-        let (report, verdict) = sweep::replay(args, migration, scenario, case)?;
+        let (report, verdict) = sweep::replay(args, migration, scenario, case, out)?;
         return Ok((Report { running, ..report }, verdict));
     }
     let monitor = RefCell::new(TerminalMonitor::new());
     let run =
         live(migration, scenario, args.online, args.faults.clone(), args.until.into(), &monitor)?;
-    if let Some(path) = args.out.as_ref().filter(|_| is_first) {
-        write(path, &run.after.to_bytes())?;
+    if let Some(out) = out {
+        out.write(&run.after.to_bytes())?;
     }
     let mut report = Report { running, ..Report::new(&run, &kept(migration, scenario)) };
     let mut verdict = verdict(&run);

@@ -1,7 +1,6 @@
 //! What the commands have in common that simulate: `demo`, and `simulate` with its sweeps.
 
 use std::cell::RefCell;
-use std::path::Path;
 
 use bootswap_migration::OwnedMigration;
 use bootswap_sim::{
@@ -58,15 +57,6 @@ pub(crate) fn no_server(error: &std::io::Error) -> CommandError {
         format_args!("the loopback server does not start: {error}"),
         "check that loopback connections are allowed",
     )
-}
-
-/// Writes a file.
-///
-/// # Errors
-///
-/// [`CommandError`] naming the file.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    std::fs::write(path, bytes).map_err(|error| CommandError::file("write", path, &error))
 }
 
 /// A scenario that cannot be made is bad input.

@@ -8,7 +8,8 @@ use bootswap_sim::{Run, Scenario, Settings, kept};
 use crate::args::{SimulateArgs, UntilArg};
 use crate::error::{CommandError, Verdict};
 use crate::monitor::{self, TerminalMonitor};
-use crate::simulation::{at_hand, no_server, verdict, write};
+use crate::output::Destination;
+use crate::simulation::{at_hand, no_server, verdict};
 use bootswap_migration::OwnedMigration;
 
 /// Makes the sweeps of `run` that the arguments ask for, and prints on stderr which cases failed.
@@ -43,13 +44,14 @@ pub fn replay(
     migration: &OwnedMigration,
     scenario: &Scenario,
     case: &Case,
+    out: Option<&Destination>,
 ) -> Result<(Report, Verdict), CommandError> {
     let Replay { run, in_window, missing, left } =
         in_context(args, migration, scenario, |bench| {
             Worker::with_monitor(bench, Box::new(TerminalMonitor::new()))?.replay(case)
         })?;
-    if let Some(path) = &args.out {
-        write(path, &left.to_bytes())?;
+    if let Some(out) = out {
+        out.write(&left.to_bytes())?;
     }
     let mut report = Report::new(&run, &kept(migration, scenario));
     let verdict = if missing.is_none() { verdict(&run) } else { Verdict::Unsafe };

@@ -3,7 +3,7 @@
 use core::convert::Infallible;
 use core::fmt;
 
-use bootswap_plan::Step;
+use bootswap_plan::{Artifact, MaskedUrl, Origin, Step};
 use flash_region::{Hex, Region};
 
 use crate::{ImageFault, SourceError};
@@ -72,12 +72,15 @@ pub enum Event<'a> {
         /// Milliseconds until then.
         wait_ms: u32,
     },
-    /// What was fetched is not what it should be; it is fetched again from the start.
+    /// What was fetched is not what it should be; it is fetched again from the start, or that is
+    /// the end of the attempt.
     Refused {
         /// Artifact.
         name: &'a str,
         /// Why.
         fault: &'a ImageFault,
+        /// What the owner can do about it, at the end of the attempt.
+        advice: Option<Advice>,
     },
     /// An artifact in flash was verified by its digest and by the rules of its format.
     Verified {
@@ -114,6 +117,39 @@ pub enum Event<'a> {
     Resetting,
 }
 
+/// What an owner can do about a file that devices refuse.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Advice {
+    /// Another file was packed than is served.
+    Serve,
+    /// It was not known what is served.
+    Build,
+    /// It came with the migrator.
+    Pack,
+}
+
+impl Advice {
+    /// The advice about an artifact.
+    #[must_use]
+    pub const fn about(artifact: &Artifact<'_>) -> Self {
+        match (artifact.origin, artifact.sha256) {
+            (Origin::Embedded, _) => Self::Pack,
+            (Origin::Url(_), Some(_)) => Self::Serve,
+            (Origin::Url(_), None) => Self::Build,
+        }
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Serve => "put the file that was packed back on the server, or pack again",
+            Self::Build => "serve a file for these devices, and name it as `file` in the migration",
+            Self::Pack => "pack the migrator again",
+        })
+    }
+}
+
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -126,11 +162,12 @@ impl fmt::Display for Event<'_> {
                 write!(f, "[{number}/{of}] {}", step.describe(artifact.unwrap_or("")))
             }
             Self::Holds => f.write_str("      holds already"),
-            Self::Fetching { name, url: Some(url), offset: 0 } => {
-                write!(f, "      fetching {name} from {url}")
-            }
             Self::Fetching { name, url: Some(url), offset } => {
-                write!(f, "      fetching {name} from {url}, from byte {offset} on")
+                write!(f, "      fetching {name} from {}", MaskedUrl(url))?;
+                match offset {
+                    0 => Ok(()),
+                    offset => write!(f, ", from byte {offset} on"),
+                }
             }
             Self::Fetching { name, url: None, .. } => {
                 write!(f, "      unpacking {name} from the migrator's image")
@@ -151,7 +188,10 @@ impl fmt::Display for Event<'_> {
             Self::Retry { name, cause, wait_ms } => {
                 write!(f, "      {name}: {cause}; trying again in {wait_ms} ms")
             }
-            Self::Refused { name, fault } => write!(f, "      {name}: {fault}; starting it again"),
+            Self::Refused { name, fault, advice } => match advice {
+                None => write!(f, "      {name}: {fault}; starting it again"),
+                Some(advice) => write!(f, "      {name}: {fault}; {advice}"),
+            },
             Self::Verified { name, len_bytes, sha256 } => {
                 let begin = Hex(sha256.first_chunk::<8>().unwrap_or(&[0; 8]));
                 write!(f, "      {name}: {len_bytes} bytes verified, sha256 {begin}")

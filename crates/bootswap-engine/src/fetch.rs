@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 use crate::scan::head;
 use crate::source::{Flow, Header, Request, Sink, Source, SourceError};
 use crate::work::{Known, Work};
-use crate::{Event, Failure, Platform, embedded, trailers, verify};
+use crate::{Advice, Event, Failure, Platform, embedded, trailers, verify};
 
 /// Transfers that may break in a row without a byte of progress.
 const MAX_BROKEN: u32 = 6;
@@ -129,9 +129,11 @@ async fn receive<F: NorFlash, S: Source, P: Platform>(
             Ok(Refusal::Image(fault)) => {
                 refused += 1;
                 if refused == MAX_REFUSED {
+                    let advice = Some(Advice::about(item.placed.artifact));
+                    platform.event(&Event::Refused { name, fault: &fault, advice });
                     return Err(Failure::Image { artifact: item.placed.index, fault });
                 }
-                platform.event(&Event::Refused { name, fault: &fault });
+                platform.event(&Event::Refused { name, fault: &fault, advice: None });
                 platform.delay_ms(FIRST_WAIT_MS << refused).await;
                 receiver.fall_back().await?;
                 continue;

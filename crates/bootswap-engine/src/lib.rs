@@ -86,7 +86,7 @@ pub use embedded::{
     Offline,
 };
 pub use error::{Failure, FlashFailure, FlashOp, ImageFault, PlanError, StepFault};
-pub use event::Event;
+pub use event::{Advice, Event};
 pub use examine::{examine, examine_files};
 #[cfg(feature = "http")]
 pub use http::{HTTP_BUFFER_BYTES, HttpSource};
@@ -94,7 +94,10 @@ pub use job::Job;
 pub use platform::{Platform, Veto};
 pub use run::{Done, Engine};
 pub use select::select_app;
-pub use source::{Flow, Header, Request, Sink, Source, SourceError};
+pub use source::{
+    Encoding, Flow, Header, MAX_HEAD_LEN_BYTES, MAX_REDIRECT_URL_LEN_BYTES, MAX_REDIRECTS,
+    RedirectFault, Request, Sink, Source, SourceError,
+};
 pub use work::Buffers;
 
 #[cfg(test)]

@@ -6,7 +6,18 @@
 use core::convert::Infallible;
 use core::fmt;
 
-use bootswap_plan::ArtifactIndex;
+use bootswap_plan::{ArtifactIndex, UrlError};
+use heapless::String;
+
+/// Redirections that are followed.
+pub const MAX_REDIRECTS: u32 = 5;
+/// Longest address that a redirection may lead to, in bytes. Presigned ones of the large object
+/// stores have up to 2 KiB of query.
+pub const MAX_REDIRECT_URL_LEN_BYTES: usize = 2560;
+/// Most bytes of an answer's headers, those of interim answers among them: as much as the largest
+/// that servers and proxies pass on by default (nginx, `large_client_header_buffers`; Node.js,
+/// `--max-http-header-size`).
+pub const MAX_HEAD_LEN_BYTES: usize = 16 * 1024;
 
 /// Where artifacts come from: a network, or the migrator's own image.
 pub trait Source {
@@ -76,14 +87,73 @@ pub trait Sink {
     fn data(&mut self, bytes: &[u8]) -> impl Future<Output = Result<Flow, Self::Error>>;
 }
 
+/// How a body is packed, as its server calls it; cut off where that is long.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Encoding(String<12>);
+
+impl Encoding {
+    /// That name, as far as it can be printed.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let mut kept = Self::default();
+        for byte in name.bytes() {
+            let shown = if byte.is_ascii_graphic() { char::from(byte) } else { '?' };
+            if kept.0.push(shown).is_err() {
+                break;
+            }
+        }
+        kept
+    }
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a redirection is not followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RedirectFault {
+    /// It says not where to.
+    NoLocation,
+    /// The address has more than [`MAX_REDIRECT_URL_LEN_BYTES`].
+    TooLong,
+    /// No device can fetch from the address.
+    Url(UrlError),
+    /// The address wants TLS, and this build has none.
+    Tls,
+}
+
+impl fmt::Display for RedirectFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLocation => f.write_str("without saying where to"),
+            Self::TooLong => {
+                write!(
+                    f,
+                    "to an address of more than {MAX_REDIRECT_URL_LEN_BYTES} bytes, the most that \
+                     there is room for"
+                )
+            }
+            Self::Url(error) => write!(f, "to an address that cannot be used: {error}"),
+            Self::Tls => f.write_str(
+                "to an https:// address, and this build has no TLS; let the server answer over \
+                 http://",
+            ),
+        }
+    }
+}
+
 /// Why a transfer ended early.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SourceError<E> {
     /// The sink refused.
     Sink(E),
-    /// The address is not one that can be fetched.
-    BadUrl,
+    /// The address in the migration is not one that can be fetched.
+    BadUrl(UrlError),
     /// The address wants TLS, and this build has none.
     NoTls,
     /// The host's name could not be resolved.
@@ -99,8 +169,8 @@ pub enum SourceError<E> {
     /// More redirections than are followed.
     Redirects,
     /// A redirection without, or with an unusable, address.
-    BadRedirect,
-    /// An answer that is not HTTP, or headers larger than the buffer.
+    BadRedirect(RedirectFault),
+    /// An answer that is not HTTP.
     Protocol,
     /// A partial answer to another question than was asked.
     WrongRange {
@@ -115,6 +185,10 @@ pub enum SourceError<E> {
     BadContainer,
     /// There is no network to reach the server by.
     NoNetwork,
+    /// An answer whose headers have more than [`MAX_HEAD_LEN_BYTES`].
+    HeadTooLong,
+    /// The body is packed, which was not asked for.
+    Encoded(Encoding),
 }
 
 impl<E> SourceError<E> {
@@ -122,7 +196,7 @@ impl<E> SourceError<E> {
     pub(crate) fn split(self) -> Result<E, SourceError<Infallible>> {
         Err(match self {
             Self::Sink(refusal) => return Ok(refusal),
-            Self::BadUrl => SourceError::BadUrl,
+            Self::BadUrl(error) => SourceError::BadUrl(error),
             Self::NoTls => SourceError::NoTls,
             Self::Dns => SourceError::Dns,
             Self::Connect => SourceError::Connect,
@@ -130,12 +204,14 @@ impl<E> SourceError<E> {
             Self::Stalled => SourceError::Stalled,
             Self::Status(status) => SourceError::Status(status),
             Self::Redirects => SourceError::Redirects,
-            Self::BadRedirect => SourceError::BadRedirect,
+            Self::BadRedirect(fault) => SourceError::BadRedirect(fault),
             Self::Protocol => SourceError::Protocol,
             Self::WrongRange { asked, answered } => SourceError::WrongRange { asked, answered },
             Self::NotEmbedded => SourceError::NotEmbedded,
             Self::BadContainer => SourceError::BadContainer,
             Self::NoNetwork => SourceError::NoNetwork,
+            Self::HeadTooLong => SourceError::HeadTooLong,
+            Self::Encoded(encoding) => SourceError::Encoded(encoding),
         })
     }
 
@@ -144,7 +220,7 @@ impl<E> SourceError<E> {
     pub const fn number(&self) -> u16 {
         match self {
             Self::Sink(_) => 0,
-            Self::BadUrl => 1,
+            Self::BadUrl(_) => 1,
             Self::NoTls => 2,
             Self::Dns => 3,
             Self::Connect => 4,
@@ -152,19 +228,28 @@ impl<E> SourceError<E> {
             Self::Stalled => 6,
             Self::Status(_) => 7,
             Self::Redirects => 8,
-            Self::BadRedirect => 9,
+            Self::BadRedirect(_) => 9,
             Self::Protocol => 10,
             Self::WrongRange { .. } => 11,
             Self::NotEmbedded => 12,
             Self::BadContainer => 13,
             Self::NoNetwork => 14,
+            Self::HeadTooLong => 15,
+            Self::Encoded(_) => 16,
         }
     }
 
     /// Whether trying again can help.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::BadUrl | Self::NoTls | Self::NotEmbedded | Self::BadContainer)
+        matches!(
+            self,
+            Self::BadUrl(_)
+                | Self::NoTls
+                | Self::BadRedirect(RedirectFault::Tls)
+                | Self::NotEmbedded
+                | Self::BadContainer
+        )
     }
 }
 
@@ -172,9 +257,7 @@ impl<E: fmt::Display> fmt::Display for SourceError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sink(error) => error.fmt(f),
-            Self::BadUrl => {
-                f.write_str("the address is not an http:// URL; check url in the migration")
-            }
+            Self::BadUrl(error) => write!(f, "no device can fetch from the address: {error}"),
             Self::NoTls => {
                 f.write_str("the address wants TLS, which this build does not have; use http://")
             }
@@ -189,11 +272,21 @@ impl<E: fmt::Display> fmt::Display for SourceError<E> {
             Self::Status(status) => {
                 write!(f, "the server answered with status {status}; check path and server")
             }
-            Self::Redirects => f.write_str("the server redirected more often than is followed (5)"),
-            Self::BadRedirect => {
-                f.write_str("the server redirected to an address that cannot be used")
+            Self::Redirects => {
+                write!(f, "the server redirected more often than is followed ({MAX_REDIRECTS})")
             }
-            Self::Protocol => f.write_str("the answer is not HTTP, or its headers are too long"),
+            Self::BadRedirect(fault) => write!(f, "the server redirected {fault}"),
+            Self::Protocol => f.write_str("the answer is not HTTP"),
+            Self::HeadTooLong => write!(
+                f,
+                "the answer's headers have more than {MAX_HEAD_LEN_BYTES} bytes, the most that are \
+                 read"
+            ),
+            Self::Encoded(encoding) => write!(
+                f,
+                "the server answered with Content-Encoding {encoding} although only identity was \
+                 asked for; turn compression off there, or in a proxy before it"
+            ),
             Self::WrongRange { asked, answered: Some(answered) } => {
                 write!(f, "the server answered from byte {answered}, asked for {asked}")
             }

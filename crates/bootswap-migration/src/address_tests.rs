@@ -86,7 +86,7 @@ fn client_takes(url: &str) -> bool {
     let mut sink = NoSink;
     let fetch = std::pin::pin!(source.fetch(&request, &mut sink));
     match fetch.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Err(SourceError::BadUrl)) => false,
+        Poll::Ready(Err(SourceError::BadUrl(_))) => false,
         Poll::Ready(Err(SourceError::NoTls | SourceError::Dns)) => true,
         other => panic!("{url}: {other:?}"),
     }

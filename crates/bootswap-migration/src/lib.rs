@@ -55,9 +55,11 @@ mod network;
 mod owned;
 pub mod pack;
 pub mod plan;
+pub mod private;
 mod problem;
 mod reader;
 mod sent;
+mod served;
 mod spec;
 pub mod template;
 #[cfg(test)]
@@ -67,11 +69,12 @@ mod words;
 pub use bootloader::Assumption;
 pub use fill::{fill_map, map_of};
 pub use keys::URL_HELP;
-pub use load::{from_text, load, parse};
+pub use load::{from_text, load, load_with_files, parse};
 pub use owned::{
     OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging, OwnedWifi,
     UnknownOverwrite,
 };
 pub use problem::{LoadError, Problem};
 pub use sent::{SentImage, assumed_image_len_bytes};
+pub use served::{ServedFile, served};
 pub use spec::check;

@@ -1,6 +1,6 @@
 //! From a migration file and the files that it names to a migration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bootswap_plan::Role;
 use esp_idf_format::image::FlashSize;
@@ -25,18 +25,42 @@ const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
 ///
 /// A [`LoadError`] with field and place.
 pub fn load(path: &Path) -> Result<OwnedMigration, LoadError> {
+    load_with_files(path).map(|(migration, _)| migration)
+}
+
+/// As [`load`]; and the paths of all files that were read for it, so that none of them is written.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_with_files(path: &Path) -> Result<(OwnedMigration, Vec<PathBuf>), LoadError> {
+    let text = text(path)?;
+    let mut files = NamedFiles::new(path.parent().unwrap_or(Path::new("")));
+    let migration =
+        from_files(&text, &mut files).map_err(|problem| LoadError::new(problem, path, &text))?;
+    files.read.push(path.to_owned());
+    Ok((migration, files.read))
+}
+
+/// As [`load`]; and the text of the file.
+pub(crate) fn load_with_text(path: &Path) -> Result<(OwnedMigration, String), LoadError> {
+    let text = text(path)?;
+    Ok((parse(&text, path)?, text))
+}
+
+/// The text of a migration file.
+fn text(path: &Path) -> Result<String, LoadError> {
     let bytes = input::bytes(path).map_err(|error| {
         let why = format_args!("cannot read {}: {error}", path.display());
         LoadError::of_file(why, "check the path and its permissions")
     })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         LoadError::of_file(
             format_args!("{}: byte at offset {at} is not UTF-8", path.display()),
             "save the file as UTF-8; is it a migration file at all?",
         )
-    })?;
-    parse(&text, path)
+    })
 }
 
 /// Reads a migration from `text`, and everything that it names, relative to the directory of
@@ -57,6 +81,10 @@ pub fn parse(text: &str, path: &Path) -> Result<OwnedMigration, LoadError> {
 ///
 /// A [`Problem`] with field and place.
 pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
+    from_files(text, &mut NamedFiles::new(dir))
+}
+
+fn from_files(text: &str, named: &mut NamedFiles<'_>) -> Result<OwnedMigration, Problem> {
     let Spec { mut migration, flash_size, partitions, public_key, stated, files } =
         spec::parse(text)?;
     if let Some(file) = &partitions {
@@ -64,14 +92,14 @@ pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
             table: migration.table_addr.unwrap_or(TABLE_ADDR),
             bootloader: migration.chip.bootloader_addr(),
         };
-        migration.partition_table = Some(table(file, dir, places, flash_size)?);
+        migration.partition_table = Some(table(file, named, places, flash_size)?);
     }
     if let Some((map, file)) = migration.mcuboot.as_mut().zip(public_key.as_ref()) {
-        map.key_der = Some(key_der(file, dir)?);
+        map.key_der = Some(key_der(file, named)?);
     }
     for (artifact, file) in migration.artifacts.iter_mut().zip(&files) {
         let Some(file) = file else { continue };
-        artifact.bytes = Some(artifact_bytes(file, dir, artifact.url.is_some())?);
+        artifact.bytes = Some(artifact_bytes(file, named, artifact.url.is_some())?);
     }
     // The bootloader's own key is what the application has to be signed with.
     bootloader::compare(&mut migration, stated);
@@ -94,12 +122,28 @@ pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
     Ok(migration)
 }
 
-/// Reads the file that a field names.
-fn read(file: &At<String>, dir: &Path, help: &str) -> Result<Vec<u8>, Problem> {
-    let path = dir.join(&file.value);
-    input::bytes(&path).map_err(|error| {
-        file.problem(format_args!("cannot read {}: {error}", path.display()), help)
-    })
+/// The files that a migration names, all of which are read here.
+struct NamedFiles<'a> {
+    /// What their paths are relative to.
+    dir: &'a Path,
+    /// Those that were read.
+    read: Vec<PathBuf>,
+}
+
+impl<'a> NamedFiles<'a> {
+    const fn new(dir: &'a Path) -> Self {
+        Self { dir, read: Vec::new() }
+    }
+
+    /// Reads the file that a field names.
+    fn read(&mut self, file: &At<String>, help: &str) -> Result<Vec<u8>, Problem> {
+        let path = self.dir.join(&file.value);
+        let bytes = input::bytes(&path).map_err(|error| {
+            file.problem(format_args!("cannot read {}: {error}", path.display()), help)
+        })?;
+        self.read.push(path);
+        Ok(bytes)
+    }
 }
 
 /// The partition table in its binary form, from CSV or from that form.
@@ -108,15 +152,12 @@ fn read(file: &At<String>, dir: &Path, help: &str) -> Result<Vec<u8>, Problem> {
 /// from; one that is made from CSV has to be as ESP-IDF's tools make it.
 fn table(
     file: &At<String>,
-    dir: &Path,
+    files: &mut NamedFiles<'_>,
     places: CsvPlaces,
     flash_size: Option<FlashSize>,
 ) -> Result<Vec<u8>, Problem> {
-    let bytes = read(
-        file,
-        dir,
-        "name the devices' partition table, as CSV or binary, relative to this file",
-    )?;
+    let bytes = files
+        .read(file, "name the devices' partition table, as CSV or binary, relative to this file")?;
     let name = &file.value;
     let table = if bytes.starts_with(&TABLE_MAGIC) {
         bytes.get(..TABLE_LEN_BYTES as usize).unwrap_or(&bytes).to_vec()
@@ -144,10 +185,9 @@ fn table(
     Ok(table)
 }
 
-fn key_der(file: &At<String>, dir: &Path) -> Result<Vec<u8>, Problem> {
-    let bytes = read(
+fn key_der(file: &At<String>, files: &mut NamedFiles<'_>) -> Result<Vec<u8>, Problem> {
+    let bytes = files.read(
         file,
-        dir,
         "name the public key that the bootloader was built with, relative to this file",
     )?;
     let key = std::str::from_utf8(&bytes).map_err(|_| KeyError::Pem).and_then(PublicKey::from_pem);
@@ -160,13 +200,17 @@ fn key_der(file: &At<String>, dir: &Path) -> Result<Vec<u8>, Problem> {
     })
 }
 
-fn artifact_bytes(file: &At<String>, dir: &Path, has_url: bool) -> Result<Vec<u8>, Problem> {
+fn artifact_bytes(
+    file: &At<String>,
+    named: &mut NamedFiles<'_>,
+    has_url: bool,
+) -> Result<Vec<u8>, Problem> {
     let help = if has_url {
         "name the file relative to this one, or leave `file` out to let devices fetch what they get"
     } else {
         "name the file relative to this one"
     };
-    let bytes = read(file, dir, help)?;
+    let bytes = named.read(file, help)?;
     let largest_bytes = FlashSize::Mb128.bytes() as usize;
     match bytes.len() {
         0 => Err(file

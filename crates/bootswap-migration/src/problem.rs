@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use bootswap_plan::MaskedUrl;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 /// Something wrong with a migration file, or with a file that it names.
@@ -49,7 +50,7 @@ impl LoadError {
             field => format!("{name}: {field}: {message}"),
         };
         let label = LabeledSpan::new_primary_with_span(None, clip(span, text));
-        let source = NamedSource::new(name, text.to_owned());
+        let source = NamedSource::new(name, masked(text));
         let (label, source) = (Some(label), Some(source));
         Self(Box::new(Shown { message, help, label, source, is_unsafe }))
     }
@@ -87,6 +88,59 @@ impl Diagnostic for LoadError {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         Some(Box::new(std::iter::once(self.0.label.clone()?)))
     }
+}
+
+/// The text without passwords, each byte of which is an asterisk, so that spans stay where they are.
+fn masked(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut hide = |range: Range<usize>| {
+        for byte in bytes.get_mut(range).unwrap_or_default() {
+            if !matches!(byte, b'\n' | b'\r') {
+                *byte = b'*';
+            }
+        }
+    };
+    let mut at = 0;
+    while let Some((quoted, is_password)) = next_text(text, at) {
+        let inside = text.get(quoted.clone()).unwrap_or_default();
+        at = quoted.end + 1;
+        if is_password {
+            hide(quoted);
+        } else if inside.contains("://") || inside.contains('@') {
+            for secret in MaskedUrl(inside).secrets() {
+                hide(quoted.start + secret.start..quoted.start + secret.end);
+            }
+        }
+    }
+    // Whole characters were replaced, by as many asterisks as they have bytes.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where the next quoted text is, without its quotes, and whether it is the value of a password.
+///
+/// One without an end goes to the end of its line, and one of several lines to its end.
+fn next_text(text: &str, from: usize) -> Option<(Range<usize>, bool)> {
+    let rest = text.get(from..)?;
+    let open = rest.find(['"', '\''])?;
+    let quoted = rest.get(open..)?;
+    let quote = quoted.get(..1)?;
+    let triple = quote.repeat(3);
+    let mark = if quoted.starts_with(&triple) { triple.as_str() } else { quote };
+    let start = open + mark.len();
+    let inside = rest.get(start..)?;
+    let mut is_escaped = false;
+    let end = inside.char_indices().find_map(|(at, letter)| {
+        let ends = !is_escaped
+            && (inside.get(at..)?.starts_with(mark) || (mark.len() == 1 && letter == '\n'));
+        is_escaped = letter == '\\' && !is_escaped && quote == "\"";
+        ends.then_some(at)
+    });
+    let end = end.unwrap_or(inside.len());
+    let key = text.get(..from + open)?.trim_end().strip_suffix('=').unwrap_or_default();
+    let key = key.trim_end().trim_end_matches(['"', '\'']).as_bytes();
+    let name = b"password";
+    let is_password = key.last_chunk::<8>().is_some_and(|last| last.eq_ignore_ascii_case(name));
+    Some((from + start..from + start + end, is_password))
 }
 
 /// The span, moved inside the text and to borders of characters.
@@ -130,5 +184,27 @@ impl<T> At<T> {
     /// A verification of what is named at this place failed.
     pub(crate) fn failed(&self, message: impl fmt::Display, help: impl fmt::Display) -> Problem {
         Problem { is_unsafe: true, ..self.problem(message, help) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_of_a_file_are_not_shown() {
+        for (text, shown) in [
+            ("password = \"horse\"", "password = \"*****\""),
+            ("{ ssid='a', password='p\"w' }", "{ ssid='a', password='***' }"),
+            ("\"password\"= \"a\\\"b\" # c", "\"password\"= \"****\" # c"),
+            ("password = \"no end\nssid = \"a\"", "password = \"******\nssid = \"a\""),
+            ("password = \"\"\"a\n\u{e4}\"\"\"\n", "password = \"\"\"*\n**\"\"\"\n"),
+            ("url = \"http://u:p@lab/a\"", "url = \"http://***@lab/a\""),
+            ("url = 'http://lab/a?sig=f0&v=1'", "url = 'http://lab/a?sig=**&v=1'"),
+            ("chip = \"esp32\"\n# it's\n", "chip = \"esp32\"\n# it's\n"),
+        ] {
+            assert_eq!(masked(text), shown);
+            assert_eq!(masked(text).len(), text.len());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a migration file says, before any file that it names is read.
 
 use bootswap_engine::ContainerEntry;
-use bootswap_plan::{DEFAULT_MAX_SECTORS, Role, Url};
+use bootswap_plan::{DEFAULT_MAX_SECTORS, MaskedUrl, Role, Url};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -276,7 +276,9 @@ fn url(field: Field<'_>) -> Result<String, Problem> {
     // such addresses without TLS, and a device refuses to fetch from them, `SourceError::NoTls`.
     match Url::parse(text.value) {
         Ok(url) => Ok(url.as_str().to_owned()),
-        Err(error) => Err(text.problem(format_args!("found {:?}: {error}", text.value), URL_HELP)),
+        Err(error) => {
+            Err(text.problem(format_args!("found {:?}: {error}", MaskedUrl(text.value)), URL_HELP))
+        }
     }
 }
 
@@ -286,6 +288,7 @@ fn default_name(role: Role, file: Option<&At<String>>, url: Option<&String>) -> 
         Role::Bootloader => "bootloader".to_owned(),
         Role::Other => {
             let path = file.map(|file| &file.value).or(url).map_or("", String::as_str);
+            let path = path.split(['?', '#']).next().unwrap_or_default();
             let last = path.rsplit(['/', '\\']).next().unwrap_or_default();
             let stem = last.split_once('.').map_or(last, |(stem, _)| stem);
             if stem.is_empty() { "artifact".to_owned() } else { stem.to_owned() }

@@ -106,7 +106,7 @@ pub use step::{
     Strategy, Target,
 };
 pub use strategy::plan;
-pub use url::{MAX_URL_LEN_BYTES, Scheme, Url, UrlError};
+pub use url::{MAX_URL_LEN_BYTES, MaskedUrl, Scheme, Url, UrlError};
 pub use way_back::WayBack;
 
 #[cfg(test)]

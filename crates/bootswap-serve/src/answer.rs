@@ -4,14 +4,14 @@
 //! marked, and where the connection breaks. [`crate::wire`] only carries it out.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::StatusCode;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
 
-use crate::content::{File, Store};
+use crate::body::Body;
+use crate::content::{Opened, Store};
 use crate::fault::{Aspect, FaultKind};
 use crate::range::{Selection, select};
 use crate::request::{BadRequest, HOPS_QUERY, Method, Request};
@@ -28,26 +28,6 @@ pub(crate) struct Answer {
     pub(crate) framing: Framing,
     /// Where the connection breaks, if it does.
     pub(crate) broken: Option<Broken>,
-}
-
-/// A part of bytes that others may hold, too.
-#[derive(Debug)]
-pub(crate) struct Body {
-    bytes: Arc<[u8]>,
-    range: Range<usize>,
-}
-
-impl Body {
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        self.bytes.get(self.range.clone()).unwrap_or_default()
-    }
-}
-
-impl From<Arc<[u8]>> for Body {
-    fn from(bytes: Arc<[u8]>) -> Self {
-        let range = 0..bytes.len();
-        Self { bytes, range }
-    }
 }
 
 /// How the client learns where the body ends.
@@ -100,19 +80,17 @@ impl Answer {
         let mut answer = match due(Aspect::Subject) {
             Some(FaultKind::Status(code)) => Self::plain(status(*code)),
             Some(FaultKind::Html) => Self::typed(StatusCode::OK, HTML, LOGIN_PAGE),
-            Some(FaultKind::Empty) => Self::octets(StatusCode::OK, Arc::<[u8]>::default().into()),
+            Some(FaultKind::Empty) => Self::octets(StatusCode::OK, Body::from([])),
             Some(FaultKind::Redirect(hops)) => Self::redirection(request, hops.saturating_sub(1)),
             Some(FaultKind::RedirectLoop) => Self::see(request.raw_path.clone()),
-            _ => match store.find(&request.path) {
-                Ok(Some(file)) => {
-                    let etag = match due(Aspect::Validator) {
-                        Some(_) => format!("\"{serial:032x}\""),
-                        None => file.etag().to_owned(),
-                    };
-                    let file = altered(file, due(Aspect::Bytes));
-                    Self::file(request, &file, etag, due(Aspect::Range))
+            _ => match store.find(request) {
+                Ok(Some(mut file)) => {
+                    if due(Aspect::Validator).is_some() {
+                        file.etag = format!("\"{serial:032x}\"");
+                    }
+                    Self::file(request, file, due(Aspect::Bytes), due(Aspect::Range))
                 }
-                Ok(None) => Self::not_found(&request.path, &store.list()),
+                Ok(None) => Self::not_found(&request.path, &store.list().files),
                 Err(error) => Self::text(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     &format!("{} cannot be read: {error}\n", request.path),
@@ -134,8 +112,14 @@ impl Answer {
         Self::see(format!("{}?{HOPS_QUERY}{hops_left}", request.raw_path))
     }
 
-    fn file(request: &Request, file: &File, etag: String, fault: Option<&FaultKind>) -> Self {
-        let modified = timestamp(file.modified());
+    fn file(
+        request: &Request,
+        file: Opened,
+        altered: Option<&FaultKind>,
+        fault: Option<&FaultKind>,
+    ) -> Self {
+        let modified = timestamp(file.modified);
+        let etag = file.etag.clone();
         let not_modified = is_not_modified(request, &etag, modified);
         let range = request.range.as_deref().filter(|_| {
             fault != Some(&FaultKind::RangeIgnored)
@@ -145,12 +129,19 @@ impl Answer {
         let mut validators = vec![("ETag", etag)];
         validators.extend(modified.and_then(http_date).map(|date| ("Last-Modified", date)));
 
-        let bytes = Arc::clone(file.bytes());
-        let total_bytes = bytes.len() as u64;
+        let mut body = Body::of(file);
+        match altered {
+            Some(FaultKind::Oversize(count)) => {
+                body.lengthen((*count).min(FaultKind::MAX_OVERSIZE_BYTES));
+            }
+            Some(FaultKind::Corrupt(offset)) => body.flip(*offset),
+            _ => {}
+        }
+        let total_bytes = body.len_bytes();
         let selection = range.map_or(Selection::Whole, |range| select(range, total_bytes));
         let mut answer = match selection {
-            _ if not_modified => Self::new(StatusCode::NOT_MODIFIED, Arc::<[u8]>::default().into()),
-            Selection::Whole => Self::octets(StatusCode::OK, bytes.into()),
+            _ if not_modified => Self::new(StatusCode::NOT_MODIFIED, Body::from([])),
+            Selection::Whole => Self::octets(StatusCode::OK, body),
             Selection::Part(asked) => {
                 let sent =
                     if fault.is_some() { misplaced(&asked, total_bytes) } else { asked.clone() };
@@ -158,8 +149,8 @@ impl Answer {
                     if fault == Some(&FaultKind::RangeMisplaced) { &asked } else { &sent };
                 let content_range =
                     format!("bytes {}-{}/{total_bytes}", claimed.start, claimed.end - 1);
-                let range = index(sent.start)..index(sent.end);
-                let mut answer = Self::octets(StatusCode::PARTIAL_CONTENT, Body { bytes, range });
+                body.cut(sent);
+                let mut answer = Self::octets(StatusCode::PARTIAL_CONTENT, body);
                 answer.headers.push(("Content-Range", content_range));
                 answer
             }
@@ -203,7 +194,7 @@ impl Answer {
     }
 
     fn typed(status: StatusCode, content_type: &str, body: &str) -> Self {
-        let mut answer = Self::new(status, Arc::<[u8]>::from(body.as_bytes()).into());
+        let mut answer = Self::new(status, Body::from(body.as_bytes()));
         answer.headers.push(("Content-Type", content_type.to_owned()));
         answer
     }
@@ -233,16 +224,9 @@ const LOGIN_PAGE: &str = "<!DOCTYPE html>
 <form method=\"post\" action=\"/login\"><input name=\"room\"><button>Connect</button></form>
 </body></html>
 ";
-/// What follows the file when the answer is too long: neither erased flash nor zero.
-const OVERSIZE_FILL: u8 = 0xa5;
 
 fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-/// An index of bytes in memory, which is never larger than what memory can hold.
-fn index(position: u64) -> usize {
-    usize::try_from(position).unwrap_or(usize::MAX)
 }
 
 fn broken(kind: &FaultKind) -> Option<Broken> {
@@ -252,28 +236,6 @@ fn broken(kind: &FaultKind) -> Option<Broken> {
         FaultKind::Truncate(n) => Some(Broken { after_bytes: Some(n), how: Break::Close }),
         _ => None,
     }
-}
-
-fn altered(file: File, fault: Option<&FaultKind>) -> File {
-    let mut bytes = match fault {
-        Some(FaultKind::Corrupt(_) | FaultKind::Oversize(_)) => file.bytes().to_vec(),
-        _ => return file,
-    };
-    match fault {
-        Some(FaultKind::Oversize(count)) => {
-            let count = index((*count).min(FaultKind::MAX_OVERSIZE_BYTES));
-            bytes.resize(bytes.len().saturating_add(count), OVERSIZE_FILL);
-        }
-        Some(FaultKind::Corrupt(offset)) => {
-            let last = bytes.len().saturating_sub(1);
-            let at = offset.map_or(bytes.len() / 2, index).min(last);
-            if let Some(byte) = bytes.get_mut(at) {
-                *byte ^= 1;
-            }
-        }
-        _ => {}
-    }
-    File::new(bytes, file.modified())
 }
 
 /// The range that is one byte early, or late where it begins at 0.

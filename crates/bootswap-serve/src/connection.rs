@@ -60,7 +60,7 @@ where
                 (answer, false)
             }
         };
-        if let Some(ending) = wire::send(stream, &answer, keep_alive, &shared.counters).await? {
+        if let Some(ending) = wire::send(stream, answer, keep_alive, &shared.counters).await? {
             return Ok(ending);
         }
     }

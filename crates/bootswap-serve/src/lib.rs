@@ -22,11 +22,12 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! It is not a server for the open internet: there is no limit on connections and no encryption,
-//! and every file served is held in memory.
+//! It is not a server for the open internet: there is no limit on connections and no encryption.
+//! Files on disk are read piece by piece as they are sent, however long they are.
 
 mod access_log;
 mod answer;
+mod body;
 mod connection;
 mod content;
 mod fault;
@@ -38,7 +39,7 @@ mod server;
 mod shared;
 mod wire;
 
-pub use content::{File, Files};
+pub use content::{File, Files, Listing, Withheld};
 pub use fault::{FaultKind, ServerFault};
 pub use offline::OfflineServer;
 pub use parse_fault::FaultError;

@@ -14,6 +14,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     /// The path as it came, for redirections.
     pub(crate) raw_path: String,
+    /// Path and query as they came.
+    pub(crate) raw_target: String,
     /// Redirections that are still to come, from the query of a request that the server itself
     /// redirected here.
     pub(crate) hops_left: Option<u32>,
@@ -136,6 +138,11 @@ fn from_head(head: &httparse::Request<'_, '_>) -> Result<Request, BadRequest> {
         line,
         path: path.into_owned(),
         raw_path: raw_path.to_owned(),
+        raw_target: if query.is_empty() {
+            raw_path.to_owned()
+        } else {
+            format!("{raw_path}?{query}")
+        },
         hops_left: query.strip_prefix(HOPS_QUERY).and_then(|hops| hops.parse().ok()),
         is_http_1_1,
         keep_alive: if is_http_1_1 { !has_token("close") } else { has_token("keep-alive") },

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::connection;
-use crate::content::{Files, Store};
+use crate::content::{Files, Listing, Store};
 use crate::fault::ServerFault;
 use crate::shared::{Log, Shared, Stats};
 
@@ -103,6 +103,12 @@ impl Server {
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         };
         format!("http://{}", SocketAddr::new(ip, self.addr.port()))
+    }
+
+    /// The files that it gives out, and those that it does not.
+    #[must_use]
+    pub fn listing(&self) -> Listing {
+        self.shared.lock().store.list()
     }
 
     /// What it has done so far.

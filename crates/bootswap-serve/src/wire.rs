@@ -11,12 +11,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::answer::{Answer, Break, Framing, http_date};
+use crate::body::{Body, PIECE_BYTES};
 use crate::shared::Counters;
 
 /// Bytes of a chunk of a chunked body; chosen not to align with flash pages or sectors.
-const CHUNK_BYTES: usize = 1000;
-/// Bytes that are handed to the connection, and counted, at once.
-const PIECE_BYTES: usize = 16 * 1024;
+const CHUNK_BYTES: u64 = 1000;
 
 /// How the conversation on a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,28 +33,28 @@ pub enum ConnectionEnd {
 /// Sends an answer, up to where it breaks; `None` where the next request may come.
 pub(crate) async fn send<S: AsyncWrite + Unpin>(
     stream: &mut S,
-    answer: &Answer,
+    mut answer: Answer,
     keep_alive: bool,
     counters: &Counters,
 ) -> io::Result<Option<ConnectionEnd>> {
     let limit = match answer.broken {
         Some(broken) => match broken.after_bytes {
-            Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
-            None => return Ok(after(answer, keep_alive)),
+            Some(bytes) => bytes,
+            None => return Ok(after(&answer, keep_alive)),
         },
-        None => usize::MAX,
+        None => u64::MAX,
     };
-    stream.write_all(head(answer, keep_alive).as_bytes()).await?;
-    if has_body(answer) {
+    stream.write_all(head(&answer, keep_alive).as_bytes()).await?;
+    if has_body(&answer) {
+        let len_bytes = limit.min(answer.body.len_bytes());
         match answer.framing {
             Framing::Length | Framing::Connection => {
-                let body = answer.body.as_slice();
-                send_counted(stream, body.get(..limit).unwrap_or(body), counters).await?;
+                send_counted(stream, &mut answer.body, len_bytes, counters).await?;
             }
-            Framing::Chunked => send_chunked(stream, answer, limit, counters).await?,
+            Framing::Chunked => send_chunked(stream, &mut answer, limit, counters).await?,
         }
     }
-    Ok(after(answer, keep_alive))
+    Ok(after(&answer, keep_alive))
 }
 
 fn after(answer: &Answer, keep_alive: bool) -> Option<ConnectionEnd> {
@@ -96,7 +95,7 @@ fn head(answer: &Answer, keep_alive: bool) -> String {
     if !is_bodiless(answer.status) {
         match answer.framing {
             Framing::Length => {
-                header("Content-Length", &answer.body.as_slice().len().to_string());
+                header("Content-Length", &answer.body.len_bytes().to_string());
             }
             Framing::Chunked => header("Transfer-Encoding", "chunked"),
             Framing::Connection => {}
@@ -109,38 +108,45 @@ fn head(answer: &Answer, keep_alive: bool) -> String {
 
 async fn send_counted<S: AsyncWrite + Unpin>(
     stream: &mut S,
-    bytes: &[u8],
+    body: &mut Body,
+    len_bytes: u64,
     counters: &Counters,
 ) -> io::Result<()> {
-    for piece in bytes.chunks(PIECE_BYTES) {
+    let mut left = len_bytes;
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
+        let piece = body.next(most).await?;
+        if piece.is_empty() {
+            return Ok(());
+        }
         // Counted before it is sent: a client that has received a byte must see it counted.
         counters.body_bytes.fetch_add(piece.len() as u64, Relaxed);
         stream.write_all(piece).await?;
+        left -= piece.len() as u64;
     }
     Ok(())
 }
 
 async fn send_chunked<S: AsyncWrite + Unpin>(
     stream: &mut S,
-    answer: &Answer,
-    limit: usize,
+    answer: &mut Answer,
+    limit: u64,
     counters: &Counters,
 ) -> io::Result<()> {
-    let mut left = limit;
-    for chunk in answer.body.as_slice().chunks(CHUNK_BYTES) {
-        if left == 0 {
-            return Ok(());
-        }
-        stream.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).await?;
+    let (mut left, mut body_left) = (limit, answer.body.len_bytes());
+    while left > 0 && body_left > 0 {
+        let chunk = body_left.min(CHUNK_BYTES);
+        stream.write_all(format!("{chunk:x}\r\n").as_bytes()).await?;
         // A break inside a chunk leaves it shorter than it was announced.
-        send_counted(stream, chunk.get(..left).unwrap_or(chunk), counters).await?;
-        if left < chunk.len() {
+        send_counted(stream, &mut answer.body, chunk.min(left), counters).await?;
+        if left < chunk {
             return Ok(());
         }
-        left -= chunk.len();
+        left -= chunk;
+        body_left -= chunk;
         stream.write_all(b"\r\n").await?;
     }
-    if answer.broken.is_none() {
+    if body_left == 0 && answer.broken.is_none() {
         stream.write_all(b"0\r\n\r\n").await?;
     }
     Ok(())

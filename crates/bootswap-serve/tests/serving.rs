@@ -130,7 +130,7 @@ fn a_directory_is_served_and_nothing_outside_it() {
     std::fs::create_dir(&root).unwrap();
     std::fs::write(root.join("an image.bin"), "image").unwrap();
     std::fs::write(outer.path().join("secret"), "secret").unwrap();
-    let config = ServerConfig::on_loopback(Files::Dir(root));
+    let config = ServerConfig::on_loopback(Files::dir(root));
     let server = Server::start(config).unwrap();
     assert_eq!(get(&server, "/an%20image.bin", &[]).body, b"image");
     for path in ["/../secret", "/%2e%2e/secret", "/%2e%2e%2fsecret", "/..%5csecret", "//secret"] {

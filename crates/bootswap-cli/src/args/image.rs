@@ -9,6 +9,8 @@ use mcuboot_format::tlv::Dependency;
 use mcuboot_format::trailer::TrailerConfig;
 use mcuboot_format::{ImageVersion, SwapKind};
 
+use crate::output::Force;
+
 use super::values::{dependency, len_bytes, security_counter, short_len_bytes, version};
 
 /// What to do with an image.
@@ -86,6 +88,9 @@ pub struct SignArgs {
     /// File to write the image to
     #[arg(long, short, value_name = "OUT")]
     pub out: PathBuf,
+    /// Whether it may be there already
+    #[command(flatten)]
+    pub force: Force,
     /// Version, as in 1.2.3+4
     #[arg(long, short, value_name = "VERSION", value_parser = version)]
     pub version: ImageVersion,
@@ -129,6 +134,9 @@ pub struct ConfirmArgs {
     /// File to write it to; without it, the file itself is changed
     #[arg(long, short, value_name = "OUT")]
     pub out: Option<PathBuf>,
+    /// Whether it may be there already
+    #[command(flatten)]
+    pub force: Force,
     /// Trailer of the bootloader that the image is for
     #[command(flatten)]
     pub trailer: TrailerArgs,

@@ -20,7 +20,9 @@ pub use image::{
 };
 pub use pack::PackArgs;
 pub use sweep::SweepArgs;
-use values::fault;
+use values::{fault, listen};
+
+use crate::output::Force;
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -68,6 +70,9 @@ pub struct DemoArgs {
     /// Directory to write the migration and the device's flash to, before and after
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Whether its files may be there already
+    #[command(flatten)]
+    pub force: Force,
 }
 
 /// Arguments of `bootswap plan`.
@@ -132,6 +137,9 @@ pub struct SimulateArgs {
     /// File to write the final flash contents to; from several partitions, those of the first
     #[arg(long, value_name = "AFTER.bin")]
     pub out: Option<PathBuf>,
+    /// Whether it may be there already
+    #[command(flatten)]
+    pub force: Force,
     /// How far to go
     #[arg(long, value_enum, value_name = "WHERE", default_value_t)]
     pub until: UntilArg,
@@ -173,11 +181,16 @@ impl From<UntilArg> for Until {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = format!("Faults: {}", ServerFault::HELP))]
 pub struct ServeArgs {
-    /// Directory whose files are served
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Address and port to listen on; port 0 for any that is free
-    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8070")]
+    /// The migration whose files are served, each at its address and nothing else; or a directory,
+    /// of which everything is given out but dotfiles and what has secrets in it
+    #[arg(value_name = "MIGRATION.toml|DIR")]
+    pub what: PathBuf,
+    /// File that is given out as well, at /NAME, whatever is in it; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub also: Vec<PathBuf>,
+    /// Address and port to listen on, as in 0.0.0.0:8070 or localhost:8070; port 0 for any that is
+    /// free
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8070", value_parser = listen)]
     pub listen: SocketAddr,
     /// Make the server fail; may be repeated
     #[arg(long = "fault", value_name = "SPEC", value_parser = fault)]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use esp_idf_format::Chip;
 
+use crate::output::Force;
+
 const HELP: &str = "\
 Without --firmware, the firmware image is bootswap-CHIP.bin
   in the directory that the environment variable BOOTSWAP_FIRMWARE names, else
@@ -25,6 +27,9 @@ pub struct PackArgs {
     /// File to write the migrator to
     #[arg(long, short, value_name = "OUT")]
     pub out: PathBuf,
+    /// Whether it may be there already
+    #[command(flatten)]
+    pub force: Force,
     /// Firmware image to pack into
     #[arg(long, value_name = "FILE")]
     pub firmware: Option<PathBuf>,

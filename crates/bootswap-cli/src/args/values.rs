@@ -1,5 +1,8 @@
 //! Values that are typed as text.
 
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
 pub(super) use bootswap_migration::keys::len_bytes;
 use bootswap_serve::ServerFault;
 use mcuboot_format::tlv::Dependency;
@@ -16,6 +19,19 @@ pub(super) fn short_len_bytes(text: &str) -> Result<u16, String> {
 /// A fault of the lab's server.
 pub(super) fn fault(text: &str) -> Result<ServerFault, String> {
     text.parse().map_err(|error: bootswap_serve::FaultError| error.to_string())
+}
+
+/// An address to listen on, whose host may be a name.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(addr) = text.parse() {
+        return Ok(addr);
+    }
+    let wrong =
+        |why: &dyn fmt::Display| format!("{why}; write host and port, as in localhost:8070");
+    let addrs: Vec<_> = text.to_socket_addrs().map_err(|error| wrong(&error))?.collect();
+    // Devices have IPv4 alone.
+    let addr = addrs.iter().find(|addr| addr.is_ipv4()).or(addrs.first());
+    addr.copied().ok_or_else(|| wrong(&"the name has no address"))
 }
 
 /// `1.2.3+4`.
@@ -61,6 +77,15 @@ mod tests {
         }
         assert_eq!(short_len_bytes("0x20"), Ok(32));
         assert!(short_len_bytes("64K").is_err());
+    }
+
+    #[test]
+    fn a_server_listens_on_names_too() {
+        assert_eq!(listen("localhost:8070"), Ok("127.0.0.1:8070".parse().unwrap()));
+        assert_eq!(listen("[::1]:80"), Ok("[::1]:80".parse().unwrap()));
+        for text in ["localhost", "8070", ":", "127.0.0.1:99999", ""] {
+            assert!(listen(text).unwrap_err().contains("as in localhost:8070"), "{text}");
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The file: read once, written as a whole, and looked at for changes that others made.
 //!
-//! A file is written under another name beside it first and then renamed, so that at every moment
-//! there is either the old one or the new one, whole.
+//! How it is written, [`whole`] says: at every moment there is the old file or the new one.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use bootswap_migration::input;
+
+use crate::output::whole::{self, Existing};
 
 /// A file, and what was in it when it was last looked at.
 #[derive(Clone, Debug)]
@@ -72,7 +73,9 @@ impl Store {
         if self.has_changed() && (is_new || !overwrite) {
             return Err(SaveError::Changed);
         }
-        write(&self.path, text, is_new).map_err(|error| match error.kind() {
+        let existing = if is_new { Existing::Keep } else { Existing::Replace };
+        let written = whole::write(&self.path, text.as_bytes(), existing);
+        written.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => SaveError::Changed,
             _ => SaveError::Write(error),
         })?;
@@ -88,26 +91,6 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn write(path: &Path, text: &str, is_new: bool) -> io::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".bootswap-").suffix(".toml");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What anybody's new file gets; the system takes from it what it takes from all of them.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(dir)?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(old) = fs::metadata(path) {
-        file.as_file().set_permissions(old.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    let done = if is_new { file.persist_noclobber(path) } else { file.persist(path) };
-    done.map(|_| ()).map_err(|error| error.error)
 }
 
 #[cfg(test)]

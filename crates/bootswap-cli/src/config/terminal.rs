@@ -4,10 +4,13 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use ratatui::DefaultTerminal;
+use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{
     self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEventKind,
 };
 use ratatui::crossterm::execute;
+
+use crate::interrupt;
 
 use super::session::{Next, Session};
 use super::view;
@@ -32,6 +35,7 @@ pub fn run(session: &mut Session) -> io::Result<()> {
     // ratatui restores the terminal in a hook for panics, too.
     let terminal = ratatui::try_init()?;
     let _restored = Restored;
+    let _signals = interrupt::restore_on_signal(restore);
     // A terminal that cannot tell pasted text from typed one gives it as keys.
     let _ = execute!(io::stdout(), EnableBracketedPaste);
     turn(terminal, session)
@@ -63,7 +67,11 @@ struct Restored;
 
 impl Drop for Restored {
     fn drop(&mut self) {
-        let _ = execute!(io::stdout(), DisableBracketedPaste);
-        ratatui::restore();
+        restore();
     }
+}
+
+fn restore() {
+    let _ = execute!(io::stdout(), DisableBracketedPaste, Show);
+    ratatui::restore();
 }

@@ -37,7 +37,12 @@ pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, Kind), CommandError> {
 
 /// Reads a text, as keys are.
 pub(super) fn read_text(path: &Path) -> Result<String, CommandError> {
-    String::from_utf8(read(path)?).map_err(|_| {
+    text(path, read(path)?)
+}
+
+/// The text of a file that was read.
+pub(super) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, CommandError> {
+    String::from_utf8(bytes).map_err(|_| {
         let error = io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
         CommandError::file("read", path, &error)
     })

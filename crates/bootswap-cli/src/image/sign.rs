@@ -1,20 +1,20 @@
 //! `bootswap image sign`.
 
-use std::fs;
-
 use mcuboot_format::builder::{Padding, SignError, SignOptions, sign};
 use mcuboot_format::key::PrivateKey;
 
-use super::file::read_text;
+use super::file::text;
 use crate::args::SignArgs;
 use crate::error::{CommandError, Verdict};
-use crate::input::read;
+use crate::input::Inputs;
+use crate::output::Destination;
 
 /// Runs the command.
 pub(super) fn command(args: &SignArgs) -> Result<Verdict, CommandError> {
-    let payload = read(&args.file)?;
+    let mut inputs = Inputs::default();
+    let payload = inputs.read(&args.file)?;
     let key = args.key.as_deref().map(|path| {
-        PrivateKey::from_pem(&read_text(path)?).map_err(|error| {
+        PrivateKey::from_pem(&text(path, inputs.read(path)?)?).map_err(|error| {
             CommandError::input(
                 format_args!("{}: {error}", path.display()),
                 "name a private key of ECDSA P-256, Ed25519, RSA-2048 or RSA-3072 as PEM, without \
@@ -23,6 +23,7 @@ pub(super) fn command(args: &SignArgs) -> Result<Verdict, CommandError> {
         })
     });
     let key = key.transpose()?;
+    let out = Destination::new(&args.out, &inputs, args.force)?;
     let options = SignOptions {
         version: args.version,
         header_len_bytes: args.header_size,
@@ -41,14 +42,9 @@ pub(super) fn command(args: &SignArgs) -> Result<Verdict, CommandError> {
     let image = sign(&payload, &options).map_err(|error| {
         CommandError::input(format_args!("{}: {error}", args.file.display()), help(&error))
     })?;
-    fs::write(&args.out, &image).map_err(|error| CommandError::file("write", &args.out, &error))?;
+    out.write(&image)?;
     let signed = key.map_or("not signed".to_owned(), |key| format!("signed with {}", key.kind()));
-    eprintln!(
-        "wrote {}: version {}, {:#x} bytes, {signed}",
-        args.out.display(),
-        args.version,
-        image.len()
-    );
+    eprintln!("wrote {out}: version {}, {:#x} bytes, {signed}", args.version, image.len());
     Ok(Verdict::Safe)
 }
 

@@ -10,6 +10,7 @@ use bootswap_migration::{OwnedMigration, SentImage};
 
 use crate::delivery::Device;
 use crate::error::{CommandError, Verdict};
+use crate::input::Inputs;
 
 /// The plans of a device with its migrator delivered.
 ///
@@ -39,8 +40,12 @@ impl Fleet {
         running: Option<&str>,
         sent: &SentImage,
     ) -> Self {
-        let plan =
-            |path: &Path| planned(&Device::of_dump(path, migration, running, sent)?, migration);
+        let plan = |path: &Path| {
+            planned(
+                &Device::of_dump(path, migration, running, sent, &mut Inputs::default())?,
+                migration,
+            )
+        };
         Self(paths.iter().map(|path| (path.to_path_buf(), plan(path))).collect())
     }
 

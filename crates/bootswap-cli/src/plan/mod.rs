@@ -9,6 +9,7 @@ use bootswap_migration::{facts, plan::DevicePlans};
 use crate::args::PlanArgs;
 use crate::delivery::{Device, refuse_unknown_labels, sent};
 use crate::error::{CommandError, Verdict};
+use crate::input::Inputs;
 use crate::output;
 
 /// Runs the command.
@@ -18,8 +19,9 @@ use crate::output;
 /// [`CommandError`] where migration or dump are not usable; a refusal is the command's
 /// [`Verdict`].
 pub fn command(args: &PlanArgs) -> Result<Verdict, CommandError> {
-    let mut migration = bootswap_migration::load(&args.migration)?;
-    let sent = sent(&mut migration, args.migrator.as_deref())?;
+    let mut inputs = Inputs::default();
+    let mut migration = inputs.migration(&args.migration)?;
+    let sent = sent(&mut migration, args.migrator.as_deref(), &mut inputs)?;
     let running = args.running.as_deref();
     let plans = match args.dumps().as_slice() {
         [] => {
@@ -33,7 +35,10 @@ pub fn command(args: &PlanArgs) -> Result<Verdict, CommandError> {
             refuse_unknown_labels(&migration, &found.facts.partitions)?;
             DevicePlans::assumed(&migration, &found)
         }
-        [path] => fleet::planned(&Device::of_dump(path, &migration, running, &sent)?, &migration)?,
+        [path] => {
+            let device = Device::of_dump(path, &migration, running, &sent, &mut inputs)?;
+            fleet::planned(&device, &migration)?
+        }
         paths => {
             let fleet = fleet::Fleet::new(paths, &migration, running, &sent);
             if args.json {

@@ -218,7 +218,7 @@ fn what_is_signed_verifies_with_its_key_and_no_other() {
             "-S",
             "64K",
         ];
-        let extra = ["-k", &private, "-s", "7", "-d", "1:1.0.0", "--confirm"];
+        let extra = ["-k", &private, "-s", "7", "-d", "1:1.0.0", "--confirm", "--force"];
         let ended = lab.ends_with(0, &[&sign[..], &extra].concat());
         assert_eq!(ended.stdout, "");
         assert!(ended.stderr.contains("wrote signed: version 1.2.3+4"), "{}", ended.stderr);

@@ -11,6 +11,7 @@ mod plan;
 mod program;
 mod serve;
 mod sweep;
+mod writing;
 
 use program::{WorkDir, bootswap};
 

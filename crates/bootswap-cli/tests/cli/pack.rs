@@ -47,8 +47,8 @@ fn lab() -> WorkDir {
     lab
 }
 
-const PACK: [&str; 6] =
-    ["pack", "migration.toml", "--firmware", "firmware.bin", "--out", "migrator.bin"];
+const PACK: [&str; 7] =
+    ["pack", "migration.toml", "--firmware", "firmware.bin", "--out", "migrator.bin", "--force"];
 
 fn packed(lab: &WorkDir, more: &[&str]) -> Ended {
     lab.ends_with(0, &[&PACK, more].concat())
@@ -343,4 +343,18 @@ fn a_chip_without_radio_needs_everything_inside() {
     lab.write("firmware.bin", &firmware(Chip::Esp32h2, Section::empty().bytes()));
     changed(&lab, "esp32s3", "esp32h2");
     refused(&lab, 2, &[], &["esp32h2 has no Wi-Fi", "--embed"]);
+}
+
+#[test]
+fn a_migrator_is_not_written_over_what_it_is_made_of() {
+    let lab = lab();
+    let inputs =
+        ["migration.toml", "./partitions.csv", "app_upd.bin", "mcuboot.bin", "firmware.bin"];
+    for input in inputs {
+        let before = lab.read(input);
+        let args = ["pack", "migration.toml", "--firmware", "firmware.bin", "--out", input];
+        let ended = lab.ends_with(2, &[&args[..], &["--force"]].concat());
+        assert!(ended.stderr.contains("it is an input of this command"), "{}", ended.stderr);
+        assert!(lab.read(input) == before, "{input}");
+    }
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use crate::program::{WorkDir, bootswap};
+use crate::program::{MIGRATION, WorkDir, bootswap, dump, key};
 
 /// The running program; it ends with the test.
 struct Serving(Child);
@@ -13,7 +13,7 @@ struct Serving(Child);
 impl Serving {
     fn start(dir: &Path, args: &[&str]) -> Self {
         let mut command = bootswap(dir);
-        command.args(["serve", ".", "--listen", "127.0.0.1:0"]).args(args);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
         Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
@@ -50,19 +50,113 @@ fn get(url: &str) -> String {
 }
 
 #[test]
-fn files_are_served_at_the_addresses_that_are_printed() {
+fn a_directory_is_given_out_without_what_is_nobodys_business() {
     let lab = WorkDir::new();
-    let mut serving = Serving::start(lab.path(), &["--fault", "/partitions.csv:html*1"]);
-    let urls = serving.lines(4);
+    lab.write("dump.bin", &dump("factory"));
+    lab.write("cut-off.bin", &dump("factory")[..0x9_0000]);
+    lab.write("fleet.txt", MIGRATION.as_bytes());
+    lab.write(".env", b"x");
+    lab.write("key.pem", &std::fs::read(key("ecdsa-p256.pem")).unwrap());
+    let secrets = ["cut-off.bin", "dump.bin", "fleet.txt", "key.pem", "migration.toml"];
+    let mut serving = Serving::start(lab.path(), &[".", "--fault", "/partitions.csv:html*1"]);
+    let urls = serving.lines(3);
     let names: Vec<_> = urls.iter().map(|url| url.rsplit('/').next().unwrap()).collect();
-    assert_eq!(names, ["app_upd.bin", "mcuboot.bin", "migration.toml", "partitions.csv"]);
-    let toml = get(&urls[2]);
-    assert!(toml.starts_with("HTTP/1.1 200") && toml.contains("[bootloader]"), "{toml}");
-    assert!(get(&urls[3]).contains("<html"));
-    assert!(get(&urls[3]).contains("otadata"));
+    assert_eq!(names, ["app_upd.bin", "mcuboot.bin", "partitions.csv"]);
+    let base = urls[0].strip_suffix("app_upd.bin").unwrap();
+    for secret in secrets.iter().chain(&[".env", "%2eenv", "./migration.toml"]) {
+        let answer = get(&format!("{base}{secret}"));
+        assert!(answer.starts_with("HTTP/1.1 404"), "{secret}: {answer}");
+        assert!(!answer.contains("dump.bin\n"), "{answer}");
+    }
+    assert!(get(&urls[2]).contains("<html"));
+    assert!(get(&urls[2]).contains("otadata"));
     let log = serving.end();
     assert!(log.contains("serving . on 127.0.0.1:"), "{log}");
-    assert!(log.contains("GET /migration.toml"), "{log}");
+    assert!(log.contains("warning: whoever reaches that address gets every file"), "{log}");
+    for secret in secrets {
+        assert!(log.contains(&format!("not given out: /{secret}, a ")), "{secret}: {log}");
+    }
+}
+
+#[test]
+fn a_migration_gives_out_its_files_at_its_addresses_and_nothing_else() {
+    let lab = WorkDir::new();
+    let toml = MIGRATION.replace("8070/app_upd.bin", "8070/fw/get?file=the%20app");
+    assert_ne!(toml, MIGRATION);
+    lab.write("migration.toml", toml.as_bytes());
+    lab.write("migrator.bin", b"password");
+    let mut serving = Serving::start(lab.path(), &["migration.toml", "--also", "migrator.bin"]);
+    let urls = serving.lines(3);
+    let paths: Vec<_> = urls.iter().map(|url| url.splitn(4, '/').nth(3).unwrap()).collect();
+    assert_eq!(paths, ["fw/get?file=the%20app", "mcuboot.bin", "migrator.bin"]);
+    for (url, len_bytes) in [(&urls[0], 0x10_0000), (&urls[1], lab.read("mcuboot.bin").len())] {
+        let answer = get(url);
+        let length = format!("Content-Length: {len_bytes}\r\n");
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(&length), "{url}");
+    }
+    let base = urls[1].strip_suffix("mcuboot.bin").unwrap();
+    for path in ["migration.toml", "app_upd.bin", "partitions.csv", "", "fw/", "fw/get"] {
+        assert!(get(&format!("{base}{path}")).starts_with("HTTP/1.1 404"), "{path}");
+    }
+    let log = serving.end();
+    assert!(log.contains("serving the files of migration.toml on 127.0.0.1:"), "{log}");
+}
+
+#[test]
+fn what_has_nothing_to_serve_is_bad_input() {
+    let lab = WorkDir::new();
+    let toml = MIGRATION.replace("file   = \"app_upd.bin\"", "");
+    let toml = toml.replace("file   = \"mcuboot.bin\"", "").replace("file = ", "# ");
+    lab.write("no-files.toml", toml.as_bytes());
+    let ended = lab.ends_with(2, &["serve", "no-files.toml", "--listen", "127.0.0.1:0"]);
+    assert!(ended.stderr.contains("no artifact has both a `file` and a `url`"), "{}", ended.stderr);
+    let two = MIGRATION.replace("8070/app_upd.bin", "8071/mcuboot.bin");
+    lab.write("two.toml", two.as_bytes());
+    let ended = lab.ends_with(2, &["serve", "two.toml", "--listen", "127.0.0.1:0"]);
+    assert!(ended.stderr.contains("/mcuboot.bin is the address of"), "{}", ended.stderr);
+    let ended = lab.ends_with(2, &["serve", ".", "--also", "/etc/passwd"]);
+    assert!(ended.stderr.contains("is not in ."), "{}", ended.stderr);
+}
+
+/// Five gigabytes, of which the disk has nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_larger_than_memory_is_streamed() {
+    const LEN_BYTES: u64 = 5 << 30;
+    let lab = WorkDir::new();
+    let file = std::fs::File::create(lab.path().join("huge.bin")).unwrap();
+    file.set_len(LEN_BYTES).unwrap();
+    let mut serving = Serving::start(lab.path(), &["."]);
+    let urls = serving.lines(4);
+    assert!(urls[1].ends_with("huge.bin"));
+    let (host, path) = urls[1].strip_prefix("http://").unwrap().split_once('/').unwrap();
+    // One client has begun and takes nothing more, another reads 64 MB.
+    let mut slow = TcpStream::connect(host).unwrap();
+    write!(slow, "GET /{path} HTTP/1.1\r\nHost: lab\r\n\r\n").unwrap();
+    let mut head = [0; 1024];
+    slow.read_exact(&mut head).unwrap();
+    let head = String::from_utf8_lossy(&head);
+    assert!(head.contains(&format!("Content-Length: {LEN_BYTES}\r\n")), "{head}");
+    let mut fast = TcpStream::connect(host).unwrap();
+    write!(fast, "GET /{path} HTTP/1.1\r\nHost: lab\r\n\r\n").unwrap();
+    let mut buffer = vec![0; 1 << 20];
+    for _ in 0..64 {
+        fast.read_exact(&mut buffer).unwrap();
+    }
+    // A third one gets the end, and a small file, meanwhile.
+    let mut end = TcpStream::connect(host).unwrap();
+    let range = format!("Range: bytes={}-", LEN_BYTES - 3);
+    write!(end, "GET /{path} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n{range}\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    end.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 206") && answer.ends_with("\r\n\r\n\0\0\0"), "{answer}");
+    assert!(get(&urls[2]).starts_with("HTTP/1.1 200"));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", serving.0.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < 64 * 1024, "{kib} KiB");
 }
 
 #[test]

@@ -157,11 +157,7 @@ impl<E: fmt::Debug, A: fmt::Display> fmt::Display for Failure<E, A> {
                 write!(f, "{artifact} could not be fetched: ")?;
                 fmt::Display::fmt(cause, f)
             }
-            Self::Image { artifact, fault } => write!(
-                f,
-                "{artifact} is not usable: {fault}; put the file that was packed back on the \
-                 server, or pack again"
-            ),
+            Self::Image { artifact, fault } => write!(f, "{artifact} is not usable: {fault}"),
             Self::InUse { region } => write!(f, "{region} is in use and must not be written"),
             Self::Unclean { region } => {
                 write!(f, "{region} holds old bytes that would stop MCUboot, and cannot be erased")

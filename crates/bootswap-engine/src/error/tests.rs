@@ -37,7 +37,7 @@ fn messages_name_what_the_owner_knows() {
         "erasing flash at 0x1000..0x2000 failed: 7",
         "the sector at 0x1000 does not take its contents",
         "app could not be fetched: the host's name could not be resolved",
-        "app is not usable: the file is empty; put the file that was packed back on the server",
+        "app is not usable: the file is empty",
         "0x1000..0x2000 is in use",
         "0x1000..0x2000 holds old bytes that would stop MCUboot",
         "the plan cannot be carried out: step 3: its artifact is not fetched",

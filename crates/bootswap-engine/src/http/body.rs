@@ -8,9 +8,10 @@
 //!   "0"  [ ";" extension ... ] CRLF  { trailer CRLF }  CRLF
 //! ```
 
-use embedded_io_async::{BufRead, ErrorKind, Read};
-use reqwless::Error;
-use reqwless::response::BodyReader;
+use embedded_io_async::Read;
+
+use super::head::Head;
+use super::stream::{Fault, Stream};
 
 /// Most bytes of extensions and trailers of one body.
 const MAX_EXTRAS: u32 = 4096;
@@ -23,38 +24,37 @@ enum At {
     /// In one that ends with the connection.
     Endless,
     /// In one of known length, with so many bytes left.
-    Length(usize),
+    Length(u32),
     /// Before the first chunk.
     Start,
     /// In a chunk, with so many bytes left.
-    Data(usize),
+    Data(u32),
     /// Behind the last chunk.
     End,
 }
 
 /// A body.
-pub(super) struct Body<B> {
-    raw: B,
+pub(super) struct Body<'b, C> {
+    raw: Stream<'b, C>,
     at: At,
     extras: u32,
 }
 
-impl<B: BufRead + Read<Error = ErrorKind>> Body<B> {
-    /// The body behind the head that was read; `None` where there can be none.
-    pub(super) fn new(reader: BodyReader<B>) -> Option<Self> {
-        let (raw, at) = match reader {
-            BodyReader::Empty => return None,
-            BodyReader::Chunked(chunked) => (chunked.raw_body, At::Start),
-            BodyReader::FixedLength(body) => (body.raw_body, At::Length(body.remaining)),
-            BodyReader::ToEnd(raw) => (raw, At::Endless),
+impl<'b, C: Read> Body<'b, C> {
+    /// The body behind that head.
+    pub(super) fn new(raw: Stream<'b, C>, head: &Head) -> Self {
+        let at = match head.len_bytes {
+            _ if head.is_chunked => At::Start,
+            Some(len_bytes) => At::Length(len_bytes),
+            None => At::Endless,
         };
-        Some(Self { raw, at, extras: 0 })
+        Self { raw, at, extras: 0 }
     }
 
     /// The bytes that come next; none at the end, and where the connection ended before it.
-    pub(super) async fn fill_buf(&mut self) -> Result<&[u8], Error> {
+    pub(super) async fn fill_buf(&mut self) -> Result<&[u8], Fault> {
         if self.at == At::Data(0) && self.line().await? > 0 {
-            return Err(Error::Codec);
+            return Err(Fault::Syntax);
         }
         if matches!(self.at, At::Start | At::Data(0)) {
             self.at = match self.size().await? {
@@ -62,21 +62,21 @@ impl<B: BufRead + Read<Error = ErrorKind>> Body<B> {
                     while self.line().await? > 0 {}
                     At::End
                 }
-                size => At::Data(size as usize),
+                size => At::Data(size),
             };
         }
         let left = match self.at {
-            At::Data(left) | At::Length(left) if left > 0 => left,
+            At::Data(left) | At::Length(left) if left > 0 => left as usize,
             At::Endless => usize::MAX,
             _ => return Ok(&[]),
         };
-        let bytes = self.raw.fill_buf().await.map_err(Error::Network)?;
+        let bytes = self.raw.fill_buf().await?;
         Ok(bytes.get(..left).unwrap_or(bytes))
     }
 
     pub(super) fn consume(&mut self, len: usize) {
         if let At::Data(left) | At::Length(left) = &mut self.at {
-            *left = left.saturating_sub(len);
+            *left = left.saturating_sub(u32::try_from(len).unwrap_or(u32::MAX));
         }
         self.raw.consume(len);
     }
@@ -87,45 +87,38 @@ impl<B: BufRead + Read<Error = ErrorKind>> Body<B> {
         matches!(self.at, At::Endless | At::Length(0) | At::End)
     }
 
-    async fn byte(&mut self) -> Result<u8, Error> {
-        let bytes = self.raw.fill_buf().await.map_err(Error::Network)?;
-        let byte = bytes.first().copied().ok_or(Error::ConnectionAborted)?;
-        self.raw.consume(1);
-        Ok(byte)
-    }
-
     /// Reads the line with a chunk's size.
-    async fn size(&mut self) -> Result<u32, Error> {
+    async fn size(&mut self) -> Result<u32, Fault> {
         let (mut size, mut digits) = (0u32, 0);
         let behind = loop {
-            let byte = self.byte().await?;
+            let byte = self.raw.byte().await?;
             let Some(digit) = char::from(byte).to_digit(16) else { break byte };
-            size = size.checked_mul(16).ok_or(Error::Codec)? | digit;
+            size = size.checked_mul(16).ok_or(Fault::Syntax)? | digit;
             digits += 1;
             if digits > MAX_DIGITS {
-                return Err(Error::Codec);
+                return Err(Fault::Syntax);
             }
         };
         match behind {
-            _ if digits == 0 => Err(Error::Codec),
-            b'\r' if self.byte().await? == b'\n' => Ok(size),
+            _ if digits == 0 => Err(Fault::Syntax),
+            b'\r' if self.raw.byte().await? == b'\n' => Ok(size),
             b';' | b' ' | b'\t' => self.line().await.map(|_| size),
-            _ => Err(Error::Codec),
+            _ => Err(Fault::Syntax),
         }
     }
 
     /// Passes over the rest of a line, and says how many bytes that was without its end.
-    async fn line(&mut self) -> Result<u32, Error> {
+    async fn line(&mut self) -> Result<u32, Fault> {
         let mut len = 0;
         loop {
-            match self.byte().await? {
-                b'\r' if self.byte().await? == b'\n' => return Ok(len),
-                b'\r' | b'\n' => return Err(Error::Codec),
+            match self.raw.byte().await? {
+                b'\r' if self.raw.byte().await? == b'\n' => return Ok(len),
+                b'\r' | b'\n' => return Err(Fault::Syntax),
                 _ => len += 1,
             }
             self.extras += 1;
             if self.extras > MAX_EXTRAS {
-                return Err(Error::Codec);
+                return Err(Fault::Syntax);
             }
         }
     }

@@ -1,54 +1,213 @@
 //! Where a redirection leads: what a `Location` means, seen from the address that was asked.
+//!
+//! The two never lie side by side: a device has room for one long address. What the new one keeps
+//! of the old is always its beginning, so it is cut there, and the rest is put behind it as it comes.
+//!
+//! ```text
+//!   http://lab:8070/images/app.bin?v=1        kept of it before
+//!        |          |      |      '-- query      ?v=2
+//!        |          |      '--------- directory  v2.bin
+//!        |          '---------------- authority  /v2.bin
+//!        '--------------------------- scheme     //cdn/v2.bin
+//! ```
 
-use core::fmt::Write as _;
+use bootswap_plan::{Scheme, Url, UrlError};
 
-use bootswap_plan::{MAX_URL_LEN_BYTES, Url};
-use heapless::String;
+use crate::source::{MAX_REDIRECT_URL_LEN_BYTES, RedirectFault};
 
-/// The address that a `Location` means, which may be relative (RFC 9110, 10.2.2); `None` where
-/// there is no room for it. Whether it can be fetched from, [`Url::parse`] says.
-pub(super) fn resolve(base: &Url<'_>, location: &str) -> Option<String<MAX_URL_LEN_BYTES>> {
-    // A query is not part of what a location is relative to.
-    let base_text = base.as_str().split('?').next()?;
-    let (scheme, rest) = split_scheme(base_text)?;
-    let authority = base.authority();
-    // A fragment is for whoever shows the page, not for the server.
-    let location = location.trim().split('#').next()?;
-    let mut next = String::new();
-    if split_scheme(location).is_some_and(|(scheme, _)| is_scheme(scheme)) {
-        next.push_str(location).ok()?;
-    } else if location.starts_with("//") {
-        write!(next, "{scheme}:{location}").ok()?;
-    } else if location.starts_with('/') {
-        write!(next, "{scheme}://{authority}{location}").ok()?;
-    } else if location.starts_with('?') {
-        write!(next, "{base_text}{location}").ok()?;
-    } else if location.is_empty() {
-        return None;
-    } else {
-        // Relative to the last slash of the path; without a path, to the server.
-        let path = rest.get(authority.len()..)?;
-        let directory = path.rfind('/').and_then(|slash| path.get(..slash)).unwrap_or_default();
-        write!(next, "{scheme}://{authority}{directory}/{location}").ok()?;
+/// Bytes of the begin of a `Location` by which its kind is known: more than a scheme has.
+const PEEK: usize = 24;
+
+/// An address, in the buffer that it has.
+pub(super) struct Address<'b> {
+    area: &'b mut [u8; MAX_REDIRECT_URL_LEN_BYTES],
+    len: usize,
+}
+
+impl<'b> Address<'b> {
+    /// That of the migration.
+    pub(super) fn new(
+        area: &'b mut [u8; MAX_REDIRECT_URL_LEN_BYTES],
+        url: &str,
+    ) -> Result<Self, UrlError> {
+        // Checked by the rule for migrations, which is stricter about the length.
+        let url = Url::parse(url)?;
+        let mut address = Self { area, len: 0 };
+        for byte in url.as_str().bytes() {
+            // There is room for more than that.
+            let _ = address.push(byte);
+        }
+        Ok(address)
     }
-    Some(next)
+
+    /// The address in its parts.
+    pub(super) fn url(&self) -> Result<Url<'_>, UrlError> {
+        let bytes = self.area.get(..self.len).unwrap_or_default();
+        let text = core::str::from_utf8(bytes).map_err(|error| {
+            let offset = error.valid_up_to();
+            let found = bytes.get(offset).copied().unwrap_or_default();
+            UrlError::Character { offset, found }
+        })?;
+        Url::parse_within(text, MAX_REDIRECT_URL_LEN_BYTES)
+    }
+
+    /// Begins to take a `Location`.
+    pub(super) fn location<'a>(&'a mut self) -> Location<'a, 'b> {
+        let kept = self.url().map_or_else(|_| Kept::default(), |url| Kept::of(&url));
+        let peek = heapless::Vec::new();
+        Location { address: self, kept, peek, state: State::Peeking, is_full: false }
+    }
+
+    /// Whether there was room.
+    fn push(&mut self, byte: u8) -> bool {
+        let place = self.area.get_mut(self.len);
+        let has_room = place.is_some();
+        if let Some(place) = place {
+            *place = byte;
+            self.len += 1;
+        }
+        has_room
+    }
 }
 
-fn split_scheme(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = url.split_once(':')?;
-    Some((scheme, rest.strip_prefix("//")?))
+/// Bytes of an address that a relative one keeps, by the kind of that.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept {
+    /// With its colon.
+    scheme: usize,
+    authority: usize,
+    /// Without its last slash.
+    directory: usize,
+    /// All but the query.
+    path: usize,
 }
 
-fn is_scheme(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+impl Kept {
+    fn of(url: &Url<'_>) -> Self {
+        let text = url.as_str();
+        let scheme = match url.scheme() {
+            Scheme::Http => "http:".len(),
+            Scheme::Https => "https:".len(),
+        };
+        let authority = scheme + "//".len() + url.authority().len();
+        let query = text.bytes().position(|byte| byte == b'?');
+        let path = query.unwrap_or(text.len());
+        let behind = text.as_bytes().get(authority..path).unwrap_or_default();
+        let slash = behind.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        Self { scheme, authority, directory: authority + slash, path }
+    }
+}
+
+/// Where in a `Location`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// At its begin, which may still be of any kind.
+    Peeking,
+    /// In it, and the address is no longer the one that was asked.
+    Taking,
+    /// Behind the address: a fragment is for whoever shows the page, not for the server.
+    Fragment,
+    /// Behind it all.
+    Ended,
+}
+
+/// A `Location` that comes byte by byte, and turns the address into the one that it means (RFC
+/// 9110, 10.2.2). Whether that can be fetched from, [`Url::parse_within`] says.
+pub(super) struct Location<'a, 'b> {
+    address: &'a mut Address<'b>,
+    kept: Kept,
+    peek: heapless::Vec<u8, PEEK>,
+    state: State,
+    is_full: bool,
+}
+
+impl Location<'_, '_> {
+    /// Whether none has come so far: of several the first counts.
+    pub(super) fn is_empty(&self) -> bool {
+        self.state == State::Peeking
+    }
+
+    /// Takes the next byte.
+    pub(super) fn push(&mut self, byte: u8) {
+        match self.state {
+            State::Peeking if self.peek.is_empty() && matches!(byte, b' ' | b'\t') => {}
+            State::Peeking => {
+                // Room is made below before there is none.
+                let _ = self.peek.push(byte);
+                if self.peek.is_full() {
+                    self.begin();
+                }
+            }
+            State::Taking if byte == b'#' => self.state = State::Fragment,
+            State::Taking => self.is_full |= !self.address.push(byte),
+            State::Fragment | State::Ended => {}
+        }
+    }
+
+    /// It has ended.
+    pub(super) fn end(&mut self) {
+        if self.state == State::Peeking {
+            self.begin();
+        }
+        self.state = State::Ended;
+        let text = self.address.area.get(..self.address.len).unwrap_or_default();
+        let blank = text.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        self.address.len -= blank;
+    }
+
+    /// Whether an address came, and fits.
+    pub(super) fn fault(&self) -> Result<(), RedirectFault> {
+        match self.state {
+            State::Ended if self.is_full => Err(RedirectFault::TooLong),
+            State::Ended if self.address.len > 0 => Ok(()),
+            _ => Err(RedirectFault::NoLocation),
+        }
+    }
+
+    /// Cuts the address down to what is kept of it, and puts behind it what came so far.
+    fn begin(&mut self) {
+        self.state = State::Taking;
+        let peek = core::mem::take(&mut self.peek);
+        let delimiter = peek.iter().find(|byte| matches!(byte, b':' | b'/' | b'?' | b'#'));
+        let Kept { scheme, authority, directory, path } = self.kept;
+        let (kept, slash) = match (peek.as_slice(), delimiter) {
+            // Nothing, or the same address again.
+            ([] | [b'#', ..], _) => (0, false),
+            // A relative path has no colon in its first part (RFC 3986, 4.2).
+            (_, Some(b':')) => (0, false),
+            ([b'/', b'/', ..], _) => (scheme, false),
+            ([b'/', ..], _) => (authority, false),
+            ([b'?', ..], _) => (path, path == authority),
+            _ => (directory, true),
+        };
+        self.address.len = kept;
+        if slash {
+            self.is_full |= !self.address.push(b'/');
+        }
+        for byte in peek {
+            self.push(byte);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
+    use std::string::{String, ToString};
+
     use super::*;
 
-    fn resolved(base: &str, location: &str) -> Option<String<MAX_URL_LEN_BYTES>> {
-        resolve(&Url::parse(base).unwrap(), location)
+    fn resolved(base: &str, location: &str) -> Result<String, RedirectFault> {
+        let mut area = [0; MAX_REDIRECT_URL_LEN_BYTES];
+        let mut address = Address::new(&mut area, base).unwrap();
+        let mut taken = address.location();
+        for byte in location.bytes() {
+            taken.push(byte);
+        }
+        taken.end();
+        taken.fault()?;
+        address.url().map(|url| url.to_string()).map_err(RedirectFault::Url)
     }
 
     #[test]
@@ -58,21 +217,36 @@ mod tests {
             ("http://other/app.bin", "http://other/app.bin"),
             ("HTTPS://other/app.bin#top", "HTTPS://other/app.bin"),
             ("/app.bin", "http://lab:8070/app.bin"),
+            ("/", "http://lab:8070/"),
             ("v2.bin", "http://lab:8070/images/v2.bin"),
             ("sub/v2.bin?x", "http://lab:8070/images/sub/v2.bin?x"),
+            (
+                "a-name-that-is-longer-than-what-is-peeked-at",
+                "http://lab:8070/images/\
+              a-name-that-is-longer-than-what-is-peeked-at",
+            ),
             ("?v=3", "http://lab:8070/images/app.bin?v=3"),
             ("//cdn/app.bin", "http://cdn/app.bin"),
             ("/to?url=http://x/", "http://lab:8070/to?url=http://x/"),
+            (" \t/app.bin \t", "http://lab:8070/app.bin"),
         ] {
-            assert_eq!(resolved(base, location).as_deref(), Some(wanted));
+            assert_eq!(resolved(base, location).as_deref(), Ok(wanted), "{location}");
         }
-        assert_eq!(resolved("http://lab", "app.bin").as_deref(), Some("http://lab/app.bin"));
-        assert_eq!(resolved(base, ""), None);
+        assert_eq!(resolved("http://lab", "app.bin").as_deref(), Ok("http://lab/app.bin"));
+        assert_eq!(resolved("http://lab", "?a").as_deref(), Ok("http://lab/?a"));
+        for nothing in ["", " ", "#top"] {
+            assert_eq!(resolved(base, nothing), Err(RedirectFault::NoLocation));
+        }
+        assert_eq!(resolved(base, "ftp://a/b"), Err(RedirectFault::Url(UrlError::Scheme)));
+        let odd = UrlError::Character { offset: 16, found: 0xc3 };
+        assert_eq!(resolved(base, "/\u{e4}"), Err(RedirectFault::Url(odd)));
     }
 
     #[test]
-    fn an_address_that_is_too_long_is_no_address() {
-        let long = [b'a'; MAX_URL_LEN_BYTES];
-        assert_eq!(resolved("http://lab/", core::str::from_utf8(&long).unwrap()), None);
+    fn what_does_not_fit_is_too_long() {
+        let room = MAX_REDIRECT_URL_LEN_BYTES - "http://lab".len();
+        let path = |len| std::format!("/{}", "a".repeat(len - 1));
+        assert!(resolved("http://lab/", &path(room)).is_ok());
+        assert_eq!(resolved("http://lab/", &path(room + 1)), Err(RedirectFault::TooLong));
     }
 }

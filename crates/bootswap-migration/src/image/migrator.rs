@@ -1,7 +1,7 @@
 //! Describing what was packed into a migrator's image: its configuration, secrets masked.
 
 use bootswap_config::{Config, ConfigError, Storage, Wifi, decode, find_section};
-use bootswap_plan::{Artifact, McubootMap, Migration, Origin, Role, Staging};
+use bootswap_plan::{Artifact, MaskedUrl, McubootMap, Migration, Origin, Role, Staging};
 use flash_region::Hex;
 use mcuboot_format::DowngradePrevention;
 use serde::Serialize;
@@ -81,7 +81,7 @@ pub struct ArtifactInfo {
     pub name: String,
     /// `application`, `bootloader` or `other`.
     pub role: &'static str,
-    /// Where it is fetched from; `null` for one that is embedded.
+    /// Where it is fetched from, passwords and keys masked; `null` for one that is embedded.
     pub url: Option<String>,
     /// Where it goes, if the migration says so.
     pub dest: Option<RegionReport>,
@@ -244,7 +244,7 @@ impl ArtifactInfo {
                 Role::Other => "other",
             },
             url: match artifact.origin {
-                Origin::Url(url) => Some(url.to_owned()),
+                Origin::Url(url) => Some(MaskedUrl(url).to_string()),
                 Origin::Embedded => None,
             },
             dest: artifact.dest.map(RegionReport::from),

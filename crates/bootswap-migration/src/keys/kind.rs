@@ -2,7 +2,7 @@
 //! the file.
 
 use bootswap_config::{LogLevel, MAX_HOSTNAME_LEN_BYTES, Wifi, is_hostname};
-use bootswap_plan::Url;
+use bootswap_plan::{MaskedUrl, Url};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use mcuboot_format::{DowngradePrevention, SwapKind};
@@ -210,6 +210,7 @@ impl Kind {
     pub fn shown(self, value: &str) -> String {
         match (self, len_bytes(value)) {
             (Self::Password, _) => "•".repeat(8),
+            (Self::Url, _) => MaskedUrl(value).to_string(),
             (Self::Length, Ok(len)) if len >= 1024 && len % 1024 == 0 => {
                 format!("{value} ({})", in_words(len))
             }

@@ -50,7 +50,7 @@ const DEVICE: [Key; 5] = [
         "factory or first app",
         "Label of the app partition that the old firmware's update writes the migrator to. A \
         device finds it by itself; here it decides what must not be overwritten. `--running` \
-        overrides it.",
+        overrides it. With a dump, every partition that the update can reach counts instead.",
     )
     .begin(Begin::Fitted("")),
     Key::new(

@@ -41,7 +41,7 @@ impl fmt::Display for PlanReport {
         }
         writeln!(f, "\nif power goes")?;
         for (range, message) in self.ways_back() {
-            paragraph(f, &format!("  in {range:<8}"), message)?;
+            paragraph(f, &format!("  in {range:<7} "), message)?;
         }
         if let Some(window) = &self.commit_window {
             writeln!(f)?;

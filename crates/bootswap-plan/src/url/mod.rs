@@ -9,10 +9,14 @@
 //! It is the subset of RFC 3986 that the migrator's HTTP client can ask for: the migration reader
 //! refuses what the client would refuse on the device.
 
+mod masked;
+
 use core::fmt;
 use core::net::Ipv4Addr;
 
-/// Longest address in bytes; the client keeps redirections in a buffer of that size.
+pub use masked::MaskedUrl;
+
+/// Longest address in a migration, in bytes: a migrator has room for eight of them.
 pub const MAX_URL_LEN_BYTES: usize = 512;
 
 /// Longest host name in bytes, without a dot at its end (RFC 1035, 2.3.4: 255 with the lengths of
@@ -73,7 +77,17 @@ impl<'a> Url<'a> {
     ///
     /// [`UrlError`], with the place in the text, if no device can fetch from it.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
-        if text.len() > MAX_URL_LEN_BYTES {
+        Self::parse_within(text, MAX_URL_LEN_BYTES)
+    }
+
+    /// As [`Url::parse`], for an address of at most so many bytes: a server may redirect to a longer
+    /// one than a migration may name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Url::parse`].
+    pub fn parse_within(text: &'a str, max_len_bytes: usize) -> Result<Self, UrlError> {
+        if text.len() > max_len_bytes {
             return Err(UrlError::TooLong { len_bytes: text.len() });
         }
         // A request line ends at a space or a line break.

@@ -82,7 +82,43 @@ fn refuses_an_address_that_no_device_can_use() {
     assert!(Url::parse(&long[..MAX_URL_LEN_BYTES]).is_ok());
 }
 
+#[test]
+fn secrets_are_not_shown() {
+    for (text, shown) in [
+        ("http://lab/app.bin?v=2", "http://lab/app.bin?v=2"),
+        ("http://user:pw@lab/", "http://********@lab/"),
+        ("https://token@lab:8070/a", "https://********@lab:8070/a"),
+        ("http://a@b:c@lab/", "http://********@lab/"),
+        ("user:pw@lab/app.bin", "********@lab/app.bin"),
+        ("http://user:p/w@lab/a", "http://********@lab/a"),
+        ("http://lab:8070/a@b", "http://lab:8070/a@b"),
+        ("http://lab/a@b:c", "http://lab/a@b:c"),
+        ("http://lab/a?Token=x&v=1#auth=y", "http://lab/a?Token=********&v=1#auth=********"),
+        ("http://lab/?user=a;pw=b", "http://lab/?user=a;pw=********"),
+        ("http://lab/?X-Amz-Credential=AK%2F1&X", "http://lab/?X-Amz-Credential=********&X"),
+        ("", ""),
+        ("@", "@"),
+    ] {
+        assert_eq!(MaskedUrl(text).to_string(), shown);
+        assert_eq!(format!("{:?}", MaskedUrl(text)), shown);
+    }
+    let long = format!("http://user:{}@lab/{}", "p".repeat(900), "x".repeat(900));
+    let shown = MaskedUrl(&long).to_string();
+    assert!(shown.starts_with("http://********@lab/xxx") && !shown.contains("ppp"), "{shown}");
+    assert!(shown.ends_with("... (1817 bytes)") && shown.len() < 300, "{shown}");
+}
+
 proptest! {
+    /// Any text can be shown, and what is behind a password's name is not.
+    #[test]
+    fn any_text_can_be_shown(text in "\\PC{0,400}", secret in "[a-z]{8}[0-9]{8}") {
+        prop_assert!(MaskedUrl(&text).to_string().len() <= 300);
+        let url = format!("http://me:{secret}@lab/{text}");
+        prop_assert!(!MaskedUrl(&url).to_string().contains(&secret), "{}", url);
+        let url = format!("http://lab/a?password={secret}&{text}");
+        prop_assert!(!MaskedUrl(&url).to_string().contains(&secret), "{}", url);
+    }
+
     /// Any text has a verdict, and what is accepted is made of its parts.
     #[test]
     fn any_text_has_a_verdict(text in "(http://)?[ -~]{0,40}") {

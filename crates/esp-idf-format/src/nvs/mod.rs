@@ -32,4 +32,4 @@ mod tests;
 
 pub use error::NvsError;
 pub use lookup::{Lookup, Progress, find};
-pub use page::PAGE_LEN_BYTES;
+pub use page::{PAGE_LEN_BYTES, is_used_page};

@@ -19,6 +19,12 @@ const LIVE_STATES: [u32; 3] = [0xffff_fffe, 0xffff_fffc, 0xffff_fff8];
 /// State of an entry that is written and not erased (`EntryState::WRITTEN`).
 const WRITTEN: u8 = 0b10;
 
+/// Whether a sector is a page of NVS with something in it, whatever else lies around it.
+#[must_use]
+pub fn is_used_page(sector: &[u8]) -> bool {
+    Page::parse(sector).is_some_and(|page| page.entries().next().is_some())
+}
+
 /// A page with a right header.
 #[derive(Clone, Copy)]
 pub(super) struct Page<'a> {

@@ -9,12 +9,14 @@ use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
 
-use bootswap_plan::ArtifactIndex;
+use bootswap_plan::{ArtifactIndex, UrlError};
 use embedded_io_async::{ErrorType, Write};
 use embedded_nal_async::AddrType;
 use nor_sim::{Power, run_until_powered_off};
 
+use super::head::content_range;
 use super::*;
+use crate::source::{Encoding, MAX_HEAD_LEN_BYTES};
 
 mod framing;
 mod ranges;
@@ -223,9 +225,7 @@ fn asks_as_it_should() {
 
 #[test]
 fn every_other_status_is_an_error() {
-    for status in
-        [100, 101, 201, 203, 204, 205, 300, 304, 400, 401, 403, 404, 416, 429, 500, 503, 599]
-    {
+    for status in [101, 201, 203, 204, 205, 300, 304, 400, 401, 403, 404, 416, 429, 500, 503, 599] {
         let answer = format!("HTTP/1.1 {status} Well\r\nContent-Length: 0\r\n\r\n");
         let mut case = case([in_pieces(answer.as_bytes(), 500)]);
         assert_eq!(case.fetch(URL), Err(SourceError::Status(status)));
@@ -245,10 +245,75 @@ fn what_is_no_http_is_said_to_be_none() {
         let ended = case.fetch(URL);
         assert!(matches!(ended, Err(SourceError::Protocol | SourceError::Broken)), "{ended:?}");
     }
-    let long =
-        [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'x'; HTTP_BUFFER_BYTES], b"\r\n\r\n".to_vec()];
-    let mut case = case([in_pieces(&long.concat(), 500)]);
-    assert_eq!(case.fetch(URL), Err(SourceError::Protocol));
+}
+
+#[test]
+fn heads_of_any_shape_up_to_the_limit() {
+    let many = "X-Request: 0123456789\r\n".repeat(MAX_HEAD_LEN_BYTES / 23 - 4);
+    let long = format!("X-Long: {}\r\n", "x".repeat(MAX_HEAD_LEN_BYTES - 100));
+    for headers in ["", &many, &long, "x-a-name-that-is-longer-than-any-that-counts:\r\n"] {
+        for piece in [1, 1000] {
+            let answer =
+                format!("HTTP/1.1 200 OK\r\n{headers}content-LENGTH:16 \r\n\r\n0123456789abcdef");
+            let mut case = case([in_pieces(answer.as_bytes(), piece)]);
+            assert_eq!(case.fetch(URL), Ok(()));
+            assert_eq!((case.taker.bytes.as_slice(), case.taker.total), (BODY, Some(16)));
+        }
+    }
+    for answer in [
+        format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(MAX_HEAD_LEN_BYTES)),
+        format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEAD_LEN_BYTES / 6)),
+        "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(MAX_HEAD_LEN_BYTES / 28 + 1),
+    ] {
+        let mut case = case([in_pieces(answer.as_bytes(), 500)]);
+        let error = case.fetch(URL).unwrap_err();
+        assert_eq!(error, SourceError::HeadTooLong);
+        assert!(error.to_string().contains(&MAX_HEAD_LEN_BYTES.to_string()), "{error}");
+    }
+}
+
+#[test]
+fn interim_answers_are_passed_over() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\nLocation: /no\r\n\
+                 Content-Length: 5\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+    for piece in [1, 50, 1000] {
+        let answer = [hints.as_bytes(), &ok(BODY)].concat();
+        let mut case = case([in_pieces(&answer, piece)]);
+        assert_eq!(case.fetch(URL), Ok(()));
+        assert_eq!((case.taker.bytes.as_slice(), case.taker.total), (BODY, Some(16)));
+        assert_eq!(case.net.requests.borrow().len(), 1);
+    }
+    // Nothing comes behind it.
+    let mut alone = case([in_pieces(b"HTTP/1.1 100 Continue\r\n\r\n", 500)]);
+    assert_eq!(alone.fetch(URL), Err(SourceError::Broken));
+}
+
+#[test]
+fn a_body_that_is_packed_is_refused_by_name() {
+    for (encoding, name) in [("gzip", "gzip"), ("br, GZIP", "br,?GZIP"), ("x\u{e4}", "x??")] {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\n\r\nabc");
+        let mut case = case([in_pieces(answer.as_bytes(), 500)]);
+        let error = case.fetch(URL).unwrap_err();
+        assert_eq!(error, SourceError::Encoded(Encoding::new(encoding)));
+        assert!(
+            error.to_string().contains(&format!("Content-Encoding {name} although")),
+            "{error}"
+        );
+        assert!(case.taker.begun.is_empty());
+    }
+    for encoding in ["identity", "Identity", ""] {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\n\r\nabc");
+        assert_eq!(case([in_pieces(answer.as_bytes(), 500)]).fetch(URL), Ok(()));
+    }
+}
+
+#[test]
+fn headers_that_are_none_are_no_http() {
+    for header in ["no colon", ": no name", "a b: c", " folded: x", "X: a\0b", "X: a\rb"] {
+        let answer = format!("HTTP/1.1 200 OK\r\nA: b\r\n{header}\r\n\r\nabc");
+        let mut case = case([in_pieces(answer.as_bytes(), 500)]);
+        assert_eq!(case.fetch(URL), Err(SourceError::Protocol), "{header:?}");
+    }
 }
 
 #[test]
@@ -305,8 +370,11 @@ fn reads_content_ranges() {
 
 #[test]
 fn errors_have_numbers_that_stay() {
-    let errors: [(SourceError<Infallible>, u16); 6] = [
-        (SourceError::BadUrl, 1),
+    let errors: [(SourceError<Infallible>, u16); 9] = [
+        (SourceError::BadUrl(UrlError::Scheme), 1),
+        (SourceError::BadRedirect(RedirectFault::NoLocation), 9),
+        (SourceError::HeadTooLong, 15),
+        (SourceError::Encoded(Encoding::new("gzip")), 16),
         (SourceError::NoTls, 2),
         (SourceError::Broken, 5),
         (SourceError::Status(404), 7),

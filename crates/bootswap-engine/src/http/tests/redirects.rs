@@ -37,37 +37,76 @@ fn a_redirection_keeps_the_range() {
 
 #[test]
 fn redirections_to_nowhere() {
+    use RedirectFault::{NoLocation, Tls, TooLong, Url};
     for (location, wanted) in [
-        ("", SourceError::BadRedirect),
-        ("https://lab/app.bin", SourceError::NoTls),
-        ("ftp://lab/app.bin", SourceError::BadUrl),
-        ("/a b", SourceError::BadUrl),
-        ("http:///", SourceError::BadUrl),
-        (&"x".repeat(600), SourceError::BadRedirect),
+        ("", NoLocation),
+        ("https://lab/app.bin", Tls),
+        ("ftp://lab/app.bin", Url(UrlError::Scheme)),
+        ("/a b", Url(UrlError::Character { offset: 17, found: b' ' })),
+        ("http:///", Url(UrlError::NoHost { offset: 7 })),
+        ("http://user:pw@lab/", Url(UrlError::UserInfo { offset: 7 })),
+        (&"x".repeat(MAX_REDIRECT_URL_LEN_BYTES), TooLong),
     ] {
         let mut case = case([redirect(302, location)]);
-        assert_eq!(case.fetch(URL), Err(wanted), "{location:?}");
+        assert_eq!(case.fetch(URL), Err(SourceError::BadRedirect(wanted)), "{location:?}");
+        assert!(case.taker.begun.is_empty());
     }
     let mut case = case([in_pieces(b"HTTP/1.1 302 Go\r\n\r\n", 500)]);
-    assert_eq!(case.fetch(URL), Err(SourceError::BadRedirect));
+    assert_eq!(case.fetch(URL), Err(SourceError::BadRedirect(NoLocation)));
+}
+
+/// As those of object stores: 2 KiB of signature, among 8 KiB of headers.
+#[test]
+fn a_presigned_redirection_is_followed() {
+    let query = format!("/bucket/app.bin?X-Amz-Signature={}", "f".repeat(2048));
+    let others = (0..55).map(|n| format!("X-Header-{n}: {}\r\n", "v".repeat(60)));
+    let others: String = others.collect();
+    for piece in [1, 7, 1000, 5000] {
+        let answer = format!(
+            "HTTP/1.1 307 Go\r\n{others}Location: http://store{query}\r\nContent-Length: 3\r\n\
+             Content-Encoding: gzip\r\n{others}\r\nbye"
+        );
+        let mut case = case([
+            in_pieces(answer.as_bytes(), piece),
+            redirect(302, "other.bin"),
+            in_pieces(&ok(BODY), piece),
+        ]);
+        assert_eq!(case.fetch(URL), Ok(()), "{piece}");
+        assert_eq!(case.taker.bytes, BODY);
+        let wanted = format!("GET {query} HTTP/1.1\r\nHost: store\r\nUser-Agent: ");
+        assert!(case.request(1).starts_with(&wanted), "{}", case.request(1));
+        assert!(case.request(2).starts_with("GET /bucket/other.bin HTTP/1.1\r\nHost: store\r\n"));
+    }
+}
+
+#[test]
+fn the_first_location_of_several_counts() {
+    let answer = b"HTTP/1.1 302 Go\r\nLocation: /one\r\nLocation: /two\r\n\r\n";
+    let mut case = case([in_pieces(answer, 500), in_pieces(&ok(BODY), 500)]);
+    assert_eq!(case.fetch(URL), Ok(()));
+    assert!(case.request(1).starts_with("GET /one "));
 }
 
 #[test]
 fn addresses_that_cannot_be_asked() {
-    for (url, wanted) in [
-        ("https://lab/app.bin", SourceError::NoTls),
-        ("ftp://lab/app.bin", SourceError::BadUrl),
-        ("app.bin", SourceError::BadUrl),
-        ("", SourceError::BadUrl),
-        ("http://lab/\r\nX: y", SourceError::BadUrl),
-        ("http://lab:port/", SourceError::BadUrl),
-        ("http://lab:/", SourceError::BadUrl),
-        ("http://lab/#top", SourceError::BadUrl),
-        ("http://user:pw@lab/", SourceError::BadUrl),
+    let long = format!("http://lab/{}", "x".repeat(600));
+    for url in [
+        "ftp://lab/app.bin",
+        "app.bin",
+        "",
+        "http://lab/\r\nX: y",
+        "http://lab:port/",
+        "http://lab:/",
+        "http://lab/#top",
+        "http://user:pw@lab/",
         // The chips' network stack has IPv4 alone.
-        ("http://[::1]:80/app.bin", SourceError::BadUrl),
-        (&format!("http://lab/{}", "x".repeat(600)), SourceError::BadUrl),
+        "http://[::1]:80/app.bin",
+        &long,
     ] {
-        assert_eq!(case([]).fetch(url), Err(wanted), "{url}");
+        let wanted = bootswap_plan::Url::parse(url).unwrap_err();
+        assert_eq!(case([]).fetch(url), Err(SourceError::BadUrl(wanted)), "{url}");
+        let text = SourceError::<Infallible>::BadUrl(wanted).to_string();
+        assert!(text.contains(&wanted.to_string()), "{text}");
     }
+    assert_eq!(case([]).fetch("https://lab/app.bin"), Err(SourceError::NoTls));
 }

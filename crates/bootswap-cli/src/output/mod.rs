@@ -1,12 +1,24 @@
-//! Writing a command's data to stdout, and to files that are written completely or not at all.
+//! What a command writes: its data to stdout, and files.
+//!
+//! ```text
+//!   args: a path ──> Destination::new   no input, and new unless --force      before the work
+//!                        |
+//!                        v
+//!                    Destination::write ──> whole: beside it, then renamed    after it
+//! ```
+//!
+//! Nothing else in the program writes files, but for the menu, whose one file `whole` writes too.
 
-use std::fs::{self, File};
+mod destination;
+pub(crate) mod whole;
+
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
 
 use serde::Serialize;
 
 use crate::error::CommandError;
+
+pub use destination::{Destination, Force};
 
 /// Writes text to stdout.
 ///
@@ -36,24 +48,4 @@ pub fn json(object: &impl Serialize) -> Result<(), CommandError> {
     let mut json = serde_json::to_string_pretty(object).unwrap_or_default();
     json.push('\n');
     text(&json)
-}
-
-/// Writes a file beside its place and moves it there once it is complete, so that nobody ever finds
-/// half a file.
-///
-/// # Errors
-///
-/// [`CommandError::Input`] where it cannot be written. What was in its place is still there then.
-pub fn file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = File::create(&part)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&part, path));
-    written.map_err(|error| {
-        // The partial file is useless; if it cannot be removed either, the first error counts.
-        let _ = fs::remove_file(&part);
-        CommandError::file("write", path, &error)
-    })
 }

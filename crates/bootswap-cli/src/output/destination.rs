@@ -1,0 +1,180 @@
+//! Where a command may write a file: never over an input, and over another file only if asked to.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::whole::{self, Existing};
+use crate::error::CommandError;
+use crate::input::Inputs;
+
+/// Whether files that exist already are replaced: `--force`.
+///
+/// An input is not, whatever is said.
+#[derive(clap::Args, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Force {
+    /// Replace files that exist already; never those that are read
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// A place for a file, which was looked at before the work that makes the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Destination {
+    path: PathBuf,
+    existing: Existing,
+}
+
+impl Destination {
+    /// The place at that path, for a command that has read those files.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Input`] where a file there is one of the inputs, under whatever name, or
+    /// exists and may not be replaced, or where there cannot be a file.
+    pub fn new(path: &Path, inputs: &Inputs, force: Force) -> Result<Self, CommandError> {
+        let is_new = match fs::symlink_metadata(path) {
+            Ok(_) => false,
+            Err(error) if error.kind() == ErrorKind::NotFound => true,
+            Err(error) => return Err(failed(path, &error)),
+        };
+        if is_new {
+            return Ok(Self { path: path.to_owned(), existing: Existing::Keep });
+        }
+        let found = fs::metadata(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                refused(path, "it is a link to a file that is not there", "remove the link")
+            }
+            _ => failed(path, &error),
+        })?;
+        if found.is_dir() {
+            return Err(refused(path, "it is a directory", "name a file"));
+        }
+        if let Some(input) = inputs.same_as(path) {
+            let what = format!("it is an input of this command, {}", input.display());
+            return Err(refused(path, &what, "name another file to write to"));
+        }
+        // What is no file, as a pipe or /dev/null, has nothing to be lost.
+        if found.is_file() && !force.force {
+            return Err(refused(
+                path,
+                "it exists already",
+                "name another file, or add --force to replace it",
+            ));
+        }
+        Ok(Self { path: path.to_owned(), existing: Existing::Replace })
+    }
+
+    /// Writes the file there: all of it, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Input`] where it cannot be written; what was there is still there then.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), CommandError> {
+        let written = whole::write(&self.path, bytes, self.existing);
+        written.map_err(|error| failed(&self.path, &error))
+    }
+
+    /// The path, as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+fn refused(path: &Path, why: &str, help: &str) -> CommandError {
+    CommandError::input(
+        format_args!("{} is not written: {why}", path.display()),
+        format_args!("{help}; nothing was written"),
+    )
+}
+
+fn failed(path: &Path, error: &io::Error) -> CommandError {
+    let help = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room, or name a file elsewhere"
+        }
+        ErrorKind::AlreadyExists => "somebody else has made it meanwhile; name another file",
+        _ => "check the path and its permissions",
+    };
+    let what = format_args!("cannot write {}: {error}", path.display());
+    CommandError::input(what, format_args!("{help}; what was there is as it was"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORCE: Force = Force { force: true };
+
+    fn error(result: Result<Destination, CommandError>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_input_is_no_destination_under_any_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let input = dir.path().join("dump.bin");
+        fs::write(&input, "device").unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        let mut inputs = Inputs::default();
+        inputs.read(&input).unwrap();
+        let mut names =
+            vec![input.clone(), dir.path().join("./dump.bin"), dir.path().join("sub/../dump.bin")];
+        names.push(dir.path().join("hard"));
+        fs::hard_link(&input, dir.path().join("hard")).unwrap();
+        #[cfg(unix)]
+        {
+            names.push(dir.path().join("soft"));
+            std::os::unix::fs::symlink("dump.bin", dir.path().join("soft")).unwrap();
+        }
+        for name in names {
+            let error = error(Destination::new(&name, &inputs, FORCE));
+            assert!(error.contains("it is an input of this command"), "{error}");
+        }
+        assert_eq!(fs::read(&input).unwrap(), b"device");
+    }
+
+    #[test]
+    fn other_files_are_replaced_only_if_that_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old");
+        fs::write(&path, "old").unwrap();
+        let inputs = Inputs::default();
+        let refused = error(Destination::new(&path, &inputs, Force::default()));
+        assert!(refused.contains("old is not written: it exists already"), "{refused}");
+        Destination::new(&path, &inputs, FORCE).unwrap().write(b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        let refused = error(Destination::new(dir.path(), &inputs, FORCE));
+        assert!(refused.contains("it is a directory"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_that_somebody_makes_meanwhile_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new");
+        let place = Destination::new(&path, &Inputs::default(), Force::default()).unwrap();
+        fs::write(&path, "theirs").unwrap();
+        let error = place.write(b"ours").unwrap_err().to_string();
+        assert!(error.contains("cannot write"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_stays_one() {
+        use std::os::unix::fs::FileTypeExt;
+        let null = Path::new("/dev/null");
+        let place = Destination::new(null, &Inputs::default(), Force::default()).unwrap();
+        place.write(b"nothing").unwrap();
+        assert!(fs::metadata(null).unwrap().file_type().is_char_device());
+    }
+}

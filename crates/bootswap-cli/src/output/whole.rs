@@ -1,0 +1,99 @@
+//! A file that is written as a whole or not at all.
+//!
+//! ```text
+//!   create NAME.XXXXXX.part beside it ─> write ─> sync ─> rename ─> sync the directory
+//!     error, full disk, Ctrl-C, SIGTERM: the part is removed, the old file is as it was
+//! ```
+//!
+//! Only a process that is killed, or a machine that loses power, leaves a part behind.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::interrupt;
+
+/// What becomes of a file that is there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Existing {
+    /// It stays, and writing fails.
+    Keep,
+    /// It is replaced, and its permissions are kept.
+    Replace,
+}
+
+/// Writes the file at that path.
+///
+/// Where the path is a link, what it leads to is replaced; what is no file, as a pipe, is written
+/// to.
+///
+/// # Errors
+///
+/// That of the file system; what was there is still there then.
+pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+    let old = fs::metadata(path).ok();
+    if old.as_ref().is_some_and(|old| !old.is_file() && !old.is_dir()) {
+        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    // Fails where there is nothing yet, and nothing to be led to.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut prefix = path.file_name().unwrap_or_default().to_owned();
+    prefix.push(".");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // What anybody's new file gets; the system takes from it what it takes from all of them.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    // A signal between the two leaves the part, but nothing in it.
+    let mut part = builder.tempfile_in(dir)?;
+    let _removed = interrupt::remove_on_signal(part.path());
+    part.write_all(bytes)?;
+    if let Some(old) = old {
+        part.as_file().set_permissions(old.permissions())?;
+    }
+    part.as_file().sync_all()?;
+    let done = match existing {
+        Existing::Keep => part.persist_noclobber(path),
+        Existing::Replace => part.persist(path),
+    };
+    done.map_err(|error| error.error)?;
+    // The file is there; that its name outlives a loss of power is not worth an error.
+    let _ = File::open(dir).and_then(|dir| dir.sync_all());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "old").unwrap();
+        let error = write(&path, b"new", Existing::Keep).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert!(write(&dir.path().join("none/a"), b"new", Existing::Keep).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no part is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_permissions_stay_as_they_are() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("a"), dir.path().join("link"));
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink("a", &link).unwrap();
+        write(&link, b"new", Existing::Replace).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+}

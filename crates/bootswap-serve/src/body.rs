@@ -1,0 +1,135 @@
+//! The body of an answer, read piece by piece while it is sent.
+//!
+//! ```text
+//!   0 ............ source_len_bytes | fill ... len_bytes       the file, and what a fault adds
+//!        ^ flipped            range: what is sent of it
+//! ```
+
+use std::io::{self, SeekFrom};
+use std::ops::Range;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use crate::content::{Bytes, Opened};
+
+/// Bytes that are read, and handed to the connection, at once.
+pub(crate) const PIECE_BYTES: usize = 16 * 1024;
+/// What follows the file when the answer is too long: neither erased flash nor zero.
+const OVERSIZE_FILL: u8 = 0xa5;
+
+/// A part of bytes that others may hold, too.
+#[derive(Debug)]
+pub(crate) struct Body {
+    source: Source,
+    source_len_bytes: u64,
+    /// The byte of the source whose lowest bit is another.
+    flipped: Option<u64>,
+    /// What of it is still to come.
+    range: Range<u64>,
+    /// Bytes that were read, and how many of them were handed over.
+    buffer: Vec<u8>,
+    handed: usize,
+}
+
+#[derive(Debug)]
+enum Source {
+    Memory(Arc<[u8]>),
+    /// The file, and where in it the next byte comes from.
+    Disk(tokio::fs::File, u64),
+}
+
+impl Body {
+    /// All of a file.
+    pub(crate) fn of(opened: Opened) -> Self {
+        let source = match opened.bytes {
+            Bytes::Memory(bytes) => Source::Memory(bytes),
+            Bytes::Disk(file) => Source::Disk(tokio::fs::File::from_std(file), 0),
+        };
+        Self::new(source, opened.len_bytes)
+    }
+
+    fn new(source: Source, len_bytes: u64) -> Self {
+        let (buffer, range) = (Vec::new(), 0..len_bytes);
+        Self { source, source_len_bytes: len_bytes, flipped: None, range, buffer, handed: 0 }
+    }
+
+    /// That many more bytes behind the file.
+    pub(crate) const fn lengthen(&mut self, count: u64) {
+        self.range.end = self.range.end.saturating_add(count);
+    }
+
+    /// The lowest bit of that byte flipped, or of the last one where there are fewer.
+    pub(crate) fn flip(&mut self, offset: Option<u64>) {
+        let last = self.source_len_bytes.checked_sub(1);
+        self.flipped = last.map(|last| offset.unwrap_or(self.source_len_bytes / 2).min(last));
+    }
+
+    /// Only that part.
+    pub(crate) const fn cut(&mut self, range: Range<u64>) {
+        self.range = range;
+    }
+
+    /// Bytes that are still to be handed over.
+    pub(crate) const fn len_bytes(&self) -> u64 {
+        self.range.end - self.range.start + (self.buffer.len() - self.handed) as u64
+    }
+
+    /// The next bytes, at most so many; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, or has become shorter than it was.
+    pub(crate) async fn next(&mut self, most: usize) -> io::Result<&[u8]> {
+        if self.handed == self.buffer.len() {
+            self.handed = 0;
+            self.fill().await?;
+        }
+        let len = most.min(self.buffer.len() - self.handed);
+        let bytes = self.buffer.get(self.handed..self.handed + len).unwrap_or_default();
+        self.handed += len;
+        Ok(bytes)
+    }
+
+    async fn fill(&mut self) -> io::Result<()> {
+        let Range { start, end } = self.range;
+        let end = end.min(start + PIECE_BYTES as u64);
+        // Both fit, for they are no more than a piece.
+        let len = (end - start) as usize;
+        let of_source = (end.min(self.source_len_bytes).saturating_sub(start)) as usize;
+        self.buffer.clear();
+        self.buffer.resize(len, OVERSIZE_FILL);
+        let piece = self.buffer.get_mut(..of_source).unwrap_or_default();
+        match &mut self.source {
+            Source::Memory(bytes) => {
+                let from = usize::try_from(start).unwrap_or(usize::MAX);
+                let held = bytes.get(from..).unwrap_or_default();
+                for (byte, held) in piece.iter_mut().zip(held) {
+                    *byte = *held;
+                }
+            }
+            Source::Disk(file, at) => {
+                if *at != start {
+                    file.seek(SeekFrom::Start(start)).await?;
+                }
+                file.read_exact(piece).await?;
+                *at = start + of_source as u64;
+            }
+        }
+        if let Some(flipped) = self.flipped.and_then(|at| at.checked_sub(start))
+            && let Some(byte) = usize::try_from(flipped).ok().and_then(|at| piece.get_mut(at))
+        {
+            *byte ^= 1;
+        }
+        self.range.start = end;
+        Ok(())
+    }
+}
+
+impl<B: Into<Arc<[u8]>>> From<B> for Body {
+    fn from(bytes: B) -> Self {
+        let bytes = bytes.into();
+        let len_bytes = bytes.len() as u64;
+        Self::new(Source::Memory(bytes), len_bytes)
+    }
+}
