@@ -44,6 +44,7 @@ pub mod content;
 pub mod document;
 pub mod example;
 pub mod facts;
+mod identity;
 pub mod image;
 pub mod input;
 pub mod judge;
@@ -63,6 +64,7 @@ pub mod template;
 mod tests;
 mod words;
 
+pub use identity::{IdentityError, MAX_IDENTITY_LEN_BYTES, OwnedIdentity, check_identity};
 pub use keys::URL_HELP;
 pub use load::{from_text, load, load_with_files, parse};
 pub use owned::{

@@ -13,6 +13,8 @@ use flash_region::Region;
 use mcuboot_format::SwapKind;
 use sha2::{Digest, Sha256};
 
+use crate::identity::OwnedIdentity;
+
 /// A [`Migration`] that owns its data.
 #[derive(Clone, Debug)]
 pub struct OwnedMigration {
@@ -38,6 +40,8 @@ pub struct OwnedMigration {
     pub network: OwnedNetwork,
     /// How much it says on its console.
     pub log_level: LogLevel,
+    /// What its image says of itself.
+    pub identity: OwnedIdentity,
 }
 
 /// A [`McubootMap`] that owns its data.

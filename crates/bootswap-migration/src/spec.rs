@@ -7,6 +7,7 @@ use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 
 use crate::document::{Node, parse as parse_toml};
+use crate::identity::identity;
 use crate::keys::URL_HELP;
 use crate::network::{log_level, network};
 use crate::owned::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedStaging};
@@ -56,6 +57,7 @@ pub(crate) fn parse(text: &str) -> Result<Spec, Problem> {
         allow_overwrite: overwrite.map(|list| list.texts()).transpose()?.unwrap_or_default(),
         network: root.table("network")?.as_ref().map(network).transpose()?.unwrap_or_default(),
         log_level: root.table("log")?.as_ref().map(log_level).transpose()?.unwrap_or_default(),
+        identity: root.table("migrator")?.as_ref().map(identity).transpose()?.unwrap_or_default(),
     };
     let partitions = root.text("partitions")?;
     Ok(Spec { migration, flash_size, partitions, public_key: public_key.flatten(), files })

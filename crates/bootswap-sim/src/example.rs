@@ -6,7 +6,9 @@ use std::fmt;
 use bootswap_config::LogLevel;
 use bootswap_migration::content::classify;
 use bootswap_migration::example::MIGRATION;
-use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
+use bootswap_migration::{
+    OwnedArtifact, OwnedIdentity, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging,
+};
 use bootswap_plan::Role;
 use device_sim::synthetic;
 use esp_idf_format::Chip;
@@ -109,6 +111,7 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
         allow_overwrite: Vec::new(),
         network: OwnedNetwork::default(),
         log_level: LogLevel::default(),
+        identity: OwnedIdentity::default(),
     })
 }
 

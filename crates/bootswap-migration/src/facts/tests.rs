@@ -14,7 +14,7 @@ use esp_idf_format::partition::PartitionTableError;
 use flash_region::{FlashAddr, Region};
 
 use super::*;
-use crate::{OwnedArtifact, OwnedMigration, OwnedNetwork, OwnedStaging};
+use crate::{OwnedArtifact, OwnedIdentity, OwnedMigration, OwnedNetwork, OwnedStaging};
 use bootswap_config::LogLevel;
 use bootswap_engine::ContainerEntry;
 use bootswap_plan::Role;
@@ -199,6 +199,7 @@ fn migration(artifacts: Vec<OwnedArtifact>) -> OwnedMigration {
         allow_overwrite: Vec::new(),
         network: OwnedNetwork::default(),
         log_level: LogLevel::default(),
+        identity: OwnedIdentity::default(),
     }
 }
 

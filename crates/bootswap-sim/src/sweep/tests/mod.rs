@@ -21,7 +21,9 @@ use crate::Until;
 use crate::migrator::MigratorFactory;
 use crate::{MIGRATOR_NAME, Scenario, Settings};
 use bootswap_migration::content::classify;
-use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
+use bootswap_migration::{
+    OwnedArtifact, OwnedIdentity, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging,
+};
 
 const SLOT_BYTES: u32 = 0x2_0000;
 const NVS: FlashAddr = FlashAddr(0x9000);
@@ -99,6 +101,7 @@ fn small() -> (OwnedMigration, Scenario) {
         allow_overwrite: Vec::new(),
         network: OwnedNetwork::default(),
         log_level: LogLevel::default(),
+        identity: OwnedIdentity::default(),
     };
     (migration, scenario)
 }
