@@ -3,8 +3,8 @@
 use std::env;
 use std::path::PathBuf;
 
-use bootswap_migration::OwnedMigration;
 use bootswap_migration::pack::{Firmware, Rehearsal, choose_sources, pack};
+use bootswap_migration::{OwnedIdentity, OwnedMigration};
 use esp_idf_format::Chip;
 
 use crate::args::PackArgs;
@@ -27,6 +27,12 @@ pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
     let name = args.migration.display();
     let mut inputs = Inputs::default();
     let mut migration = inputs.migration(&args.migration)?;
+    let identity = OwnedIdentity {
+        version: args.version.clone(),
+        project: args.project.clone(),
+        secure_version: args.secure_version,
+    };
+    migration.identity = identity.or(&migration.identity);
     choose_sources(&mut migration, args.chip, args.embed)
         .map_err(|error| CommandError::input(format_args!("{name}: {error}"), error.help()))?;
 

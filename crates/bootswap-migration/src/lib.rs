@@ -46,6 +46,7 @@ pub mod document;
 pub mod example;
 pub mod facts;
 mod fill;
+mod identity;
 pub mod image;
 pub mod input;
 pub mod judge;
@@ -68,6 +69,7 @@ mod words;
 
 pub use bootloader::Assumption;
 pub use fill::{fill_map, map_of};
+pub use identity::{IdentityError, MAX_IDENTITY_LEN_BYTES, OwnedIdentity, check_identity};
 pub use keys::URL_HELP;
 pub use load::{from_text, load, load_with_files, parse};
 pub use owned::{

@@ -16,6 +16,7 @@ use mcuboot_format::{DowngradePrevention, SwapKind};
 use sha2::{Digest, Sha256};
 
 use crate::bootloader::Assumption;
+use crate::identity::OwnedIdentity;
 
 /// A [`Migration`] that owns its data.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct OwnedMigration {
     pub against: Vec<Reason>,
     /// What it relies on and the files do not show.
     pub assumed: Vec<Assumption>,
+    /// What its image says of itself.
+    pub identity: OwnedIdentity,
 }
 
 /// A label in `allow.overwrite` that no partition has.

@@ -9,6 +9,7 @@ use mcuboot_format::SwapKind;
 
 use crate::bootloader::Stated;
 use crate::document::{Node, parse as parse_toml};
+use crate::identity::identity;
 use crate::keys::URL_HELP;
 use crate::network::{log_level, network};
 use crate::owned::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedStaging};
@@ -68,6 +69,7 @@ pub(crate) fn parse(text: &str) -> Result<Spec, Problem> {
         log_level: root.table("log")?.as_ref().map(log_level).transpose()?.unwrap_or_default(),
         against: Vec::new(),
         assumed: Vec::new(),
+        identity: root.table("migrator")?.as_ref().map(identity).transpose()?.unwrap_or_default(),
     };
     let partitions = root.text("partitions")?;
     Ok(Spec { migration, flash_size, partitions, public_key, stated, files })

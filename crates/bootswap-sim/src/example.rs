@@ -6,7 +6,9 @@ use std::fmt;
 use bootswap_config::LogLevel;
 use bootswap_migration::content::classify;
 use bootswap_migration::example::MIGRATION;
-use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
+use bootswap_migration::{
+    OwnedArtifact, OwnedIdentity, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging,
+};
 use bootswap_plan::Role;
 use device_sim::{McubootConfig, synthetic};
 use esp_idf_format::Chip;
@@ -114,6 +116,7 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
         log_level: LogLevel::default(),
         against: Vec::new(),
         assumed: Vec::new(),
+        identity: OwnedIdentity::default(),
     })
 }
 

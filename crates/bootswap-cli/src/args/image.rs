@@ -9,9 +9,12 @@ use mcuboot_format::tlv::Dependency;
 use mcuboot_format::trailer::TrailerConfig;
 use mcuboot_format::{ImageVersion, SwapKind};
 
+use crate::error::CommandError;
 use crate::output::Force;
 
-use super::values::{dependency, len_bytes, security_counter, short_len_bytes, version};
+use super::values::{
+    align, dependency, max_align, security_counter, short_len_bytes, slot_len_bytes, version,
+};
 
 /// What to do with an image.
 #[derive(Clone, Debug, Subcommand)]
@@ -56,7 +59,7 @@ pub struct VerifyArgs {
     #[arg(long, short, value_name = "PEM")]
     pub key: Option<PathBuf>,
     /// Bytes of the slot that an MCUboot image must fit, trailer included
-    #[arg(long, short = 'S', value_name = "BYTES", value_parser = len_bytes)]
+    #[arg(long, short = 'S', value_name = "BYTES", value_parser = slot_len_bytes)]
     pub slot_size: Option<u32>,
     /// Trailer of the bootloader that an MCUboot image is for
     #[command(flatten)]
@@ -106,7 +109,7 @@ pub struct SignArgs {
     #[arg(long)]
     pub pad_header: bool,
     /// Bytes of the slot, trailer included
-    #[arg(long, short = 'S', value_name = "BYTES", value_parser = len_bytes)]
+    #[arg(long, short = 'S', value_name = "BYTES", value_parser = slot_len_bytes)]
     pub slot_size: u32,
     /// Trailer of the bootloader that the image is for
     #[command(flatten)]
@@ -171,17 +174,38 @@ pub struct TrailerArgs {
     #[arg(long, value_name = "KIND", default_value = "scratch")]
     pub swap: SwapKind,
     /// Bytes that the bootloader writes at once
-    #[arg(long, value_name = "BYTES", default_value = "4", value_parser = len_bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "4", value_parser = align)]
     pub align: u32,
     /// Distance of the trailer's fields in bytes: 8, 16 or 32
-    #[arg(long, value_name = "BYTES", default_value = "8", value_parser = len_bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "8", value_parser = max_align)]
     pub max_align: u32,
     /// Sectors of a slot that the trailer has room for
     #[arg(long, short = 'M', value_name = "NUMBER", default_value = "512")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=MAX_SECTORS))]
     pub max_sectors: u32,
 }
 
+/// Sectors of the largest flash that MCUboot can have in one slot here: 16 MiB, which is as far as
+/// three bytes of an address reach.
+const MAX_SECTORS: i64 = 4096;
+
 impl TrailerArgs {
+    /// Refuses what no bootloader is built with.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Input`] that names the options.
+    pub fn check(&self) -> Result<(), CommandError> {
+        let Self { align, max_align, .. } = *self;
+        if align <= max_align {
+            return Ok(());
+        }
+        Err(CommandError::input(
+            format_args!("--align {align} is more than --max-align {max_align}"),
+            "give both as the bootloader was built with: MCUBOOT_BOOT_MAX_ALIGN is the larger one",
+        ))
+    }
+
     /// The trailer as `mcuboot-format` describes it.
     #[must_use]
     pub const fn config(&self) -> TrailerConfig {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use esp_idf_format::Chip;
 
+use super::values::{identity, number};
 use crate::output::Force;
 
 const HELP: &str = "\
@@ -33,6 +34,17 @@ pub struct PackArgs {
     /// Firmware image to pack into
     #[arg(long, value_name = "FILE")]
     pub firmware: Option<PathBuf>,
+    /// Version that the migrator says it has; without it, the migration's `migrator.version`, or the
+    /// firmware image's
+    #[arg(long, value_name = "TEXT", value_parser = identity)]
+    pub version: Option<String>,
+    /// Name of the project that the migrator says it is of; without it, `migrator.project`, or the
+    /// firmware image's
+    #[arg(long, value_name = "NAME", value_parser = identity)]
+    pub project: Option<String>,
+    /// Version for anti-rollback; without it, `migrator.secure_version`, or the firmware image's
+    #[arg(long, value_name = "NUMBER", value_parser = number)]
+    pub secure_version: Option<u32>,
     /// Embed the artifacts in the migrator, so that devices need no network
     #[arg(long)]
     pub embed: bool,

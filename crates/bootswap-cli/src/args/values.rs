@@ -3,8 +3,10 @@
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
+use bootswap_migration::check_identity;
 pub(super) use bootswap_migration::keys::len_bytes;
 use bootswap_serve::ServerFault;
+use flash_region::SECTOR_BYTES;
 use mcuboot_format::tlv::Dependency;
 use mcuboot_format::{ImageVersion, VersionError};
 
@@ -16,9 +18,47 @@ pub(super) fn short_len_bytes(text: &str) -> Result<u16, String> {
     u16::try_from(number).map_err(|_| format!("{text} is more than {}", u16::MAX))
 }
 
+/// Bytes of a slot, which consists of sectors.
+pub(super) fn slot_len_bytes(text: &str) -> Result<u32, String> {
+    match len_bytes(text)? {
+        0 => Err("a slot of no bytes holds nothing".to_owned()),
+        len if len % SECTOR_BYTES != 0 => {
+            Err(format!("{text} is not a multiple of {SECTOR_BYTES:#x}: slots consist of sectors"))
+        }
+        len => Ok(len),
+    }
+}
+
+/// What a bootloader writes at once, as `imgtool --align` has it.
+pub(super) fn align(text: &str) -> Result<u32, String> {
+    one_of(text, &[1, 2, 4, 8, 16, 32], "1, 2, 4, 8, 16 or 32")
+}
+
+/// The distance of a trailer's fields, as `imgtool --max-align` has it.
+pub(super) fn max_align(text: &str) -> Result<u32, String> {
+    one_of(text, &[8, 16, 32], "8, 16 or 32")
+}
+
+fn one_of(text: &str, known: &[u32], names: &str) -> Result<u32, String> {
+    let found = len_bytes(text)?;
+    if known.contains(&found) { Ok(found) } else { Err(format!("expected {names}")) }
+}
+
 /// A fault of the lab's server.
 pub(super) fn fault(text: &str) -> Result<ServerFault, String> {
     text.parse().map_err(|error: bootswap_serve::FaultError| error.to_string())
+}
+
+/// A version or a name that an image says of itself.
+pub(super) fn identity(text: &str) -> Result<String, String> {
+    check_identity(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+/// A number of 32 bits, decimal or behind `0x` hexadecimal.
+pub(super) fn number(text: &str) -> Result<u32, String> {
+    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
+    u32::from_str_radix(digits, radix).map_err(|_| format!("{text:?} is no number of 32 bits"))
 }
 
 /// An address to listen on, whose host may be a name.
@@ -44,10 +84,8 @@ pub(super) fn security_counter(text: &str) -> Result<SecurityCounter, String> {
     if text == "auto" {
         return Ok(SecurityCounter::Auto);
     }
-    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
-    let number = u32::from_str_radix(digits, radix);
-    let wrong = || format!("{text:?} is neither a number of 32 bits nor `auto`");
-    number.map(SecurityCounter::Number).map_err(|_| wrong())
+    let wrong = |_| format!("{text:?} is neither a number of 32 bits nor `auto`");
+    number(text).map(SecurityCounter::Number).map_err(wrong)
 }
 
 /// `(0, 1.2.3+4)` as imgtool wants it, or `0:1.2.3+4`.

@@ -12,6 +12,7 @@ use crate::output::whole::{self, Existing};
 /// Runs the command.
 pub(super) fn command(args: &ConfirmArgs) -> Result<Verdict, CommandError> {
     let name = args.file.display();
+    args.trailer.check()?;
     let mut inputs = Inputs::default();
     let mut image = inputs.read(&args.file)?;
     let out = args.out.as_deref().map(|path| Destination::new(path, &inputs, args.force));

@@ -12,7 +12,15 @@ use crate::output::Destination;
 /// Runs the command.
 pub(super) fn command(args: &SignArgs) -> Result<Verdict, CommandError> {
     let mut inputs = Inputs::default();
+    args.trailer.check()?;
     let payload = inputs.read(&args.file)?;
+    let header_len = if args.pad_header { 0 } else { usize::from(args.header_size) };
+    if payload.is_empty() || payload.len() == header_len {
+        return Err(CommandError::input(
+            format_args!("{}: there is no application in it", args.file.display()),
+            "name the application's binary, as objcopy or the build makes it",
+        ));
+    }
     let key = args.key.as_deref().map(|path| {
         PrivateKey::from_pem(&text(path, inputs.read(path)?)?).map_err(|error| {
             CommandError::input(

@@ -13,6 +13,7 @@ use crate::output;
 
 /// Runs the command.
 pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, CommandError> {
+    args.trailer.check()?;
     let (file, kind) = read_known(&args.file)?;
     refuse_useless(args, kind)?;
     let key = args.key.as_deref().map(public_key).transpose()?;

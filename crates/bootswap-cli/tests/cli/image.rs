@@ -333,3 +333,40 @@ fn a_bootloader_shows_its_map_and_is_compared_with_a_migrations() {
     let verified = lab.ends_with(0, &verify);
     assert_eq!(verified.json()["assumed"][0]["key"], "mcuboot.max_sectors");
 }
+
+#[test]
+fn options_that_no_bootloader_is_built_with_are_refused_by_name() {
+    let lab = WorkDir::new();
+    lab.write("payload", &[1; 0x800]);
+    lab.write("nothing", b"");
+    lab.write("header", &[0; 0x20]);
+    let sign = ["sign", "payload", "-o", "signed", "-v", "1", "-S", "64K", "--pad-header"];
+    let confirm = ["confirm", "app_upd.bin"];
+    let verify = ["verify", "app_upd.bin"];
+    for command in [&sign[..], &confirm, &verify] {
+        for (options, part) in [
+            (&["--max-align", "5"][..], "expected 8, 16 or 32"),
+            (&["--max-align", "0"], "expected 8, 16 or 32"),
+            (&["--align", "3"], "expected 1, 2, 4, 8, 16 or 32"),
+            (&["--align", "16"], "--align 16 is more than --max-align 8"),
+            (&["--max-sectors", "0"], "'--max-sectors <NUMBER>'"),
+            (&["--swap", "twice"], "'--swap <KIND>'"),
+        ] {
+            let ended = lab.ends_with(2, &[&["image"], command, options].concat());
+            assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
+        }
+    }
+    let sign = ["image", "sign", "-o", "signed", "-v", "1"];
+    for (args, part) in [
+        (&["payload", "--pad-header", "-S", "0"][..], "a slot of no bytes"),
+        (&["payload", "--pad-header", "-S", "0x10001"], "not a multiple of 0x1000"),
+        (&["nothing", "--pad-header", "-S", "64K"], "nothing: there is no application in it"),
+        (&["nothing", "-S", "64K"], "nothing: there is no application in it"),
+        (&["header", "-S", "64K"], "header: there is no application in it"),
+        (&["payload", "--pad-header", "-S", "64K", "-H", "70000"], "more than 65535"),
+    ] {
+        let ended = lab.ends_with(2, &[&sign[..], args].concat());
+        assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
+    }
+    assert!(!lab.path().join("signed").exists());
+}

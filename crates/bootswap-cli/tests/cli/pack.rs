@@ -8,6 +8,7 @@ use bootswap_plan::Origin;
 use esp_idf_format::app_desc::AppDescription;
 use esp_idf_format::image::{self, ImageBuilder};
 use esp_idf_format::{Chip, FixedText};
+use serde_json::json;
 
 use crate::program::{Ended, MIGRATION, WorkDir, bootswap};
 
@@ -357,4 +358,30 @@ fn a_migrator_is_not_written_over_what_it_is_made_of() {
         assert!(ended.stderr.contains("it is an input of this command"), "{}", ended.stderr);
         assert!(lab.read(input) == before, "{input}");
     }
+}
+
+#[test]
+fn the_migrator_says_of_itself_what_the_channel_wants() {
+    let lab = lab();
+    let said = |lab: &WorkDir| {
+        lab.ends_with(0, &["image", "verify", "migrator.bin"]);
+        let info = lab.ends_with(0, &["image", "info", "migrator.bin", "--json"]).json();
+        ["project_name", "version", "secure_version"].map(|key| info[key].clone())
+    };
+    packed(&lab, &[]);
+    assert_eq!(said(&lab), [json!("bootswap"), json!("1.0.0"), json!(0)]);
+    let table = "\n[migrator]\nversion = \"2.0\"\nproject = \"sensor\"\nsecure_version = 3\n";
+    lab.write("migration.toml", format!("{MIGRATION}{NETWORK}{table}").as_bytes());
+    packed(&lab, &[]);
+    assert_eq!(said(&lab), [json!("sensor"), json!("2.0"), json!(3)]);
+    packed(&lab, &["--version", "3.1", "--secure-version", "0x10"]);
+    assert_eq!(said(&lab), [json!("sensor"), json!("3.1"), json!(16)]);
+    let long = "32 characters are one too many..";
+    let wrong = [("--version", ""), ("--project", long), ("--secure-version", "-1")];
+    for (option, value) in wrong {
+        refused(&lab, 2, &[&format!("{option}={value}")], &[option]);
+    }
+    let long = format!("{MIGRATION}{NETWORK}\n[migrator]\nversion = \"a\\tb\"\n");
+    lab.write("migration.toml", long.as_bytes());
+    refused(&lab, 2, &[], &["migrator.version", "1 to 31 letters"]);
 }

@@ -15,7 +15,8 @@ use flash_region::{FlashAddr, Region};
 
 use super::*;
 use crate::{
-    OwnedArtifact, OwnedMigration, OwnedNetwork, OwnedStaging, SentImage, assumed_image_len_bytes,
+    OwnedArtifact, OwnedIdentity, OwnedMigration, OwnedNetwork, OwnedStaging, SentImage,
+    assumed_image_len_bytes,
 };
 use bootswap_config::LogLevel;
 use bootswap_engine::ContainerEntry;
@@ -311,6 +312,7 @@ fn migration(artifacts: Vec<OwnedArtifact>) -> OwnedMigration {
         log_level: LogLevel::default(),
         against: Vec::new(),
         assumed: Vec::new(),
+        identity: OwnedIdentity::default(),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct EspInfo {
     pub project_name: Option<String>,
     /// Version of the app.
     pub version: Option<String>,
+    /// Version of the app for anti-rollback.
+    pub secure_version: Option<u32>,
     /// Version of ESP-IDF that app or bootloader were built with.
     pub idf_version: Option<String>,
     /// Date and time of the build.
@@ -100,6 +102,7 @@ impl EspInfo {
             sha256: info.and_then(|info| info.digest).map(|digest| Hex(&digest).to_string()),
             project_name: app.map(|app| app.project_name.to_string()),
             version: app.map(|app| app.version.to_string()),
+            secure_version: app.map(|app| app.secure_version),
             idf_version: idf_version
                 .filter(|version| !version.is_empty())
                 .map(|version| version.to_string()),
@@ -119,6 +122,7 @@ impl EspInfo {
         lines.some("chip", &self.chip);
         lines.some("project", &self.project_name);
         lines.some("version", &self.version);
+        lines.some("secure version", &self.secure_version.filter(|version| *version > 0));
         lines.some("ESP-IDF", &self.idf_version);
         lines.some("built", &self.built);
         lines.some("size", &self.image_size.map(|len| format!("{len:#x} bytes")));

@@ -7,6 +7,8 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use mcuboot_format::{DowngradePrevention, SwapKind};
 
+use crate::identity::check_identity;
+
 /// What an address has to be.
 pub const URL_HELP: &str =
     "write an address as in \"http://192.168.100.101:8070/app_upd.bin\", other characters as %20";
@@ -70,6 +72,10 @@ pub enum Kind {
     Password,
     /// The device's name in the network.
     Hostname,
+    /// A version, or the name of a project.
+    Identity,
+    /// A version in the eFuses.
+    SecureVersion,
 }
 
 /// What a value is in TOML.
@@ -94,7 +100,9 @@ impl Kind {
     pub const fn shape(self) -> Shape {
         match self {
             Self::Truth => Shape::Truth,
-            Self::Address | Self::Length | Self::Align | Self::Sectors => Shape::Number,
+            Self::Address | Self::Length | Self::Align | Self::Sectors | Self::SecureVersion => {
+                Shape::Number
+            }
             Self::Labels => Shape::Texts,
             _ => Shape::Text,
         }
@@ -134,6 +142,8 @@ impl Kind {
             Self::SsidHex => "hexadecimal digits",
             Self::Password => "text",
             Self::Hostname => "1 to 32 letters, digits, hyphens",
+            Self::Identity => "1 to 31 characters",
+            Self::SecureVersion => "number",
             _ => {
                 let choices = self.choices().into_iter().map(|choice| self.code(choice));
                 return choices.collect::<Vec<_>>().join(", ");
@@ -199,6 +209,11 @@ impl Kind {
                 Err(error) => Err(error.to_string()),
             },
             Self::Hostname if !is_hostname(typed) => Err(hostname_help()),
+            Self::Identity => match check_identity(typed) {
+                Ok(()) => Ok(quoted(typed)),
+                Err(error) => Err(error.to_string()),
+            },
+            Self::SecureVersion => number(typed),
             Self::File | Self::AppLabel | Self::Label | Self::Text | Self::Hostname => {
                 Ok(quoted(typed))
             }

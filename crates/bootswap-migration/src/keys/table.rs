@@ -184,7 +184,7 @@ const MAP: [Key; 11] = [
     .applies(Applies::WithOverwrite),
 ];
 
-const NETWORK: [Key; 6] = [
+const NETWORK: [Key; 9] = [
     Key::new(
         "network.old_credentials",
         "Old firmware's Wi-Fi",
@@ -236,6 +236,30 @@ const NETWORK: [Key; 6] = [
         "How much the migrator writes to its console. Progress in bytes needs debug.",
     )
     .begin(Begin::Comment("\"info\"", "off | error | warn | info | debug | trace")),
+    Key::new(
+        "migrator.version",
+        "Version",
+        Kind::Identity,
+        "that of the firmware image",
+        "Version that the migrator's image says it has. Give a newer one than the old firmware's \
+        where the update channel compares them. `pack --version` overrides it.",
+    ),
+    Key::new(
+        "migrator.project",
+        "Project",
+        Kind::Identity,
+        "that of the firmware image",
+        "Name of the project that the migrator's image says it is of. Give the old firmware's where \
+        the update channel compares them. `pack --project` overrides it.",
+    ),
+    Key::new(
+        "migrator.secure_version",
+        "Secure version",
+        Kind::SecureVersion,
+        "that of the firmware image",
+        "Version for anti-rollback in the migrator's image. An old bootloader with anti-rollback \
+        starts no app with a lower one than the eFuses have. `pack --secure-version` overrides it.",
+    ),
 ];
 
 const PASSWORD: &str = "Its password: 8 to 63 bytes, or a key of 64 hexadecimal digits. This file \

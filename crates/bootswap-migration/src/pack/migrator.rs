@@ -56,6 +56,7 @@ pub fn pack(migration: &OwnedMigration, firmware: Firmware) -> Result<Packed, Pa
     let room = image.get_mut(section).unwrap_or_default();
     let written = migration.with_config(|config| bootswap_config::encode(config, room));
     let config_len_bytes = written.map_err(PackError::Wifi)?.map_err(PackError::Config)?;
+    migration.identity.write(&mut image);
     let info = image::update_checksums(&mut image).map_err(PackError::Image)?;
 
     let embedded = container::embedded(migration).map_err(|name| PackError::NoBytes { name })?;

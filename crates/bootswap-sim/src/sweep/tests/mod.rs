@@ -21,7 +21,9 @@ use crate::Until;
 use crate::migrator::MigratorFactory;
 use crate::{Scenario, Settings};
 use bootswap_migration::content::classify;
-use bootswap_migration::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging};
+use bootswap_migration::{
+    OwnedArtifact, OwnedIdentity, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging,
+};
 
 const SLOT_BYTES: u32 = 0x2_0000;
 const NVS: FlashAddr = FlashAddr(0x9000);
@@ -106,6 +108,7 @@ fn small() -> (OwnedMigration, Scenario) {
         log_level: LogLevel::default(),
         against: Vec::new(),
         assumed: Vec::new(),
+        identity: OwnedIdentity::default(),
     };
     (migration, scenario)
 }

@@ -1,0 +1,157 @@
+//! `[migrator]`: what the packed migrator says of itself, which update channels compare.
+//!
+//! ```toml
+//! [migrator]
+//! version        = "2.0.0"       # newer than the old firmware's, where the channel wants that
+//! project        = "sensor"      # its name, where the channel wants the same
+//! secure_version = 3             # no less than the devices' eFuses, where anti-rollback is on
+//! ```
+//!
+//! They are fields of the app description at the beginning of the image (`esp_app_desc_t`).
+
+use std::fmt;
+
+use esp_idf_format::app_desc::APP_DESC_OFFSET_BYTES;
+
+use crate::problem::Problem;
+use crate::reader::{Field, Table};
+
+/// Most bytes of a version or a name: their fields have 32, of which the last is the text's end.
+pub const MAX_IDENTITY_LEN_BYTES: usize = 31;
+
+/// Where the fields are in an app description: secure version, version, name of the project.
+const SECURE_VERSION: usize = 4;
+const VERSION: usize = 16;
+const PROJECT: usize = 48;
+/// Bytes of a text's field.
+const TEXT_LEN_BYTES: usize = 32;
+
+/// What a migrator says of itself, as far as it is not what the firmware image says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OwnedIdentity {
+    /// Its version.
+    pub version: Option<String>,
+    /// Name of its project.
+    pub project: Option<String>,
+    /// Its version for anti-rollback.
+    pub secure_version: Option<u32>,
+}
+
+/// A text cannot be a version or a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IdentityError;
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "write 1 to {MAX_IDENTITY_LEN_BYTES} letters, digits and signs of ASCII")
+    }
+}
+
+impl std::error::Error for IdentityError {}
+
+/// Checks a version or a name: no blanks at its ends, which nobody would see.
+///
+/// # Errors
+///
+/// [`IdentityError`].
+pub fn check_identity(text: &str) -> Result<(), IdentityError> {
+    let is_printed = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+    let is_good = (1..=MAX_IDENTITY_LEN_BYTES).contains(&text.len())
+        && text.bytes().all(is_printed)
+        && text.trim() == text;
+    if is_good { Ok(()) } else { Err(IdentityError) }
+}
+
+/// Reads `[migrator]`.
+pub(crate) fn identity(table: &Table<'_>) -> Result<OwnedIdentity, Problem> {
+    let secure_version = table.optional("secure_version");
+    Ok(OwnedIdentity {
+        version: table.optional("version").map(text).transpose()?,
+        project: table.optional("project").map(text).transpose()?,
+        secure_version: secure_version.map(|field| field.number()).transpose()?.map(|at| at.value),
+    })
+}
+
+fn text(field: Field<'_>) -> Result<String, Problem> {
+    let text = field.text()?;
+    check_identity(text.value)
+        .map_err(|error| text.problem(format_args!("found {:?}", text.value), error))?;
+    Ok(text.value.to_owned())
+}
+
+impl OwnedIdentity {
+    /// This one, and where it says nothing, what the other says.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        Self {
+            version: self.version.or_else(|| other.version.clone()),
+            project: self.project.or_else(|| other.project.clone()),
+            secure_version: self.secure_version.or(other.secure_version),
+        }
+    }
+
+    /// Writes it into an app's image, whose checksums are wrong then.
+    pub(crate) fn write(&self, image: &mut [u8]) {
+        let mut put = |at: usize, bytes: &[u8]| {
+            let start = APP_DESC_OFFSET_BYTES as usize + at;
+            // An image without room for it has no description.
+            for (place, byte) in image.iter_mut().skip(start).zip(bytes) {
+                *place = *byte;
+            }
+        };
+        if let Some(version) = self.secure_version {
+            put(SECURE_VERSION, &version.to_le_bytes());
+        }
+        for (at, text) in [(VERSION, &self.version), (PROJECT, &self.project)] {
+            if let Some(text) = text {
+                let mut field = text.as_bytes().to_vec();
+                field.resize(TEXT_LEN_BYTES, 0);
+                put(at, &field);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use esp_idf_format::FixedText;
+    use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, AppDescription};
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_said_is_written() {
+        let text = |text: &str| FixedText::new(text).unwrap();
+        let old = AppDescription {
+            secure_version: 9,
+            time: FixedText::new("12:00:00").unwrap(),
+            ..AppDescription::new(text("bootswap-with-a-longer-name"), text("0.1.0"))
+        };
+        let image = |desc: &AppDescription| [&[0xe9; 32][..], &desc.to_bytes(), &[7; 9]].concat();
+        let mut written = image(&old);
+        OwnedIdentity::default().write(&mut written);
+        assert_eq!(written, image(&old));
+        let version = Some("2.0.0-rc1".to_owned());
+        let identity =
+            OwnedIdentity { version, project: Some("sensor".to_owned()), secure_version: Some(3) };
+        identity.write(&mut written);
+        let new = AppDescription {
+            secure_version: 3,
+            version: text("2.0.0-rc1"),
+            project_name: text("sensor"),
+            ..old
+        };
+        assert_eq!(written, image(&new));
+        assert_eq!(AppDescription::parse(&written[32..][..APP_DESC_LEN_BYTES]), Ok(new));
+    }
+
+    #[test]
+    fn texts_have_to_fit_and_be_seen() {
+        for good in ["1", "v1.2.3+4 (lab)", &"x".repeat(31)] {
+            assert_eq!(check_identity(good), Ok(()), "{good}");
+        }
+        for bad in ["", " 1", "1 ", "a\0", "a\n", "\u{e4}", &"x".repeat(32)] {
+            assert_eq!(check_identity(bad), Err(IdentityError), "{bad:?}");
+        }
+    }
+}
