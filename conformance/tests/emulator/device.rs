@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bootswap_migration::OwnedMigration;
 use bootswap_migration::pack::{Firmware, choose_sources, pack};
 use bootswap_plan::Role;
-use bootswap_serve::{Files, Log, Server, ServerConfig};
+use bootswap_serve::{AccessLog, Files, Server, ServerConfig};
 use bootswap_sim::Until;
 use bootswap_sim::Unwatched;
 use bootswap_sim::example;
@@ -81,7 +81,7 @@ impl EmulatedMigration {
         let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
         let asked = Asked::default();
         let times = Arc::clone(&asked);
-        let log: Log = Box::new(move |_| times.lock().unwrap().push(Instant::now()));
+        let log: AccessLog = Box::new(move |_| times.lock().unwrap().push(Instant::now()));
         let config = ServerConfig {
             faults,
             log: Some(log),

@@ -13,15 +13,15 @@ pub struct Config<'a> {
     /// What the owner wants.
     pub migration: Migration<'a>,
     /// How a device gets into a network.
-    pub network: Network<'a>,
+    pub network: NetworkSettings<'a>,
     /// How much is printed on the console.
     pub log_level: LogLevel,
 }
 
-/// How a device gets into a network: [`Network::wifi`] in its order, then the old firmware's, then
-/// [`Network::rescue`].
+/// How a device gets into a network: [`NetworkSettings::wifi`] in its order, then the old
+/// firmware's, then [`NetworkSettings::rescue`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Network<'a> {
+pub struct NetworkSettings<'a> {
     /// Networks, in the order in which they are tried.
     pub wifi: &'a [Wifi<'a>],
     /// Whether the network that the old firmware was in is tried, from its NVS.
@@ -32,7 +32,7 @@ pub struct Network<'a> {
     pub hostname: Option<&'a str>,
 }
 
-impl Default for Network<'_> {
+impl Default for NetworkSettings<'_> {
     /// The old firmware's network and no other.
     fn default() -> Self {
         Self { wifi: &[], old_credentials: true, rescue: None, hostname: None }

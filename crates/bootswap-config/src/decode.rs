@@ -13,7 +13,9 @@ use minicbor::decode::{Decoder, Error};
 use crate::layout::HEADER_LEN_BYTES;
 use crate::section;
 use crate::wire::{self, List};
-use crate::{Config, ConfigError, FieldProblem, LogLevel, Malformed, Network, Wifi, is_hostname};
+use crate::{
+    Config, ConfigError, FieldProblem, LogLevel, Malformed, NetworkSettings, Wifi, is_hostname,
+};
 
 /// Most artifacts of a migration.
 pub const MAX_ARTIFACTS: usize = 8;
@@ -152,7 +154,7 @@ fn content(content: wire::Content) -> Content {
 fn network<'s, 'd: 's>(
     device: wire::Device<'d>,
     networks: &'s mut Vec<Wifi<'d>, MAX_NETWORKS>,
-) -> Result<Network<'s>, ConfigError> {
+) -> Result<NetworkSettings<'s>, ConfigError> {
     fill(networks, &device.wifi, "network.wifi", |index, entry| {
         wifi(entry, "network.wifi", Some(index))
     })?;
@@ -162,7 +164,7 @@ fn network<'s, 'd: 's>(
         let problem = FieldProblem::Hostname;
         return Err(ConfigError::Field { name: "network.hostname", index: None, problem });
     }
-    Ok(Network {
+    Ok(NetworkSettings {
         wifi: networks,
         old_credentials: device.old_credentials,
         rescue: device.rescue.map(|entry| wifi(entry, "network.rescue", None)).transpose()?,

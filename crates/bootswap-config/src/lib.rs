@@ -33,7 +33,7 @@ mod section;
 mod wifi;
 mod wire;
 
-pub use config::{Config, MAX_HOSTNAME_LEN_BYTES, Network, is_hostname};
+pub use config::{Config, MAX_HOSTNAME_LEN_BYTES, NetworkSettings, is_hostname};
 pub use decode::{MAX_ARTIFACTS, MAX_LABELS, MAX_NETWORKS, Storage, decode};
 pub use encode::{EncodeError, encode};
 pub use error::{ConfigError, FieldProblem, Malformed};

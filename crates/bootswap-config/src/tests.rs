@@ -80,7 +80,7 @@ impl Owned {
                 allow: Allow { test_image: self.test_image, overwrite: &overwrite },
                 against: &[],
             },
-            network: Network {
+            network: NetworkSettings {
                 wifi: &networks,
                 old_credentials: self.old_credentials,
                 rescue: self.rescue.as_ref().map(wifi),

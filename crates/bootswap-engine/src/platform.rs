@@ -11,8 +11,8 @@ pub trait Platform {
     /// Called for everything that happens, in that order.
     fn event(&mut self, event: &Event<'_>);
 
-    /// Whether a reset brought about this start, as of a watchdog, a panic or a weak supply, and not
-    /// the return of power.
+    /// Whether a reset brought about this start, as of a watchdog, a panic or a weak supply, and
+    /// not the return of power.
     ///
     /// An attempt that was ended by such a reset has failed. One that lost power has not.
     fn follows_reset(&mut self) -> bool {

@@ -6,7 +6,7 @@
 
 use bootswap_plan::{Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role};
 use esp_idf_format::Chip;
-use esp_idf_format::image::{FlashMode, FlashSize, ImageHeader, ImageVerifier};
+use esp_idf_format::image::{EspImageHeader, FlashMode, FlashSize, ImageVerifier};
 use flash_region::{ERASED, FlashAddr, Region};
 use mcuboot_format::espressif::LoadHeaderReader;
 use mcuboot_format::key::PublicKey;
@@ -268,7 +268,7 @@ impl<'a> Scan<'a> {
     }
 
     /// What an ESP image's header says of the device it was built for.
-    fn check_header(&self, header: &ImageHeader) -> Result<(), ImageFault> {
+    fn check_header(&self, header: &EspImageHeader) -> Result<(), ImageFault> {
         let facts = self.rules.facts;
         let wanted = facts.chip.image_chip_id();
         if header.chip_id != wanted {

@@ -2,7 +2,7 @@
 
 use bootswap_plan::{ArtifactIndex, Step, Target};
 use embedded_storage_async::nor_flash::NorFlash;
-use esp_idf_format::image::{FlashSize, HEADER_LEN_BYTES, ImageHeader as EspHeader};
+use esp_idf_format::image::{EspImageHeader as EspHeader, FlashSize, HEADER_LEN_BYTES};
 use esp_idf_format::otadata::ENTRY_LEN_BYTES;
 use esp_idf_format::partition::TABLE_LEN_BYTES;
 use flash_region::SECTOR_BYTES;

@@ -13,9 +13,6 @@ use std::fmt;
 
 use esp_idf_format::app_desc::APP_DESC_OFFSET_BYTES;
 
-use crate::problem::Problem;
-use crate::reader::{Field, Table};
-
 /// Most bytes of a version or a name: their fields have 32, of which the last is the text's end.
 pub const MAX_IDENTITY_LEN_BYTES: usize = 31;
 
@@ -60,23 +57,6 @@ pub fn check_identity(text: &str) -> Result<(), IdentityError> {
         && text.bytes().all(is_printed)
         && text.trim() == text;
     if is_good { Ok(()) } else { Err(IdentityError) }
-}
-
-/// Reads `[migrator]`.
-pub(crate) fn identity(table: &Table<'_>) -> Result<OwnedIdentity, Problem> {
-    let secure_version = table.optional("secure_version");
-    Ok(OwnedIdentity {
-        version: table.optional("version").map(text).transpose()?,
-        project: table.optional("project").map(text).transpose()?,
-        secure_version: secure_version.map(|field| field.number()).transpose()?.map(|at| at.value),
-    })
-}
-
-fn text(field: Field<'_>) -> Result<String, Problem> {
-    let text = field.text()?;
-    check_identity(text.value)
-        .map_err(|error| text.problem(format_args!("found {:?}", text.value), error))?;
-    Ok(text.value.to_owned())
 }
 
 impl OwnedIdentity {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bootswap_config::{Config, LogLevel, Network, Wifi, WifiError};
+use bootswap_config::{Config, LogLevel, NetworkSettings, Wifi, WifiError};
 use bootswap_plan::{
     Allow, Artifact, Blanks, Content, DeviceFacts, McubootMap, Migration, Origin, PARTITION_TABLE,
     Reason, Role, SECURE_BOOT_DATA, Staging,
@@ -210,7 +210,7 @@ impl OwnedMigration {
     pub fn with_config<R>(&self, use_it: impl FnOnce(&Config<'_>) -> R) -> Result<R, WifiError> {
         let OwnedNetwork { wifi, old_credentials, rescue, hostname } = &self.network;
         let wifi = wifi.iter().map(OwnedWifi::lend).collect::<Result<Vec<_>, _>>()?;
-        let network = Network {
+        let network = NetworkSettings {
             wifi: &wifi,
             old_credentials: *old_credentials,
             rescue: rescue.as_ref().map(OwnedWifi::lend).transpose()?,
@@ -328,7 +328,7 @@ impl OwnedArtifact {
     }
 }
 
-/// A [`Network`] that owns its data.
+/// A [`NetworkSettings`] that owns its data.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OwnedNetwork {
     /// Networks, in the order in which they are tried.
@@ -344,7 +344,7 @@ pub struct OwnedNetwork {
 impl Default for OwnedNetwork {
     /// That of a migration that does not say anything about it.
     fn default() -> Self {
-        let Network { old_credentials, .. } = Network::default();
+        let NetworkSettings { old_credentials, .. } = NetworkSettings::default();
         Self { wifi: Vec::new(), old_credentials, rescue: None, hostname: None }
     }
 }

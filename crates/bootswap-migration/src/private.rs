@@ -11,7 +11,7 @@ use esp_idf_format::nvs;
 use esp_idf_format::partition::PartitionTable;
 use flash_region::SECTOR_BYTES;
 
-use crate::image::Kind;
+use crate::image::FileKind;
 
 /// First bytes of a partition table's entry.
 const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
@@ -95,7 +95,7 @@ impl Private {
         if is_der_private_key(bytes) {
             return Some(Self::Key);
         }
-        if Kind::of(bytes) == Some(Kind::FlashDump) {
+        if FileKind::of(bytes) == Some(FileKind::FlashDump) {
             return Some(Self::FlashDump);
         }
         for (index, sector) in bytes.chunks(SECTOR_BYTES as usize).enumerate() {
@@ -139,8 +139,8 @@ fn private_text(bytes: &[u8]) -> Option<Private> {
     }
 }
 
-/// PKCS #8, PKCS #1 and SEC 1 begin with a sequence as long as the file, and in it a version of 0 or
-/// 1 (RFC 5958, 2; RFC 8017, A.1.2; RFC 5915, 3). A public key has a sequence there.
+/// PKCS #8, PKCS #1 and SEC 1 begin with a sequence as long as the file, and in it a version of 0
+/// or 1 (RFC 5958, 2; RFC 8017, A.1.2; RFC 5915, 3). A public key has a sequence there.
 fn is_der_private_key(bytes: &[u8]) -> bool {
     let body = match bytes {
         [0x30, len @ 0..=0x7f, body @ ..] if body.len() == usize::from(*len) => body,

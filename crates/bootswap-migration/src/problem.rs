@@ -90,7 +90,8 @@ impl Diagnostic for LoadError {
     }
 }
 
-/// The text without passwords, each byte of which is an asterisk, so that spans stay where they are.
+/// The text without passwords, each byte of which is an asterisk, so that spans stay where they
+/// are.
 fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut hide = |range: Range<usize>| {

@@ -9,7 +9,7 @@ use mcuboot_format::SwapKind;
 
 use crate::bootloader::Stated;
 use crate::document::{Node, parse as parse_toml};
-use crate::identity::identity;
+use crate::identity::{OwnedIdentity, check_identity};
 use crate::keys::URL_HELP;
 use crate::network::{log_level, network};
 use crate::owned::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedStaging};
@@ -86,6 +86,23 @@ fn table_addr(root: &Table<'_>, chip: Chip) -> Result<Option<FlashAddr>, Problem
         format_args!("{addr} is not the start of a sector behind the bootloader"),
         "write the devices' CONFIG_PARTITION_TABLE_OFFSET, a multiple of 0x1000, or leave it out",
     ))
+}
+
+/// Reads `[migrator]`.
+fn identity(table: &Table<'_>) -> Result<OwnedIdentity, Problem> {
+    let secure_version = table.optional("secure_version");
+    Ok(OwnedIdentity {
+        version: table.optional("version").map(identity_text).transpose()?,
+        project: table.optional("project").map(identity_text).transpose()?,
+        secure_version: secure_version.map(|field| field.number()).transpose()?.map(|at| at.value),
+    })
+}
+
+fn identity_text(field: Field<'_>) -> Result<String, Problem> {
+    let text = field.text()?;
+    check_identity(text.value)
+        .map_err(|error| text.problem(format_args!("found {:?}", text.value), error))?;
+    Ok(text.value.to_owned())
 }
 
 /// What is wrong with a migration's text by itself, whatever the files that it names hold.

@@ -12,7 +12,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use esp_idf_format::image::ImageVerifier;
 use flash_region::{Region, SECTOR_BYTES};
 
-use crate::Board;
+use crate::Hardware;
 
 /// A firmware that the device can go back to.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Way {
 
 /// Looks for a firmware to go back to: the previous one according to the table, else any other app
 /// that verifies. None of them is `not_in` one of these regions.
-pub(crate) async fn find<F: NorFlash, B: Board>(
+pub(crate) async fn find<F: NorFlash, B: Hardware>(
     flash: &mut F,
     board: &mut B,
     facts: &DeviceFacts<'_>,
@@ -56,7 +56,7 @@ pub(crate) async fn take<F: NorFlash>(
 }
 
 /// Whether the app in `partition` is one that the bootloader would start.
-async fn verifies<F: NorFlash, B: Board>(
+async fn verifies<F: NorFlash, B: Hardware>(
     flash: &mut F,
     board: &mut B,
     facts: &DeviceFacts<'_>,

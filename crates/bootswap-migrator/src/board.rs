@@ -7,7 +7,7 @@ use flash_region::FlashAddr;
 use crate::News;
 
 /// The chip and its board, as far as the migrator has to do with them.
-pub trait Board {
+pub trait Hardware {
     /// What can be found out without reading flash.
     fn identity(&mut self) -> Identity;
 

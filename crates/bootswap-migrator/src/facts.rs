@@ -4,7 +4,7 @@ use core::fmt;
 
 use bootswap_plan::{DeviceFacts, previous_firmware, running_partition};
 use embedded_storage_async::nor_flash::ReadNorFlash;
-use esp_idf_format::image::{FlashMode, HEADER_LEN_BYTES, ImageHeader};
+use esp_idf_format::image::{EspImageHeader, FlashMode, HEADER_LEN_BYTES};
 use esp_idf_format::partition::{
     MAX_ENTRIES, Partition, PartitionTable, PartitionTableError, TABLE_LEN_BYTES,
 };
@@ -67,7 +67,7 @@ impl LiveFacts {
         let mut header = [0; HEADER_LEN_BYTES as usize];
         let bootloader = identity.chip.bootloader_addr();
         flash.read(bootloader.get(), &mut header).await.map_err(LiveFactsError::Flash)?;
-        let header = ImageHeader::parse(&header).ok();
+        let header = EspImageHeader::parse(&header).ok();
 
         let tables = table::find(flash, &identity, named, buffer).await?;
         let (bytes, _) = buffer.split_at_mut(TABLE_LEN_BYTES as usize);

@@ -2,7 +2,7 @@
 
 use embedded_storage_async::nor_flash::ReadNorFlash;
 use esp_idf_format::image::{
-    self, HEADER_LEN_BYTES, ImageHeader, SEGMENT_HEADER_LEN_BYTES, SegmentHeader,
+    self, EspImageHeader, HEADER_LEN_BYTES, SEGMENT_HEADER_LEN_BYTES, SegmentHeader,
 };
 use flash_region::{Region, SECTOR_BYTES};
 
@@ -20,7 +20,7 @@ pub(crate) async fn len_bytes<F: ReadNorFlash>(
 ) -> Result<Option<u32>, F::Error> {
     let mut header = [0; HEADER_LEN_BYTES as usize];
     flash.read(partition.start().get(), &mut header).await?;
-    let Ok(header) = ImageHeader::parse(&header) else { return Ok(None) };
+    let Ok(header) = EspImageHeader::parse(&header) else { return Ok(None) };
     let mut end_bytes = HEADER_LEN_BYTES;
     for index in 0..header.segment_count {
         let mut segment = [0; SEGMENT_HEADER_LEN_BYTES as usize];

@@ -28,12 +28,12 @@ mod primary;
 mod table;
 mod twice;
 
-pub use board::{Board, Identity};
+pub use board::{Hardware, Identity};
 pub use commit::CommitWindow;
 pub use container::ContainerPlace;
 pub use credentials::{Credentials, CredentialsError};
 pub use facts::{LiveFacts, LiveFactsError};
-pub use log::{Log, Sink};
+pub use log::{Log, LogSink};
 pub use migrator::{Migrator, Ready};
 pub use network::{JoinError, Joining, Network, Station, join};
 pub use news::News;

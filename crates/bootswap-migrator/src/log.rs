@@ -5,7 +5,7 @@ use core::fmt;
 use bootswap_config::LogLevel;
 
 /// Where lines go.
-pub trait Sink {
+pub trait LogSink {
     /// Milliseconds since the start.
     fn now_ms(&self) -> u64;
 
@@ -16,14 +16,14 @@ pub trait Sink {
 /// A console, and how much is said on it.
 #[derive(Clone, Copy)]
 pub struct Log<'a> {
-    sink: &'a dyn Sink,
+    sink: &'a dyn LogSink,
     level: LogLevel,
 }
 
 impl<'a> Log<'a> {
     /// A log that says everything up to `level`.
     #[must_use]
-    pub const fn new(sink: &'a dyn Sink, level: LogLevel) -> Self {
+    pub const fn new(sink: &'a dyn LogSink, level: LogLevel) -> Self {
         Self { sink, level }
     }
 

@@ -10,7 +10,7 @@ use esp_idf_format::partition::TABLE_ADDR;
 use flash_region::{FlashAddr, Region};
 
 use crate::platform::Talking;
-use crate::{Board, CommitWindow, LiveFacts, Log, News, back, primary};
+use crate::{CommitWindow, Hardware, LiveFacts, Log, News, back, primary};
 
 /// Wait before the reset after a failed attempt, so that the console can be read, in milliseconds.
 const FAILED_WAIT_MS: u32 = 1000;
@@ -57,7 +57,7 @@ impl Ready {
     }
 }
 
-impl<F: NorFlash, B: Board> Migrator<'_, F, B> {
+impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
     /// Finds out about the device, plans, and carries out the plan. `memory` is what may be staged
     /// in. When this returns, the chip is to be reset.
     ///

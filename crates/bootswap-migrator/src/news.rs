@@ -5,7 +5,7 @@ use core::fmt;
 use bootswap_engine::Event;
 use bootswap_plan::{Plan, Reasons};
 
-/// What a [`Board`](crate::Board) hears, at the time when the console says it.
+/// What a [`Hardware`](crate::Hardware) hears, at the time when the console says it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum News<'a> {

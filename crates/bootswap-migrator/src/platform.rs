@@ -3,7 +3,7 @@
 use bootswap_config::LogLevel;
 use bootswap_engine::{Event, Platform, Veto};
 
-use crate::{Board, CommitWindow, Log, News};
+use crate::{CommitWindow, Hardware, Log, News};
 
 /// Bytes of an artifact between two lines about its progress.
 const PROGRESS_BYTES: u32 = 64 * 1024;
@@ -17,13 +17,13 @@ pub(crate) struct Talking<'a, 'l, B> {
     told_bytes: u32,
 }
 
-impl<'a, 'l, B: Board> Talking<'a, 'l, B> {
+impl<'a, 'l, B: Hardware> Talking<'a, 'l, B> {
     pub(crate) fn new(board: &'a mut B, log: Log<'l>, window: &'a CommitWindow) -> Self {
         Self { board, log, window, told_bytes: 0 }
     }
 }
 
-impl<B: Board> Platform for Talking<'_, '_, B> {
+impl<B: Hardware> Platform for Talking<'_, '_, B> {
     fn event(&mut self, event: &Event<'_>) {
         self.board.hears(News::Event(event));
         let level = match event {

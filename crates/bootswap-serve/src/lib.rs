@@ -44,5 +44,5 @@ pub use fault::{FaultKind, ServerFault};
 pub use offline::OfflineServer;
 pub use parse_fault::FaultError;
 pub use server::{Server, ServerConfig};
-pub use shared::{Log, Stats};
+pub use shared::{AccessLog, Stats};
 pub use wire::ConnectionEnd;

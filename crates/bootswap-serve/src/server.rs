@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::connection;
 use crate::content::{Files, Listing, Store};
 use crate::fault::ServerFault;
-use crate::shared::{Log, Shared, Stats};
+use crate::shared::{AccessLog, Shared, Stats};
 
 /// What a server serves, where, and how it fails.
 pub struct ServerConfig {
@@ -24,7 +24,7 @@ pub struct ServerConfig {
     pub faults: Vec<ServerFault>,
     /// What takes the access log; `None` for none. It is called from the server's thread, which
     /// waits for it.
-    pub log: Option<Log>,
+    pub log: Option<AccessLog>,
 }
 
 impl ServerConfig {

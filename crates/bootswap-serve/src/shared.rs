@@ -13,7 +13,7 @@ use crate::content::Store;
 use crate::fault::{Rules, ServerFault};
 
 /// What takes the lines of the access log, which come without a line end.
-pub type Log = Box<dyn FnMut(&str) + Send>;
+pub type AccessLog = Box<dyn FnMut(&str) + Send>;
 
 /// What a server has done since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(store: Store, faults: Vec<ServerFault>, log: Option<Log>) -> Self {
+    pub(crate) fn new(store: Store, faults: Vec<ServerFault>, log: Option<AccessLog>) -> Self {
         let state = State { store, rules: Rules::new(faults), log };
         Self { counters: Counters::default(), state: Mutex::new(state) }
     }
@@ -70,7 +70,7 @@ pub(crate) struct Counters {
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) rules: Rules,
-    log: Option<Log>,
+    log: Option<AccessLog>,
 }
 
 impl State {

@@ -165,7 +165,7 @@ fn an_http_1_0_client_gets_its_answer_and_its_end() {
 #[test]
 fn every_request_is_logged() {
     let lines = Arc::new(Mutex::new(Vec::new()));
-    let log: bootswap_serve::Log = {
+    let log: bootswap_serve::AccessLog = {
         let lines = Arc::clone(&lines);
         Box::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()))
     };

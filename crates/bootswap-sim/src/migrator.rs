@@ -14,7 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bootswap_engine::{Buffers, Event, HTTP_BUFFER_BYTES, HttpSource};
-use bootswap_migrator::{Board, CommitWindow, Identity, Log, News, Sink};
+use bootswap_migrator::{CommitWindow, Hardware, Identity, Log, LogSink, News};
 use bootswap_plan::{Migration, Plan, Reasons};
 use device_sim::{AppExit, Machine, RunningApp, Software};
 use esp_idf_format::image::ImageInfo;
@@ -164,7 +164,7 @@ struct SimulatedBoard<'a> {
     waited_ms: &'a Cell<u32>,
 }
 
-impl Board for SimulatedBoard<'_> {
+impl Hardware for SimulatedBoard<'_> {
     fn identity(&mut self) -> Identity {
         self.identity
     }
@@ -201,7 +201,7 @@ struct Console<'a> {
     monitor: &'a RefCell<dyn Monitor + 'a>,
 }
 
-impl Sink for Console<'_> {
+impl LogSink for Console<'_> {
     fn now_ms(&self) -> u64 {
         stamp_ms(self.clock.now())
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use bootswap_plan::{Scheme, Url};
-use bootswap_serve::{Files, Log, Server, ServerConfig, ServerFault};
+use bootswap_serve::{AccessLog, Files, Server, ServerConfig, ServerFault};
 
 use bootswap_migration::OwnedMigration;
 
@@ -30,7 +30,7 @@ impl ServedFiles {
     /// # Errors
     ///
     /// Where no port can be listened on.
-    pub fn serve(&self, faults: Vec<ServerFault>, log: Option<Log>) -> io::Result<Server> {
+    pub fn serve(&self, faults: Vec<ServerFault>, log: Option<AccessLog>) -> io::Result<Server> {
         let content = self.content.clone();
         Server::start(ServerConfig { faults, log, ..ServerConfig::on_loopback(content) })
     }
@@ -69,7 +69,7 @@ impl OriginServer {
     pub fn open(
         migration: &OwnedMigration,
         faults: Vec<ServerFault>,
-        log: Option<Log>,
+        log: Option<AccessLog>,
     ) -> io::Result<Self> {
         let server = Some(ServedFiles::of(migration).serve(faults, log)?);
         Ok(Self { server, migration: over_http(migration) })

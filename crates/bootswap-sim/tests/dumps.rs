@@ -213,12 +213,19 @@ fn assert_agreed(device: &Device, running: Option<&str>) -> (usize, usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 200,
+        max_shrink_iters: 60,
+        ..ProptestConfig::default()
+    })]
 
     /// Plan and simulation of the same dump never disagree, whatever table, otadata, migrator and
     /// partition.
     #[test]
-    fn plan_and_simulation_never_disagree(device in devices(), named in prop::option::of(0usize..3)) {
+    fn plan_and_simulation_never_disagree(
+        device in devices(),
+        named in prop::option::of(0usize..3),
+    ) {
         let apps = device.app_partitions();
         let label = named.and_then(|index| apps.get(index)).map(|p| p.label.to_string());
         assert_agreed(&device, label.as_deref());

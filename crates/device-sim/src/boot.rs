@@ -4,11 +4,11 @@ use core::fmt;
 
 use nor_sim::Trip;
 
-use crate::{BootFailure, RunningApp, Target};
+use crate::{BootFailure, RunningApp, TargetApp};
 
 /// Who was running.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Stage {
+pub enum BootStage {
     /// The mask ROM, which writes nothing.
     Rom,
     /// The ESP-IDF bootloader.
@@ -19,7 +19,7 @@ pub enum Stage {
     Mcuboot,
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for BootStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Rom => "the ROM",
@@ -61,13 +61,13 @@ impl fmt::Display for ResetCause {
 #[non_exhaustive]
 pub enum BootOutcome {
     /// MCUboot has started the target application.
-    TargetRunning(Target),
+    TargetRunning(TargetApp),
     /// An app of the old system runs and goes on running.
     OldFirmwareRunning(Box<RunningApp>),
     /// The device resets.
     Reset(ResetCause),
     /// Power was lost.
-    PowerLost(Stage),
+    PowerLost(BootStage),
     /// Nothing runs.
     Failed(BootFailure),
 }

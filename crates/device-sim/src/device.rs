@@ -6,8 +6,8 @@ use crate::board::Bootloader;
 use crate::esp_idf::SecondStage;
 use crate::limited::Limited;
 use crate::{
-    AppExit, Board, BootFailure, BootOutcome, BootloaderKind, Console, Event, Line, Machine,
-    ResetCause, RomFailure, RunningApp, Software, Stage, mcuboot, rom,
+    AppExit, Board, BootFailure, BootOutcome, BootStage, BootloaderKind, Console, DeviceEvent,
+    Line, Machine, ResetCause, RomFailure, RunningApp, Software, mcuboot, rom,
 };
 
 /// A device: a board, a flash and a supply that can be cut.
@@ -25,7 +25,7 @@ pub struct Device<D> {
 
 /// How a stage ends that does not hand over to the next.
 enum Stop {
-    Power(Stage),
+    Power(BootStage),
     Failed(BootFailure),
 }
 
@@ -97,17 +97,17 @@ impl<D: NorDevice> Device<D> {
         let (boot, clock) = (self.boots, self.clock.clone());
         let mut tell = |event| console.line(Line { boot, at: clock.now(), event });
         tell(match self.cause.take() {
-            Some(cause) => Event::Reset(cause),
-            None => Event::PowerOn,
+            Some(cause) => DeviceEvent::Reset(cause),
+            None => DeviceEvent::PowerOn,
         });
         let stages = Stages { supply: &mut self.supply, board: &self.board, power: &power };
         let end = stages.run(software, &mut tell);
         match &end {
             BootOutcome::PowerLost(stage) => {
                 let op = self.supply.ops().saturating_sub(1);
-                tell(Event::PowerLost { stage: *stage, op });
+                tell(DeviceEvent::PowerLost { stage: *stage, op });
             }
-            BootOutcome::Failed(why) => tell(Event::Failed(why.clone())),
+            BootOutcome::Failed(why) => tell(DeviceEvent::Failed(why.clone())),
             BootOutcome::Reset(cause) => self.cause = Some(cause.clone()),
             BootOutcome::TargetRunning(_) | BootOutcome::OldFirmwareRunning(_) => {}
         }
@@ -133,7 +133,7 @@ impl Stages<'_> {
     fn run<S: Software + ?Sized>(
         mut self,
         software: &mut S,
-        tell: &mut dyn FnMut(Event),
+        tell: &mut dyn FnMut(DeviceEvent),
     ) -> BootOutcome {
         match self.go(software, tell) {
             Ok(end) => end,
@@ -145,22 +145,22 @@ impl Stages<'_> {
     fn go<S: Software + ?Sized>(
         &mut self,
         software: &mut S,
-        tell: &mut dyn FnMut(Event),
+        tell: &mut dyn FnMut(DeviceEvent),
     ) -> Result<BootOutcome, Stop> {
         let loaded = rom::load(self.supply, self.board, tell)
-            .map_err(|why| self.stop(Stage::Rom, BootFailure::Rom(why)))?;
+            .map_err(|why| self.stop(BootStage::Rom, BootFailure::Rom(why)))?;
         let flash = Limited { inner: self.supply, len_bytes: loaded.flash_len_bytes() };
         match loaded.bootloader {
             Bootloader::EspIdf(config) => {
                 let app = SecondStage { flash, board: self.board, config, tell }
                     .run()
-                    .map_err(|why| self.stop(Stage::EspIdf, BootFailure::EspIdf(why)))?;
+                    .map_err(|why| self.stop(BootStage::EspIdf, BootFailure::EspIdf(why)))?;
                 Ok(self.app(Box::new(app), software, tell))
             }
             Bootloader::Mcuboot(boot) => {
                 let target = mcuboot::run(flash, &boot, self.board.chip(), tell)
-                    .map_err(|why| self.stop(Stage::Mcuboot, BootFailure::Mcuboot(why)))?;
-                tell(Event::TargetStarts(target));
+                    .map_err(|why| self.stop(BootStage::Mcuboot, BootFailure::Mcuboot(why)))?;
+                tell(DeviceEvent::TargetStarts(target));
                 Ok(BootOutcome::TargetRunning(target))
             }
         }
@@ -170,24 +170,24 @@ impl Stages<'_> {
         &mut self,
         app: Box<RunningApp>,
         software: &mut S,
-        tell: &mut dyn FnMut(Event),
+        tell: &mut dyn FnMut(DeviceEvent),
     ) -> BootOutcome {
-        tell(Event::AppStarts(app.clone()));
+        tell(DeviceEvent::AppStarts(app.clone()));
         let mut flash =
             Guarded::new(&mut *self.supply, self.power.clone()).with(app.code(), Reaction::Crash);
         let machine = Machine { flash: &mut flash, power: self.power, board: self.board };
         let exit = software.run(&app, machine);
         let trip = flash.trips().first().copied();
         if let Some(trip) = trip {
-            tell(Event::CodeTouched(trip));
+            tell(DeviceEvent::CodeTouched(trip));
         }
         match (self.power.state(), trip, exit) {
-            (PowerState::Lost, _, _) => BootOutcome::PowerLost(Stage::App),
+            (PowerState::Lost, _, _) => BootOutcome::PowerLost(BootStage::App),
             (PowerState::Crashed, Some(trip), _) => {
                 BootOutcome::Reset(ResetCause::CodeErased(trip))
             }
             (_, _, exit) => {
-                tell(Event::AppEnds(exit.clone()));
+                tell(DeviceEvent::AppEnds(exit.clone()));
                 match exit {
                     AppExit::Reset => BootOutcome::Reset(ResetCause::Software),
                     AppExit::Stay => BootOutcome::OldFirmwareRunning(app),
@@ -202,7 +202,7 @@ impl Stages<'_> {
     }
 
     /// Without power nothing else is the cause.
-    fn stop(&self, stage: Stage, why: BootFailure) -> Stop {
+    fn stop(&self, stage: BootStage, why: BootFailure) -> Stop {
         if self.power.is_on() { Stop::Failed(why) } else { Stop::Power(stage) }
     }
 }

@@ -11,7 +11,7 @@ use flash_region::{Region, SECTOR_BYTES};
 use nor_sim::{EraseUnit, NorDevice, NorError};
 
 use crate::limited::Limited;
-use crate::{Board, EspIdfConfig, EspIdfFailure, Event, ImageRefusal, RunningApp};
+use crate::{Board, DeviceEvent, EspIdfConfig, EspIdfFailure, ImageRefusal, RunningApp};
 
 /// The bootloader refuses to load from partitions above this (`SIXTEEN_MB`).
 const MAX_APP_PARTITION_BYTES: u32 = 16 * 1024 * 1024;
@@ -21,7 +21,7 @@ pub(crate) struct SecondStage<'a> {
     pub(crate) flash: Limited<'a>,
     pub(crate) board: &'a Board,
     pub(crate) config: EspIdfConfig,
-    pub(crate) tell: &'a mut dyn FnMut(Event),
+    pub(crate) tell: &'a mut dyn FnMut(DeviceEvent),
 }
 
 /// What otadata selects.
@@ -44,7 +44,7 @@ impl SecondStage<'_> {
     /// Finds the app to start.
     pub(crate) fn run(mut self) -> Result<RunningApp, EspIdfFailure> {
         let flash_len_bytes = self.flash.len_bytes;
-        (self.tell)(Event::EspIdfStarts { flash_len_bytes, rollback: self.config.rollback });
+        (self.tell)(DeviceEvent::EspIdfStarts { flash_len_bytes, rollback: self.config.rollback });
         let mut bytes = vec![0; TABLE_LEN_BYTES as usize];
         self.flash.read(self.config.table_addr, &mut bytes)?;
         let table =
@@ -53,7 +53,7 @@ impl SecondStage<'_> {
             if partition.region.end().get() > flash_len_bytes {
                 return Err(EspIdfFailure::BehindFlash { partition, flash_len_bytes });
             }
-            (self.tell)(Event::Partition { index, partition });
+            (self.tell)(DeviceEvent::Partition { index, partition });
         }
 
         let otadata = match table.otadata() {
@@ -82,7 +82,7 @@ impl SecondStage<'_> {
                     }
                     return Ok(RunningApp { slot, partition, image, ota_state });
                 }
-                Err(why) => (self.tell)(Event::NotBootable { slot, why }),
+                Err(why) => (self.tell)(DeviceEvent::NotBootable { slot, why }),
             }
         }
         Err(EspIdfFailure::NoBootableApp)
@@ -104,7 +104,7 @@ impl SecondStage<'_> {
         let [first, second] = &entries;
         let otadata = OtaData::parse(first, second);
         for (index, entry) in otadata.entries.into_iter().enumerate() {
-            (self.tell)(Event::Otadata { index, entry });
+            (self.tell)(DeviceEvent::Otadata { index, entry });
         }
         let boot = otadata.boot(ota_count, self.config.rollback);
         let rewrites = || boot.rewrites.into_iter().enumerate();
@@ -155,7 +155,7 @@ impl SecondStage<'_> {
         let addr = sector(otadata, index).start();
         self.flash.erase(EraseUnit::Sector4K, addr)?;
         self.flash.program_page(addr, &entry.to_bytes())?;
-        (self.tell)(Event::OtadataWritten { index, state: entry.state });
+        (self.tell)(DeviceEvent::OtadataWritten { index, state: entry.state });
         Ok(())
     }
 

@@ -10,12 +10,12 @@ use flash_region::FlashAddr;
 use mcuboot_boot::BootEvent;
 use nor_sim::{Modelled, Trip};
 
-use crate::{AppExit, BootFailure, ImageRefusal, ResetCause, RunningApp, Stage, Target};
+use crate::{AppExit, BootFailure, BootStage, ImageRefusal, ResetCause, RunningApp, TargetApp};
 
 /// Something that happened. It prints as one line of a serial console.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Event {
+pub enum DeviceEvent {
     /// Power came on.
     PowerOn,
     /// The device was reset.
@@ -23,7 +23,7 @@ pub enum Event {
     /// Power was lost.
     PowerLost {
         /// Who was running.
-        stage: Stage,
+        stage: BootStage,
         /// The operation at which it was lost, numbered over the life of the device.
         op: u64,
     },
@@ -87,12 +87,12 @@ pub enum Event {
     /// MCUboot reports.
     Mcuboot(BootEvent),
     /// The target application has been started.
-    TargetStarts(Target),
+    TargetStarts(TargetApp),
     /// Nothing starts.
     Failed(BootFailure),
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for DeviceEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PowerOn => f.write_str("rst: power on"),
@@ -169,7 +169,7 @@ pub struct Line {
     /// Modelled time since the device was made.
     pub at: Modelled,
     /// What happened.
-    pub event: Event,
+    pub event: DeviceEvent,
 }
 
 impl fmt::Display for Line {

@@ -56,11 +56,11 @@ mod tests;
 
 pub use app::{AppExit, Machine, RunningApp, Software};
 pub use board::{Board, BootloaderKind, Efuses, EspIdfConfig, UnknownMcuboot};
-pub use boot::{BootOutcome, ResetCause, Stage};
+pub use boot::{BootOutcome, BootStage, ResetCause};
 pub use builder::{FlashBuildError, FlashBuilder, OldData};
 pub use device::Device;
-pub use event::{Console, Event, Line};
+pub use event::{Console, DeviceEvent, Line};
 pub use failure::{BootFailure, EspIdfFailure, ImageRefusal, McubootFailure, RomFailure};
 pub use life::{Boot, Life, LifeOutcome};
 pub use mcuboot_config::McubootConfig;
-pub use target::Target;
+pub use target::TargetApp;

@@ -14,14 +14,16 @@ use core::ops::ControlFlow;
 
 use nor_sim::NorDevice;
 
-use crate::{BootFailure, BootOutcome, Console, Device, ResetCause, RunningApp, Software, Target};
+use crate::{
+    BootFailure, BootOutcome, Console, Device, ResetCause, RunningApp, Software, TargetApp,
+};
 
 /// How a life ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum LifeOutcome {
     /// The target application runs.
-    TargetRunning(Target),
+    TargetRunning(TargetApp),
     /// An app of the old system runs and goes on running.
     OldFirmwareRunning(Box<RunningApp>),
     /// Nothing runs, and no further boot will change that.

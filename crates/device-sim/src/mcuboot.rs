@@ -6,7 +6,7 @@ use nor_sim::{Driver, EraseUnit, NorDevice};
 
 use crate::board::McubootBoot;
 use crate::limited::Limited;
-use crate::{Event, McubootFailure, Target};
+use crate::{DeviceEvent, McubootFailure, TargetApp};
 
 /// Erase units of the flash functions that Espressif's port calls (`bootloader_flash_erase_range`
 /// in `components/bootloader_support` of `espressif/esp-idf`).
@@ -17,12 +17,12 @@ pub(crate) fn run(
     mut flash: Limited<'_>,
     mcuboot: &McubootBoot,
     chip: Chip,
-    tell: &mut dyn FnMut(Event),
-) -> Result<Target, McubootFailure> {
-    tell(Event::McubootStarts { flash_len_bytes: flash.len_bytes });
+    tell: &mut dyn FnMut(DeviceEvent),
+) -> Result<TargetApp, McubootFailure> {
+    tell(DeviceEvent::McubootStarts { flash_len_bytes: flash.len_bytes });
     let mut driver = Driver::<_, 1, 4>::with_alignment(&mut flash).with_erase_units(ERASE_UNITS);
     let outcome = mcuboot_boot::boot(&mut driver, &mcuboot.config, &mut |event| {
-        tell(Event::Mcuboot(event));
+        tell(DeviceEvent::Mcuboot(event));
     })
     .map_err(McubootFailure::Flash)?;
     let image = *outcome.running().ok_or(McubootFailure::Boot(outcome))?;
@@ -39,5 +39,5 @@ pub(crate) fn run(
         }
         load_header = Some(header);
     }
-    Ok(Target { image, load_header })
+    Ok(TargetApp { image, load_header })
 }

@@ -1,12 +1,12 @@
 //! The mask ROM: loads a second-stage bootloader from its fixed place, or nothing.
 
-use esp_idf_format::image::{self, ImageError, ImageHeader};
+use esp_idf_format::image::{self, EspImageHeader, ImageError};
 use flash_region::{FlashAddr, Region};
 use nor_sim::{NorDevice, NorError};
 use sha2::{Digest, Sha256};
 
 use crate::board::Bootloader;
-use crate::{Board, Event, RomFailure};
+use crate::{Board, DeviceEvent, RomFailure};
 
 /// Longer than any bootloader: more than the chips have RAM to load it into.
 const MAX_BOOTLOADER_BYTES: u32 = 512 * 1024;
@@ -14,7 +14,7 @@ const MAX_BOOTLOADER_BYTES: u32 = 512 * 1024;
 /// What the ROM jumps to.
 pub(crate) struct Loaded {
     pub(crate) bootloader: Bootloader,
-    pub(crate) header: ImageHeader,
+    pub(crate) header: EspImageHeader,
 }
 
 impl Loaded {
@@ -30,7 +30,7 @@ impl Loaded {
 pub(crate) fn load(
     flash: &mut dyn NorDevice,
     board: &Board,
-    tell: &mut dyn FnMut(Event),
+    tell: &mut dyn FnMut(DeviceEvent),
 ) -> Result<Loaded, RomFailure> {
     let chip = board.chip();
     let addr = chip.bootloader_addr();
@@ -41,12 +41,12 @@ pub(crate) fn load(
     let len_bytes = match checked.result {
         Ok(info) => info.total_len_bytes,
         Err(error @ ImageError::Digest { offset_bytes, .. }) => {
-            tell(Event::RomDigestMismatch(error));
+            tell(DeviceEvent::RomDigestMismatch(error));
             offset_bytes.saturating_add(image::DIGEST_LEN_BYTES)
         }
         Err(error) => return Err(RomFailure::Image(error)),
     };
-    let header = ImageHeader::parse(&checked.bytes).map_err(RomFailure::Image)?;
+    let header = EspImageHeader::parse(&checked.bytes).map_err(RomFailure::Image)?;
     if header.chip_id != chip.image_chip_id() {
         return Err(RomFailure::WrongChip { found: header.chip_id, chip });
     }
@@ -54,7 +54,7 @@ pub(crate) fn load(
         Some(mode) if board.can_read_in(mode) => {}
         mode => return Err(RomFailure::FlashMode { mode }),
     }
-    tell(Event::RomLoads { chip, addr, len_bytes });
+    tell(DeviceEvent::RomLoads { chip, addr, len_bytes });
 
     let bytes = checked.bytes.get(..len_bytes as usize).unwrap_or(&checked.bytes);
     let digest = Sha256::digest(bytes).into();

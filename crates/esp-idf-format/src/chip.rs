@@ -113,8 +113,8 @@ impl FromStr for Chip {
     }
 }
 
-/// A chip by its number in image headers. It prints as its name, and says so of a chip that there is
-/// no support for.
+/// A chip by its number in image headers. It prints as its name, and says so of a chip that there
+/// is no support for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ImageChip(pub u16);
 

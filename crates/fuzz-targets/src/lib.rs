@@ -28,7 +28,7 @@ pub mod serve;
 
 /// A target.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
+pub struct FuzzTarget {
     /// Its name: that of the fuzzing program and of the directories with its inputs.
     pub name: &'static str,
     /// Runs one input; panics if something is wrong.
@@ -38,8 +38,8 @@ pub struct Target {
 macro_rules! targets {
     ($($module:ident::$name:ident),* $(,)?) => {
         /// All targets.
-        pub const TARGETS: &[Target] =
-            &[$(Target { name: stringify!($name), run: $module::$name }),*];
+        pub const TARGETS: &[FuzzTarget] =
+            &[$(FuzzTarget { name: stringify!($name), run: $module::$name }),*];
     };
 }
 

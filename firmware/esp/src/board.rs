@@ -1,7 +1,7 @@
 //! The chip and the board around it.
 
 use bootswap_engine::Veto;
-use bootswap_migrator::{Board, Identity};
+use bootswap_migrator::{Hardware, Identity};
 use embassy_time::Timer;
 use esp_hal::delay::Delay;
 use esp_hal::peripherals::RTC_TIMER;
@@ -49,7 +49,7 @@ impl<'a> EspBoard<'a> {
     }
 }
 
-impl Board for EspBoard<'_> {
+impl Hardware for EspBoard<'_> {
     fn identity(&mut self) -> Identity {
         self.identity
     }

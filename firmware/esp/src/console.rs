@@ -2,13 +2,13 @@
 
 use core::fmt;
 
-use bootswap_migrator::Sink;
+use bootswap_migrator::LogSink;
 use esp_hal::time::Instant;
 
 /// The console that the ROM and the bootloader also write to.
-pub struct Console;
+pub struct SerialConsole;
 
-impl Sink for Console {
+impl LogSink for SerialConsole {
     fn now_ms(&self) -> u64 {
         Instant::now().duration_since_epoch().as_millis()
     }

@@ -36,7 +36,7 @@ use esp_hal::peripherals::WIFI;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use board::EspBoard;
-use console::Console;
+use console::SerialConsole;
 use flash::Flash;
 
 esp_bootloader_esp_idf::esp_app_desc!(
@@ -80,7 +80,7 @@ async fn prepare(peripherals: Peripherals) -> Option<Prepared> {
     chip::reset_on_brownout();
     let config = decode(CONFIG.bytes(), STORAGE.init(Storage::default()));
     let level = config.as_ref().map_or(LogLevel::default(), |config| config.log_level);
-    let log = Log::new(&Console, level);
+    let log = Log::new(&SerialConsole, level);
     log.info(format_args!("bootswap {} for {}", env!("CARGO_PKG_VERSION"), chip::CHIP));
     // Safety: the engine does not write to the migrator's own image.
     let mut flash = unsafe { Flash::new(peripherals.FLASH) };

@@ -2,7 +2,7 @@
 
 use core::future::pending;
 
-use bootswap_config::{Config, Network as Networks, Wifi};
+use bootswap_config::{Config, NetworkSettings, Wifi};
 use bootswap_engine::{Buffers, HTTP_BUFFER_BYTES, HttpSource};
 use bootswap_migrator::{Credentials, Joining, Log, Network, Ready};
 use embassy_futures::select::{Either, select};
@@ -100,7 +100,7 @@ struct Joined<'a> {
     /// The card.
     radio: &'a Radio,
     /// The networks to try.
-    networks: Networks<'a>,
+    networks: NetworkSettings<'a>,
     /// The network of the old firmware.
     old: Option<Wifi<'a>>,
     /// The console.
@@ -112,7 +112,7 @@ impl Network for Joined<'_> {
         if self.radio.is_up() && self.stack.is_config_up() {
             return true;
         }
-        let Networks { wifi, rescue, .. } = self.networks;
+        let NetworkSettings { wifi, rescue, .. } = self.networks;
         let candidates = wifi.iter().copied().chain(self.old).chain(rescue);
         self.radio.join(candidates, self.stack, self.log).await
     }

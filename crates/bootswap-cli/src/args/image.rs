@@ -70,7 +70,7 @@ pub struct VerifyArgs {
     /// Flash size that a partition table must fit, as in 4MB
     #[arg(long, value_name = "SIZE")]
     pub flash_size: Option<FlashSize>,
-    /// Migration whose [mcuboot] a bootloader must be built with
+    /// Migration whose flash map a bootloader must be built with
     #[arg(long, value_name = "MIGRATION.toml")]
     pub migration: Option<PathBuf>,
     /// Print one JSON object instead of text

@@ -92,9 +92,9 @@ pub struct PlanArgs {
     /// Flash of more devices, behind that of the first
     #[arg(value_name = "DUMP.bin", requires = "flash")]
     pub more: Vec<PathBuf>,
-    /// Label of the partition that the migrator runs from; without it, the one in the migration. With
-    /// a dump: every one that the migrator can come to, first the one that the device's next update
-    /// goes to
+    /// Label of the partition that the migrator runs from; without it, the one in the migration.
+    /// With a dump: every one that the migrator can come to, first the one that the device's next
+    /// update goes to
     #[arg(long, value_name = "LABEL")]
     pub running: Option<String>,
     /// The migrator as `bootswap pack` wrote it; without it, the prebuilt firmware counts, or an
@@ -125,9 +125,9 @@ pub struct SimulateArgs {
     /// generated from the migration
     #[arg(long, value_name = "DUMP.bin")]
     pub flash: Option<PathBuf>,
-    /// Label of the partition that the migrator runs from; without it, the one in the migration. With
-    /// a dump: every one that the migrator can come to, first the one that the device's next update
-    /// goes to
+    /// Label of the partition that the migrator runs from; without it, the one in the migration.
+    /// With a dump: every one that the migrator can come to, first the one that the device's next
+    /// update goes to
     #[arg(long, value_name = "LABEL")]
     pub running: Option<String>,
     /// The migrator as `bootswap pack` wrote it; without it, the prebuilt firmware counts, or an

@@ -34,8 +34,8 @@ pub struct PackArgs {
     /// Firmware image to pack into
     #[arg(long, value_name = "FILE")]
     pub firmware: Option<PathBuf>,
-    /// Version that the migrator says it has; without it, the migration's `migrator.version`, or the
-    /// firmware image's
+    /// Version that the migrator says it has; without it, the migration's `migrator.version`, or
+    /// the firmware image's
     #[arg(long, value_name = "TEXT", value_parser = identity)]
     pub version: Option<String>,
     /// Name of the project that the migrator says it is of; without it, `migrator.project`, or the

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use bootswap_migration::image::Kind;
+use bootswap_migration::image::FileKind;
 use esp_idf_format::image::is_esp8266;
 use flash_region::Hex;
 
@@ -11,9 +11,9 @@ use crate::error::CommandError;
 use crate::input::read;
 
 /// Reads a file and finds out what it is.
-pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, Kind), CommandError> {
+pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, FileKind), CommandError> {
     let bytes = read(path)?;
-    let kind = Kind::of(&bytes).ok_or_else(|| {
+    let kind = FileKind::of(&bytes).ok_or_else(|| {
         if is_esp8266(&bytes) {
             return CommandError::input(
                 format_args!("{}: an ESP8266 image, which is not supported", path.display()),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bootswap_migration::OwnedMap;
-use bootswap_migration::image::{Kind, Wanted, verify};
+use bootswap_migration::image::{FileKind, Wanted, verify};
 use mcuboot_format::key::{KeyError, PrivateKey, PublicKey};
 
 use super::file::{read_known, read_text};
@@ -41,9 +41,10 @@ pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, CommandError> {
 }
 
 /// An option that has no effect on a file of this kind is a mistake.
-fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), CommandError> {
-    let is_mcuboot = kind == Kind::McubootImage;
-    let has_chip = matches!(kind, Kind::EspImage | Kind::FactoryImage | Kind::FlashDump);
+fn refuse_useless(args: &VerifyArgs, kind: FileKind) -> Result<(), CommandError> {
+    let is_mcuboot = kind == FileKind::McubootImage;
+    let has_chip =
+        matches!(kind, FileKind::EspImage | FileKind::FactoryImage | FileKind::FlashDump);
     let options = [
         ("--key", args.key.is_some(), is_mcuboot),
         ("--slot-size", args.slot_size.is_some(), is_mcuboot),
@@ -53,8 +54,8 @@ fn refuse_useless(args: &VerifyArgs, kind: Kind) -> Result<(), CommandError> {
             is_mcuboot,
         ),
         ("--chip", args.chip.is_some(), has_chip || is_mcuboot),
-        ("--flash-size", args.flash_size.is_some(), kind == Kind::PartitionTable),
-        ("--migration", args.migration.is_some(), kind == Kind::EspImage),
+        ("--flash-size", args.flash_size.is_some(), kind == FileKind::PartitionTable),
+        ("--migration", args.migration.is_some(), kind == FileKind::EspImage),
     ];
     match options.into_iter().find(|(_, given, useful)| *given && !useful) {
         None => Ok(()),

@@ -11,7 +11,7 @@ use nor_sim::{Counts, DatasheetTiming, TypMax};
 
 use bootswap_migration::content::classify;
 use bootswap_migration::facts;
-use bootswap_migration::plan::{FlashMap, PlanReport, report, stages};
+use bootswap_migration::plan::{FlashLayout, PlanReport, report, stages};
 use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
 use bootswap_sim::Until;
 use bootswap_sim::Unwatched;
@@ -231,7 +231,7 @@ fn no_line_is_wider_than_a_terminal() {
 }
 
 /// What the map says of the example at an address, before, at the commit and after.
-fn at(map: &FlashMap, addr: u32) -> [&str; 3] {
+fn at(map: &FlashLayout, addr: u32) -> [&str; 3] {
     let row = map.rows.iter().rfind(|row| row.region.offset <= addr).unwrap();
     [&row.before, &row.at_commit, &row.after]
 }

@@ -6,7 +6,7 @@ use core::convert::Infallible;
 
 use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Role, Step};
 use esp_idf_format::Chip;
-use esp_idf_format::image::{FlashSize, ImageHeader as EspHeader};
+use esp_idf_format::image::{EspImageHeader as EspHeader, FlashSize};
 use esp_idf_format::partition::TABLE_LEN_BYTES;
 use flash_region::{ERASED, SECTOR_BYTES, is_blank};
 use mcuboot_format::ImageHeader;

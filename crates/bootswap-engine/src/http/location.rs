@@ -1,7 +1,8 @@
 //! Where a redirection leads: what a `Location` means, seen from the address that was asked.
 //!
 //! The two never lie side by side: a device has room for one long address. What the new one keeps
-//! of the old is always its beginning, so it is cut there, and the rest is put behind it as it comes.
+//! of the old is always its beginning, so it is cut there, and the rest is put behind it as it
+//! comes.
 //!
 //! ```text
 //!   http://lab:8070/images/app.bin?v=1        kept of it before

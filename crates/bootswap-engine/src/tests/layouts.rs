@@ -272,7 +272,7 @@ fn merged_is_critical_only_in_the_commit() {
 /// ESP-IDF's bootloaders look at the chip's revision when they start, and reset if it will not do.
 #[test]
 fn a_bootloader_for_other_revisions_is_refused() {
-    use esp_idf_format::image::{ImageHeader, update_checksums};
+    use esp_idf_format::image::{EspImageHeader, update_checksums};
     let table = [
         ((0, 0), true),
         ((REVISION, REVISION), true),
@@ -286,7 +286,7 @@ fn a_bootloader_for_other_revisions_is_refused() {
         bytes[15..17].copy_from_slice(&min.to_le_bytes());
         bytes[17..19].copy_from_slice(&max.to_le_bytes());
         update_checksums(bytes).unwrap();
-        let header = ImageHeader::parse(bytes).unwrap();
+        let header = EspImageHeader::parse(bytes).unwrap();
         assert_eq!((header.min_chip_rev_full, header.max_chip_rev_full), (min, max));
         let (ended, flash, _) = scene.run(&mut scene.server());
         let refused = Failure::Image {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::key_path::{KeyPath, Step};
+use super::key_path::{KeyPath, PathSegment};
 use super::lines::{line_end, line_start};
 use super::node::{Node, headers, parse};
 
@@ -38,19 +38,20 @@ pub(super) fn line_removed(text: &str, path: &KeyPath) -> Option<String> {
 /// With it comes the header of its table, where that is a comment, too.
 pub(super) fn revived(text: &str, path: &KeyPath) -> Option<String> {
     let document = parse(text).ok()?;
-    let (Some(Step::Key(first)), rest) = (path.steps().first(), path.steps().get(1..)?) else {
+    let (Some(PathSegment::Key(first)), rest) = (path.steps().first(), path.steps().get(1..)?)
+    else {
         return None;
     };
     // A table that is only there because of the tables in it can still get its header back.
     let table = Node::Table(document.as_table())
-        .child(Step::Key(first))
+        .child(PathSegment::Key(first))
         .filter(|table| !matches!(table, Node::Table(table) if table.is_implicit()));
     match (table, rest) {
         (None, []) => {
             let end = headers(document.as_table()).first().copied().unwrap_or(text.len());
             uncommented_key(text, 0..end, first)
         }
-        (None, [Step::Key(key), ..]) => {
+        (None, [PathSegment::Key(key), ..]) => {
             // `# app = { ... }`, or `# [app]` and its keys.
             let end = headers(document.as_table()).first().copied().unwrap_or(text.len());
             uncommented_key(text, 0..end, first).or_else(|| {
@@ -58,13 +59,13 @@ pub(super) fn revived(text: &str, path: &KeyPath) -> Option<String> {
                 uncommented_key(&text, section, key)
             })
         }
-        (Some(Node::Table(table)), [Step::Key(key), ..]) if !table.is_dotted() => {
+        (Some(Node::Table(table)), [PathSegment::Key(key), ..]) if !table.is_dotted() => {
             let header = table.span()?;
             let starts = headers(document.as_table());
             let end = starts.into_iter().find(|&start| start > header.start).unwrap_or(text.len());
             uncommented_key(text, line_end(text, header.start)..end, key)
         }
-        (Some(Node::List(list)), [Step::Entry(index), Step::Key(key)]) => {
+        (Some(Node::List(list)), [PathSegment::Entry(index), PathSegment::Key(key)]) => {
             let header = list.get(*index)?.span()?;
             let starts = headers(document.as_table());
             let end = starts.into_iter().find(|&start| start > header.start).unwrap_or(text.len());
@@ -131,10 +132,10 @@ fn uncommented(line: &str) -> Option<String> {
 fn lines_of(text: &str, path: &KeyPath) -> Option<Range<usize>> {
     let document = parse(text).ok()?;
     let root = Node::Table(document.as_table());
-    let (parent, Step::Key(key)) = path.split_last()? else { return None };
+    let (parent, PathSegment::Key(key)) = path.split_last()? else { return None };
     let parent = root.find(&parent)?;
     let Node::Table(_) = parent else { return None };
-    let span = match parent.child(Step::Key(key))? {
+    let span = match parent.child(PathSegment::Key(key))? {
         Node::Value(value) => value.span()?,
         Node::Inline(table) => table.span()?,
         Node::Table(_) | Node::List(_) => return None,
@@ -148,7 +149,7 @@ fn lines_of(text: &str, path: &KeyPath) -> Option<Range<usize>> {
 fn lonely_header(text: &str, path: &KeyPath) -> Option<Range<usize>> {
     let document = parse(text).ok()?;
     let (parent, _) = path.split_last()?;
-    let (_, Step::Key(_)) = parent.split_last()? else { return None };
+    let (_, PathSegment::Key(_)) = parent.split_last()? else { return None };
     match Node::Table(document.as_table()).find(&parent)? {
         Node::Table(table) if table.len() == 1 && !table.is_dotted() && !table.is_implicit() => {
             let header = table.span()?;

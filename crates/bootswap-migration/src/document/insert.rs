@@ -4,7 +4,7 @@ use toml_edit::{
     ArrayOfTables, DocumentMut, InlineTable, Item, Key, Table, TableLike, TomlError, Value,
 };
 
-use super::key_path::{KeyPath, Step};
+use super::key_path::{KeyPath, PathSegment};
 use super::lines::{line_end, line_start};
 use super::node::{Node, parse};
 
@@ -12,7 +12,7 @@ use super::node::{Node, parse};
 pub(super) fn inserted(text: &str, path: &KeyPath, value: &str) -> Option<String> {
     let value: Value = value.parse().ok()?;
     edited(text, |document| {
-        let (parent, Step::Key(key)) = path.split_last()? else { return None };
+        let (parent, PathSegment::Key(key)) = path.split_last()? else { return None };
         match place(document, &parent, true)? {
             Place::Table(table) => {
                 let name = aligned(table, key);
@@ -27,7 +27,7 @@ pub(super) fn inserted(text: &str, path: &KeyPath, value: &str) -> Option<String
 /// The text without a value, and without braces that would be empty then.
 pub(super) fn removed(text: &str, path: &KeyPath) -> Option<String> {
     edited(text, |document| {
-        let (parent, Step::Key(key)) = path.split_last()? else { return None };
+        let (parent, PathSegment::Key(key)) = path.split_last()? else { return None };
         let is_empty = match place(document, &parent, false)? {
             Place::Table(table) => {
                 table.remove(key)?;
@@ -42,7 +42,7 @@ pub(super) fn removed(text: &str, path: &KeyPath) -> Option<String> {
                 table.is_empty()
             }
         };
-        if let (true, Some((outer, Step::Key(key)))) = (is_empty, parent.split_last()) {
+        if let (true, Some((outer, PathSegment::Key(key)))) = (is_empty, parent.split_last()) {
             match place(document, &outer, false)? {
                 Place::Table(table) => table.remove(key).map(|_| ()),
                 Place::Inline(table) => table.remove(key).map(|_| ()),
@@ -56,12 +56,12 @@ pub(super) fn removed(text: &str, path: &KeyPath) -> Option<String> {
 /// The text with one more table in a list.
 pub(super) fn entry_added(text: &str, list: &KeyPath) -> Option<String> {
     edited(text, |document| {
-        let (parent, Step::Key(key)) = list.split_last()? else { return None };
+        let (parent, PathSegment::Key(key)) = list.split_last()? else { return None };
         // Headers of a list's entries may stand alone, so what is missing before them is implied.
         let table: &mut dyn TableLike = if parent.steps().is_empty() {
             document.as_table_mut()
         } else {
-            let Some(Step::Key(outer)) = parent.steps().first() else { return None };
+            let Some(PathSegment::Key(outer)) = parent.steps().first() else { return None };
             let item = document.as_table_mut().entry(outer).or_insert_with(|| {
                 let mut table = Table::new();
                 table.set_implicit(true);
@@ -82,7 +82,7 @@ pub(super) fn entry_added(text: &str, list: &KeyPath) -> Option<String> {
 /// The text without an entry of a list, from its header to its last value.
 pub(super) fn entry_removed(text: &str, entry: &KeyPath) -> Option<String> {
     let document = parse(text).ok()?;
-    let (list, Step::Entry(index)) = entry.split_last()? else { return None };
+    let (list, PathSegment::Entry(index)) = entry.split_last()? else { return None };
     match Node::Table(document.as_table()).find(&list)? {
         Node::List(tables) => {
             let table = tables.get(index)?;
@@ -102,7 +102,7 @@ pub(super) fn entry_removed(text: &str, entry: &KeyPath) -> Option<String> {
             Some(out)
         }
         _ => edited(text, |document| {
-            let (parent, Step::Key(key)) = list.split_last()? else { return None };
+            let (parent, PathSegment::Key(key)) = list.split_last()? else { return None };
             let list = match place(document, &parent, false)? {
                 Place::Table(table) => table.get_mut(key)?.as_array_mut()?,
                 Place::Inline(table) => table.get_mut(key)?.as_array_mut()?,
@@ -136,9 +136,9 @@ fn place<'d>(document: &'d mut DocumentMut, path: &KeyPath, make: bool) -> Optio
     let mut place = Place::Table(document.as_table_mut());
     let mut steps = path.steps().iter().enumerate().peekable();
     while let Some((depth, step)) = steps.next() {
-        let Step::Key(key) = *step else { return None };
+        let PathSegment::Key(key) = *step else { return None };
         let entry = match steps.peek() {
-            Some((_, Step::Entry(index))) => {
+            Some((_, PathSegment::Entry(index))) => {
                 steps.next();
                 Some(*index)
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A step from a table to a value in it, or from a list to one of its entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum PathSegment {
     /// The value of that key.
     Key(&'static str),
     /// The entry of that number, from 0.
@@ -13,7 +13,7 @@ pub enum Step {
 
 /// The way from the document to a value; it is shown as messages of the parser name their field.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeyPath(Vec<Step>);
+pub struct KeyPath(Vec<PathSegment>);
 
 impl KeyPath {
     /// The path that is written so, as in `network.wifi[].ssid`, where `[]` is that entry.
@@ -22,8 +22,8 @@ impl KeyPath {
         let mut steps = Vec::new();
         for part in written.split('.') {
             match part.strip_suffix("[]") {
-                Some(list) => steps.extend([Step::Key(list), Step::Entry(entry)]),
-                None => steps.push(Step::Key(part)),
+                Some(list) => steps.extend([PathSegment::Key(list), PathSegment::Entry(entry)]),
+                None => steps.push(PathSegment::Key(part)),
             }
         }
         Self(steps)
@@ -31,20 +31,20 @@ impl KeyPath {
 
     /// Its steps.
     #[must_use]
-    pub fn steps(&self) -> &[Step] {
+    pub fn steps(&self) -> &[PathSegment] {
         &self.0
     }
 
     /// The table or list that the value is in, and the last step to it.
     #[must_use]
-    pub fn split_last(&self) -> Option<(Self, Step)> {
+    pub fn split_last(&self) -> Option<(Self, PathSegment)> {
         self.0.split_last().map(|(last, rest)| (Self(rest.to_vec()), *last))
     }
 
     /// The path of an entry of this list.
     #[must_use]
     pub fn entry(&self, index: usize) -> Self {
-        Self(self.0.iter().copied().chain([Step::Entry(index)]).collect())
+        Self(self.0.iter().copied().chain([PathSegment::Entry(index)]).collect())
     }
 
     /// Whether a message about `field` is about the value of this path.
@@ -65,9 +65,9 @@ impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, step) in self.0.iter().enumerate() {
             match step {
-                Step::Key(key) if index == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Entry(entry) => write!(f, "[{entry}]")?,
+                PathSegment::Key(key) if index == 0 => f.write_str(key)?,
+                PathSegment::Key(key) => write!(f, ".{key}")?,
+                PathSegment::Entry(entry) => write!(f, "[{entry}]")?,
             }
         }
         Ok(())
@@ -85,6 +85,6 @@ mod tests {
         assert_eq!(path.to_string(), "network.wifi[1].ssid");
         assert!(path.is_field("network.wifi[1].ssid") && path.is_within("network.wifi[1]"));
         assert!(!path.is_within("network.wifi[10]") && !path.is_within("net"));
-        assert_eq!(path.split_last().unwrap().1, Step::Key("ssid"));
+        assert_eq!(path.split_last().unwrap().1, PathSegment::Key("ssid"));
     }
 }

@@ -26,7 +26,7 @@ use toml_edit::{TomlError, Value};
 
 use node::leaves;
 
-pub use key_path::{KeyPath, Step};
+pub use key_path::{KeyPath, PathSegment};
 pub(crate) use node::{Node, parse};
 
 /// The text of a migration file.
@@ -231,8 +231,8 @@ fn outermost(path: &KeyPath) -> String {
     let mut name = String::new();
     for (index, step) in path.steps().iter().enumerate() {
         match step {
-            Step::Key(key) if index == 0 => name.push_str(key),
-            Step::Key(key) if index == 1 => {
+            PathSegment::Key(key) if index == 0 => name.push_str(key),
+            PathSegment::Key(key) if index == 1 => {
                 name.push('.');
                 name.push_str(key);
             }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml_edit::{ArrayOfTables, InlineTable, Item, Key, Table, TomlError, Value};
 
-use super::key_path::{KeyPath, Step};
+use super::key_path::{KeyPath, PathSegment};
 
 /// Parses, keeping the places of everything.
 pub(crate) fn parse(text: &str) -> Result<toml_edit::Document<&str>, TomlError> {
@@ -31,12 +31,12 @@ impl<'d> Node<'d> {
     }
 
     /// The node one step further.
-    pub(super) fn child(self, step: Step) -> Option<Self> {
+    pub(super) fn child(self, step: PathSegment) -> Option<Self> {
         match (self, step) {
-            (Self::Table(table), Step::Key(key)) => Self::of_item(table.get(key)?),
-            (Self::Inline(table), Step::Key(key)) => Some(Self::of_value(table.get(key)?)),
-            (Self::List(list), Step::Entry(index)) => list.get(index).map(Self::Table),
-            (Self::Value(Value::Array(list)), Step::Entry(index)) => {
+            (Self::Table(table), PathSegment::Key(key)) => Self::of_item(table.get(key)?),
+            (Self::Inline(table), PathSegment::Key(key)) => Some(Self::of_value(table.get(key)?)),
+            (Self::List(list), PathSegment::Entry(index)) => list.get(index).map(Self::Table),
+            (Self::Value(Value::Array(list)), PathSegment::Entry(index)) => {
                 list.get(index).map(Self::of_value)
             }
             _ => None,

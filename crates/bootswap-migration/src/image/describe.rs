@@ -10,7 +10,7 @@ use mcuboot_format::validate;
 use serde::Serialize;
 
 use super::esp::EspInfo;
-use super::kind::{Kind, bootloader, bootloader_in, from_zero};
+use super::kind::{FileKind, bootloader, bootloader_in, from_zero};
 use super::lines::Lines;
 use super::mcuboot::{ANY_SLOT, McubootInfo};
 use super::tables::{OtadataInfo, PartitionInfo, TableInfo};
@@ -38,14 +38,14 @@ pub enum Description {
 impl Description {
     /// Describes a file of that kind, as far as it is whole.
     #[must_use]
-    pub fn of(file: &[u8], kind: Kind) -> Self {
+    pub fn of(file: &[u8], kind: FileKind) -> Self {
         match kind {
-            Kind::McubootImage => Self::McubootImage(Box::new(McubootInfo::of(file))),
-            Kind::EspImage => Self::EspImage(Box::new(EspInfo::of(file))),
-            Kind::PartitionTable => Self::PartitionTable(TableInfo::of(file)),
-            Kind::Otadata => Self::Otadata(OtadataInfo::of(file, None)),
-            Kind::FactoryImage => Self::FactoryImage(Box::new(DumpInfo::of(&from_zero(file)))),
-            Kind::FlashDump => Self::FlashDump(Box::new(DumpInfo::of(file))),
+            FileKind::McubootImage => Self::McubootImage(Box::new(McubootInfo::of(file))),
+            FileKind::EspImage => Self::EspImage(Box::new(EspInfo::of(file))),
+            FileKind::PartitionTable => Self::PartitionTable(TableInfo::of(file)),
+            FileKind::Otadata => Self::Otadata(OtadataInfo::of(file, None)),
+            FileKind::FactoryImage => Self::FactoryImage(Box::new(DumpInfo::of(&from_zero(file)))),
+            FileKind::FlashDump => Self::FlashDump(Box::new(DumpInfo::of(file))),
         }
     }
 
@@ -63,14 +63,14 @@ impl Description {
         self.kind().name()
     }
 
-    const fn kind(&self) -> Kind {
+    const fn kind(&self) -> FileKind {
         match self {
-            Self::McubootImage(_) => Kind::McubootImage,
-            Self::EspImage(_) => Kind::EspImage,
-            Self::PartitionTable(_) => Kind::PartitionTable,
-            Self::Otadata(_) => Kind::Otadata,
-            Self::FactoryImage(_) => Kind::FactoryImage,
-            Self::FlashDump(_) => Kind::FlashDump,
+            Self::McubootImage(_) => FileKind::McubootImage,
+            Self::EspImage(_) => FileKind::EspImage,
+            Self::PartitionTable(_) => FileKind::PartitionTable,
+            Self::Otadata(_) => FileKind::Otadata,
+            Self::FactoryImage(_) => FileKind::FactoryImage,
+            Self::FlashDump(_) => FileKind::FlashDump,
         }
     }
 }
@@ -199,12 +199,12 @@ impl DumpInfo {
 impl PartitionContent {
     fn of(partition: &Partition, flash: &[u8], ota_count: u8) -> Self {
         let held = bytes(flash, partition.region);
-        let content = match Kind::of_partition(held) {
+        let content = match FileKind::of_partition(held) {
             _ if partition.is_otadata() => {
                 Some(Description::Otadata(OtadataInfo::of(held, Some(ota_count))))
             }
             // Other data may begin with the one byte that ESP images begin with.
-            Some(Kind::EspImage) if !partition.is_app() => None,
+            Some(FileKind::EspImage) if !partition.is_app() => None,
             kind => kind.map(|kind| Description::of(held, kind)),
         };
         Self { partition: PartitionInfo::of(partition), blank: is_blank(held), content }
@@ -216,14 +216,14 @@ impl PartitionContent {
 fn elsewhere(flash: &[u8], partitions: &[Partition]) -> Vec<FoundImage> {
     let sectors = (0u32..).step_by(SECTOR_BYTES as usize).zip(flash.chunks(SECTOR_BYTES as usize));
     let begins = sectors.filter(|(offset, sector)| {
-        Kind::of_partition(sector) == Some(Kind::McubootImage)
+        FileKind::of_partition(sector) == Some(FileKind::McubootImage)
             && !partitions.iter().any(|partition| partition.region.start() == FlashAddr(*offset))
     });
     let whole = begins.filter_map(|(offset, _)| {
         let rest = flash.get(offset as usize..)?;
         let image = validate(rest, ANY_SLOT, None).ok()?;
         let image = rest.get(..image.image_end_bytes as usize)?;
-        Some(FoundImage { offset, content: Description::of(image, Kind::McubootImage) })
+        Some(FoundImage { offset, content: Description::of(image, FileKind::McubootImage) })
     });
     whole.collect()
 }

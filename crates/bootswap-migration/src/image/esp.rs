@@ -1,7 +1,7 @@
 //! Describing ESP images: bootloaders and apps.
 
 use bootswap_engine::ContainerHeader;
-use esp_idf_format::image::{self, ImageHeader, ImageInfo};
+use esp_idf_format::image::{self, EspImageHeader, ImageInfo};
 use flash_region::Hex;
 use serde::Serialize;
 
@@ -80,7 +80,7 @@ impl EspInfo {
     /// Describes a file that begins like an ESP image.
     #[must_use]
     pub fn of(file: &[u8]) -> Self {
-        let header = ImageHeader::parse(file).ok();
+        let header = EspImageHeader::parse(file).ok();
         let verified = image::verify(file);
         let info = verified.as_ref().ok();
         let app = info.and_then(|info| info.app_desc);

@@ -15,7 +15,7 @@ const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
 
 /// What a file is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum FileKind {
     /// An MCUboot image, alone or as a whole slot.
     McubootImage,
     /// An ESP image: bootloader or app.
@@ -30,7 +30,7 @@ pub enum Kind {
     FlashDump,
 }
 
-impl Kind {
+impl FileKind {
     /// What the bytes are, whole or damaged; `None` if they begin like nothing that is known.
     #[must_use]
     pub fn of(file: &[u8]) -> Option<Self> {
@@ -77,7 +77,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }

@@ -20,7 +20,7 @@ mod verify;
 pub use bootloader::{BootloaderInfo, CompiledMapInfo, Fact, NumberedRegion, SignatureInfo};
 pub use describe::{Description, DumpInfo, FoundImage, PartitionContent};
 pub use esp::{ContainerInfo, EspInfo, SegmentInfo};
-pub use kind::Kind;
+pub use kind::FileKind;
 pub use mcuboot::{McubootInfo, TlvInfo, TrailerInfo};
 pub use migrator::{ArtifactInfo, MapInfo, MigrationInfo, MigratorInfo, NetworkInfo, WifiInfo};
 pub use tables::{EntryInfo, OtadataInfo, PartitionInfo, TableInfo};

@@ -30,8 +30,8 @@ fn merged(chip: Chip) -> Vec<u8> {
     file
 }
 
-fn verified(file: &[u8]) -> (Option<Kind>, Vec<String>) {
-    let kind = Kind::of(file);
+fn verified(file: &[u8]) -> (Option<FileKind>, Vec<String>) {
+    let kind = FileKind::of(file);
     let Some(known) = kind else { return (None, Vec::new()) };
     let verification = verify(file, known, &Wanted::default()).unwrap();
     let failed = verification.checks.iter().filter(|check| !check.good);
@@ -42,14 +42,14 @@ fn verified(file: &[u8]) -> (Option<Kind>, Vec<String>) {
 fn a_factory_image_is_known_on_every_chip() {
     for chip in Chip::ALL {
         let file = merged(chip);
-        assert_eq!(verified(&file), (Some(Kind::FactoryImage), vec![]), "{chip}");
-        let described = Description::of(&file, Kind::FactoryImage);
+        assert_eq!(verified(&file), (Some(FileKind::FactoryImage), vec![]), "{chip}");
+        let described = Description::of(&file, FileKind::FactoryImage);
         let Description::FactoryImage(info) = &described else { panic!("{described}") };
         assert_eq!((info.chip, info.starts.as_deref()), (Some(chip.name()), None), "{chip}");
         assert!(described.to_string().contains("partition table at 0x8000"), "{described}");
         // Made to be written where the bootloader begins.
         let start = chip.bootloader_addr().get() as usize;
-        assert_eq!(verified(&file[start..]), (Some(Kind::FactoryImage), vec![]), "{chip}");
+        assert_eq!(verified(&file[start..]), (Some(FileKind::FactoryImage), vec![]), "{chip}");
         assert_eq!(from_zero(&file[start..]).len(), file.len());
     }
 }
@@ -57,17 +57,17 @@ fn a_factory_image_is_known_on_every_chip() {
 #[test]
 fn a_bootloader_alone_is_an_image() {
     let bootloader = synthetic::bootloader(Chip::Esp32c3, FlashSize::Mb4, 0x5000, 3).unwrap();
-    assert_eq!(verified(&bootloader), (Some(Kind::EspImage), vec![]));
+    assert_eq!(verified(&bootloader), (Some(FileKind::EspImage), vec![]));
     for padding in [0xff, 0] {
         let mut padded = bootloader.clone();
         padded.resize(0x8000, padding);
-        assert_eq!(verified(&padded), (Some(Kind::EspImage), vec![]), "{padding:#x}");
+        assert_eq!(verified(&padded), (Some(FileKind::EspImage), vec![]), "{padding:#x}");
     }
     let mut signed = bootloader;
     signed.resize(signed.len().next_multiple_of(0x1000), 0xff);
     signed.extend([0xe7, 2, 0, 0]);
     signed.resize(signed.len() + 0x1000, 0x5a);
-    assert_eq!(verified(&signed).0, Some(Kind::EspImage));
+    assert_eq!(verified(&signed).0, Some(FileKind::EspImage));
     assert!(matches!(from_zero(&signed), Cow::Borrowed(_)));
 }
 
@@ -89,7 +89,7 @@ fn all_of_a_factory_image_has_to_be_whole() {
             (0x1_0000, &[0xff; 0x9000], "app: no app partition holds an image"),
         ] {
             let (kind, failed) = with(at, bytes);
-            assert_eq!(kind, Some(Kind::FactoryImage), "{chip} {at:#x}");
+            assert_eq!(kind, Some(FileKind::FactoryImage), "{chip} {at:#x}");
             assert!(failed.iter().any(|f| f.starts_with(what)), "{chip} {at:#x}: {failed:?}");
         }
         let whole = merged(chip);
@@ -100,7 +100,7 @@ fn all_of_a_factory_image_has_to_be_whole() {
             (0x8100, "app: no app"),
         ] {
             let (kind, failed) = verified(&whole[..len]);
-            assert_eq!(kind, Some(Kind::FactoryImage), "{chip} {len:#x}");
+            assert_eq!(kind, Some(FileKind::FactoryImage), "{chip} {len:#x}");
             assert!(failed.iter().any(|f| f.starts_with(what)), "{chip} {len:#x}: {failed:?}");
         }
     }
@@ -110,9 +110,9 @@ fn all_of_a_factory_image_has_to_be_whole() {
 #[test]
 fn a_dump_that_is_cut_off_is_told_by_its_table() {
     let whole = flash(Chip::Esp32c3);
-    assert_eq!(verified(&whole), (Some(Kind::FlashDump), vec![]));
+    assert_eq!(verified(&whole), (Some(FileKind::FlashDump), vec![]));
     let (kind, failed) = verified(&whole[..0x20_0000]);
-    assert_eq!(kind, Some(Kind::FlashDump));
+    assert_eq!(kind, Some(FileKind::FlashDump));
     assert!(failed[0].starts_with("size: the dump ends at 0x200000, before ota_0"), "{failed:?}");
 }
 
@@ -124,7 +124,7 @@ fn what_the_device_starts_from_is_verified_as_it_starts() {
     // Another flash size, as a tool that flashes it sets it.
     stale[3] ^= 0x10;
     let said = |file: &[u8]| {
-        let verification = verify(file, Kind::FlashDump, &Wanted::default()).unwrap();
+        let verification = verify(file, FileKind::FlashDump, &Wanted::default()).unwrap();
         assert!(verification.is_good(), "{verification}");
         verification.to_string()
     };
@@ -137,7 +137,7 @@ fn what_the_device_starts_from_is_verified_as_it_starts() {
     odd[0x8000..0x8c00].copy_from_slice(&table);
     assert!(said(&odd).contains("the bootloader takes it, but"), "{}", said(&odd));
     // A table among the artifacts has to be as tools make it.
-    let alone = verify(&table, Kind::PartitionTable, &Wanted::default()).unwrap();
+    let alone = verify(&table, FileKind::PartitionTable, &Wanted::default()).unwrap();
     assert!(!alone.is_good());
 }
 
@@ -147,9 +147,9 @@ fn images_of_other_chips_are_named() {
     for (id, name) in [(12, "esp32c2"), (18, "esp32p4"), (20, "esp32c61"), (23, "esp32c5")] {
         image[12] = id;
         update_checksums(&mut image).unwrap();
-        let text = Description::of(&image, Kind::EspImage).to_string();
+        let text = Description::of(&image, FileKind::EspImage).to_string();
         assert!(text.contains(&format!("{name}, which is not supported")), "{text}");
-        let verification = verify(&image, Kind::EspImage, &Wanted::default()).unwrap();
+        let verification = verify(&image, FileKind::EspImage, &Wanted::default()).unwrap();
         assert!(verification.to_string().contains(name) && !verification.is_good());
     }
 }

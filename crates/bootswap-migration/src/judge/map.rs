@@ -3,7 +3,7 @@
 use flash_region::{FlashAddr, Region};
 
 use crate::owned::{OwnedFacts, OwnedMigration};
-use crate::plan::FlashMap;
+use crate::plan::FlashLayout;
 
 /// The whole flash in ascending order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,7 +28,7 @@ pub struct MapLine {
 impl MapLines {
     /// The map of a plan: before it, and after the target's first start.
     #[must_use]
-    pub fn planned(map: &FlashMap) -> Self {
+    pub fn planned(map: &FlashLayout) -> Self {
         let lines = map.rows.iter().map(|row| MapLine {
             region: Region::clamped(FlashAddr(row.region.offset), row.region.size),
             today: row.before.clone(),

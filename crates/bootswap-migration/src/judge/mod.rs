@@ -28,12 +28,12 @@ pub struct Judged {
     /// What is in flash, as far as that is known.
     pub map: Option<MapLines>,
     /// Partitions of the table.
-    pub labels: Vec<Label>,
+    pub labels: Vec<PartitionName>,
 }
 
 /// The label of a partition.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Label {
+pub struct PartitionName {
     /// The label.
     pub name: String,
     /// Whether the partition is for an app.
@@ -87,7 +87,7 @@ impl Judge {
                     FactsError::UnknownLabel { .. } | FactsError::NotAnApp { .. } => "running",
                     _ => "partitions",
                 };
-                let labels = Label::all(&migration);
+                let labels = PartitionName::all(&migration);
                 let judged = Judged::unreadable(field.to_owned(), error.to_string(), error.help());
                 Judged { labels, ..judged }
             }
@@ -112,7 +112,7 @@ impl Judged {
         } else {
             Judgement::Refused(report.reasons)
         };
-        Self { judgement, map: Some(map), labels: Label::all(migration) }
+        Self { judgement, map: Some(map), labels: PartitionName::all(migration) }
     }
 
     /// The field that the file fails at, if it does.
@@ -125,7 +125,7 @@ impl Judged {
     }
 }
 
-impl Label {
+impl PartitionName {
     fn all(migration: &OwnedMigration) -> Vec<Self> {
         let table = migration.partition_table.as_deref();
         let Some(table) = table.and_then(|table| PartitionTable::parse_as_bootloader(table).ok())

@@ -1,13 +1,13 @@
 //! The keys of what is placed: `[app]`, `[[artifact]]` and `[bootloader]`.
 
 use super::key::{Applies, Begin, Key, List, NONE};
-use super::kind::Kind;
+use super::kind::ValueKind;
 
 pub(super) const BOOTLOADER: [Key; 6] = [
     Key::new(
         "bootloader.file",
         "File",
-        Kind::File,
+        ValueKind::File,
         NONE,
         "The target bootloader, an ESP image such as MCUboot's Espressif port builds. Relative to \
         this file. It is checked here, and devices accept only this file.",
@@ -16,7 +16,7 @@ pub(super) const BOOTLOADER: [Key; 6] = [
     Key::new(
         "bootloader.url",
         "URL",
-        Kind::Url,
+        ValueKind::Url,
         "embedded",
         "Where devices fetch it from, over HTTP. Without it, the file is embedded in the \
         migrator's own image and no network is needed.",
@@ -26,7 +26,7 @@ pub(super) const BOOTLOADER: [Key; 6] = [
     Key::new(
         "bootloader.size",
         "Region size",
-        Kind::Length,
+        ValueKind::Length,
         "up to the table",
         "Bytes of flash for the bootloader. Where the region starts follows from the chip. The \
         commit changes nothing behind it.",
@@ -35,7 +35,7 @@ pub(super) const BOOTLOADER: [Key; 6] = [
     Key::new(
         "bootloader.dest",
         "Destination",
-        Kind::Address,
+        ValueKind::Address,
         "from the chip",
         "Address of the bootloader, if it is not the chip's own; then the size is required. For \
         merged images that begin elsewhere.",
@@ -43,14 +43,14 @@ pub(super) const BOOTLOADER: [Key; 6] = [
     Key::new(
         "bootloader.name",
         "Name",
-        Kind::Text,
+        ValueKind::Text,
         "bootloader",
         "Its name in plans and logs. At most 20 bytes if it is embedded.",
     ),
     Key::new(
         "bootloader.confirm",
         "Confirm",
-        Kind::Truth,
+        ValueKind::Truth,
         "false",
         "Has no effect on a bootloader: only an application in an MCUboot slot is confirmed.",
     )
@@ -61,7 +61,7 @@ pub(super) const APPLICATION: [Key; 6] = [
     Key::new(
         "app.file",
         "File",
-        Kind::File,
+        ValueKind::File,
         NONE,
         "The target application, an MCUboot image as imgtool or `bootswap image sign` makes it. \
         Relative to this file. It is checked here, and devices accept only this file.",
@@ -70,7 +70,7 @@ pub(super) const APPLICATION: [Key; 6] = [
     Key::new(
         "app.url",
         "URL",
-        Kind::Url,
+        ValueKind::Url,
         "embedded",
         "Where devices fetch it from, over HTTP. Without it, the file is embedded in the \
         migrator's own image and no network is needed.",
@@ -80,7 +80,7 @@ pub(super) const APPLICATION: [Key; 6] = [
     Key::new(
         "app.confirm",
         "Confirm",
-        Kind::Truth,
+        ValueKind::Truth,
         "false",
         "Whether the migrator completes the trailer of an image that was signed without `--pad \
         --confirm`, so that MCUboot keeps the application.",
@@ -90,14 +90,14 @@ pub(super) const APPLICATION: [Key; 6] = [
     Key::new(
         "app.name",
         "Name",
-        Kind::Text,
+        ValueKind::Text,
         "app",
         "Its name in plans and logs. At most 20 bytes if it is embedded.",
     ),
     Key::new(
         "app.dest",
         "Destination",
-        Kind::Address,
+        ValueKind::Address,
         "a slot of the map",
         "Address that the file is written to unchanged, instead of a slot of the MCUboot map. For \
         bootloaders other than MCUboot. Then the size is required.",
@@ -105,7 +105,7 @@ pub(super) const APPLICATION: [Key; 6] = [
     Key::new(
         "app.size",
         "Region size",
-        Kind::Length,
+        ValueKind::Length,
         NONE,
         "Bytes of flash for the application, from the destination on. Only together with a \
         destination.",
@@ -122,7 +122,7 @@ pub(super) const ARTIFACTS: List = List {
         Key::new(
             "artifact[].name",
             "Name",
-            Kind::Text,
+            ValueKind::Text,
             "the file's",
             "Its name in plans and logs; each artifact has a name of its own. At most 20 bytes if \
             it is embedded.",
@@ -130,14 +130,14 @@ pub(super) const ARTIFACTS: List = List {
         Key::new(
             "artifact[].file",
             "File",
-            Kind::File,
+            ValueKind::File,
             NONE,
             "The file, relative to this one. Devices accept only this file.",
         ),
         Key::new(
             "artifact[].url",
             "URL",
-            Kind::Url,
+            ValueKind::Url,
             "embedded",
             "Where devices fetch it from, over HTTP. Without it, the file is embedded in the \
             migrator's own image.",
@@ -146,21 +146,21 @@ pub(super) const ARTIFACTS: List = List {
         Key::new(
             "artifact[].dest",
             "Destination",
-            Kind::Address,
+            ValueKind::Address,
             "",
             "Address that the file is written to.",
         ),
         Key::new(
             "artifact[].size",
             "Region size",
-            Kind::Length,
+            ValueKind::Length,
             "",
             "Bytes of flash for the file, from the destination on.",
         ),
         Key::new(
             "artifact[].confirm",
             "Confirm",
-            Kind::Truth,
+            ValueKind::Truth,
             "false",
             "Has no effect on such a file: only an application in an MCUboot slot is confirmed.",
         )

@@ -3,7 +3,7 @@
 use esp_idf_format::Chip;
 use mcuboot_format::SwapKind;
 
-use super::kind::Kind;
+use super::kind::ValueKind;
 use crate::document::{Document, KeyPath};
 
 /// The default of a key that may be left out without anything in its place.
@@ -17,7 +17,7 @@ pub struct Key {
     /// What the menu calls it.
     pub title: &'static str,
     /// What its values are.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// What holds where the file does not have it: [`NONE`] for nothing, empty where it is
     /// required.
     pub default: &'static str,
@@ -90,7 +90,7 @@ impl Key {
     pub(super) const fn new(
         path: &'static str,
         title: &'static str,
-        kind: Kind,
+        kind: ValueKind,
         default: &'static str,
         help: &'static str,
     ) -> Self {

@@ -31,7 +31,7 @@ pub fn ssid_of_hex(digits: &str) -> Option<Vec<u8>> {
 
 /// A kind of values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum ValueKind {
     /// A chip.
     Chip,
     /// A size that flash chips have.
@@ -94,7 +94,7 @@ pub enum Shape {
 /// Alignments that MCUboot knows (`docs/design.md` of MCUboot, "Image trailer": `BOOT_MAX_ALIGN`).
 const ALIGNMENTS: [&str; 3] = ["8", "16", "32"];
 
-impl Kind {
+impl ValueKind {
     /// What its values are in TOML.
     #[must_use]
     pub const fn shape(self) -> Shape {
@@ -330,17 +330,23 @@ mod tests {
             ("65536", "65536"),
             ("0X1F000", "0x1f000"),
         ] {
-            assert_eq!(Kind::Length.to_toml(typed).as_deref(), Ok(written), "{typed}");
+            assert_eq!(ValueKind::Length.to_toml(typed).as_deref(), Ok(written), "{typed}");
         }
-        assert_eq!(Kind::Address.to_toml("0").as_deref(), Ok("0"));
+        assert_eq!(ValueKind::Address.to_toml("0").as_deref(), Ok("0"));
         for typed in ["", "0x", "1G", "-1", "4096M", "0"] {
-            assert!(Kind::Length.to_toml(typed).is_err(), "{typed}");
+            assert!(ValueKind::Length.to_toml(typed).is_err(), "{typed}");
         }
     }
 
     #[test]
     fn every_choice_is_one_that_is_taken() {
-        for kind in [Kind::Chip, Kind::FlashSize, Kind::Swap, Kind::LogLevel, Kind::Truth] {
+        for kind in [
+            ValueKind::Chip,
+            ValueKind::FlashSize,
+            ValueKind::Swap,
+            ValueKind::LogLevel,
+            ValueKind::Truth,
+        ] {
             assert!(kind.choices().len() >= 2);
             for choice in kind.choices() {
                 assert!(kind.to_toml(choice).is_ok(), "{choice}");
@@ -351,21 +357,24 @@ mod tests {
 
     #[test]
     fn texts_are_quoted_as_toml_wants_it() {
-        assert_eq!(Kind::Ssid.to_toml("a \"b\"").as_deref(), Ok("'a \"b\"'"));
+        assert_eq!(ValueKind::Ssid.to_toml("a \"b\"").as_deref(), Ok("'a \"b\"'"));
         assert_eq!(
-            Kind::Labels.to_toml(" nvs,partition-table, ").as_deref(),
+            ValueKind::Labels.to_toml(" nvs,partition-table, ").as_deref(),
             Ok(r#"["nvs", "partition-table"]"#)
         );
-        assert_eq!(Kind::Labels.to_toml("").as_deref(), Ok("[]"));
-        assert!(Kind::Url.to_toml("ftp://lab/a").is_err());
-        assert!(Kind::Password.to_toml("short").unwrap_err().contains("8 to 63"));
-        assert!(Kind::Hostname.to_toml("a b").is_err());
+        assert_eq!(ValueKind::Labels.to_toml("").as_deref(), Ok("[]"));
+        assert!(ValueKind::Url.to_toml("ftp://lab/a").is_err());
+        assert!(ValueKind::Password.to_toml("short").unwrap_err().contains("8 to 63"));
+        assert!(ValueKind::Hostname.to_toml("a b").is_err());
     }
 
     #[test]
     fn a_password_is_not_shown_not_even_its_length() {
-        assert_eq!(Kind::Password.shown("correct horse"), Kind::Password.shown("password"));
-        assert_eq!(Kind::Length.shown("0xf000"), "0xf000 (60 KiB)");
-        assert_eq!(Kind::Length.shown("1000"), "1000");
+        assert_eq!(
+            ValueKind::Password.shown("correct horse"),
+            ValueKind::Password.shown("password")
+        );
+        assert_eq!(ValueKind::Length.shown("0xf000"), "0xf000 (60 KiB)");
+        assert_eq!(ValueKind::Length.shown("1000"), "1000");
     }
 }

@@ -17,6 +17,6 @@ mod table;
 pub use book::update_chapter;
 pub use key::{Applies, Begin, Group, Key, List, NONE};
 pub(crate) use kind::hostname_help;
-pub use kind::{Kind, SSID_HEX_HELP, Shape, URL_HELP, in_words, len_bytes, ssid_of_hex};
+pub use kind::{SSID_HEX_HELP, Shape, URL_HELP, ValueKind, in_words, len_bytes, ssid_of_hex};
 pub use lookup::{Child, all, children, region_of};
 pub use table::GROUPS;

@@ -2,7 +2,7 @@
 
 use super::artifacts::{APPLICATION, ARTIFACTS, BOOTLOADER};
 use super::key::{Applies, Begin, Group, Key, List, NONE};
-use super::kind::Kind;
+use super::kind::ValueKind;
 
 /// The groups, in the order of the menu.
 pub const GROUPS: [Group; 7] = [
@@ -19,7 +19,7 @@ const DEVICE: [Key; 5] = [
     Key::new(
         "chip",
         "Chip",
-        Kind::Chip,
+        ValueKind::Chip,
         "",
         "Chip of the devices. The ROM looks for a bootloader at 0x1000 on esp32 and esp32s2, at \
         0x0 on the others. Images for another chip are refused.",
@@ -28,7 +28,7 @@ const DEVICE: [Key; 5] = [
     Key::new(
         "flash_size",
         "Flash size",
-        Kind::FlashSize,
+        ValueKind::FlashSize,
         "any, 4MB assumed here",
         "Flash size that the target system was built for. A device with less flash refuses the \
         migration before it erases anything.",
@@ -37,7 +37,7 @@ const DEVICE: [Key; 5] = [
     Key::new(
         "partitions",
         "Partition table",
-        Kind::File,
+        ValueKind::File,
         NONE,
         "The devices' partition table as it is today, under ESP-IDF: CSV or binary, relative to \
         this file. It is used for planning here; a device reads its own from flash.",
@@ -46,7 +46,7 @@ const DEVICE: [Key; 5] = [
     Key::new(
         "running",
         "Migrator runs in",
-        Kind::AppLabel,
+        ValueKind::AppLabel,
         "factory or first app",
         "Label of the app partition that the old firmware's update writes the migrator to. A \
         device finds it by itself; here it decides what must not be overwritten. `--running` \
@@ -56,10 +56,11 @@ const DEVICE: [Key; 5] = [
     Key::new(
         "partition_table_offset",
         "Table offset",
-        Kind::Address,
+        ValueKind::Address,
         "found on a device, 0x8000 assumed here",
-        "Where the devices' partition table is (`CONFIG_PARTITION_TABLE_OFFSET`). Devices and dumps \
-        show it. Where it is not 0x8000, name it, so that what is planned from a CSV keeps off it.",
+        "Where the devices' partition table is (`CONFIG_PARTITION_TABLE_OFFSET`). Devices and \
+        dumps show it. Where it is not 0x8000, name it, so that what is planned from a CSV \
+        keeps off it.",
     )
     .begin(Begin::Comment("0x8000", "CONFIG_PARTITION_TABLE_OFFSET of the devices")),
 ];
@@ -68,7 +69,7 @@ const STAGING: [Key; 2] = [
     Key::new(
         "staging.label",
         "Partition",
-        Kind::Label,
+        ValueKind::Label,
         "chosen by the planner",
         "Label of the partition in which artifacts wait until they are verified. Without it, the \
         planner chooses a place that nothing else uses.",
@@ -77,7 +78,7 @@ const STAGING: [Key; 2] = [
     Key::new(
         "staging.memory",
         "In memory",
-        Kind::Truth,
+        ValueKind::Truth,
         "false",
         "Whether the bootloader waits in memory instead of flash; not together with a partition. \
         The prebuilt firmware has no memory for it.",
@@ -88,7 +89,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.primary.offset",
         "Primary, start",
-        Kind::Address,
+        ValueKind::Address,
         "",
         "Where MCUboot's primary slot starts, from which applications run; a multiple of 0x1000. \
         As compiled into the bootloader (CONFIG_ESP_APPLICATION_PRIMARY_START_ADDRESS).",
@@ -96,7 +97,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.primary.size",
         "Primary, size",
-        Kind::Length,
+        ValueKind::Length,
         "",
         "Bytes of the primary slot (CONFIG_ESP_APPLICATION_SIZE), its trailer included; a multiple \
         of 0x1000.",
@@ -104,7 +105,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.secondary.offset",
         "Secondary, start",
-        Kind::Address,
+        ValueKind::Address,
         "",
         "Where MCUboot's secondary slot starts, in which the migrator leaves the application \
         (CONFIG_ESP_APPLICATION_SECONDARY_START_ADDRESS).",
@@ -112,7 +113,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.secondary.size",
         "Secondary, size",
-        Kind::Length,
+        ValueKind::Length,
         "",
         "Bytes of the secondary slot; the same as of the primary one, or for swap using move \
         0x1000 less, for swap using offset 0x1000 more.",
@@ -120,7 +121,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.scratch.offset",
         "Scratch, start",
-        Kind::Address,
+        ValueKind::Address,
         NONE,
         "Where the scratch area starts that sectors are swapped through \
         (CONFIG_ESP_SCRATCH_OFFSET). Required for swap using scratch, ignored for the others.",
@@ -129,7 +130,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.scratch.size",
         "Scratch, size",
-        Kind::Length,
+        ValueKind::Length,
         NONE,
         "Bytes of the scratch area (CONFIG_ESP_SCRATCH_SIZE). Required for swap using scratch, \
         ignored for the others.",
@@ -138,7 +139,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.swap",
         "Swap",
-        Kind::Swap,
+        ValueKind::Swap,
         "scratch",
         "How MCUboot was built to bring the application to the primary slot: by swapping using \
         scratch, move or offset, or by overwriting, which keeps nothing of the old firmware.",
@@ -147,7 +148,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.max_align",
         "Alignment",
-        Kind::Align,
+        ValueKind::Align,
         "8",
         "Alignment of the fields in the trailer in bytes (BOOT_MAX_ALIGN); 8 in Espressif's port. \
         With a wrong one MCUboot does not find the trailer and does not swap.",
@@ -156,7 +157,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.max_sectors",
         "Sectors",
-        Kind::Sectors,
+        ValueKind::Sectors,
         "the bootloader's, or 512",
         "For how many sectors of 0x1000 bytes in a slot the bootloader has room \
         (MCUBOOT_MAX_IMG_SECTORS); 512 in Espressif's port. With slots of more it boots nothing. \
@@ -166,7 +167,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.downgrade_prevention",
         "Downgrades",
-        Kind::DowngradePrevention,
+        ValueKind::DowngradePrevention,
         "the bootloader's, or none",
         "What the bootloader compares before it replaces an image \
         (CONFIG_ESP_DOWNGRADE_PREVENTION). With version, an ESP-IDF app in the primary slot reads \
@@ -176,7 +177,7 @@ const MAP: [Key; 11] = [
     Key::new(
         "mcuboot.overwrite_fast",
         "Overwrite fast",
-        Kind::Truth,
+        ValueKind::Truth,
         "the bootloader's, or false",
         "Whether a bootloader that overwrites copies no more than the image \
         (MCUBOOT_OVERWRITE_ONLY_FAST), as Zephyr's port does.",
@@ -188,7 +189,7 @@ const NETWORK: [Key; 9] = [
     Key::new(
         "network.old_credentials",
         "Old firmware's Wi-Fi",
-        Kind::Truth,
+        ValueKind::Truth,
         "true",
         "Whether a device tries the old firmware's network, whose name and password are in its \
         NVS. After those of [[network.wifi]].",
@@ -198,7 +199,7 @@ const NETWORK: [Key; 9] = [
     Key::new(
         "network.rescue.ssid",
         "Rescue, SSID",
-        Kind::Ssid,
+        ValueKind::Ssid,
         NONE,
         "Name of a network that is tried last. It can be set up near a device that finds no other \
         network.",
@@ -207,7 +208,7 @@ const NETWORK: [Key; 9] = [
     Key::new(
         "network.rescue.password",
         "Rescue, password",
-        Kind::Password,
+        ValueKind::Password,
         "open network",
         PASSWORD,
     )
@@ -215,7 +216,7 @@ const NETWORK: [Key; 9] = [
     Key::new(
         "network.rescue.ssid_hex",
         "Rescue, SSID as bytes",
-        Kind::SsidHex,
+        ValueKind::SsidHex,
         NONE,
         "The name in hexadecimal digits, for a name that is not UTF-8.",
     )
@@ -223,7 +224,7 @@ const NETWORK: [Key; 9] = [
     Key::new(
         "network.hostname",
         "Host name",
-        Kind::Hostname,
+        ValueKind::Hostname,
         NONE,
         "Name that a device gives to DHCP servers.",
     )
@@ -231,7 +232,7 @@ const NETWORK: [Key; 9] = [
     Key::new(
         "log.level",
         "Console log",
-        Kind::LogLevel,
+        ValueKind::LogLevel,
         "info",
         "How much the migrator writes to its console. Progress in bytes needs debug.",
     )
@@ -239,7 +240,7 @@ const NETWORK: [Key; 9] = [
     Key::new(
         "migrator.version",
         "Version",
-        Kind::Identity,
+        ValueKind::Identity,
         "that of the firmware image",
         "Version that the migrator's image says it has. Give a newer one than the old firmware's \
         where the update channel compares them. `pack --version` overrides it.",
@@ -247,15 +248,15 @@ const NETWORK: [Key; 9] = [
     Key::new(
         "migrator.project",
         "Project",
-        Kind::Identity,
+        ValueKind::Identity,
         "that of the firmware image",
-        "Name of the project that the migrator's image says it is of. Give the old firmware's where \
-        the update channel compares them. `pack --project` overrides it.",
+        "Name of the project that the migrator's image says it is of. Give the old firmware's \
+        where the update channel compares them. `pack --project` overrides it.",
     ),
     Key::new(
         "migrator.secure_version",
         "Secure version",
-        Kind::SecureVersion,
+        ValueKind::SecureVersion,
         "that of the firmware image",
         "Version for anti-rollback in the migrator's image. An old bootloader with anti-rollback \
         starts no app with a lower one than the eFuses have. `pack --secure-version` overrides it.",
@@ -274,17 +275,23 @@ const NETWORKS: List = List {
         Key::new(
             "network.wifi[].ssid",
             "SSID",
-            Kind::Ssid,
+            ValueKind::Ssid,
             "the name in `ssid_hex`",
             "Name of the network as its access point has it, at most 32 bytes.",
         )
         .applies(Applies::WithWifi),
-        Key::new("network.wifi[].password", "Password", Kind::Password, "open network", PASSWORD)
-            .applies(Applies::WithWifi),
+        Key::new(
+            "network.wifi[].password",
+            "Password",
+            ValueKind::Password,
+            "open network",
+            PASSWORD,
+        )
+        .applies(Applies::WithWifi),
         Key::new(
             "network.wifi[].ssid_hex",
             "SSID as bytes",
-            Kind::SsidHex,
+            ValueKind::SsidHex,
             NONE,
             "The name in hexadecimal digits, for a name that is not UTF-8.",
         )
@@ -296,7 +303,7 @@ const TRUST: [Key; 3] = [
     Key::new(
         "mcuboot.public_key",
         "Public key",
-        Kind::File,
+        ValueKind::File,
         NONE,
         "The key that the bootloader was built with, as PEM, relative to this file. The \
         application has to be signed with it. Without it, the key in the bootloader's file counts.",
@@ -305,7 +312,7 @@ const TRUST: [Key; 3] = [
     Key::new(
         "allow.test_image",
         "Allow trial",
-        Kind::Truth,
+        ValueKind::Truth,
         "false",
         "Accept an application that MCUboot runs on trial only. If it does not confirm itself, \
         MCUboot goes back at the next reset to the slot's old contents, which do not boot.",
@@ -313,7 +320,7 @@ const TRUST: [Key; 3] = [
     Key::new(
         "allow.overwrite",
         "May be overwritten",
-        Kind::Labels,
+        ValueKind::Labels,
         "nothing",
         "What of the owner's data the target may overwrite, by label: nvs or partition-table, for \
         example. A migration that would overwrite anything else is refused.",

@@ -15,7 +15,7 @@ use bootswap_plan::{
 use flash_region::{BLOCK_64K_BYTES, FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
-use super::stage::Stage;
+use super::stage::PlanStage;
 
 /// How flash is called that no partition claims.
 const UNCLAIMED: &str = "unclaimed";
@@ -69,8 +69,8 @@ impl FlashContents {
     }
 
     /// Right before the commit.
-    pub(super) fn at_commit(mut self, migration: &Migration<'_>, stages: &[Stage<'_>]) -> Self {
-        for Stage { plan, .. } in stages {
+    pub(super) fn at_commit(mut self, migration: &Migration<'_>, stages: &[PlanStage<'_>]) -> Self {
+        for PlanStage { plan, .. } in stages {
             for step in &plan.steps {
                 self.carry_out(migration, step);
             }
@@ -82,8 +82,8 @@ impl FlashContents {
     }
 
     /// After the commit, and after MCUboot has brought the application into its primary slot.
-    pub(super) fn after(mut self, migration: &Migration<'_>, stages: &[Stage<'_>]) -> Self {
-        let Some(Stage { plan, .. }) = stages.last() else { return self };
+    pub(super) fn after(mut self, migration: &Migration<'_>, stages: &[PlanStage<'_>]) -> Self {
+        let Some(PlanStage { plan, .. }) = stages.last() else { return self };
         for step in &plan.steps {
             self.commit(migration, step);
         }

@@ -8,7 +8,7 @@ use flash_region::Region;
 use serde::Serialize;
 
 use super::region::RegionReport;
-use super::stage::Stage;
+use super::stage::PlanStage;
 
 /// A part of flash that the migration gives up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -33,7 +33,7 @@ impl fmt::Display for GivenUp {
 }
 
 /// All of it, in the order in which it lies in flash.
-pub(super) fn given_up(migration: &Migration<'_>, stages: &[Stage<'_>]) -> Vec<GivenUp> {
+pub(super) fn given_up(migration: &Migration<'_>, stages: &[PlanStage<'_>]) -> Vec<GivenUp> {
     let Some(first) = stages.first() else { return Vec::new() };
     let table = (PARTITION_TABLE, first.facts.table().prefix(TABLE_LEN_BYTES));
     let labelled =

@@ -10,7 +10,7 @@
 mod contents;
 mod cost;
 mod device_plans;
-mod flash_map;
+mod flash_layout;
 mod given_up;
 mod objection;
 mod region;
@@ -22,9 +22,9 @@ pub use cost::{CostReport, WayBackReport, WindowEstimate};
 pub use device_plans::{
     DevicePlans, DumpError, DumpPlans, DumpVerdict, FleetPlans, PartitionVerdict,
 };
-pub use flash_map::{FlashMap, MapRow};
+pub use flash_layout::{FlashLayout, MapRow};
 pub use given_up::GivenUp;
 pub use objection::{judged, judged_alone};
 pub use region::RegionReport;
 pub use report::{DeviceReport, PlanReport, ReasonReport, StageReport, StepReport, report};
-pub use stage::{Stage, stages};
+pub use stage::{PlanStage, stages};

@@ -7,7 +7,7 @@ use bootswap_plan::{DeviceFacts, Migration, Reason, Reasons, name};
 use esp_idf_format::Chip;
 
 use super::report::ReasonReport;
-use super::stage::{Stage, stages};
+use super::stage::{PlanStage, stages};
 use crate::owned::OwnedMigration;
 
 /// The plans of a migration, if the planner has none of its reasons against it, and the engine
@@ -19,11 +19,11 @@ use crate::owned::OwnedMigration;
 pub fn judged<'a>(
     migration: &OwnedMigration,
     facts: DeviceFacts<'a>,
-) -> Result<Vec<Stage<'a>>, Vec<ReasonReport>> {
+) -> Result<Vec<PlanStage<'a>>, Vec<ReasonReport>> {
     migration.with(|lent| {
         let found = stages(lent, facts);
         let stages = found.map_err(|reasons| reports(&reasons))?;
-        for Stage { facts, plan } in &stages {
+        for PlanStage { facts, plan } in &stages {
             let job = Job { migration: lent, facts, plan, container: None };
             examine(&job, &files(migration)).map_err(|failure| vec![report(&failure, facts)])?;
         }

@@ -8,11 +8,11 @@ use flash_region::Region;
 use serde::Serialize;
 
 use super::cost::{CostReport, WayBackReport, WindowEstimate, looked_at};
-use super::flash_map::FlashMap;
+use super::flash_layout::FlashLayout;
 use super::given_up::{GivenUp, given_up};
 use super::objection::judged;
 use super::region::RegionReport;
-use super::stage::Stage;
+use super::stage::PlanStage;
 use crate::bootloader::Assumption;
 use crate::facts::{FoundFacts, assumption, with_primary};
 use crate::owned::OwnedMigration;
@@ -59,7 +59,7 @@ pub struct PlanReport {
     /// What the plan relies on and nobody could look at.
     pub assumed: Vec<Assumption>,
     /// What lies where, and what will.
-    pub flash_map: Option<FlashMap>,
+    pub flash_map: Option<FlashLayout>,
 }
 
 /// A reason against the migration.
@@ -146,8 +146,8 @@ fn label_of(partitions: &[Partition], region: Region) -> Option<String> {
 }
 
 impl StageReport {
-    fn new(migration: &Migration<'_>, stage: &Stage<'_>) -> Self {
-        let Stage { facts, plan } = stage;
+    fn new(migration: &Migration<'_>, stage: &PlanStage<'_>) -> Self {
+        let PlanStage { facts, plan } = stage;
         Self {
             strategy: plan.strategy.name(),
             text: plan.strategy.to_string(),
@@ -231,12 +231,12 @@ impl PlanReport {
     fn planned(
         device: DeviceReport,
         migration: &Migration<'_>,
-        stages: &[Stage<'_>],
+        stages: &[PlanStage<'_>],
         dump: Option<&[u8]>,
     ) -> Self {
         let model = CostModel::new(migration);
         let (mut steps, mut cost) = (Vec::new(), Cost::NONE);
-        for Stage { facts, plan } in stages {
+        for PlanStage { facts, plan } in stages {
             let model = looked_at(model, plan, dump);
             for (step, way) in plan.steps.iter().zip(plan.ways_back(facts)) {
                 steps.push(StepReport::new(migration, step, model.step(step), &way));
@@ -257,7 +257,7 @@ impl PlanReport {
             journal: last.and_then(|plan| plan.journal).map(RegionReport::from),
             given_up: given_up(migration, stages),
             assumed: Vec::new(),
-            flash_map: Some(FlashMap::new(migration, stages)),
+            flash_map: Some(FlashLayout::new(migration, stages)),
         }
     }
 

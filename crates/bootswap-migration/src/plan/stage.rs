@@ -4,7 +4,7 @@ use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Step, plan, previous_
 
 /// A plan, and what was true when it was made.
 #[derive(Clone, Debug)]
-pub struct Stage<'a> {
+pub struct PlanStage<'a> {
     /// The device.
     pub facts: DeviceFacts<'a>,
     /// What is done.
@@ -20,19 +20,19 @@ pub struct Stage<'a> {
 pub fn stages<'a>(
     migration: &Migration<'_>,
     facts: DeviceFacts<'a>,
-) -> Result<Vec<Stage<'a>>, Reasons> {
+) -> Result<Vec<PlanStage<'a>>, Reasons> {
     let first = plan(migration, &facts)?;
     let copy = first.steps.iter().find_map(|step| match step {
         Step::CopySelf { to, .. } => Some(to.region),
         _ => None,
     });
-    let mut stages = vec![Stage { facts, plan: first }];
+    let mut stages = vec![PlanStage { facts, plan: first }];
     let there =
         copy.and_then(|copy| facts.partitions.iter().find(|p| p.region.contains_region(copy)));
     if let Some(there) = there {
         let previous = previous_firmware(facts.partitions, there.region);
         let facts = DeviceFacts { running: there.region, previous, ..facts };
-        stages.push(Stage { facts, plan: plan(migration, &facts)? });
+        stages.push(PlanStage { facts, plan: plan(migration, &facts)? });
     }
     Ok(stages)
 }

@@ -6,7 +6,7 @@ use esp_idf_format::image::FlashSize;
 use esp_idf_format::partition::TABLE_ADDR;
 
 use super::cost::{CostReport, WindowEstimate};
-use super::flash_map::FlashMap;
+use super::flash_layout::FlashLayout;
 use super::report::{DeviceReport, PlanReport, ReasonReport, StageReport, StepReport};
 use crate::words::wrapped;
 
@@ -211,7 +211,7 @@ fn paragraph(f: &mut fmt::Formatter<'_>, heading: &str, words: &str) -> fmt::Res
     Ok(())
 }
 
-impl fmt::Display for FlashMap {
+impl fmt::Display for FlashLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = |f: &mut fmt::Formatter<'_>, place: &str, cells: [&str; 3]| {
             let [before, at_commit, after] = cells.map(cell);

@@ -125,7 +125,8 @@ const TABLES: [(&str, u32, &str); 8] = [
     (
         "ESP-IDF's with two slots, large",
         4,
-        "nvs,data,nvs,0x9000,0x4000\notadata,data,ota,0xd000,0x2000\nphy_init,data,phy,0xf000,0x1000\n\
+        "nvs,data,nvs,0x9000,0x4000\notadata,data,ota,0xd000,0x2000\n\
+         phy_init,data,phy,0xf000,0x1000\n\
          ota_0,app,ota_0,0x10000,1700K\nota_1,app,ota_1,,1700K\n",
     ),
     (
@@ -156,8 +157,10 @@ const TABLES: [(&str, u32, &str); 8] = [
     (
         "factory and two slots in 8 MB",
         8,
-        "nvs,data,nvs,0x9000,0x4000\notadata,data,ota,0xd000,0x2000\nphy_init,data,phy,0xf000,0x1000\n\
-         factory,app,factory,0x10000,0x200000\nota_0,app,ota_0,,0x200000\nota_1,app,ota_1,,0x200000\n\
+        "nvs,data,nvs,0x9000,0x4000\notadata,data,ota,0xd000,0x2000\n\
+         phy_init,data,phy,0xf000,0x1000\n\
+         factory,app,factory,0x10000,0x200000\nota_0,app,ota_0,,0x200000\n\
+         ota_1,app,ota_1,,0x200000\n\
          storage,data,fat,,0x180000\n",
     ),
 ];

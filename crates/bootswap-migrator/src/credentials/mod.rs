@@ -15,7 +15,7 @@ use core::fmt;
 
 use bootswap_config::{Wifi, WifiError};
 use embedded_storage_async::nor_flash::ReadNorFlash;
-use esp_idf_format::nvs::{self, Lookup, NvsError, Progress};
+use esp_idf_format::nvs::{self, Lookup, LookupProgress, NvsError};
 use esp_idf_format::partition::Partition;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::{String, Vec};
@@ -121,8 +121,8 @@ async fn value<F: ReadNorFlash>(
             lookup.page(page);
         }
         match lookup.turn() {
-            Ok(Progress::Again) => {}
-            Ok(Progress::Found) => return Ok(lookup),
+            Ok(LookupProgress::Again) => {}
+            Ok(LookupProgress::Found) => return Ok(lookup),
             Err(cause) => return Err(CredentialsError::Nvs { key, cause }),
         }
     }

@@ -15,9 +15,9 @@ use embassy_futures::block_on;
 use super::*;
 
 #[derive(Default)]
-struct Console(RefCell<Vec<String>>);
+struct CollectedLog(RefCell<Vec<String>>);
 
-impl crate::Sink for Console {
+impl crate::LogSink for CollectedLog {
     fn now_ms(&self) -> u64 {
         0
     }
@@ -52,7 +52,7 @@ fn air(networks: &[(&'static str, Result<(), JoinError>)]) -> Air {
 
 /// Joins one of these networks; says whether one let the device in, and what was on the console.
 fn joined(air: &mut Air, ssids: &[&str]) -> (bool, Vec<String>) {
-    let console = Console::default();
+    let console = CollectedLog::default();
     let log = Log::new(&console, LogLevel::Info);
     let candidates = ssids.iter().map(|ssid| Wifi::new(ssid, "password").unwrap());
     let is_in = block_on(join(air, candidates, log));

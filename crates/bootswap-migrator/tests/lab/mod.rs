@@ -7,11 +7,12 @@ use std::future::pending;
 
 use bootswap_config::{ConfigError, LogLevel};
 use bootswap_engine::{Buffers, Header, Request, Source, SourceError, Veto};
-use bootswap_migrator::{Board, CommitWindow, Identity, Joining, Log, Migrator, Network, Sink};
+use bootswap_migrator::{
+    CommitWindow, Hardware, Identity, Joining, Log, LogSink, Migrator, Network,
+};
 use bootswap_plan::{Allow, Artifact, Blanks, McubootMap, Migration, Origin, Role, Staging};
 use device_sim::{
-    Board as SimBoard, Device, EspIdfConfig, FlashBuilder, LifeOutcome, McubootConfig, OldData,
-    synthetic,
+    Board, Device, EspIdfConfig, FlashBuilder, LifeOutcome, McubootConfig, OldData, synthetic,
 };
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
@@ -30,7 +31,7 @@ const MIGRATOR_LEN: u32 = 0x3_0000;
 /// A device before its migration, and what became of it.
 pub struct DeviceUnderTest {
     pub flash: Faulty<NorMemory>,
-    board: SimBoard,
+    board: Board,
     app: Vec<u8>,
     bootloader: Vec<u8>,
     running: FlashAddr,
@@ -49,7 +50,7 @@ pub struct DeviceUnderTest {
     /// After so many waits the device is left alone for good.
     pub patience: u32,
     /// What the migrator said.
-    pub console: Console,
+    pub console: CollectedLog,
     pub window: CommitWindow,
     /// Waits so far, in milliseconds.
     pub waits_ms: Vec<u32>,
@@ -59,9 +60,9 @@ pub struct DeviceUnderTest {
 
 /// Keeps what is said.
 #[derive(Default)]
-pub struct Console(RefCell<Vec<String>>);
+pub struct CollectedLog(RefCell<Vec<String>>);
 
-impl Console {
+impl CollectedLog {
     pub fn has(&self, words: &str) -> bool {
         self.0.borrow().iter().any(|line| line.contains(words))
     }
@@ -76,7 +77,7 @@ impl Console {
     }
 }
 
-impl Sink for Console {
+impl LogSink for CollectedLog {
     fn now_ms(&self) -> u64 {
         0
     }
@@ -95,7 +96,7 @@ struct LabBoard<'a> {
     quiet: &'a mut bool,
 }
 
-impl Board for LabBoard<'_> {
+impl Hardware for LabBoard<'_> {
     fn identity(&mut self) -> Identity {
         self.identity
     }
@@ -178,7 +179,7 @@ impl DeviceUnderTest {
         if let Some(index) = running.ota_index() {
             builder = builder.select_ota(index, OtaState::PendingVerify).app("factory", &old);
         }
-        let board = SimBoard::new(CHIP)
+        let board = Board::new(CHIP)
             .esp_idf(&old_bootloader, EspIdfConfig { table_addr, ..EspIdfConfig::default() })
             .unwrap()
             .mcuboot(&bootloader, McubootConfig::example())
@@ -201,7 +202,7 @@ impl DeviceUnderTest {
             follows_reset: false,
             hangs: false,
             patience: 1000,
-            console: Console::default(),
+            console: CollectedLog::default(),
             window: CommitWindow::new(),
             waits_ms: vec![],
             quiet: false,

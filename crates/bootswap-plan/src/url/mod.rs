@@ -80,8 +80,8 @@ impl<'a> Url<'a> {
         Self::parse_within(text, MAX_URL_LEN_BYTES)
     }
 
-    /// As [`Url::parse`], for an address of at most so many bytes: a server may redirect to a longer
-    /// one than a migration may name.
+    /// As [`Url::parse`], for an address of at most so many bytes: a server may redirect to a
+    /// longer one than a migration may name.
     ///
     /// # Errors
     ///

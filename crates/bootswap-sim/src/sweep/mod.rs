@@ -37,7 +37,7 @@ pub use context::SweepContext;
 pub use error::SweepError;
 pub use expected::Expected;
 pub use flash_fault::FlashFault;
-pub use pool::{Pool, Progress};
+pub use pool::{Pool, SweepProgress};
 pub use power::PowerCuts;
 pub use worker::{CaseOutcome, Replay, Worker};
 

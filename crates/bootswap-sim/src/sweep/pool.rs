@@ -7,13 +7,13 @@ use std::thread;
 
 /// Shows progress: given what is done and how many pieces of it there are, it returns what is
 /// called once for each piece that is done, and dropped at the end.
-pub type Progress = fn(what: &'static str, count: usize) -> Box<dyn Fn() + Send + Sync>;
+pub type SweepProgress = fn(what: &'static str, count: usize) -> Box<dyn Fn() + Send + Sync>;
 
 /// How many threads there are to be, and how progress is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
     jobs: usize,
-    progress: Progress,
+    progress: SweepProgress,
 }
 
 impl Pool {
@@ -27,7 +27,7 @@ impl Pool {
 
     /// The same threads, with progress shown.
     #[must_use]
-    pub const fn with_progress(self, progress: Progress) -> Self {
+    pub const fn with_progress(self, progress: SweepProgress) -> Self {
         Self { progress, ..self }
     }
 

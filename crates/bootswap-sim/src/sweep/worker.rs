@@ -30,8 +30,9 @@ use crate::{Monitor, Unwatched};
 pub struct CaseOutcome {
     /// The outcome of its first run.
     pub first: RunOutcome,
-    /// The final outcome: if the old firmware or the migrator ran at first, that of a second run without any fault
-    /// after a power cycle, with the migrator delivered again if it had gone back.
+    /// The final outcome: if the old firmware or the migrator ran at first, that of a second run
+    /// without any fault after a power cycle, with the migrator delivered again if it had gone
+    /// back.
     pub outcome: RunOutcome,
     /// Flash operations of the first run.
     pub ops: u64,

@@ -92,7 +92,7 @@ fn slots_behind_the_selected_one_come_after_the_factory_app() {
     assert_eq!(life.outcome.to_string(), "old firmware running: ota_1 1.0 in ota_1");
     let refused: Vec<String> = lines
         .iter()
-        .filter(|line| matches!(line.event, Event::NotBootable { .. }))
+        .filter(|line| matches!(line.event, DeviceEvent::NotBootable { .. }))
         .map(|line| line.event.to_string())
         .collect();
     assert_eq!(refused.len(), 2);

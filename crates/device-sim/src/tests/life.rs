@@ -31,7 +31,7 @@ fn an_app_that_erases_itself_crashes_and_is_gone() {
     let life = device.live(5, &mut software, &mut lines);
     assert_eq!(life.outcome.to_string(), "old firmware running: factory 1.0 in factory");
     assert_eq!((life.boots, life.crashes, survived), (2, 1, false));
-    let reset = lines.iter().find(|line| matches!(line.event, Event::Reset(_))).unwrap();
+    let reset = lines.iter().find(|line| matches!(line.event, DeviceEvent::Reset(_))).unwrap();
     let expected = "rst: panic: cache error, the app's own code is gone: \
                     64 KiB erase at 0x110000 touches 0x110000..0x116000";
     assert_eq!(reset.event.to_string(), expected);
@@ -95,7 +95,7 @@ fn power_goes_wherever_it_is_told_to() {
     assert_eq!(device.supply().ops(), 8);
     let ops: Vec<String> = lines
         .iter()
-        .filter(|line| matches!(line.event, Event::PowerLost { .. }))
+        .filter(|line| matches!(line.event, DeviceEvent::PowerLost { .. }))
         .map(|line| line.event.to_string())
         .collect();
     assert_eq!(
@@ -114,7 +114,7 @@ fn what_an_app_says_of_its_end_does_not_outlive_the_supply() {
         let _ = machine.flash.erase(EraseUnit::Sector4K, FlashAddr(0x30_0000));
         AppExit::Reset
     };
-    assert_eq!(device.boot(&mut software, &mut ()), BootOutcome::PowerLost(Stage::App));
+    assert_eq!(device.boot(&mut software, &mut ()), BootOutcome::PowerLost(BootStage::App));
 }
 
 #[test]

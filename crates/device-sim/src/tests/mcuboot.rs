@@ -54,7 +54,7 @@ fn a_confirmed_image_is_swapped_in_and_runs() {
     assert_eq!(target.image.header.version.to_string(), "1.2.3+0");
     assert!(target.load_header.is_some());
     assert_eq!(life.boots, 1);
-    assert!(lines.iter().any(|line| matches!(line.event, Event::Mcuboot(_))));
+    assert!(lines.iter().any(|line| matches!(line.event, DeviceEvent::Mcuboot(_))));
     // The old app is where the new one was.
     let kept = device.memory().bytes(SECONDARY.prefix(0x6000));
     assert_eq!(kept, app("factory"));

@@ -63,7 +63,7 @@ fn a_wrong_digest_is_printed_and_the_bootloader_is_another() {
         life.outcome,
         LifeOutcome::Bricked(BootFailure::Rom(RomFailure::UnknownBootloader { .. }))
     ));
-    assert!(lines.iter().any(|line| matches!(line.event, Event::RomDigestMismatch(_))));
+    assert!(lines.iter().any(|line| matches!(line.event, DeviceEvent::RomDigestMismatch(_))));
 
     // A board that knows no bootloaders treats it as ESP-IDF's.
     let board = Board::new(CHIP).any_esp_idf(EspIdfConfig::default());

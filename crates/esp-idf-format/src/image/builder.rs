@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{
-    DIGEST_LEN_BYTES, FlashFreq, FlashMode, FlashSize, ImageError, ImageHeader,
+    DIGEST_LEN_BYTES, EspImageHeader, FlashFreq, FlashMode, FlashSize, ImageError,
     MAX_SEGMENT_LEN_BYTES, MAX_SEGMENTS, SegmentHeader, checksum_len_bytes, update_checksums,
 };
 use crate::Chip;
@@ -27,16 +27,16 @@ use crate::bootloader_desc::BootloaderDescription;
 #[derive(Clone, Debug)]
 pub struct ImageBuilder {
     chip: Chip,
-    header: ImageHeader,
+    header: EspImageHeader,
     flash_freq: Option<FlashFreq>,
     segments: Vec<(u32, Vec<u8>)>,
 }
 
 impl ImageBuilder {
-    /// An image for `chip` without segments, with everything else as in [`ImageHeader::new`].
+    /// An image for `chip` without segments, with everything else as in [`EspImageHeader::new`].
     #[must_use]
     pub const fn new(chip: Chip) -> Self {
-        let header = ImageHeader::new(chip, 0, 0);
+        let header = EspImageHeader::new(chip, 0, 0);
         Self { chip, header, flash_freq: None, segments: Vec::new() }
     }
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    CHECKSUM_SEED, DIGEST_LEN_BYTES, ImageError, ImageHeader, ImageInfo, add_to_checksum,
+    CHECKSUM_SEED, DIGEST_LEN_BYTES, EspImageHeader, ImageError, ImageInfo, add_to_checksum,
     checksum_len_bytes, segments, verify,
 };
 
@@ -15,7 +15,7 @@ use super::{
 /// [`ImageError`] if the image is not all there or its header or segments are not valid. It is
 /// unchanged then.
 pub fn update_checksums(image: &mut [u8]) -> Result<ImageInfo, ImageError> {
-    let header = ImageHeader::parse(image)?;
+    let header = EspImageHeader::parse(image)?;
     let mut checksum = CHECKSUM_SEED;
     let mut walk = segments(image)?;
     for segment in walk.by_ref() {

@@ -22,7 +22,7 @@ pub const WP_PIN_DISABLED: u8 = 0xee;
 ///
 /// Frequency and size share a byte, the frequency in its lower half.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct ImageHeader {
+pub struct EspImageHeader {
     /// How many segments follow, 1 to [`MAX_SEGMENTS`].
     pub segment_count: u8,
     /// The number of a [`FlashMode`].
@@ -52,7 +52,7 @@ pub struct ImageHeader {
     pub hash_appended: bool,
 }
 
-impl ImageHeader {
+impl EspImageHeader {
     /// A header as ESP-IDF's tools write it for an image of any revision of `chip`: DIO, the
     /// chip's slower usual frequency, 4 MB, SHA-256 appended.
     #[must_use]

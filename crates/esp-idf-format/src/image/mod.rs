@@ -39,7 +39,7 @@ pub use checksums::update_checksums;
 pub use error::ImageError;
 pub use esp8266::is_esp8266;
 pub use flash::{FlashFreq, FlashMode, FlashSize};
-pub use header::{HEADER_LEN_BYTES, IMAGE_MAGIC, ImageHeader, WP_PIN_DISABLED};
+pub use header::{EspImageHeader, HEADER_LEN_BYTES, IMAGE_MAGIC, WP_PIN_DISABLED};
 pub use segment::{SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments};
 pub use verifier::{ImageInfo, ImageVerifier, closed_len_bytes, verify, verify_as_rom};
 

@@ -1,6 +1,6 @@
 //! The parts of an image, each with the address it is loaded to or mapped at.
 
-use super::{HEADER_LEN_BYTES, ImageError, ImageHeader, MAX_SEGMENT_LEN_BYTES};
+use super::{EspImageHeader, HEADER_LEN_BYTES, ImageError, MAX_SEGMENT_LEN_BYTES};
 use crate::cursor::{Reader, Writer};
 
 /// Bytes of a segment's header (`sizeof(esp_image_segment_header_t)`).
@@ -63,9 +63,9 @@ pub struct Segment<'a> {
 ///
 /// # Errors
 ///
-/// Those of [`ImageHeader::parse`].
+/// Those of [`EspImageHeader::parse`].
 pub fn segments(image: &[u8]) -> Result<Segments<'_>, ImageError> {
-    let header = ImageHeader::parse(image)?;
+    let header = EspImageHeader::parse(image)?;
     Ok(Segments {
         image,
         offset_bytes: HEADER_LEN_BYTES,

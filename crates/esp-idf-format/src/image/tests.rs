@@ -55,10 +55,10 @@ fn verify_in_pieces(
 
 #[test]
 fn a_header_has_its_fields_where_esp_idf_has_them() {
-    let header = ImageHeader::parse(&by_hand()).unwrap();
+    let header = EspImageHeader::parse(&by_hand()).unwrap();
     assert_eq!(
         header,
-        ImageHeader {
+        EspImageHeader {
             segment_count: 1,
             spi_mode: 2,
             spi_speed: 0,
@@ -156,7 +156,7 @@ fn the_first_byte_tells_a_web_page_from_an_image() {
     assert_eq!(verifier.push(&by_hand()), refused, "an error is not forgotten");
     assert!(!verifier.is_complete());
     assert_eq!(verifier.finish().map(|_| ()), refused);
-    assert_eq!(ImageHeader::parse(b"<html>").map(|_| ()), refused);
+    assert_eq!(EspImageHeader::parse(b"<html>").map(|_| ()), refused);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn segment_lengths_that_overflow_are_refused() {
 #[test]
 fn the_largest_image_there_can_be_does_not_overflow() {
     let mut verifier = ImageVerifier::new();
-    let mut header = ImageHeader::new(crate::Chip::Esp32, MAX_SEGMENTS, 0);
+    let mut header = EspImageHeader::new(crate::Chip::Esp32, MAX_SEGMENTS, 0);
     header.hash_appended = false;
     verifier.push(&header.to_bytes()).unwrap();
     let data = vec![0; (MAX_SEGMENT_LEN_BYTES - 4) as usize];
@@ -275,7 +275,7 @@ fn the_verifier_stays_small() {
     assert!(size_of::<ImageVerifier>() <= 640, "{} bytes", size_of::<ImageVerifier>());
 }
 
-fn headers() -> impl Strategy<Value = ImageHeader> {
+fn headers() -> impl Strategy<Value = EspImageHeader> {
     let flash = (any::<u8>(), 0u8..16, 0u8..16);
     let revisions = (any::<u8>(), any::<u16>(), any::<u16>());
     let pins = (any::<u8>(), any::<[u8; 3]>());
@@ -291,7 +291,7 @@ fn headers() -> impl Strategy<Value = ImageHeader> {
     )
         .prop_map(
             |(segment_count, flash, entry_addr, pins, chip_id, revisions, reserved, hash)| {
-                ImageHeader {
+                EspImageHeader {
                     segment_count,
                     spi_mode: flash.0,
                     spi_speed: flash.1,
@@ -313,7 +313,7 @@ fn headers() -> impl Strategy<Value = ImageHeader> {
 proptest! {
     #[test]
     fn header_parses_what_it_emits(header in headers()) {
-        prop_assert_eq!(ImageHeader::parse(&header.to_bytes()), Ok(header));
+        prop_assert_eq!(EspImageHeader::parse(&header.to_bytes()), Ok(header));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    CHECKSUM_SEED, DIGEST_LEN_BYTES, HEADER_LEN_BYTES, ImageError, ImageHeader,
+    CHECKSUM_SEED, DIGEST_LEN_BYTES, EspImageHeader, HEADER_LEN_BYTES, ImageError,
     SEGMENT_HEADER_LEN_BYTES, SegmentHeader, add_to_checksum, checksum_len_bytes,
 };
 use crate::app_desc::{APP_DESC_LEN_BYTES, AppDescription};
@@ -13,7 +13,7 @@ use crate::bootloader_desc::BootloaderDescription;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ImageInfo {
     /// The header.
-    pub header: ImageHeader,
+    pub header: EspImageHeader,
     /// Bytes up to and with the checksum, a multiple of 16.
     pub image_len_bytes: u32,
     /// Bytes up to and with the SHA-256, if there is one.
@@ -58,7 +58,7 @@ pub struct ImageVerifier {
     missing_bytes: u32,
     /// The part that the state names, if it has to be complete before it can be read.
     part: [u8; 32],
-    header: Option<ImageHeader>,
+    header: Option<EspImageHeader>,
     checksum: u8,
     sha256: Sha256,
     image_len_bytes: u32,
@@ -147,7 +147,7 @@ impl ImageVerifier {
 
     /// The header, as soon as it is complete and was found good.
     #[must_use]
-    pub const fn header(&self) -> Option<&ImageHeader> {
+    pub const fn header(&self) -> Option<&EspImageHeader> {
         self.header.as_ref()
     }
 
@@ -186,7 +186,7 @@ impl ImageVerifier {
     }
 
     /// What is known about the image, up to its checksum at least.
-    fn info(&self, header: ImageHeader) -> ImageInfo {
+    fn info(&self, header: EspImageHeader) -> ImageInfo {
         ImageInfo {
             header,
             image_len_bytes: self.image_len_bytes,
@@ -230,7 +230,7 @@ impl ImageVerifier {
         let start_bytes = self.offset_bytes.saturating_sub(self.part_len_bytes);
         match state {
             State::Header => {
-                self.header = Some(ImageHeader::parse(&self.part)?);
+                self.header = Some(EspImageHeader::parse(&self.part)?);
                 self.expect(State::SegmentHeader { index: 0 }, SEGMENT_HEADER_LEN_BYTES)
             }
             State::SegmentHeader { index } => {
@@ -296,7 +296,7 @@ impl ImageVerifier {
     }
 
     fn check_magic(&self) -> Result<(), ImageError> {
-        match ImageHeader::parse(self.part.get(..1).unwrap_or(&[])) {
+        match EspImageHeader::parse(self.part.get(..1).unwrap_or(&[])) {
             Err(error @ ImageError::BadMagic { .. }) => Err(error),
             _ => Ok(()),
         }
@@ -348,13 +348,13 @@ pub fn verify_as_rom(bytes: &[u8]) -> Result<(ImageInfo, Option<ImageError>), Im
     }
 }
 
-const fn digest_len_bytes(header: &ImageHeader) -> u32 {
+const fn digest_len_bytes(header: &EspImageHeader) -> u32 {
     if header.hash_appended { DIGEST_LEN_BYTES } else { 0 }
 }
 
 /// Bytes of an image whose last segment ends at `segments_end_bytes`, with checksum and SHA-256.
 #[must_use]
-pub const fn closed_len_bytes(segments_end_bytes: u32, header: &ImageHeader) -> u32 {
+pub const fn closed_len_bytes(segments_end_bytes: u32, header: &EspImageHeader) -> u32 {
     segments_end_bytes
         .saturating_add(checksum_len_bytes(segments_end_bytes))
         .saturating_add(digest_len_bytes(header))

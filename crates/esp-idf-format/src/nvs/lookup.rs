@@ -76,7 +76,7 @@ enum Match {
 
 /// How far a search is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Progress {
+pub enum LookupProgress {
     /// All pages have to be looked at once more.
     Again,
     /// [`Lookup::value`] is the value.
@@ -182,12 +182,12 @@ impl<'k, const N: usize> Lookup<'k, N> {
     /// # Errors
     ///
     /// An [`NvsError`] if there is no such value.
-    pub fn turn(&mut self) -> Result<Progress, NvsError> {
+    pub fn turn(&mut self) -> Result<LookupProgress, NvsError> {
         let best = self.best.take();
         match (self.stage, best) {
             (Stage::Namespace, Some((_, Match::Namespace(namespace)))) => {
                 self.stage = Stage::Value { namespace };
-                Ok(Progress::Again)
+                Ok(LookupProgress::Again)
             }
             (Stage::Namespace, _) => Err(match (self.pages, self.sound) {
                 (0, _) => NvsError::NoPages,
@@ -196,7 +196,7 @@ impl<'k, const N: usize> Lookup<'k, N> {
             }),
             (Stage::Value { .. }, Some((_, Match::Bytes(len)))) => {
                 self.filled = len;
-                Ok(Progress::Found)
+                Ok(LookupProgress::Found)
             }
             (Stage::Value { namespace }, Some((of, Match::Index(index)))) => {
                 self.filled = 0;
@@ -223,26 +223,26 @@ impl<'k, const N: usize> Lookup<'k, N> {
         index: Index,
         number: u8,
         of: Rank,
-    ) -> Result<Progress, NvsError> {
+    ) -> Result<LookupProgress, NvsError> {
         if number < index.chunks.min(MAX_CHUNKS) {
             self.stage = Stage::Chunk { namespace, index, number, of };
-            return Ok(Progress::Again);
+            return Ok(LookupProgress::Again);
         }
         if number == index.chunks && usize::try_from(index.len_bytes) == Ok(self.filled) {
-            return Ok(Progress::Found);
+            return Ok(LookupProgress::Found);
         }
         self.older(namespace, of)
     }
 
     /// Looks for a value that is older than the one at that rank, which is not all there.
-    fn older(&mut self, namespace: u8, of: Rank) -> Result<Progress, NvsError> {
+    fn older(&mut self, namespace: u8, of: Rank) -> Result<LookupProgress, NvsError> {
         self.tries += 1;
         if self.tries >= MAX_TRIES {
             return Err(NvsError::Damaged);
         }
         (self.damaged, self.before, self.filled) = (true, Some(of), 0);
         self.stage = Stage::Value { namespace };
-        Ok(Progress::Again)
+        Ok(LookupProgress::Again)
     }
 
     /// The value, once it was found.
@@ -263,7 +263,7 @@ pub fn find<'l, const N: usize>(
 ) -> Result<&'l [u8], NvsError> {
     loop {
         partition.chunks_exact(PAGE_LEN_BYTES).for_each(|page| lookup.page(page));
-        if lookup.turn()? == Progress::Found {
+        if lookup.turn()? == LookupProgress::Found {
             return Ok(lookup.value());
         }
     }

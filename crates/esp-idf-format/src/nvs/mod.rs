@@ -31,5 +31,5 @@ mod page;
 mod tests;
 
 pub use error::NvsError;
-pub use lookup::{Lookup, Progress, find};
+pub use lookup::{Lookup, LookupProgress, find};
 pub use page::{PAGE_LEN_BYTES, is_used_page};

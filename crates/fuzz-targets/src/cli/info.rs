@@ -1,6 +1,6 @@
 //! Files of any kind, and flash dumps.
 
-use bootswap_migration::image::{Description, DumpInfo, Kind};
+use bootswap_migration::image::{Description, DumpInfo, FileKind};
 use bootswap_migration::{assumed_image_len_bytes, facts};
 use esp_idf_format::Chip;
 use esp_idf_format::partition::{Partition, PartitionTable};
@@ -16,20 +16,21 @@ const PLACES: [usize; 6] = [0, 0x1000, 0x8000, 0xd000, 0x1_0000, 0x8_0000];
 ///
 /// The input is a file. It is also a list of parts, which begin with number of place and length.
 pub fn file_info(input: &[u8]) {
-    let kinds = [Kind::McubootImage, Kind::EspImage, Kind::PartitionTable, Kind::Otadata];
+    let kinds =
+        [FileKind::McubootImage, FileKind::EspImage, FileKind::PartitionTable, FileKind::Otadata];
     for kind in kinds {
         describe(&Description::of(input, kind), kind);
     }
-    if let Some(kind) = Kind::of(input) {
+    if let Some(kind) = FileKind::of(input) {
         describe(&Description::of(input, kind), kind);
     }
     let flash = flash(input);
     let info = DumpInfo::of(&flash);
     check_dump(&info, &flash);
-    describe(&Description::FlashDump(Box::new(info)), Kind::FlashDump);
+    describe(&Description::FlashDump(Box::new(info)), FileKind::FlashDump);
 }
 
-fn describe(description: &Description, kind: Kind) {
+fn describe(description: &Description, kind: FileKind) {
     let text = description.to_string();
     assert!(text.starts_with(kind.name()) && text.lines().count() > 1, "{text}");
     // A file must not control the terminal.

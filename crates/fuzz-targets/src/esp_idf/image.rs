@@ -3,7 +3,7 @@
 use esp_idf_format::app_desc::{AppDescription, DescriptionError};
 use esp_idf_format::bootloader_desc::BootloaderDescription;
 use esp_idf_format::image::{
-    HEADER_LEN_BYTES, ImageError, ImageHeader, ImageInfo, ImageVerifier, segments,
+    EspImageHeader, HEADER_LEN_BYTES, ImageError, ImageInfo, ImageVerifier, segments,
     update_checksums, verify,
 };
 use sha2::{Digest, Sha256};
@@ -95,7 +95,7 @@ fn check_good(image: &[u8], info: &ImageInfo) {
     assert_eq!(count, header.segment_count);
     assert!(at < image_len_bytes && image_len_bytes - at <= 16);
 
-    let parsed = ImageHeader::parse(&header.to_bytes());
+    let parsed = EspImageHeader::parse(&header.to_bytes());
     assert_eq!(parsed, Ok(header));
     // Without its last byte, the error says how long it should be.
     let short = verify(&image[..total_len_bytes as usize - 1]);

@@ -42,7 +42,7 @@ pub use swap::SwapKinds;
 pub use system::System;
 
 use esp_idf_format::app_desc::AppDescription;
-use esp_idf_format::image::{ImageError, ImageHeader};
+use esp_idf_format::image::{EspImageHeader, ImageError};
 use esp_idf_format::{Chip, FixedText};
 
 use crate::{DowngradePrevention, SwapKind};
@@ -54,7 +54,7 @@ use system::TrailerMagic;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BootloaderFile {
     /// The header: chip and settings of the flash are in it.
-    pub header: ImageHeader,
+    pub header: EspImageHeader,
     /// Whose bootloader it is; `None` for an app, and for one without any evidence.
     pub system: Option<Found<System>>,
     /// Version of ESP-IDF that its own bootloader names.
@@ -92,7 +92,7 @@ impl BootloaderFile {
     /// An [`ImageError`] where it is no ESP image, or one that is cut off within a segment.
     /// Checksums are not looked at.
     pub fn read(file: &[u8]) -> Result<Self, ImageError> {
-        let header = ImageHeader::parse(file)?;
+        let header = EspImageHeader::parse(file)?;
         let memory = Memory::of(file)?;
         let esp_idf_version = system::description(&memory);
         let chip = header.chip();

@@ -1,7 +1,7 @@
 //! What a bootloader's file says of the loader in it, as its bytes pass.
 
 use esp_idf_format::Chip;
-use esp_idf_format::image::{HEADER_LEN_BYTES, ImageHeader, SegmentHeader};
+use esp_idf_format::image::{EspImageHeader, HEADER_LEN_BYTES, SegmentHeader};
 
 use super::{ChipMemory, LoadFault, LoadHeader, MemoryRange, OF_ALL};
 
@@ -101,7 +101,7 @@ impl LoaderReader {
                 self.count += 1;
             }
         } else {
-            let header = ImageHeader::parse(&self.field);
+            let header = EspImageHeader::parse(&self.field);
             self.entry_addr = Some(header.as_ref().map_or(0, |header| header.entry_addr));
             self.segments_left = header.map_or(0, |header| header.segment_count);
         }

@@ -208,8 +208,9 @@ fn a_whole_image_is_looked_at_behind_its_header() {
 
 /// A bootloader with the segments of MCUboot 2.4 for the ESP32-C3.
 fn c3_bootloader() -> std::vec::Vec<u8> {
-    let mut file =
-        esp_idf_format::image::ImageHeader::new(Chip::Esp32c3, 3, 0x403d_0f96).to_bytes().to_vec();
+    let mut file = esp_idf_format::image::EspImageHeader::new(Chip::Esp32c3, 3, 0x403d_0f96)
+        .to_bytes()
+        .to_vec();
     for (load_addr, len_bytes) in
         [(0x3fcd_89a8, 0x1998), (0x403c_7000, 0x2a38), (0x403d_0000, 0x23a8)]
     {

@@ -11,8 +11,8 @@ use embedded_storage_async::nor_flash::{
 use esp_hal::peripherals::FLASH;
 use esp_storage::{FlashStorage, ll};
 use flash_region::{
-    AccessError, BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, PAGE_BYTES, Region,
-    SECTOR_BYTES, check_access, is_blank,
+    AccessError, BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES,
+    check_access, is_blank,
 };
 
 /// Bytes of the words in which the ROM reads and programs.

@@ -1,6 +1,6 @@
 //! DHCP, DNS and TCP on the card.
 
-use bootswap_config::Network;
+use bootswap_config::NetworkSettings;
 use bootswap_migrator::{JoinError, Log};
 use embassy_net::tcp::client::TcpClientState;
 use embassy_net::{Config, DhcpConfig, Stack, StackResources};
@@ -24,7 +24,7 @@ pub type Connections = TcpClientState<2, TX_BYTES, RX_BYTES>;
 
 /// The stack's configuration: an address by DHCP, with the device's host name.
 #[must_use]
-pub fn config(networks: &Network<'_>) -> Config {
+pub fn config(networks: &NetworkSettings<'_>) -> Config {
     let mut dhcp = DhcpConfig::default();
     dhcp.hostname = networks.hostname.and_then(|name| heapless::String::try_from(name).ok());
     Config::dhcpv4(dhcp)

@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use bootswap_migration::document::{Document, EditError, KeyPath, Trace};
-use bootswap_migration::keys::{GROUPS, Kind, region_of};
+use bootswap_migration::keys::{GROUPS, ValueKind, region_of};
 
 use super::rows::Row;
 use super::state::{Menu, Mode};
@@ -180,7 +180,7 @@ impl Menu {
 
     fn toggle(&mut self) {
         match self.current() {
-            Some(Row::Field { field, path, value, .. }) if field.kind == Kind::Truth => {
+            Some(Row::Field { field, path, value, .. }) if field.kind == ValueKind::Truth => {
                 let now = value.as_deref().unwrap_or(field.default) == "true";
                 self.set(&path, &(!now).to_string());
             }
@@ -216,7 +216,7 @@ impl Menu {
     }
 
     /// The document without that value.
-    pub(super) fn without(&self, path: &KeyPath, kind: Kind) -> Result<Document, EditError> {
+    pub(super) fn without(&self, path: &KeyPath, kind: ValueKind) -> Result<Document, EditError> {
         let mut document = self.document.clone();
         let trace = if kind.is_secret() { Trace::Nothing } else { Trace::Comment };
         // Half a region is of no use.

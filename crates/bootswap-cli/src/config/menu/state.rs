@@ -1,7 +1,7 @@
 //! The state of the menu.
 
 use bootswap_migration::document::{Document, KeyPath};
-use bootswap_migration::judge::{Judge, Judged, Label};
+use bootswap_migration::judge::{Judge, Judged, PartitionName};
 use bootswap_migration::keys::{GROUPS, Group};
 
 use super::super::editor::Editor;
@@ -20,7 +20,7 @@ pub struct Menu {
     /// What is said about the document with what is being typed.
     pub(super) preview: Option<Judged>,
     /// Partitions of the last table that could be read.
-    pub(super) labels: Vec<Label>,
+    pub(super) labels: Vec<PartitionName>,
     pub(super) group: usize,
     pub(super) at: [usize; GROUPS.len()],
     pub(super) mode: Mode,

@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
 use bootswap_migration::document::{Document, KeyPath};
-use bootswap_migration::keys::{Key, Kind};
+use bootswap_migration::keys::{Key, ValueKind};
 use bootswap_migration::{Problem, fill_map};
 
 use super::super::editor::Editor;
@@ -173,7 +173,7 @@ impl Menu {
             return Err("there is no field here".to_owned());
         };
         // A blank may belong to a network's name.
-        let is_exact = matches!(field.kind, Kind::Ssid | Kind::Password);
+        let is_exact = matches!(field.kind, ValueKind::Ssid | ValueKind::Password);
         let typed = if is_exact { typed } else { typed.trim() };
         if typed.is_empty() && !field.is_required() {
             return self.without(&path, field.kind).map_err(|error| error.to_string());
@@ -198,16 +198,16 @@ impl Menu {
     }
 
     /// Values that are likely for that kind.
-    fn suggestions(&self, kind: Kind) -> Vec<String> {
+    fn suggestions(&self, kind: ValueKind) -> Vec<String> {
         let labels = |only_apps: bool| {
             let labels = self.labels.iter().filter(move |label| label.is_app || !only_apps);
             labels.map(|label| label.name.clone())
         };
         match kind {
-            Kind::AppLabel => labels(true).collect(),
-            Kind::Label => labels(false).collect(),
-            Kind::Labels => labels(false).chain(["partition-table".to_owned()]).collect(),
-            Kind::File => self.files(),
+            ValueKind::AppLabel => labels(true).collect(),
+            ValueKind::Label => labels(false).collect(),
+            ValueKind::Labels => labels(false).chain(["partition-table".to_owned()]).collect(),
+            ValueKind::File => self.files(),
             _ => Vec::new(),
         }
     }

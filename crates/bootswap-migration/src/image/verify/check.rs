@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::super::kind::Kind;
+use super::super::kind::FileKind;
 use super::super::lines::Lines;
 use crate::bootloader::Assumption;
 
@@ -40,7 +40,7 @@ impl Check {
 }
 
 impl Verification {
-    pub(super) fn new(kind: Kind, checks: Vec<Check>, assumed: Vec<Assumption>) -> Self {
+    pub(super) fn new(kind: FileKind, checks: Vec<Check>, assumed: Vec<Assumption>) -> Self {
         let outcome = if checks.iter().all(|check| check.good) { "verified" } else { "failed" };
         Self { outcome, kind: kind.name(), checks, assumed }
     }

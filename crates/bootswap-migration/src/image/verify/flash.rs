@@ -7,7 +7,7 @@ use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN
 use flash_region::{FlashAddr, Region, SECTOR_BYTES, is_blank};
 use mcuboot_format::validate;
 
-use super::super::kind::{Kind, bootloader, bootloader_in};
+use super::super::kind::{FileKind, bootloader, bootloader_in};
 use super::super::mcuboot::ANY_SLOT;
 use super::check::Check;
 use super::esp::{esp, esp_as_rom};
@@ -128,9 +128,9 @@ fn apps_or_none(apps: Vec<Check>) -> Vec<Check> {
 /// The image in an app partition; `None` if it does not begin like one.
 fn app(partition: &Partition, flash: &[u8]) -> Option<Check> {
     let held = bytes(flash, partition.region);
-    let result = match Kind::of_partition(held)? {
-        Kind::EspImage => esp(held, None),
-        Kind::McubootImage => validate(held, ANY_SLOT, None)
+    let result = match FileKind::of_partition(held)? {
+        FileKind::EspImage => esp(held, None),
+        FileKind::McubootImage => validate(held, ANY_SLOT, None)
             .map(|image| format!("MCUboot image, version {}", image.header.version))
             .map_err(|error| error.to_string()),
         _ => return None,

@@ -8,7 +8,7 @@ mod wanted;
 
 use mcuboot_format::trailer::TrailerError;
 
-use super::kind::{Kind, from_zero};
+use super::kind::{FileKind, from_zero};
 
 pub use check::{Check, Verification};
 pub use wanted::Wanted;
@@ -19,17 +19,21 @@ pub use wanted::Wanted;
 ///
 /// A [`TrailerError`] where no slot can have the trailer that is wanted. A check that fails is not
 /// an error but part of the [`Verification`].
-pub fn verify(file: &[u8], kind: Kind, wanted: &Wanted<'_>) -> Result<Verification, TrailerError> {
+pub fn verify(
+    file: &[u8],
+    kind: FileKind,
+    wanted: &Wanted<'_>,
+) -> Result<Verification, TrailerError> {
     let mut assumed = Vec::new();
     let checks = match kind {
-        Kind::McubootImage => mcuboot::mcuboot(file, wanted)?,
-        Kind::EspImage => esp::esp_image(file, wanted, &mut assumed),
-        Kind::PartitionTable => {
+        FileKind::McubootImage => mcuboot::mcuboot(file, wanted)?,
+        FileKind::EspImage => esp::esp_image(file, wanted, &mut assumed),
+        FileKind::PartitionTable => {
             vec![Check::new("partition table", flash::table(file, wanted.flash_size))]
         }
-        Kind::Otadata => vec![Check::new("otadata", flash::otadata(file))],
-        Kind::FactoryImage => flash::factory(&from_zero(file), wanted.chip),
-        Kind::FlashDump => flash::dump(file, wanted.chip),
+        FileKind::Otadata => vec![Check::new("otadata", flash::otadata(file))],
+        FileKind::FactoryImage => flash::factory(&from_zero(file), wanted.chip),
+        FileKind::FlashDump => flash::dump(file, wanted.chip),
     };
     Ok(Verification::new(kind, checks, assumed))
 }

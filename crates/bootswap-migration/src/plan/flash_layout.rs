@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::contents::{FlashContents, cut};
 use super::region::RegionReport;
-use super::stage::Stage;
+use super::stage::PlanStage;
 
 /// The whole flash, in ascending order and without gap.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct FlashMap {
+pub struct FlashLayout {
     /// Its parts.
     pub rows: Vec<MapRow>,
 }
@@ -36,11 +36,13 @@ pub struct MapRow {
     pub after: String,
 }
 
-impl FlashMap {
+impl FlashLayout {
     /// The map of a device under its plan, all stages of it.
     #[must_use]
-    pub fn new(migration: &Migration<'_>, stages: &[Stage<'_>]) -> Self {
-        let Some(Stage { facts, .. }) = stages.first() else { return Self { rows: Vec::new() } };
+    pub fn new(migration: &Migration<'_>, stages: &[PlanStage<'_>]) -> Self {
+        let Some(PlanStage { facts, .. }) = stages.first() else {
+            return Self { rows: Vec::new() };
+        };
         let before = FlashContents::before(facts);
         let at_commit = before.clone().at_commit(migration, stages);
         let after = at_commit.clone().after(migration, stages);
