@@ -7,9 +7,8 @@ use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
 
 use super::chip::{Firmware, Network};
 
-/// Bytes that an image with Wi-Fi and HTTP should have at most; sizes are printed as a percentage
-/// of it. An image for ESP32-C3 must not have more.
-const IMAGE_BUDGET_BYTES: usize = 640 * 1024;
+/// Bytes that an image for ESP32-C3 with Wi-Fi and HTTP may have at most; firmware/README.md says why.
+const IMAGE_BUDGET_BYTES: usize = 704 * 1024;
 /// Bytes that no image may exceed: with a migration in it, it has to fit an OTA partition of 1 MiB.
 const IMAGE_LIMIT_BYTES: usize = 960 * 1024;
 
@@ -142,12 +141,9 @@ impl fmt::Display for Sizes {
             let start = name.len().saturating_sub(44);
             writeln!(f, "  {:<46}{len_bytes:>10}", name.get(start..).unwrap_or(name))?;
         }
-        let image_len_bytes = self.image_len_bytes;
-        let percent = image_len_bytes * 100 / IMAGE_BUDGET_BYTES;
-        writeln!(
-            f,
-            "image      {image_len_bytes} bytes, {percent} % of a budget of {IMAGE_BUDGET_BYTES}"
-        )?;
+        let Self { image_len_bytes, limit_bytes, .. } = self;
+        let percent = image_len_bytes * 100 / limit_bytes;
+        writeln!(f, "image      {image_len_bytes} bytes, {percent} % of the {limit_bytes} allowed")?;
         let stack = self.sections.iter().find(|section| section.name.starts_with(".stack"));
         write!(f, "memory     {} bytes static", self.ram_bytes())?;
         if let Some(stack) = stack {
