@@ -143,7 +143,10 @@ impl fmt::Display for Sizes {
         }
         let Self { image_len_bytes, limit_bytes, .. } = self;
         let percent = image_len_bytes * 100 / limit_bytes;
-        writeln!(f, "image      {image_len_bytes} bytes, {percent} % of the {limit_bytes} allowed")?;
+        writeln!(
+            f,
+            "image      {image_len_bytes} bytes, {percent} % of the {limit_bytes} allowed"
+        )?;
         let stack = self.sections.iter().find(|section| section.name.starts_with(".stack"));
         write!(f, "memory     {} bytes static", self.ram_bytes())?;
         if let Some(stack) = stack {

@@ -282,7 +282,9 @@ fn what_would_change_nothing_is_said() {
     for args in [&["migration.toml"][..], &["migration.toml", "--flash", "dump.bin"]] {
         for command in ["plan", "simulate"] {
             let ended = lab.ends_with(2, &[&[command], args].concat());
-            for part in ["allow.overwrite", "nvss", "partition-table, nvs, otadata"] {
+            for part in
+                ["allow.overwrite", "nvss", "partition-table, secure-boot-data, nvs, otadata"]
+            {
                 assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
             }
         }

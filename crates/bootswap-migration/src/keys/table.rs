@@ -48,9 +48,9 @@ const DEVICE: [Key; 5] = [
         "Migrator runs in",
         ValueKind::AppLabel,
         "factory or first app",
-        "Label of the app partition that the old firmware's update writes the migrator to. A \
-        device finds it by itself; here it decides what must not be overwritten. `--running` \
-        overrides it. With a dump, every partition that the update can reach counts instead.",
+        "Label of the app partition to which the old firmware's update writes the migrator. A \
+        device finds it by itself. `--running` overrides it. With a dump, every partition that \
+        the update can reach counts instead.",
     )
     .begin(Begin::Fitted("")),
     Key::new(
