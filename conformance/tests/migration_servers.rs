@@ -154,11 +154,9 @@ fn every_fault_ends_well_or_leaves_the_old_system() {
         let reached = matches!(run.outcome, RunOutcome::TargetRunning { .. });
         assert_eq!(reached, reaches_target, "{faults}: {}", run.outcome);
         if !reached {
-            assert!(
-                matches!(run.outcome, RunOutcome::OldFirmware { .. }),
-                "{faults}: {}",
-                run.outcome
-            );
+            // The example's migrator is in the only app partition that has a firmware, so it waits
+            // there; `migrate` has seen that what the device boots from is as it was.
+            assert!(matches!(run.outcome, RunOutcome::Stuck { .. }), "{faults}: {}", run.outcome);
         }
     }
 }
