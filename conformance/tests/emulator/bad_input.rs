@@ -175,6 +175,8 @@ fn with_section(
     change(&mut bytes[section]);
     if !worn {
         image::update_checksums(&mut bytes).unwrap();
+        // The simulator knows the migrator by its image.
+        emulated.scenario.migrator = image::verify(&bytes).unwrap();
     }
     emulated.scenario.flash.load(region.start(), &bytes);
     emulated
@@ -269,8 +271,8 @@ fn emulated_bad_input_damaged_image() {
     let emulated = emulated(|files| app(files)[0x8000] ^= 1, &[]);
     let says: &[_] = &[
         "starting it again",
-        "app_upd is not usable: ",
         "put the file that was packed back on the server, or pack again",
+        "app_upd is not usable: ",
     ];
     Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
 }
@@ -307,8 +309,8 @@ fn emulated_bad_input_another_bootloader() {
     let says: &[_] = &[
         "mcuboot: the file's SHA-256 begins with ",
         "starting it again",
-        "mcuboot is not usable: the file's SHA-256 begins with ",
         "put the file that was packed back on the server, or pack again",
+        "mcuboot is not usable: the file's SHA-256 begins with ",
     ];
     // Unclaimed flash; one erase of 32 KiB takes a sector more than the file needs.
     let waits = Region::clamped(FlashAddr(0x31_0000), 0x8000);

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bootswap_migration::OwnedMigration;
 use bootswap_migration::pack::{Firmware, choose_sources, pack};
+use bootswap_migration::{OwnedMigration, SentImage};
 use bootswap_plan::Role;
 use bootswap_serve::{AccessLog, Files, Server, ServerConfig};
 use bootswap_sim::Until;
@@ -118,11 +118,8 @@ impl EmulatedMigration {
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let firmware = Firmware::new(bytes, Chip::Esp32c3).unwrap();
         let migrator = pack(&migration, firmware).unwrap().image;
-        let mut scenario = Scenario::synthetic(&migration).unwrap();
-        let room = scenario.running.region;
-        let erased = vec![flash_region::ERASED; room.len_bytes() as usize];
-        scenario.flash.load(room.start(), &erased);
-        scenario.flash.load(room.start(), &migrator);
+        let sent = SentImage::packed(Chip::Esp32c3, &migrator).unwrap();
+        let scenario = Scenario::synthetic_with(&migration, &sent).unwrap();
         let directory = TempDir::new().unwrap();
         Self {
             migration,

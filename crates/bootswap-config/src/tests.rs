@@ -1,4 +1,5 @@
-//! Sections as they are written, read back, damaged, and of other versions.
+//! Sections as they are written, read back, damaged, and of other versions. In one file, though it
+//! is long: every test begins with the same section.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

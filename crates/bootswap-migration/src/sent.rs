@@ -27,9 +27,9 @@ const LEAST_LEN_BYTES: u32 =
 #[must_use]
 pub const fn assumed_image_len_bytes(chip: Chip) -> u32 {
     match chip {
-        Chip::Esp32c6 => 768 * 1024,
+        Chip::Esp32c6 => 800 * 1024,
         Chip::Esp32h2 => 320 * 1024,
-        Chip::Esp32c3 => 672 * 1024,
+        Chip::Esp32c3 => 704 * 1024,
         // What a migrator with Wi-Fi and HTTP is meant to have; none was built yet.
         Chip::Esp32 | Chip::Esp32s2 | Chip::Esp32s3 => 640 * 1024,
     }

@@ -1,4 +1,5 @@
-//! A small device, a migration for it, and a source that misbehaves by script.
+//! A small device, a migration for it, and a source that misbehaves by script. Long, because the
+//! three know one another, and every test of the engine needs all of them.
 //!
 //! ```text
 //!   0x00000  bootloader (16 KiB of the old one)  0x0d000  otadata

@@ -3,6 +3,7 @@
 //! Every reason is found before anything is erased, names what is wrong and where, and says what to
 //! change. The codes leave the device and are never renumbered.
 
+mod code;
 mod text;
 
 use esp_idf_format::Chip;
@@ -415,63 +416,6 @@ impl Reason {
         Self::NotMcuboot { artifact: name(artifact), system }
     }
 
-    /// The reason's number, as reports from devices carry it. Never reordered.
-    #[must_use]
-    pub const fn number(&self) -> u16 {
-        match self {
-            Self::SecureBoot => 1,
-            Self::FlashEncryption => 2,
-            Self::WrongChip { .. } => 3,
-            Self::WrongImageChip { .. } => 4,
-            Self::FlashTooSmall { .. } => 5,
-            Self::OutsideFlash { .. } => 6,
-            Self::Misaligned { .. } => 7,
-            Self::TooLarge { .. } => 8,
-            Self::ReachesTrailer { .. } => 9,
-            Self::OverRunningCode { .. } => 10,
-            Self::OverKept { .. } => 11,
-            Self::Overlap { .. } => 12,
-            Self::NoStaging { .. } => 13,
-            Self::UnknownLabel { .. } => 14,
-            Self::StagingInUse { .. } => 15,
-            Self::TrailerUnderRunningCode { .. } => 16,
-            Self::NotConfirmed { .. } => 17,
-            Self::NotSigned { .. } => 18,
-            Self::NoScratch => 19,
-            Self::SlotsDiffer { .. } => 20,
-            Self::BadMap { .. } => 21,
-            Self::NoDestination { .. } => 22,
-            Self::WrongContent { .. } => 23,
-            Self::ArtifactCount { .. } => 24,
-            Self::BadPartition { .. } => 25,
-            Self::UnknownRunning { .. } => 26,
-            Self::BootloaderMisplaced { .. } => 27,
-            Self::TooComplex => 28,
-            Self::NoRelocation { .. } => 29,
-            Self::SharesTrailerSector { .. } => 30,
-            Self::MapBehindFlash { .. } => 31,
-            Self::NothingToStart { .. } => 32,
-            Self::Empty { .. } => 33,
-            Self::SecondApplication { .. } => 34,
-            Self::TwoTables { .. } => 35,
-            Self::MigratorTooLarge { .. } => 36,
-            Self::TooManySectors { .. } => 37,
-            Self::Downgrade { .. } => 38,
-            Self::BootloaderDiffers { .. } => 39,
-            Self::NotMcuboot { .. } => 40,
-            Self::Above16Mb { .. } => 41,
-            Self::LoadHeader { .. } => 42,
-            Self::FlashMode { .. } => 43,
-            Self::BadTrailer { .. } => 44,
-            Self::Padding { .. } => 45,
-            Self::PublicKey => 46,
-            Self::NoRadio { .. } => 47,
-            Self::BadTable { .. } => 48,
-            Self::NoSlot { .. } => 49,
-            Self::StartsOther { .. } => 50,
-        }
-    }
-
     /// Whether the migrator's place is what is wrong, so that it may help to run from elsewhere.
     #[must_use]
     pub const fn is_about_place(&self) -> bool {
@@ -484,63 +428,6 @@ impl Reason {
                 | Self::NoStaging { .. }
                 | Self::Downgrade { .. }
         )
-    }
-
-    /// The reason's code, as `--json` prints it.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::SecureBoot => "secure-boot",
-            Self::FlashEncryption => "flash-encryption",
-            Self::WrongChip { .. } => "wrong-chip",
-            Self::WrongImageChip { .. } => "wrong-image-chip",
-            Self::FlashTooSmall { .. } => "flash-too-small",
-            Self::OutsideFlash { .. } => "outside-flash",
-            Self::Misaligned { .. } => "misaligned",
-            Self::TooLarge { .. } => "too-large",
-            Self::ReachesTrailer { .. } => "reaches-trailer",
-            Self::OverRunningCode { .. } => "over-running-code",
-            Self::OverKept { .. } => "over-kept",
-            Self::Overlap { .. } => "overlap",
-            Self::NoStaging { .. } => "no-staging",
-            Self::UnknownLabel { .. } => "unknown-label",
-            Self::StagingInUse { .. } => "staging-in-use",
-            Self::TrailerUnderRunningCode { .. } => "trailer-under-running-code",
-            Self::NotConfirmed { .. } => "not-confirmed",
-            Self::NotSigned { .. } => "not-signed",
-            Self::NoScratch => "no-scratch",
-            Self::SlotsDiffer { .. } => "slots-differ",
-            Self::BadMap { .. } => "bad-map",
-            Self::NoDestination { .. } => "no-destination",
-            Self::WrongContent { .. } => "wrong-content",
-            Self::ArtifactCount { .. } => "artifact-count",
-            Self::BadPartition { .. } => "bad-partition",
-            Self::UnknownRunning { .. } => "unknown-running",
-            Self::BootloaderMisplaced { .. } => "bootloader-misplaced",
-            Self::TooComplex => "too-complex",
-            Self::NoRelocation { .. } => "no-relocation",
-            Self::SharesTrailerSector { .. } => "shares-trailer-sector",
-            Self::MapBehindFlash { .. } => "map-behind-flash",
-            Self::NothingToStart { .. } => "nothing-to-start",
-            Self::Empty { .. } => "empty",
-            Self::SecondApplication { .. } => "second-application",
-            Self::TwoTables { .. } => "two-tables",
-            Self::MigratorTooLarge { .. } => "migrator-too-large",
-            Self::TooManySectors { .. } => "too-many-sectors",
-            Self::Downgrade { .. } => "downgrade",
-            Self::BootloaderDiffers { .. } => "bootloader-differs",
-            Self::NotMcuboot { .. } => "not-mcuboot",
-            Self::Above16Mb { .. } => "above-16-mb",
-            Self::LoadHeader { .. } => "load-header",
-            Self::FlashMode { .. } => "flash-mode",
-            Self::BadTrailer { .. } => "bad-trailer",
-            Self::Padding { .. } => "padding",
-            Self::PublicKey => "public-key",
-            Self::NoRadio { .. } => "no-radio",
-            Self::BadTable { .. } => "bad-table",
-            Self::NoSlot { .. } => "no-slot",
-            Self::StartsOther { .. } => "starts-other",
-        }
     }
 }
 

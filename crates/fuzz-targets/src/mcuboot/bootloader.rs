@@ -1,7 +1,7 @@
 //! What a bootloader's file says about itself.
 
 use esp_idf_format::image::segments;
-use mcuboot_format::bootloader::{BootloaderFile, Found, Place, Signature};
+use mcuboot_format::bootloader::{BootloaderFile, Found, Location, Signature};
 use mcuboot_format::trailer::magic_bytes;
 
 /// Reads a bootloader's file, and looks at each place where something was found.
@@ -46,7 +46,7 @@ pub fn mcuboot_bootloader(input: &[u8]) {
 fn place<T>(input: &[u8], found: &Option<Found<T>>) -> Option<usize> {
     let found = found.as_ref()?;
     assert!(!found.evidence.is_empty());
-    let Place { addr, offset_bytes } = found.place?;
+    let Location { addr, offset_bytes } = found.place?;
     let mut all = segments(input).expect("it was read").flatten();
     let is_there = all.any(|segment| {
         let header = segment.header;

@@ -6,14 +6,14 @@ use core::fmt;
 
 /// Where something is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Place {
+pub struct Location {
     /// Address in the chip's memory, once the ROM has loaded the bootloader.
     pub addr: u32,
     /// Offset in the file.
     pub offset_bytes: u32,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "offset {:#x}, address {:#x}", self.offset_bytes, self.addr)
     }
@@ -30,7 +30,7 @@ pub struct Found<T> {
     /// The fact.
     pub value: T,
     /// Where the evidence is; `None` where it is that something is missing from the file.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
     /// What the evidence is.
     pub evidence: Cow<'static, str>,
     /// Whether nothing else would leave that evidence; otherwise it is what every build seen so far
@@ -41,7 +41,7 @@ pub struct Found<T> {
 impl<T> Found<T> {
     pub(super) fn sure(
         value: T,
-        place: impl Into<Option<Place>>,
+        place: impl Into<Option<Location>>,
         evidence: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self { value, place: place.into(), evidence: evidence.into(), is_sure: true }
@@ -49,7 +49,7 @@ impl<T> Found<T> {
 
     pub(super) fn likely(
         value: T,
-        place: impl Into<Option<Place>>,
+        place: impl Into<Option<Location>>,
         evidence: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self { is_sure: false, ..Self::sure(value, place, evidence) }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use esp_idf_format::image::{ImageError, Segment, segments};
 
-use super::Place;
+use super::Location;
 use crate::bytes::u32_at;
 
 /// The segments of a bootloader's image.
@@ -48,11 +48,11 @@ impl<'a> Memory<'a> {
     }
 
     /// Where that address is in the file, too.
-    pub(super) fn place(&self, addr: u32) -> Option<Place> {
+    pub(super) fn place(&self, addr: u32) -> Option<Location> {
         self.segments.iter().find_map(|segment| {
             let offset = addr.checked_sub(segment.header.load_addr)?;
             let offset_bytes = segment.data_offset_bytes.checked_add(offset)?;
-            (offset < segment.header.len_bytes).then_some(Place { addr, offset_bytes })
+            (offset < segment.header.len_bytes).then_some(Location { addr, offset_bytes })
         })
     }
 
@@ -70,7 +70,7 @@ impl<'a> Memory<'a> {
     }
 
     /// The first place at which that text is.
-    pub(super) fn text(&self, wanted: &str) -> Option<Place> {
+    pub(super) fn text(&self, wanted: &str) -> Option<Location> {
         self.place(self.find(wanted.as_bytes())?)
     }
 

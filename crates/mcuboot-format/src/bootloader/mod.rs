@@ -35,7 +35,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-pub use found::{Found, Place};
+pub use found::{Found, Location};
 pub use key::{CompiledKey, Signature};
 pub use map::{CompiledMap, MapForm};
 pub use swap::SwapKinds;

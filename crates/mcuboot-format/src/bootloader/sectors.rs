@@ -16,7 +16,7 @@ use core::ops::RangeInclusive;
 
 use super::code::{Code, Constant, Cpu};
 use super::memory::Memory;
-use super::{Found, Place};
+use super::{Found, Location};
 use crate::SwapKind;
 
 /// What can be such a number: a slot of 256 KiB to one of 32 MiB.
@@ -83,7 +83,7 @@ pub(super) fn max_sectors(
         zero_data.map(|_| "room in zero data"),
     ];
     let signs: Vec<&str> = signs.into_iter().flatten().collect();
-    let place: Option<Place> =
+    let place: Option<Location> =
         in_log.or(array.map(|array| &array.at)).and_then(|at| memory.place(*at));
     let evidence = format!("code: {}", signs.join(", "));
     let is_sure = in_log.is_some() || array.is_some_and(|array| array.weight == 2) || fills;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::code::{Code, Cpu};
 use super::map::{CompiledMap, MapForm};
 use super::memory::Memory;
-use super::{Found, Place, found};
+use super::{Found, Location, found};
 use crate::SwapKind;
 
 /// `boot_status_tables`, which only swap using scratch has: three steps by the trailers' magics
@@ -79,7 +79,7 @@ pub(super) fn swap(
     code: &Code,
     trailer_magic_addr: u32,
 ) -> Option<Found<SwapKinds>> {
-    let mut votes: Vec<(SwapKind, Option<Place>, Cow<'static, str>)> = Vec::new();
+    let mut votes: Vec<(SwapKind, Option<Location>, Cow<'static, str>)> = Vec::new();
     let at = |addr: Option<u32>| addr.and_then(|addr| memory.place(addr));
     let has = |text| memory.text(text).is_some();
     let offset_tables = at(memory.find(&SWAP_TABLES_OFFSET));

@@ -15,7 +15,7 @@ use esp_idf_format::bootloader_desc::BootloaderDescription;
 
 use super::code::Code;
 use super::memory::Memory;
-use super::{Found, Place};
+use super::{Found, Location};
 use crate::IMAGE_MAGIC;
 use crate::bytes::u16_at;
 use crate::espressif::LOAD_HEADER_MAGIC;
@@ -106,7 +106,7 @@ pub(super) fn system(
             if let Some(description) = description(memory) {
                 return Some(description.with(System::EspIdf));
             }
-            let place: Place = ESP_IDF_TEXTS.into_iter().find_map(|text| memory.text(text))?;
+            let place: Location = ESP_IDF_TEXTS.into_iter().find_map(|text| memory.text(text))?;
             let evidence = "a text of its log, no magic of MCUboot's";
             Some(Found::likely(System::EspIdf, place, evidence))
         }

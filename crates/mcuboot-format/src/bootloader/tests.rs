@@ -118,7 +118,7 @@ fn mcuboot_is_told_by_its_magics() {
     assert_eq!((system.value, system.is_sure), (System::Mcuboot, true));
     assert!(system.evidence.contains("Espressif's load header"), "{}", system.evidence);
     // The magic is the first of the data, behind two headers.
-    assert_eq!(system.place, Some(Place { addr: DATA, offset_bytes: 32 }));
+    assert_eq!(system.place, Some(Location { addr: DATA, offset_bytes: 32 }));
     let without_images = Made { code: Vec::new(), ..Made::mcuboot() }.load(A0, 1);
     assert_eq!(without_images.read().system, None);
 }
