@@ -4,6 +4,8 @@
 //!   bootswap-VERSION-HOST/
 //!     bootswap                       the command line
 //!     firmware/bootswap-CHIP.bin     prebuilt; `bootswap pack` looks for them here
+//!     completions/                   for bash, zsh, fish, PowerShell and Elvish
+//!     man/man1/                      a page for each command
 //!     README.md, CHANGELOG.md, LICENSE-*
 //!     LICENSES-THIRD-PARTY.txt       of everything that was linked in
 //!     SHA256SUMS
@@ -19,7 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::firmware::{self, CHIPS, Firmware, Network};
 use crate::licences;
 use crate::process::{cargo, command, output, run as run_program};
-use crate::workspace;
+use crate::{shell_files, workspace};
 
 /// Documents that are part of a release.
 const TEXTS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
@@ -64,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the command line for this host.
+/// Builds the command line for this host, with its completions and man pages.
 fn command_line(folder: &Path) -> Result<()> {
     let target_dir = workspace::target("dist-build")?;
     let mut build = cargo();
@@ -72,6 +74,8 @@ fn command_line(folder: &Path) -> Result<()> {
     // Line numbers of the source take four fifths of the file; users do not need them.
     build.args(["--config", "profile.release.strip=\"debuginfo\""]);
     run_program(build.arg("--target-dir").arg(&target_dir))?;
+    let target_dir_arg = format!("--target-dir={}", target_dir.display());
+    shell_files::make(folder, &["--release", &target_dir_arg])?;
     let name = format!("bootswap{}", std::env::consts::EXE_SUFFIX);
     copy(&target_dir.join("release").join(&name), &folder.join(&name))
 }

@@ -27,6 +27,7 @@ mod nginx;
 mod process;
 mod python;
 mod report;
+mod shell_files;
 mod standard_library;
 mod test;
 mod tmux;
@@ -48,7 +49,8 @@ enum Task {
     House,
     /// Builds the migrator for a chip, as an app image for any ESP-IDF OTA mechanism
     Firmware(firmware::Options),
-    /// Makes the folder of a release: program, prebuilt firmware, checksums, licences
+    /// Makes the folder of a release: program, prebuilt firmware, completions, man pages,
+    /// checksums, licences
     Dist(dist::Options),
     /// Runs the migrator in an emulator of the ESP32-C3, if one is found
     Emulate(emulate::Options),

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::process::{cargo, command, retry, run as run_program, run_shown, works};
+use crate::process::{cargo, command, find, retry, run as run_program, run_shown, works};
 use crate::report::Report;
 use crate::standard_library::StandardLibrary;
 use crate::{deny, emulate, firmware, house, nginx, python, tmux, workspace};
@@ -52,6 +52,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let target = report.obtain("a target for it", emulate::WITHOUT_TARGET, emulate::Target::obtain);
     let tmux = report.obtain("tmux", "tests of the menu in a real terminal", tmux::set_up);
     let nginx = report.obtain("nginx", "conformance tests with nginx", nginx::set_up);
+    let groff = report.obtain("groff", "check that the man pages render", || {
+        find("groff").context("it is not on the PATH")
+    });
 
     if has_fmt.is_some() {
         report.step("format", |_| {
@@ -105,6 +108,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let programs = Programs {
         python: python.as_ref(),
         nginx: nginx.as_ref(),
+        groff: groff.as_ref(),
         tmux: tmux.as_ref(),
         emulator: emulator.as_ref(),
         target: target.as_ref(),
@@ -131,13 +135,14 @@ fn component(name: &str, subcommand: &str) -> Result<()> {
 struct Programs<'a> {
     python: Option<&'a PathBuf>,
     nginx: Option<&'a PathBuf>,
+    groff: Option<&'a PathBuf>,
     tmux: Option<&'a PathBuf>,
     emulator: Option<&'a emulate::Setting>,
     target: Option<&'a emulate::Target>,
 }
 
 fn test_all(report: &mut Report, options: &Options, programs: Programs<'_>) -> Result<()> {
-    let Programs { python, nginx, tmux, emulator, target } = programs;
+    let Programs { python, nginx, groff, tmux, emulator, target } = programs;
     let mut test = cargo();
     test.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     match python {
@@ -149,6 +154,9 @@ fn test_all(report: &mut Report, options: &Options, programs: Programs<'_>) -> R
         Some(path) => drop(test.env("BOOTSWAP_NGINX", path)),
         // Tests that need a program have its name in theirs.
         None => drop(test.args(["--skip", "nginx"])),
+    }
+    if groff.is_none() {
+        test.args(["--skip", "groff"]);
     }
     match tmux {
         Some(path) => drop(test.env("BOOTSWAP_TMUX", path)),

@@ -93,7 +93,8 @@ pub(crate) fn prebuilt(chip: Chip) -> Result<PathBuf, CommandError> {
     Err(CommandError::input(
         format_args!("there is no firmware image {}", path.display()),
         format_args!(
-            "name one with --firmware, or the directory that has {name} in {DIR_VARIABLE}"
+            "`cargo xtask firmware --chip {chip}` in bootswap's sources makes it, and releases \
+             have it; then name it with --firmware, or its directory in {DIR_VARIABLE}"
         ),
     ))
 }

@@ -8,7 +8,7 @@ use std::thread;
 
 use bootswap_migration::private::Private;
 use bootswap_migration::{ServedFile, served};
-use bootswap_plan::{Scheme, Url};
+use bootswap_plan::{MaskedUrl, Scheme, Url};
 use bootswap_serve::{File, Files, Listing, Server, ServerConfig, Withheld};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -27,7 +27,7 @@ const IN_PATH: &AsciiSet =
 /// [`CommandError::Input`] where there is nothing to serve or the address cannot be listened on.
 pub fn command(args: &ServeArgs) -> Result<Verdict, CommandError> {
     let content = if args.what.is_dir() { of_dir(args)? } else { of_migration(args)? };
-    let log = Box::new(|line: &str| eprintln!("{line}"));
+    let log = Box::new(|line: &str| eprintln!("{}", logged(line)));
     let server = Server::start(ServerConfig {
         listen: args.listen,
         content,
@@ -90,7 +90,8 @@ fn of_migration(args: &ServeArgs) -> Result<Files, CommandError> {
         let url = Url::parse(&url)
             .map_err(|error| CommandError::input(error, "correct the address in the migration"))?;
         let Some(file) = file else {
-            eprintln!("not given out: {}, {name} has no `file` in the migration", url.path());
+            let path = MaskedUrl(url.path());
+            eprintln!("not given out: {path}, {name} has no `file` in the migration");
             continue;
         };
         if url.scheme() == Scheme::Https {
@@ -118,7 +119,11 @@ fn of_migration(args: &ServeArgs) -> Result<Files, CommandError> {
     };
     if let Some((path, file)) = files.iter().find(is_other) {
         return Err(CommandError::input(
-            format_args!("{path} is the address of {} and of another file", file.display()),
+            format_args!(
+                "{} is the address of {} and of another file",
+                MaskedUrl(path),
+                file.display()
+            ),
             "give each file a path of its own, whatever host it is on",
         ));
     }
@@ -131,7 +136,13 @@ fn of_migration(args: &ServeArgs) -> Result<Files, CommandError> {
     Ok(Files::memory(files.into_iter().map(|(path, file)| (path, File::on_disk(file)))))
 }
 
-/// The addresses of the files, one a line.
+/// A line of the access log without the passwords and keys of the addresses in it.
+fn logged(line: &str) -> String {
+    let masked = line.split(' ').map(|word| MaskedUrl(word).to_string());
+    masked.collect::<Vec<_>>().join(" ")
+}
+
+/// The addresses of the files, one a line, without passwords and keys.
 fn addresses(paths: &[String], addr: SocketAddr, are_names: bool) -> String {
     let mut text = String::new();
     for path in paths {
@@ -139,7 +150,7 @@ fn addresses(paths: &[String], addr: SocketAddr, are_names: bool) -> String {
         let _ = if are_names {
             writeln!(text, "http://{addr}{}", utf8_percent_encode(path, IN_PATH))
         } else {
-            writeln!(text, "http://{addr}{path}")
+            writeln!(text, "http://{addr}{}", MaskedUrl(path))
         };
     }
     text
@@ -187,6 +198,17 @@ mod tests {
         let paths = ["/get?file=a%20b".to_owned()];
         let text = addresses(&paths, addr, false);
         assert_eq!(text, "http://192.168.100.101:8070/get?file=a%20b\n");
+    }
+
+    #[test]
+    fn addresses_are_shown_without_keys() {
+        let line =
+            r#"127.0.0.1 - - [22/Nov/2026 10:01:19] "GET /a?v=1&token=f00&x=2 HTTP/1.1" 206 -"#;
+        let shown = line.replace("f00", "********");
+        assert_eq!(logged(line), shown);
+        let addr = "127.0.0.1:80".parse().unwrap();
+        let text = addresses(&["/a?v=1&X-Amz-Signature=f00".to_owned()], addr, false);
+        assert_eq!(text, "http://127.0.0.1:80/a?v=1&X-Amz-Signature=********\n");
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use esp_idf_format::Chip;
 
+use super::values::ChipParser;
+
 /// Arguments of `bootswap config`.
 #[derive(Args, Clone, Debug)]
 #[command(
@@ -15,7 +17,7 @@ pub struct ConfigArgs {
     #[arg(value_name = "MIGRATION.toml")]
     pub migration: PathBuf,
     /// Chip of the devices that a new migration is for
-    #[arg(long, value_name = "CHIP", requires = "partitions")]
+    #[arg(long, value_name = "CHIP", value_parser = ChipParser, requires = "partitions")]
     pub chip: Option<Chip>,
     /// Their partition table as it is today, ESP-IDF CSV or binary
     #[arg(long, value_name = "FILE", requires = "chip")]

@@ -13,7 +13,8 @@ use crate::error::CommandError;
 use crate::output::Force;
 
 use super::values::{
-    align, dependency, max_align, security_counter, short_len_bytes, slot_len_bytes, version,
+    ChipParser, align, dependency, max_align, security_counter, short_len_bytes, slot_len_bytes,
+    version,
 };
 
 /// What to do with an image.
@@ -65,7 +66,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub trailer: TrailerArgs,
     /// Chip that an ESP image or flash dump must be for
-    #[arg(long, value_name = "CHIP")]
+    #[arg(long, value_name = "CHIP", value_parser = ChipParser)]
     pub chip: Option<Chip>,
     /// Flash size that a partition table must fit, as in 4MB
     #[arg(long, value_name = "SIZE")]

@@ -20,7 +20,7 @@ pub use image::{
 };
 pub use pack::PackArgs;
 pub use sweep::SweepArgs;
-use values::{fault, listen};
+use values::{ChipParser, fault, listen};
 
 use crate::output::Force;
 
@@ -64,8 +64,8 @@ pub enum Command {
 /// Arguments of `bootswap demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
-    /// Chip of the device: esp32, esp32s2, esp32s3, esp32c3, esp32c6 or esp32h2
-    #[arg(long, value_name = "CHIP", default_value = "esp32s3")]
+    /// Chip of the device
+    #[arg(long, value_name = "CHIP", value_parser = ChipParser, default_value = "esp32s3")]
     pub chip: Chip,
     /// Directory to write the migration and the device's flash to, before and after
     #[arg(long, value_name = "DIR")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use esp_idf_format::Chip;
 
-use super::values::{identity, number};
+use super::values::{ChipParser, identity, number};
 use crate::output::Force;
 
 const HELP: &str = "\
@@ -23,7 +23,7 @@ pub struct PackArgs {
     #[arg(value_name = "MIGRATION.toml")]
     pub migration: PathBuf,
     /// Chip of the devices; without it, the one in the migration
-    #[arg(long, value_name = "CHIP")]
+    #[arg(long, value_name = "CHIP", value_parser = ChipParser)]
     pub chip: Option<Chip>,
     /// File to write the migrator to
     #[arg(long, short, value_name = "OUT")]

@@ -1,16 +1,42 @@
 //! Values that are typed as text.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use bootswap_migration::check_identity;
 pub(super) use bootswap_migration::keys::len_bytes;
 use bootswap_serve::ServerFault;
+use clap::builder::{PossibleValue, TypedValueParser};
+use esp_idf_format::{Chip, UnknownChip};
 use flash_region::SECTOR_BYTES;
 use mcuboot_format::tlv::Dependency;
 use mcuboot_format::{ImageVersion, VersionError};
 
 use super::SecurityCounter;
+
+/// A chip, in any way that its name is written; help and completions have the usual one.
+#[derive(Clone, Copy)]
+pub(super) struct ChipParser;
+
+impl TypedValueParser for ChipParser {
+    type Value = Chip;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Chip, clap::Error> {
+        let parse = |text: &str| text.parse::<Chip>();
+        let parse: fn(&str) -> Result<Chip, UnknownChip> = parse;
+        TypedValueParser::parse_ref(&parse, command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Chip::ALL.iter().map(|chip| PossibleValue::new(chip.name()))))
+    }
+}
 
 /// A number of bytes that fits 16 bits.
 pub(super) fn short_len_bytes(text: &str) -> Result<u16, String> {

@@ -5,6 +5,10 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use bootswap_config::Section;
+use esp_idf_format::Chip;
+
+use crate::pack::firmware;
 use crate::program::{MIGRATION, WorkDir, bootswap, dump, key};
 
 /// The running program; it ends with the test.
@@ -100,6 +104,82 @@ fn a_migration_gives_out_its_files_at_its_addresses_and_nothing_else() {
     }
     let log = serving.end();
     assert!(log.contains("serving the files of migration.toml on 127.0.0.1:"), "{log}");
+}
+
+/// An NVS as Espressif's generator makes it, and a migrator with or without a password.
+fn with_secrets(lab: &WorkDir) {
+    let testdata = concat!(env!("CARGO_MANIFEST_DIR"), "/../bootswap-migrator/testdata/nvs.bin");
+    lab.write("nvs.bin", &std::fs::read(testdata).unwrap());
+    lab.write("firmware.bin", &firmware(Chip::Esp32s3, Section::empty().bytes()));
+    let network = |more: &str| format!("{MIGRATION}\n[[network.wifi]]\nssid = \"lab\"\n{more}");
+    let pack = |out: &str, toml: &str| {
+        lab.write("packed.toml", toml.as_bytes());
+        lab.ends_with(0, &["pack", "packed.toml", "--firmware", "firmware.bin", "--out", out]);
+    };
+    pack("secret.bin", &network("password = \"correct horse\"\n"));
+    pack("open.bin", &network(""));
+}
+
+#[test]
+fn nvs_and_migrators_with_passwords_stay_here() {
+    let lab = WorkDir::new();
+    with_secrets(&lab);
+    let mut serving = Serving::start(lab.path(), &["."]);
+    let urls = serving.lines(5);
+    let names: Vec<_> = urls.iter().map(|url| url.rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["app_upd.bin", "firmware.bin", "mcuboot.bin", "open.bin", "partitions.csv"]);
+    let base = urls[0].strip_suffix("app_upd.bin").unwrap();
+    for secret in ["nvs.bin", "secret.bin"] {
+        assert!(get(&format!("{base}{secret}")).starts_with("HTTP/1.1 404"), "{secret}");
+    }
+    let log = serving.end();
+    assert!(log.contains("not given out: /nvs.bin, NVS of a device, where"), "{log}");
+    assert!(log.contains("not given out: /secret.bin, a migrator with passwords of"), "{log}");
+
+    // Who names one gives it out.
+    let mut serving = Serving::start(lab.path(), &[".", "--also", "nvs.bin"]);
+    let urls = serving.lines(6);
+    assert!(urls[3].ends_with("/nvs.bin") && get(&urls[3]).starts_with("HTTP/1.1 200"), "{urls:?}");
+}
+
+#[test]
+fn beside_a_migration_nothing_is_given_out() {
+    let lab = WorkDir::new();
+    with_secrets(&lab);
+    let mut serving = Serving::start(lab.path(), &["migration.toml"]);
+    let urls = serving.lines(2);
+    let base = urls[0].strip_suffix("app_upd.bin").unwrap();
+    for name in ["nvs.bin", "secret.bin", "open.bin", "firmware.bin", "packed.toml"] {
+        assert!(get(&format!("{base}{name}")).starts_with("HTTP/1.1 404"), "{name}");
+    }
+    drop(serving);
+    // An NVS that the migration sends to its devices is theirs to fetch.
+    let artifact = "[[artifact]]\nname = \"settings\"\nfile = \"nvs.bin\"\n\
+                    url = \"http://192.168.100.101:8070/nvs?token=f00\"\n\
+                    dest = 0x9000\nsize = 0x4000\n";
+    lab.write("migration.toml", format!("{MIGRATION}\n{artifact}").as_bytes());
+    let mut serving = Serving::start(lab.path(), &["migration.toml"]);
+    let urls = serving.lines(3);
+    let nvs = urls.iter().find(|url| url.contains("/nvs?token=")).unwrap();
+    let answer = get(&nvs.replace("********", "f00"));
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn keys_in_addresses_are_not_shown() {
+    let lab = WorkDir::new();
+    let toml = MIGRATION.replace("8070/app_upd.bin", "8070/app_upd.bin?v=2&token=f00ba5");
+    lab.write("migration.toml", toml.as_bytes());
+    let mut serving = Serving::start(lab.path(), &["migration.toml"]);
+    let urls = serving.lines(2);
+    let shown = "/app_upd.bin?v=2&token=********";
+    assert!(urls[0].ends_with(shown), "{urls:?}");
+    let (base, _) = urls[0].split_once("/app_upd.bin").unwrap();
+    assert!(get(&format!("{base}/app_upd.bin?v=2&token=f00ba5")).starts_with("HTTP/1.1 200"));
+    assert!(get(&format!("{base}/app_upd.bin?v=2&token=wrong")).starts_with("HTTP/1.1 404"));
+    let log = serving.end();
+    assert!(log.contains(&format!("\"GET {shown} HTTP/1.1\" 200 -")), "{log}");
+    assert!(!log.contains("f00ba5") && !log.contains("token=wrong"), "{log}");
 }
 
 #[test]
