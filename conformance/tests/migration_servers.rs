@@ -80,6 +80,31 @@ fn from_nginx() {
     assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
 }
 
+/// Behind five redirections, to an address of 2 KiB, with heads of 8 KiB and in chunks.
+#[test]
+fn from_nginx_at_its_most_long_winded() {
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path());
+    let query = "A".repeat(2000);
+    let mut directives = format!(
+        "large_client_header_buffers 4 16k;\n\
+         sub_filter_types *; sub_filter 'no such text' ''; sub_filter_once off;\n\
+         location ~ ^/5/(.*)$ {{ return 308 /$1?token={query}; }}\n"
+    );
+    for (hop, status) in [(1, 301), (2, 302), (3, 303), (4, 307)] {
+        let next = hop + 1;
+        directives += &format!("location ~ ^/{hop}/(.*)$ {{ return {status} /{next}/$1; }}\n");
+    }
+    for number in 0..80 {
+        directives += &format!("add_header X-Pad-{number} {} always;\n", "0123456789".repeat(9));
+    }
+    let server = nginx(dir.path(), &directives);
+    let migration = at(&format!("{}/1", server.url()));
+    let run = migrate(&migration, &OriginServer::online(&migration));
+    assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
+    assert_eq!(run.requests, 2 * 6);
+}
+
 #[test]
 fn from_pythons_http_server() {
     let dir = tempfile::tempdir().unwrap();

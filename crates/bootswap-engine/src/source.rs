@@ -97,7 +97,8 @@ impl Encoding {
     pub fn new(name: &str) -> Self {
         let mut kept = Self::default();
         for byte in name.bytes() {
-            let shown = if byte.is_ascii_graphic() { char::from(byte) } else { '?' };
+            let shown =
+                if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '?' };
             if kept.0.push(shown).is_err() {
                 break;
             }

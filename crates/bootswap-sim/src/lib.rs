@@ -69,6 +69,7 @@ pub use fault_check::{IdleFault, check_faults};
 pub use kept::kept;
 pub use life::{Settings, Until};
 pub use monitor::{Monitor, Unwatched};
+pub use net::{HostConnection, HostError, HostNetwork};
 pub use origin::OriginServer;
 pub use outcome::RunOutcome;
 pub use report::Report;
