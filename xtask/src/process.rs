@@ -29,14 +29,21 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// Runs a program to its end, shows what it writes to standard output and hands over each line of
 /// it; fails as [`run`] does.
 pub(crate) fn run_shown(command: &mut Command, mut see: impl FnMut(&str)) -> Result<()> {
+    run_lines(command, |line| {
+        println!("{line}");
+        see(line);
+    })
+}
+
+/// Runs a program to its end and hands over each line that it writes to standard output; fails as
+/// [`run`] does.
+pub(crate) fn run_lines(command: &mut Command, mut see: impl FnMut(&str)) -> Result<()> {
     let started = command.stdout(Stdio::piped()).spawn();
     let mut child = started.with_context(|| format!("cannot start {}", line(command)))?;
     let stdout = child.stdout.take().context("the program's output is not there")?;
     for line in BufReader::new(stdout).split(b'\n') {
         let line = line?;
-        let line = String::from_utf8_lossy(&line);
-        println!("{line}");
-        see(&line);
+        see(&String::from_utf8_lossy(&line));
     }
     let status = child.wait()?;
     if !status.success() {

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 use crate::scan::head;
 use crate::source::{Flow, Header, Request, Sink, Source, SourceError};
 use crate::work::{Known, Work};
-use crate::{Advice, Event, Failure, Platform, embedded, trailers, verify};
+use crate::{Advice, Event, Failure, Platform, apart, embedded, trailers, verify};
 
 /// Transfers that may break in a row without a byte of progress.
 const MAX_BROKEN: u32 = 6;
@@ -108,8 +108,8 @@ async fn receive<F: NorFlash, S: Source, P: Platform>(
                 let request = Request { artifact: item.placed.index, name, url };
                 receiver.work.platform.event(&Event::Fetching { name, url, offset: before });
                 match url {
-                    Some(_) => source.fetch(&request, &mut receiver).await,
-                    None => unpack(&mut receiver, container, name).await,
+                    Some(_) => apart!(source.fetch(&request, &mut receiver)),
+                    None => apart!(unpack(&mut receiver, container, name)),
                 }
             }
             Err(refusal) => Err(SourceError::Sink(refusal)),

@@ -44,6 +44,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod apart;
 mod attempts;
 mod block;
 mod chain;
@@ -80,6 +81,8 @@ mod window;
 mod work;
 mod writer;
 
+#[doc(hidden)]
+pub use apart::poll_apart;
 pub use attempts::{Begun, MAX_PLACES, arrived, begin, forget_attempts};
 pub use embedded::{
     CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader, MAX_CONTAINER_ENTRIES,

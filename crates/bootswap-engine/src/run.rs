@@ -10,7 +10,8 @@ use crate::medium::Medium;
 use crate::source::Source;
 use crate::work::{Buffers, Work};
 use crate::{
-    Event, Failure, Platform, confirm, copies, fetch, select, starts, trailers, verify, window,
+    Event, Failure, Platform, apart, confirm, copies, fetch, select, starts, trailers, verify,
+    window,
 };
 
 /// What the reset that the chip is to make now leads to.
@@ -60,8 +61,8 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
     /// before, and may be reset to try again. After that one, running the engine again without a
     /// reset goes on repairing.
     pub async fn run<'j>(&mut self, job: &Job<'j>) -> Result<Done, Failure<F::Error, &'j str>> {
-        let begun = attempts::begin(self.flash, self.platform, job).await?;
-        self.go_on(job, begun).await
+        let mut begun = attempts::begin(self.flash, self.platform, job).await?;
+        self.go_on(job, &mut begun).await
     }
 
     /// Carries out the plan in an attempt that has begun.
@@ -76,12 +77,12 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
     pub async fn go_on<'j>(
         &mut self,
         job: &Job<'j>,
-        begun: Begun,
+        begun: &mut Begun,
     ) -> Result<Done, Failure<F::Error, &'j str>> {
-        let Begun { mut journal } = begun;
-        let ended = self.carry_out(job, &mut journal).await;
+        let Begun { journal } = begun;
+        let ended = self.carry_out(job, journal).await;
         if let Err(failure) = &ended {
-            attempts::end(&mut Medium::new(&mut *self.flash), &mut journal, failure).await;
+            attempts::end(&mut Medium::new(&mut *self.flash), journal, failure).await;
         }
         ended.map_err(|failure| failure.named(job.migration.artifacts))
     }
@@ -109,47 +110,47 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
             let at = checked.at(index);
             let is_last = matches!(step, Step::Commit { .. } | Step::Reset);
             if is_last && !checked.is_after_commit(index) {
-                starts::starts(&mut work, &checked).await?;
-                starts::boots(&mut work, &checked).await?;
+                apart!(starts::starts(&mut work, &checked))?;
+                apart!(starts::boots(&mut work, &checked))?;
             }
             match step {
                 Step::Select { otadata, app } => {
-                    select::select(work.medium, *otadata, *app).await?;
+                    apart!(select::select(work.medium, *otadata, *app))?;
                 }
                 Step::CopySelf { from, to } => copies::copy_self(&mut work, *from, to).await?,
                 Step::Fetch { artifact, routes } => {
                     let fetched = item(at.placed(*artifact, routes)?);
                     let end = at.end_elsewhere(*artifact)?.map(item);
                     let (source, container) = (&mut *self.source, job.container);
-                    fetch::fetch(&mut work, source, container, &fetched, end.as_ref()).await?;
+                    apart!(fetch::fetch(&mut work, source, container, &fetched, end.as_ref()))?;
                 }
                 Step::Copy { artifact, from, to } => {
                     let end = item(at.end(*artifact)?);
-                    copies::copy(&mut work, &end, *from, to).await?;
+                    apart!(copies::copy(&mut work, &end, *from, to))?;
                 }
                 Step::Clean { region, erasable, purpose } => {
                     let own = at.own_trailer(*region, *purpose);
-                    trailers::clean_but_own(&mut work, *region, *erasable, own.as_ref()).await?;
+                    apart!(trailers::clean_but_own(&mut work, *region, *erasable, own.as_ref()))?;
                 }
                 Step::CleanScratch { scratch, erasable } => {
                     let trailer = at.scratch_trailer(*scratch)?;
-                    trailers::clean_scratch(&mut work, &trailer, *erasable).await?;
+                    apart!(trailers::clean_scratch(&mut work, &trailer, *erasable))?;
                 }
                 Step::CleanHeader { slot, erasable } => {
-                    trailers::clean_header(&mut work, *slot, *erasable).await?;
+                    apart!(trailers::clean_header(&mut work, *slot, *erasable))?;
                 }
                 Step::Confirm { slot } => {
                     let (end, trailer) = (at.in_slot(*slot)?, at.trailer(*slot)?);
-                    confirm::confirm(&mut work, &end, &trailer).await?;
+                    apart!(confirm::confirm(&mut work, &end, &trailer))?;
                 }
                 Step::Verify { artifact, routes } => {
                     let end = item(at.placed(*artifact, routes)?);
-                    verify::verify(&mut work, &end).await?;
+                    apart!(verify::verify(&mut work, &end))?;
                 }
                 // Once the bootloader is being written nothing may come in between, so all commits
                 // are one.
                 Step::Commit { .. } if checked.is_last_commit(index) => {
-                    window::commit_all(&mut work, &checked).await?;
+                    apart!(window::commit_all(&mut work, &checked))?;
                 }
                 Step::Commit { .. } | Step::Reset | Step::ResetIntoCopy => {}
             }

@@ -10,6 +10,7 @@ use esp_idf_format::partition::{
 };
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
+use mcuboot_format::ImageRank;
 
 use crate::table::{self, Tables};
 use crate::twice::Twice;
@@ -103,9 +104,10 @@ impl LiveFacts {
         })
     }
 
-    /// The facts, for planner and engine. `memory_len_bytes` can be staged in.
+    /// The facts, for planner and engine alike. So many bytes of memory can be staged in, and that
+    /// is what MCUboot will compare of its primary slot.
     #[must_use]
-    pub fn lend(&self, memory_len_bytes: u32) -> DeviceFacts<'_> {
+    pub fn lend(&self, memory_len: usize, primary: Option<ImageRank>) -> DeviceFacts<'_> {
         DeviceFacts {
             chip: self.identity.chip,
             chip_revision: self.identity.chip_revision,
@@ -120,8 +122,8 @@ impl LiveFacts {
             bootloader_flash_mode: self.bootloader_flash_mode,
             secure_boot: self.identity.secure_boot,
             flash_encryption: self.identity.flash_encryption,
-            staging_memory_len_bytes: memory_len_bytes,
-            primary: None,
+            staging_memory_len_bytes: u32::try_from(memory_len).unwrap_or(u32::MAX),
+            primary,
         }
     }
 

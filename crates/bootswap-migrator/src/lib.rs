@@ -34,7 +34,7 @@ pub use container::ContainerPlace;
 pub use credentials::{Credentials, CredentialsError};
 pub use facts::{LiveFacts, LiveFactsError};
 pub use log::{Log, LogSink};
-pub use migrator::{Migrator, Ready};
+pub use migrator::{Migrator, Ready, Room};
 pub use network::{JoinError, Joining, Network, Station, join};
 pub use news::News;
 

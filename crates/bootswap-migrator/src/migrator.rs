@@ -2,12 +2,13 @@
 
 use bootswap_config::ConfigError;
 use bootswap_engine::{
-    Begun, Buffers, Engine, Failure, Job, Source, arrived, begin, forget_attempts,
+    Begun, Buffers, Engine, Failure, Job, Source, apart, arrived, begin, forget_attempts,
 };
 use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, plan};
 use embedded_storage_async::nor_flash::NorFlash;
 use esp_idf_format::partition::TABLE_ADDR;
 use flash_region::{FlashAddr, Region};
+use mcuboot_format::ImageRank;
 
 use crate::platform::Talking;
 use crate::{CommitWindow, Hardware, LiveFacts, Log, News, back, primary};
@@ -41,19 +42,31 @@ pub struct Migrator<'a, F, B> {
     pub buffers: &'a mut Buffers,
 }
 
+/// Memory for what is true of the device, and for the plan: 8 KiB on a chip.
+///
+/// It is not part of any future, because a future holds what it is given once for itself and once
+/// in each future that it waits for.
+#[derive(Debug, Default)]
+pub struct Room {
+    found: Option<LiveFacts>,
+    plan: Plan,
+}
+
 /// A migration that can begin: what is true of the device, the plan, and an attempt that counts.
 #[derive(Debug)]
-pub struct Ready {
-    found: LiveFacts,
-    plan: Plan,
+pub struct Ready<'r> {
+    found: &'r LiveFacts,
+    /// What MCUboot will compare of its primary slot.
+    primary: Option<ImageRank>,
+    plan: &'r Plan,
     begun: Begun,
 }
 
-impl Ready {
-    /// What is true of the device.
+impl<'r> Ready<'r> {
+    /// What was read on the device.
     #[must_use]
-    pub const fn facts(&self) -> &LiveFacts {
-        &self.found
+    pub const fn found(&self) -> &'r LiveFacts {
+        self.found
     }
 }
 
@@ -71,8 +84,9 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
         source: &mut S,
         memory: &mut [u8],
     ) {
-        if let Some(ready) = self.prepare(migration, memory.len()).await {
-            self.go_on(ready, migration, source, memory).await;
+        let mut room = Room::default();
+        if let Some(mut ready) = self.prepare(migration, memory.len(), &mut room).await {
+            self.go_on(&mut ready, migration, source, memory).await;
         }
     }
 
@@ -86,31 +100,33 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
     /// # Power-fail safety
     ///
     /// Nothing is written but the journal, and otadata where the device goes back.
-    pub async fn prepare(&mut self, migration: &Migration<'_>, memory_len: usize) -> Option<Ready> {
-        let Some(found) = self.look(migration.table_addr).await else {
+    pub async fn prepare<'r>(
+        &mut self,
+        migration: &Migration<'_>,
+        memory_len: usize,
+        room: &'r mut Room,
+    ) -> Option<Ready<'r>> {
+        let Room { found, plan } = room;
+        let Some(found) = self.look(migration.table_addr, found).await else {
             self.rest().await;
             return None;
         };
         let primary = primary::rank(self.flash, migration).await;
-        let facts = found.lend(u32::try_from(memory_len).unwrap_or(u32::MAX));
-        let facts = DeviceFacts { primary, ..facts };
-        let plan = match plan(migration, &facts) {
-            Ok(plan) => plan,
-            Err(reasons) => {
-                self.refuse(&facts, &reasons).await;
-                return None;
-            }
-        };
-        self.board.hears(News::Planned(&plan));
-        let job = Job { migration, facts: &facts, plan: &plan, container: found.container() };
+        let facts = found.lend(memory_len, primary);
+        if let Err(reasons) = make(plan, migration, &facts) {
+            apart!(self.refuse(&facts, &reasons));
+            return None;
+        }
+        self.board.hears(News::Planned(plan));
+        let job = Job { migration, facts: &facts, plan, container: found.container() };
         let begun = match self.begin(&job).await {
             Ok(begun) => begun,
             Err(failure) => {
-                self.end(&job, &failure).await;
+                apart!(self.end(&job, &failure));
                 return None;
             }
         };
-        Some(Ready { found, plan, begun })
+        Some(Ready { found, primary, plan, begun })
     }
 
     /// Carries out a plan that was [prepared](Self::prepare), with the same memory. When this
@@ -121,14 +137,14 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
     /// That of [`Engine::run`].
     pub async fn go_on<S: Source>(
         mut self,
-        ready: Ready,
+        ready: &mut Ready<'_>,
         migration: &Migration<'_>,
         source: &mut S,
         memory: &mut [u8],
     ) {
-        let Ready { found, plan, begun } = ready;
-        let facts = found.lend(u32::try_from(memory.len()).unwrap_or(u32::MAX));
-        let job = Job { migration, facts: &facts, plan: &plan, container: found.container() };
+        let Ready { found, primary, plan, begun } = ready;
+        let facts = found.lend(memory.len(), *primary);
+        let job = Job { migration, facts: &facts, plan, container: found.container() };
         self.carry_out(&job, begun, source, memory).await;
     }
 
@@ -140,8 +156,8 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
     /// Nothing is written but otadata, of which one sector always counts.
     pub async fn without_config(mut self, error: &ConfigError) {
         let tell = |log: Log<'_>| log.error(format_args!("{error}"));
-        match self.look(None).await {
-            Some(found) => self.retreat(&found.lend(0), &tell).await,
+        match self.look(None, &mut None).await {
+            Some(found) => self.retreat(&found.lend(0, None), &tell).await,
             None => {
                 tell(self.log);
                 self.rest().await;
@@ -150,11 +166,17 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
     }
 
     /// Finds out about the device; its partition table is at `table`, if somebody says so.
-    async fn look(&mut self, table: Option<FlashAddr>) -> Option<LiveFacts> {
+    async fn look<'r>(
+        &mut self,
+        table: Option<FlashAddr>,
+        room: &'r mut Option<LiveFacts>,
+    ) -> Option<&'r LiveFacts> {
         let identity = self.board.identity();
         for _ in 0..LOOKS {
-            match LiveFacts::read(self.flash, identity, table, self.buffers.sector()).await {
+            let buffer = self.buffers.sector();
+            match apart!(LiveFacts::read(self.flash, identity, table, buffer)) {
                 Ok(found) => {
+                    let found = room.insert(found);
                     let flash_mb = identity.flash_len_bytes >> 20;
                     match found.running() {
                         Some(p) => self.log.info(format_args!(
@@ -230,24 +252,24 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
     async fn carry_out<S: Source>(
         &mut self,
         job: &Job<'_>,
-        begun: Begun,
+        begun: &mut Begun,
         source: &mut S,
         memory: &mut [u8],
     ) {
-        let mut attempt: Result<Begun, Failure<F::Error, &str>> = Ok(begun);
+        let mut attempt: Result<(), Failure<F::Error, &str>> = Ok(());
         loop {
             let ended = match attempt {
-                Ok(begun) => {
+                Ok(()) => {
                     let mut platform = Talking::new(self.board, self.log, self.window);
                     let (flash, buffers) = (&mut *self.flash, &mut *self.buffers);
                     let mut engine = Engine::new(flash, source, &mut platform, buffers, memory);
-                    engine.go_on(job, begun).await
+                    apart!(engine.go_on(job, begun))
                 }
                 Err(failure) => Err(failure),
             };
             let Err(failure) = ended else { return };
             if !self.window.is_open() {
-                return self.end(job, &failure).await;
+                return apart!(self.end(job, &failure));
             }
             // What boots the device is half written: only writing on can help, a reset cannot.
             if matches!(failure, Failure::GivenUp { .. }) {
@@ -256,7 +278,7 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
             self.log.error(format_args!("{failure}"));
             self.board.hears(News::Failed(&failure));
             self.board.delay_ms(REPAIR_WAIT_MS).await;
-            attempt = self.begin(job).await;
+            attempt = self.begin(job).await.map(|again| *begun = again);
         }
     }
 
@@ -318,4 +340,15 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
         self.board.delay_ms(FAILED_WAIT_MS).await;
         true
     }
+}
+
+/// Puts the plan into its place; apart from the future, which would hold it twice.
+#[allow(clippy::result_large_err, reason = "as the planner has it: no allocator")]
+fn make(
+    room: &mut Plan,
+    migration: &Migration<'_>,
+    facts: &DeviceFacts<'_>,
+) -> Result<(), Reasons> {
+    *room = plan(migration, facts)?;
+    Ok(())
 }

@@ -5,9 +5,11 @@ mod lab;
 
 use bootswap_config::ConfigError;
 use bootswap_engine::Veto;
+use device_sim::McubootConfig;
 use esp_idf_format::partition::{Partition, TABLE_ADDR};
 use flash_region::{FlashAddr, Region};
 use lab::DeviceUnderTest;
+use mcuboot_format::{DowngradePrevention, SwapKind};
 
 const HOUR_MS: u32 = 60 * 60 * 1000;
 
@@ -320,6 +322,26 @@ fn a_table_that_cannot_be_read_is_told_and_no_loop_of_resets() {
     assert!(lab.run());
     assert_eq!(lab.console.count("the partition table is not usable: "), 3);
     assert_eq!(lab.waits_ms.last(), Some(&HOUR_MS));
+}
+
+/// The planner has looked at the primary slot, and whoever checks the application afterwards goes
+/// by what it saw there.
+#[test]
+fn what_is_in_the_primary_slot_counts_for_plan_and_application_alike() {
+    let mut lab = DeviceUnderTest::new("ota_1");
+    let map = McubootConfig {
+        swap: SwapKind::Overwrite,
+        scratch: None,
+        downgrade_prevention: DowngradePrevention::Version,
+        ..McubootConfig::example()
+    };
+    lab.build_mcuboot(&map);
+    // Into a blank primary such a bootloader copies any version, over an ESP-IDF app none below
+    // 0.0.256.
+    lab.flash.inner_mut().load(map.primary.start(), &[0xff; 0x1000]);
+    assert!(lab.run(), "{}", lab.console.text());
+    assert!(lab.console.has("done, resetting"), "{}", lab.console.text());
+    assert!(lab.boot().0.is_target());
 }
 
 /// Files that come every time and are never the right ones do not keep a device for ever.

@@ -2,6 +2,8 @@
 
 use esp_hal::clock::CpuClock;
 use esp_hal::peripherals::Peripherals;
+#[cfg(feature = "wifi")]
+use esp_hal::peripherals::{FROM_CPU_INTR0, TIMG0};
 
 fn init() -> Peripherals {
     #[cfg(feature = "stack-use")]
@@ -26,7 +28,6 @@ fn main() -> ! {
 #[cfg(feature = "wifi")]
 #[esp_hal::main]
 fn main() -> ! {
-    use embassy_futures::block_on;
     use esp_hal::ram;
     use esp_hal::timer::timg::TimerGroup;
     use esp_rtos::embassy::Executor;
@@ -34,12 +35,7 @@ fn main() -> ! {
 
     static EXECUTOR: StaticCell<Executor> = StaticCell::new();
 
-    let peripherals = init();
-    // Safety: nothing else uses the software interrupt.
-    let interrupt = unsafe { peripherals.FROM_CPU_INTR0.clone_unchecked() };
-    // Safety: nothing else uses the timers.
-    let timers = unsafe { peripherals.TIMG0.clone_unchecked() };
-    let Some(prepared) = block_on(crate::prepare(peripherals)) else {
+    let Some(Prelude { prepared, interrupt, timers }) = prelude() else {
         esp_hal::system::software_reset()
     };
     // The memory that the bootloader used, and some more.
@@ -51,6 +47,27 @@ fn main() -> ! {
         // There is one task, and it is spawned once.
         Err(_) => esp_hal::system::software_reset(),
     })
+}
+
+/// What there is before threads.
+#[cfg(feature = "wifi")]
+struct Prelude {
+    prepared: crate::Prepared,
+    interrupt: FROM_CPU_INTR0<'static>,
+    timers: TIMG0<'static>,
+}
+
+/// Prepares the migration. A function of its own, so that the stack that it needs is free again.
+#[cfg(feature = "wifi")]
+#[inline(never)]
+fn prelude() -> Option<Prelude> {
+    let peripherals = init();
+    // Safety: nothing else uses the software interrupt.
+    let interrupt = unsafe { peripherals.FROM_CPU_INTR0.clone_unchecked() };
+    // Safety: nothing else uses the timers.
+    let timers = unsafe { peripherals.TIMG0.clone_unchecked() };
+    let prepared = embassy_futures::block_on(crate::prepare(peripherals))?;
+    Some(Prelude { prepared, interrupt, timers })
 }
 
 /// What is done where interrupts and a heap are there.

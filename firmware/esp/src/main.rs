@@ -29,7 +29,7 @@ mod stack_use;
 
 use bootswap_config::{Config, LogLevel, Section, Storage, decode};
 use bootswap_engine::{Buffers, Source};
-use bootswap_migrator::{CommitWindow, Log, Migrator, Ready};
+use bootswap_migrator::{CommitWindow, Log, Migrator, Ready, Room};
 use esp_hal::peripherals::Peripherals;
 #[cfg(feature = "_network")]
 use esp_hal::peripherals::WIFI;
@@ -60,6 +60,8 @@ static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
 
 /// Room for what the configuration lists.
 static STORAGE: StaticCell<Storage<'static>> = StaticCell::new();
+/// Facts and plan.
+static ROOM: StaticCell<Room> = StaticCell::new();
 
 /// What there is once the attempt is counted: everything but a network.
 struct Prepared {
@@ -68,7 +70,7 @@ struct Prepared {
     log: Log<'static>,
     buffers: &'static mut Buffers,
     config: Config<'static>,
-    ready: Ready,
+    ready: Ready<'static>,
     #[cfg(feature = "_network")]
     wifi: WIFI<'static>,
 }
@@ -101,7 +103,8 @@ async fn prepare(peripherals: Peripherals) -> Option<Prepared> {
             return None;
         }
     };
-    let ready = migrator.prepare(&config.migration, 0).await?;
+    let room = ROOM.init_with(Room::default);
+    let ready = migrator.prepare(&config.migration, 0, room).await?;
     Some(Prepared {
         flash,
         board,
@@ -115,16 +118,15 @@ async fn prepare(peripherals: Peripherals) -> Option<Prepared> {
 }
 
 /// Does the rest, up to the reset.
+#[cfg(not(feature = "_network"))]
 async fn go_on(prepared: Prepared) {
-    #[cfg(feature = "_network")]
-    online::migrate(prepared).await;
-    #[cfg(not(feature = "_network"))]
-    {
-        let Prepared { flash, board, log, buffers, config, ready } = prepared;
-        let parts = Parts { flash, board, log, buffers };
-        parts.migrate(ready, &config, &mut bootswap_engine::Offline).await;
-    }
+    let Prepared { flash, board, log, buffers, config, mut ready } = prepared;
+    let parts = Parts { flash, board, log, buffers };
+    parts.migrate(&mut ready, &config, &mut bootswap_engine::Offline).await;
 }
+
+#[cfg(feature = "_network")]
+use online::migrate as go_on;
 
 /// What the migrator works with.
 struct Parts<'a> {
@@ -135,7 +137,12 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    async fn migrate<S: Source>(mut self, ready: Ready, config: &Config<'_>, source: &mut S) {
+    async fn migrate<S: Source>(
+        mut self,
+        ready: &mut Ready<'_>,
+        config: &Config<'_>,
+        source: &mut S,
+    ) {
         let migrator = Migrator {
             flash: &mut self.flash,
             board: &mut self.board,

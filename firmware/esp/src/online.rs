@@ -25,7 +25,7 @@ static CONNECTIONS: StaticCell<Connections> = StaticCell::new();
 /// Migrates, and runs the network beside it. If the radio does not start there is no network: what
 /// is in flash already may be enough, and if it is not, the attempt has failed.
 pub async fn migrate(prepared: Prepared) {
-    let Prepared { mut flash, board, log, buffers, config, ready, wifi } = prepared;
+    let Prepared { mut flash, board, log, buffers, config, mut ready, wifi } = prepared;
     let (driver, radio) = match network::open(wifi) {
         Ok((driver, radio)) => (Some(driver), Some(radio)),
         Err(error) => {
@@ -63,7 +63,7 @@ pub async fn migrate(prepared: Prepared) {
             None => pending().await,
         }
     };
-    match select(network, parts.migrate(ready, &config, &mut source)).await {
+    match select(network, parts.migrate(&mut ready, &config, &mut source)).await {
         Either::First(never) => never,
         Either::Second(()) => {}
     }
@@ -72,11 +72,11 @@ pub async fn migrate(prepared: Prepared) {
 /// The network of the old firmware, if it is known.
 async fn old_network(
     flash: &mut Flash,
-    ready: &Ready,
+    ready: &Ready<'_>,
     buffers: &mut Buffers,
     log: Log<'_>,
 ) -> Option<Credentials> {
-    let partitions = ready.facts().partitions();
+    let partitions = ready.found().partitions();
     match Credentials::on(flash, partitions, buffers.sector()).await {
         Ok(credentials) => Some(credentials),
         Err(error) => {

@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::chip::Firmware;
-use super::sources;
-use crate::process::{cargo, output, run};
+use super::{sources, warnings};
+use crate::process::{cargo, output};
 use crate::standard_library::StandardLibrary;
 use crate::workspace;
 
@@ -33,7 +33,7 @@ pub(super) fn elf(firmware: Firmware) -> Result<PathBuf> {
         build.args(["--target", chip.target(), "-Zbuild-std=core,alloc"]);
     }
     sources::shorten(&mut build, chip.target())?;
-    run(&mut build)?;
+    warnings::deny(&mut build)?;
     Ok(target_dir.join(chip.target()).join("release/bootswap"))
 }
 

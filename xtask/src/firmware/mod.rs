@@ -11,6 +11,7 @@ mod chip;
 mod image;
 mod size;
 mod sources;
+mod warnings;
 
 use std::fs;
 use std::path::{Path, PathBuf};

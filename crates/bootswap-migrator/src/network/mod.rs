@@ -6,7 +6,7 @@
 use core::fmt;
 
 use bootswap_config::Wifi;
-use bootswap_engine::{Request, Sink, Source, SourceError};
+use bootswap_engine::{Request, Sink, Source, SourceError, apart};
 
 use crate::Log;
 
@@ -104,10 +104,10 @@ impl<N: Network, S: Source> Source for Joining<N, S> {
         sink: &mut K,
     ) -> Result<(), SourceError<K::Error>> {
         let Some((network, source)) = &mut self.parts else { return Err(SourceError::NoNetwork) };
-        if !network.join().await {
+        if !apart!(network.join()) {
             return Err(SourceError::NoNetwork);
         }
-        source.fetch(request, sink).await
+        apart!(source.fetch(request, sink))
     }
 }
 

@@ -8,7 +8,7 @@ use std::future::pending;
 use bootswap_config::{ConfigError, LogLevel};
 use bootswap_engine::{Buffers, Header, Request, Source, SourceError, Veto};
 use bootswap_migrator::{
-    CommitWindow, Hardware, Identity, Joining, Log, LogSink, Migrator, Network,
+    CommitWindow, Hardware, Identity, Joining, Log, LogSink, Migrator, Network, Room,
 };
 use bootswap_plan::{Allow, Artifact, Blanks, McubootMap, Migration, Origin, Role, Staging};
 use device_sim::{
@@ -34,6 +34,7 @@ pub struct DeviceUnderTest {
     board: Board,
     app: Vec<u8>,
     bootloader: Vec<u8>,
+    map: McubootConfig,
     running: FlashAddr,
     /// Whether the server can be reached.
     pub online: bool,
@@ -184,16 +185,13 @@ impl DeviceUnderTest {
             .unwrap()
             .mcuboot(&bootloader, McubootConfig::example())
             .unwrap();
-        let options = SignOptions {
-            padding: Padding::Confirmed,
-            ..SignOptions::espressif(SLOT_LEN, SwapKind::Scratch)
-        };
-        let app = sign(&synthetic::target_payload(CHIP, 0x1_0000, 6), &options).unwrap();
+        let app = signed_for(SwapKind::Scratch);
         Self {
             flash: Faulty::new(builder.build().unwrap()),
             board,
             app,
             bootloader,
+            map: McubootConfig::example(),
             running: running.region.start(),
             online: true,
             damaged: false,
@@ -207,6 +205,14 @@ impl DeviceUnderTest {
             waits_ms: vec![],
             quiet: false,
         }
+    }
+
+    /// Has the target bootloader built in another way, and the application signed for that.
+    pub fn build_mcuboot(&mut self, map: &McubootConfig) {
+        self.bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x6000, 7).unwrap();
+        self.board = self.board.clone().mcuboot(&self.bootloader, map.clone()).unwrap();
+        self.app = signed_for(map.swap);
+        self.map = map.clone();
     }
 
     /// The app partition that the migrator runs from, and what it is told to do, become one run of
@@ -255,19 +261,21 @@ impl DeviceUnderTest {
         let mut app = self.app.clone();
         // In the middle of the code, where nothing but a digest notices.
         app[0x8000] ^= u8::from(self.damaged);
-        let hangs = self.hangs;
+        let (hangs, map) = (self.hangs, self.map.clone());
         let files = [("app", app.as_slice()), ("bootloader", self.bootloader.as_slice())];
         let mut source = Joining::new(Air(self.online), Files(&files));
         let future = async {
             match what {
                 Ok(artifacts) => {
                     // As the firmware does it: the radio starts in between.
-                    let migration = migration(artifacts);
-                    let Some(ready) = migrator.prepare(&migration, 0).await else { return };
+                    let migration = migration(artifacts, &map);
+                    let mut room = Room::default();
+                    let prepared = migrator.prepare(&migration, 0, &mut room).await;
+                    let Some(mut ready) = prepared else { return };
                     if hangs {
                         pending::<()>().await;
                     }
-                    migrator.go_on(ready, &migration, &mut source, &mut []).await;
+                    migrator.go_on(&mut ready, &migration, &mut source, &mut []).await;
                 }
                 Err(error) => migrator.without_config(error).await,
             }
@@ -325,8 +333,14 @@ fn artifact<'a>(name: &'a str, role: Role, origin: Origin<'a>, bytes: &[u8]) -> 
     }
 }
 
-fn migration<'a>(artifacts: &'a [Artifact<'a>]) -> Migration<'a> {
-    let map = McubootConfig::example();
+/// The target application, of version 0.0.0.
+fn signed_for(swap: SwapKind) -> Vec<u8> {
+    let options =
+        SignOptions { padding: Padding::Confirmed, ..SignOptions::espressif(SLOT_LEN, swap) };
+    sign(&synthetic::target_payload(CHIP, 0x1_0000, 6), &options).unwrap()
+}
+
+fn migration<'a>(artifacts: &'a [Artifact<'a>], map: &McubootConfig) -> Migration<'a> {
     Migration {
         chip: CHIP,
         flash_len_bytes: Some(4 << 20),
@@ -337,6 +351,7 @@ fn migration<'a>(artifacts: &'a [Artifact<'a>]) -> Migration<'a> {
             scratch: map.scratch,
             swap: map.swap,
             max_align_bytes: map.max_align,
+            downgrade_prevention: map.downgrade_prevention,
             ..McubootMap::ESPRESSIF
         }),
         artifacts,

@@ -181,6 +181,7 @@ impl PublicKey {
     /// Keys on P-256 and Ed25519 keys have one DER each, which is compared here. So a firmware
     /// without RSA does not contain a parser of any DER, which takes some KiB.
     #[must_use]
+    #[inline(never)]
     pub fn from_known_der(der: &[u8]) -> Option<Self> {
         let material = if let Some(point) = der.strip_prefix(&P256_SPKI_PREFIX) {
             let uncompressed = point.len() == 65;
@@ -254,6 +255,7 @@ impl PublicKey {
 
     /// Whether that is this key's signature of an image with that SHA-256.
     #[must_use]
+    #[inline(never)]
     pub fn verifies(&self, image_sha256: &[u8; 32], signature: &[u8]) -> bool {
         match &self.material {
             Material::EcdsaP256(key) => ecdsa_sig::from_der(without_padding(signature))
