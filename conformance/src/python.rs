@@ -87,6 +87,24 @@ where
     module("esp_idf_nvs_partition_gen", args)
 }
 
+/// Environment variable that names ESP-IDF's `gen_esp32part.py`.
+pub const GEN_ESP32PART_ENV: &str = "BOOTSWAP_GEN_ESP32PART";
+
+/// The path of ESP-IDF's `gen_esp32part.py`, a script for the interpreter: the value of
+/// [`GEN_ESP32PART_ENV`], else the one in the ESP-IDF that `IDF_PATH` names.
+///
+/// # Panics
+///
+/// If there is none, with a message that says how to get it.
+#[must_use]
+pub fn gen_esp32part() -> PathBuf {
+    let named = std::env::var_os(GEN_ESP32PART_ENV).map(PathBuf::from);
+    let esp_idf = std::env::var_os("IDF_PATH").map(PathBuf::from);
+    let inside = esp_idf.map(|dir| dir.join("components/partition_table/gen_esp32part.py"));
+    let found = named.or(inside).filter(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("no gen_esp32part.py: set IDF_PATH or {GEN_ESP32PART_ENV}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,7 @@ mod deny;
 mod dist;
 mod emulate;
 mod firmware;
+mod gen_esp32part;
 mod house;
 mod licences;
 mod nginx;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::process::{cargo, command, find, retry, run as run_program, run_shown, works};
 use crate::report::Report;
 use crate::standard_library::StandardLibrary;
-use crate::{deny, emulate, firmware, house, nginx, python, tmux, workspace};
+use crate::{deny, emulate, firmware, gen_esp32part, house, nginx, python, tmux, workspace};
 
 /// Which tests are run.
 #[derive(Debug, clap::Args)]
@@ -52,6 +52,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let target = report.obtain("a target for it", emulate::WITHOUT_TARGET, emulate::Target::obtain);
     let tmux = report.obtain("tmux", "tests of the menu in a real terminal", tmux::set_up);
     let nginx = report.obtain("nginx", "conformance tests with nginx", nginx::set_up);
+    let gen_esp32part = report.obtain(
+        "ESP-IDF's gen_esp32part.py",
+        "comparison of partition tables with it: all tests with `gen_esp32part` in their names",
+        gen_esp32part::find,
+    );
     let groff = report.obtain("groff", "check that the man pages render", || {
         find("groff").context("it is not on the PATH")
     });
@@ -109,6 +114,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         python: python.as_ref(),
         nginx: nginx.as_ref(),
         groff: groff.as_ref(),
+        gen_esp32part: gen_esp32part.as_ref(),
         tmux: tmux.as_ref(),
         emulator: emulator.as_ref(),
         target: target.as_ref(),
@@ -136,13 +142,14 @@ struct Programs<'a> {
     python: Option<&'a PathBuf>,
     nginx: Option<&'a PathBuf>,
     groff: Option<&'a PathBuf>,
+    gen_esp32part: Option<&'a PathBuf>,
     tmux: Option<&'a PathBuf>,
     emulator: Option<&'a emulate::Setting>,
     target: Option<&'a emulate::Target>,
 }
 
 fn test_all(report: &mut Report, options: &Options, programs: Programs<'_>) -> Result<()> {
-    let Programs { python, nginx, groff, tmux, emulator, target } = programs;
+    let Programs { python, nginx, groff, gen_esp32part, tmux, emulator, target } = programs;
     let mut test = cargo();
     test.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     match python {
@@ -154,6 +161,10 @@ fn test_all(report: &mut Report, options: &Options, programs: Programs<'_>) -> R
         Some(path) => drop(test.env("BOOTSWAP_NGINX", path)),
         // Tests that need a program have its name in theirs.
         None => drop(test.args(["--skip", "nginx"])),
+    }
+    match gen_esp32part {
+        Some(path) => drop(test.env("BOOTSWAP_GEN_ESP32PART", path)),
+        None => drop(test.args(["--skip", gen_esp32part::MARK])),
     }
     if groff.is_none() {
         test.args(["--skip", "groff"]);

@@ -89,6 +89,7 @@ impl<'a> Line<'a> {
             _ => {
                 let size = self.wanted(CsvField::Size)?;
                 match size.strip_prefix('-') {
+                    Some(end) if end.starts_with('+') => None,
                     Some(end) => number_of(end).and_then(|end| Region::new(start, FlashAddr(end))),
                     None => number_of(size).and_then(|len| Region::from_len(start, len)),
                 }
@@ -121,29 +122,46 @@ impl<'a> Line<'a> {
 /// The type of the end marker (`PART_TYPE_END`), which no partition can have.
 const END_TYPE: u8 = 0xff;
 
-/// A number as Python's `int(text, 0)` reads it, `0x1000` or `4096`, with a unit: `4K` or `1M`.
+/// A number as Python's `int(text, 0)` reads it, `0x1000`, `0x10_000` or `4096`, with units behind
+/// it: `4K` or `1M`.
 pub(super) fn number_of(text: &str) -> Option<u32> {
-    let (digits, unit_bytes) = match text.strip_suffix(['k', 'K']) {
-        Some(digits) => (digits, 1024),
-        None => match text.strip_suffix(['m', 'M']) {
-            Some(digits) => (digits, 1024 * 1024),
-            None => (text, 1),
-        },
-    };
+    let (mut digits, mut unit_bytes) = (text, 1_u32);
+    while let Some(unit) = digits.chars().next_back().and_then(bytes_of) {
+        digits = digits.get(..digits.len() - 1)?;
+        unit_bytes = unit_bytes.checked_mul(unit)?;
+    }
     let digits = digits.trim_end();
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
     let (digits, radix) = match digits.get(..2) {
         Some("0x" | "0X") => (digits.get(2..)?, 16),
         Some("0o" | "0O") => (digits.get(2..)?, 8),
         Some("0b" | "0B") => (digits.get(2..)?, 2),
         // Python does not take the zeros in front of other digits, in which C sees octal ones.
-        Some(_) if digits.starts_with('0') && !digits.trim_matches('0').is_empty() => return None,
+        Some(_) if digits.starts_with('0') && !digits.trim_matches(['0', '_']).is_empty() => {
+            return None;
+        }
         _ => (digits, 10),
     };
-    // from_str_radix takes a sign, which has no place here.
-    if digits.starts_with('+') {
-        return None;
+    // An underscore is between two digits, or between the prefix and the first.
+    let first = if radix == 10 { digits } else { digits.strip_prefix('_').unwrap_or(digits) };
+    let mut number = 0_u32;
+    for group in first.split('_') {
+        if group.is_empty() {
+            return None;
+        }
+        for digit in group.chars() {
+            number = number.checked_mul(radix)?.checked_add(digit.to_digit(radix)?)?;
+        }
     }
-    u32::from_str_radix(digits, radix).ok()?.checked_mul(unit_bytes)
+    number.checked_mul(unit_bytes)
+}
+
+const fn bytes_of(unit: char) -> Option<u32> {
+    match unit {
+        'k' | 'K' => Some(1024),
+        'm' | 'M' => Some(1024 * 1024),
+        _ => None,
+    }
 }
 
 fn u8_of(text: &str) -> Option<u8> {

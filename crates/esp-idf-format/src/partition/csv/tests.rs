@@ -200,6 +200,17 @@ fn no_partition_begins_behind_the_last_address() {
     assert_eq!(parse(csv), Err(CsvError::BadField { line: 2, field: CsvField::Offset, found }));
 }
 
+#[test]
+fn numbers_are_those_of_python() {
+    for (text, number) in [("0", 0), ("00", 0), ("0_0", 0), ("1Mk", 1 << 30), ("+8 k", 8192)] {
+        assert_eq!(number_of(text), Some(number), "{text}");
+    }
+    for text in ["", "+", "0x", "0x_", "_1", "1_", "01", "0_1", "++1", "-1", " 1", "4096M", "K"] {
+        assert_eq!(number_of(text), None, "{text}");
+    }
+    assert!(line("a,data,nvs,,-+64K").is_err());
+}
+
 proptest! {
     #[test]
     fn never_panics(
@@ -222,6 +233,17 @@ proptest! {
         let found: Vec<String> = text::lines(&lines.join(end)).map(String::from).collect();
         let expected: Vec<String> = lines.join("\n").lines().map(String::from).collect();
         prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn underscores_are_between_digits(number: u32, at in 1usize..8) {
+        let mut text = std::format!("{number:08x}");
+        text.insert(at, '_');
+        prop_assert_eq!(number_of(&std::format!("+0x_{text}")), Some(number));
+        let twice = text.replace('_', "__");
+        for wrong in [std::format!("0x__{text}"), std::format!("0x{text}_"), twice] {
+            prop_assert_eq!(number_of(&wrong), None);
+        }
     }
 
     #[test]
