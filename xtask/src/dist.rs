@@ -4,6 +4,7 @@
 //!   bootswap-VERSION-HOST/
 //!     bootswap                       the command line
 //!     firmware/bootswap-CHIP.bin     prebuilt; `bootswap pack` looks for them here
+//!     firmware/bootswap-CHIP-loader.bin           `bootswap image carrier` for these
 //!     completions/                   for bash, zsh, fish, PowerShell and Elvish
 //!     man/man1/                      a page for each command
 //!     README.md, CHANGELOG.md, LICENSE-*
@@ -90,9 +91,16 @@ fn prebuilt(folder: &Path) -> Vec<(String, anyhow::Error)> {
             let Ok(firmware) = Firmware::new(chip, Some(network)) else { continue };
             eprintln!("=== {}", firmware.file_name());
             let made = firmware::make(firmware, folder)
-                .and_then(|built| firmware::check_with_esptool(firmware, &built.image));
+                .and_then(|built| firmware::check_with_esptool(chip, &built.image));
             if let Err(error) = made {
                 missing.push((firmware.file_name(), error));
+            }
+        }
+        if firmware::has_loader(chip) {
+            let made = firmware::make_loader(chip, folder)
+                .and_then(|built| firmware::check_with_esptool(chip, &built.image));
+            if let Err(error) = made {
+                missing.push((firmware::loader_name(chip), error));
             }
         }
     }

@@ -199,6 +199,7 @@ impl Setting {
         for network in [Network::Openeth, Network::None] {
             firmware::make(Firmware::new(chip, Some(network))?, &firmware)?;
         }
+        firmware::make_loader(chip, &firmware)?;
         Ok(Self { emulator, firmware })
     }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::chip::{CHIPS, Firmware, Network};
-use super::{check_with_esptool, make};
+use super::{check_with_esptool, loader, make};
 use crate::process::{cargo, run};
 use crate::report::Report;
 use crate::standard_library::StandardLibrary;
@@ -20,27 +20,40 @@ pub(crate) fn all(report: &mut Report, has_clippy: bool) {
         );
         let Some(library) = library else { continue };
         // One chip is enough: they differ in a few lines.
+        if has_clippy {
+            report.step(&format!("lints of the loader for {}", chip.name()), |_| {
+                lint("bootswap-loader", chip.name(), &library)
+            });
+        }
         if has_clippy && chip.name() == "esp32c3" {
             report.step("lints of the firmware", |_| {
-                [Network::Wifi, Network::Openeth, Network::None]
-                    .into_iter()
-                    .try_for_each(|network| lint(Firmware::new(chip, Some(network))?, &library))
+                [Network::Wifi, Network::Openeth, Network::None].into_iter().try_for_each(
+                    |network| {
+                        let firmware = Firmware::new(chip, Some(network))?;
+                        lint("bootswap-esp", &firmware.features(), &library)
+                    },
+                )
             });
         }
         report.step(&format!("firmware for {}", chip.name()), |_| {
             let built = make(firmware, &workspace::target("firmware")?)?;
             println!("{}", built.sizes);
-            check_with_esptool(firmware, &built.image)?;
+            check_with_esptool(chip, &built.image)?;
             built.sizes.within_limit()
+        });
+        report.step(&format!("loader for {}", chip.name()), |_| {
+            let built = loader::make(chip, &workspace::target("firmware")?)?;
+            println!("{built}");
+            check_with_esptool(chip, &built.image)
         });
     }
 }
 
-fn lint(firmware: Firmware, library: &StandardLibrary) -> Result<()> {
+fn lint(package: &str, features: &str, library: &StandardLibrary) -> Result<()> {
     let mut clippy = cargo();
     clippy.current_dir(workspace::root()?.join("firmware"));
-    clippy.args(["clippy", "--locked", "--release", "--quiet", "--package", "bootswap-esp"]);
-    clippy.args(["--features", &firmware.features()]);
+    clippy.args(["clippy", "--locked", "--release", "--quiet", "--package", package]);
+    clippy.args(["--features", features]);
     library.apply(&mut clippy);
     clippy.arg("--target-dir").arg(workspace::target("firmware-build")?);
     run(clippy.args(["--", "--deny", "warnings"]))

@@ -3,12 +3,14 @@
 //! ```text
 //!   firmware/esp --cargo--> ELF --espflash--> bootswap-CHIP.bin --esptool--> checked
 //!                            '--> sizes by section, against the budgets
+//!   firmware/loader --cargo--> ELF --> bootswap-CHIP-loader.bin --esptool--> checked
 //! ```
 
 mod build;
 mod checks;
 mod chip;
 mod image;
+mod loader;
 mod size;
 mod sources;
 mod warnings;
@@ -21,6 +23,7 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use checks::all as check_all;
 pub(crate) use chip::{CHIPS, Chip, Firmware, Network};
+pub(crate) use loader::{exists as has_loader, file_name as loader_name, make as make_loader};
 
 use crate::process::{command, output};
 use crate::{python, workspace};
@@ -36,6 +39,10 @@ pub(crate) struct Options {
     #[arg(long)]
     network: Option<Network>,
 
+    /// The loader of carriers and first stages alone
+    #[arg(long)]
+    loader: bool,
+
     /// Directory for the images
     #[arg(long, value_name = "DIR", default_value = "target/firmware")]
     out: PathBuf,
@@ -46,12 +53,19 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let out = std::path::absolute(&options.out)?;
     std::env::set_current_dir(workspace::root()?)?;
     for chip in &options.chips {
-        let firmware = Firmware::new(*chip, options.network)?;
-        let built = make(firmware, &out)?;
-        println!("{}", built.sizes);
-        println!("image      {}", built.image.display());
-        check_with_esptool(firmware, &built.image)?;
-        built.sizes.within_limit()?;
+        if !options.loader {
+            let firmware = Firmware::new(*chip, options.network)?;
+            let built = make(firmware, &out)?;
+            println!("{}", built.sizes);
+            println!("image      {}", built.image.display());
+            check_with_esptool(firmware.chip, &built.image)?;
+            built.sizes.within_limit()?;
+        }
+        if options.loader || loader::exists(*chip) {
+            let loader = loader::make(*chip, &out)?;
+            println!("{loader}");
+            check_with_esptool(*chip, &loader.image)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -86,9 +100,9 @@ pub(crate) fn make(firmware: Firmware, out: &Path) -> Result<Built> {
 /// # Errors
 ///
 /// If it finds something wrong, or if it cannot be had.
-pub(crate) fn check_with_esptool(firmware: Firmware, image: &Path) -> Result<()> {
+pub(crate) fn check_with_esptool(chip: Chip, image: &Path) -> Result<()> {
     let python = python::set_up()?;
-    let mut esptool = command(python, &["-m", "esptool", "--chip", firmware.chip.name()]);
+    let mut esptool = command(python, &["-m", "esptool", "--chip", chip.name()]);
     let info = output(esptool.args(["image-info"]).arg(image))?;
     for wanted in ["Checksum:", "Validation hash:"] {
         let line = info.lines().find(|line| line.trim_start().starts_with(wanted));

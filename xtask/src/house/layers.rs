@@ -19,7 +19,7 @@ use crate::process::{cargo, output};
 use crate::workspace;
 
 /// What "formats" in the table stands for.
-const FORMATS: [&str; 3] = ["flash-region", "esp-idf-format", "mcuboot-format"];
+const FORMATS: [&str; 4] = ["flash-region", "esp-idf-format", "mcuboot-format", "carrier-format"];
 /// Libraries for terminals, and the crates that may have them.
 const TERMINALS: [&str; 4] = ["clap", "crossterm", "indicatif", "ratatui"];
 const WITH_TERMINALS: [&str; 2] = ["bootswap-cli", "xtask"];

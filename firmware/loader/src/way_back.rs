@@ -1,0 +1,49 @@
+//! The way back: otadata, of which the entry in force is taken away, so that ESP-IDF's bootloader
+//! starts what the other one names, or the factory app.
+
+use flash_region::{FlashAddr, SECTOR_BYTES};
+
+use crate::flash::{at, program, read, word};
+use crate::rom;
+
+/// `ESP_OTA_IMG_INVALID` and `ESP_OTA_IMG_ABORTED`, which no bootloader starts
+/// (`components/bootloader_support/include/esp_flash_partitions.h` of `espressif/esp-idf`).
+const INVALID: u32 = 3;
+const ABORTED: u32 = 4;
+/// Where in an entry its checksum is (`esp_ota_select_entry_t`, the same file).
+const CRC_OFFSET_BYTES: u32 = 28;
+
+/// Takes the entry in force away. Returns whether there was one and it is gone.
+///
+/// # Power-fail safety
+///
+/// The checksum's bits are cleared. However many of them: as soon as one is, the entry is not good,
+/// and until then it is in force, and the next start does this again. The sequence follows, for
+/// the one sequence whose checksum has no bits to clear.
+pub fn take(otadata: Option<FlashAddr>) -> bool {
+    let Some(otadata) = otadata else { return false };
+    let Some(entry) = in_force(otadata) else { return false };
+    program(at(entry, CRC_OFFSET_BYTES), 0);
+    program(entry, 0);
+    // A flash that cannot be written must not lead to one reset after the other.
+    word(entry) == Some(0)
+}
+
+/// The entry that the bootloader follows: of the good ones that with the larger sequence, the first
+/// one if both have the same (`bootloader_common_select_otadata`,
+/// `components/bootloader_support/src/bootloader_common_loader.c`).
+fn in_force(otadata: FlashAddr) -> Option<FlashAddr> {
+    let mut found = None;
+    let mut best = 0;
+    for sector in [0, SECTOR_BYTES] {
+        let addr = at(otadata, sector);
+        let mut entry = [u32::MAX; 8];
+        read(addr, &mut entry);
+        let [seq, _, _, _, _, _, state, crc] = entry;
+        let is_good = seq != u32::MAX && state != INVALID && state != ABORTED;
+        if is_good && (found.is_none() || seq > best) && crc == rom::crc_of(seq) {
+            (found, best) = (Some(addr), seq);
+        }
+    }
+    found
+}
