@@ -80,21 +80,35 @@ fn unknown_contents(migration: &OwnedMigration) -> impl Iterator<Item = String> 
 ///
 /// [`CommandError::Input`] that says where it was looked for.
 pub(crate) fn prebuilt(chip: Chip) -> Result<PathBuf, CommandError> {
-    let name = format!("bootswap-{chip}.bin");
-    let beside = || Some(env::current_exe().ok()?.parent()?.join(DIR));
+    beside(chip, ".bin", "firmware image", "--firmware")
+}
+
+/// The path of a chip's prebuilt file, whose name ends in `end`; `what` says what it is, and
+/// `option` how one is named.
+///
+/// # Errors
+///
+/// [`CommandError::Input`] that says where it was looked for.
+pub(crate) fn beside(
+    chip: Chip,
+    end: &str,
+    what: &str,
+    option: &str,
+) -> Result<PathBuf, CommandError> {
+    let program = || Some(env::current_exe().ok()?.parent()?.join(DIR));
     let dir = match env::var_os(DIR_VARIABLE) {
         Some(dir) => PathBuf::from(dir),
-        None => beside().unwrap_or_else(|| PathBuf::from(DIR)),
+        None => program().unwrap_or_else(|| PathBuf::from(DIR)),
     };
-    let path = dir.join(&name);
+    let path = dir.join(format!("bootswap-{chip}{end}"));
     if path.is_file() {
         return Ok(path);
     }
     Err(CommandError::input(
-        format_args!("there is no firmware image {}", path.display()),
+        format_args!("there is no {what} {}", path.display()),
         format_args!(
             "`cargo xtask firmware --chip {chip}` in bootswap's sources makes it, and releases \
-             have it; then name it with --firmware, or its directory in {DIR_VARIABLE}"
+             have it; then name it with {option}, or its directory in {DIR_VARIABLE}"
         ),
     ))
 }

@@ -40,6 +40,7 @@
 #[cfg(test)]
 mod address_tests;
 mod bootloader;
+pub mod carrier;
 pub mod container;
 pub mod content;
 pub mod document;

@@ -16,6 +16,7 @@ use super::values::{
     ChipParser, align, dependency, max_align, security_counter, short_len_bytes, slot_len_bytes,
     version,
 };
+use super::{CarrierArgs, FirstStageArgs};
 
 /// What to do with an image.
 #[derive(Clone, Debug, Subcommand)]
@@ -28,6 +29,11 @@ pub enum ImageCommand {
     Sign(SignArgs),
     /// Confirm a padded MCUboot image, so that MCUboot keeps it instead of testing it once
     Confirm(ConfirmArgs),
+    /// Make an app of a MCUboot, which the old ESP-IDF bootloader starts and which starts MCUboot
+    Carrier(CarrierArgs),
+    /// Make a first stage: one sector at the bootloader's place that starts one of two copies of
+    /// MCUboot
+    FirstStage(FirstStageArgs),
 }
 
 const KINDS: &str = "\

@@ -1,5 +1,6 @@
 //! The command line: raw arguments, checked as far as possible without reading a file.
 
+mod carrier;
 mod config;
 mod image;
 mod pack;
@@ -14,6 +15,7 @@ use bootswap_sim::Until;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use esp_idf_format::Chip;
 
+pub use carrier::{CarrierArgs, FirstStageArgs, LoaderArgs};
 pub use config::ConfigArgs;
 pub use image::{
     ConfirmArgs, ImageCommand, InfoArgs, SecurityCounter, SignArgs, TrailerArgs, VerifyArgs,

@@ -7,9 +7,10 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use bootswap_migration::check_identity;
 pub(super) use bootswap_migration::keys::len_bytes;
 use bootswap_serve::ServerFault;
+use carrier_format::MAX_STARTS;
 use clap::builder::{PossibleValue, TypedValueParser};
 use esp_idf_format::{Chip, UnknownChip};
-use flash_region::SECTOR_BYTES;
+use flash_region::{FlashAddr, SECTOR_BYTES};
 use mcuboot_format::tlv::Dependency;
 use mcuboot_format::{ImageVersion, VersionError};
 
@@ -85,6 +86,18 @@ pub(super) fn identity(text: &str) -> Result<String, String> {
 pub(super) fn number(text: &str) -> Result<u32, String> {
     let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
     u32::from_str_radix(digits, radix).map_err(|_| format!("{text:?} is no number of 32 bits"))
+}
+
+/// An address in flash.
+pub(super) fn flash_addr(text: &str) -> Result<FlashAddr, String> {
+    number(text).map(FlashAddr)
+}
+
+/// How often a target is started on trial.
+pub(super) fn starts(text: &str) -> Result<u32, String> {
+    let number = number(text)?;
+    let wrong = || format!("a trial has 1 to {MAX_STARTS} starts");
+    (1..=MAX_STARTS).contains(&number).then_some(number).ok_or_else(wrong)
 }
 
 /// An address to listen on, whose host may be a name.

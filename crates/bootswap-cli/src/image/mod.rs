@@ -1,5 +1,6 @@
-//! `bootswap image`: what a file is, whether it is whole, and making MCUboot images.
+//! `bootswap image`: what a file is, whether it is whole, and making MCUboot images and carriers.
 
+mod carrier;
 mod confirm;
 mod file;
 mod sign;
@@ -24,6 +25,8 @@ pub fn command(command: &ImageCommand) -> Result<Verdict, CommandError> {
         ImageCommand::Verify(args) => verify::command(args),
         ImageCommand::Sign(args) => sign::command(args),
         ImageCommand::Confirm(args) => confirm::command(args),
+        ImageCommand::Carrier(args) => carrier::carrier(args),
+        ImageCommand::FirstStage(args) => carrier::first_stage(args),
     }
 }
 

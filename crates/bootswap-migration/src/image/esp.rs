@@ -6,6 +6,7 @@ use flash_region::Hex;
 use serde::Serialize;
 
 use super::bootloader::BootloaderInfo;
+use super::carrier::CarrierInfo;
 use super::lines::{HexNumber, Lines};
 use super::migrator::MigratorInfo;
 use crate::container;
@@ -50,6 +51,8 @@ pub struct EspInfo {
     pub configuration: Option<MigratorInfo>,
     /// What a bootloader says about itself; `null` in other images.
     pub bootloader: Option<BootloaderInfo>,
+    /// The loader in a carrier or first stage; `null` in other images.
+    pub carrier: Option<CarrierInfo>,
 }
 
 /// A segment of an image.
@@ -113,6 +116,7 @@ impl EspInfo {
                 info.map_or(file, |info| container::split(file, info.total_len_bytes).0),
             ),
             bootloader: BootloaderInfo::of(file),
+            carrier: info.and_then(|info| CarrierInfo::of(file, info.total_len_bytes)),
         }
     }
 
@@ -151,6 +155,9 @@ impl EspInfo {
         }
         if let Some(bootloader) = &self.bootloader {
             bootloader.write(lines);
+        }
+        if let Some(carrier) = &self.carrier {
+            carrier.write(lines);
         }
     }
 }

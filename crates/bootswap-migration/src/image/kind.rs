@@ -103,7 +103,11 @@ fn is_factory_image(file: &[u8]) -> bool {
     let goes_on = || {
         let chip = bootloader(&flash)?;
         let end = chip.bootloader_addr().get() + bootloader_in(&flash, chip)?.total_len_bytes;
-        let behind = flash.get(end as usize..)?;
+        let (image, behind) = flash.split_at_checked(end as usize)?;
+        // What follows a first stage is its own.
+        if carrier_format::find(image).is_ok() {
+            return None;
+        }
         // The signature of a bootloader alone begins with the next sector.
         let sector = end.next_multiple_of(SECTOR_BYTES) as usize;
         let signed = flash.get(sector..).is_some_and(|rest| rest.starts_with(&SIGNATURE_MAGIC));

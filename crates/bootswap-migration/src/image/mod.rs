@@ -6,6 +6,7 @@
 //! ```
 
 mod bootloader;
+mod carrier;
 mod describe;
 mod esp;
 mod kind;
@@ -18,6 +19,7 @@ mod tests;
 mod verify;
 
 pub use bootloader::{BootloaderInfo, CompiledMapInfo, Fact, NumberedRegion, SignatureInfo};
+pub use carrier::{CarrierInfo, CopyInfo, TrialInfo};
 pub use describe::{Description, DumpInfo, FoundImage, PartitionContent};
 pub use esp::{ContainerInfo, EspInfo, SegmentInfo};
 pub use kind::FileKind;

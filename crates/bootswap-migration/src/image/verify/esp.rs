@@ -8,6 +8,7 @@ use esp_idf_format::{Chip, ImageChip};
 use flash_region::Hex;
 use sha2::{Digest, Sha256};
 
+use super::super::carrier;
 use super::check::Check;
 use super::wanted::Wanted;
 use crate::bootloader::{self, Assumption};
@@ -27,8 +28,26 @@ pub(super) fn esp_image(
         let (image, behind) = container::split(file, info.total_len_bytes);
         let configuration = configuration(image, behind, assumed);
         checks.extend(configuration.map(|c| Check::new("configuration", c)));
+        checks.extend(copies(file, image));
     }
     checks
+}
+
+/// The copies of a bootloader that a carrier or first stage has in the same file.
+fn copies(file: &[u8], image: &[u8]) -> Vec<Check> {
+    let Ok((_, record)) = carrier_format::find(image) else { return Vec::new() };
+    let inside = carrier::copies(file, &record).filter(|copy| !copy.elsewhere);
+    let checks = inside.map(|copy| {
+        let place = format!("{:#x} bytes at {:#x}", copy.size, copy.offset);
+        Check::new(
+            "copy",
+            match copy.error {
+                Some(error) => Err(format!("{place}: {error}")),
+                None => Ok(format!("{place}, whole")),
+            },
+        )
+    });
+    checks.collect()
 }
 
 /// Whether a bootloader was built with that map.

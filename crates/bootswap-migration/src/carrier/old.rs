@@ -1,0 +1,65 @@
+//! The system that the carrier is to be started by, out of a dump of a device.
+
+use esp_idf_format::Chip;
+use esp_idf_format::image::EspImageHeader;
+use esp_idf_format::partition::PartitionTable;
+use flash_region::{FlashAddr, Region};
+
+use super::{CarrierError, TargetBootloader};
+use crate::facts::{FactsError, bytes_from, read_flash};
+
+/// What a carrier has to go with: the old bootloader's header, and otadata.
+#[derive(Clone, Copy, Debug)]
+pub struct OldSystem {
+    chip: Chip,
+    header: EspImageHeader,
+    otadata: Option<Region>,
+}
+
+impl OldSystem {
+    /// Reads it from a dump of a whole flash.
+    ///
+    /// # Errors
+    ///
+    /// A [`FactsError`].
+    pub fn read(chip: Chip, dump: &[u8]) -> Result<Self, FactsError> {
+        let found = read_flash(chip, dump, None, None)?;
+        let bootloader = bytes_from(dump, chip.bootloader_addr());
+        let header = EspImageHeader::parse(bootloader)
+            .map_err(|error| FactsError::Bootloader { start: chip.bootloader_addr(), error })?;
+        let addr = found.facts.table_addr;
+        let table = PartitionTable::parse_as_bootloader(bytes_from(dump, addr))
+            .map_err(|error| FactsError::Table { addr, error })?;
+        let otadata = table.otadata().map(|partition| partition.region);
+        Ok(Self { chip, header, otadata })
+    }
+
+    /// Where its otadata is.
+    ///
+    /// # Errors
+    ///
+    /// [`CarrierError::NoOtadata`] where the table has none: then no app partition can be selected.
+    pub fn otadata(&self) -> Result<FlashAddr, CarrierError> {
+        self.otadata.map(Region::start).ok_or(CarrierError::NoOtadata)
+    }
+
+    /// Checks that a bootloader which reads the settings of the flash from the header at the
+    /// bootloader's place finds there what it was built with: with a carrier, that header stays the
+    /// old bootloader's.
+    ///
+    /// # Errors
+    ///
+    /// [`CarrierError::FlashSettings`].
+    pub fn check_flash_settings(&self, bootloader: &TargetBootloader) -> Result<(), CarrierError> {
+        let settings =
+            |header: &EspImageHeader| (header.spi_mode, header.spi_speed, header.spi_size);
+        if settings(&self.header) == settings(bootloader.header()) {
+            return Ok(());
+        }
+        Err(CarrierError::FlashSettings {
+            chip: self.chip,
+            old: self.header,
+            target: *bootloader.header(),
+        })
+    }
+}
