@@ -22,14 +22,14 @@ use crate::emulator::{self, Console, Ended, Power};
 use crate::{difference, from};
 
 /// Names the file of the target bootloader.
-const BOOTLOADER: &str = "BOOTSWAP_TARGET_BOOTLOADER";
+pub const BOOTLOADER: &str = "BOOTSWAP_TARGET_BOOTLOADER";
 /// Names the file of the target application.
-const APP: &str = "BOOTSWAP_TARGET_APP";
+pub const APP: &str = "BOOTSWAP_TARGET_APP";
 /// Holds what the application prints when it runs.
-const BANNER: &str = "BOOTSWAP_TARGET_BANNER";
+pub const BANNER: &str = "BOOTSWAP_TARGET_BANNER";
 /// The last line of Espressif's port of MCUboot before it jumps to the application. Without a given
 /// banner, any line after it is one.
-const JUMP: &str = "] start=0x";
+pub const JUMP: &str = "] start=0x";
 
 /// Power cuts of a short run.
 const CUTS: u32 = 12;
@@ -42,23 +42,25 @@ struct Target {
     banner: Option<String>,
 }
 
+/// The file that a variable names.
+pub fn given(name: &str) -> Vec<u8> {
+    let path = env::var_os(name).unwrap_or_else(|| {
+        panic!(
+            "{name} does not name a file; run `cargo xtask emulate`, which leaves these tests out \
+             where there is none"
+        )
+    });
+    fs::read(&path).unwrap_or_else(|error| panic!("{name}: {}: {error}", path.display()))
+}
+
 impl Target {
     /// The target that was given, for a device whose migrator runs in the partition `label`.
     fn given(label: &'static str) -> Self {
-        let file = |name| {
-            let path = env::var_os(name).unwrap_or_else(|| {
-                panic!(
-                    "{name} does not name a file; run `cargo xtask emulate`, which leaves these \
-                     tests out where there is none"
-                )
-            });
-            fs::read(&path).unwrap_or_else(|error| panic!("{name}: {}: {error}", path.display()))
-        };
         let emulated = EmulatedMigration::download(|migration| {
             from(label)(migration);
             let map = migration.mcuboot.clone();
             for (role, name) in [(Role::Bootloader, BOOTLOADER), (Role::Application, APP)] {
-                let bytes = file(name);
+                let bytes = given(name);
                 let artifact = migration.artifacts.iter_mut().find(|a| a.role == role).unwrap();
                 artifact.content = Some(classify(&bytes, role, map.as_ref()).unwrap());
                 artifact.bytes = Some(bytes);

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::emulator::{self, Console, Ended, Network, Power, Time};
 
 /// Environment variable with the directory of the images that `cargo xtask firmware` makes.
-const VARIABLE: &str = "BOOTSWAP_FIRMWARE";
+pub const FIRMWARE: &str = "BOOTSWAP_FIRMWARE";
 /// The host's address in the emulator's network.
 const HOST: &str = "10.0.2.2";
 /// Resets after which a device counts as caught in a loop.
@@ -111,8 +111,8 @@ impl EmulatedMigration {
         server: Option<Server>,
     ) -> Self {
         choose_sources(&mut migration, Some(Chip::Esp32c3), embed).unwrap();
-        let directory = env::var_os(VARIABLE).unwrap_or_else(|| {
-            panic!("{VARIABLE} does not name the firmware's directory; run `cargo xtask emulate`")
+        let directory = env::var_os(FIRMWARE).unwrap_or_else(|| {
+            panic!("{FIRMWARE} does not name the firmware's directory; run `cargo xtask emulate`")
         });
         let path = PathBuf::from(directory).join(firmware);
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod banner;
+mod carrier_to_banner;
 mod device;
 mod emulator;
 mod pace;
