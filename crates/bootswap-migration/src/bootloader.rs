@@ -84,9 +84,6 @@ pub(crate) fn compare(migration: &mut OwnedMigration, stated: Stated) {
         ),
         (None, _) => {}
     }
-    if let Some(map) = &migration.mcuboot {
-        notes.key_of_devices(map);
-    }
     migration.against = notes.against;
     migration.assumed = notes.assumed;
 }
@@ -285,16 +282,6 @@ impl Notes {
             // A bootloader of another kind of swap has no scratch area, and is refused for that.
             None if found.names_slots() => {}
             None => self.refuse(key, &area(declared), "not there"),
-        }
-    }
-
-    /// Notes a key that devices are not given.
-    fn key_of_devices(&mut self, map: &OwnedMap) {
-        let key = map.key_der.as_deref().and_then(|der| PublicKey::from_der(der).ok());
-        if let Some(key) = key.filter(|_| map.device_key().is_none()) {
-            let message = "devices cannot check RSA signatures; the application's file is checked \
-                           here, and where it has none nobody checks";
-            self.assume("mcuboot.public_key", Some(shown(&key)), message.to_owned());
         }
     }
 

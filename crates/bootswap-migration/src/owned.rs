@@ -11,7 +11,6 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
 use esp_idf_format::partition::{Partition, PartitionTable};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES, is_blank};
-use mcuboot_format::key::{KeyKind, PublicKey};
 use mcuboot_format::{DowngradePrevention, SwapKind};
 use sha2::{Digest, Sha256};
 
@@ -202,7 +201,7 @@ impl OwnedMigration {
         })
     }
 
-    /// Lends all that a migrator is told: not the bootloader's key where devices cannot use it.
+    /// Lends all that a migrator is told.
     ///
     /// # Errors
     ///
@@ -217,12 +216,7 @@ impl OwnedMigration {
             hostname: hostname.as_deref(),
         };
         let log_level = self.log_level;
-        let device_key = self.mcuboot.as_ref().and_then(OwnedMap::device_key);
-        Ok(self.with(|migration| {
-            let map = migration.mcuboot.map(|map| McubootMap { key_der: device_key, ..map });
-            let migration = Migration { mcuboot: map, ..*migration };
-            use_it(&Config { migration, network, log_level })
-        }))
+        Ok(self.with(|migration| use_it(&Config { migration: *migration, network, log_level })))
     }
 
     /// Labels in `allow.overwrite` that are none of the device's with these partitions, nor of the
@@ -266,16 +260,6 @@ impl OwnedMap {
         overwrites_fast: McubootMap::ESPRESSIF.overwrites_fast,
         key_der: None,
     };
-
-    /// The key that devices check signatures with; `None` for an RSA key, too. Migrators are built
-    /// without RSA, which takes more flash than they have, and would refuse the migration for it.
-    #[must_use]
-    pub fn device_key(&self) -> Option<&[u8]> {
-        let der = self.key_der.as_deref()?;
-        let kind = PublicKey::from_der(der).map(|key| key.kind());
-        let is_rsa = matches!(kind, Ok(KeyKind::Rsa2048 | KeyKind::Rsa3072));
-        (!is_rsa).then_some(der)
-    }
 
     /// Lends the map.
     #[must_use]

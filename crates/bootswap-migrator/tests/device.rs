@@ -9,6 +9,7 @@ use device_sim::McubootConfig;
 use esp_idf_format::partition::{Partition, TABLE_ADDR};
 use flash_region::{FlashAddr, Region};
 use lab::DeviceUnderTest;
+use mcuboot_format::key::PrivateKey;
 use mcuboot_format::{DowngradePrevention, SwapKind};
 
 const HOUR_MS: u32 = 60 * 60 * 1000;
@@ -335,13 +336,36 @@ fn what_is_in_the_primary_slot_counts_for_plan_and_application_alike() {
         downgrade_prevention: DowngradePrevention::Version,
         ..McubootConfig::example()
     };
-    lab.build_mcuboot(&map);
+    lab.build_mcuboot(&map, None);
     // Into a blank primary such a bootloader copies any version, over an ESP-IDF app none below
     // 0.0.256.
     lab.flash.inner_mut().load(map.primary.start(), &[0xff; 0x1000]);
     assert!(lab.run(), "{}", lab.console.text());
     assert!(lab.console.has("done, resetting"), "{}", lab.console.text());
     assert!(lab.boot().0.is_target());
+}
+
+/// The device checks RSA itself, before the commit: the image of another key never gets there.
+#[test]
+fn an_rsa_signature_is_checked_on_the_device() {
+    let rsa_2048 = include_str!("../../mcuboot-format/testdata/rsa-2048.pem");
+    let rsa_3072 = include_str!("../../mcuboot-format/testdata/rsa-3072.pem");
+    let [rsa_2048, rsa_3072] = [rsa_2048, rsa_3072].map(|pem| PrivateKey::from_pem(pem).unwrap());
+    for (key, other) in [(&rsa_2048, &rsa_3072), (&rsa_3072, &rsa_2048)] {
+        let map = McubootConfig { key: Some(key.public_key()), ..McubootConfig::example() };
+        let mut lab = DeviceUnderTest::new("ota_1");
+        lab.build_mcuboot(&map, Some(key));
+        assert!(lab.run(), "{}", lab.console.text());
+        assert!(lab.boot().0.is_target(), "{}", lab.console.text());
+
+        let mut lab = DeviceUnderTest::new("ota_1");
+        lab.build_mcuboot(&map, Some(other));
+        let before = lab.bootloader_in_place();
+        assert!(lab.run());
+        assert!(lab.console.has("app is not usable: "), "{}", lab.console.text());
+        assert_eq!(lab.bootloader_in_place(), before);
+        assert_eq!(lab.boot().1, "bootswap");
+    }
 }
 
 /// Files that come every time and are never the right ones do not keep a device for ever.

@@ -21,6 +21,7 @@ use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR, TABLE_LEN
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::key::{PrivateKey, PublicKey};
 use nor_sim::{Driver, Faulty, NorDevice, NorMemory, StuckBits};
 use sha2::{Digest, Sha256};
 
@@ -185,7 +186,7 @@ impl DeviceUnderTest {
             .unwrap()
             .mcuboot(&bootloader, McubootConfig::example())
             .unwrap();
-        let app = signed_for(SwapKind::Scratch);
+        let app = signed_for(SwapKind::Scratch, None);
         Self {
             flash: Faulty::new(builder.build().unwrap()),
             board,
@@ -208,10 +209,10 @@ impl DeviceUnderTest {
     }
 
     /// Has the target bootloader built in another way, and the application signed for that.
-    pub fn build_mcuboot(&mut self, map: &McubootConfig) {
+    pub fn build_mcuboot(&mut self, map: &McubootConfig, signer: Option<&PrivateKey>) {
         self.bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x6000, 7).unwrap();
         self.board = self.board.clone().mcuboot(&self.bootloader, map.clone()).unwrap();
-        self.app = signed_for(map.swap);
+        self.app = signed_for(map.swap, signer);
         self.map = map.clone();
     }
 
@@ -268,7 +269,11 @@ impl DeviceUnderTest {
             match what {
                 Ok(artifacts) => {
                     // As the firmware does it: the radio starts in between.
-                    let migration = migration(artifacts, &map);
+                    let key_der = map.key.as_ref().map(PublicKey::to_der);
+                    let mut migration = migration(artifacts, &map);
+                    if let Some(mcuboot) = &mut migration.mcuboot {
+                        mcuboot.key_der = key_der.as_deref();
+                    }
                     let mut room = Room::default();
                     let prepared = migrator.prepare(&migration, 0, &mut room).await;
                     let Some(mut ready) = prepared else { return };
@@ -334,9 +339,9 @@ fn artifact<'a>(name: &'a str, role: Role, origin: Origin<'a>, bytes: &[u8]) -> 
 }
 
 /// The target application, of version 0.0.0.
-fn signed_for(swap: SwapKind) -> Vec<u8> {
+fn signed_for(swap: SwapKind, key: Option<&PrivateKey>) -> Vec<u8> {
     let options =
-        SignOptions { padding: Padding::Confirmed, ..SignOptions::espressif(SLOT_LEN, swap) };
+        SignOptions { padding: Padding::Confirmed, key, ..SignOptions::espressif(SLOT_LEN, swap) };
     sign(&synthetic::target_payload(CHIP, 0x1_0000, 6), &options).unwrap()
 }
 

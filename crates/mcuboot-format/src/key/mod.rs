@@ -10,6 +10,8 @@
 mod ecdsa_sig;
 #[cfg(feature = "alloc")]
 mod private;
+mod pss;
+mod rsa_key;
 
 #[cfg(feature = "alloc")]
 pub use private::PrivateKey;
@@ -23,6 +25,7 @@ use pkcs8::spki::SubjectPublicKeyInfoRef;
 use sha2::{Digest, Sha256};
 
 use crate::tlv::TlvType;
+use rsa_key::RsaKey;
 
 /// `id-ecPublicKey`, RFC 5480 section 2.1.1.
 const OID_EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -125,8 +128,7 @@ pub struct PublicKey {
 enum Material {
     EcdsaP256(p256::ecdsa::VerifyingKey),
     Ed25519(ed25519_dalek::VerifyingKey),
-    #[cfg(feature = "rsa")]
-    Rsa(KeyKind, rsa::RsaPublicKey),
+    Rsa(RsaKey),
 }
 
 impl PublicKey {
@@ -148,11 +150,14 @@ impl PublicKey {
     ///
     /// # Errors
     /// [`KeyError::Der`], [`KeyError::Algorithm`], [`KeyError::Curve`], [`KeyError::Value`],
-    /// [`KeyError::RsaSize`] and [`KeyError::RsaNotBuiltIn`].
+    /// [`KeyError::RsaSize`] and [`KeyError::RsaExponent`].
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        let rsa = |key| Self::new(Material::Rsa(key));
         let info = match SubjectPublicKeyInfoRef::try_from(der) {
             Ok(info) => info,
-            Err(error) => return Self::from_pkcs1_der(der).unwrap_or(Err(spki_error(&error))),
+            Err(error) => {
+                return RsaKey::from_pkcs1_der(der).unwrap_or(Err(spki_error(&error))).map(rsa);
+            }
         };
         let bits = info.subject_public_key.as_bytes().ok_or(KeyError::Value)?;
         match info.algorithm.oid {
@@ -171,15 +176,15 @@ impl PublicKey {
             OID_ED25519 => ed25519_dalek::VerifyingKey::try_from(bits)
                 .map(|key| Self::new(Material::Ed25519(key)))
                 .map_err(|_| KeyError::Value),
-            OID_RSA => Self::from_pkcs1_der(bits).unwrap_or(Err(KeyError::Value)),
+            OID_RSA => RsaKey::from_pkcs1_der(bits).unwrap_or(Err(KeyError::Value)).map(rsa),
             oid => Err(KeyError::Algorithm { oid }),
         }
     }
 
     /// As [`from_der`](Self::from_der), for a caller that need not say what is wrong.
     ///
-    /// Keys on P-256 and Ed25519 keys have one DER each, which is compared here. So a firmware
-    /// without RSA does not contain a parser of any DER, which takes some KiB.
+    /// Each kind of key has one DER, which is compared here. So a firmware does not contain a
+    /// parser of any DER, which takes some KiB.
     #[must_use]
     #[inline(never)]
     pub fn from_known_der(der: &[u8]) -> Option<Self> {
@@ -189,36 +194,10 @@ impl PublicKey {
             Material::EcdsaP256(key.filter(|_| uncompressed)?)
         } else if let Some(bytes) = der.strip_prefix(&ED25519_SPKI_PREFIX) {
             Material::Ed25519(ed25519_dalek::VerifyingKey::try_from(bytes).ok()?)
-        } else if cfg!(feature = "rsa") {
-            return Self::from_der(der).ok();
         } else {
-            return None;
+            Material::Rsa(RsaKey::from_known_der(der)?)
         };
-        Some(Self { material, hash: Sha256::digest(der).into() })
-    }
-
-    /// The RSA key in PKCS #1 DER, or what is wrong with it; `None` where it is another DER.
-    #[cfg(feature = "rsa")]
-    fn from_pkcs1_der(der: &[u8]) -> Option<Result<Self, KeyError>> {
-        use rsa::pkcs1::DecodeRsaPublicKey;
-        rsa::RsaPublicKey::from_pkcs1_der(der).ok().map(Self::from_rsa)
-    }
-
-    #[cfg(not(feature = "rsa"))]
-    fn from_pkcs1_der(der: &[u8]) -> Option<Result<Self, KeyError>> {
-        // A SEQUENCE that starts with an INTEGER is not a SubjectPublicKeyInfo.
-        matches!(der, [0x30, 0x82, _, _, 0x02, ..]).then_some(Err(KeyError::RsaNotBuiltIn))
-    }
-
-    #[cfg(feature = "rsa")]
-    fn from_rsa(key: rsa::RsaPublicKey) -> Result<Self, KeyError> {
-        use rsa::traits::PublicKeyParts;
-        let kind = match key.n().bits() {
-            2048 => KeyKind::Rsa2048,
-            3072 => KeyKind::Rsa3072,
-            bits => return Err(KeyError::RsaSize { bits }),
-        };
-        Ok(Self::new(Material::Rsa(kind, key)))
+        Some(Self::new(material))
     }
 
     fn new(material: Material) -> Self {
@@ -233,8 +212,7 @@ impl PublicKey {
         match &self.material {
             Material::EcdsaP256(_) => KeyKind::EcdsaP256,
             Material::Ed25519(_) => KeyKind::Ed25519,
-            #[cfg(feature = "rsa")]
-            Material::Rsa(kind, _) => *kind,
+            Material::Rsa(key) => key.kind(),
         }
     }
 
@@ -262,8 +240,7 @@ impl PublicKey {
                 .is_some_and(|signature| key.verify_prehash(image_sha256, &signature).is_ok()),
             Material::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(image_sha256, &signature).is_ok()),
-            #[cfg(feature = "rsa")]
-            Material::Rsa(_, key) => key.verify(private::pss(), image_sha256, signature).is_ok(),
+            Material::Rsa(key) => key.verifies(image_sha256, signature),
         }
     }
 }
@@ -280,14 +257,7 @@ impl Material {
                 write(&ED25519_SPKI_PREFIX);
                 write(key.as_bytes());
             }
-            #[cfg(feature = "rsa")]
-            Self::Rsa(_, key) => {
-                use rsa::pkcs1::EncodeRsaPublicKey;
-                // Fails only where memory or DER's 256 MiB run out.
-                if let Ok(der) = key.to_pkcs1_der() {
-                    write(der.as_bytes());
-                }
-            }
+            Self::Rsa(key) => key.write_der(write),
         }
     }
 }
@@ -345,7 +315,9 @@ pub enum KeyError {
         /// How many it has.
         bits: usize,
     },
-    /// The key is an RSA key, and this program was built without RSA.
+    /// The RSA key has another public exponent than 65537, which no tool of MCUboot makes.
+    RsaExponent,
+    /// The key is a private RSA key, and this program was built without those.
     RsaNotBuiltIn,
 }
 
@@ -365,12 +337,17 @@ impl fmt::Display for KeyError {
             Self::Curve { oid } => write!(f, "key: curve is {oid}, expected P-256 ({OID_P256})"),
             Self::Value => f.write_str("key: value is not a key of its algorithm"),
             Self::RsaSize { bits } => write!(f, "key: RSA with {bits} bits, expected 2048 or 3072"),
-            Self::RsaNotBuiltIn => f.write_str("key: is an RSA key, built without RSA"),
+            Self::RsaExponent => f.write_str("key: RSA with another exponent than 65537"),
+            Self::RsaNotBuiltIn => {
+                f.write_str("key: is a private RSA key, built without those of RSA")
+            }
         }
     }
 }
 
 impl core::error::Error for KeyError {}
 
+#[cfg(test)]
+mod rsa_tests;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Private keys, for signing.
 
+#[cfg(feature = "rsa")]
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -7,6 +9,8 @@ use ed25519_dalek::Signer;
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use pkcs8::PrivateKeyInfo;
 
+#[cfg(feature = "rsa")]
+use super::rsa_key::RsaKey;
 use super::{KeyError, KeyKind, Material, OID_EC, OID_ED25519, OID_P256, OID_RSA, PublicKey};
 use super::{der_error, spki_error};
 
@@ -22,7 +26,7 @@ enum Secret {
     EcdsaP256(p256::ecdsa::SigningKey),
     Ed25519(ed25519_dalek::SigningKey),
     #[cfg(feature = "rsa")]
-    Rsa(rsa::RsaPrivateKey),
+    Rsa(Box<(rsa::RsaPrivateKey, RsaKey)>),
 }
 
 impl PrivateKey {
@@ -97,8 +101,8 @@ impl PrivateKey {
     fn from_pkcs1_der(der: &[u8]) -> Result<Self, KeyError> {
         use rsa::pkcs1::DecodeRsaPrivateKey;
         let key = rsa::RsaPrivateKey::from_pkcs1_der(der).map_err(|_| KeyError::Value)?;
-        PublicKey::from_rsa(key.to_public_key())?;
-        Ok(Self(Secret::Rsa(key)))
+        let public = public_rsa(&key)?;
+        Ok(Self(Secret::Rsa(Box::new((key, public)))))
     }
 
     #[cfg(not(feature = "rsa"))]
@@ -113,7 +117,7 @@ impl PrivateKey {
             Secret::EcdsaP256(key) => Material::EcdsaP256(*key.verifying_key()),
             Secret::Ed25519(key) => Material::Ed25519(key.verifying_key()),
             #[cfg(feature = "rsa")]
-            Secret::Rsa(key) => Material::Rsa(self.kind(), key.to_public_key()),
+            Secret::Rsa(key) => Material::Rsa(key.1.clone()),
         })
     }
 
@@ -124,11 +128,7 @@ impl PrivateKey {
             Secret::EcdsaP256(_) => KeyKind::EcdsaP256,
             Secret::Ed25519(_) => KeyKind::Ed25519,
             #[cfg(feature = "rsa")]
-            Secret::Rsa(key) => {
-                use rsa::traits::PublicKeyParts;
-                // Only these two sizes get through `from_pkcs1_der`.
-                if key.size() == 256 { KeyKind::Rsa2048 } else { KeyKind::Rsa3072 }
-            }
+            Secret::Rsa(key) => key.1.kind(),
         }
     }
 
@@ -144,6 +144,7 @@ impl PrivateKey {
             Secret::Ed25519(key) => Some(key.sign(image_sha256).to_bytes().to_vec()),
             #[cfg(feature = "rsa")]
             Secret::Rsa(key) => {
+                let (key, _) = &**key;
                 let mut salt = salt::SecretStream::new(key, image_sha256)?;
                 key.sign_with_rng(&mut salt, pss(), image_sha256).ok()
             }
@@ -157,9 +158,17 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
+/// The public half of a key, if that is one that a bootloader can have.
+#[cfg(feature = "rsa")]
+fn public_rsa(key: &rsa::RsaPrivateKey) -> Result<RsaKey, KeyError> {
+    use rsa::pkcs1::EncodeRsaPublicKey;
+    let der = key.to_public_key().to_pkcs1_der().map_err(|_| KeyError::Value)?;
+    RsaKey::from_pkcs1_der(der.as_bytes()).unwrap_or(Err(KeyError::Value))
+}
+
 /// The padding that bootutil expects: SHA-256, 32 bytes of salt (boot/bootutil/src/image_rsa.c).
 #[cfg(feature = "rsa")]
-pub(super) fn pss() -> rsa::Pss {
+fn pss() -> rsa::Pss {
     rsa::Pss::new_with_salt::<sha2::Sha256>(32)
 }
 

@@ -36,11 +36,7 @@ use crate::{ImageHeader, SlotLimits};
 use found::Found;
 
 /// The largest value that is looked at: an RSA-3072 signature.
-#[cfg(feature = "rsa")]
 const MAX_VALUE_LEN_BYTES: usize = 384;
-/// The largest value that is looked at: an ECDSA signature of the length that bootutil allows.
-#[cfg(not(feature = "rsa"))]
-const MAX_VALUE_LEN_BYTES: usize = 128;
 
 const IMAGE_HEADER_LEN_BYTES: u32 = ImageHeader::LEN_BYTES as u32;
 
