@@ -7,6 +7,10 @@
 //!    |             '---- power lost ---'--> the same attempt again
 //!    '------------------ a reset, as by a watchdog: it has failed
 //! ```
+//!
+//! A plan without a journal sector, on flash that is full, remembers nothing: every start is the
+//! first one, and such a device tries for as long as it has power. Memory that survives a reset
+//! would not survive the loss of power, and NVS belongs to the old firmware.
 
 use bootswap_plan::{Step, Target};
 use embedded_storage_async::nor_flash::NorFlash;

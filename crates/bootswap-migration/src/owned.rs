@@ -361,6 +361,10 @@ impl fmt::Debug for OwnedWifi {
 }
 
 /// [`DeviceFacts`] that own their data.
+///
+/// Neither can stand in for the other. The planner's borrow the partition table, because a device
+/// has no allocator and keeps the table in one place; a host reads a table out of a dump and passes
+/// it on. What is in both is [lent](Self::lend), not decided again.
 #[derive(Clone, Debug)]
 pub struct OwnedFacts {
     /// The chip.

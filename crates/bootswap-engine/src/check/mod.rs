@@ -3,6 +3,9 @@
 //! [`Job::check`] goes through the whole plan. It finds what every step works with, its artifact
 //! with rules and places above all, and everything that is wrong with the plan. A step that runs
 //! has what it needs.
+//!
+//! A step that runs looks its artifact up again. Keeping what the check found would take memory for
+//! every step that a plan may have, for a search through a few entries.
 
 mod at;
 mod gate;
