@@ -90,8 +90,7 @@ fn prebuilt(folder: &Path) -> Vec<(String, anyhow::Error)> {
             // Not every chip has Wi-Fi.
             let Ok(firmware) = Firmware::new(chip, Some(network)) else { continue };
             eprintln!("=== {}", firmware.file_name());
-            let made = firmware::make(firmware, folder)
-                .and_then(|built| firmware::check_with_esptool(chip, &built.image));
+            let made = firmware::make(firmware, folder).and_then(|built| built.check(firmware));
             if let Err(error) = made {
                 missing.push((firmware.file_name(), error));
             }

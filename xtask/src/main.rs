@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod archive;
 mod debian;
 mod deny;
 mod dist;
@@ -58,6 +59,9 @@ enum Task {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    if let Some(code) = firmware::stand_in()? {
+        return Ok(code);
+    }
     match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
         Task::House => Ok(house::run()),

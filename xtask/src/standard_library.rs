@@ -8,14 +8,13 @@
 //! ```
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::archive;
 use crate::process::{command, output, retry, run, works};
-use crate::workspace;
 
 /// Environment variable: a directory that holds `library`, of the source of the Rust version in
 /// use.
@@ -133,24 +132,7 @@ fn rustc_version() -> Result<String> {
 /// An archive of the library beside the repository, unpacked under `target/`, if it is this
 /// compiler's.
 fn unpacked() -> Result<Option<PathBuf>> {
-    let version = rustc_version()?;
-    let name = format!("rust-library-{version}");
-    let archive = workspace::root()?.join(format!("../shared/toolchain/{name}.tar.xz"));
-    if !archive.is_file() {
-        return Ok(None);
-    }
-    let into = workspace::target(&name)?;
-    if !into.join("library/core").is_dir() {
-        // Renamed when it is complete, so that a part of it is never taken for all.
-        let partial = workspace::target(&format!("{name}.partial"))?;
-        if partial.exists() {
-            fs::remove_dir_all(&partial).with_context(|| partial.display().to_string())?;
-        }
-        fs::create_dir_all(&partial).with_context(|| partial.display().to_string())?;
-        run(command("tar", &["-xJf"]).arg(&archive).arg("-C").arg(&partial))?;
-        fs::rename(&partial, &into).with_context(|| into.display().to_string())?;
-    }
-    Ok(Some(into))
+    archive::unpacked(&format!("rust-library-{}", rustc_version()?), "library/core")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use esp_hal::peripherals::{FROM_CPU_INTR0, TIMG0};
 fn init() -> Peripherals {
     #[cfg(feature = "stack-use")]
     crate::stack_use::paint();
+    crate::chip::enable_floating_point();
     esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()))
 }
 

@@ -10,6 +10,11 @@
 //! ```
 #![no_std]
 #![no_main]
+// Inline assembly of these cores is not stable.
+#![cfg_attr(
+    all(target_arch = "xtensa", any(not(feature = "esp32s2"), feature = "stack-use")),
+    feature(asm_experimental_arch)
+)]
 
 mod board;
 mod chip;

@@ -1,6 +1,6 @@
 //! Time and execution without interrupts: everything that waits is polled.
 //!
-//! The emulators of ESP32-C3 never report which interrupt is pending, and a migrator without
+//! The emulators never report which interrupt is pending, and a migrator without
 //! network has nothing to wait for; so this is enough for both.
 
 use core::task::Waker;

@@ -31,7 +31,15 @@ fn ends() -> (*mut u32, *mut u32) {
 fn stack_pointer() -> *mut u32 {
     let pointer: usize;
     // Safety: copies a register.
-    unsafe { asm!("mv {}, sp", out(reg) pointer, options(nomem, nostack)) };
+    #[cfg(target_arch = "riscv32")]
+    unsafe {
+        asm!("mv {}, sp", out(reg) pointer, options(nomem, nostack));
+    }
+    // Safety: as above.
+    #[cfg(target_arch = "xtensa")]
+    unsafe {
+        asm!("mov {}, a1", out(reg) pointer, options(nomem, nostack));
+    }
     ptr::with_exposed_provenance_mut(pointer)
 }
 

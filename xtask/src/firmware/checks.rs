@@ -2,49 +2,55 @@
 
 use anyhow::Result;
 
-use super::chip::{CHIPS, Firmware, Network};
+use super::chip::{CHIPS, Chip, Firmware, Network};
+use super::xtensa::Toolchain;
 use super::{check_with_esptool, loader, make};
 use crate::process::{cargo, run};
 use crate::report::Report;
 use crate::standard_library::StandardLibrary;
 use crate::workspace;
 
-/// Lints it, and builds it for each chip.
+/// Lints it, and builds and checks it for each chip.
 pub(crate) fn all(report: &mut Report, has_clippy: bool) {
-    for chip in CHIPS.into_iter().filter(|chip| chip.is_riscv()) {
+    for chip in CHIPS {
         let Ok(firmware) = Firmware::new(chip, None) else { continue };
-        let library = report.obtain(
-            &format!("target of {}", chip.name()),
-            &format!("the firmware for {}", chip.name()),
-            || StandardLibrary::obtain(chip.target()),
-        );
-        let Some(library) = library else { continue };
-        // One chip is enough: they differ in a few lines.
-        if has_clippy {
-            report.step(&format!("lints of the loader for {}", chip.name()), |_| {
-                lint("bootswap-loader", chip.name(), &library)
-            });
-        }
-        if has_clippy && chip.name() == "esp32c3" {
-            report.step("lints of the firmware", |_| {
-                [Network::Wifi, Network::Openeth, Network::None].into_iter().try_for_each(
-                    |network| {
-                        let firmware = Firmware::new(chip, Some(network))?;
-                        lint("bootswap-esp", &firmware.features(), &library)
-                    },
-                )
-            });
+        let name = format!("target of {}", chip.name());
+        let what = format!("the firmware for {}", chip.name());
+        if chip.is_riscv() {
+            let library = report.obtain(&name, &what, || StandardLibrary::obtain(chip.target()));
+            let Some(library) = library else { continue };
+            if has_clippy {
+                lints(report, chip, &library);
+            }
+        } else if report.obtain(&name, &what, Toolchain::obtain).is_none() {
+            continue;
         }
         report.step(&format!("firmware for {}", chip.name()), |_| {
             let built = make(firmware, &workspace::target("firmware")?)?;
             println!("{}", built.sizes);
-            check_with_esptool(chip, &built.image)?;
-            built.sizes.within_limit()
+            built.check(firmware)
         });
-        report.step(&format!("loader for {}", chip.name()), |_| {
-            let built = loader::make(chip, &workspace::target("firmware")?)?;
-            println!("{built}");
-            check_with_esptool(chip, &built.image)
+        if loader::exists(chip) {
+            report.step(&format!("loader for {}", chip.name()), |_| {
+                let built = loader::make(chip, &workspace::target("firmware")?)?;
+                println!("{built}");
+                check_with_esptool(chip, &built.image)
+            });
+        }
+    }
+}
+
+fn lints(report: &mut Report, chip: Chip, library: &StandardLibrary) {
+    report.step(&format!("lints of the loader for {}", chip.name()), |_| {
+        lint("bootswap-loader", chip.name(), library)
+    });
+    // One chip is enough: they differ in a few lines.
+    if chip.name() == "esp32c3" {
+        report.step("lints of the firmware", |_| {
+            [Network::Wifi, Network::Openeth, Network::None].into_iter().try_for_each(|network| {
+                let firmware = Firmware::new(chip, Some(network))?;
+                lint("bootswap-esp", &firmware.features(), library)
+            })
         });
     }
 }

@@ -33,6 +33,11 @@ impl Chip {
         self.target
     }
 
+    /// Whether there are emulators of it.
+    pub(crate) fn is_emulated(self) -> bool {
+        matches!(self.name, "esp32" | "esp32c3")
+    }
+
     /// Whether stock rustc builds for it.
     pub(crate) fn is_riscv(self) -> bool {
         self.target.starts_with("riscv")
@@ -55,7 +60,7 @@ impl FromStr for Chip {
 pub(crate) enum Network {
     /// The chip's Wi-Fi.
     Wifi,
-    /// Ethernet of the emulators of ESP32-C3.
+    /// Ethernet of the emulators of ESP32 and ESP32-C3.
     Openeth,
     /// None: the artifacts are embedded in the migrator's image.
     None,
@@ -81,7 +86,10 @@ impl Firmware {
         let network = network.unwrap_or(own);
         ensure!(network != Network::Wifi || chip.has_wifi, "{} has no Wi-Fi", chip.name);
         let emulated = network == Network::Openeth;
-        ensure!(!emulated || chip.name == "esp32c3", "only emulators of esp32c3 have openeth");
+        ensure!(
+            !emulated || chip.is_emulated(),
+            "only emulators of esp32 and esp32c3 have openeth"
+        );
         Ok(Self { chip, network })
     }
 

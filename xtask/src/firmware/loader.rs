@@ -107,7 +107,7 @@ fn elf(chip: Chip) -> Result<PathBuf> {
     build.args(["--features", chip.name(), "--config", "loader/size.toml"]);
     build.arg("--target-dir").arg(&target_dir);
     StandardLibrary::obtain(chip.target())?.apply(&mut build);
-    sources::shorten(&mut build, chip.target())?;
+    sources::shorten(&mut build, chip.target(), Vec::new())?;
     run(&mut build)?;
     Ok(target_dir.join(chip.target()).join("release/loader"))
 }

@@ -6,14 +6,18 @@
 //!   firmware/loader --cargo--> ELF --> bootswap-CHIP-loader.bin --esptool--> checked
 //! ```
 
+mod budget;
 mod build;
 mod checks;
 mod chip;
+mod division;
 mod image;
 mod loader;
+mod ram;
 mod size;
 mod sources;
 mod warnings;
+mod xtensa;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +28,7 @@ use anyhow::{Context, Result, bail};
 pub(crate) use checks::all as check_all;
 pub(crate) use chip::{CHIPS, Chip, Firmware, Network};
 pub(crate) use loader::{exists as has_loader, file_name as loader_name, make as make_loader};
+pub(crate) use xtensa::stand_in;
 
 use crate::process::{command, output};
 use crate::{python, workspace};
@@ -35,7 +40,7 @@ pub(crate) struct Options {
     #[arg(long = "chip", value_name = "CHIP", required = true)]
     chips: Vec<chip::Chip>,
 
-    /// Network; the chip's own by default; openeth is that of emulators of ESP32-C3
+    /// Network; the chip's own by default; openeth is that of emulators
     #[arg(long)]
     network: Option<Network>,
 
@@ -58,8 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             let built = make(firmware, &out)?;
             println!("{}", built.sizes);
             println!("image      {}", built.image.display());
-            check_with_esptool(firmware.chip, &built.image)?;
-            built.sizes.within_limit()?;
+            built.check(firmware)?;
         }
         if options.loader || loader::exists(*chip) {
             let loader = loader::make(*chip, &out)?;
@@ -75,6 +79,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 pub(crate) struct Built {
     /// The app image.
     pub(crate) image: PathBuf,
+    /// What it was made of.
+    elf: PathBuf,
     /// Its size.
     pub(crate) sizes: size::Sizes,
 }
@@ -92,7 +98,26 @@ pub(crate) fn make(firmware: Firmware, out: &Path) -> Result<Built> {
     fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let path = out.join(firmware.file_name());
     fs::write(&path, &bytes).with_context(|| path.display().to_string())?;
-    Ok(Built { image: path, sizes })
+    Ok(Built { image: path, elf: elf_path, sizes })
+}
+
+impl Built {
+    /// Checks everything that can be seen without running it.
+    ///
+    /// # Errors
+    ///
+    /// If it must not be sent out.
+    pub(crate) fn check(&self, firmware: Firmware) -> Result<()> {
+        check_with_esptool(firmware.chip, &self.image)?;
+        self.sizes.within_budget()?;
+        let elf = fs::read(&self.elf).with_context(|| self.elf.display().to_string())?;
+        if !firmware.chip.is_riscv() {
+            division::check(&elf)?;
+        }
+        let functions = ram::check(&elf)?;
+        println!("in memory  {functions} functions that run while the flash is busy");
+        Ok(())
+    }
 }
 
 /// Checks the image with esptool, as a second opinion on headers, checksum and digest.

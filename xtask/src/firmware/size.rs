@@ -5,13 +5,9 @@ use std::fmt;
 use anyhow::{Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
 
+use super::budget::Budget;
 use super::chip::{Firmware, Network};
-
-/// Bytes that an image for ESP32-C3 with Wi-Fi and HTTP may have at most; why, is said in
-/// firmware/README.md.
-const IMAGE_BUDGET_BYTES: usize = 676 * 1024;
-/// Bytes that no image may exceed: with a migration in it, it has to fit an OTA partition of 1 MiB.
-const IMAGE_LIMIT_BYTES: usize = 960 * 1024;
+use super::ram::is_in_flash;
 
 /// A section that takes memory or flash.
 #[derive(Clone, Debug)]
@@ -43,7 +39,7 @@ pub(crate) struct Sizes {
     /// The largest first.
     statics: Vec<Static>,
     image_len_bytes: usize,
-    limit_bytes: usize,
+    budget: Budget,
 }
 
 impl Sizes {
@@ -58,8 +54,7 @@ impl Sizes {
             }
             let name = section.name()?.to_owned();
             // Read-only data, and code that is not copied to memory, are mapped from flash.
-            let in_flash =
-                name.starts_with(".rodata") || name == ".text" || name == ".flash.appdesc";
+            let in_flash = is_in_flash(&name);
             // Gaps that the linker script leaves between sections.
             let is_gap = name.contains("dummy");
             let is_stored = section.kind() != object::SectionKind::UninitializedData && !is_gap;
@@ -78,18 +73,31 @@ impl Sizes {
         };
         let what = format!("migrator for {} with {network}", firmware.chip.name());
         let statics = statics(&file, &sections);
-        let limit_bytes = limit_bytes(firmware.chip.name());
-        Ok(Self { what, sections, statics, image_len_bytes, limit_bytes })
+        let budget = Budget::of(firmware);
+        Ok(Self { what, sections, statics, image_len_bytes, budget })
     }
 
-    /// Fails if the image is too large to be sent out.
-    pub(super) fn within_limit(&self) -> Result<()> {
-        let Self { what, image_len_bytes, limit_bytes, .. } = self;
+    /// Fails if the image is too large to be sent out, or if too little memory is left.
+    pub(super) fn within_budget(&self) -> Result<()> {
+        let Self { what, image_len_bytes, budget, .. } = self;
         ensure!(
-            image_len_bytes <= limit_bytes,
-            "{what} has {image_len_bytes} bytes, at most {limit_bytes} are allowed"
+            *image_len_bytes <= budget.image_bytes,
+            "{what} has {image_len_bytes} bytes, at most {} are allowed",
+            budget.image_bytes
+        );
+        let left_bytes = self.stack_bytes();
+        ensure!(
+            left_bytes >= budget.stack_bytes,
+            "{what} leaves {left_bytes} bytes for the stack, it needs {}",
+            budget.stack_bytes
         );
         Ok(())
+    }
+
+    /// Bytes that are left for the stack.
+    fn stack_bytes(&self) -> u64 {
+        let stack = self.sections.iter().find(|section| section.name.starts_with(".stack"));
+        stack.map_or(0, |stack| stack.len_bytes)
     }
 
     /// Bytes of memory that are taken all the time, without the stack.
@@ -97,12 +105,6 @@ impl Sizes {
         let taken = self.sections.iter().filter(|s| s.is_ram && !s.name.starts_with(".stack"));
         taken.map(|section| section.len_bytes).sum()
     }
-}
-
-/// The most bytes that an image for a chip may have. The budget is a limit for ESP32-C3 only: the
-/// radio's libraries of later chips are larger.
-fn limit_bytes(chip: &str) -> usize {
-    if chip == "esp32c3" { IMAGE_BUDGET_BYTES } else { IMAGE_LIMIT_BYTES }
 }
 
 /// The largest statics.
@@ -142,16 +144,14 @@ impl fmt::Display for Sizes {
             let start = name.len().saturating_sub(44);
             writeln!(f, "  {:<46}{len_bytes:>10}", name.get(start..).unwrap_or(name))?;
         }
-        let Self { image_len_bytes, limit_bytes, .. } = self;
-        let percent = image_len_bytes * 100 / limit_bytes;
-        writeln!(
-            f,
-            "image      {image_len_bytes} bytes, {percent} % of the {limit_bytes} allowed"
-        )?;
-        let stack = self.sections.iter().find(|section| section.name.starts_with(".stack"));
+        let Self { image_len_bytes, budget, .. } = self;
+        let percent = image_len_bytes * 100 / budget.image_bytes;
+        let allowed = budget.image_bytes;
+        writeln!(f, "image      {image_len_bytes} bytes, {percent} % of the {allowed} allowed")?;
         write!(f, "memory     {} bytes static", self.ram_bytes())?;
-        if let Some(stack) = stack {
-            write!(f, ", {} bytes left for the stack", stack.len_bytes)?;
+        write!(f, ", {} bytes left for the stack", self.stack_bytes())?;
+        if budget.stack_bytes > 0 {
+            write!(f, ", of which it needs {}", budget.stack_bytes)?;
         }
         Ok(())
     }

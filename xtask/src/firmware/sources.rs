@@ -17,12 +17,12 @@ use anyhow::{Context, Result};
 use crate::process::{cargo, run};
 use crate::workspace;
 
-/// Has the compiler shorten them, in addition to the flags of `firmware/size.toml`.
+/// Has the compiler shorten them, in addition to the flags of `firmware/size.toml` and to `more`.
 ///
 /// # Errors
 ///
 /// If there is no directory of dependencies and cargo cannot fetch them.
-pub(super) fn shorten(build: &mut Command, target: &str) -> Result<()> {
+pub(super) fn shorten(build: &mut Command, target: &str, more: Vec<String>) -> Result<()> {
     let mut directories = dependencies()?;
     if directories.is_empty() {
         let firmware = workspace::root()?.join("firmware");
@@ -30,7 +30,7 @@ pub(super) fn shorten(build: &mut Command, target: &str) -> Result<()> {
         directories = dependencies()?;
     }
     directories.push(workspace::root()?.to_owned());
-    build.arg("--config").arg(setting(target, &directories)?);
+    build.arg("--config").arg(setting(target, &directories, more)?);
     Ok(())
 }
 
@@ -47,9 +47,11 @@ fn dependencies() -> Result<Vec<PathBuf>> {
 }
 
 /// The setting, for cargo's command line.
-fn setting(target: &str, directories: &[impl AsRef<Path>]) -> Result<String> {
+fn setting(target: &str, directories: &[impl AsRef<Path>], more: Vec<String>) -> Result<String> {
     let flag = |path: &Path| format!("--remap-path-prefix={}=", path.display());
-    let flags: Vec<_> = directories.iter().map(|directory| flag(directory.as_ref())).collect();
+    // The last prefix that fits is the one that is taken off.
+    let flags = directories.iter().map(|directory| flag(directory.as_ref())).chain(more);
+    let flags: Vec<_> = flags.collect();
     // A list of strings is the same in JSON and TOML.
     Ok(format!("target.{target}.rustflags={}", serde_json::to_string(&flags)?))
 }
@@ -60,7 +62,7 @@ mod tests {
 
     #[test]
     fn each_directory_is_taken_off() {
-        let written = setting("some-target", &["/a/b", "/c \"d\""]).unwrap();
+        let written = setting("some-target", &["/a/b", "/c \"d\""], Vec::new()).unwrap();
         let flags = r#"["--remap-path-prefix=/a/b=","--remap-path-prefix=/c \"d\"="]"#;
         assert_eq!(written, format!("target.some-target.rustflags={flags}"));
     }

@@ -1,6 +1,7 @@
 //! What differs between the chips.
 
 mod brownout;
+mod core;
 mod efuse;
 mod mmu;
 
@@ -10,6 +11,7 @@ use esp_idf_format::app_desc::APP_DESC_OFFSET_BYTES;
 use flash_region::FlashAddr;
 
 pub use brownout::reset_on_brownout;
+pub use core::enable_floating_point;
 
 /// The chip that this is built for.
 pub const CHIP: Chip = chosen();

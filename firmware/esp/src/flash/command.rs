@@ -54,6 +54,20 @@ const COMMAND_8_BITS: u32 = 7 << 28;
 /// Twenty-four bits of address, in `USER1`.
 const ADDR_24_BITS: u32 = 23 << 26;
 
+/// Has the controller send commands at all, which ESP32's functions for reading rely on: the bit is
+/// set after reset, and everything that clears it is expected to set it again (ESP32 Technical
+/// Reference Manual, "SPI_USER_REG", reset value).
+pub fn ready() {
+    #[cfg(feature = "esp32")]
+    {
+        let base = ptr::from_ref(SPI1::regs()).addr();
+        critical_section::with(|_| {
+            // Safety: the address is that of the controller, and the bit starts nothing by itself.
+            unsafe { write(base, USER, read(base, USER) | USER_COMMAND) };
+        });
+    }
+}
+
 /// Erases the 32 KiB at `at`, if the flash chip has this command.
 pub fn erase_32k(at: u32) {
     let base = ptr::from_ref(SPI1::regs()).addr();

@@ -63,6 +63,7 @@ impl Flash {
     /// before the next reset.
     pub unsafe fn new(flash: FLASH<'static>) -> Self {
         let len_bytes = u32::try_from(FlashStorage::new(flash).capacity()).unwrap_or(0);
+        command::ready();
         Self { len_bytes, is_unlocked: false, erases_32k: Erases::Unknown }
     }
 

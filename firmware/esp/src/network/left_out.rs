@@ -53,7 +53,6 @@ nothing! {
 // esp-radio was compiled with this part, and its symbols are not weak. The linker takes the
 // functions below because it reads them before the library; it would fail with duplicate symbols if
 // something else in the library's object file were needed.
-#[cfg(target_arch = "riscv32")]
 nothing! {
     hostap_init() -> Any = ptr::null_mut();
     hostap_deinit(Any) -> bool = true;

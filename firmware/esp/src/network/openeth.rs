@@ -21,8 +21,9 @@ use esp_hal::peripherals::WIFI;
 
 use super::stack::addressed;
 
-const REGISTERS: usize = 0x600c_d000;
-const DESCRIPTORS: usize = 0x600c_d400;
+/// `hw/riscv/esp32c3.c` and `hw/xtensa/esp32.c` of the emulators.
+const REGISTERS: usize = if cfg!(feature = "esp32") { 0x3ff6_9000 } else { 0x600c_d000 };
+const DESCRIPTORS: usize = REGISTERS + 0x400;
 
 const MODER: usize = 0x00;
 const INT_MASK: usize = 0x08;
