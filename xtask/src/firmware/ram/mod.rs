@@ -157,7 +157,7 @@ impl<'a> Program<'a> {
         // Assembly gives its labels no kind.
         let code = file.symbols().filter(|s| match s.kind() {
             object::SymbolKind::Text => true,
-            object::SymbolKind::Unknown => s.is_global() && s.is_definition(),
+            object::SymbolKind::Unknown => s.is_global() && !s.is_undefined(),
             _ => false,
         });
         let functions = code.filter_map(|symbol| {
