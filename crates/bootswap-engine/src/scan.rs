@@ -173,7 +173,8 @@ impl<'a> Scan<'a> {
                 LoadHeaderReader::new(rules.facts.chip),
             ),
             (None, Some(at)) => {
-                Kind::Esp(ImageVerifier::with_max_len(rules.room_bytes.saturating_sub(at)))
+                let room_bytes = rules.room_bytes.saturating_sub(at);
+                Kind::Esp(ImageVerifier::for_rom(rules.facts.chip, room_bytes))
             }
             (None, None) if rules.artifact.content == Some(Content::Opaque) => Kind::Opaque,
             (None, None) => Kind::Open,
@@ -302,6 +303,13 @@ impl<'a> Scan<'a> {
             && !(min..=max).contains(&found)
         {
             return Err(ImageFault::ChipRevision { min, max, found });
+        }
+        let unknown = |field, number| ImageFault::FlashSetting { field, number };
+        if header.flash_mode().is_none() {
+            return Err(unknown("mode", header.spi_mode));
+        }
+        if header.flash_freq().is_none() {
+            return Err(unknown("frequency", header.spi_speed));
         }
         match (facts.bootloader_flash_mode, header.flash_mode()) {
             (Some(old), Some(new)) if wires(new) > wires(old) => Err(ImageFault::FlashMode),

@@ -8,6 +8,7 @@ use mcuboot_boot::{BootConfig, BootConfigError};
 use sha2::{Digest, Sha256};
 
 use crate::mcuboot_config::McubootConfig;
+use crate::{LoadFailure, RomFailure, ram};
 
 /// The eFuses that concern a migration.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -69,6 +70,15 @@ pub(crate) struct McubootBoot {
 /// The SHA-256 of all bytes of an image, its own digest included.
 pub(crate) type ImageDigest = [u8; 32];
 
+/// A bootloader that was made known.
+#[derive(Clone, Debug)]
+struct KnownBootloader {
+    digest: ImageDigest,
+    bootloader: Bootloader,
+    /// What the ROM's loading does to memory.
+    loads: Result<(), LoadFailure>,
+}
+
 /// What cannot be read from a device's flash: the chip and its eFuses, how the flash is
 /// wired, and which bytes are which bootloader.
 #[derive(Clone, Debug)]
@@ -76,7 +86,7 @@ pub struct Board {
     chip: Chip,
     efuses: Efuses,
     flash_modes: Vec<FlashMode>,
-    bootloaders: Vec<(ImageDigest, Bootloader)>,
+    bootloaders: Vec<KnownBootloader>,
     prepared: Vec<ImageDigest>,
     any_esp_idf: Option<EspIdfConfig>,
 }
@@ -116,9 +126,9 @@ impl Board {
     /// # Errors
     ///
     /// What is wrong with the image.
-    pub fn esp_idf(mut self, image: &[u8], config: EspIdfConfig) -> Result<Self, ImageError> {
-        self.bootloaders.push((digest(image)?, Bootloader::EspIdf(config)));
-        Ok(self)
+    pub fn esp_idf(self, image: &[u8], config: EspIdfConfig) -> Result<Self, ImageError> {
+        let digest = digest(image)?;
+        Ok(self.knowing(image, digest, Bootloader::EspIdf(config)))
     }
 
     /// Makes an MCUboot known; `image` may be longer than the bootloader.
@@ -126,11 +136,10 @@ impl Board {
     /// # Errors
     ///
     /// [`UnknownMcuboot`]: what is wrong with the image, or with the slots.
-    pub fn mcuboot(mut self, image: &[u8], map: McubootConfig) -> Result<Self, UnknownMcuboot> {
+    pub fn mcuboot(self, image: &[u8], map: McubootConfig) -> Result<Self, UnknownMcuboot> {
         let digest = digest(image).map_err(UnknownMcuboot::Image)?;
         let config = map.boot_config().map_err(UnknownMcuboot::Config)?;
-        self.bootloaders.push((digest, Bootloader::Mcuboot(Box::new(McubootBoot { map, config }))));
-        Ok(self)
+        Ok(self.knowing(image, digest, Bootloader::Mcuboot(Box::new(McubootBoot { map, config }))))
     }
 
     /// Treats every bootloader that the ROM loads and that is not known as ESP-IDF's.
@@ -173,11 +182,21 @@ impl Board {
         self.efuses == Efuses::default() || self.prepared.contains(digest)
     }
 
-    pub(crate) fn bootloader(&self, digest: &ImageDigest) -> Option<Bootloader> {
-        let known = self.bootloaders.iter().find(|(known, _)| known == digest);
-        match known {
-            Some((_, bootloader)) => Some(bootloader.clone()),
-            None => self.any_esp_idf.map(Bootloader::EspIdf),
+    fn knowing(mut self, image: &[u8], digest: ImageDigest, bootloader: Bootloader) -> Self {
+        let loads = ram::load(self.chip, image);
+        self.bootloaders.push(KnownBootloader { digest, bootloader, loads });
+        self
+    }
+
+    /// What the ROM starts when it has loaded the bootloader with that digest.
+    pub(crate) fn bootloader(&self, digest: &ImageDigest) -> Result<Bootloader, RomFailure> {
+        match self.bootloaders.iter().find(|known| known.digest == *digest) {
+            Some(known) => known.loads.map_err(RomFailure::Load).map(|()| known.bootloader.clone()),
+            // It was read from a device that it started.
+            None => self
+                .any_esp_idf
+                .map(Bootloader::EspIdf)
+                .ok_or(RomFailure::UnknownBootloader { digest: *digest }),
         }
     }
 }

@@ -10,6 +10,8 @@ use mcuboot_boot::McubootOutcome;
 use mcuboot_format::espressif::LoadFault;
 use nor_sim::NorError;
 
+use crate::LoadFailure;
+
 /// Why a boot ended without anything that runs, and at which stage.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -40,6 +42,8 @@ pub enum RomFailure {
         /// The mode.
         mode: Option<FlashMode>,
     },
+    /// What it loads destroys the ROM, or itself, or has nothing to jump to.
+    Load(LoadFailure),
     /// Secure boot or flash encryption is on and the image was not made for that.
     NotPrepared,
     /// An image that the ROM loads, but no bootloader that the board knows: what would run is
@@ -136,6 +140,15 @@ impl fmt::Display for RomFailure {
                 write!(f, "this board's flash cannot be read in mode {mode}")
             }
             Self::FlashMode { mode: None } => f.write_str("no such flash mode"),
+            Self::Load(LoadFailure::NoMemory { addr }) => {
+                write!(f, "loads to {addr:#x}, where no memory is")
+            }
+            Self::Load(LoadFailure::Overwritten { addr }) => {
+                write!(f, "loads to {addr:#x}, over the ROM's memory or a segment before")
+            }
+            Self::Load(LoadFailure::Entry { addr }) => {
+                write!(f, "jumps to {addr:#x}, where nothing was loaded that can be executed")
+            }
             Self::NotPrepared => {
                 f.write_str("bootloader neither signed nor encrypted for this device's eFuses")
             }

@@ -61,6 +61,6 @@ pub(crate) fn load(
     if !board.is_prepared(&digest) {
         return Err(RomFailure::NotPrepared);
     }
-    let bootloader = board.bootloader(&digest).ok_or(RomFailure::UnknownBootloader { digest })?;
+    let bootloader = board.bootloader(&digest)?;
     Ok(Loaded { bootloader, header })
 }

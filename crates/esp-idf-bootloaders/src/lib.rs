@@ -153,6 +153,7 @@ mod tests {
                 let info = image::verify(&bootloader).unwrap();
                 assert_eq!(info.header.flash_size(), Some(size), "{chip}");
                 assert!(info.digest.is_some(), "{chip}");
+                assert_eq!(image::verify_for_rom(&bootloader, chip), Ok((info, None)), "{chip}");
                 let description = info.bootloader_desc.unwrap();
                 assert!(description.idf_ver.as_str().unwrap().starts_with("v6."), "{chip}");
                 assert!(info.total_len_bytes <= chip.bootloader_region().len_bytes(), "{chip}");

@@ -40,6 +40,8 @@
 //!      [image]         [partition]             [otadata]        [image], [app_desc]
 //! ```
 //!
+//! `memory` says where a chip has RAM, and what of it the mask ROM uses.
+//!
 //! Each module has a checked parser over `&[u8]` that never panics, and an emitter of the same
 //! bytes. Nothing here touches flash or allocates; building whole images from parts is behind the
 //! feature `alloc`.
@@ -59,6 +61,7 @@ mod chip;
 mod crc;
 mod cursor;
 pub mod image;
+pub mod memory;
 pub mod nvs;
 pub mod otadata;
 pub mod partition;

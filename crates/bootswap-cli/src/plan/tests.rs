@@ -345,7 +345,8 @@ fn a_window_beside_a_sector_in_use_is_longer() {
 #[test]
 fn what_is_given_up_is_named() {
     let mut migration = example(Chip::Esp32s3).unwrap();
-    let bytes = device_sim::synthetic::app(migration.chip, "bootloader", "1", 39_000, 1).unwrap();
+    let size = esp_idf_format::image::FlashSize::Mb4;
+    let bytes = device_sim::synthetic::bootloader(migration.chip, size, 39_000, 1).unwrap();
     let len_bytes = u32::try_from(bytes.len()).unwrap();
     assert!((0x9001..0xa000).contains(&len_bytes));
     let bootloader = &mut migration.artifacts[1];

@@ -79,6 +79,13 @@ pub enum ImageFault {
     },
     /// An ESP image that talks to the flash through more lines than the bootloader in place does.
     FlashMode,
+    /// A bootloader whose header has a number for the flash that no chip and no bootloader knows.
+    FlashSetting {
+        /// `mode`, at offset 2, or `frequency`, the lower half of offset 3.
+        field: &'static str,
+        /// The number.
+        number: u8,
+    },
     /// An ESP image that ends before its file does, or has no digest of its own.
     NoDigest,
     /// A partition table that the bootloader would not boot by.
@@ -172,6 +179,9 @@ impl fmt::Display for ImageFault {
                 "the image uses a faster flash mode than the bootloader in place, which this board \
                  may not have",
             ),
+            Self::FlashSetting { field, number } => {
+                write!(f, "no flash {field} has the number {number:#x}, which its header says")
+            }
             Self::NoDigest => f.write_str("neither the image nor the migration has a digest"),
             Self::Table(error) => {
                 f.write_str("the partition table would not boot: ")?;

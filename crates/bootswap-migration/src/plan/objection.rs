@@ -112,6 +112,9 @@ fn reason(file: &str, fault: &ImageFault, facts: &DeviceFacts<'_>) -> (Reason, O
             Reason::NotSigned { artifact }
         }
         ImageFault::Mcuboot(_) => return (wrong("an image that MCUboot accepts"), detail(fault)),
+        ImageFault::FlashSetting { .. } => {
+            return (wrong("a bootloader with flash settings that there are"), detail(fault));
+        }
         ImageFault::Esp(_) => return (wrong("an ESP image that starts"), detail(fault)),
         _ => return (wrong("what it should be"), detail(fault)),
     };

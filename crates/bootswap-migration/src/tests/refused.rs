@@ -79,6 +79,39 @@ fn bootloaders_that_this_board_does_not_start() {
 }
 
 #[test]
+fn bootloaders_that_no_rom_starts() {
+    let app = app(Padding::Confirmed, None);
+    let code = (0x403b_a000, 0x1000);
+    let good = || ImageBuilder::new(Chip::Esp32s3).flash_size(FlashSize::Mb4).entry_addr(code.0);
+    let with =
+        |image: ImageBuilder, (addr, len): (u32, usize)| image.segment(addr, &vec![0x13; len]);
+    let made = |image: ImageBuilder| codes(&app, &image.build().unwrap());
+    assert_eq!(made(with(good(), code)), [""; 0]);
+    for entry_addr in [0, 0x403b_b000, 0x4200_0000, u32::MAX] {
+        let image = with(good().entry_addr(entry_addr), code);
+        assert_eq!(made(image), ["wrong-content"], "entry {entry_addr:#x}");
+    }
+    for segment in [
+        (0, 0x10),
+        (0x4200_0000, 0x10),
+        (0x3fce_f000, 0x10),
+        (0x3fce_b000, 0x710),
+        (code.0, 0x10),
+        (0x3fcc_a000, 0x10),
+        (0x3fcf_fff0, 0x20),
+    ] {
+        let image = with(with(good(), code), segment);
+        assert_eq!(made(image), ["wrong-content"], "segment at {:#x}", segment.0);
+    }
+    for (at, number) in [(2, 6), (2, 0xff), (3, 0x23)] {
+        let mut image = with(good(), code).build().unwrap();
+        image[at] = number;
+        image::update_checksums(&mut image).unwrap();
+        assert_eq!(codes(&app, &image), ["wrong-content"], "{number:#x} at {at}");
+    }
+}
+
+#[test]
 fn files_whose_end_no_device_accepts() {
     let good = app(Padding::Confirmed, None);
     let len = good.len();

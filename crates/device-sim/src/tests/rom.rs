@@ -4,6 +4,7 @@ use esp_idf_format::image::{FlashMode, ImageBuilder, ImageError};
 use nor_sim::{EraseUnit, NorDevice};
 
 use super::*;
+use crate::LoadFailure;
 
 const BOOTLOADER: FlashAddr = CHIP.bootloader_addr();
 
@@ -92,6 +93,7 @@ fn a_bootloader_for_another_chip_does_not_run() {
 fn a_flash_mode_that_the_board_is_not_wired_for_does_not_run() {
     let qio = ImageBuilder::new(CHIP)
         .flash_mode(FlashMode::Qio)
+        .entry_addr(0x4038_0000)
         .segment(0x4038_0000, &[7; 4000])
         .build()
         .unwrap();
@@ -149,4 +151,34 @@ fn a_cut_while_the_bootloader_is_overwritten_never_goes_unnoticed() {
         }
     }
     assert!(old >= 1 && new >= 1 && dead > 1000, "{old} {new} {dead}");
+}
+
+#[test]
+fn a_bootloader_that_destroys_what_loads_it_does_not_run() {
+    let loads = |entry: u32, segments: &[(u32, usize)]| {
+        let image = segments
+            .iter()
+            .fold(ImageBuilder::new(Chip::Esp32c3).entry_addr(entry), |image, (addr, len)| {
+                image.segment(*addr, &vec![7; *len])
+            });
+        crate::ram::load(Chip::Esp32c3, &image.build().unwrap())
+    };
+    let good = (0x403c_7000, 0x400);
+    assert_eq!(loads(0x403c_7000, &[good, (0x3fcd_5400, 0x1000)]), Ok(()));
+    let entry = loads(0, &[good]);
+    assert_eq!(entry, Err(LoadFailure::Entry { addr: 0 }));
+    let data = loads(0x3fcd_5400, &[good, (0x3fcd_5400, 0x1000)]);
+    assert_eq!(data, Err(LoadFailure::Entry { addr: 0x3fcd_5400 }));
+    let nowhere = loads(0x403c_7000, &[good, (0x4200_0000, 4)]);
+    assert_eq!(nowhere, Err(LoadFailure::NoMemory { addr: 0x4200_0000 }));
+    let rom = loads(0x403c_7000, &[good, (0x3fcd_d000, 0x1400)]);
+    assert_eq!(rom, Err(LoadFailure::Overwritten { addr: 0x3fcd_e160 }));
+    let itself = loads(0x403c_7000, &[good, (0x3fcc_7000, 4)]);
+    assert_eq!(itself, Err(LoadFailure::Overwritten { addr: 0x3fcc_7000 }));
+    // A board that has it says so when it boots.
+    let wrong = ImageBuilder::new(CHIP).segment(0x4038_0000, &[7; 4000]).build().unwrap();
+    let board = Board::new(CHIP).esp_idf(&wrong, EspIdfConfig::default()).unwrap();
+    let memory = with_bootloader(|image| *image = wrong.clone());
+    let why = rom_failure(&mut Device::new(board, memory));
+    assert_eq!(why, RomFailure::Load(LoadFailure::Entry { addr: 0 }));
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{MAX_SEGMENT_LEN_BYTES, MAX_SEGMENTS};
+use super::{MAX_SEGMENT_LEN_BYTES, MAX_SEGMENTS, RomFault};
 
 /// What is wrong with an image. Offsets are bytes from its start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +63,8 @@ pub enum ImageError {
         /// The first four bytes that would be right.
         computed: [u8; 4],
     },
+    /// A bootloader that the chip's ROM cannot load, or not start.
+    Rom(RomFault),
 }
 
 impl fmt::Display for ImageError {
@@ -101,6 +103,7 @@ impl fmt::Display for ImageError {
                 u32::from_be_bytes(stored),
                 u32::from_be_bytes(computed)
             ),
+            Self::Rom(fault) => fault.fmt(f),
         }
     }
 }

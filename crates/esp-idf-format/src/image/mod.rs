@@ -11,7 +11,8 @@
 //! The checksum is the exclusive or of all segment data, begun with 0xEF. The SHA-256 is there if
 //! the header says so, over everything before it. A signature may follow, and whatever else was in
 //! flash. The ROM checks magic and checksum of a bootloader ([`verify_as_rom`]), the bootloader
-//! those of an app and the SHA-256 too.
+//! those of an app and the SHA-256 too. A bootloader has to lie in RAM that its chip's ROM leaves
+//! free ([`ImageVerifier::for_rom`]).
 //!
 //! [`ImageVerifier`] takes an image in pieces and keeps only a hash state and a description of it;
 //! [`verify`] takes it whole; [`segments`] looks inside. [`update_checksums`] corrects checksum and
@@ -28,6 +29,7 @@ mod error;
 mod esp8266;
 mod flash;
 mod header;
+mod rom;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -40,8 +42,11 @@ pub use error::ImageError;
 pub use esp8266::is_esp8266;
 pub use flash::{FlashFreq, FlashMode, FlashSize};
 pub use header::{EspImageHeader, HEADER_LEN_BYTES, IMAGE_MAGIC, WP_PIN_DISABLED};
+pub use rom::RomFault;
 pub use segment::{SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments};
-pub use verifier::{ImageInfo, ImageVerifier, closed_len_bytes, verify, verify_as_rom};
+pub use verifier::{
+    ImageInfo, ImageVerifier, closed_len_bytes, verify, verify_as_rom, verify_for_rom,
+};
 
 /// The most segments that an image may have (`ESP_IMAGE_MAX_SEGMENTS`).
 pub const MAX_SEGMENTS: u8 = 16;

@@ -2,10 +2,12 @@
 
 use sha2::{Digest, Sha256};
 
+use super::rom::RomLoad;
 use super::{
     CHECKSUM_SEED, DIGEST_LEN_BYTES, EspImageHeader, HEADER_LEN_BYTES, ImageError,
     SEGMENT_HEADER_LEN_BYTES, SegmentHeader, add_to_checksum, checksum_len_bytes,
 };
+use crate::Chip;
 use crate::app_desc::{APP_DESC_LEN_BYTES, AppDescription};
 use crate::bootloader_desc::BootloaderDescription;
 
@@ -67,6 +69,8 @@ pub struct ImageVerifier {
     description: [u8; APP_DESC_LEN_BYTES],
     /// How many of them there are.
     description_len_bytes: usize,
+    /// What the ROM that is to load the image does with it.
+    rom: Option<RomLoad>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,7 +114,15 @@ impl ImageVerifier {
             digest: None,
             description: [0; APP_DESC_LEN_BYTES],
             description_len_bytes: 0,
+            rom: None,
         }
+    }
+
+    /// The same for a second-stage bootloader: it also has to be one that the ROM of that chip can
+    /// load and start, [`ImageError::Rom`].
+    #[must_use]
+    pub fn for_rom(chip: Chip, max_bytes: u32) -> Self {
+        Self { rom: Some(RomLoad::new(chip)), ..Self::with_max_len(max_bytes) }
     }
 
     /// Takes the next bytes. Those after the image's end are ignored.
@@ -235,6 +247,10 @@ impl ImageVerifier {
             }
             State::SegmentHeader { index } => {
                 let segment = SegmentHeader::parse(&self.part, start_bytes, index)?;
+                if let (Some(rom), Some(header)) = (&mut self.rom, &self.header) {
+                    let to = (segment.load_addr, segment.len_bytes);
+                    rom.segment(index, to, header.entry_addr).map_err(ImageError::Rom)?;
+                }
                 self.expect(State::SegmentData { index }, segment.len_bytes)
             }
             State::SegmentData { index } => {
@@ -243,6 +259,9 @@ impl ImageVerifier {
                     let next = State::SegmentHeader { index: next };
                     self.expect(next, SEGMENT_HEADER_LEN_BYTES)
                 } else {
+                    if let (Some(rom), Some(header)) = (&self.rom, &self.header) {
+                        rom.entry(header.entry_addr).map_err(ImageError::Rom)?;
+                    }
                     let len_bytes = checksum_len_bytes(self.offset_bytes);
                     self.image_len_bytes = self.offset_bytes.saturating_add(len_bytes);
                     self.expect(State::Checksum, len_bytes)
@@ -338,7 +357,25 @@ pub fn verify(bytes: &[u8]) -> Result<ImageInfo, ImageError> {
 ///
 /// The first thing found wrong, [`ImageError::Digest`] excepted.
 pub fn verify_as_rom(bytes: &[u8]) -> Result<(ImageInfo, Option<ImageError>), ImageError> {
-    let mut verifier = ImageVerifier::new();
+    lenient(ImageVerifier::new(), bytes)
+}
+
+/// The same for a bootloader that the ROM of that chip is to start ([`ImageVerifier::for_rom`]).
+///
+/// # Errors
+///
+/// The first thing found wrong, [`ImageError::Digest`] excepted.
+pub fn verify_for_rom(
+    bytes: &[u8],
+    chip: Chip,
+) -> Result<(ImageInfo, Option<ImageError>), ImageError> {
+    lenient(ImageVerifier::for_rom(chip, u32::MAX), bytes)
+}
+
+fn lenient(
+    mut verifier: ImageVerifier,
+    bytes: &[u8],
+) -> Result<(ImageInfo, Option<ImageError>), ImageError> {
     match (verifier.push(bytes), verifier.header) {
         (Err(stale @ ImageError::Digest { .. }), Some(header)) => {
             Ok((verifier.info(header), Some(stale)))

@@ -2,6 +2,7 @@
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::{EspImageHeader, HEADER_LEN_BYTES, SegmentHeader};
+use esp_idf_format::memory::other_bus;
 
 use super::{ChipMemory, LoadFault, LoadHeader, MemoryRange, OF_ALL};
 
@@ -195,41 +196,5 @@ impl Loader {
 
     fn segments(&self) -> impl Iterator<Item = MemoryRange> {
         self.segments.iter().copied().take(self.count)
-    }
-}
-
-/// The addresses at which the other bus, of instructions or of data, has the same RAM.
-///
-/// `SOC_DIRAM_IRAM_LOW`, `SOC_DIRAM_DRAM_LOW` and their `_HIGH` in
-/// `components/soc/<chip>/include/soc/soc.h`, as [`ChipMemory::of`] has them. ESP32-C6 and -H2 have
-/// one bus.
-pub(super) fn other_bus(chip: Chip, range: MemoryRange) -> Option<MemoryRange> {
-    let (iram, dram) = match chip {
-        Chip::Esp32 => return other_bus_of_esp32(range),
-        Chip::Esp32s2 => (MemoryRange::new(0x4002_0000, 0x4007_0000), 0x3ffb_0000),
-        Chip::Esp32s3 => (MemoryRange::new(0x4037_8000, 0x403e_0000), 0x3fc8_8000),
-        Chip::Esp32c3 => (MemoryRange::new(0x4038_0000, 0x403e_0000), 0x3fc8_0000),
-        Chip::Esp32c6 | Chip::Esp32h2 => return None,
-    };
-    let offset = iram.start_addr - dram;
-    let data = MemoryRange::new(dram, iram.end_addr - offset);
-    if let Some(shared) = iram.intersection(range) {
-        return Some(MemoryRange::new(shared.start_addr - offset, shared.end_addr - offset));
-    }
-    let shared = data.intersection(range)?;
-    Some(MemoryRange::new(shared.start_addr + offset, shared.end_addr + offset))
-}
-
-/// The same for ESP32, on which the one bus has the words in the order opposite to the other's.
-fn other_bus_of_esp32(range: MemoryRange) -> Option<MemoryRange> {
-    let iram = MemoryRange::new(0x400a_0000, 0x400c_0000);
-    let dram = MemoryRange::new(0x3ffe_0000, 0x4000_0000);
-    let turned = |shared: MemoryRange, from: MemoryRange, to: MemoryRange| {
-        let start_addr = to.start_addr + (from.end_addr - shared.end_addr);
-        MemoryRange::new(start_addr, start_addr + (shared.end_addr - shared.start_addr))
-    };
-    match (iram.intersection(range), dram.intersection(range)) {
-        (Some(shared), _) => Some(turned(shared, iram, dram)),
-        (None, shared) => shared.map(|shared| turned(shared, dram, iram)),
     }
 }

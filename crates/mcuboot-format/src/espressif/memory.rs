@@ -1,45 +1,7 @@
 //! Where Espressif's loader lets an application be loaded, chip by chip.
 
-use core::fmt;
-
 use esp_idf_format::Chip;
-
-/// Addresses of a chip's memory, half open.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct MemoryRange {
-    /// The first address.
-    pub start_addr: u32,
-    /// The address after the last one.
-    pub end_addr: u32,
-}
-
-impl MemoryRange {
-    /// From the first address up to and without the last.
-    #[must_use]
-    pub const fn new(start_addr: u32, end_addr: u32) -> Self {
-        Self { start_addr, end_addr }
-    }
-
-    /// The addresses that both have, if there are any.
-    #[must_use]
-    pub fn intersection(&self, other: Self) -> Option<Self> {
-        let start_addr = self.start_addr.max(other.start_addr);
-        let end_addr = self.end_addr.min(other.end_addr);
-        (start_addr < end_addr).then(|| Self::new(start_addr, end_addr))
-    }
-
-    /// Whether the address is one of them.
-    #[must_use]
-    pub const fn contains(&self, addr: u32) -> bool {
-        addr >= self.start_addr && addr < self.end_addr
-    }
-}
-
-impl fmt::Display for MemoryRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x} to {:#x}", self.start_addr, self.end_addr)
-    }
-}
+use esp_idf_format::memory::MemoryRange;
 
 /// The memories of a chip that Espressif's loader compares addresses with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -51,7 +13,7 @@ pub struct ChipMemory {
     /// Instructions that are kept in deep sleep (`esp_ptr_in_rtc_iram_fast`).
     pub lp_iram: MemoryRange,
     /// Data that is kept in deep sleep (`esp_ptr_in_rtc_slow`). Where it is `None` the loader does
-    /// not look at the address.
+    /// not look at the address, and copies all the same: it may be anywhere in `lp_iram`.
     pub lp_dram: Option<MemoryRange>,
 }
 

@@ -39,8 +39,9 @@ mod memory;
 
 pub use application::LoadHeaderReader;
 pub use bootloader::{Loader, LoaderReader};
+pub use esp_idf_format::memory::MemoryRange;
 pub use fault::{LoadFault, SegmentName};
-pub use memory::{ChipMemory, MemoryRange};
+pub use memory::ChipMemory;
 
 use esp_idf_format::Chip;
 
@@ -234,17 +235,18 @@ impl LoadHeader {
     }
 
     /// Asks what loaders since MCUboot 2.2.0 ask as well: whether the LP segments, if they have a
-    /// length, are in the chip's memories (same file).
+    /// length, are in the chip's memories (same file). Of the LP DRAM segment they do not ask it on
+    /// chips whose LP memory is one, and copy it unseen; there it is asked here alone.
     ///
     /// # Errors
     /// [`LoadFault::Memory`].
     pub fn check_lp_memory(&self, chip: Chip) -> Result<(), LoadFault> {
         let memory = ChipMemory::of(chip);
         for (name, segment, memory) in [
-            (SegmentName::LpIram, self.lp_iram, Some(memory.lp_iram)),
-            (SegmentName::LpDram, self.lp_dram, memory.lp_dram),
+            (SegmentName::LpIram, self.lp_iram, memory.lp_iram),
+            (SegmentName::LpDram, self.lp_dram, memory.lp_dram.unwrap_or(memory.lp_iram)),
         ] {
-            if let Some(memory) = memory.filter(|_| segment.len_bytes > 0) {
+            if segment.len_bytes > 0 {
                 segment.check_memory(name, memory)?;
             }
         }

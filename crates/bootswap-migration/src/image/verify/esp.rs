@@ -8,6 +8,7 @@ use esp_idf_format::{Chip, ImageChip};
 use flash_region::Hex;
 use sha2::{Digest, Sha256};
 
+use super::super::bootloader::BootloaderInfo;
 use super::super::carrier;
 use super::check::Check;
 use super::wanted::Wanted;
@@ -67,14 +68,23 @@ fn map_of(
 }
 
 /// The image itself.
+///
+/// A bootloader also has to be one that its chip's ROM can load.
 pub(super) fn esp(file: &[u8], chip: Option<Chip>) -> Result<String, String> {
-    told(&image::verify(file).map_err(|error| error.to_string())?, chip)
+    let info = image::verify(file).map_err(|error| error.to_string())?;
+    if let (true, Some(chip)) = (BootloaderInfo::of(file).is_some(), info.header.chip()) {
+        image::verify_for_rom(file, chip).map_err(|error| error.to_string())?;
+    }
+    told(&info, chip)
 }
 
 /// A bootloader where the ROM finds it, which looks at the checksum alone.
 pub(super) fn esp_as_rom(file: &[u8], chip: Option<Chip>) -> Result<String, String> {
     let (info, stale) = image::verify_as_rom(file).map_err(|error| error.to_string())?;
     let told = told(&info, chip)?;
+    if let Some(chip) = info.header.chip() {
+        image::verify_for_rom(file, chip).map_err(|error| error.to_string())?;
+    }
     Ok(match stale {
         Some(error) => format!("{told}; it was changed after it was built: {error}"),
         None => told,

@@ -1,0 +1,120 @@
+//! The RAM that the mask ROM loads a bootloader into, byte by byte.
+//!
+//! The judge's own picture of it: banks of memory with the addresses that each bus has for them,
+//! after the chapter "System and Memory" of each chip's Technical Reference Manual. It shares
+//! nothing with
+//! `esp_idf_format::memory`, by which bootloaders are refused.
+
+use esp_idf_format::Chip;
+use esp_idf_format::image::{EspImageHeader, segments};
+
+/// Why what was loaded does not run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoadFailure {
+    /// A byte goes to an address without memory; on a chip the access is a fault, or is lost.
+    NoMemory {
+        /// The address.
+        addr: u32,
+    },
+    /// A byte goes over one that the ROM needs, or that an earlier segment brought.
+    Overwritten {
+        /// The address that it goes to.
+        addr: u32,
+    },
+    /// The first instruction is not in memory that was loaded and can be executed.
+    Entry {
+        /// Its address.
+        addr: u32,
+    },
+}
+
+/// A bank: the address of its first byte on the bus of data and on that of instructions, and its
+/// length. Where a bus does not reach it, its address is 0.
+struct Bank {
+    data: u32,
+    instruction: u32,
+    len_bytes: u32,
+    /// Whether the bus of instructions has its words in the opposite order.
+    turned: bool,
+}
+
+const fn bank(data: u32, instruction: u32, len_bytes: u32) -> Bank {
+    Bank { data, instruction, len_bytes, turned: false }
+}
+
+/// The banks of a chip. Those that are caches while it boots are left out.
+fn banks(chip: Chip) -> Vec<Bank> {
+    match chip {
+        Chip::Esp32 => vec![
+            bank(0, 0x4007_8000, 0x2_8000),
+            bank(0x3ffa_e000, 0, 0x3_2000),
+            Bank { data: 0x3ffe_0000, instruction: 0x400a_0000, len_bytes: 0x2_0000, turned: true },
+        ],
+        Chip::Esp32s2 => vec![bank(0x3ffb_0000, 0x4002_0000, 0x5_0000)],
+        Chip::Esp32s3 => vec![bank(0x3fc8_8000, 0x4037_8000, 0x6_8000)],
+        Chip::Esp32c3 => vec![bank(0x3fc8_0000, 0x4038_0000, 0x6_0000)],
+        Chip::Esp32c6 => vec![bank(0x4080_0000, 0x4080_0000, 0x8_0000)],
+        Chip::Esp32h2 => vec![bank(0x4080_0000, 0x4080_0000, 0x5_0000)],
+    }
+}
+
+/// Data addresses that the ROM lives in while it loads: the end of its stack, and its
+/// variables. So much of the stack is in use on an emulated ESP32-C3 with its real ROM, which
+/// refuses to load over it or over its variables; where those lie on the others is by the memory
+/// maps at the end of
+/// `components/bootloader/subproject/main/ld/<chip>/bootloader.ld` in `espressif/esp-idf`.
+fn of_rom(chip: Chip) -> [(u32, u32); 2] {
+    let last = |stack_end: u32| (stack_end - 0x5b0, stack_end);
+    match chip {
+        Chip::Esp32 => [(0x3ffe_0000, 0x3ffe_0440), last(0x3ffe_3f20)],
+        Chip::Esp32s2 => [last(0x3fff_e710), (0x3fff_e710, 0x4000_0000)],
+        Chip::Esp32s3 => [last(0x3fce_b710), (0x3fce_d710, 0x3fcf_0000)],
+        Chip::Esp32c3 => [last(0x3fcd_e710), (0x3fcd_e710, 0x3fce_0000)],
+        Chip::Esp32c6 => [last(0x4087_e610), (0x4087_e610, 0x4088_0000)],
+        Chip::Esp32h2 => [last(0x4084_f380), (0x4084_f380, 0x4085_0000)],
+    }
+}
+
+/// One byte of memory: which bank, and where in it.
+type Cell = (usize, u32);
+
+fn cell(banks: &[Bank], addr: u32) -> Option<(Cell, bool)> {
+    banks.iter().enumerate().find_map(|(number, bank)| {
+        let within = |from: u32| (from != 0).then(|| addr.checked_sub(from))?;
+        let inside = |at: &u32| *at < bank.len_bytes;
+        if let Some(at) = within(bank.instruction).filter(inside) {
+            let turned = bank.len_bytes - 4 - (at & !3) + (at & 3);
+            return Some(((number, if bank.turned { turned } else { at }), true));
+        }
+        within(bank.data).filter(inside).map(|at| ((number, at), false))
+    })
+}
+
+/// Loads an image whose bytes are whole, and looks at what has become of memory.
+pub(crate) fn load(chip: Chip, image: &[u8]) -> Result<(), LoadFailure> {
+    let banks = banks(chip);
+    let mut taken: Vec<Vec<bool>> =
+        banks.iter().map(|bank| vec![false; bank.len_bytes as usize]).collect();
+    let mut take = |(bank, at): Cell| {
+        let place = taken.get_mut(bank).and_then(|bank| bank.get_mut(at as usize));
+        place.is_some_and(|taken| !std::mem::replace(taken, true))
+    };
+    for addr in of_rom(chip).into_iter().flat_map(|(start, end)| start..end) {
+        if let Some((cell, _)) = cell(&banks, addr) {
+            take(cell);
+        }
+    }
+    let Ok(header) = EspImageHeader::parse(image) else { return Ok(()) };
+    let mut runs = false;
+    for segment in segments(image).into_iter().flatten().flatten() {
+        let start = segment.header.load_addr;
+        for addr in (0..segment.header.len_bytes).map(|at| start.saturating_add(at)) {
+            let (cell, executable) = cell(&banks, addr).ok_or(LoadFailure::NoMemory { addr })?;
+            if !take(cell) {
+                return Err(LoadFailure::Overwritten { addr });
+            }
+            runs |= executable && addr == header.entry_addr;
+        }
+    }
+    if runs { Ok(()) } else { Err(LoadFailure::Entry { addr: header.entry_addr }) }
+}
