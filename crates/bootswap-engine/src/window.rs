@@ -2,13 +2,16 @@
 
 use bootswap_plan::{Merge, Route, Step, Target};
 use embedded_storage_async::nor_flash::NorFlash;
-use flash_region::Region;
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 
 use crate::block::{Bytes, Wanted};
 use crate::check::{Checked, MAX_COMMITS};
 use crate::commit::{Commit, commit};
+use crate::item::Item;
+use crate::medium::{Medium, SECTOR};
 use crate::routes::place_of;
+use crate::scan::Scan;
 use crate::work::Work;
 use crate::{Failure, Platform};
 
@@ -37,6 +40,9 @@ pub(crate) async fn commit_all<F: NorFlash, P: Platform>(
                 Bytes::Memory(staged.ok_or_else(too_long)?)
             }
         };
+        let item = checked.item(end, None);
+        let padding =
+            padding(work.medium, work.sector, work.memory, &item, known.len_bytes).await?;
         let rest = rest_of(end.routes, first_len_bytes, known.len_bytes - first_len_bytes);
         let wanted = Wanted {
             from,
@@ -52,12 +58,43 @@ pub(crate) async fn commit_all<F: NorFlash, P: Platform>(
             digest: known.digest,
             wanted,
             rest: rest.ok_or_else(too_long)?,
+            padding,
             sectors: 0,
         };
         // The check has counted them.
         let _ = commits.push(commit);
     }
     commit(work.medium, work.platform, work.sector, &mut commits).await
+}
+
+/// Which bytes of a file are padding: MCUboot never looks at them, and old data may lie there.
+async fn padding<F: NorFlash>(
+    medium: &mut Medium<'_, F>,
+    sector: &mut [u8; SECTOR],
+    memory: &[u8],
+    item: &Item<'_>,
+    len_bytes: u32,
+) -> Result<Option<(u32, u32)>, Failure<F::Error>> {
+    if item.rules.slot.is_none() {
+        return Ok(None);
+    }
+    let mut scan = Scan::new(item.rules);
+    let file = Region::clamped(FlashAddr::ZERO, len_bytes);
+    for part in file.chunks(SECTOR_BYTES) {
+        let Some(bytes) = sector.get_mut(..part.len_bytes() as usize) else { break };
+        match item.place_of(part.start().get()) {
+            Some((Target::Flash(_), addr)) => medium.read(addr, bytes).await?,
+            Some((Target::Memory { .. }, at)) => {
+                let staged = memory.iter().skip(at.get() as usize);
+                bytes.iter_mut().zip(staged).for_each(|(to, from)| *to = *from);
+            }
+            None => break,
+        }
+        if scan.push(bytes).is_err() || scan.image_end().is_some() {
+            break;
+        }
+    }
+    Ok(scan.image_end().and_then(|end| item.rules.padding(end)))
 }
 
 /// Where the bytes of a file behind its first `file_offset` lie, which are so many; empty for none.

@@ -1,4 +1,4 @@
-//! The way back to the firmware that was there before.
+//! The way back to the firmware that was there before, or on to another one.
 //!
 //! # Power-fail safety
 //!
@@ -10,9 +10,12 @@ use bootswap_engine::{Failure, select_app};
 use bootswap_plan::{App, DeviceFacts, app_in};
 use embedded_storage_async::nor_flash::NorFlash;
 use esp_idf_format::image::ImageVerifier;
-use flash_region::{Region, SECTOR_BYTES};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
 use crate::Hardware;
+
+/// Bytes of image header, first segment's header and app description (`esp_app_desc_t`).
+const HEAD_LEN_BYTES: u32 = 24 + 8 + 256;
 
 /// A firmware that the device can go back to.
 #[derive(Clone, Copy, Debug)]
@@ -23,23 +26,28 @@ pub(crate) struct Way {
     pub(crate) partition: Region,
 }
 
-/// Looks for a firmware to go back to: the previous one according to the table, else any other app
-/// that verifies. None of them is `not_in` one of these regions.
+/// Looks for a firmware to go to: the one in `first`, else the previous one according to the table,
+/// else any other app that verifies. None of them is `not_in` one of these regions.
 pub(crate) async fn find<F: NorFlash, B: Hardware>(
     flash: &mut F,
     board: &mut B,
     facts: &DeviceFacts<'_>,
+    first: Option<Region>,
     not_in: &[Region],
     buffer: &mut [u8; SECTOR_BYTES as usize],
 ) -> Option<Way> {
     let otadata = facts.partitions.iter().find(|p| p.is_otadata())?.region;
     let others = facts.partitions.iter().filter(|p| p.is_app() && p.region != facts.running);
     let others = others.map(|p| p.region).filter(|region| Some(*region) != facts.previous);
-    for partition in facts.previous.into_iter().chain(others) {
+    for partition in first.into_iter().chain(facts.previous).chain(others) {
         if not_in.iter().any(|region| region.overlaps(partition)) {
             continue;
         }
         let Some(app) = app_in(facts, partition) else { continue };
+        // A migrator that has moved left one of itself behind.
+        if is_same_app(flash, facts.running, partition).await {
+            continue;
+        }
         if verifies(flash, board, facts, partition, buffer).await {
             return Some(Way { otadata, app, partition });
         }
@@ -53,6 +61,25 @@ pub(crate) async fn take<F: NorFlash>(
     way: &Way,
 ) -> Result<(), Failure<F::Error, &'static str>> {
     select_app(flash, way.otadata, way.app).await
+}
+
+/// Whether two partitions begin alike, as far as an app's description with its SHA-256 goes.
+async fn is_same_app<F: NorFlash>(flash: &mut F, first: Region, second: Region) -> bool {
+    const PART: usize = 64;
+    let parts = Region::clamped(FlashAddr::ZERO, HEAD_LEN_BYTES).chunks(PART as u32);
+    for offset in parts.map(|part| part.start().get()) {
+        let (mut a, mut b) = ([0; PART], [0; PART]);
+        for (partition, bytes) in [(first, &mut a), (second, &mut b)] {
+            let addr = partition.start().saturating_add(offset);
+            if flash.read(addr.get(), bytes).await.is_err() {
+                return false;
+            }
+        }
+        if a != b {
+            return false;
+        }
+    }
+    true
 }
 
 /// Whether the app in `partition` is one that the bootloader would start.

@@ -2,9 +2,9 @@
 
 use bootswap_config::ConfigError;
 use bootswap_engine::{
-    Begun, Buffers, Engine, Failure, Job, Source, apart, arrived, begin, forget_attempts,
+    Begun, Buffers, Done, Engine, Failure, Job, Source, apart, arrived, begin, forget_attempts,
 };
-use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, plan};
+use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Role, plan};
 use embedded_storage_async::nor_flash::NorFlash;
 use esp_idf_format::partition::TABLE_ADDR;
 use flash_region::{FlashAddr, Region};
@@ -257,17 +257,26 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
         memory: &mut [u8],
     ) {
         let mut attempt: Result<(), Failure<F::Error, &str>> = Ok(());
+        let mut has_committed = false;
         loop {
             let ended = match attempt {
                 Ok(()) => {
                     let mut platform = Talking::new(self.board, self.log, self.window);
                     let (flash, buffers) = (&mut *self.flash, &mut *self.buffers);
                     let mut engine = Engine::new(flash, source, &mut platform, buffers, memory);
-                    apart!(engine.go_on(job, begun))
+                    let ended = apart!(engine.go_on(job, begun));
+                    has_committed |= platform.has_committed();
+                    ended
                 }
                 Err(failure) => Err(failure),
             };
-            let Err(failure) = ended else { return };
+            let failure = match ended {
+                Ok(Done::NewBootloader) if !has_committed => {
+                    return apart!(self.hand_over(job));
+                }
+                Ok(_) => return,
+                Err(failure) => failure,
+            };
             if !self.window.is_open() {
                 return apart!(self.end(job, &failure));
             }
@@ -312,6 +321,45 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
         self.board.delay_ms(wait_ms).await;
     }
 
+    /// Ends a migration of which everything is in its place, and was when the migrator was started:
+    /// what the device boots by has not changed, so that a reset would start it again. It starts
+    /// the application that the migration brought, if that is an app of the table, else the
+    /// firmware before.
+    ///
+    /// # Power-fail safety
+    ///
+    /// That of going back: in otadata one sector always counts, and until the other does, the
+    /// migrator is started and finds everything in its place again.
+    async fn hand_over(&mut self, job: &Job<'_>) {
+        let facts = job.facts;
+        let apps = job.migration.artifacts.iter().filter(|a| a.role == Role::Application);
+        let starts = apps.filter_map(|app| app.dest).map(|dest| dest.start());
+        let target = starts.into_iter().find_map(|start| {
+            let mut partitions = facts.partitions.iter();
+            partitions.find(|p| p.is_app() && p.region.start() == start).map(|p| p.region)
+        });
+        self.log.info(format_args!(
+            "everything was in its place already, and the bootloader started the migrator"
+        ));
+        let buffer = self.buffers.sector();
+        let way = back::find(self.flash, self.board, facts, target, &[], buffer).await;
+        let taken = match way {
+            Some(way) => back::take(self.flash, &way).await.map(|()| Some(way.partition)),
+            None => Ok(None),
+        };
+        match taken {
+            Ok(Some(partition)) => {
+                self.log.info(format_args!("done, resetting into the app at {partition}"));
+                self.board.delay_ms(FAILED_WAIT_MS).await;
+            }
+            Ok(None) => {
+                self.log.warn(format_args!("done, and there is no other app to be started"));
+                self.rest().await;
+            }
+            Err(failure) => self.log.error(format_args!("{failure}")),
+        }
+    }
+
     /// Where nothing else can be done: a long rest, and everything again.
     async fn rest(&mut self) {
         self.log.warn(format_args!(
@@ -323,7 +371,8 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
 
     /// Lets the bootloader start the previous firmware, if there is one; says whether there is.
     async fn go_back(&mut self, facts: &DeviceFacts<'_>, not_in: &[Region]) -> bool {
-        let way = back::find(self.flash, self.board, facts, not_in, self.buffers.sector()).await;
+        let way =
+            back::find(self.flash, self.board, facts, None, not_in, self.buffers.sector()).await;
         let Some(way) = way else {
             self.log.warn(format_args!("there is no firmware to go back to"));
             return false;

@@ -15,11 +15,18 @@ pub(crate) struct Talking<'a, 'l, B> {
     window: &'a CommitWindow,
     /// Bytes in place when progress was last told.
     told_bytes: u32,
+    /// Whether anything was written that the device boots by.
+    has_committed: bool,
 }
 
 impl<'a, 'l, B: Hardware> Talking<'a, 'l, B> {
     pub(crate) fn new(board: &'a mut B, log: Log<'l>, window: &'a CommitWindow) -> Self {
-        Self { board, log, window, told_bytes: 0 }
+        Self { board, log, window, told_bytes: 0, has_committed: false }
+    }
+
+    /// Whether anything was written that the device boots by.
+    pub(crate) const fn has_committed(&self) -> bool {
+        self.has_committed
     }
 }
 
@@ -37,6 +44,7 @@ impl<B: Hardware> Platform for Talking<'_, '_, B> {
             Event::Repairing { .. } | Event::Retry { .. } | Event::Refused { .. } => LogLevel::Warn,
             _ => LogLevel::Info,
         };
+        self.has_committed |= matches!(event, Event::Committing { .. });
         // A commit that holds already, after one that did not verify, says nothing but that it
         // resets.
         if matches!(event, Event::Committed | Event::Resetting) {

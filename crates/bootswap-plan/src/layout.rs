@@ -17,7 +17,7 @@ use mcuboot_format::SwapKind;
 
 use crate::blanks::Blanks;
 use crate::facts::DeviceFacts;
-use crate::migration::{Artifact, McubootMap, Migration, Role};
+use crate::migration::{Artifact, Content, McubootMap, Migration, Role};
 use crate::step::{Place, Purpose};
 
 /// Most artifacts of a migration.
@@ -111,7 +111,11 @@ pub(crate) fn destination(
             let start = facts.chip.bootloader_addr();
             let whole = match artifact.region_len_bytes {
                 Some(len_bytes) => Region::clamped(start, len_bytes),
-                None => facts.bootloader_area(),
+                // One that reaches over the partition table is refused for that, or allowed to.
+                None => {
+                    let room_bytes = facts.bootloader_area().len_bytes();
+                    Region::clamped(start, room_bytes.max(artifact.len_bytes.unwrap_or(0)))
+                }
             };
             (clip_bootloader(facts, artifact, whole), None)
         }
@@ -145,6 +149,32 @@ pub(crate) fn destination(
 /// The bytes of its region that an artifact covers, as far as its length is known.
 pub(crate) fn written(region: Region, artifact: &Artifact<'_>) -> Region {
     artifact.len_bytes.map_or(region, |len_bytes| region.prefix(len_bytes))
+}
+
+/// Whether an artifact is written or erased over the running code.
+///
+/// Of a slot it takes its image and the trailer: what lies between them means nothing to MCUboot,
+/// and a migrator that runs there is left alone.
+pub(crate) fn is_over(
+    map: Option<&McubootMap<'_>>,
+    artifact: &Artifact<'_>,
+    destination: &Destination,
+    running: Region,
+) -> bool {
+    let slack = map.and_then(|map| slack(map, artifact, destination.slot?));
+    let running = running.align_out(SECTOR_BYTES).unwrap_or(running);
+    destination.region.overlaps(running)
+        && !slack.is_some_and(|slack| slack.contains_region(running))
+}
+
+/// What an application leaves free of the slot that it is written to: whole sectors between its
+/// image and the trailer.
+pub(crate) fn slack(map: &McubootMap<'_>, artifact: &Artifact<'_>, slot: Region) -> Option<Region> {
+    let Some(Content::Mcuboot { image_len_bytes, .. }) = artifact.content else { return None };
+    let trailer = map.trailer_area(slot)?;
+    let free = Region::new(slot.start().saturating_add(image_len_bytes), trailer.start())?;
+    let free = free.align_in(SECTOR_BYTES);
+    (!free.is_empty()).then_some(free)
 }
 
 /// Whether an artifact reaches over the bootloader's area and is not the bootloader as such: what

@@ -33,6 +33,21 @@ pub struct Migration<'a> {
 }
 
 impl<'a> Migration<'a> {
+    /// Whether nothing that it brings is started when it is done, so that the device goes back to
+    /// the firmware before the migrator: data alone, or a part of a target without its bootloader.
+    #[must_use]
+    pub fn goes_back(&self) -> bool {
+        let boot = self.chip.bootloader_addr();
+        let mut artifacts = self.artifacts.iter();
+        match self.mcuboot {
+            None => artifacts.all(|artifact| artifact.role != Role::Application),
+            Some(_) => !artifacts.any(|artifact| {
+                artifact.role == Role::Bootloader
+                    || artifact.dest.is_some_and(|dest| dest.contains(boot))
+            }),
+        }
+    }
+
     /// A migration to any flash size, to a bootloader of which nothing is known, that stages where
     /// there is room and allows nothing that is refused by default.
     #[must_use]

@@ -17,6 +17,7 @@ use esp_idf_format::partition::Partition;
 use flash_region::{Region, SECTOR_BYTES};
 
 use crate::facts::{DeviceFacts, previous_firmware};
+use crate::layout::AppSlot;
 use crate::migration::Migration;
 use crate::otadata::select;
 use crate::planner::in_place;
@@ -66,7 +67,9 @@ pub(crate) fn relocate(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Re
             return Ok(plan);
         }
     }
-    Err(Reason::NoRelocation { needed_bytes: image.len_bytes(), tried })
+    let choices = migration.mcuboot.map_or(&[][..], |map| AppSlot::choices(map.swap));
+    let is_swapped_in = choices.is_empty() || choices.contains(&AppSlot::Secondary);
+    Err(Reason::NoRelocation { needed_bytes: image.len_bytes(), tried, is_swapped_in })
 }
 
 /// Whether the copy leaves alone the sector that a trailer begins in: it cannot be cleaned under

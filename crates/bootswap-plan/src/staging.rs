@@ -93,8 +93,11 @@ impl Space<'_> {
         self.destinations.iter().for_each(|d| occupied.add(d.region));
         for partition in self.facts.partitions {
             // Where the table contradicts itself, nobody knows what is free.
-            let spare =
-                partition.is_app() && rank > Rank::Unclaimed && !self.facts.is_doubtful(partition);
+            // One of the apps is what is started when everything is done.
+            let spare = partition.is_app()
+                && rank > Rank::Unclaimed
+                && !self.migration.goes_back()
+                && !self.facts.is_doubtful(partition);
             if !spare {
                 occupied.add(partition.region);
             }

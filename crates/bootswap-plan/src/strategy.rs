@@ -22,8 +22,9 @@ pub fn plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Plan, 
         Ok(plan) => return Ok(plan),
         Err(reasons) => reasons,
     };
-    // Moving helps if every reason is about where the migrator runs.
-    if reasons.iter().all(Reason::is_about_place) {
+    // Moving helps if every reason is about where the migrator runs; where it goes back in the end,
+    // the partitions that it could move to are what it goes back to.
+    if reasons.iter().all(Reason::is_about_place) && !migration.goes_back() {
         match relocate(migration, facts) {
             Ok(plan) => return Ok(plan),
             Err(reason) => {

@@ -38,8 +38,8 @@ const SEED: u64 = 0x7a26;
 /// Why the example cannot be made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ExampleError {
-    what: &'static str,
-    why: String,
+    pub(crate) what: &'static str,
+    pub(crate) why: String,
 }
 
 impl fmt::Display for ExampleError {

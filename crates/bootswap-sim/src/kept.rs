@@ -1,6 +1,6 @@
 //! What a migration must not change.
 
-use bootswap_migration::OwnedMigration;
+use bootswap_migration::{OwnedMigration, OwnedStaging};
 use esp_idf_format::partition::PartitionTable;
 use flash_region::{Region, SECTOR_BYTES};
 
@@ -33,6 +33,8 @@ pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Reg
         let label = if label == TABLE { "partition-table" } else { label };
         migration.allow_overwrite.iter().any(|named| named == label)
     };
-    kept.retain(|(label, _)| !given_up(label));
+    // So is a partition in which artifacts are to wait.
+    let waits_in = |label: &str| migration.staging == OwnedStaging::Label(label.to_owned());
+    kept.retain(|(label, _)| !given_up(label) && !waits_in(label));
     kept
 }

@@ -74,8 +74,13 @@ pub fn of(record: &LifeRecord, environment: &Environment<'_>, after: &NorMemory)
                 let len_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
                 after.bytes(app.partition.region.prefix(len_bytes)) == bytes
             };
+            let goes_back = migrator.done && environment.migration.goes_back();
             if !migrator.reasons.is_empty() {
                 RunOutcome::Refused
+            } else if goes_back && app.image != *environment.image {
+                RunOutcome::TargetRunning {
+                    what: format!("{app}, and everything is in its place that was to be brought"),
+                }
             } else if fetched || runs.is_some_and(in_place) {
                 RunOutcome::TargetRunning { what: app.to_string() }
             } else {

@@ -17,7 +17,8 @@ use bootswap_sim::{
     OriginServer, Report, Run, RunOutcome, Scenario, Settings, Until, Unwatched, example, kept, run,
 };
 
-use support::{merged, other_bootloader, region, resign};
+use bootswap_sim::variants::merged;
+use support::{other_bootloader, region, resign};
 
 const MIB: u32 = 0x10_0000;
 
@@ -153,7 +154,7 @@ fn packed_artifacts_end_as_fetched_ones_do() {
 #[test]
 fn a_merged_image_keeps_what_lies_in_its_gaps() {
     for chip in [Chip::Esp32, Chip::Esp32c3] {
-        let migration = merged(chip);
+        let migration = merged(chip).unwrap();
         let scenario = Scenario::synthetic(&migration).unwrap();
         let nvs = region(0x9000, 0x4000);
         let before = scenario.flash.bytes(nvs);
@@ -172,7 +173,7 @@ fn a_merged_image_keeps_what_lies_in_its_gaps() {
 #[test]
 fn a_bootloader_and_its_slot_in_one_file() {
     for chip in [Chip::Esp32, Chip::Esp32c3] {
-        let mut migration = merged(chip);
+        let mut migration = merged(chip).unwrap();
         migration.allow_overwrite.clear();
         let mut with_app = example(chip).unwrap();
         resign(&mut with_app, Padding::Confirmed);
@@ -209,7 +210,7 @@ fn run_of(scenario: &Scenario, lab: &OriginServer) -> RunOutcome {
 
 #[test]
 fn a_merged_image_can_travel_inside_the_migrator() {
-    let mut migration = merged(Chip::Esp32c3);
+    let mut migration = merged(Chip::Esp32c3).unwrap();
     migration.artifacts[0].url = None;
     let (run, _) = migrate(&migration, to_the_end());
     assert_eq!(run.requests, 0);

@@ -10,11 +10,12 @@ use bootswap_sim::Until;
 use bootswap_sim::example;
 use bootswap_sim::sweep::report::PowerCutsReport;
 use bootswap_sim::sweep::{Amount, Pool, PowerCuts, SweepOutcome, Sweeps, sweep};
+use bootswap_sim::variants::merged;
 use bootswap_sim::{Run, Scenario, Settings};
 use esp_idf_format::Chip;
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::Padding;
-use support::{merged, other_bootloader, resign};
+use support::{other_bootloader, resign};
 
 /// Cases of each sweep in a run of the tests.
 const SAMPLE: Amount = Amount::Some(15);
@@ -137,7 +138,7 @@ fn kinds() -> Vec<Kind> {
     memory.forgotten_bytes = memory.settings.staging_memory_len_bytes.into();
     kinds.push(memory);
 
-    kinds.push(Kind::new("merged image", merged(Chip::Esp32)));
+    kinds.push(Kind::new("merged image", merged(Chip::Esp32).unwrap()));
     kinds.push(Kind::new("other bootloader", other_bootloader()));
     kinds
 }

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod container;
 mod cut;
+pub mod desk;
 pub mod engine;
 pub mod esp_idf;
 pub mod http_client;
@@ -67,6 +68,7 @@ targets! {
     cli::migration_toml,
     cli::sweep_case,
     cli::file_info,
+    desk::verdicts,
 }
 
 /// Random bytes, none of which is that of erased flash.

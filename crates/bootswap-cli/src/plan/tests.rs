@@ -6,16 +6,17 @@ use bootswap_plan::{Cost, CostModel, ERASE_4K, ERASE_32K, ERASE_64K, OpTime, PRO
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region, is_blank};
 use mcuboot_format::SwapKind;
-use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::builder::Padding;
 use nor_sim::{Counts, DatasheetTiming, TypMax};
 
 use bootswap_migration::content::classify;
 use bootswap_migration::facts;
 use bootswap_migration::plan::{FlashLayout, PlanReport, report, stages};
-use bootswap_migration::{OwnedArtifact, OwnedMigration, OwnedStaging};
+use bootswap_migration::{OwnedMigration, OwnedStaging};
 use bootswap_sim::Until;
 use bootswap_sim::Unwatched;
 use bootswap_sim::example;
+use bootswap_sim::variants::{merged, resign};
 use bootswap_sim::{OriginServer, RunOutcome, Scenario, Settings, run};
 
 const MIB: u32 = 0x10_0000;
@@ -107,7 +108,7 @@ fn no_swap_from_no_partition_costs_more_than_planned() {
             if swap != SwapKind::Scratch {
                 map.scratch = None;
             }
-            resign(&mut migration, 149_824, Padding::Confirmed);
+            resign(&mut migration, 149_824, Padding::Confirmed).unwrap();
             let name = format!("{swap} from {running}");
             let (all, _) = compare(&name, &migration).assert_upper(&name);
             assert!(all <= 1.3, "{name}: {all}");
@@ -127,7 +128,7 @@ fn no_length_of_image_costs_more_than_planned() {
             let mut migration = example(Chip::Esp32c6).unwrap();
             let map = migration.mcuboot.as_mut().unwrap();
             (map.swap, map.scratch) = (SwapKind::Overwrite, None);
-            resign(&mut migration, sectors * 0x1000 - less, Padding::Confirmed);
+            resign(&mut migration, sectors * 0x1000 - less, Padding::Confirmed).unwrap();
             let name = format!("{sectors} sectors less {less} bytes");
             let compared = compare(&name, &migration);
             compared.assert_upper(&name);
@@ -142,7 +143,7 @@ fn no_length_of_image_costs_more_than_planned() {
 #[test]
 fn no_other_migration_costs_more_than_planned() {
     let mut unpadded = example(Chip::Esp32s2).unwrap();
-    resign(&mut unpadded, 149_824, Padding::None);
+    resign(&mut unpadded, 149_824, Padding::None).unwrap();
     unpadded.artifacts[0].confirm = true;
     compare("unpadded", &unpadded).assert_upper("unpadded");
 
@@ -155,54 +156,11 @@ fn no_other_migration_costs_more_than_planned() {
     compare("labelled", &labelled).assert_upper("labelled");
 
     let mut large = example(Chip::Esp32c3).unwrap();
-    resign(&mut large, 900_000, Padding::Confirmed);
+    resign(&mut large, 900_000, Padding::Confirmed).unwrap();
     compare("large", &large).assert_upper("large");
 
-    let merged = merged(Chip::Esp32c3);
+    let merged = merged(Chip::Esp32c3).unwrap();
     compare("merged", &merged).assert_upper("merged");
-}
-
-/// Signs an application of so many bytes for the migration's map.
-fn resign(migration: &mut OwnedMigration, len_bytes: u32, padding: Padding) {
-    let map = migration.mcuboot.as_ref().unwrap();
-    let options = SignOptions {
-        padding,
-        security_counter: Some(0),
-        trailer: map.lend().trailer_config(),
-        ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
-    };
-    let payload = device_sim::synthetic::target_payload(migration.chip, len_bytes, 1);
-    let bytes = sign(&payload, &options).unwrap();
-    let content = classify(&bytes, Role::Application, Some(map)).unwrap();
-    let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
-    (app.bytes, app.content) = (Some(bytes), Some(content));
-}
-
-/// One image over bootloader, partition table and application.
-fn merged(chip: Chip) -> OwnedMigration {
-    let mut migration = example(chip).unwrap();
-    resign(&mut migration, 149_824, Padding::None);
-    let file = |role| migration.artifact(role).unwrap().bytes.clone().unwrap();
-    let start = chip.bootloader_addr().get() as usize;
-    let mut bytes = vec![0xff; 0x1_0000 - start];
-    let (bootloader, table) = (file(Role::Bootloader), migration.partition_table.clone().unwrap());
-    bytes[..bootloader.len()].copy_from_slice(&bootloader);
-    bytes[0x8000 - start..][..table.len()].copy_from_slice(&table);
-    bytes.extend(file(Role::Application));
-    let len_bytes = u32::try_from(bytes.len()).unwrap().next_multiple_of(0x1000);
-    migration.running = Some("ota_1".to_owned());
-    migration.allow_overwrite = vec!["partition-table".to_owned()];
-    migration.artifacts = vec![OwnedArtifact {
-        name: "merged".to_owned(),
-        role: Role::Other,
-        url: Some("http://lab/merged.bin".to_owned()),
-        bytes: Some(bytes),
-        dest: Some(region(chip.bootloader_addr().get(), len_bytes)),
-        region_len_bytes: None,
-        content: None,
-        confirm: false,
-    }];
-    migration
 }
 
 fn reported(migration: &OwnedMigration) -> PlanReport {
@@ -221,7 +179,7 @@ fn no_line_is_wider_than_a_terminal() {
     refused.flash_len_bytes = Some(2 * MIB);
     let mut labelled = example(Chip::Esp32).unwrap();
     labelled.staging = OwnedStaging::Label("ota_1".to_owned());
-    for migration in [moved, named, refused, labelled, merged(Chip::Esp32)] {
+    for migration in [moved, named, refused, labelled, merged(Chip::Esp32).unwrap()] {
         let text = reported(&migration).to_string();
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());

@@ -24,7 +24,10 @@ impl Gate<'_> {
     pub(super) fn check_journal(&self) -> Result<(), PlanError> {
         match self.plan.journal {
             Some(sector)
-                if !is_sector(sector) || self.is_vital(sector) || !self.reaches(sector) =>
+                if !is_sector(sector)
+                    || self.is_vital(sector)
+                    || sector.overlaps(self.facts.running_image())
+                    || !self.reaches(sector) =>
             {
                 Err(PlanError::Journal { sector })
             }
@@ -106,7 +109,9 @@ impl Gate<'_> {
         if self.plan.journal.is_some_and(|sector| sector.overlaps(erasable) && !guarded(sector)) {
             return Err(StepFault::OverJournal);
         }
-        if self.is_vital(erasable) {
+        let running = self.facts.running_image();
+        let running = running.align_out(SECTOR_BYTES).unwrap_or(running);
+        if self.is_vital(erasable) || (running.overlaps(erasable) && !guarded(running)) {
             return Err(StepFault::OverBoot);
         }
         if !self.reaches(erasable) {
@@ -120,13 +125,13 @@ impl Gate<'_> {
         self.facts.reachable().contains_region(region)
     }
 
-    /// Whether the device, as it is before the commit, boots from some of the region.
+    /// Whether the device, as it is before the commit, boots the migrator by some of the region.
     fn is_vital(&self, region: Region) -> bool {
         let facts = self.facts;
         let table = facts.table();
         let boot = Region::new(facts.chip.bootloader_addr(), table.end()).unwrap_or(table);
         let otadata = facts.partitions.iter().filter(|p| p.is_otadata()).map(|p| p.region);
-        let mut vital = [boot, facts.running_image()].into_iter().chain(otadata);
+        let mut vital = [boot].into_iter().chain(otadata);
         vital.any(|vital| vital.overlaps(region))
     }
 }

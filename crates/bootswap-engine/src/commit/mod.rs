@@ -42,6 +42,8 @@ pub(crate) struct Commit<'a> {
     pub wanted: Wanted<'a>,
     /// Where the rest of it lies already; empty where there is none.
     pub rest: Region,
+    /// From where to where the file has padding, whatever flash has there.
+    pub padding: Option<(u32, u32)>,
     /// Sectors that differ, as the look before the window finds them.
     pub sectors: u32,
 }
@@ -201,15 +203,26 @@ fn is_digest_of(commit: &Commit<'_>, sha256: &[u8; 32]) -> bool {
 }
 
 /// The digest of the artifact as it lies in its places. What a gap of it left as it was counts as
-/// the 0xFF that the file has there.
+/// the 0xFF that the file has there, and so does padding.
 async fn digest<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     buffer: &mut [u8; SECTOR],
     commit: &Commit<'_>,
 ) -> Result<[u8; 32], FlashFailure<F::Error>> {
     let mut sha256 = Sha256::new();
+    let mut offset = 0;
+    let mut is_padding = |part: Region| {
+        let first = offset;
+        offset += part.len_bytes();
+        commit.padding.is_some_and(|padding| padding.0 <= first && offset <= padding.1)
+    };
     for part in commit.wanted.to.chunks(SECTOR_BYTES) {
         let Some(bytes) = buffer.get_mut(..part.len_bytes() as usize) else { continue };
+        if is_padding(part) {
+            bytes.fill(ERASED);
+            sha256.update(bytes);
+            continue;
+        }
         bytes.fill(0);
         if commit.wanted.keep_under_blank {
             commit.wanted.bytes(medium, part, bytes).await?;
@@ -221,7 +234,11 @@ async fn digest<F: NorFlash>(
     }
     for part in commit.rest.chunks(SECTOR_BYTES) {
         let Some(bytes) = buffer.get_mut(..part.len_bytes() as usize) else { continue };
-        medium.read(part.start(), bytes).await?;
+        if is_padding(part) {
+            bytes.fill(ERASED);
+        } else {
+            medium.read(part.start(), bytes).await?;
+        }
         sha256.update(bytes);
     }
     Ok(sha256.finalize().into())

@@ -1,7 +1,8 @@
 //! A plan, or the reasons against one, for scripts; `text.rs` has it for people.
 
 use bootswap_plan::{
-    Cost, CostModel, Migration, Plan, Reason, Step, Target, WayBack, objections, preferred,
+    Cost, CostModel, DeviceFacts, Migration, Plan, Reason, Step, Target, WayBack, objections,
+    preferred,
 };
 use esp_idf_format::partition::Partition;
 use flash_region::Region;
@@ -14,7 +15,7 @@ use super::objection::judged;
 use super::region::RegionReport;
 use super::stage::PlanStage;
 use crate::bootloader::Assumption;
-use crate::facts::{FoundFacts, assumption, with_primary};
+use crate::facts::{FoundFacts, assumption, bytes, with_primary};
 use crate::owned::OwnedMigration;
 
 /// Plans the migration of the device that was found; `dump` is its flash, where it is known.
@@ -22,12 +23,25 @@ use crate::owned::OwnedMigration;
 pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]>) -> PlanReport {
     let device = DeviceReport::new(found, dump.is_some());
     let facts = with_primary(migration, found.facts.lend(), dump);
-    let report = match judged(migration, facts) {
+    let judged = judged(migration, facts).and_then(|stages| match dump {
+        Some(dump) if goes_back_to_nothing(migration, &facts, dump) => {
+            Err(vec![ReasonReport::from(&Reason::NothingToStart { primary: None })])
+        }
+        _ => Ok(stages),
+    });
+    let report = match judged {
         Ok(stages) => migration.with(|lent| PlanReport::planned(device, lent, &stages, dump)),
         Err(reasons) => PlanReport::refused(device, reasons),
     };
     let assumed = migration.assumed.iter().cloned().chain(assumption(migration, &facts));
     PlanReport { assumed: assumed.collect(), ..report }
+}
+
+/// Whether the migration leaves it to the firmware before to start, and the dump has none.
+fn goes_back_to_nothing(migration: &OwnedMigration, facts: &DeviceFacts<'_>, dump: &[u8]) -> bool {
+    let starts = |region| esp_idf_format::image::verify(bytes(dump, region)).is_ok();
+    let mut others = facts.partitions.iter().filter(|p| p.is_app() && p.region != facts.running);
+    migration.with(|lent| lent.goes_back()) && !others.any(|p| starts(p.region))
 }
 
 /// What `--json` prints. Keys are never renamed; `null` where something does not apply.

@@ -44,7 +44,7 @@ impl Checks<'_> {
         }
         // Not only what is written counts: all of the place may be erased.
         let running = facts.running_image();
-        if region.overlaps(running) {
+        if layout::is_over(self.migration.mcuboot.as_ref(), artifact, destination, running) {
             let dest = region;
             self.refuse(Reason::OverRunningCode { artifact: name(artifact.name), dest, running });
         }
@@ -99,7 +99,9 @@ impl Checks<'_> {
         match (artifact.role, artifact.dest, artifact.region_len_bytes) {
             (Role::Bootloader, Some(dest), _) => dest.from(region.start()).len_bytes(),
             (Role::Bootloader, None, Some(len_bytes)) => len_bytes,
-            (Role::Bootloader, None, None) => self.facts.bootloader_area().len_bytes(),
+            (Role::Bootloader, None, None) => {
+                self.facts.bootloader_area().len_bytes().max(region.len_bytes())
+            }
             _ => region.len_bytes(),
         }
     }

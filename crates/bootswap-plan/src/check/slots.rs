@@ -5,6 +5,7 @@ use mcuboot_format::SwapKind;
 
 use super::Checks;
 use crate::cleaned::cleaned;
+use crate::facts::is_known_to_bootloader;
 use crate::layout::{self, Destination};
 use crate::migration::{Artifact, PARTITION_TABLE};
 use crate::reason::Reason;
@@ -59,6 +60,7 @@ impl Checks<'_> {
     /// application must not go to a slot from which it is not started.
     pub(super) fn starts_something(&mut self, destinations: &[Destination]) {
         let artifacts = self.migration.artifacts;
+        self.leaves_something(destinations);
         let Some(map) = self.migration.mcuboot else { return };
         // An artifact without a destination has a reason of its own.
         let concerns = |artifact: &Artifact<'_>, destination: &Destination| {
@@ -79,7 +81,27 @@ impl Checks<'_> {
         let swaps_in = matches!(map.swap, SwapKind::Scratch | SwapKind::Overwrite);
         let is_found = is_brought(map.primary) || (swaps_in && is_brought(map.secondary));
         if !is_found {
-            self.refuse(Reason::NothingToStart { primary: map.primary });
+            self.refuse(Reason::NothingToStart { primary: Some(map.primary) });
+        }
+    }
+
+    /// What goes back to the firmware before has to leave it there; unless it says by a table or
+    /// otadata of its own what is started.
+    fn leaves_something(&mut self, destinations: &[Destination]) {
+        let (migration, facts) = (self.migration, self.facts);
+        if !migration.goes_back() {
+            return;
+        }
+        let otadata = facts.partitions.iter().find(|p| p.is_otadata()).map(|p| p.region);
+        let says = |region: Region| destinations.iter().any(|d| d.region.overlaps(region));
+        if otadata.into_iter().chain([facts.table()]).any(says) {
+            return;
+        }
+        let mut others = facts.partitions.iter().filter(|p| {
+            p.is_app() && p.region != facts.running && is_known_to_bootloader(facts.partitions, p)
+        });
+        if otadata.is_none() || others.all(|p| says(p.region)) {
+            self.refuse(Reason::NothingToStart { primary: None });
         }
     }
 }

@@ -6,7 +6,7 @@ use heapless::Vec;
 use super::{Planner, Way};
 use crate::cleaned::cleaned;
 use crate::layout::{self, Occupied};
-use crate::migration::{Artifact, Content, Role, Staging};
+use crate::migration::{Artifact, Role, Staging};
 use crate::reason::{Reason, name};
 use crate::staging::{Space, fit};
 use crate::step::{ArtifactIndex, MAX_ROUTES, Place, Purpose, Route, Target};
@@ -177,18 +177,17 @@ impl<'a> Planner<'a> {
     /// What the application leaves free of the slot that it is written to.
     fn slack(&self) -> Option<Region> {
         let app = self.migration.artifacts.iter().find(|a| a.role == Role::Application)?;
-        let Some(Content::Mcuboot { image_len_bytes, .. }) = app.content else { return None };
         let index = self.migration.artifacts.iter().position(|a| a.role == Role::Application)?;
         let slot = self.destinations.get(index)?.slot?;
-        let trailer = self.migration.mcuboot.as_ref()?.trailer_area(slot)?;
-        let free = Region::new(slot.start().saturating_add(image_len_bytes), trailer.start())?;
-        let free = free.align_in(SECTOR_BYTES);
-        (!free.is_empty()).then_some(free)
+        layout::slack(self.migration.mcuboot.as_ref()?, app, slot)
     }
 
-    /// Reserves what was placed inside the application's slot, so that its writes leave it alone.
+    /// Reserves what was placed inside the application's slot, and the running code where it is
+    /// there, so that its writes leave them alone.
     pub(super) fn reserve_in_slot(&self, ways: &mut [Way<'_>]) {
-        let in_use = self.taken.iter().copied().chain(self.plan.journal);
+        let running = self.facts.running_image();
+        let running = running.align_out(SECTOR_BYTES).unwrap_or(running);
+        let in_use = self.taken.iter().copied().chain(self.plan.journal).chain([running]);
         for way in ways {
             let Some(slot) = way.destination.slot else { continue };
             let inside = in_use.clone().filter(|r| slot.contains_region(*r));

@@ -263,11 +263,13 @@ pub enum Reason {
         needed_bytes: u32,
         /// App partitions that were looked at.
         tried: u32,
+        /// Whether the bootloader can take the application from the secondary slot.
+        is_swapped_in: bool,
     },
-    /// The new bootloader would find no application.
+    /// The new bootloader would find no application, or the old one nothing but the migrator.
     NothingToStart {
-        /// The slot that it starts from.
-        primary: Region,
+        /// The slot that it starts from; `None` where that is no MCUboot's.
+        primary: Option<Region>,
     },
     /// An artifact has no bytes.
     Empty {

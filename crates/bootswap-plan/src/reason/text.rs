@@ -3,6 +3,7 @@
 use core::fmt;
 
 use esp_idf_format::ImageChip;
+use flash_region::SECTOR_BYTES;
 use mcuboot_format::espressif::LoadFault;
 use mcuboot_format::{ImageVersion, SwapKind};
 
@@ -58,12 +59,21 @@ impl fmt::Display for Reason {
                 "{artifact} goes to {dest}, where the migrator itself runs ({running}); deliver \
                  the migrator to another partition"
             ),
-            Self::OverKept { artifact, dest, kept, region } => write!(
-                f,
-                "{artifact} goes to {dest} and would overwrite {kept} at {region}, which the \
-                 migration does not name; shrink or move it, or write overwrite = [\"{kept}\"] in \
-                 [allow]"
-            ),
+            Self::OverKept { artifact, dest, kept, region } => {
+                write!(
+                    f,
+                    "{artifact} goes to {dest} and would overwrite {kept} at {region}, which the \
+                     migration does not name; shrink or move it, or write overwrite = [\"{kept}\"] \
+                     in [allow]"
+                )?;
+                let size =
+                    dest.len_bytes().checked_next_multiple_of(SECTOR_BYTES).unwrap_or(u32::MAX);
+                match dest.start().get() {
+                    // Where the chips have their bootloaders.
+                    0 | 0x1000 => write!(f, " (and size = {size:#x} for a bootloader)"),
+                    _ => Ok(()),
+                }
+            }
             Self::Overlap { first, second, shared } => {
                 write!(f, "{first} and {second} share {shared}; move one of them")
             }
@@ -199,14 +209,31 @@ impl fmt::Display for Reason {
                 "{artifact} is built for {header_bytes:#x} bytes of flash and reads nothing beyond \
                  them, but its map ends at {map_end}; build it for the flash that it needs"
             ),
-            Self::NoRelocation { needed_bytes, tried } => write!(
-                f,
-                "the migrator has to move out of the way first, and none of {tried} other app \
+            Self::NoRelocation { needed_bytes, tried, is_swapped_in } => {
+                write!(
+                    f,
+                    "the migrator has to move out of the way first, and none of {tried} other app \
                  partitions has room for its {needed_bytes} bytes, can be started by the old \
                  bootloader and is out of the target's way; deliver it to another partition, or \
                  make it smaller"
+                )?;
+                // With these the application comes from the secondary slot.
+                if *is_swapped_in {
+                    return Ok(());
+                }
+                f.write_str(
+                    "; or build the target with swap using scratch or with overwrite, which take \
+                     the application from the secondary slot, or with a map whose primary slot \
+                     leaves an app partition out, or is larger behind the application's image than \
+                     the migrator",
+                )
+            }
+            Self::NothingToStart { primary: None } => f.write_str(
+                "when the migration is done there is nothing to start but the migrator: it does \
+                 not bring both an application and its bootloader, and leaves no other app that \
+                 otadata could select; name them, or spare the old firmware's partition",
             ),
-            Self::NothingToStart { primary } => write!(
+            Self::NothingToStart { primary: Some(primary) } => write!(
                 f,
                 "the new bootloader would find no application: nothing goes to the primary slot \
                  {primary}, nor to where it would be swapped in from; name the application in [app]"

@@ -1,14 +1,13 @@
 //! Migrations of every kind, for the tests of whole migrations.
 #![allow(dead_code, reason = "no test file uses all of it")]
 
-use bootswap_migration::content::classify;
 use bootswap_migration::{OwnedArtifact, OwnedMigration};
 use bootswap_plan::Role;
-use bootswap_sim::example;
+use bootswap_sim::{example, variants};
 use device_sim::synthetic;
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
-use mcuboot_format::builder::{Padding, SignOptions, sign};
+use mcuboot_format::builder::Padding;
 
 pub fn region(start: u32, len_bytes: u32) -> Region {
     Region::from_len(FlashAddr(start), len_bytes).unwrap()
@@ -16,38 +15,7 @@ pub fn region(start: u32, len_bytes: u32) -> Region {
 
 /// Signs the example's application anew, for the map and with the padding given.
 pub fn resign(migration: &mut OwnedMigration, padding: Padding) {
-    let map = migration.mcuboot.as_ref().unwrap();
-    let options = SignOptions {
-        padding,
-        security_counter: Some(0),
-        trailer: map.lend().trailer_config(),
-        ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
-    };
-    let payload = synthetic::target_payload(migration.chip, 149_824, 1);
-    let bytes = sign(&payload, &options).unwrap();
-    let content = classify(&bytes, Role::Application, Some(map)).unwrap();
-    let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
-    (app.bytes, app.content) = (Some(bytes), Some(content));
-}
-
-/// One image that spans bootloader, partition table and application, with gaps of 0xFF between
-/// them.
-pub fn merged(chip: Chip) -> OwnedMigration {
-    let mut migration = example(chip).unwrap();
-    let bootloader = migration.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
-    let table = migration.partition_table.clone().unwrap();
-    resign(&mut migration, Padding::None);
-    let app = migration.artifact(Role::Application).unwrap().bytes.clone().unwrap();
-    let start = chip.bootloader_addr().get();
-    let mut bytes = vec![0xff; 0x1_0000 - start as usize];
-    bytes[..bootloader.len()].copy_from_slice(&bootloader);
-    bytes[0x8000 - start as usize..][..table.len()].copy_from_slice(&table);
-    bytes.extend_from_slice(&app);
-    let len_bytes = u32::try_from(bytes.len()).unwrap().next_multiple_of(0x1000);
-    migration.running = Some("ota_1".to_owned());
-    migration.allow_overwrite = vec!["partition-table".to_owned()];
-    migration.artifacts = vec![artifact("merged", Role::Other, bytes, region(start, len_bytes))];
-    migration
+    variants::resign(migration, 149_824, padding).unwrap();
 }
 
 /// Artifacts with places of their own, and no MCUboot.

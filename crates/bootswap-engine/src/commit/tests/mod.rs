@@ -79,7 +79,8 @@ impl Case {
         };
         let digest = Some(head(&sha256));
         let rest = Region::default();
-        let mut commits = [Commit { artifact: &artifact, digest, wanted, rest, sectors: 0 }];
+        let (padding, sectors) = (None, 0);
+        let mut commits = [Commit { artifact: &artifact, digest, wanted, rest, padding, sectors }];
         let mut buffer = [0; SECTOR];
         let mut medium = Medium::new(&mut driver);
         let done = commit(&mut medium, log, &mut buffer, &mut commits);
@@ -254,6 +255,7 @@ fn two_commits_are_one_window() {
         digest: Some(head(&Sha256::digest(bytes).into())),
         wanted,
         rest: Region::default(),
+        padding: None,
         sectors: 0,
     };
     let mut commits = [

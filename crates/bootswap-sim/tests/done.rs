@@ -1,0 +1,148 @@
+//! Migrations after which the old bootloader, or one that goes by otadata as well, would start the
+//! migrator again: it sees that everything is in its place, and hands the device over.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use std::cell::RefCell;
+
+use bootswap_migration::plan::judged;
+use bootswap_migration::{OwnedMigration, facts};
+use bootswap_plan::Role;
+use bootswap_sim::sweep::{Amount, Pool, PowerCuts, Sweeps, sweep};
+use bootswap_sim::{
+    OriginServer, Run, RunOutcome, Scenario, Settings, Until, Unwatched, example, run,
+};
+use esp_idf_format::Chip;
+use flash_region::FlashAddr;
+use support::{artifact, other_bootloader, region};
+
+fn migrated(migration: &OwnedMigration) -> (Scenario, Run) {
+    let scenario = Scenario::synthetic(migration).unwrap();
+    let lab = OriginServer::open(migration, Vec::new(), None).unwrap();
+    let settings = Settings::new(Until::Boot);
+    let run = run(&scenario, &lab, settings, &RefCell::new(Unwatched));
+    (scenario, run)
+}
+
+/// The codes of what the desk has against a migration.
+fn codes(migration: &OwnedMigration) -> Vec<&'static str> {
+    let found = facts::assumed(migration).unwrap();
+    let judged = judged(migration, found.facts.lend());
+    judged.err().unwrap_or_default().iter().map(|reason| reason.code).collect()
+}
+
+/// Data for a device of the example, whose migrator came by OTA.
+fn data_alone() -> OwnedMigration {
+    let mut migration = example(Chip::Esp32c3).unwrap();
+    migration.mcuboot = None;
+    migration.running = Some("ota_0".to_owned());
+    migration.artifacts =
+        vec![artifact("data", Role::Other, vec![0x5a; 5000], region(0x32_0000, 0x2000))];
+    migration
+}
+
+#[test]
+fn data_alone_ends_in_the_firmware_before() {
+    let migration = data_alone();
+    assert!(codes(&migration).is_empty());
+    let (_, run) = migrated(&migration);
+    let RunOutcome::TargetRunning { what } = &run.outcome else { panic!("{}", run.outcome) };
+    assert!(what.contains("old-firmware"), "{what}");
+    assert_eq!(run.after.bytes(region(0x32_0000, 5000)), vec![0x5a; 5000]);
+    assert_eq!(run.boots, 2, "the migrator, and the firmware before");
+}
+
+#[test]
+fn a_device_that_has_the_data_already_gets_nothing_written_but_otadata() {
+    let mut migration = data_alone();
+    let (scenario, first) = migrated(&migration);
+    let mut again = scenario.clone();
+    again.flash = first.after.clone();
+    scenario.deliver_again(&mut again.flash);
+    migration.staging = Default::default();
+    let lab = OriginServer::open(&migration, Vec::new(), None).unwrap();
+    let second = run(&again, &lab, Settings::new(Until::Boot), &RefCell::new(Unwatched));
+    assert!(matches!(second.outcome, RunOutcome::TargetRunning { .. }), "{}", second.outcome);
+    assert_eq!(second.downloaded_bytes, 0);
+    let data = region(0x32_0000, 0x2000);
+    assert!(second.ops.iter().all(|op| !op.region().overlaps(data)), "written again");
+}
+
+/// A bootloader of ESP-IDF that comes with an app, but without otadata that names it.
+#[test]
+fn an_app_that_otadata_does_not_name_is_selected_in_the_end() {
+    let mut migration = other_bootloader();
+    migration.artifacts.retain(|artifact| artifact.name != "otadata");
+    assert!(codes(&migration).is_empty());
+    let (_, run) = migrated(&migration);
+    let RunOutcome::TargetRunning { what } = &run.outcome else { panic!("{}", run.outcome) };
+    assert!(what.contains("successor"), "{what}");
+}
+
+#[test]
+fn without_an_app_that_could_be_started_it_is_refused() {
+    let mut migration = data_alone();
+    migration.artifacts = vec![
+        artifact("a", Role::Other, vec![1; 100], region(0x1_0000, 0x10_0000)),
+        artifact("b", Role::Other, vec![2; 100], region(0x21_0000, 0x10_0000)),
+    ];
+    assert_eq!(codes(&migration), ["nothing-to-start"]);
+    let (_, run) = migrated(&migration);
+    assert_eq!(run.outcome, RunOutcome::Refused);
+}
+
+/// An application of which a part waits for the commit, because its slot reaches over what the
+/// device boots by. What lies in its padding was never written, and is none of its digest.
+#[test]
+fn a_padded_application_that_waits_for_the_commit_in_part_is_committed() {
+    let mut migration = example(Chip::Esp32c3).unwrap();
+    migration.running = Some("ota_1".to_owned());
+    let map = migration.mcuboot.as_mut().unwrap();
+    map.primary = region(0xd000, 0x10_3000);
+    map.secondary = region(0x21_0000, 0x10_3000);
+    map.swap = mcuboot_format::SwapKind::Offset;
+    map.scratch = None;
+    migration.allow_overwrite = ["otadata", "phy_init"].map(str::to_owned).to_vec();
+    migration.partition_table = Some(table_with_room());
+    support::resign(&mut migration, mcuboot_format::builder::Padding::Confirmed);
+    assert!(codes(&migration).is_empty(), "{:?}", codes(&migration));
+    let (_, run) = migrated(&migration);
+    assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
+    let commit = run.commit_region().unwrap();
+    assert!(commit.contains(FlashAddr(0xd000)), "{commit}");
+}
+
+/// The example's partitions, with an app behind them from which the migrator runs.
+fn table_with_room() -> Vec<u8> {
+    let mut partitions = device_sim::synthetic::example_partitions();
+    for (partition, start) in partitions.iter_mut().skip(4).zip([0x11_0000, 0x32_0000]) {
+        partition.region = region(start, 0xd_0000);
+    }
+    let mut table = vec![0xff; esp_idf_format::partition::TABLE_LEN_BYTES as usize];
+    esp_idf_format::partition::emit(&partitions, &mut table).unwrap();
+    table
+}
+
+/// Wherever power goes, the end is the same.
+#[test]
+fn power_cuts_while_it_hands_over() {
+    for migration in [data_alone(), {
+        let mut migration = other_bootloader();
+        migration.artifacts.retain(|artifact| artifact.name != "otadata");
+        migration
+    }] {
+        let scenario = Scenario::synthetic(&migration).unwrap();
+        let sweeps = Sweeps {
+            power_cuts: PowerCuts { amount: Amount::Some(30), torn: true, twice: false, seed: 1 },
+            flash_faults: Amount::None,
+            network_faults: Amount::None,
+            pool: Pool::new(None),
+        };
+        let (_, outcome) =
+            sweep(&migration, &scenario, Settings::new(Until::Boot), &sweeps).unwrap();
+        let report = outcome.power_cuts.unwrap();
+        assert!(report.cases >= 20, "{}", report.cases);
+        assert_eq!(report.failed, 0, "{:?}", report.failures.first());
+    }
+}

@@ -1,0 +1,124 @@
+//! What is called safe is safe: the desk's verdict on a migration and a dump beside what becomes of
+//! the device.
+//!
+//! ```text
+//!                  .--> migration.toml, files --> load --> plan: planned, or reasons     (desk)
+//!   input: Device -|                                 '--> packed settings --.
+//!          Wanted  '--> dump, board -----------------------------> migrator on a simulated device
+//! ```
+//!
+//! The board knows how the target bootloader was really built, whatever the migration says of it:
+//! the desk finds that out from the file. What the simulated device runs is the migration as it is
+//! read from the migrator's own settings.
+//!
+//! - What is planned reaches the target, also with power lost three times on the way, and keeps the
+//!   owner's data.
+//! - What the planner refuses, the device refuses for the same reasons.
+//! - What the desk refuses because of the files brings no device to the target, and bricks none.
+
+mod app;
+mod choose;
+mod device;
+mod map;
+mod trial;
+mod wanted;
+
+use std::fs;
+
+use bootswap_migration::facts::deliver;
+use bootswap_migration::pack::choose_sources;
+use bootswap_migration::plan::DevicePlans;
+use bootswap_migration::{OwnedMigration, SentImage, load};
+use device_sim::synthetic;
+use miette::Diagnostic;
+
+use choose::Choices;
+use device::Device;
+use wanted::Wanted;
+
+/// How a case ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum VerdictKind {
+    /// The input makes no device, or none of its files.
+    Nothing,
+    /// The migration cannot be read.
+    Unreadable,
+    /// It cannot be packed.
+    Unpackable,
+    /// The migrator cannot be brought to the device.
+    Undeliverable,
+    /// The bootloader's file says something else than `[mcuboot]`.
+    Contradicted,
+    /// Refused by desk and device.
+    Refused,
+    /// Refused by the desk because of the files; on the device it fails.
+    Spoilt,
+    /// Planned, and the target ran.
+    Planned,
+}
+
+/// Holds the verdicts of desk and device together.
+///
+/// The input chooses the device, the migration and its files.
+pub fn verdicts(input: &[u8]) {
+    verdict(input);
+}
+
+/// As [`verdicts`]; returns how it ended.
+pub fn verdict(input: &[u8]) -> VerdictKind {
+    let u = &mut Choices::new(input);
+    let Ok(Some(device)) = Device::choose(u) else { return VerdictKind::Nothing };
+    let Ok(Some(wanted)) = Wanted::choose(u, &device) else { return VerdictKind::Nothing };
+    let migrator_len_bytes = u.within(0x4000, 0xc000).unwrap_or(0x4000);
+    let running = u.below(8).unwrap_or_default() as usize;
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("migration.toml");
+    fs::write(&path, &wanted.text).expect("room for it");
+    for (name, bytes) in &wanted.files {
+        fs::write(dir.path().join(name), bytes).expect("room for it");
+    }
+    let migration = match load(&path) {
+        Ok(migration) => migration,
+        Err(error) => {
+            assert!(!error.help().expect("it says what to do").to_string().is_empty());
+            return VerdictKind::Unreadable;
+        }
+    };
+    let Some(migration) = to_be_packed(migration, wanted.embedded) else {
+        return VerdictKind::Unpackable;
+    };
+    let sent = match wanted.embedded {
+        true => SentImage::assumed(&migration),
+        false => {
+            let image = synthetic::app(device.chip, "migrator", "2.0", migrator_len_bytes, 9);
+            SentImage::packed(device.chip, &image.expect("a length that an app can have"))
+        }
+    };
+    let Ok(sent) = sent else { return VerdictKind::Unpackable };
+    // Mostly where the next update goes, else where somebody wants it.
+    let apps: Vec<_> = device.partitions.iter().filter(|p| p.is_app()).collect();
+    let named = running.checked_sub(4).and_then(|index| apps.get(index));
+    let named = named.map(|partition| partition.label.to_string());
+    let delivered = deliver(device.chip, &device.dump, None, named.as_deref(), &sent);
+    let Ok(delivered) = delivered else { return VerdictKind::Undeliverable };
+    let Some(plans) = DevicePlans::delivered(&migration, &delivered) else {
+        return VerdictKind::Undeliverable;
+    };
+    if !migration.against.is_empty() {
+        assert!(plans.partitions.iter().all(|partition| !partition.reasons.is_empty()));
+        return VerdictKind::Contradicted;
+    }
+    let mut first = None;
+    for (delivered, verdict) in delivered.into_iter().zip(&plans.partitions).take(2) {
+        let ended = trial::tried(&migration, &wanted, &device, delivered, verdict);
+        first = first.or(Some(ended));
+    }
+    first.unwrap_or(VerdictKind::Undeliverable)
+}
+
+/// The migration as `bootswap pack` takes it.
+fn to_be_packed(mut migration: OwnedMigration, embedded: bool) -> Option<OwnedMigration> {
+    choose_sources(&mut migration, None, embedded).ok()?;
+    Some(migration)
+}
