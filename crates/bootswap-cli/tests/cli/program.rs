@@ -14,10 +14,11 @@ use mcuboot_format::builder::{Padding, SignOptions, sign};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The program, to be run in that directory.
+/// The program, to be run in that directory, without any firmware unless a test says where one is.
 pub fn bootswap(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bootswap"));
     command.current_dir(dir).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.env("BOOTSWAP_FIRMWARE", "no-firmware");
     command
 }
 
