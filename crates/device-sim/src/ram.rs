@@ -1,9 +1,9 @@
 //! The RAM that the mask ROM loads a bootloader into, byte by byte.
 //!
-//! The judge's own picture of it: banks of memory with the addresses that each bus has for them,
-//! after the chapter "System and Memory" of each chip's Technical Reference Manual. It shares
-//! nothing with
-//! `esp_idf_format::memory`, by which bootloaders are refused.
+//! The judge's own picture of it: banks of bytes, with the addresses that each bus has for them.
+//! Its code is not that of `esp_idf_format::memory`, by which bootloaders are refused; its
+//! addresses have the same source, `components/soc/<chip>/include/soc/soc.h` of
+//! `espressif/esp-idf`.
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::{EspImageHeader, segments};
@@ -60,9 +60,9 @@ fn banks(chip: Chip) -> Vec<Bank> {
 
 /// Data addresses that the ROM lives in while it loads: the end of its stack, and its
 /// variables. So much of the stack is in use on an emulated ESP32-C3 with its real ROM, which
-/// refuses to load over it or over its variables; where those lie on the others is by the memory
-/// maps at the end of
-/// `components/bootloader/subproject/main/ld/<chip>/bootloader.ld` in `espressif/esp-idf`.
+/// refuses to load over it or over its variables; where those lie on the others is by the comments
+/// of `components/bootloader/subproject/main/ld/<chip>/bootloader.ld` in `espressif/esp-idf`, and
+/// on ESP32 by `components/heap/port/esp32/memory_layout.c`.
 fn of_rom(chip: Chip) -> [(u32, u32); 2] {
     let last = |stack_end: u32| (stack_end - 0x5b0, stack_end);
     match chip {
