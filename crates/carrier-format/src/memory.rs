@@ -1,13 +1,12 @@
 //! Where a chip's loader runs, and where the segments of a bootloader may go.
 
-use core::ops::Range;
-
 use esp_idf_format::Chip;
+use esp_idf_format::memory::{BootRam, MemoryRange, other_bus};
 
-/// The memory of a chip as the loader divides it.
+/// The RAM of a chip as the loader divides it.
 ///
 /// ```text
-///   load_addr          + RESERVED        segments.end                    end of RAM
+///   load_addr          + RESERVED        segments.end_addr               end of RAM
 ///   | loader and its stack | segments of the bootloader | ROM's stack and data |
 /// ```
 ///
@@ -18,11 +17,11 @@ pub struct LoaderMemory {
     /// Where the loader is loaded to, as its image says: an address for instructions.
     pub load_addr: u32,
     /// Where segments of the bootloader may go.
-    pub segments: Range<u32>,
+    pub segments: MemoryRange,
     /// The stack that the ROM enters a bootloader with ends here.
     pub rom_stack_end_addr: u32,
-    /// Instruction RAM that data RAM is seen through, and how far apart the two are.
-    instructions: Range<u32>,
+    /// Loader and segments on the bus of instructions, and how far apart the two buses are.
+    instructions: MemoryRange,
     offset_bytes: u32,
 }
 
@@ -30,45 +29,44 @@ impl LoaderMemory {
     /// Bytes of RAM that the loader has for itself: code, data and stack.
     pub const RESERVED_BYTES: u32 = 0x2000;
 
+    /// Bytes that are left to the ROM's stack, on which a bootloader runs: from `__stack_sentry` to
+    /// `__stack` (`components/bootloader/subproject/main/ld/CHIP/bootloader.ld` of
+    /// `espressif/esp-idf`).
+    const ROM_STACK_BYTES: u32 = 0x2000;
+
     /// The memory of that chip; `None` for one that there is no loader for.
-    ///
-    /// RAM begins at `SOC_DIRAM_IRAM_LOW` and, for data, at `SOC_DIRAM_DRAM_LOW`
-    /// (`components/soc/CHIP/include/soc/soc.h` of `espressif/esp-idf`); segments end where the
-    /// ROM's stack begins, `__stack_sentry`, and that ends at `__stack`
-    /// (`components/bootloader/subproject/main/ld/CHIP/bootloader.ld`).
     #[must_use]
     pub const fn of(chip: Chip) -> Option<Self> {
-        let (load_addr, data_addr, segments_end, rom_stack_end_addr) = match chip {
-            Chip::Esp32c3 => (0x4038_0000, 0x3fc8_0000, 0x3fcd_c710, 0x3fcd_e710),
-            Chip::Esp32c6 => (0x4080_0000, 0x4080_0000, 0x4087_c610, 0x4087_e610),
-            Chip::Esp32h2 => (0x4080_0000, 0x4080_0000, 0x4084_d380, 0x4084_f380),
-            _ => return None,
+        if !matches!(chip, Chip::Esp32c3 | Chip::Esp32c6 | Chip::Esp32h2) {
+            return None;
+        }
+        let BootRam { data, rom: [rom_stack, _], .. } = BootRam::of(chip);
+        let end_addr = rom_stack.end_addr - Self::ROM_STACK_BYTES;
+        let all = MemoryRange::new(data.start_addr, end_addr);
+        let instructions = match other_bus(chip, all) {
+            Some(instructions) => instructions,
+            None => all,
         };
-        let offset_bytes = load_addr - data_addr;
         Some(Self {
-            load_addr,
-            segments: data_addr + Self::RESERVED_BYTES..segments_end,
-            rom_stack_end_addr,
-            instructions: load_addr..segments_end + offset_bytes,
-            offset_bytes,
+            load_addr: instructions.start_addr,
+            segments: MemoryRange::new(data.start_addr + Self::RESERVED_BYTES, end_addr),
+            rom_stack_end_addr: rom_stack.end_addr,
+            instructions,
+            offset_bytes: instructions.start_addr - data.start_addr,
         })
     }
 
     /// The address for data of what has that address.
     #[must_use]
     pub const fn data_addr(&self, addr: u32) -> u32 {
-        if addr >= self.instructions.start && addr < self.instructions.end {
-            addr - self.offset_bytes
-        } else {
-            addr
-        }
+        if self.instructions.contains(addr) { addr - self.offset_bytes } else { addr }
     }
 
     /// Whether a segment may be loaded: whole words, all of them where segments may go.
     #[must_use]
     pub const fn holds(&self, load_addr: u32, len_bytes: u32) -> bool {
         let start = self.data_addr(load_addr);
-        let Range { start: first, end } = self.segments;
+        let MemoryRange { start_addr: first, end_addr: end } = self.segments;
         (load_addr | len_bytes).is_multiple_of(4)
             && start >= first
             && start <= end
@@ -90,11 +88,24 @@ mod tests {
         assert!(memory.holds(0x3fcd_5400, 0x1000));
     }
 
+    /// `__stack_sentry` and `__stack` of ESP-IDF's linker scripts.
+    #[test]
+    fn segments_end_where_the_roms_stack_begins() {
+        for (chip, sentry, stack) in [
+            (Chip::Esp32c3, 0x3fcd_c710, 0x3fcd_e710),
+            (Chip::Esp32c6, 0x4087_c610, 0x4087_e610),
+            (Chip::Esp32h2, 0x4084_d380, 0x4084_f380),
+        ] {
+            let memory = LoaderMemory::of(chip).unwrap();
+            assert_eq!((memory.segments.end_addr, memory.rom_stack_end_addr), (sentry, stack));
+        }
+    }
+
     #[test]
     fn nothing_goes_over_the_loader_the_stack_or_out_of_memory() {
         for chip in [Chip::Esp32c3, Chip::Esp32c6, Chip::Esp32h2] {
             let memory = LoaderMemory::of(chip).unwrap();
-            let Range { start, end } = memory.segments;
+            let MemoryRange { start_addr: start, end_addr: end } = memory.segments;
             assert!(memory.holds(start, end - start));
             assert!(!memory.holds(start, end - start + 4));
             assert!(!memory.holds(start - 4, 4));

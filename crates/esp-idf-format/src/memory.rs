@@ -22,10 +22,12 @@ impl MemoryRange {
 
     /// The addresses that both have, if there are any.
     #[must_use]
-    pub fn intersection(&self, other: Self) -> Option<Self> {
-        let start_addr = self.start_addr.max(other.start_addr);
-        let end_addr = self.end_addr.min(other.end_addr);
-        (start_addr < end_addr).then(|| Self::new(start_addr, end_addr))
+    pub const fn intersection(self, other: Self) -> Option<Self> {
+        let later = self.start_addr > other.start_addr;
+        let start_addr = if later { self.start_addr } else { other.start_addr };
+        let earlier = self.end_addr < other.end_addr;
+        let end_addr = if earlier { self.end_addr } else { other.end_addr };
+        if start_addr < end_addr { Some(Self::new(start_addr, end_addr)) } else { None }
     }
 
     /// Whether the address is one of them.
@@ -54,7 +56,7 @@ impl fmt::Display for MemoryRange {
 /// `espressif/esp-hal-3rdparty`, branch `sync/release_v5.1.c`. ESP32-C6 and -H2 have
 /// one bus.
 #[must_use]
-pub fn other_bus(chip: Chip, range: MemoryRange) -> Option<MemoryRange> {
+pub const fn other_bus(chip: Chip, range: MemoryRange) -> Option<MemoryRange> {
     let (iram, dram) = match chip {
         Chip::Esp32 => return other_bus_of_esp32(range),
         Chip::Esp32s2 => (MemoryRange::new(0x4002_0000, 0x4007_0000), 0x3ffb_0000),
@@ -67,21 +69,26 @@ pub fn other_bus(chip: Chip, range: MemoryRange) -> Option<MemoryRange> {
     if let Some(shared) = iram.intersection(range) {
         return Some(MemoryRange::new(shared.start_addr - offset, shared.end_addr - offset));
     }
-    let shared = data.intersection(range)?;
-    Some(MemoryRange::new(shared.start_addr + offset, shared.end_addr + offset))
+    match data.intersection(range) {
+        Some(shared) => {
+            Some(MemoryRange::new(shared.start_addr + offset, shared.end_addr + offset))
+        }
+        None => None,
+    }
 }
 
 /// The same for ESP32, on which the one bus has the words in the order opposite to the other's.
-fn other_bus_of_esp32(range: MemoryRange) -> Option<MemoryRange> {
-    let iram = MemoryRange::new(0x400a_0000, 0x400c_0000);
-    let dram = MemoryRange::new(0x3ffe_0000, 0x4000_0000);
-    let turned = |shared: MemoryRange, from: MemoryRange, to: MemoryRange| {
+const fn other_bus_of_esp32(range: MemoryRange) -> Option<MemoryRange> {
+    const fn turned(shared: MemoryRange, from: MemoryRange, to: MemoryRange) -> MemoryRange {
         let start_addr = to.start_addr + (from.end_addr - shared.end_addr);
         MemoryRange::new(start_addr, start_addr + (shared.end_addr - shared.start_addr))
-    };
+    }
+    let iram = MemoryRange::new(0x400a_0000, 0x400c_0000);
+    let dram = MemoryRange::new(0x3ffe_0000, 0x4000_0000);
     match (iram.intersection(range), dram.intersection(range)) {
         (Some(shared), _) => Some(turned(shared, iram, dram)),
-        (None, shared) => shared.map(|shared| turned(shared, dram, iram)),
+        (None, Some(shared)) => Some(turned(shared, dram, iram)),
+        (None, None) => None,
     }
 }
 

@@ -8,18 +8,16 @@
 //! the segments' data, is compared with what is in RAM afterwards. So of a copy that is damaged
 //! nothing is loaded, and one that was read wrongly is not started.
 
-use esp_idf_format::image::{DIGEST_LEN_BYTES, HEADER_LEN_BYTES, IMAGE_MAGIC, MAX_SEGMENTS};
+use esp_idf_format::image::{
+    CHECKSUM_ALIGN_BYTES, CHECKSUM_SEED, DIGEST_LEN_BYTES, HEADER_LEN_BYTES, IMAGE_MAGIC,
+    MAX_SEGMENTS, SEGMENT_HEADER_LEN_BYTES,
+};
 use flash_region::FlashAddr;
 
 use crate::chip::{CHIP, MEMORY};
 use crate::flash::{at, read, word};
 use crate::sha;
 
-/// What the checksum begins with (`ESP_ROM_CHECKSUM_INITIAL`,
-/// `components/bootloader_support/include/esp_image_format.h` of `espressif/esp-idf`).
-const CHECKSUM_SEED: u32 = 0xef;
-/// The checksum is the last byte of a whole number of these.
-const CHECKSUM_ALIGN_BYTES: u32 = 16;
 /// Loads the copy at `addr`, which has at most `max_bytes`, and returns where it begins to run;
 /// `None` if it is not whole.
 #[inline(never)]
@@ -53,12 +51,12 @@ pub fn load(addr: FlashAddr, max_bytes: u32) -> Option<u32> {
 /// Returns where the last one ends, and the checksum of what is in memory.
 #[inline(never)]
 fn walk(addr: FlashAddr, segment_count: u8, max_bytes: u32, loads: bool) -> Option<(u32, u32)> {
-    let (mut offset_bytes, mut sum) = (HEADER_LEN_BYTES, CHECKSUM_SEED);
+    let (mut offset_bytes, mut sum) = (HEADER_LEN_BYTES, u32::from(CHECKSUM_SEED));
     for _ in 0..segment_count {
         let mut segment = [0; 2];
         read(at(addr, offset_bytes), &mut segment);
         let [load_addr, len_bytes] = segment;
-        offset_bytes += 8;
+        offset_bytes += SEGMENT_HEADER_LEN_BYTES;
         let left_bytes = max_bytes.checked_sub(offset_bytes)?;
         if len_bytes > left_bytes || !MEMORY.holds(load_addr, len_bytes) {
             return None;

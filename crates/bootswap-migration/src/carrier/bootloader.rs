@@ -2,13 +2,14 @@
 
 use carrier_format::LoaderMemory;
 use esp_idf_format::Chip;
-use esp_idf_format::image::{self, EspImageHeader, segments};
+use esp_idf_format::image::{self, EspImageHeader, ImageError, segments};
 use flash_region::{Region, is_blank};
 use mcuboot_format::bootloader::{BootloaderFile, System};
 
 use super::CarrierError;
 
-/// A bootloader that the loader can start: whole, for the chip, clear of the loader in memory.
+/// A bootloader that the loader can start: whole, one that the chip's mask ROM could start, and
+/// clear of the loader in memory.
 #[derive(Clone, Debug)]
 pub struct TargetBootloader {
     bytes: Vec<u8>,
@@ -43,7 +44,10 @@ impl TargetBootloader {
         if !is_blank(behind) && behind.iter().any(|byte| *byte != 0) {
             return Err(CarrierError::Behind { offset_bytes: info.total_len_bytes });
         }
-        let mut entry_is_loaded = false;
+        image::verify_for_rom(image, chip).map_err(|error| match error {
+            ImageError::Rom(fault) => CarrierError::Rom(fault),
+            error => CarrierError::Image(error),
+        })?;
         for segment in segments(image).map_err(CarrierError::Image)? {
             let segment = segment.map_err(CarrierError::Image)?;
             let (load_addr, len_bytes) = (segment.header.load_addr, segment.header.len_bytes);
@@ -55,12 +59,6 @@ impl TargetBootloader {
                     memory,
                 });
             }
-            let entry = memory.data_addr(header.entry_addr);
-            let start = memory.data_addr(load_addr);
-            entry_is_loaded |= entry >= start && entry - start < len_bytes;
-        }
-        if !entry_is_loaded {
-            return Err(CarrierError::Entry { entry_addr: header.entry_addr });
         }
         let build = read.build.as_ref();
         let map = build.and_then(|build| build.map.as_ref()).map(|found| &found.value);

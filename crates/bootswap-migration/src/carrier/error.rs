@@ -3,7 +3,7 @@
 use std::fmt;
 
 use carrier_format::{IMAGE_MAX_BYTES, LoaderMemory, MAX_STARTS, RecordError};
-use esp_idf_format::image::{BuildError, EspImageHeader, ImageError};
+use esp_idf_format::image::{BuildError, EspImageHeader, ImageError, RomFault};
 use esp_idf_format::{Chip, ImageChip};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::trailer::TrailerError;
@@ -55,7 +55,9 @@ pub enum CarrierError {
         /// Where.
         offset_bytes: u32,
     },
-    /// A segment lies where the loader or the ROM has its code, data or stack, or in no RAM.
+    /// The mask ROM could not load or start it, whose part the loader takes.
+    Rom(RomFault),
+    /// A segment lies where the loader has its code or stack, or where the ROM's stack may grow to.
     Segment {
         /// Where its data is in the file.
         offset_bytes: u32,
@@ -65,11 +67,6 @@ pub enum CarrierError {
         len_bytes: u32,
         /// Where segments may go.
         memory: LoaderMemory,
-    },
-    /// It begins to run where none of its segments is.
-    Entry {
-        /// Where.
-        entry_addr: u32,
     },
     /// The old bootloader's header has other settings of the flash.
     FlashSettings {
@@ -126,7 +123,9 @@ impl CarrierError {
                 "use this program and a loader of the same release"
             }
             Self::Record(_) => "name the loader as it was built: bootswap-CHIP-loader.bin",
-            Self::Image(_) => "take the file as the build made it; this one is damaged or cut off",
+            Self::Image(_) | Self::Rom(RomFault::Entry { .. }) => {
+                "take the file as the build made it; this one is damaged or cut off"
+            }
             Self::Chip { .. } => "name the MCUboot that was built for the chip, or its --chip",
             Self::AnApp => "name the target bootloader, not an application",
             Self::EspIdf => "name MCUboot: the old bootloader stays and starts it",
@@ -134,11 +133,10 @@ impl CarrierError {
             Self::Behind { .. } => {
                 "name the bootloader alone, neither merged with others nor signed for secure boot"
             }
-            Self::Segment { .. } => {
+            Self::Rom(_) | Self::Segment { .. } => {
                 "build the bootloader with its segments elsewhere; Espressif's linker scripts put \
                  them at the end of RAM"
             }
-            Self::Entry { .. } => "take the file as the build made it",
             Self::FlashSettings { .. } => {
                 "build MCUboot with the flash mode, frequency and size of the old bootloader: it \
                  reads them from the header at the bootloader's place, which stays the old one's"
@@ -190,13 +188,10 @@ impl fmt::Display for CarrierError {
             Self::Segment { offset_bytes, load_addr, len_bytes, memory } => write!(
                 f,
                 "the segment at offset {offset_bytes:#x} goes to {load_addr:#x}, {len_bytes:#x} \
-                 bytes; between loader and ROM there is {:#x} to {:#x} for segments of whole words",
-                memory.segments.start, memory.segments.end
+                 bytes; between loader and ROM there is {} for segments of whole words",
+                memory.segments
             ),
-            Self::Entry { entry_addr } => write!(
-                f,
-                "it begins at {entry_addr:#x}, by offset 4, where none of its segments is loaded"
-            ),
+            Self::Rom(fault) => fault.fmt(f),
             Self::FlashSettings { chip: _, old, target } => write!(
                 f,
                 "bytes 2 and 3 of the header are {}; the old bootloader has {}",

@@ -3,7 +3,7 @@ use std::ops::Range;
 use carrier_format::{RECORD_LEN_BYTES, find};
 use device_sim::{FlashBuilder, McubootConfig, synthetic};
 use esp_idf_format::bootloader_desc::BootloaderDescription;
-use esp_idf_format::image::{self, FlashMode, FlashSize};
+use esp_idf_format::image::{self, FlashMode, FlashSize, RomFault};
 use esp_idf_format::partition::Partition;
 use flash_region::is_blank;
 use mcuboot_format::trailer::magic_bytes;
@@ -159,13 +159,10 @@ fn bootloaders_that_the_loader_could_not_start_are_refused() {
     };
     assert!(matches!(error(image(0x403d_0000, false)), CarrierError::NoDigest));
     assert!(TargetBootloader::new(image(0x403d_0000, true), chip).is_ok());
-    // Over the loader by either bus, over the ROM's stack, in the cache, in RTC memory.
-    for addr in [0x4038_1000, 0x3fc8_0000, 0x3fcd_d000, 0x4037_c000, 0x5000_0000] {
+    // Over the loader, over what the ROM's stack may grow to.
+    for addr in [0x4038_1000, 0x403d_d000] {
         assert!(matches!(error(image(addr, true)), CarrierError::Segment { .. }), "{addr:#x}");
     }
-    let builder = ImageBuilder::new(chip).entry_addr(0x403d_1000);
-    let elsewhere = builder.segment(0x403d_0000, &[0x13; 64]).build().unwrap();
-    assert!(matches!(error(elsewhere), CarrierError::Entry { entry_addr: 0x403d_1000 }));
     let app = synthetic::app(chip, "old", "1.0", 0x1000, 1).unwrap();
     assert!(matches!(error(app), CarrierError::AnApp));
     let idf_ver = FixedText::new("v5.5").unwrap();
@@ -176,6 +173,40 @@ fn bootloaders_that_the_loader_could_not_start_are_refused() {
     assert!(matches!(error(real), CarrierError::EspIdf));
     let unsupported = TargetBootloader::new(mcuboot(chip), Chip::Esp32s3).unwrap_err();
     assert!(matches!(unsupported, CarrierError::NoLoader { chip: Chip::Esp32s3 }));
+}
+
+/// A bootloader has to be the same in a carrier as in the place that the ROM starts it from.
+#[test]
+fn bootloaders_that_the_rom_could_not_start_are_refused() {
+    let chip = Chip::Esp32c3;
+    let fault = |entry_addr, segments: &[u32]| {
+        let builder =
+            segments.iter().fold(ImageBuilder::new(chip).entry_addr(entry_addr), |image, addr| {
+                image.segment(*addr, &[0x13; 64])
+            });
+        match TargetBootloader::new(builder.build().unwrap(), chip) {
+            Ok(_) => None,
+            Err(CarrierError::Rom(fault)) => Some(fault),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let code = 0x403d_0000;
+    assert_eq!(fault(code, &[code, 0x3fcd_1000]), None);
+    // In the cache, in RTC memory, over the ROM's stack.
+    for addr in [0x4037_c000, 0x5000_0000] {
+        assert!(matches!(fault(code, &[code, addr]), Some(RomFault::NoRam { index: 1, .. })));
+    }
+    let over = fault(code, &[code, 0x3fcd_e700]);
+    assert!(matches!(over, Some(RomFault::OverRom { index: 1, .. })), "{over:?}");
+    // The same RAM by the other bus, where the first segment would be overwritten.
+    let twice = fault(code, &[code, 0x3fcd_0000]);
+    assert!(matches!(twice, Some(RomFault::Overlap { index: 1, .. })), "{twice:?}");
+    // Nowhere, and by the bus of data, on which nothing can be executed.
+    for entry_addr in [0x403d_1000, 0x3fcd_0000] {
+        assert_eq!(fault(entry_addr, &[code]), Some(RomFault::Entry { entry_addr }));
+    }
+    let entry = fault(0x3fcd_1000, &[code, 0x3fcd_1000]);
+    assert_eq!(entry, Some(RomFault::Entry { entry_addr: 0x3fcd_1000 }));
 }
 
 #[test]

@@ -58,10 +58,10 @@ pub const MAX_SEGMENT_LEN_BYTES: u32 = 16 * 1024 * 1024;
 pub const DIGEST_LEN_BYTES: u32 = 32;
 
 /// What the checksum begins with (`ESP_ROM_CHECKSUM_INITIAL`).
-const CHECKSUM_SEED: u8 = 0xef;
+pub const CHECKSUM_SEED: u8 = 0xef;
 
 /// The checksum is the last byte of a whole number of these.
-const CHECKSUM_ALIGN_BYTES: u32 = 16;
+pub const CHECKSUM_ALIGN_BYTES: u32 = 16;
 
 /// Bytes from the end of the last segment up to and with the checksum, 1 to 16.
 const fn checksum_len_bytes(segments_end_bytes: u32) -> u32 {
