@@ -1,8 +1,8 @@
 //! What a migration must not change.
 
 use bootswap_migration::{OwnedMigration, OwnedStaging};
-use esp_idf_format::partition::PartitionTable;
-use flash_region::{Region, SECTOR_BYTES};
+use esp_idf_format::partition::{Partition, PartitionTable};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
 use crate::Scenario;
 
@@ -20,7 +20,11 @@ pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Reg
     let mut kept = vec![(TABLE.to_owned(), sector)];
     // The migrator that comes by OTA is on trial, and says in otadata that it stays.
     let by_ota = scenario.running.ota_index().is_some();
-    let owned = partitions.iter().filter(|p| !p.is_app() && (!by_ota || !p.is_otadata()));
+    // Where the table lists the bootloader that is replaced, or itself, that is no data.
+    let boot = Region::clamped(FlashAddr::ZERO, sector.end().get());
+    let lists_boot = |p: &Partition| p.is_boot_area() && boot.contains_region(p.region);
+    let owned =
+        partitions.iter().filter(|p| !p.is_app() && !lists_boot(p) && (!by_ota || !p.is_otadata()));
     kept.extend(owned.map(|p| (p.label.to_string(), p.region)));
     let image = scenario.flash.bytes(scenario.running.region);
     if let Ok(info) = esp_idf_format::image::verify(&image) {

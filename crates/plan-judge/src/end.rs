@@ -151,7 +151,12 @@ impl Ledger<'_> {
         }
         let before = Region::clamped(FlashAddr::ZERO, rom_looks_at.get());
         let fixed = [("secure-boot-data", before), ("partition-table", table(facts))];
-        let data = facts.partitions.iter().filter(|p| !p.is_app());
+        // Types 2 and 3 are what ESP-IDF 5.4 calls bootloader and partition table.
+        let boot = Region::new(FlashAddr::ZERO, table(facts).end()).expect("in this order");
+        let describes_boot =
+            |kind: u8, region: Region| matches!(kind, 2 | 3) && boot.contains_region(region);
+        let partitions = facts.partitions.iter();
+        let data = partitions.filter(|p| !p.is_app() && !describes_boot(p.kind.raw(), p.region));
         let data = data.map(|p| (p.label.as_str().unwrap_or_default(), p.region));
         for (label, kept) in fixed.into_iter().chain(data) {
             let hit = changed.iter().any(|sector| sector.overlaps(kept));

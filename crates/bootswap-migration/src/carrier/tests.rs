@@ -262,12 +262,12 @@ fn the_old_system_has_to_go_with_mcuboot() {
     assert_eq!(system.otadata(), Ok(OTADATA));
     assert_eq!(system.check_flash_settings(&bootloader), Ok(()));
 
-    // Mode, frequency, size.
+    // Mode, frequency, size; with 2 MB, the table has to be that small as well.
     for (at, byte) in [(2, FlashMode::Qio.raw()), (3, 0x2f), (3, 0x10)] {
         let mut other = old.clone();
         other[at] = byte;
         update_checksums(&mut other).unwrap();
-        let system = OldSystem::read(chip, &dump(&other, &partitions)).unwrap();
+        let system = OldSystem::read(chip, &dump(&other, &partitions[..4])).unwrap();
         let error = system.check_flash_settings(&bootloader).unwrap_err();
         let CarrierError::FlashSettings { old, .. } = error else { panic!("{error}") };
         assert_eq!(old.to_bytes()[2..4], other[2..4]);

@@ -71,6 +71,14 @@ impl<'a> Device<'a> {
         let tables = table::find(chip, flash, bootloader.total_len_bytes, named);
         let table = PartitionTable::parse_as_bootloader(bytes_from(flash, tables.addr))
             .map_err(|error| FactsError::Table { addr: tables.addr, error })?;
+        // For a size that it does not know, the bootloader takes 2 MB (`update_flash_config`).
+        let header = bootloader.header.flash_size().unwrap_or(FlashSize::Mb2);
+        let known = Region::clamped(FlashAddr::ZERO, header.bytes());
+        if let Some(Partition { label, region, .. }) =
+            table.iter().find(|partition| !known.contains_region(partition.region))
+        {
+            return Err(FactsError::BeyondHeader { label, region, header });
+        }
         Ok(Self { chip, flash, flash_len_bytes, bootloader, stale, tables, table })
     }
 
@@ -177,7 +185,13 @@ fn whole_bootloader(
 ) -> Result<(ImageInfo, Option<ImageError>), FactsError> {
     let start = chip.bootloader_addr();
     match image::verify_as_rom(bytes_from(flash, start)) {
-        Ok(found) if found.0.header.chip_id == chip.image_chip_id() => Ok(found),
+        Ok((info, _)) if info.header.chip_id == chip.image_chip_id() => {
+            if info.header.flash_mode().is_none() {
+                return Err(FactsError::FlashMode { start, number: info.header.spi_mode });
+            }
+            image::verify_for_rom(bytes_from(flash, start), chip)
+                .map_err(|error| FactsError::Bootloader { start, error })
+        }
         Ok((info, _)) => Err(FactsError::Chip { wanted: chip, start, found: info.header.chip_id }),
         Err(error) => match other_chip(chip, flash) {
             Some((found, start)) => Err(FactsError::Chip { wanted: chip, start, found }),

@@ -6,7 +6,7 @@ use esp_idf_format::image::{FlashSize, ImageError};
 use esp_idf_format::otadata::OtaDataError;
 use esp_idf_format::partition::PartitionTableError;
 use esp_idf_format::{Chip, FixedText, ImageChip};
-use flash_region::FlashAddr;
+use flash_region::{FlashAddr, Region};
 
 /// Why there are no facts of a device, in its dump or in a migration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +24,7 @@ pub enum FactsError {
         /// Flash size in the header of its bootloader.
         wanted: FlashSize,
     },
-    /// There is no whole bootloader.
+    /// There is no bootloader that the ROM would start.
     Bootloader {
         /// Where it should be.
         start: FlashAddr,
@@ -39,6 +39,23 @@ pub enum FactsError {
         start: FlashAddr,
         /// Number of the chip in its header.
         found: u16,
+    },
+    /// The bootloader's header has a flash mode that the ROM does not know.
+    FlashMode {
+        /// Where the bootloader is.
+        start: FlashAddr,
+        /// The number of the mode.
+        number: u8,
+    },
+    /// A partition ends beyond the flash size in the bootloader's header, for which an ESP-IDF
+    /// bootloader starts nothing (`esp_partition_table_verify`, components/bootloader_support).
+    BeyondHeader {
+        /// Label of the partition.
+        label: FixedText<16>,
+        /// Where it is.
+        region: Region,
+        /// Flash size in the header of the bootloader.
+        header: FlashSize,
     },
     /// There is no partition table that the bootloader would take.
     Table {
@@ -109,9 +126,14 @@ impl FactsError {
                  `esptool read-flash 0 ALL dump.bin`"
                     .to_owned()
             }
-            Self::Bootloader { .. } => {
+            Self::Bootloader { .. } | Self::FlashMode { .. } => {
                 "read the flash again, from address 0; the dump of a device with flash encryption \
                  cannot be read, and such a device cannot be migrated"
+                    .to_owned()
+            }
+            Self::BeyondHeader { .. } => {
+                "the device does not start as the dump has it: correct the flash size in the \
+                 bootloader's header as it was flashed, or read the flash again"
                     .to_owned()
             }
             Self::Chip { .. } => {
@@ -160,9 +182,22 @@ impl fmt::Display for FactsError {
                 }
                 write!(f, "the bootloader in it is built for {wanted}")
             }
+            Self::Bootloader { start, error: error @ ImageError::Rom(_) } => {
+                write!(f, "the ROM does not start the bootloader at {start}: {error}")
+            }
+            Self::FlashMode { start, number } => write!(
+                f,
+                "the ROM does not start the bootloader at {start}: it knows no flash mode {number} \
+                 (offset 2)"
+            ),
             Self::Bootloader { start, error } => {
                 write!(f, "no whole bootloader at {start}: {error}")
             }
+            Self::BeyondHeader { label, region, header } => write!(
+                f,
+                "the bootloader does not start this device: its header says {header} of flash, and \
+                 the partition {label} at {region} ends beyond that"
+            ),
             Self::Chip { wanted, start, found } => {
                 write!(
                     f,

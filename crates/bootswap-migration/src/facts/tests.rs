@@ -211,7 +211,7 @@ fn moved(by: u32) -> Vec<Partition> {
 /// `CONFIG_PARTITION_TABLE_OFFSET` is in no file of a project, so a device has to show it.
 #[test]
 fn the_table_is_found_where_the_bootloader_can_have_it() {
-    let whole = synthetic::bootloader(CHIP, FlashSize::Mb8, 0xb000, 3).unwrap();
+    let whole = synthetic::bootloader(CHIP, FlashSize::Mb8, 0x6000, 3).unwrap();
     let partitions = moved(0x1_0000);
     let device = |table_addr, bootloader: &[u8]| {
         FlashBuilder::new(CHIP, FlashSize::Mb8)
@@ -471,4 +471,32 @@ fn where_no_update_comes_is_told() {
         device().app("factory", &app(0x8000)).otadata([entry(u32::MAX - 1, OtaState::Valid), None]);
     let error = brought(builder, Some("ota_1")).unwrap_err();
     assert!(matches!(error, FactsError::Otadata { .. }), "{error}");
+}
+
+#[test]
+fn a_device_that_its_bootloader_does_not_start_is_refused() {
+    let mut whole = dump(device().app("factory", &app(0x8000)));
+    assert_eq!(whole[2..4], [FlashMode::Dio.raw(), FlashSize::Mb4.raw() << 4], "mode and size");
+    let read = |flash: &[u8]| read_flash(CHIP, flash, None, None).map(|found| found.running);
+    assert!(read(&whole).is_ok());
+
+    // 2 MB, and a size that no bootloader knows, which is taken for 2 MB.
+    for size in [FlashSize::Mb2.raw(), 0xf] {
+        whole[3] = size << 4;
+        let FactsError::BeyondHeader { label, header, .. } = read(&whole).unwrap_err() else {
+            panic!("{:?}", read(&whole));
+        };
+        assert_eq!((label.as_str(), header), (Some("ota_0"), FlashSize::Mb2));
+    }
+    whole[3] = FlashSize::Mb4.raw() << 4;
+
+    whole[2] = 9;
+    let error = read(&whole).unwrap_err();
+    assert_eq!(error, FactsError::FlashMode { start: FlashAddr(0), number: 9 });
+    whole[2] = FlashMode::Dio.raw();
+
+    // The entry, in no segment.
+    whole[4..8].fill(0);
+    let error = read(&whole).unwrap_err();
+    assert!(matches!(error, FactsError::Bootloader { error: ImageError::Rom(_), .. }), "{error}");
 }

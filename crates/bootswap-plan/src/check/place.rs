@@ -1,5 +1,6 @@
 //! Whether an artifact may go where it is to go.
 
+use esp_idf_format::partition::Partition;
 use flash_region::{Region, SECTOR_BYTES};
 
 use super::Checks;
@@ -82,7 +83,15 @@ impl Checks<'_> {
         let fixed = fixed
             .into_iter()
             .filter_map(|(label, region)| region.intersection(dest).map(|shared| (label, shared)));
-        let labelled = kept(facts).filter_map(|p| {
+        // What a table of ESP-IDF 5.4 lists of the boot area has rules of its own: who may go over
+        // the bootloader, and the table under its fixed name.
+        let boot_area = |p: &&Partition| {
+            let is_there = [facts.bootloader_area(), facts.table()]
+                .iter()
+                .any(|area| area.contains_region(p.region));
+            p.is_primary_boot_area() && is_there
+        };
+        let labelled = kept(facts).filter(|p| !boot_area(p)).filter_map(|p| {
             let shared = layout::whole(p).intersection(dest)?;
             Some((p.label.as_str().unwrap_or("a partition without a readable label"), shared))
         });

@@ -130,3 +130,27 @@ fn the_gap_before_the_first_partition_is_left_alone() {
     let used = changed(&case);
     assert!(used.iter().all(|used| used.start() >= FlashAddr(0x1_0000)), "{used:?}");
 }
+
+/// Tables of ESP-IDF 5.4 may list the bootloader and themselves.
+#[test]
+fn the_bootloader_that_a_table_lists_is_what_the_migration_replaces() {
+    let primary = |label, kind, start, len| partition(label, kind, subtype::PRIMARY, start, len);
+    let table = primary("pt", PartitionType::PARTITION_TABLE, 0x8000, 0x1000);
+    let mut case = example();
+    case.table.insert(0, table);
+    case.table.insert(0, primary("bl", PartitionType::BOOTLOADER, 0, 0x8000));
+    assert_safe(&case, &case.plan().unwrap());
+
+    // The table is kept all the same, and asked for once.
+    let Some(artifact) = case.artifacts.iter_mut().find(|a| a.role == Role::Bootloader) else {
+        panic!("{case:?}")
+    };
+    artifact.len_bytes = Some(0x8800);
+    assert_eq!(case.codes(), ["over-kept"]);
+
+    // An entry of that kind elsewhere describes no boot area: it is data like any other.
+    let mut case = example();
+    case.table.push(primary("bl", PartitionType::BOOTLOADER, 0x21_0000, 0x1000));
+    case.table.retain(|p| p.ota_index() != Some(1));
+    assert!(case.codes().contains(&"over-kept"), "{:?}", case.codes());
+}
