@@ -88,10 +88,6 @@ impl Private {
     /// What these bytes are.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
-        let text = bytes.get(..TEXT_LEN_BYTES).unwrap_or(bytes);
-        if is_text(text) {
-            return private_text(text);
-        }
         if is_der_private_key(bytes) {
             return Some(Self::Key);
         }
@@ -110,7 +106,13 @@ impl Private {
                 return Some(Self::FlashDump);
             }
         }
-        has_passwords(bytes).then_some(Self::Migrator)
+        if has_passwords(bytes) {
+            return Some(Self::Migrator);
+        }
+        // Last, since a binary can look like a text: the constants of a bootloader, at the begin of
+        // a dump, are messages for the most part.
+        let text = bytes.get(..TEXT_LEN_BYTES).unwrap_or(bytes);
+        if is_text(text) { private_text(text) } else { None }
     }
 }
 
@@ -215,5 +217,19 @@ mod tests {
         let mut cut = vec![0xff; 0x9000];
         cut[0x8000..0x8c00].copy_from_slice(&table);
         assert_eq!(Private::of(&cut), Some(Private::FlashDump));
+    }
+
+    /// The first segment of ESP-IDF's bootloaders is constants, most of which are messages.
+    #[test]
+    fn a_dump_that_begins_like_a_text_is_a_dump() {
+        let mut table = vec![0; 0xc00];
+        esp_idf_format::partition::emit(&synthetic::example_partitions(), &mut table).unwrap();
+        let messages = "Assert failed in %s, %s:%d (%s)\n".bytes().cycle();
+        let mut dump: Vec<u8> = messages.take(4 << 20).collect();
+        assert_eq!(Private::of(&dump), None, "a text");
+        dump[0x8000..0x9000].fill(0xff);
+        dump[0x8000..0x8c00].copy_from_slice(&table);
+        assert_eq!(Private::of(&dump), Some(Private::FlashDump));
+        assert_eq!(Private::of(&dump[..0x9000]), Some(Private::FlashDump));
     }
 }
