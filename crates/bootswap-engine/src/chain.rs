@@ -8,8 +8,8 @@
 
 use bootswap_plan::{App, Artifact, ArtifactIndex, DeviceFacts, Migration, Role, app_in};
 use esp_idf_format::image::IMAGE_MAGIC;
-use esp_idf_format::otadata::{BootSlot, ENTRY_LEN_BYTES, OtaData, boot_order};
-use esp_idf_format::partition::{Partition, PartitionTable};
+use esp_idf_format::otadata::{BootSlot, ENTRY_LEN_BYTES, OtaData};
+use esp_idf_format::partition::{BootRoles, Partition, PartitionTable};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
 use crate::ImageFault;
@@ -56,7 +56,7 @@ pub(crate) fn read_table(
 }
 
 impl<'c> Chain<'c> {
-    fn partitions(&self) -> impl Iterator<Item = Partition> + use<'c> {
+    fn partitions(&self) -> impl Iterator<Item = Partition> + Clone + use<'c> {
         let new = self.table.map(|(_, table)| table);
         let old = self.facts.partitions.iter().copied().filter(move |_| new.is_none());
         new.into_iter().flat_map(|table| table.iter()).chain(old)
@@ -71,7 +71,7 @@ impl<'c> Chain<'c> {
         sector: u32,
     ) -> Option<u32> {
         let dest = artifact.dest.filter(|_| artifact.role != Role::Bootloader)?;
-        let otadata = self.partitions().find(Partition::is_otadata)?.region;
+        let otadata = BootRoles::of(self.partitions()).otadata()?.region;
         let start = otadata.start().saturating_add(sector * SECTOR_BYTES);
         let entry = Region::clamped(start, ENTRY_LEN_BYTES as u32);
         let blank = artifact.blanks.at(dest.start()).any(|blank| blank.contains_region(entry));
@@ -141,26 +141,17 @@ impl<'c> Chain<'c> {
 
     /// The partition that the bootloader tries first.
     fn started(&self) -> Option<Partition> {
-        let slot_of = |slot: BootSlot| {
-            self.partitions().find(|p| match slot {
-                BootSlot::Factory => p.is_factory(),
-                BootSlot::Ota(index) => p.ota_index() == Some(index),
-                BootSlot::Test => false,
-            })
-        };
-        let count = self.partitions().filter(|p| p.ota_index().is_some()).count();
-        let count = u8::try_from(count).unwrap_or(u8::MAX);
-        match self.otadata {
-            Some((_, [first, second])) => {
-                let selection = OtaData::parse(&first, &second).select(count);
-                boot_order(selection, count).find_map(slot_of)
+        let roles = BootRoles::of(self.partitions());
+        if let Some((_, [first, second])) = self.otadata {
+            return roles.tried(Some(&OtaData::parse(&first, &second))).next();
+        }
+        // As the migrator left it when it made sure that it is started again.
+        match app_in(self.facts, self.facts.running) {
+            // Without slots otadata means nothing.
+            Some(App::Ota { index, .. }) if roles.ota_count() > 0 => {
+                roles.slot(BootSlot::Ota(index))
             }
-            // As the migrator left it when it made sure that it is started again.
-            None => match app_in(self.facts, self.facts.running) {
-                // Without slots otadata means nothing.
-                Some(App::Ota { index, .. }) if count > 0 => slot_of(BootSlot::Ota(index)),
-                _ => boot_order(None, count).find_map(slot_of),
-            },
+            _ => roles.tried(None).next(),
         }
     }
 }

@@ -11,17 +11,11 @@
 
 use std::fmt;
 
-use esp_idf_format::app_desc::APP_DESC_OFFSET_BYTES;
+use esp_idf_format::FixedText;
+use esp_idf_format::app_desc::{APP_DESC_OFFSET_BYTES, APP_DESC_TEXT_LEN_BYTES, AppDescription};
 
-/// Most bytes of a version or a name: their fields have 32, of which the last is the text's end.
-pub const MAX_IDENTITY_LEN_BYTES: usize = 31;
-
-/// Where the fields are in an app description: secure version, version, name of the project.
-const SECURE_VERSION: usize = 4;
-const VERSION: usize = 16;
-const PROJECT: usize = 48;
-/// Bytes of a text's field.
-const TEXT_LEN_BYTES: usize = 32;
+/// Most bytes of a version or a name: the last byte of their field is the text's end.
+pub const MAX_IDENTITY_LEN_BYTES: usize = APP_DESC_TEXT_LEN_BYTES - 1;
 
 /// What a migrator says of itself, as far as it is not what the firmware image says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -70,32 +64,26 @@ impl OwnedIdentity {
         }
     }
 
-    /// Writes it into an app's image, whose checksums are wrong then.
+    /// Writes it into the description in an app's image, whose checksums are wrong then.
     pub(crate) fn write(&self, image: &mut [u8]) {
-        let mut put = |at: usize, bytes: &[u8]| {
-            let start = APP_DESC_OFFSET_BYTES as usize + at;
-            // An image without room for it has no description.
-            for (place, byte) in image.iter_mut().skip(start).zip(bytes) {
-                *place = *byte;
-            }
+        let from = image.get_mut(APP_DESC_OFFSET_BYTES as usize..);
+        let Some(place) = from.and_then(<[u8]>::first_chunk_mut) else { return };
+        // Firmware without a description is refused where it is read.
+        let Ok(old) = AppDescription::parse(place) else { return };
+        let text = |text: &Option<String>| text.as_deref().and_then(FixedText::new);
+        let new = AppDescription {
+            secure_version: self.secure_version.unwrap_or(old.secure_version),
+            version: text(&self.version).unwrap_or(old.version),
+            project_name: text(&self.project).unwrap_or(old.project_name),
+            ..old
         };
-        if let Some(version) = self.secure_version {
-            put(SECURE_VERSION, &version.to_le_bytes());
-        }
-        for (at, text) in [(VERSION, &self.version), (PROJECT, &self.project)] {
-            if let Some(text) = text {
-                let mut field = text.as_bytes().to_vec();
-                field.resize(TEXT_LEN_BYTES, 0);
-                put(at, &field);
-            }
-        }
+        new.write_over(place);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use esp_idf_format::FixedText;
-    use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, AppDescription};
+    use esp_idf_format::app_desc::APP_DESC_LEN_BYTES;
 
     use super::*;
 

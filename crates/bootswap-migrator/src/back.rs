@@ -9,13 +9,14 @@
 use bootswap_engine::{Failure, select_app};
 use bootswap_plan::{App, DeviceFacts, app_in};
 use embedded_storage_async::nor_flash::NorFlash;
+use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES};
 use esp_idf_format::image::ImageVerifier;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
 use crate::Hardware;
 
 /// Bytes of image header, first segment's header and app description (`esp_app_desc_t`).
-const HEAD_LEN_BYTES: u32 = 24 + 8 + 256;
+const HEAD_LEN_BYTES: u32 = APP_DESC_OFFSET_BYTES + APP_DESC_LEN_BYTES as u32;
 
 /// A firmware that the device can go back to.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ pub(crate) async fn find<F: NorFlash, B: Hardware>(
     not_in: &[Region],
     buffer: &mut [u8; SECTOR_BYTES as usize],
 ) -> Option<Way> {
-    let otadata = facts.partitions.iter().find(|p| p.is_otadata())?.region;
+    let otadata = facts.otadata()?;
     let others = facts.partitions.iter().filter(|p| p.is_app() && p.region != facts.running);
     let others = others.map(|p| p.region).filter(|region| Some(*region) != facts.previous);
     for partition in first.into_iter().chain(facts.previous).chain(others) {

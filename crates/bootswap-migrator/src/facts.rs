@@ -155,7 +155,8 @@ impl LiveFacts {
     /// The partition that the migrator runs from; `None` where the table has none there.
     #[must_use]
     pub fn running(&self) -> Option<&Partition> {
-        self.partitions.iter().find(|p| p.is_app() && p.region == self.running)
+        let found = running_partition(&self.partitions, self.running.start());
+        found.filter(|partition| partition.region == self.running)
     }
 }
 

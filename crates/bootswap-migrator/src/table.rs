@@ -5,7 +5,8 @@
 
 use embedded_storage_async::nor_flash::ReadNorFlash;
 use esp_idf_format::partition::{
-    PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES, TableNotFound, TableSearch,
+    ENTRY_MAGIC, MAX_OTA_SLOTS, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES, TableNotFound,
+    TableSearch,
 };
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
@@ -15,8 +16,6 @@ use crate::{Identity, LiveFactsError, image};
 
 /// Bytes of a place that are read first: the rest only where these may begin a table.
 const HEAD: usize = 4;
-/// First bytes of every table, as `ESP_PARTITION_MAGIC` lies in flash.
-const MAGIC: [u8; 2] = [0xaa, 0x50];
 
 /// Where tables are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,8 +26,8 @@ pub(crate) struct Tables {
     pub(crate) other: Option<FlashAddr>,
 }
 
-/// Otadata, factory app, test app and 16 slots.
-const MAX_ROLES: usize = 19;
+/// Otadata, factory app, test app and the slots.
+const MAX_ROLES: usize = 3 + MAX_OTA_SLOTS as usize;
 
 type Sector = [u8; SECTOR_BYTES as usize];
 
@@ -55,7 +54,7 @@ pub(crate) async fn find<F: ReadNorFlash>(
         }
         let mut head = [0; HEAD];
         flash.read(place.get(), &mut head).await.map_err(LiveFactsError::Flash)?;
-        if !head.starts_with(&MAGIC) {
+        if !head.starts_with(&ENTRY_MAGIC) {
             continue;
         }
         let bytes = read(flash, place, buffer).await?;

@@ -315,6 +315,20 @@ fn of_two_tables_the_way_back_is_taken_if_it_is_the_same() {
     assert!(lab.everything() == before, "flash was written");
 }
 
+/// The way back is written where the bootloader reads it: to the last otadata of the table.
+#[test]
+fn of_two_otadata_the_last_one_leads_back() {
+    let table = table(|entries| {
+        let region = Region::clamped(FlashAddr(0x31_0000), 0x2000);
+        entries.insert(1, Partition { region, ..entries[1] });
+    });
+    let mut lab = DeviceUnderTest::with_table("ota_0", TABLE_ADDR, &table);
+    lab.secure_boot = true;
+    assert!(lab.run());
+    assert!(lab.console.has("going back to the firmware at "), "{}", lab.console.text());
+    assert_eq!(lab.boot().1, "old", "{}", lab.console.text());
+}
+
 /// Whatever it is that cannot be read, resetting at once would not help.
 #[test]
 fn a_table_that_cannot_be_read_is_told_and_no_loop_of_resets() {

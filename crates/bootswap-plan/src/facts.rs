@@ -2,7 +2,7 @@
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
-use esp_idf_format::partition::{OTADATA_LEN_BYTES, Partition, TABLE_ADDR};
+use esp_idf_format::partition::{BootRoles, OTADATA_LEN_BYTES, Partition, TABLE_ADDR};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::{IMAGE_MAGIC, ImageHeader, ImageRank, ImageVersion};
 
@@ -147,11 +147,11 @@ impl DeviceFacts<'_> {
 
     /// The partition that says which app is started, in whole sectors.
     ///
-    /// Of several the bootloader takes the last one. One that does not begin with a sector cannot
-    /// be written without losing what is beside it, so it counts as none.
+    /// One that does not begin with a sector cannot be written without losing what is beside it, so
+    /// it counts as none.
     #[must_use]
     pub fn otadata(&self) -> Option<Region> {
-        let found = self.partitions.iter().rfind(|p| p.is_otadata())?.region;
+        let found = roles(self.partitions).otadata()?.region;
         let holds_both = found.len_bytes() >= OTADATA_LEN_BYTES;
         (found.start().is_aligned(SECTOR_BYTES) && holds_both)
             .then(|| found.align_out(SECTOR_BYTES).unwrap_or(found))
@@ -183,12 +183,11 @@ pub fn running_partition(partitions: &[Partition], image_start: FlashAddr) -> Op
     exact.or_else(|| apps.find(|p| p.region.contains(image_start)))
 }
 
-/// Whether the bootloader knows the partition by its role: of several with the same one it keeps
-/// the last.
-#[must_use]
-pub(crate) fn is_known_to_bootloader(partitions: &[Partition], partition: &Partition) -> bool {
-    let last = partitions.iter().rfind(|other| other.is_same_role(partition));
-    partition.has_role() && last.is_some_and(|last| last.region == partition.region)
+/// What the bootloader starts apps by.
+pub(crate) fn roles(
+    partitions: &[Partition],
+) -> BootRoles<impl Iterator<Item = Partition> + Clone + use<'_>> {
+    BootRoles::of(partitions.iter().copied())
 }
 
 /// The partition that most likely holds the firmware from before the migrator: the factory app, or
@@ -200,7 +199,7 @@ pub(crate) fn is_known_to_bootloader(partitions: &[Partition], partition: &Parti
 pub fn previous_firmware(partitions: &[Partition], running: Region) -> Option<Region> {
     let mut others = partitions
         .iter()
-        .filter(|p| p.is_app() && p.region != running && is_known_to_bootloader(partitions, p));
+        .filter(|p| p.is_app() && p.region != running && roles(partitions).keeps(p));
     if let Some(factory) = others.clone().find(|p| p.is_factory()) {
         return Some(factory.region);
     }

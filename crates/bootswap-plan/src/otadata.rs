@@ -2,7 +2,7 @@
 
 use flash_region::Region;
 
-use crate::facts::{DeviceFacts, is_known_to_bootloader};
+use crate::facts::{DeviceFacts, roles};
 use crate::step::{App, Step};
 
 /// The step that makes the old bootloader start the app in `partition` for good; `None` if there is
@@ -15,18 +15,15 @@ pub(crate) fn select(facts: &DeviceFacts<'_>, partition: Region) -> Option<Step>
 }
 
 /// How otadata names the app in `partition`; `None` if it cannot.
-///
-/// Of several entries with the same role the bootloader knows the last one only, and counts all of
-/// them.
 #[must_use]
 pub fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
     let mut there = facts.partitions.iter().filter(|p| p.is_app() && p.region == partition);
-    let found = there.find(|p| is_known_to_bootloader(facts.partitions, p))?;
+    let roles = roles(facts.partitions);
+    let found = there.find(|p| roles.keeps(p))?;
     if found.is_factory() {
         return Some(App::Factory);
     }
-    let slots = facts.partitions.iter().filter(|p| p.ota_index().is_some()).count();
-    let count = u8::try_from(slots).ok()?;
+    let count = roles.ota_count();
     // The bootloader counts wrong where the slots' numbers have a gap, so slots behind one are not
     // used.
     let index = found.ota_index().filter(|index| *index < count)?;

@@ -163,7 +163,7 @@ impl FlashBuilder {
             };
             place(&mut memory, label, partition.region, image)?;
         }
-        if let Some(otadata) = self.partitions.iter().find(|partition| partition.is_otadata()) {
+        if let Some(otadata) = self.partitions.iter().rfind(|partition| partition.is_otadata()) {
             for (index, entry) in self.otadata.iter().enumerate() {
                 if let Some(entry) = entry {
                     memory.load(sector(otadata.region, index).start(), &entry.to_bytes());

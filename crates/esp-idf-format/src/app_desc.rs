@@ -20,6 +20,9 @@ pub const APP_DESC_OFFSET_BYTES: u32 = 32;
 /// Bytes of a description.
 pub const APP_DESC_LEN_BYTES: usize = 256;
 
+/// Bytes of a version or name in a description. The last of them ends the text.
+pub const APP_DESC_TEXT_LEN_BYTES: usize = 32;
+
 /// First word of a description (`ESP_APP_DESC_MAGIC_WORD`).
 pub const APP_DESC_MAGIC: u32 = 0xabcd_5432;
 
@@ -29,15 +32,15 @@ pub struct AppDescription {
     /// Version for anti-rollback.
     pub secure_version: u32,
     /// Version of the app.
-    pub version: FixedText<32>,
+    pub version: FixedText<APP_DESC_TEXT_LEN_BYTES>,
     /// Name of the project.
-    pub project_name: FixedText<32>,
+    pub project_name: FixedText<APP_DESC_TEXT_LEN_BYTES>,
     /// Time of the build.
     pub time: FixedText<16>,
     /// Date of the build.
     pub date: FixedText<16>,
     /// Version of ESP-IDF.
-    pub idf_ver: FixedText<32>,
+    pub idf_ver: FixedText<APP_DESC_TEXT_LEN_BYTES>,
     /// SHA-256 of the ELF file that the image was made of.
     pub app_elf_sha256: [u8; 32],
     /// Smallest eFuse block revision that the app runs on, major times 100 plus minor.
@@ -52,7 +55,10 @@ pub struct AppDescription {
 impl AppDescription {
     /// An app of that name and version, everything else left empty.
     #[must_use]
-    pub const fn new(project_name: FixedText<32>, version: FixedText<32>) -> Self {
+    pub const fn new(
+        project_name: FixedText<APP_DESC_TEXT_LEN_BYTES>,
+        version: FixedText<APP_DESC_TEXT_LEN_BYTES>,
+    ) -> Self {
         Self {
             secure_version: 0,
             version,
@@ -107,7 +113,14 @@ impl AppDescription {
     /// The description's bytes; reserved ones are 0.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; APP_DESC_LEN_BYTES] {
-        Writer::filled_with(0)
+        let mut bytes = [0; APP_DESC_LEN_BYTES];
+        self.write_over(&mut bytes);
+        bytes
+    }
+
+    /// Writes it over a description that is there; reserved bytes stay as they are.
+    pub fn write_over(&self, bytes: &mut [u8; APP_DESC_LEN_BYTES]) {
+        *bytes = Writer::over(*bytes)
             .put(&APP_DESC_MAGIC.to_le_bytes())
             .put(&self.secure_version.to_le_bytes())
             .skip(8)
@@ -120,7 +133,7 @@ impl AppDescription {
             .put(&self.min_efuse_blk_rev_full.to_le_bytes())
             .put(&self.max_efuse_blk_rev_full.to_le_bytes())
             .put(&[self.mmu_page_size_log2])
-            .finish()
+            .finish();
     }
 }
 
@@ -190,6 +203,23 @@ mod tests {
         assert_eq!(&bytes[48..54], b"blink\0");
         assert_eq!(bytes[144..176], [0xab; 32]);
         assert_eq!(bytes[176..184], [0, 0, 0xff, 0xff, 16, 0, 0, 0]);
+    }
+
+    #[test]
+    fn reserved_bytes_stay_where_a_description_is_written_over() {
+        let name = FixedText::new("blink").unwrap();
+        let old = AppDescription::new(name, FixedText::new("1.2").unwrap());
+        let mut bytes = old.to_bytes();
+        let reserved = |bytes: &[u8; APP_DESC_LEN_BYTES]| {
+            let behind: [u8; 75] = *bytes.last_chunk().unwrap();
+            (bytes[8..16].to_vec(), behind)
+        };
+        bytes[8..16].fill(7);
+        bytes[181..].fill(9);
+        let before = reserved(&bytes);
+        let new = AppDescription { secure_version: 5, ..old };
+        new.write_over(&mut bytes);
+        assert_eq!((AppDescription::parse(&bytes), reserved(&bytes)), (Ok(new), before));
     }
 
     proptest! {

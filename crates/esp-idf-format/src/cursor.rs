@@ -43,6 +43,11 @@ impl<const N: usize> Writer<N> {
         Self { out: [fill; N], filled: 0 }
     }
 
+    /// A record that is there, to be written over.
+    pub(crate) const fn over(out: [u8; N]) -> Self {
+        Self { out, filled: 0 }
+    }
+
     pub(crate) fn put(&mut self, field: &[u8]) -> &mut Self {
         let end = self.filled.saturating_add(field.len());
         if let Some(place) = self.out.get_mut(self.filled..end) {

@@ -233,6 +233,23 @@ fn otadata_names_what_comes() {
     assert!(matches!(fault_of(&alone), Some(ImageFault::StartsOther { .. })));
 }
 
+/// Of two slots with the same number the bootloader knows the last one.
+#[test]
+fn otadata_names_the_slot_that_is_kept() {
+    use esp_idf_format::otadata::{OtaEntry, OtaState};
+    use esp_idf_format::partition::subtype;
+    let mut file = vec![0xff; 0x2000];
+    let entry = OtaEntry::new(1, OtaState::Valid).to_bytes();
+    file[..entry.len()].copy_from_slice(&entry);
+    let mut scene = app_and("otadata", at(0xd000, 0x2000), file);
+    // The application's place, and behind it another one.
+    scene.partitions[3].subtype = subtype::OTA_0;
+    let start = Some(scene.partitions[4].region.start());
+    assert_eq!(fault_of(&scene), Some(ImageFault::StartsOther { start }));
+    scene.partitions.swap(3, 4);
+    assert_eq!(fault_of(&scene), None);
+}
+
 #[test]
 fn a_table_is_read_as_the_bootloader_reads_it() {
     let place = at(0x8000, 0x1000);
@@ -245,6 +262,8 @@ fn a_table_is_read_as_the_bootloader_reads_it() {
         fault_of(&app_and("table", place, file))
     };
     assert_eq!(with(&|_| {}), None);
+    // Without any other app the bootloader starts the test app.
+    assert_eq!(with(&|table| table[3].subtype = esp_idf_format::partition::subtype::TEST), None);
     let beyond = with(&|table| table[3].region = at(0x1_0000, 2 * FLASH_LEN));
     assert!(matches!(beyond, Some(ImageFault::Table(_))), "{beyond:?}");
     for region in [at(0x2_0000, SLOT_LEN), at(0x1_0000, 0x1000)] {

@@ -1,6 +1,6 @@
 //! Facts of a device of which nothing is known but what the migration says.
 
-use bootswap_plan::previous_firmware;
+use bootswap_plan::{previous_firmware, running_partition};
 use esp_idf_format::image::{FlashSize, ImageInfo};
 use esp_idf_format::partition::{Partition, PartitionTable, TABLE_ADDR};
 
@@ -98,6 +98,7 @@ fn assumed_in(
     len_bytes: u32,
 ) -> FoundFacts {
     let partitions: Vec<Partition> = table.iter().collect();
+    let running = running_partition(&partitions, running.region.start()).unwrap_or(running);
     let table_addr = migration.table_addr.unwrap_or(TABLE_ADDR);
     let facts = OwnedFacts {
         chip: migration.chip,
@@ -107,7 +108,7 @@ fn assumed_in(
         running: running.region,
         running_len_bytes: len_bytes,
         previous: previous_firmware(&partitions, running.region),
-        partitions,
+        partitions: partitions.clone(),
         bootloader_flash_len_bytes: None,
         bootloader_flash_mode: None,
         secure_boot: false,

@@ -18,7 +18,7 @@
 use esp_idf_format::Chip;
 use esp_idf_format::image::ImageInfo;
 use esp_idf_format::otadata::{self, OtaEntry, OtaState};
-use esp_idf_format::partition::{Partition, PartitionTable};
+use esp_idf_format::partition::{MAX_OTA_SLOTS, Partition, PartitionTable};
 use flash_region::{ERASED, FlashAddr, Region, SECTOR_BYTES};
 
 use super::dump::Device;
@@ -98,9 +98,6 @@ fn next_update(table: &PartitionTable<'_>, running: Partition) -> Option<Partiti
     let behind = slots().skip_while(|slot| *slot != running).nth(1);
     behind.or_else(|| slots().next()).filter(|slot| *slot != running)
 }
-
-/// As many OTA slots as there are subtypes for (`ESP_PARTITION_SUBTYPE_APP_OTA_MAX`).
-const MAX_OTA_SLOTS: u8 = 16;
 
 fn bring(
     device: &Device<'_>,

@@ -1,9 +1,9 @@
 //! Facts out of a dump of a device's flash.
 
-use bootswap_plan::previous_firmware;
+use bootswap_plan::{previous_firmware, running_partition};
 use esp_idf_format::Chip;
 use esp_idf_format::image::{self, FlashSize, ImageError, ImageInfo};
-use esp_idf_format::otadata::{self, BootSlot, OtaData};
+use esp_idf_format::otadata::{self, OtaData};
 use esp_idf_format::partition::{Partition, PartitionTable};
 use flash_region::{FlashAddr, Region};
 
@@ -82,9 +82,12 @@ impl<'a> Device<'a> {
         Ok(Self { chip, flash, flash_len_bytes, bootloader, stale, tables, table })
     }
 
-    /// What an app finds that runs from that partition.
+    /// What an app finds that begins where that partition does.
     pub(super) fn facts(&self, running: Partition) -> FoundFacts {
         let Self { chip, flash_len_bytes, bootloader, stale, tables, table, .. } = *self;
+        let partitions: Vec<Partition> = table.iter().collect();
+        let found = running_partition(&partitions, running.region.start());
+        let running = found.copied().unwrap_or(running);
         let image = self.app_in(running).ok();
         let room_bytes = running.region.len_bytes();
         let running_len_bytes = match image {
@@ -93,7 +96,6 @@ impl<'a> Device<'a> {
             }
             None => assumed_image_len_bytes(chip).min(room_bytes),
         };
-        let partitions: Vec<Partition> = table.iter().collect();
         let facts = OwnedFacts {
             chip,
             flash_len_bytes,
@@ -153,21 +155,10 @@ impl<'a> Device<'a> {
         Some(OtaData::parse(first, second))
     }
 
-    fn slot(&self, slot: BootSlot) -> Option<Partition> {
-        match slot {
-            BootSlot::Factory => self.table.factory(),
-            BootSlot::Ota(index) => self.table.ota(index),
-            BootSlot::Test => self.table.test_app(),
-        }
-    }
-
     /// The partition that the bootloader starts an app from.
     pub(super) fn running(&self) -> Result<Partition, FactsError> {
-        let ota_count = self.table.ota_count();
-        let selection = self.otadata().and_then(|data| data.select(ota_count));
         let mut first_error = None;
-        for slot in otadata::boot_order(selection, ota_count) {
-            let Some(partition) = self.slot(slot) else { continue };
+        for partition in self.table.roles().tried(self.otadata().as_ref()) {
             match self.app_in(partition) {
                 Ok(_) => return Ok(partition),
                 Err(error) => first_error = first_error.or(Some(error)),

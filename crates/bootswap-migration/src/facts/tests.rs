@@ -8,9 +8,9 @@ use esp_idf_format::otadata::{OtaEntry, OtaState};
 use proptest::prelude::*;
 
 use bootswap_engine::ContainerHeader;
-use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashSize, ImageError};
 use esp_idf_format::partition::{Partition, PartitionTableError};
+use esp_idf_format::{Chip, FixedText};
 use flash_region::{FlashAddr, Region};
 
 use super::*;
@@ -117,6 +117,23 @@ fn a_label_decides_whatever_otadata_says() {
     assert!(unknown.help().contains("factory, ota_0, ota_1"));
     let data = FactsError::NotAnApp { label: "nvs".to_owned(), apps };
     assert_eq!(read(builder(), Some("nvs")).unwrap_err(), data);
+}
+
+/// As on the device, which knows where its image begins and no label.
+#[test]
+fn of_two_apps_that_begin_together_the_last_one_runs() {
+    let mut partitions = synthetic::example_partitions();
+    let factory = partitions[3];
+    let twin = Partition { label: FixedText::new("twin").unwrap(), ..factory };
+    partitions.push(Partition { region: factory.region.prefix(0x8_0000), ..twin });
+    let mut table: Vec<u8> = partitions.iter().flat_map(Partition::to_bytes).collect();
+    table.resize(0xc00, 0xff);
+    let builder = || device().raw_table(&table).unwrap().app("factory", &app(0x8000));
+    for label in [None, Some("factory"), Some("twin")] {
+        let found = read(builder(), label).unwrap();
+        assert_eq!(found.running.as_str(), Some("twin"), "{label:?}");
+        assert_eq!(found.facts.running, partitions[6].region, "{label:?}");
+    }
 }
 
 /// A container with one artifact of that length, its directory saying so or lying.

@@ -5,7 +5,7 @@ use mcuboot_format::SwapKind;
 
 use super::Checks;
 use crate::cleaned::cleaned;
-use crate::facts::is_known_to_bootloader;
+use crate::facts::roles;
 use crate::layout::{self, Destination};
 use crate::migration::{Artifact, PARTITION_TABLE};
 use crate::reason::Reason;
@@ -92,14 +92,16 @@ impl Checks<'_> {
         if !migration.goes_back() {
             return;
         }
-        let otadata = facts.partitions.iter().find(|p| p.is_otadata()).map(|p| p.region);
+        let roles = roles(facts.partitions);
+        let otadata = roles.otadata().map(|p| p.region);
         let says = |region: Region| destinations.iter().any(|d| d.region.overlaps(region));
         if otadata.into_iter().chain([facts.table()]).any(says) {
             return;
         }
-        let mut others = facts.partitions.iter().filter(|p| {
-            p.is_app() && p.region != facts.running && is_known_to_bootloader(facts.partitions, p)
-        });
+        let mut others = facts
+            .partitions
+            .iter()
+            .filter(|p| p.is_app() && p.region != facts.running && roles.keeps(p));
         if otadata.is_none() || others.all(|p| says(p.region)) {
             self.refuse(Reason::NothingToStart { primary: None });
         }

@@ -26,6 +26,7 @@ mod entry;
 mod error;
 mod kind;
 mod layout;
+mod roles;
 mod search;
 mod table;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use emit::emit;
 pub use entry::{Partition, flags};
 pub use error::PartitionTableError;
 pub use kind::{PartitionType, subtype};
+pub use roles::BootRoles;
 pub use search::{TableNotFound, TableSearch};
 pub use table::{PartitionTable, Partitions};
 
@@ -69,10 +71,13 @@ pub const DATA_ALIGN_BYTES: u32 = flash_region::SECTOR_BYTES;
 /// Bytes that the bootloader reads of otadata: one sector for each of its two entries.
 pub const OTADATA_LEN_BYTES: u32 = 2 * flash_region::SECTOR_BYTES;
 
+/// The most OTA slots, one for each of their subtypes (`ESP_PARTITION_SUBTYPE_APP_OTA_MAX`).
+pub const MAX_OTA_SLOTS: u8 = subtype::OTA_15 - subtype::OTA_0 + 1;
+
 /// The name of a partition, at most 16 bytes.
 pub type Label = FixedText<16>;
 
 /// First bytes of the record of a partition, `ESP_PARTITION_MAGIC` as it lies in flash.
-const ENTRY_MAGIC: [u8; 2] = [0xaa, 0x50];
+pub const ENTRY_MAGIC: [u8; 2] = [0xaa, 0x50];
 /// First bytes of the record with the digest, `ESP_PARTITION_MAGIC_MD5`.
 const MD5_MAGIC: [u8; 2] = [0xeb, 0xeb];

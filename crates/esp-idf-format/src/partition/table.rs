@@ -6,10 +6,11 @@ use flash_region::{FlashAddr, Region};
 
 use super::entry::{RawEntry, Record};
 use super::{
-    ENTRY_LEN_BYTES, ENTRY_MAGIC, MD5_MAGIC, Partition, PartitionTableError, TABLE_LEN_BYTES,
-    layout,
+    BootRoles, ENTRY_LEN_BYTES, ENTRY_MAGIC, MD5_MAGIC, Partition, PartitionTableError,
+    TABLE_LEN_BYTES, layout,
 };
 use crate::cursor::Reader;
+use crate::otadata::BootSlot;
 
 /// A partition table whose records have been checked once, so that reading it cannot fail.
 #[derive(Clone, Copy, Debug)]
@@ -170,38 +171,38 @@ impl<'a> PartitionTable<'a> {
     /// The partition that says which OTA slot is started.
     #[must_use]
     pub fn otadata(&self) -> Option<Partition> {
-        self.last(Partition::is_otadata)
+        self.roles().otadata()
     }
 
     /// The OTA slot of that index, from 0.
     #[must_use]
     pub fn ota(&self, index: u8) -> Option<Partition> {
-        self.last(|partition| partition.ota_index() == Some(index))
+        self.roles().slot(BootSlot::Ota(index))
     }
 
     /// The partition of the factory app.
     #[must_use]
     pub fn factory(&self) -> Option<Partition> {
-        self.last(Partition::is_factory)
+        self.roles().slot(BootSlot::Factory)
     }
 
     /// The partition of the test app.
     #[must_use]
     pub fn test_app(&self) -> Option<Partition> {
-        self.last(Partition::is_test_app)
+        self.roles().slot(BootSlot::Test)
     }
 
     /// How many OTA slots there are, the number by which the bootloader divides the sequence of
     /// otadata; at most 16 in a table that passed [`check_layout`](Self::check_layout).
     #[must_use]
     pub fn ota_count(&self) -> u8 {
-        let count = self.iter().filter(|partition| partition.ota_index().is_some()).count();
-        u8::try_from(count).unwrap_or(u8::MAX)
+        self.roles().ota_count()
     }
 
-    /// The bootloader keeps the last entry of each role, should there be several.
-    fn last(&self, wanted: impl Fn(&Partition) -> bool) -> Option<Partition> {
-        self.iter().filter(wanted).last()
+    /// What the bootloader starts apps by.
+    #[must_use]
+    pub fn roles(&self) -> BootRoles<Partitions<'a>> {
+        BootRoles::of(self.iter())
     }
 }
 
