@@ -7,6 +7,7 @@ use flash_region::FlashAddr;
 use mcuboot_boot::{BootConfig, BootConfigError};
 use sha2::{Digest, Sha256};
 
+use crate::loader::{CodeDigest, LoaderCode};
 use crate::mcuboot_config::McubootConfig;
 use crate::{LoadFailure, RomFailure, ram};
 
@@ -43,6 +44,8 @@ pub enum BootloaderKind {
     EspIdf,
     /// MCUboot.
     Mcuboot,
+    /// The loader of a first stage.
+    FirstStage,
 }
 
 /// A bootloader, which the board recognises by its digest.
@@ -50,6 +53,7 @@ pub enum BootloaderKind {
 pub(crate) enum Bootloader {
     EspIdf(EspIdfConfig),
     Mcuboot(Box<McubootBoot>),
+    Loader(Box<LoaderCode>),
 }
 
 impl Bootloader {
@@ -57,6 +61,7 @@ impl Bootloader {
         match self {
             Self::EspIdf(_) => BootloaderKind::EspIdf,
             Self::Mcuboot(_) => BootloaderKind::Mcuboot,
+            Self::Loader(_) => BootloaderKind::FirstStage,
         }
     }
 }
@@ -87,6 +92,7 @@ pub struct Board {
     efuses: Efuses,
     flash_modes: Vec<FlashMode>,
     bootloaders: Vec<KnownBootloader>,
+    loaders: Vec<CodeDigest>,
     prepared: Vec<ImageDigest>,
     any_esp_idf: Option<EspIdfConfig>,
 }
@@ -101,6 +107,7 @@ impl Board {
             efuses: Efuses::default(),
             flash_modes: FlashMode::ALL.to_vec(),
             bootloaders: Vec::new(),
+            loaders: Vec::new(),
             prepared: Vec::new(),
             any_esp_idf: None,
         }
@@ -140,6 +147,19 @@ impl Board {
         let digest = digest(image).map_err(UnknownMcuboot::Image)?;
         let config = map.boot_config().map_err(UnknownMcuboot::Config)?;
         Ok(self.knowing(image, digest, Bootloader::Mcuboot(Box::new(McubootBoot { map, config }))))
+    }
+
+    /// Makes the loader of carriers and first stages known by its code; `image` is the loader as it
+    /// was built, or a carrier or first stage with it.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownLoader`]: what is wrong with the image.
+    pub fn loader(mut self, image: &[u8]) -> Result<Self, UnknownLoader> {
+        digest(image).map_err(UnknownLoader::Image)?;
+        let loader = LoaderCode::find(image).ok_or(UnknownLoader::NoRecord)?;
+        self.loaders.push(loader.digest);
+        Ok(self)
     }
 
     /// Treats every bootloader that the ROM loads and that is not known as ESP-IDF's.
@@ -183,21 +203,41 @@ impl Board {
     }
 
     fn knowing(mut self, image: &[u8], digest: ImageDigest, bootloader: Bootloader) -> Self {
-        let loads = ram::load(self.chip, image);
+        let loads = ram::load(self.chip, image, None);
         self.bootloaders.push(KnownBootloader { digest, bootloader, loads });
         self
     }
 
-    /// What the ROM starts when it has loaded the bootloader with that digest.
-    pub(crate) fn bootloader(&self, digest: &ImageDigest) -> Result<Bootloader, RomFailure> {
-        match self.bootloaders.iter().find(|known| known.digest == *digest) {
-            Some(known) => known.loads.map_err(RomFailure::Load).map(|()| known.bootloader.clone()),
+    /// What the ROM starts when it has loaded that bootloader.
+    pub(crate) fn bootloader(
+        &self,
+        digest: &ImageDigest,
+        image: &[u8],
+    ) -> Result<Bootloader, RomFailure> {
+        if let Some(known) = self.bootloaders.iter().find(|known| known.digest == *digest) {
+            return known.loads.map_err(RomFailure::Load).map(|()| known.bootloader.clone());
+        }
+        match LoaderCode::find(image) {
+            Some(loader) if self.is_known_loader(&loader) => {
+                ram::load(self.chip, image, None).map_err(RomFailure::Load)?;
+                Ok(Bootloader::Loader(Box::new(loader)))
+            }
             // It was read from a device that it started.
-            None => self
+            _ => self
                 .any_esp_idf
                 .map(Bootloader::EspIdf)
                 .ok_or(RomFailure::UnknownBootloader { digest: *digest }),
         }
+    }
+
+    /// The bootloader with that digest, whoever loads it.
+    pub(crate) fn known(&self, digest: &ImageDigest) -> Option<Bootloader> {
+        let known = self.bootloaders.iter().find(|known| known.digest == *digest)?;
+        Some(known.bootloader.clone())
+    }
+
+    pub(crate) fn is_known_loader(&self, loader: &LoaderCode) -> bool {
+        self.loaders.contains(&loader.digest)
     }
 }
 
@@ -221,6 +261,27 @@ impl core::fmt::Display for UnknownMcuboot {
 }
 
 impl core::error::Error for UnknownMcuboot {}
+
+/// Why a loader cannot be made known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnknownLoader {
+    /// It is not an image.
+    Image(ImageError),
+    /// What it runs has no record.
+    NoRecord,
+}
+
+impl core::fmt::Display for UnknownLoader {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Image(error) => write!(f, "loader: {error}"),
+            Self::NoRecord => f.write_str("an image, but not that of a loader"),
+        }
+    }
+}
+
+impl core::error::Error for UnknownLoader {}
 
 /// As the ROM takes it: a SHA-256 that is not that of the image is a part of it all the same.
 fn digest(image: &[u8]) -> Result<ImageDigest, ImageError> {

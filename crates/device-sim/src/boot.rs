@@ -15,8 +15,12 @@ pub enum BootStage {
     EspIdf,
     /// An app.
     App,
+    /// The loader of a carrier or first stage.
+    Loader,
     /// MCUboot.
     Mcuboot,
+    /// The target application.
+    Target,
 }
 
 impl fmt::Display for BootStage {
@@ -25,7 +29,9 @@ impl fmt::Display for BootStage {
             Self::Rom => "the ROM",
             Self::EspIdf => "the ESP-IDF bootloader",
             Self::App => "the app",
+            Self::Loader => "the loader",
             Self::Mcuboot => "MCUboot",
+            Self::Target => "the target application",
         })
     }
 }
@@ -33,15 +39,19 @@ impl fmt::Display for BootStage {
 /// Why a device resets.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ResetCause {
-    /// The app asked for it.
+    /// The app, the loader or the target application asked for it.
     Software,
-    /// The app crashed.
+    /// The app or the target application crashed.
     Crash {
         /// What it says.
         why: String,
     },
     /// The app changed the flash that it runs from.
     CodeErased(Trip),
+    /// The RTC watchdog, which the loader has set.
+    Watchdog,
+    /// The end of deep sleep.
+    Wake,
 }
 
 impl fmt::Display for ResetCause {
@@ -52,6 +62,8 @@ impl fmt::Display for ResetCause {
             Self::CodeErased(trip) => {
                 write!(f, "panic: cache error, the app's own code is gone: {trip}")
             }
+            Self::Watchdog => f.write_str("RTC watchdog"),
+            Self::Wake => f.write_str("deep sleep"),
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The device: a board, a flash, a supply, and one boot of it.
 
-use nor_sim::{Clock, Cut, Guarded, NorDevice, NorModel, Power, PowerCut, PowerState, Reaction};
+use nor_sim::{Clock, Cut, NorDevice, NorModel, PowerCut};
 
-use crate::board::Bootloader;
-use crate::esp_idf::SecondStage;
-use crate::limited::Limited;
+use crate::stages::Stages;
+use crate::target::TargetLife;
 use crate::{
-    AppExit, Board, BootFailure, BootOutcome, BootStage, BootloaderKind, Console, DeviceEvent,
-    Line, Machine, ResetCause, RomFailure, RunningApp, Software, mcuboot, rom,
+    Board, BootOutcome, BootloaderKind, Console, DeviceEvent, Line, ResetCause, RomFailure,
+    Software, TargetAct, rom,
 };
 
 /// A device: a board, a flash and a supply that can be cut.
@@ -19,21 +18,17 @@ pub struct Device<D> {
     board: Board,
     clock: Clock,
     boots: u32,
+    target: TargetLife,
     /// Why the next boot happens.
     cause: Option<ResetCause>,
-}
-
-/// How a stage ends that does not hand over to the next.
-enum Stop {
-    Power(BootStage),
-    Failed(BootFailure),
 }
 
 impl<D: NorDevice> Device<D> {
     /// A device that is off. It has a supply of its own, with `flash` underneath.
     pub fn new(board: Board, flash: D) -> Self {
         let supply = PowerCut::new(flash);
-        Self { supply, board, clock: Clock::new(), boots: 0, cause: None }
+        let target = TargetLife::default();
+        Self { supply, board, clock: Clock::new(), boots: 0, target, cause: None }
     }
 
     /// Shows the time of that clock on the console: the one of a [`nor_sim::Timed`] underneath.
@@ -48,6 +43,19 @@ impl<D: NorDevice> Device<D> {
     pub fn with_cut(mut self, cut: Cut) -> Self {
         self.supply.add(cut);
         self
+    }
+
+    /// Says what the target application does at its first start, its second and so on; the last
+    /// one also at all later ones. Without this it keeps running and confirms nothing.
+    #[must_use]
+    pub fn with_target(mut self, acts: &[TargetAct]) -> Self {
+        self.target.acts = acts.to_vec();
+        self
+    }
+
+    /// How often the target application was started.
+    pub fn target_starts(&self) -> u32 {
+        self.target.starts
     }
 
     /// Puts the flash on another board, which knows other bootloaders.
@@ -100,7 +108,12 @@ impl<D: NorDevice> Device<D> {
             Some(cause) => DeviceEvent::Reset(cause),
             None => DeviceEvent::PowerOn,
         });
-        let stages = Stages { supply: &mut self.supply, board: &self.board, power: &power };
+        let stages = Stages {
+            supply: &mut self.supply,
+            board: &self.board,
+            power: &power,
+            target: &mut self.target,
+        };
         let end = stages.run(software, &mut tell);
         match &end {
             BootOutcome::PowerLost(stage) => {
@@ -119,90 +132,5 @@ impl<D: NorModel> Device<D> {
     /// The bytes of the flash; a clone is a snapshot.
     pub fn memory(&self) -> &nor_sim::NorMemory {
         self.supply.memory()
-    }
-}
-
-/// One boot under way.
-struct Stages<'a> {
-    supply: &'a mut dyn NorDevice,
-    board: &'a Board,
-    power: &'a Power,
-}
-
-impl Stages<'_> {
-    fn run<S: Software + ?Sized>(
-        mut self,
-        software: &mut S,
-        tell: &mut dyn FnMut(DeviceEvent),
-    ) -> BootOutcome {
-        match self.go(software, tell) {
-            Ok(end) => end,
-            Err(Stop::Power(stage)) => BootOutcome::PowerLost(stage),
-            Err(Stop::Failed(why)) => BootOutcome::Failed(why),
-        }
-    }
-
-    fn go<S: Software + ?Sized>(
-        &mut self,
-        software: &mut S,
-        tell: &mut dyn FnMut(DeviceEvent),
-    ) -> Result<BootOutcome, Stop> {
-        let loaded = rom::load(self.supply, self.board, tell)
-            .map_err(|why| self.stop(BootStage::Rom, BootFailure::Rom(why)))?;
-        let flash = Limited { inner: self.supply, len_bytes: loaded.flash_len_bytes() };
-        match loaded.bootloader {
-            Bootloader::EspIdf(config) => {
-                let app = SecondStage { flash, board: self.board, config, tell }
-                    .run()
-                    .map_err(|why| self.stop(BootStage::EspIdf, BootFailure::EspIdf(why)))?;
-                Ok(self.app(Box::new(app), software, tell))
-            }
-            Bootloader::Mcuboot(boot) => {
-                let target = mcuboot::run(flash, &boot, self.board.chip(), tell)
-                    .map_err(|why| self.stop(BootStage::Mcuboot, BootFailure::Mcuboot(why)))?;
-                tell(DeviceEvent::TargetStarts(target));
-                Ok(BootOutcome::TargetRunning(target))
-            }
-        }
-    }
-
-    fn app<S: Software + ?Sized>(
-        &mut self,
-        app: Box<RunningApp>,
-        software: &mut S,
-        tell: &mut dyn FnMut(DeviceEvent),
-    ) -> BootOutcome {
-        tell(DeviceEvent::AppStarts(app.clone()));
-        let mut flash =
-            Guarded::new(&mut *self.supply, self.power.clone()).with(app.code(), Reaction::Crash);
-        let machine = Machine { flash: &mut flash, power: self.power, board: self.board };
-        let exit = software.run(&app, machine);
-        let trip = flash.trips().first().copied();
-        if let Some(trip) = trip {
-            tell(DeviceEvent::CodeTouched(trip));
-        }
-        match (self.power.state(), trip, exit) {
-            (PowerState::Lost, _, _) => BootOutcome::PowerLost(BootStage::App),
-            (PowerState::Crashed, Some(trip), _) => {
-                BootOutcome::Reset(ResetCause::CodeErased(trip))
-            }
-            (_, _, exit) => {
-                tell(DeviceEvent::AppEnds(exit.clone()));
-                match exit {
-                    AppExit::Reset => BootOutcome::Reset(ResetCause::Software),
-                    AppExit::Stay => BootOutcome::OldFirmwareRunning(app),
-                    AppExit::Crashed { why } => BootOutcome::Reset(ResetCause::Crash { why }),
-                    // An app that says that power was lost while it is on is broken.
-                    AppExit::PowerLost => BootOutcome::Reset(ResetCause::Crash {
-                        why: "power is not lost".to_owned(),
-                    }),
-                }
-            }
-        }
-    }
-
-    /// Without power nothing else is the cause.
-    fn stop(&self, stage: BootStage, why: BootFailure) -> Stop {
-        if self.power.is_on() { Stop::Failed(why) } else { Stop::Power(stage) }
     }
 }

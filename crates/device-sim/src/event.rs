@@ -6,11 +6,13 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::ImageError;
 use esp_idf_format::otadata::{BootSlot, OtaEntry, OtaEntryError, OtaState};
 use esp_idf_format::partition::Partition;
-use flash_region::FlashAddr;
+use flash_region::{FlashAddr, Region};
 use mcuboot_boot::BootEvent;
 use nor_sim::{Modelled, Trip};
 
-use crate::{AppExit, BootFailure, BootStage, ImageRefusal, ResetCause, RunningApp, TargetApp};
+use crate::{
+    AppExit, BootFailure, BootStage, ImageRefusal, LoaderEvent, ResetCause, RunningApp, TargetApp,
+};
 
 /// Something that happened. It prints as one line of a serial console.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,6 +81,8 @@ pub enum DeviceEvent {
     CodeTouched(Trip),
     /// An app has ended.
     AppEnds(AppExit),
+    /// A loader reports.
+    Loader(LoaderEvent),
     /// MCUboot runs.
     McubootStarts {
         /// The flash size in its header.
@@ -88,6 +92,16 @@ pub enum DeviceEvent {
     Mcuboot(BootEvent),
     /// The target application has been started.
     TargetStarts(TargetApp),
+    /// The target application confirms itself.
+    TargetConfirms {
+        /// Whether its trailer says so now.
+        worked: bool,
+    },
+    /// The target application writes over those sectors.
+    TargetOverwrites {
+        /// Which.
+        region: Region,
+    },
     /// Nothing starts.
     Failed(BootFailure),
 }
@@ -149,6 +163,7 @@ impl fmt::Display for DeviceEvent {
                 write!(f, "app: Guru Meditation Error: {why}")
             }
             Self::AppEnds(AppExit::PowerLost) => f.write_str("app: cut off"),
+            Self::Loader(event) => event.fmt(f),
             Self::McubootStarts { flash_len_bytes } => write!(
                 f,
                 "[boot] *** Booting MCUboot ***, SPI Flash Size : {}MB",
@@ -156,6 +171,9 @@ impl fmt::Display for DeviceEvent {
             ),
             Self::Mcuboot(event) => write!(f, "[boot] {event}"),
             Self::TargetStarts(target) => write!(f, "[boot] {target}"),
+            Self::TargetConfirms { worked: true } => f.write_str("target: confirmed"),
+            Self::TargetConfirms { worked: false } => f.write_str("target: cannot be confirmed"),
+            Self::TargetOverwrites { region } => write!(f, "target: overwrites {region}"),
             Self::Failed(why) => write!(f, "--- nothing starts: {why}"),
         }
     }

@@ -20,8 +20,12 @@ pub enum BootFailure {
     Rom(RomFailure),
     /// The ESP-IDF bootloader finds no app.
     EspIdf(EspIdfFailure),
+    /// A loader starts nothing that is known to run.
+    Loader(LoaderFailure),
     /// MCUboot finds no application.
     Mcuboot(McubootFailure),
+    /// The target application hangs, and no watchdog resets it.
+    TargetHangs,
 }
 
 /// Why the mask ROM loads no bootloader, or one that cannot run.
@@ -102,6 +106,32 @@ pub enum ImageRefusal {
     Flash(NorError),
 }
 
+/// Why nothing is known to run after a loader. What it refuses itself, it tells on the console.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum LoaderFailure {
+    /// The app has a loader's record, but not the code of one that the board knows.
+    UnknownLoader {
+        /// Which code it has.
+        digest: [u8; 32],
+    },
+    /// It starts an image that no MCUboot has which the board knows.
+    UnknownBootloader {
+        /// The SHA-256 of the image's bytes.
+        digest: [u8; 32],
+    },
+    /// What it loads destroys the ROM's memory, the loader, or itself, or has nothing to jump to.
+    Load(LoadFailure),
+    /// The flash fails.
+    Flash(NorError),
+}
+
+impl From<NorError> for LoaderFailure {
+    fn from(error: NorError) -> Self {
+        Self::Flash(error)
+    }
+}
+
 /// Why MCUboot starts nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -126,7 +156,9 @@ impl fmt::Display for BootFailure {
         match self {
             Self::Rom(why) => write!(f, "ROM: {why}"),
             Self::EspIdf(why) => write!(f, "ESP-IDF bootloader: {why}"),
+            Self::Loader(why) => write!(f, "loader: {why}"),
             Self::Mcuboot(why) => write!(f, "MCUboot: {why}"),
+            Self::TargetHangs => f.write_str("the target application hangs, without a watchdog"),
         }
     }
 }
@@ -140,22 +172,40 @@ impl fmt::Display for RomFailure {
                 write!(f, "this board's flash cannot be read in mode {mode}")
             }
             Self::FlashMode { mode: None } => f.write_str("no such flash mode"),
-            Self::Load(LoadFailure::NoMemory { addr }) => {
-                write!(f, "loads to {addr:#x}, where no memory is")
-            }
-            Self::Load(LoadFailure::Overwritten { addr }) => {
-                write!(f, "loads to {addr:#x}, over the ROM's memory or a segment before")
-            }
-            Self::Load(LoadFailure::Entry { addr }) => {
-                write!(f, "jumps to {addr:#x}, where nothing was loaded that can be executed")
-            }
+            Self::Load(why) => write!(f, "{why}"),
             Self::NotPrepared => {
                 f.write_str("bootloader neither signed nor encrypted for this device's eFuses")
             }
-            Self::UnknownBootloader { digest } => {
-                let (first, _) = digest.split_at(4);
-                write!(f, "unknown bootloader, its SHA-256 begins with {}", Hex(first))
+            Self::UnknownBootloader { digest } => unknown(f, "bootloader", digest),
+            Self::Flash(error) => write!(f, "flash: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for LoadFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMemory { addr } => write!(f, "loads to {addr:#x}, where no memory is"),
+            Self::Overwritten { addr } => {
+                write!(f, "loads to {addr:#x}, over the ROM's memory or a segment before")
             }
+            Self::Entry { addr } => {
+                write!(f, "jumps to {addr:#x}, where nothing was loaded that can be executed")
+            }
+        }
+    }
+}
+
+impl fmt::Display for LoaderFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownLoader { digest } => unknown(f, "loader", digest),
+            Self::UnknownBootloader { digest } => unknown(f, "MCUboot", digest),
+            Self::Load(LoadFailure::Overwritten { addr }) => write!(
+                f,
+                "loads to {addr:#x}, over the loader, the ROM's memory or a segment before"
+            ),
+            Self::Load(why) => write!(f, "{why}"),
             Self::Flash(error) => write!(f, "flash: {error}"),
         }
     }
@@ -200,6 +250,11 @@ impl fmt::Display for McubootFailure {
             Self::Flash(error) => write!(f, "flash: {error}"),
         }
     }
+}
+
+fn unknown(f: &mut fmt::Formatter<'_>, what: &str, digest: &[u8; 32]) -> fmt::Result {
+    let (first, _) = digest.split_at(4);
+    write!(f, "unknown {what}, its SHA-256 begins with {}", Hex(first))
 }
 
 fn wrong_chip(f: &mut fmt::Formatter<'_>, found: u16, chip: Chip) -> fmt::Result {

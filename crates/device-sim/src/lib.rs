@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!   power on ──> mask ROM ──> whose bytes are at the bootloader's offset?
-//!      ^            │ none that it loads        │ ESP-IDF's          │ a known MCUboot's
-//!      │            v                           v                    v
-//!      │         bricked            partition table, otadata,    swap, validate
-//!      │                            image ──> app [Software]         │
-//!      │<── power lost, anywhere ─────────────┤                      v
-//!      └──────────── reset, crash ────────────┘               target application
+//!      ^            │ none that it loads   │ ESP-IDF's    │ a first stage's   │ a known MCUboot's
+//!      │            v                      v              v                   │
+//!      │         bricked       partition table, otadata   loader ──> copies ──┤
+//!      │                         │              │           ^                 v
+//!      │                         v              └─ carrier ─┘           swap, validate
+//!      │                   app [Software]                                     v
+//!      │<── power lost, ─────────┤                        target application [TargetAct]
+//!      └─── reset, crash ────────┴────────────────────────────────────────────┘
 //! ```
 //!
 //! [`Device`] boots once or until something stays running: the only reboot loop there is, which an
@@ -23,13 +25,14 @@
 //! [`Board`] is what cannot be read from flash: the chip, its eFuses, which bytes are which
 //! bootloader, and what was compiled into it. Apps are a [`Software`] of the caller, which gets the
 //! flash behind a guard: to erase the code that runs crashes the device, as on a real device.
+//! What the target application does once it runs is a list of [`TargetAct`]s.
 //! [`FlashBuilder`] makes a flash as a factory and some years in the field leave it.
 //!
 //! The judge shares the formats with those that it judges, and nothing else.
 //!
 //! Everything in the ESP-IDF bootloader that decides what starts is modelled: partition
 //! table, otadata with rollback, image checks, the order of attempts. Not modelled: anti-rollback,
-//! wakes from deep sleep, GPIO-triggered factory reset, where segments go in RAM or in the cache.
+//! checks left out after deep sleep, GPIO-triggered factory reset, where an app's segments go.
 //! Secure boot and flash encryption are facts of the board and make the ROM refuse what was not
 //! [prepared](Board::prepared) for them; nothing is encrypted.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
@@ -45,10 +48,12 @@ mod failure;
 mod image;
 mod life;
 mod limited;
+mod loader;
 mod mcuboot;
 mod mcuboot_config;
 mod ram;
 mod rom;
+mod stages;
 pub mod synthetic;
 mod target;
 
@@ -56,13 +61,16 @@ mod target;
 mod tests;
 
 pub use app::{AppExit, Machine, RunningApp, Software};
-pub use board::{Board, BootloaderKind, Efuses, EspIdfConfig, UnknownMcuboot};
+pub use board::{Board, BootloaderKind, Efuses, EspIdfConfig, UnknownLoader, UnknownMcuboot};
 pub use boot::{BootOutcome, BootStage, ResetCause};
 pub use builder::{FlashBuildError, FlashBuilder, OldData};
 pub use device::Device;
 pub use event::{Console, DeviceEvent, Line};
-pub use failure::{BootFailure, EspIdfFailure, ImageRefusal, McubootFailure, RomFailure};
+pub use failure::{
+    BootFailure, EspIdfFailure, ImageRefusal, LoaderFailure, McubootFailure, RomFailure,
+};
 pub use life::{Boot, Life, LifeOutcome};
+pub use loader::LoaderEvent;
 pub use mcuboot_config::McubootConfig;
 pub use ram::LoadFailure;
-pub use target::TargetApp;
+pub use target::{TargetAct, TargetApp, TargetStart};

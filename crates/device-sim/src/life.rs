@@ -70,8 +70,10 @@ pub struct Life {
     pub boots: u32,
     /// How often it lost power.
     pub power_losses: u32,
-    /// How often an app crashed.
+    /// How often an app or the target application crashed.
     pub crashes: u32,
+    /// How often the target application hung until somebody took its power away.
+    pub hangs: u32,
 }
 
 /// One boot of a life, after it.
@@ -115,7 +117,7 @@ impl<D: NorDevice> Device<D> {
         mut observer: impl FnMut(&mut Self, &mut S, Boot<'_>) -> ControlFlow<()>,
     ) -> Life {
         let outcome = LifeOutcome::BootLoop;
-        let mut life = Life { outcome, boots: 0, power_losses: 0, crashes: 0 };
+        let mut life = Life { outcome, boots: 0, power_losses: 0, crashes: 0, hangs: 0 };
         let mut failed_before = false;
         while life.boots < max_boots {
             life.boots += 1;
@@ -137,7 +139,9 @@ impl<D: NorDevice> Device<D> {
                     LifeOutcome::OldFirmwareRunning(app)
                 }
                 BootOutcome::Reset(cause) => {
-                    life.crashes += u32::from(cause != ResetCause::Software);
+                    let crashed =
+                        matches!(cause, ResetCause::Crash { .. } | ResetCause::CodeErased(_));
+                    life.crashes += u32::from(crashed);
                     goes_on
                 }
                 BootOutcome::PowerLost(_) => {
@@ -145,6 +149,7 @@ impl<D: NorDevice> Device<D> {
                     goes_on
                 }
                 BootOutcome::Failed(why) => {
+                    life.hangs += u32::from(why == BootFailure::TargetHangs);
                     failed_before = ops == 0;
                     is_over |= failed_again && failed_before;
                     LifeOutcome::Bricked(why)

@@ -6,7 +6,7 @@ use nor_sim::{Driver, EraseUnit, NorDevice};
 
 use crate::board::McubootBoot;
 use crate::limited::Limited;
-use crate::{DeviceEvent, McubootFailure, TargetApp};
+use crate::{DeviceEvent, McubootFailure, TargetApp, TargetStart};
 
 /// Erase units of the flash functions that Espressif's port calls (`bootloader_flash_erase_range`
 /// in `components/bootloader_support` of `espressif/esp-idf`).
@@ -17,6 +17,7 @@ pub(crate) fn run(
     mut flash: Limited<'_>,
     mcuboot: &McubootBoot,
     chip: Chip,
+    start: TargetStart,
     tell: &mut dyn FnMut(DeviceEvent),
 ) -> Result<TargetApp, McubootFailure> {
     tell(DeviceEvent::McubootStarts { flash_len_bytes: flash.len_bytes });
@@ -39,5 +40,5 @@ pub(crate) fn run(
         }
         load_header = Some(header);
     }
-    Ok(TargetApp { image, load_header })
+    Ok(TargetApp { image, load_header, start })
 }

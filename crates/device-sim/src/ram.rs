@@ -1,12 +1,18 @@
-//! The RAM that the mask ROM loads a bootloader into, byte by byte.
+//! The RAM that the mask ROM, or a loader, loads a bootloader into, byte by byte.
 //!
 //! The judge's own picture of it: banks of bytes, with the addresses that each bus has for them.
-//! Its code is not that of `esp_idf_format::memory`, by which bootloaders are refused; its
-//! addresses have the same source, `components/soc/<chip>/include/soc/soc.h` of
+//! Its code is not that of `esp_idf_format::memory` and `carrier_format`, by which bootloaders are
+//! refused; its addresses have the same source, `components/soc/<chip>/include/soc/soc.h` of
 //! `espressif/esp-idf`.
 
+use carrier_format::LoaderMemory;
 use esp_idf_format::Chip;
 use esp_idf_format::image::{EspImageHeader, segments};
+
+/// What a loader leaves to the stack that it enters a bootloader with: from `__stack_sentry` to
+/// `__stack` in `components/bootloader/subproject/main/ld/<chip>/bootloader.ld` of
+/// `espressif/esp-idf`.
+const ROM_STACK_BYTES: u32 = 0x2000;
 
 /// Why what was loaded does not run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,8 +96,24 @@ fn cell(banks: &[Bank], addr: u32) -> Option<(Cell, bool)> {
     })
 }
 
-/// Loads an image whose bytes are whole, and looks at what has become of memory.
-pub(crate) fn load(chip: Chip, image: &[u8]) -> Result<(), LoadFailure> {
+/// Whether a loader loads a segment: whole words, behind what it keeps for itself at the start of
+/// RAM, and in front of the stack. Otherwise it takes the image for a damaged one.
+pub(crate) fn loader_takes(chip: Chip, load_addr: u32, len_bytes: u32) -> bool {
+    // There are loaders only for chips with one bank.
+    let banks = banks(chip);
+    let [bank] = banks.as_slice() else { return false };
+    let [(_, stack_end_addr), _] = of_rom(chip);
+    let end = stack_end_addr - ROM_STACK_BYTES - bank.data;
+    let offset = |from: u32| load_addr.checked_sub(from).filter(|at| *at < bank.len_bytes);
+    let at = offset(bank.instruction).or_else(|| offset(bank.data));
+    (load_addr | len_bytes).is_multiple_of(4)
+        && at.is_some_and(|at| at >= LoaderMemory::RESERVED_BYTES && at <= end)
+        && at.is_some_and(|at| len_bytes <= end - at)
+}
+
+/// Loads an image whose bytes are whole, and looks at what has become of memory. It is loaded by
+/// the ROM, or by the loader that lies at `loader_addr`.
+pub(crate) fn load(chip: Chip, image: &[u8], loader_addr: Option<u32>) -> Result<(), LoadFailure> {
     let banks = banks(chip);
     let mut taken: Vec<Vec<bool>> =
         banks.iter().map(|bank| vec![false; bank.len_bytes as usize]).collect();
@@ -99,7 +121,8 @@ pub(crate) fn load(chip: Chip, image: &[u8]) -> Result<(), LoadFailure> {
         let place = taken.get_mut(bank).and_then(|bank| bank.get_mut(at as usize));
         place.is_some_and(|taken| !std::mem::replace(taken, true))
     };
-    for addr in of_rom(chip).into_iter().flat_map(|(start, end)| start..end) {
+    let loader = loader_addr.map(|addr| (addr, addr.saturating_add(LoaderMemory::RESERVED_BYTES)));
+    for addr in of_rom(chip).into_iter().chain(loader).flat_map(|(start, end)| start..end) {
         if let Some((cell, _)) = cell(&banks, addr) {
             take(cell);
         }

@@ -61,6 +61,6 @@ pub(crate) fn load(
     if !board.is_prepared(&digest) {
         return Err(RomFailure::NotPrepared);
     }
-    let bootloader = board.bootloader(&digest)?;
+    let bootloader = board.bootloader(&digest, bytes)?;
     Ok(Loaded { bootloader, header })
 }

@@ -1,5 +1,6 @@
 //! A device with made-up images, in every situation that decides whether it boots.
 
+mod chain;
 mod esp_idf;
 mod life;
 mod mcuboot;

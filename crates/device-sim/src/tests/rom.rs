@@ -161,7 +161,7 @@ fn a_bootloader_that_destroys_what_loads_it_does_not_run() {
             .fold(ImageBuilder::new(Chip::Esp32c3).entry_addr(entry), |image, (addr, len)| {
                 image.segment(*addr, &vec![7; *len])
             });
-        crate::ram::load(Chip::Esp32c3, &image.build().unwrap())
+        crate::ram::load(Chip::Esp32c3, &image.build().unwrap(), None)
     };
     let good = (0x403c_7000, 0x400);
     assert_eq!(loads(0x403c_7000, &[good, (0x3fcd_5400, 0x1000)]), Ok(()));

@@ -1,0 +1,165 @@
+//! Power cuts over the whole of it: the old firmware selects the carrier, the loader counts, the
+//! target confirms, the loader goes back. No device is ever lost.
+
+use nor_sim::Phase;
+
+use super::*;
+
+/// Lives in a row after which everything that can happen has happened.
+const LIVES: u32 = 6;
+
+/// Runs one case and has every life end with something that runs. Returns the operations.
+fn run(hosted: &Hosted, acts: &[TargetAct], cuts: &[Cut]) -> u64 {
+    let device = hosted.device().with_target(acts);
+    let mut device = cuts.iter().fold(device, |device, cut| device.with_cut(*cut));
+    let mut lines = Vec::new();
+    for _ in 0..LIVES {
+        let outcome = device.live(12, &mut old_firmware, &mut lines).outcome;
+        let console = || lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        assert!(outcome.is_alive(), "{cuts:?}: {outcome}\n{}", console());
+    }
+    device.supply().ops()
+}
+
+/// What the target may do, and how many flash operations the whole then has: two for the switch,
+/// the counted starts, the confirmation and its note, two for the way back.
+fn targets() -> [(&'static [TargetAct], u64); 5] {
+    use TargetAct::{Confirm, Hang, Reset, Stay};
+    [
+        (&[Stay], 2 + 3 + 2),
+        (&[Confirm], 2 + 1 + 1 + 1),
+        (&[Reset, Confirm], 2 + 2 + 1 + 1),
+        (&[Reset], 2 + 3 + 2),
+        (&[Hang { stopped_watchdog: false }], 2 + 3 + 2),
+    ]
+}
+
+#[test]
+fn no_single_cut_loses_a_device() {
+    for rollback in [false, true] {
+        for first_entry in [0, 1] {
+            let hosted = Hosted::new(3).with_rollback(rollback).before_the_switch(first_entry);
+            for (acts, ops) in targets() {
+                assert_eq!(run(&hosted, acts, &[]), ops, "{acts:?}");
+                for op in 0..ops {
+                    for cut in cuts_at(op) {
+                        run(&hosted, acts, &[cut]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The second cut falls into what the first one left to do.
+#[test]
+fn no_two_cuts_lose_a_device() {
+    let hosted = Hosted::new(3).before_the_switch(0);
+    let cuts = |op| {
+        let torn = (0..3).map(move |seed| Phase::Middle { seed: op * 10 + seed });
+        torn.chain([Phase::After]).map(move |phase| Cut { op, phase })
+    };
+    for (acts, ops) in targets().into_iter().take(3) {
+        for op in 0..ops {
+            for first in cuts(op) {
+                let ops = run(&hosted, acts, &[first]);
+                for second in (op + 1..ops).flat_map(cuts) {
+                    run(&hosted, acts, &[first, second]);
+                }
+            }
+        }
+    }
+}
+
+/// Each state that a torn program of these bytes can leave, as far as one is like another: the
+/// bytes up to each place, each bit alone, all but each bit.
+fn torn(before: &[u8], wanted: &[u8]) -> Vec<Vec<u8>> {
+    let whole: Vec<u8> = before.iter().zip(wanted).map(|(old, new)| old & new).collect();
+    let mut states = Vec::new();
+    for at in 0..whole.len() {
+        states.push([&whole[..at], &before[at..]].concat());
+        for bit in (0..8).map(|bit| 1 << bit).filter(|bit| (before[at] & !whole[at]) & bit != 0) {
+            let mut alone = before.to_vec();
+            alone[at] &= !bit;
+            let mut all_but = whole.clone();
+            all_but[at] |= bit;
+            states.extend([alone, all_but]);
+        }
+    }
+    states
+}
+
+/// The entry that selects the carrier, torn at any place: the old firmware or the target.
+#[test]
+fn every_torn_entry_starts_the_old_or_the_new() {
+    let mut states = 0;
+    for rollback in [false, true] {
+        for first_entry in [0, 1] {
+            let hosted = Hosted::new(3).with_rollback(rollback).before_the_switch(first_entry);
+            let other = OTADATA.saturating_add(if first_entry == 0 { SECTOR_BYTES } else { 0 });
+            let entry = OtaEntry::new(2, OtaState::Undefined).to_bytes();
+            for state in torn(&[0xff; 32], &entry) {
+                run(&hosted.clone().changed(other, &state), &[TargetAct::Stay], &[]);
+                states += 1;
+            }
+        }
+    }
+    assert!(states > 4 * 100, "{states}");
+}
+
+/// The way back, torn at any place: checksum first, then sequence.
+#[test]
+fn every_torn_way_back_starts_the_old_or_the_new() {
+    let hosted = Hosted::new(1).changed(TRIAL_WORD.start(), &(!1_u32).to_le_bytes());
+    let entry = OtaEntry::new(2, OtaState::Undefined).to_bytes();
+    let without_checksum = [&entry[..28], &[0; 4]].concat();
+    let gone = [&[0; 4], &without_checksum[4..]].concat();
+    let states = [torn(&entry, &without_checksum), torn(&without_checksum, &gone)].concat();
+    for state in states {
+        let hosted = hosted.clone().changed(OTADATA.saturating_add(SECTOR_BYTES), &state);
+        let outcome = hosted.device().live(4, &mut old_firmware, &mut ()).outcome;
+        assert_eq!(outcome.to_string(), "old firmware running: old 1.0 in ota_0", "{state:x?}");
+    }
+}
+
+/// The trial word, torn: a start is counted or not; a confirmation is noted or read again.
+#[test]
+fn every_torn_count_is_one_start_or_none() {
+    for (before, counted) in [(u32::MAX, 1), (!1, 2), (!3, 3)] {
+        for word in [before, before & before.wrapping_sub(1)] {
+            let word = word.to_le_bytes();
+            let hosted = Hosted::new(3).changed(TRIAL_WORD.start(), &word);
+            let device = hosted.device().live(1, &mut old_firmware, &mut ());
+            let LifeOutcome::TargetRunning(target) = device.outcome else {
+                assert_eq!((counted, word), (3, (!7_u32).to_le_bytes()));
+                continue;
+            };
+            let TargetStart::Counted { number, of: 3 } = target.start else { panic!("{target}") };
+            assert!(number == counted || number == counted + 1);
+        }
+    }
+    for word in torn(&(!3_u32).to_le_bytes(), &[0; 4]) {
+        let hosted = Hosted::new(3).changed(IMAGE_OK, &[1]).changed(TRIAL_WORD.start(), &word);
+        let mut device = hosted.device();
+        let outcome = device.live(1, &mut old_firmware, &mut ()).outcome;
+        assert!(outcome.is_target(), "{word:x?}: {outcome}");
+        assert_eq!(trial_word(&device), 0);
+    }
+}
+
+/// A confirmation of which only some bits were written is none, and cannot be made good: the old
+/// firmware comes back.
+#[test]
+fn a_torn_confirmation_is_none() {
+    for image_ok in (0..=0xff_u8).filter(|byte| byte & 1 == 1) {
+        let hosted = Hosted::new(2).changed(IMAGE_OK, &[image_ok]);
+        let mut device = hosted.device().with_target(&[TargetAct::Confirm]);
+        let mut outcome = None;
+        for _ in 0..4 {
+            outcome = Some(device.live(4, &mut old_firmware, &mut ()).outcome);
+        }
+        let outcome = outcome.unwrap();
+        assert_eq!(outcome.is_target(), matches!(image_ok, 1 | 0xff), "{image_ok:#x}: {outcome}");
+        assert!(outcome.is_alive());
+    }
+}
