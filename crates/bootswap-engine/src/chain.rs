@@ -57,9 +57,12 @@ pub(crate) fn read_table(
 
 impl<'c> Chain<'c> {
     fn partitions(&self) -> impl Iterator<Item = Partition> + Clone + use<'c> {
-        let new = self.table.map(|(_, table)| table);
-        let old = self.facts.partitions.iter().copied().filter(move |_| new.is_none());
-        new.into_iter().flat_map(|table| table.iter()).chain(old)
+        let mut new = self.table.map(|(_, table)| table.iter());
+        let mut old = self.facts.partitions.iter();
+        core::iter::from_fn(move || match &mut new {
+            Some(new) => new.next(),
+            None => old.next().copied(),
+        })
     }
 
     /// Where in its file the artifact has that sector of otadata, 0 or 1; `None` for one that goes

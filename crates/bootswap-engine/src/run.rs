@@ -110,8 +110,7 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
             let at = checked.at(index);
             let is_last = matches!(step, Step::Commit { .. } | Step::Reset);
             if is_last && !checked.is_after_commit(index) {
-                apart!(starts::starts(&mut work, &checked))?;
-                apart!(starts::boots(&mut work, &checked))?;
+                apart!(starts::target_starts(&mut work, &checked))?;
             }
             match step {
                 Step::Select { otadata, app } => {

@@ -3,21 +3,21 @@
 //! The desk asks here before a migrator is sent out, so that both judge by the same code.
 
 use core::convert::Infallible;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
 
 use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Role, Step};
-use esp_idf_format::Chip;
-use esp_idf_format::image::{EspImageHeader as EspHeader, FlashSize};
-use esp_idf_format::partition::TABLE_LEN_BYTES;
 use flash_region::{ERASED, SECTOR_BYTES, is_blank};
-use mcuboot_format::ImageHeader;
-use mcuboot_format::espressif::{LoadHeader, Loader};
+use heapless::Vec;
 use mcuboot_format::trailer::{Flag, Magic, TrailerState};
 
-use crate::chain::{Chain, read_table, table_at};
+use crate::check::MAX_COMMITS as MAX_ARTIFACTS;
 use crate::confirm::takes_flag;
+use crate::item::Placed;
 use crate::job::{Job, key_of};
-use crate::medium::PAGE;
+use crate::medium::{PAGE, len_bytes};
 use crate::scan::{Rules, Scan, SlotRules};
+use crate::starts::{Brought, Files, boots, starts};
 use crate::{Failure, ImageFault};
 
 /// Says what a device with this job would refuse of these files, which are those of the artifacts
@@ -48,9 +48,10 @@ pub fn examine_files<'j>(
     files: &[Option<&[u8]>],
 ) -> Result<(), Failure<Infallible, &'j str>> {
     let key = key_of(migration).ok_or(Failure::Key)?;
-    let mut seen = Seen::default();
-    for ((index, artifact), file) in (0..).map(ArtifactIndex).zip(migration.artifacts).zip(files) {
-        let Some(file) = *file else { continue };
+    let named = |failure: Failure<Infallible>| failure.named(migration.artifacts);
+    let mut files = AtHand(files);
+    let mut brought: Vec<Brought<'_>, MAX_ARTIFACTS> = Vec::new();
+    for (index, artifact) in (0..).map(ArtifactIndex).zip(migration.artifacts) {
         // From the primary slot an image starts without a trailer, so that the least is asked for.
         let map = migration.mcuboot.filter(|_| artifact.role == Role::Application);
         let slot = map.and_then(|map| match artifact.dest {
@@ -58,110 +59,81 @@ pub fn examine_files<'j>(
             None => Some(map.primary),
         });
         let rules = Rules::new(migration, facts, artifact, slot, u32::MAX, key.as_ref());
-        let failed = seen.look(index, file, rules);
-        failed.map_err(|failure| failure.named(migration.artifacts))?;
+        let placed = Placed { index, artifact, routes: &[] };
+        if let Some(file) = files.look(placed, rules).map_err(named)? {
+            // No device takes more.
+            let _ = brought.push(file);
+        }
     }
-    seen.starts(facts.chip).map_err(|failure| failure.named(migration.artifacts))
+    at_once(starts(&mut files, &brought, facts.chip)).map_err(named)
 }
 
 fn files_of(job: &Job<'_>, files: &[Option<&[u8]>]) -> Result<(), Failure<Infallible>> {
     let memory_len_bytes = job.facts.staging_memory_len_bytes as usize;
     let checked = job.check(memory_len_bytes)?;
     let key = key_of(job.migration).ok_or(Failure::Key)?;
-    let mut seen = Seen::default();
+    let mut files = AtHand(files);
+    let mut brought: Vec<Brought<'_>, MAX_ARTIFACTS> = Vec::new();
     for (index, step) in checked.steps().iter().enumerate() {
         let Step::Verify { artifact, routes } = step else { continue };
         let placed = checked.at(index).placed(*artifact, routes)?;
-        let file = files.get(usize::from(artifact.0)).copied().flatten();
-        let Some(file) = file else { continue };
-        seen.look(*artifact, file, checked.item(placed, key.as_ref()).rules)?;
+        if let Some(file) = files.look(placed, checked.item(placed, key.as_ref()).rules)? {
+            // The check has counted them.
+            let _ = brought.push(file);
+        }
     }
-    seen.starts(checked.chip())?;
-    boots(job.migration, job.facts, files)
-}
-
-/// What `boots` asks of the files in flash. Where one of them is not at hand nothing can be said.
-fn boots(
-    migration: &Migration<'_>,
-    facts: &DeviceFacts<'_>,
-    files: &[Option<&[u8]>],
-) -> Result<(), Failure<Infallible>> {
-    let with_file = || {
-        let numbered = (0..).map(ArtifactIndex).zip(migration.artifacts);
-        numbered
-            .zip(files)
-            .filter_map(|((index, artifact), file)| Some((index, artifact, (*file)?)))
-    };
-    if with_file().count() != migration.artifacts.len() {
+    at_once(starts(&mut files, &brought, checked.chip()))?;
+    // Without one of the files nothing can be said of what they are together.
+    if brought.len() < job.migration.artifacts.len() {
         return Ok(());
     }
-    let failed = |(artifact, fault)| Failure::Image { artifact, fault };
-    let len = crate::medium::len_bytes;
-    let headers = with_file().filter_map(|(_, artifact, file)| {
-        let rules = Rules::new(migration, facts, artifact, None, u32::MAX, None);
-        let header = EspHeader::parse(file.get(rules.boots_at? as usize..)?).ok()?;
-        Some(header.flash_size().unwrap_or(FlashSize::Mb2).bytes())
-    });
-    let flash_len_bytes = headers.last().or(facts.bootloader_flash_len_bytes);
-    let flash_len_bytes = flash_len_bytes.unwrap_or(facts.flash().len_bytes());
-    let mut chain = Chain { migration, facts, table: None, otadata: None };
-    let table = with_file().find_map(|(index, artifact, file)| {
-        Some((index, file.get(table_at(facts, artifact, len(file))? as usize..)?))
-    });
-    if let Some((index, bytes)) = table {
-        let bytes = bytes.get(..TABLE_LEN_BYTES as usize).unwrap_or(bytes);
-        let found = read_table(bytes, facts.table_addr, flash_len_bytes)
-            .map_err(|fault| failed((index, fault)))?;
-        chain.table = found.map(|table| (index, table));
+    at_once(boots(&mut files, &brought, job.migration, job.facts))
+}
+
+/// The files at hand, each that of the artifact with its number.
+struct AtHand<'f>(&'f [Option<&'f [u8]>]);
+
+impl<'f> AtHand<'f> {
+    fn get(&self, ArtifactIndex(index): ArtifactIndex) -> Option<&'f [u8]> {
+        self.0.get(usize::from(index)).copied().flatten()
     }
-    chain.otadata = with_file().find_map(|(index, artifact, file)| {
-        let entry = |sector| {
-            let at = chain.otadata_at(artifact, len(file), sector)?;
-            file.get(at as usize..)?.first_chunk().copied()
-        };
-        Some((index, [entry(0)?, entry(1)?]))
-    });
-    let file = |wanted: ArtifactIndex| files.get(usize::from(wanted.0)).copied().flatten();
-    let first = |index| file(index).and_then(|file| file.first().copied());
-    chain.check(&first, &|index| file(index).map(len)).map_err(failed)
-}
 
-/// The files that have to fit together.
-#[derive(Default)]
-struct Seen<'f> {
-    app: Option<(ArtifactIndex, &'f [u8])>,
-    bootloader: Option<&'f [u8]>,
-}
-
-impl<'f> Seen<'f> {
-    /// Looks at a file by its rules.
-    fn look(
-        &mut self,
-        artifact: ArtifactIndex,
-        file: &'f [u8],
+    /// Looks at a file by its rules; `None` where it is not at hand.
+    fn look<'j>(
+        &self,
+        placed: Placed<'j>,
         rules: Rules<'_>,
+    ) -> Result<Option<Brought<'j>>, Failure<Infallible>> {
+        let Some(file) = self.get(placed.index) else { return Ok(None) };
+        scan(file, rules).map_err(|fault| placed.failure(fault))?;
+        Ok(Some(Brought::new(placed, &rules, len_bytes(file))))
+    }
+}
+
+impl Files for AtHand<'_> {
+    type Error = Infallible;
+
+    /// What a file does not reach is blank.
+    async fn read(
+        &mut self,
+        file: &Placed<'_>,
+        offset: u32,
+        out: &mut [u8],
     ) -> Result<(), Failure<Infallible>> {
-        scan(file, rules).map_err(|fault| Failure::Image { artifact, fault })?;
-        let from = |at: u32| file.get(at as usize..).filter(|rest| !rest.is_empty());
-        let app = if rules.slot.is_some() { Some(0) } else { rules.app.map(|app| app.at) };
-        if let Some(app) = app.and_then(from) {
-            self.app = Some((artifact, app));
-        }
-        if let Some(bootloader) = rules.boots_at.and_then(from) {
-            self.bootloader = Some(bootloader);
-        }
+        let bytes = self.get(file.index).and_then(|file| file.get(offset as usize..));
+        let bytes = bytes.unwrap_or_default().iter().copied();
+        out.iter_mut().zip(bytes.chain(core::iter::repeat(ERASED))).for_each(|(to, b)| *to = b);
         Ok(())
     }
+}
 
-    /// What `starts` asks of the files in flash.
-    fn starts(&self, chip: Chip) -> Result<(), Failure<Infallible>> {
-        let (Some((artifact, app)), Some(bootloader)) = (self.app, self.bootloader) else {
-            return Ok(());
-        };
-        let start = ImageHeader::parse(app).map_or(0, |image| usize::from(image.hdr_size));
-        let load = LoadHeader::parse(app.get(start..).unwrap_or_default());
-        let started = load.and_then(|load| Loader::of(chip, bootloader).check(&load));
-        started.map_err(|fault| Failure::Image { artifact, fault: ImageFault::Load(fault) })
+/// What a future says that never waits: all that it reads is at hand.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(said) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return said;
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::vec::Vec;
 use bootswap_plan::Allow;
 use flash_region::Region;
 use mcuboot_format::builder::{Padding, SignOptions, sign};
-use mcuboot_format::espressif::{LoadFault, LoadSegment, SegmentName};
+use mcuboot_format::espressif::{LoadFault, LoadHeader, LoadSegment, SegmentName};
 use mcuboot_format::{SwapKind, ValidateError};
 use proptest::prelude::*;
 

@@ -1,6 +1,8 @@
 //! The plans of a migration, one after the other.
 
-use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Step, plan, previous_firmware};
+use bootswap_plan::{
+    DeviceFacts, Migration, Plan, Reasons, Step, plan, previous_firmware, running_partition,
+};
 
 /// A plan, and what was true when it was made.
 #[derive(Clone, Debug)]
@@ -27,8 +29,7 @@ pub fn stages<'a>(
         _ => None,
     });
     let mut stages = vec![PlanStage { facts, plan: first }];
-    let there =
-        copy.and_then(|copy| facts.partitions.iter().find(|p| p.region.contains_region(copy)));
+    let there = copy.and_then(|copy| running_partition(facts.partitions, copy.start()));
     if let Some(there) = there {
         let previous = previous_firmware(facts.partitions, there.region);
         let facts = DeviceFacts { running: there.region, previous, ..facts };

@@ -42,7 +42,7 @@ pub use error::ImageError;
 pub use esp8266::is_esp8266;
 pub use flash::{FlashFreq, FlashMode, FlashSize};
 pub use header::{EspImageHeader, HEADER_LEN_BYTES, IMAGE_MAGIC, WP_PIN_DISABLED};
-pub use rom::RomFault;
+pub use rom::{RomFault, RomLoad};
 pub use segment::{SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments};
 pub use verifier::{
     ImageInfo, ImageVerifier, closed_len_bytes, verify, verify_as_rom, verify_for_rom,

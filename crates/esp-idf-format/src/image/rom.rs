@@ -67,10 +67,9 @@ impl core::error::Error for RomFault {}
 
 /// Follows the segments of a bootloader as the ROM of that chip loads them.
 #[derive(Clone, Debug)]
-pub(super) struct RomLoad {
+pub struct RomLoad {
     chip: Chip,
-    /// All but the last that there can be, which nothing follows.
-    loaded: [MemoryRange; MAX_SEGMENTS as usize - 1],
+    loaded: [MemoryRange; MAX_SEGMENTS as usize],
     count: u8,
     /// Whether one of them has the entry in it.
     entered: bool,
@@ -78,7 +77,7 @@ pub(super) struct RomLoad {
 
 impl RomLoad {
     pub(super) const fn new(chip: Chip) -> Self {
-        let loaded = [MemoryRange::new(0, 0); MAX_SEGMENTS as usize - 1];
+        let loaded = [MemoryRange::new(0, 0); MAX_SEGMENTS as usize];
         Self { chip, loaded, count: 0, entered: false }
     }
 
@@ -105,7 +104,7 @@ impl RomLoad {
         if let Some(rom) = ram.rom.into_iter().find(|rom| meets(*rom)) {
             return Err(RomFault::OverRom { index, segment, rom });
         }
-        if let Some(&earlier) = self.loaded().find(|earlier| meets(**earlier)) {
+        if let Some(earlier) = self.segments().find(|earlier| meets(*earlier)) {
             return Err(RomFault::Overlap { index, segment, earlier });
         }
         self.entered |= ram.instruction.contains(entry_addr) && segment.contains(entry_addr);
@@ -121,8 +120,10 @@ impl RomLoad {
         if self.entered { Ok(()) } else { Err(RomFault::Entry { entry_addr }) }
     }
 
-    fn loaded(&self) -> impl Iterator<Item = &MemoryRange> {
-        self.loaded.iter().take(usize::from(self.count))
+    /// Where the segments go, as far as their headers have passed and the ROM takes them; without
+    /// those that have no bytes.
+    pub fn segments(&self) -> impl Iterator<Item = MemoryRange> {
+        self.loaded.iter().copied().take(usize::from(self.count))
     }
 }
 

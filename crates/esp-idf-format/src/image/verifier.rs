@@ -163,6 +163,13 @@ impl ImageVerifier {
         self.header.as_ref()
     }
 
+    /// Where the segments go, as far as they have passed, of an image that is verified
+    /// [for a ROM](Self::for_rom).
+    #[must_use]
+    pub const fn rom_load(&self) -> Option<&RomLoad> {
+        self.rom.as_ref()
+    }
+
     /// Bytes of the image with its SHA-256, as soon as the last segment's header is complete.
     #[must_use]
     pub fn total_len_bytes(&self) -> Option<u32> {

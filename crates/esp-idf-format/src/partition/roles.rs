@@ -26,13 +26,13 @@ impl<I: Iterator<Item = Partition> + Clone> BootRoles<I> {
     /// The partition that says which OTA slot is started.
     #[must_use]
     pub fn otadata(&self) -> Option<Partition> {
-        self.last(Partition::is_otadata)
+        self.last(&Partition::is_otadata)
     }
 
     /// The partition of an app.
     #[must_use]
     pub fn slot(&self, slot: BootSlot) -> Option<Partition> {
-        self.last(|partition| match slot {
+        self.last(&|partition| match slot {
             BootSlot::Factory => partition.is_factory(),
             BootSlot::Ota(index) => partition.ota_index() == Some(index),
             BootSlot::Test => partition.is_test_app(),
@@ -58,11 +58,12 @@ impl<I: Iterator<Item = Partition> + Clone> BootRoles<I> {
     /// Whether the partition has a role and is the one that is kept for it.
     #[must_use]
     pub fn keeps(&self, partition: &Partition) -> bool {
-        let kept = self.last(|other| other.is_same_role(partition));
+        let kept = self.last(&|other| other.is_same_role(partition));
         partition.has_role() && kept.is_some_and(|kept| kept.region == partition.region)
     }
 
-    fn last(&self, wanted: impl Fn(&Partition) -> bool) -> Option<Partition> {
+    /// One function for all roles, since each copy of it counts on a device.
+    fn last(&self, wanted: &dyn Fn(&Partition) -> bool) -> Option<Partition> {
         self.0.clone().filter(wanted).last()
     }
 }

@@ -1,30 +1,17 @@
 //! What a bootloader's file says of the loader in it, as its bytes pass.
 
 use esp_idf_format::Chip;
-use esp_idf_format::image::{EspImageHeader, HEADER_LEN_BYTES, SegmentHeader};
+use esp_idf_format::image::{ImageVerifier, RomLoad};
 use esp_idf_format::memory::other_bus;
 
 use super::{ChipMemory, LoadFault, LoadHeader, MemoryRange, OF_ALL};
-
-/// Most segments that are kept; Espressif's port makes three, the ROM takes sixteen.
-const MAX_SEGMENTS: usize = 16;
-const HEADER: usize = HEADER_LEN_BYTES as usize;
-const SEGMENT_HEADER: usize = 8;
 
 /// Reads a bootloader while the bytes of its file pass: where it lies in RAM, and what its loader
 /// looks at.
 #[derive(Clone, Debug)]
 pub struct LoaderReader {
     chip: Chip,
-    /// A header on its way.
-    field: [u8; HEADER],
-    field_len: usize,
-    entry_addr: Option<u32>,
-    segments_left: u8,
-    /// Bytes of the segment that are still to pass.
-    segment_left_bytes: u32,
-    segments: [MemoryRange; MAX_SEGMENTS],
-    count: usize,
+    image: ImageVerifier,
     message: Message,
 }
 
@@ -43,78 +30,32 @@ struct Message {
 pub struct Loader {
     chip: Chip,
     entry_addr: u32,
-    segments: [MemoryRange; MAX_SEGMENTS],
-    count: usize,
+    loaded: Option<RomLoad>,
     knows_lp: Option<bool>,
 }
 
 impl LoaderReader {
     /// A reader before the first byte.
     #[must_use]
-    pub const fn new(chip: Chip) -> Self {
-        Self {
-            chip,
-            field: [0; HEADER],
-            field_len: 0,
-            entry_addr: None,
-            segments_left: 0,
-            segment_left_bytes: 0,
-            segments: [MemoryRange::new(0, 0); MAX_SEGMENTS],
-            count: 0,
-            message: Message { matched: 0, last: 0, before: 0, of_any: false, of_lp: false },
-        }
+    pub fn new(chip: Chip) -> Self {
+        let image = ImageVerifier::for_rom(chip, u32::MAX);
+        Self { chip, image, message: Message::default() }
     }
 
-    /// Takes the next bytes of the file. What is no image is not objected to, and says nothing.
+    /// Takes the next bytes of the file. What the ROM would not load is not objected to, and says
+    /// nothing.
     pub fn push(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.take(byte));
-    }
-
-    fn take(&mut self, byte: u8) {
-        self.message.take(byte);
-        if self.segment_left_bytes > 0 {
-            self.segment_left_bytes -= 1;
-            return;
-        }
-        let wanted = match self.entry_addr {
-            None => HEADER,
-            Some(_) if self.segments_left > 0 => SEGMENT_HEADER,
-            Some(_) => return,
-        };
-        if let Some(to) = self.field.get_mut(self.field_len) {
-            *to = byte;
-        }
-        self.field_len += 1;
-        if self.field_len < wanted {
-            return;
-        }
-        self.field_len = 0;
-        if self.entry_addr.is_some() {
-            self.segments_left -= 1;
-            let Ok(SegmentHeader { load_addr, len_bytes }) =
-                SegmentHeader::parse(&self.field, 0, 0)
-            else {
-                return;
-            };
-            self.segment_left_bytes = len_bytes;
-            if let Some(segment) = self.segments.get_mut(self.count) {
-                *segment = MemoryRange::new(load_addr, load_addr.saturating_add(len_bytes));
-                self.count += 1;
-            }
-        } else {
-            let header = EspImageHeader::parse(&self.field);
-            self.entry_addr = Some(header.as_ref().map_or(0, |header| header.entry_addr));
-            self.segments_left = header.map_or(0, |header| header.segment_count);
-        }
+        let _ = self.image.push(bytes);
+        bytes.iter().for_each(|&byte| self.message.take(byte));
     }
 
     /// Ends the reading.
     #[must_use]
     pub fn finish(self) -> Loader {
-        let Self { chip, entry_addr, segments, count, message, .. } = self;
-        let entry_addr = entry_addr.unwrap_or(0);
+        let Self { chip, image, message } = self;
+        let entry_addr = image.header().map_or(0, |header| header.entry_addr);
         let knows_lp = message.of_any.then_some(message.of_lp);
-        Loader { chip, entry_addr, segments, count, knows_lp }
+        Loader { chip, entry_addr, loaded: image.rom_load().cloned(), knows_lp }
     }
 }
 
@@ -195,6 +136,6 @@ impl Loader {
     }
 
     fn segments(&self) -> impl Iterator<Item = MemoryRange> {
-        self.segments.iter().copied().take(self.count)
+        self.loaded.iter().flat_map(RomLoad::segments)
     }
 }
