@@ -206,6 +206,13 @@ fn artifacts(root: &Table<'_>, has_map: bool) -> Result<Vec<ArtifactSpec>, Probl
                 "give each its own `name`",
             ));
         }
+        // It is shown in terminals, which obey some characters instead of showing them.
+        if name.contains(char::is_control) {
+            return Err(spec.name.problem(
+                format_args!("found {name:?}"),
+                "give it a `name` of characters that can be shown",
+            ));
+        }
         artifacts.push(spec);
     }
     if artifacts.is_empty() {

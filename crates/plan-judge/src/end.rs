@@ -186,6 +186,17 @@ impl Ledger<'_> {
                 },
                 _ => panic!("nothing says where {} goes: {:#?}", artifact.name, self.plan),
             };
+            if let (Role::Other, Some(map)) = (artifact.role, &self.migration.mcuboot) {
+                // But for an image of all that is to be there, from the ROM's address on.
+                let rom_looks_at = self.facts.chip.bootloader_addr();
+                let whole = artifact.dest.is_some_and(|dest| dest.start() <= rom_looks_at);
+                let scratch = map.scratch.filter(|_| map.swap == SwapKind::Scratch);
+                let taken = [Some(map.primary), Some(map.secondary), scratch];
+                let mut taken = taken.into_iter().flatten();
+                let swapped =
+                    artifact.dest.is_some_and(|dest| taken.any(|area| area.overlaps(dest)));
+                assert!(whole || !swapped, "MCUboot writes over {}: {self}", artifact.name);
+            }
             let Some(len_bytes) = artifact.len_bytes else { continue };
             let mut parts: Vec<(u32, u32)> = Vec::new();
             for live in self.live.iter().filter(|live| live.artifact == index) {

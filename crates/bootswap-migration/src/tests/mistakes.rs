@@ -122,6 +122,19 @@ fn a_name_has_to_fit_the_container_of_what_is_embedded() {
     assert!(ExampleDir::new().load(&with_url).is_ok());
 }
 
+/// A terminal obeys what follows an escape.
+#[test]
+fn a_name_is_shown_as_it_is() {
+    for (toml, shown) in [("a\\u001b[31m", "\"a\\u{1b}[31m\""), ("a\\nb", "\"a\\nb\"")] {
+        let text = EXAMPLE.replace("[bootloader]\n", &format!("[bootloader]\nname = \"{toml}\"\n"));
+        let problem = ExampleDir::new().load(&text).unwrap_err();
+        assert_eq!(
+            (problem.field.as_str(), problem.message),
+            ("bootloader.name", format!("found {shown}"))
+        );
+    }
+}
+
 #[test]
 fn the_message_shows_the_line() {
     let lab = ExampleDir::new();

@@ -2,10 +2,11 @@
 
 use esp_idf_format::partition::Partition;
 use flash_region::{Region, SECTOR_BYTES};
+use mcuboot_format::SwapKind;
 
 use super::Checks;
 use crate::layout::{self, Destination, kept};
-use crate::migration::{Artifact, PARTITION_TABLE, Role, SECURE_BOOT_DATA};
+use crate::migration::{Artifact, McubootMap, PARTITION_TABLE, Role, SECURE_BOOT_DATA};
 use crate::reason::{Reason, name};
 
 impl Checks<'_> {
@@ -14,12 +15,8 @@ impl Checks<'_> {
         let facts = self.facts;
         let region = destination.region;
         self.inside(artifact.name, region);
-        // An application is in a slot, or in none.
-        let map = self.migration.mcuboot.as_ref().filter(|_| artifact.role == Role::Application);
-        if let (Some(map), None) = (map, destination.slot) {
-            for (what, area) in [("primary slot", map.primary), ("secondary slot", map.secondary)] {
-                self.apart(artifact.name, what, area.intersection(region));
-            }
+        if let Some(map) = self.migration.mcuboot {
+            self.slots_apart(&map, artifact, destination);
         }
         if !region.start().is_aligned(SECTOR_BYTES) || region.is_empty() {
             self.refuse(Reason::Misaligned { what: name(artifact.name), region });
@@ -71,6 +68,35 @@ impl Checks<'_> {
         }
         for lost in layout::lost(facts, artifact, region) {
             self.keeps(artifact.name, lost);
+        }
+    }
+
+    /// What MCUboot has for itself is nobody's place: it swaps the contents of its slots, and
+    /// writes over its scratch area. An application may fill a slot, and a merged image may bring
+    /// what is to be in them.
+    fn slots_apart(
+        &mut self,
+        map: &McubootMap,
+        artifact: &Artifact<'_>,
+        destination: &Destination,
+    ) {
+        let region = destination.region;
+        let may_be_there = match artifact.role {
+            Role::Application => destination.slot.is_some(),
+            Role::Bootloader => false,
+            Role::Other => layout::is_merged(self.facts, artifact, region),
+        };
+        if may_be_there {
+            return;
+        }
+        let scratch = map.scratch.filter(|_| map.swap == SwapKind::Scratch);
+        let areas = [
+            ("the primary slot", Some(map.primary)),
+            ("the secondary slot", Some(map.secondary)),
+            ("the scratch area", scratch),
+        ];
+        for (what, area) in areas {
+            self.apart(artifact.name, what, area.and_then(|area| area.intersection(region)));
         }
     }
 

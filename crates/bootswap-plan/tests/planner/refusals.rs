@@ -370,3 +370,38 @@ fn nothing_goes_where_a_slot_is_cleaned() {
         assert!(reasons.iter().any(overlaps), "{start:#x}: {reasons:?}");
     }
 }
+
+/// MCUboot swaps what is in its slots and writes over its scratch area: nothing else stays there.
+#[test]
+fn what_mcuboot_has_for_itself_is_nobodys_place() {
+    let with = |start, swap| {
+        let mut case = example();
+        case.running = "ota_1";
+        let map = case.map.as_mut().unwrap();
+        if swap != SwapKind::Scratch {
+            map.scratch = None;
+        }
+        map.swap = swap;
+        case.artifacts.push(Artifact {
+            dest: Some(region(start, 0x1000)),
+            len_bytes: Some(0x1000),
+            ..other("data")
+        });
+        case.codes()
+    };
+    // In the slots, in their trailers, and in the scratch area where there is one.
+    for swap in [SwapKind::Scratch, SwapKind::Move, SwapKind::Offset, SwapKind::Overwrite] {
+        for start in [0x5_0000, 0x10_f000, 0x11_0000, 0x20_f000] {
+            assert!(with(start, swap).contains(&"overlap"), "{start:#x}, {swap:?}");
+        }
+    }
+    let mut case = example();
+    case.artifacts.push(Artifact {
+        dest: Some(region(0x23_0000, 0x1000)),
+        len_bytes: Some(0x1000),
+        ..other("data")
+    });
+    assert_eq!(case.codes(), ["overlap"]);
+    case.artifacts.last_mut().unwrap().dest = Some(region(0x25_0000, 0x1000));
+    assert_safe(&case, &case.plan().unwrap());
+}
