@@ -139,7 +139,7 @@ fn said(line: &str) -> Option<&str> {
 fn the_recovery_works_as_written() {
     let ran = walk("recovery.md");
     for wanted in
-        ["there is no whole bootloader", "ESP image: verified", "partition table: verified"]
+        ["there is no complete bootloader", "ESP image: verified", "partition table: verified"]
     {
         assert!(ran.stdout.contains(wanted), "{wanted:?} is missing: {ran}");
     }

@@ -1,5 +1,5 @@
 //! What `plan` and `simulate` have in common: the migrator that is sent out, and the device of a
-//! dump that gets it.
+//! dump that receives it.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use crate::error::CommandError;
 use crate::input::Inputs;
 use crate::pack;
 
-/// The migrator that is sent out: that file, else the prebuilt firmware, else a stand-in for one
-/// that is not at hand. The migration becomes the one that this migrator carries out.
+/// The migrator that is sent out: the given file, else the prebuilt firmware, else a placeholder of
+/// an assumed length. Replaces the migration by the one that this migrator contains.
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] where the file is no migrator of the migration, or none can be made.
+/// [`CommandError::Input`] if the file is not a migrator with this migration, or none can be made.
 pub(crate) fn sent(
     migration: &mut OwnedMigration,
     file: Option<&Path>,
@@ -38,7 +38,7 @@ pub(crate) fn sent(
     made.map_err(|error| CommandError::input(&error, error.help()))
 }
 
-/// The prebuilt firmware for the migration's chip, if there is one that can be packed.
+/// The prebuilt firmware for the migration's chip, if it exists and can be packed.
 fn prebuilt(migration: &OwnedMigration, inputs: &mut Inputs) -> Option<Firmware> {
     let path = pack::prebuilt(migration.chip).ok()?;
     let firmware = inputs.read(&path).and_then(|bytes| {
@@ -55,21 +55,21 @@ fn prebuilt(migration: &OwnedMigration, inputs: &mut Inputs) -> Option<Firmware>
     }
 }
 
-/// A device of which there is a dump, with its migrator in each of the partitions that count.
+/// The device of a dump, with the migrator delivered to each partition that is judged.
 pub(crate) struct Device {
     /// The dump.
     pub(crate) dump: Vec<u8>,
-    /// The device with the migrator, the one that counts first.
+    /// The device with the migrator, once for each partition; the most important one is first.
     pub(crate) delivered: Vec<Delivered>,
 }
 
 impl Device {
-    /// Reads a dump and brings the migrator to its device: to the partition labelled `running`, or
-    /// to every one that it can come to.
+    /// Reads a dump and delivers the migrator to its device: to the partition labelled `running`,
+    /// or to every partition that it may run from.
     ///
     /// # Errors
     ///
-    /// [`CommandError::Input`] where the dump is not of a device to be migrated.
+    /// [`CommandError::Input`] if the dump is not of a device that can be migrated.
     pub(crate) fn of_dump(
         path: &Path,
         migration: &OwnedMigration,
@@ -91,11 +91,11 @@ impl Device {
     }
 }
 
-/// A label that allows nothing is a mistake: what was meant is not allowed.
+/// Refuses labels in `[allow]` that no partition has: what the owner meant would not be allowed.
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] that names the labels that there are.
+/// [`CommandError::Input`] that names the labels of the device.
 pub(crate) fn refuse_unknown_labels(
     migration: &OwnedMigration,
     partitions: &[Partition],
@@ -106,7 +106,7 @@ pub(crate) fn refuse_unknown_labels(
     }
 }
 
-/// A device that has the target bootloader does not run a migrator any more.
+/// Refuses a dump that has the target bootloader already: such a device no longer runs a migrator.
 fn refuse_migrated(
     migration: &OwnedMigration,
     dump: &[u8],
@@ -122,7 +122,7 @@ fn refuse_migrated(
                 path.display(),
                 migration.chip.bootloader_addr()
             ),
-            "name a dump of a device as it was before its migration",
+            "name a dump that was made before the device's migration",
         ));
     }
     Ok(())

@@ -20,10 +20,10 @@ use crate::simulation::{live, scenario_failure, verdict};
 ///
 /// # Errors
 ///
-/// [`CommandError`] where the example cannot be set up, or its files not be written.
+/// [`CommandError`] if the example cannot be set up, or its files cannot be written.
 pub fn command(args: &DemoArgs) -> Result<Verdict, CommandError> {
     let migration =
-        example(args.chip).map_err(|error| CommandError::input(error, "report this as a fault"))?;
+        example(args.chip).map_err(|error| CommandError::input(error, "report this as a bug"))?;
     let scenario = Scenario::synthetic(&migration).map_err(scenario_failure)?;
     let files = args.out.as_deref().map(|dir| Files::new(dir, &migration, args.force));
     let files = files.transpose()?;
@@ -46,7 +46,7 @@ pub fn command(args: &DemoArgs) -> Result<Verdict, CommandError> {
     Ok(verdict(&run))
 }
 
-/// The files that are written, none of which was there before unless `--force` says so.
+/// The files to write; without `--force`, none of them may exist already.
 struct Files(Vec<Destination>);
 
 impl Files {
@@ -65,7 +65,7 @@ impl Files {
     }
 }
 
-/// All that are always written, or that can be.
+/// The names of all files that may be written.
 const NAMES: [&str; 10] = [
     "migration.toml",
     "partitions.bin",
@@ -79,7 +79,7 @@ const NAMES: [&str; 10] = [
     "old-app.bin",
 ];
 
-/// Writes what is left of the run, and what `bootswap simulate` needs to repeat it.
+/// Writes the results of the run, and what `bootswap simulate` needs to repeat it.
 fn save(
     files: &Files,
     migration: &OwnedMigration,
@@ -87,7 +87,7 @@ fn save(
     run: &Run,
     report: &Report,
 ) -> Result<(), CommandError> {
-    // A dump is the device before its update.
+    // A dump shows the device before its update.
     files.write("before.bin", &scenario.old.to_bytes())?;
     files.write("after.bin", &run.after.to_bytes())?;
     if let Some(memory) = &run.at_reset {
@@ -104,7 +104,7 @@ fn save(
     if let Some(table) = &migration.partition_table {
         files.write("partitions.bin", table)?;
     }
-    // What the walk-through of the README signs and merges with other tools.
+    // The files that the walk-through in the README signs and merges with other tools.
     files.write("app.bin", &unsigned_app(migration.chip))?;
     let bootloader = image_at(run, migration.chip.bootloader_region());
     files.write("esp-idf-bootloader.bin", &bootloader)?;

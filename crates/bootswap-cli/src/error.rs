@@ -8,7 +8,7 @@ use bootswap_migration::LoadError;
 use bootswap_migration::facts::FactsError;
 use miette::{Diagnostic, MietteDiagnostic, Report};
 
-/// The result of a command that could do its work.
+/// The result of a command that ran to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// Done, or it would be safe: exit status 0.
@@ -27,9 +27,9 @@ impl From<Verdict> for ExitCode {
     }
 }
 
-/// Why a command could not do its work.
+/// Why a command could not run to its end.
 ///
-/// The report names the file, the field and the offset where there are any, and what to do.
+/// The report names the file, the field and the offset if there are any, and what to do.
 #[derive(Debug)]
 pub enum CommandError {
     /// Something failed its verification or is unsafe: exit status 1.
@@ -39,22 +39,22 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// Something failed its verification: what, and what to do about it.
+    /// A verification failed: `message` says what, `help` what to do.
     pub fn unsafe_because(message: impl fmt::Display, help: impl fmt::Display) -> Self {
         Self::Unsafe(report(&message, &help))
     }
 
-    /// The input is wrong: what is wrong, and what to do about it.
+    /// The input is wrong: `message` says what, `help` what to do.
     pub fn input(message: impl fmt::Display, help: impl fmt::Display) -> Self {
         Self::Input(report(&message, &help))
     }
 
-    /// A diagnostic of its own about the input.
+    /// Wraps a diagnostic about the input.
     pub fn diagnostic(diagnostic: impl Diagnostic + Send + Sync + 'static) -> Self {
         Self::Input(Report::new(diagnostic))
     }
 
-    /// A file could not be read or written; `doing` is what was tried, as in `read`.
+    /// A file could not be read or written; `doing` is the verb, such as `read`.
     pub fn file(doing: &str, path: &Path, error: &std::io::Error) -> Self {
         Self::input(
             format_args!("cannot {doing} {}: {error}", path.display()),
@@ -68,7 +68,7 @@ impl CommandError {
         Self::input(format_args!("{}: {error}", path.display()), error.help())
     }
 
-    /// What to show.
+    /// The report to show.
     #[must_use]
     pub const fn report(&self) -> &Report {
         match self {

@@ -1,4 +1,4 @@
-//! Reading the files that a command is given.
+//! Reading the input files of a command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use bootswap_migration::OwnedMigration;
 
 use crate::error::CommandError;
 
-/// The files that a command has read: none of them is written to.
+/// The files that a command has read, so that none of them is overwritten.
 ///
 /// A command that writes reads everything through one of these.
 #[derive(Clone, Debug, Default)]
@@ -36,9 +36,9 @@ impl Inputs {
         Ok(migration)
     }
 
-    /// The input that is the file at that path, under whatever name.
+    /// The input that is the same file as the one at this path, whatever its name.
     pub(crate) fn same_as(&self, path: &Path) -> Option<&Path> {
-        // Opening a pipe to compare it would wait for its other end, and reading it was its end.
+        // Opening a pipe to compare it would block, and it was already read to its end.
         let is_file = |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_file());
         if !is_file(path) {
             return None;
@@ -50,7 +50,7 @@ impl Inputs {
     }
 }
 
-/// All bytes of a file, for a command that writes none.
+/// All bytes of a file, for a command that writes no file.
 ///
 /// # Errors
 ///

@@ -1,11 +1,11 @@
-//! What is put in order when a signal ends the program: half-written files, and the terminal.
+//! Cleans up when a signal ends the program: removes half-written files, restores the terminal.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-/// What there is to do at a signal.
+/// What a signal must clean up.
 struct Pending {
     parts: Vec<PathBuf>,
     restore_terminal: Option<fn()>,
@@ -14,7 +14,7 @@ struct Pending {
 impl Pending {
     fn put_in_order(&self) {
         for part in &self.parts {
-            // What cannot be removed cannot be reported either.
+            // A file that cannot be removed cannot be reported either.
             let _ = fs::remove_file(part);
         }
         if let Some(restore) = self.restore_terminal {
@@ -27,18 +27,18 @@ static PENDING: Mutex<Pending> = Mutex::new(Pending { parts: Vec::new(), restore
 static WATCH: Once = Once::new();
 
 fn pending() -> MutexGuard<'static, Pending> {
-    // What is in there is whole at every moment, so a panic elsewhere changes nothing.
+    // The value is consistent at every moment, so a panic elsewhere does no harm.
     PENDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes a file if a signal comes before the value goes.
+/// Removes a file if a signal comes before the returned value is dropped.
 pub(crate) fn remove_on_signal(path: &Path) -> Part {
     pending().parts.push(path.to_owned());
     watch();
     Part(path.to_owned())
 }
 
-/// Calls this if a signal comes before the value goes.
+/// Calls the function if a signal comes before the returned value is dropped.
 pub(crate) fn restore_on_signal(restore_terminal: fn()) -> Screen {
     pending().restore_terminal = Some(restore_terminal);
     watch();
@@ -55,7 +55,7 @@ impl Drop for Part {
     }
 }
 
-/// A terminal that is given back at a signal.
+/// A terminal that is restored at a signal.
 #[derive(Debug)]
 pub(crate) struct Screen;
 
@@ -68,7 +68,7 @@ impl Drop for Screen {
 /// Waits for signals in a thread of its own, from the first call on.
 fn watch() {
     WATCH.call_once(|| {
-        // Without it a signal ends the program as it always did, only less tidily.
+        // Without the thread, a signal ends the program without the cleanup.
         let _ = start();
     });
 }
@@ -81,9 +81,9 @@ fn start() -> io::Result<()> {
 
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGXFSZ])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        // A file above the limit of its size is an error of writing, once somebody listens.
+        // SIGXFSZ becomes an ordinary error of writing as soon as it has a handler.
         for signal in signals.forever().filter(|signal| *signal != SIGXFSZ) {
-            // Held to the end: nobody begins a file, or draws, that would be left behind.
+            // Locked until the end, so that no other thread begins a file or draws now.
             let pending = pending();
             pending.put_in_order();
             let _ = emulate_default_handler(signal);

@@ -1,4 +1,4 @@
-//! The program `bootswap`; what it does is in the library of the same package.
+//! The program `bootswap`; its commands are in the library of the same package.
 
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
@@ -11,12 +11,12 @@ use miette::{MietteHandlerOpts, set_hook};
 fn main() -> ExitCode {
     // Usage errors end here, with the status 2 that they have everywhere.
     let cli = Cli::parse();
-    // Scripts want a message in one line; people want it to fit the window.
+    // Scripts need a message in one line; for people it is wrapped to the terminal.
     let wrap_lines = stderr().is_terminal();
     let handler = move |_: &_| -> Box<dyn miette::ReportHandler> {
         Box::new(MietteHandlerOpts::new().wrap_lines(wrap_lines).build())
     };
-    // Fails only where there is a hook already.
+    // Fails only if there is a hook already.
     let _ = set_hook(Box::new(handler));
     match run(&cli.command) {
         Ok(verdict) => verdict.into(),

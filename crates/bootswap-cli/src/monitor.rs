@@ -1,4 +1,4 @@
-//! Shows what happens on a simulated device, as a serial console would, and draws progress.
+//! Shows the console of a simulated device, and draws progress.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Monitor for TerminalMonitor {
         LogLevel::Info
     }
 
-    /// Draws how far the migrator is, and stops when it goes on to something else.
+    /// Draws the progress of a step of the migrator, until the next step begins.
     fn progress(&mut self, event: &Event<'_>) {
         let Event::Progress { done_bytes, total_bytes, .. } = *event else {
             if let Some(bar) = self.bar.take() {

@@ -1,4 +1,4 @@
-//! `bootswap pack`: a migration into a prebuilt firmware image, which makes it a migrator.
+//! `bootswap pack`: makes a migrator by putting a migration into a prebuilt firmware image.
 
 use std::env;
 use std::path::PathBuf;
@@ -21,8 +21,8 @@ const DIR: &str = "firmware";
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] where migration and firmware do not go together,
-/// [`CommandError::Unsafe`] where no device could carry the migration out.
+/// [`CommandError::Input`] if migration and firmware do not fit together, [`CommandError::Unsafe`]
+/// if no device could carry the migration out.
 pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
     let name = args.migration.display();
     let mut inputs = Inputs::default();
@@ -52,7 +52,7 @@ pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
     if let Some(refused) = rehearsal.refused() {
         return Err(CommandError::unsafe_because(
             format_args!("{name}: {refused}"),
-            "see all of it with `bootswap plan`; nothing was written",
+            "`bootswap plan` shows everything; nothing was written",
         ));
     }
     out.write(&packed.image)?;
@@ -63,12 +63,12 @@ pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
     Ok(Verdict::Safe)
 }
 
-/// Artifacts of which nothing is known, so that a device accepts what it gets.
+/// Artifacts without a file, of which a device accepts whatever it gets.
 fn unknown_contents(migration: &OwnedMigration) -> impl Iterator<Item = String> {
     let unknown = migration.artifacts.iter().filter(|artifact| artifact.bytes.is_none());
     unknown.map(|artifact| {
         format!(
-            "{}: without its `file`, devices accept whatever they get from its address",
+            "{}: without its `file`, devices accept whatever they get from its URL",
             artifact.name
         )
     })
@@ -78,7 +78,7 @@ fn unknown_contents(migration: &OwnedMigration) -> impl Iterator<Item = String> 
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] that says where it was looked for.
+/// [`CommandError::Input`] that names the directories that were searched.
 pub(crate) fn prebuilt(chip: Chip) -> Result<PathBuf, CommandError> {
     beside(chip, ".bin", "firmware image", "--firmware")
 }
@@ -88,7 +88,7 @@ pub(crate) fn prebuilt(chip: Chip) -> Result<PathBuf, CommandError> {
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] that says where it was looked for.
+/// [`CommandError::Input`] that names the directories that were searched.
 pub(crate) fn beside(
     chip: Chip,
     end: &str,

@@ -16,15 +16,16 @@ use crate::args::ServeArgs;
 use crate::error::{CommandError, Verdict};
 use crate::output;
 
-/// What is not encoded in a URL's path: RFC 3986 section 2.3, unreserved characters, and slashes.
+/// Characters that are not encoded in a URL's path: RFC 3986 section 2.3, unreserved characters,
+/// and slashes.
 const IN_PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// Serves until the process is ended; prints the files' addresses first.
+/// Prints the files' URLs and serves them until the process is ended.
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] where there is nothing to serve or the address cannot be listened on.
+/// [`CommandError::Input`] if there is nothing to serve, or the address cannot be listened on.
 pub fn command(args: &ServeArgs) -> Result<Verdict, CommandError> {
     let content = if args.what.is_dir() { of_dir(args)? } else { of_migration(args)? };
     let log = Box::new(|line: &str| eprintln!("{}", logged(line)));
@@ -41,15 +42,15 @@ pub fn command(args: &ServeArgs) -> Result<Verdict, CommandError> {
     if args.what.is_dir() {
         eprintln!("serving {what} on {addr}, end with Ctrl-C");
         eprintln!(
-            "warning: whoever reaches that address gets every file of the directory that is \
-             listed; `bootswap serve MIGRATION.toml` gives out the migration's files alone"
+            "warning: everybody who can reach this address can fetch every listed file; `bootswap \
+            serve MIGRATION.toml` serves only the migration's files"
         );
     } else {
         eprintln!("serving the files of {what} on {addr} and nothing else, end with Ctrl-C");
     }
     let Listing { files, withheld } = server.listing();
     for (path, why) in withheld {
-        eprintln!("not given out: {path}, {why}");
+        eprintln!("not served: {path}, {why}");
     }
     output::text(&addresses(&files, reachable(addr), args.what.is_dir()))?;
     loop {
@@ -57,7 +58,7 @@ pub fn command(args: &ServeArgs) -> Result<Verdict, CommandError> {
     }
 }
 
-/// A directory, without what is nobody's business.
+/// The files of a directory, without dotfiles and secrets.
 fn of_dir(args: &ServeArgs) -> Result<Files, CommandError> {
     let root = args.what.canonicalize().unwrap_or_else(|_| args.what.clone());
     let mut also = Vec::new();
@@ -77,28 +78,31 @@ fn of_dir(args: &ServeArgs) -> Result<Files, CommandError> {
         }
         match Private::of_file(path) {
             Ok(private) => private.map(|private| private.to_string()),
-            Err(error) => Some(format!("it cannot be looked at: {error}")),
+            Err(error) => Some(format!("it cannot be read: {error}")),
         }
     });
     Ok(Files::Dir { root: args.what.clone(), withheld })
 }
 
-/// The files of a migration, each at the path of its address.
+/// The files of a migration, each at the path of its URL.
 fn of_migration(args: &ServeArgs) -> Result<Files, CommandError> {
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     for ServedFile { name, url, file } in served(&args.what)? {
         let url = Url::parse(&url)
-            .map_err(|error| CommandError::input(error, "correct the address in the migration"))?;
+            .map_err(|error| CommandError::input(error, "correct the `url` in the migration"))?;
         let Some(file) = file else {
             let path = MaskedUrl(url.path());
-            eprintln!("not given out: {path}, {name} has no `file` in the migration");
+            eprintln!("not served: {path}, {name} has no `file` in the migration");
             continue;
         };
         if url.scheme() == Scheme::Https {
-            eprintln!("warning: {name} has an https address, and this server has no TLS");
+            eprintln!("warning: {name} has an https:// URL, and this server has no TLS");
         } else if args.listen.port() != 0 && url.port() != args.listen.port() {
             let (wanted, here) = (url.port(), args.listen.port());
-            eprintln!("warning: devices ask for {name} at port {wanted}, this server has {here}");
+            eprintln!(
+                "warning: devices fetch {name} from port {wanted}, but this server listens \
+            on port {here}"
+            );
         }
         files.push((url.path().to_owned(), file));
     }
@@ -107,7 +111,7 @@ fn of_migration(args: &ServeArgs) -> Result<Files, CommandError> {
         let found = fs::metadata(path).map_err(|error| CommandError::file("read", path, &error))?;
         if name.is_empty() || !found.is_file() {
             return Err(CommandError::input(
-                format_args!("--also {} is no file", path.display()),
+                format_args!("--also {} is not a file", path.display()),
                 "name a file",
             ));
         }
@@ -120,33 +124,33 @@ fn of_migration(args: &ServeArgs) -> Result<Files, CommandError> {
     if let Some((path, file)) = files.iter().find(is_other) {
         return Err(CommandError::input(
             format_args!(
-                "{} is the address of {} and of another file",
+                "{} is the path of {} and of another file",
                 MaskedUrl(path),
                 file.display()
             ),
-            "give each file a path of its own, whatever host it is on",
+            "give each file a different path, even if the hosts differ",
         ));
     }
     if files.is_empty() {
         return Err(CommandError::input(
             format_args!("{}: no artifact has both a `file` and a `url`", args.what.display()),
-            "there is nothing that devices could fetch; add them, or serve a directory",
+            "devices could fetch nothing; add both to an artifact, or serve a directory",
         ));
     }
     Ok(Files::memory(files.into_iter().map(|(path, file)| (path, File::on_disk(file)))))
 }
 
-/// A line of the access log without the passwords and keys of the addresses in it.
+/// A line of the access log, with the passwords and keys in its URLs masked.
 fn logged(line: &str) -> String {
     let masked = line.split(' ').map(|word| MaskedUrl(word).to_string());
     masked.collect::<Vec<_>>().join(" ")
 }
 
-/// The addresses of the files, one a line, without passwords and keys.
+/// The URLs of the files, one per line, with passwords and keys masked.
 fn addresses(paths: &[String], addr: SocketAddr, are_names: bool) -> String {
     let mut text = String::new();
     for path in paths {
-        // Paths of a migration's addresses are encoded already. Writing to a string cannot fail.
+        // Paths of a migration's URLs are encoded already. Writing to a string cannot fail.
         let _ = if are_names {
             writeln!(text, "http://{addr}{}", utf8_percent_encode(path, IN_PATH))
         } else {
@@ -156,7 +160,7 @@ fn addresses(paths: &[String], addr: SocketAddr, are_names: bool) -> String {
     text
 }
 
-/// The address under which others reach a server that listens on `addr`.
+/// The address under which other hosts reach a server that listens on `addr`.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     if !addr.ip().is_unspecified() {
         return addr;
@@ -166,8 +170,8 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
 
 /// The address of the interface through which other networks are reached, or loopback.
 ///
-/// Connecting a datagram socket sends nothing, it only asks the routing table; the addresses are
-/// those of RFC 5737 and RFC 3849, for documentation.
+/// Connecting a datagram socket sends nothing, it only looks up the route; the addresses are those
+/// for documentation (RFC 5737 and RFC 3849).
 fn own_ip(v6: bool) -> IpAddr {
     let (any, elsewhere, loopback): (IpAddr, IpAddr, IpAddr) = if v6 {
         let elsewhere = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);

@@ -1,4 +1,4 @@
-//! `bootswap simulate`: a migration on a simulated device, from a dump or generated.
+//! `bootswap simulate`: runs a migration on a simulated device, whose flash is a dump or generated.
 
 use std::cell::RefCell;
 
@@ -19,8 +19,8 @@ use bootswap_sim::{Report, Scenario, check_faults, kept};
 ///
 /// # Errors
 ///
-/// [`CommandError`] where the input is not usable; that a migration is refused or fails is no
-/// failure of the command but its [`Verdict`].
+/// [`CommandError`] if the input is not usable. A migration that is refused or fails is the
+/// command's [`Verdict`], not an error.
 pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
     let mut inputs = Inputs::default();
     let mut migration = inputs.migration(&args.migration)?;
@@ -69,8 +69,8 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
     Ok(worst)
 }
 
-/// Simulates the migration of that device, with its sweeps, or replays a case of it. The flash that
-/// this leaves goes to `out`.
+/// Simulates the migration of this device, with its sweeps, or replays a case of them. The flash
+/// afterwards is written to `out`.
 fn simulated(
     args: &SimulateArgs,
     migration: &OwnedMigration,
@@ -97,7 +97,10 @@ fn simulated(
         }
         report = report.with(outcomes);
     } else if args.sweep.sweeps().are_wanted() {
-        eprintln!("no sweep is made: the run without interruption does not reach the target");
+        eprintln!(
+            "no sweep is run, because the run without interruption does not reach the \
+        target"
+        );
     }
     Ok((report, verdict))
 }

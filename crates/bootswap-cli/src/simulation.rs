@@ -1,4 +1,4 @@
-//! What the commands have in common that simulate: `demo`, and `simulate` with its sweeps.
+//! What `demo` and `simulate` have in common.
 
 use std::cell::RefCell;
 
@@ -22,7 +22,7 @@ pub fn verdict(run: &Run) -> Verdict {
 ///
 /// # Errors
 ///
-/// Where an artifact is missing or no server can be started.
+/// If an artifact's file is missing or the server cannot be started.
 pub fn live(
     migration: &OwnedMigration,
     scenario: &Scenario,
@@ -40,7 +40,7 @@ pub fn live(
     Ok(run(scenario, &origin, Settings::new(until), monitor))
 }
 
-/// Checks that every artifact has its file, or an address if `online`.
+/// Checks that every artifact has its file, or a URL if `online`.
 pub(crate) fn at_hand(migration: &OwnedMigration, online: bool) -> Result<(), CommandError> {
     let missing =
         migration.artifacts.iter().find(|a| a.bytes.is_none() && !(online && a.url.is_some()));
@@ -59,7 +59,7 @@ pub(crate) fn no_server(error: &std::io::Error) -> CommandError {
     )
 }
 
-/// A scenario that cannot be made is bad input.
+/// A scenario that cannot be set up is bad input.
 #[must_use]
 pub fn scenario_failure(error: ScenarioError) -> CommandError {
     if let ScenarioError::Facts(error) = &error {
@@ -67,6 +67,6 @@ pub fn scenario_failure(error: ScenarioError) -> CommandError {
     }
     CommandError::input(
         error,
-        "see `bootswap simulate --help` and the migration file's documentation",
+        "see `bootswap simulate --help` and the chapter `migration.toml` of the book",
     )
 }

@@ -1,4 +1,4 @@
-//! The part of `bootswap simulate` that makes sweeps and replays their cases.
+//! The part of `bootswap simulate` that runs sweeps and replays their cases.
 
 use bootswap_sim::origin::over_http;
 use bootswap_sim::report::{ReplayReport, Report};
@@ -12,11 +12,11 @@ use crate::output::Destination;
 use crate::simulation::{at_hand, no_server, verdict};
 use bootswap_migration::OwnedMigration;
 
-/// Makes the sweeps of `run` that the arguments ask for, and prints on stderr which cases failed.
+/// Runs the sweeps of `run` that the arguments ask for, and prints on stderr which cases failed.
 ///
 /// # Errors
 ///
-/// [`CommandError`] where they cannot be made.
+/// [`CommandError`] if they cannot be run.
 pub fn sweep(
     args: &SimulateArgs,
     migration: &OwnedMigration,
@@ -38,7 +38,7 @@ pub fn sweep(
 ///
 /// # Errors
 ///
-/// [`CommandError`] where there is no such case.
+/// [`CommandError`] if there is no such case.
 pub fn replay(
     args: &SimulateArgs,
     migration: &OwnedMigration,
@@ -77,15 +77,15 @@ fn in_context<R>(
         SweepError::Server(error) => no_server(&error),
         SweepError::NeverCut { .. } => CommandError::input(
             error,
-            "take a smaller number, or the options of the sweep that printed the case",
+            "use a smaller number, or the options of the sweep that printed the case",
         ),
-        error => CommandError::unsafe_because(error, "report this as a fault"),
+        error => CommandError::unsafe_because(error, "report this as a bug"),
     })
 }
 
-/// The command line that replays a case of this one's sweeps.
+/// The command line that replays a case of this command's sweeps.
 ///
-/// With a dump it names the partition, since there can be several.
+/// With a dump, it names the partition, since there can be several.
 fn replay_command(args: &SimulateArgs, running: &str, case: &str) -> String {
     let mut words = vec!["bootswap".to_owned(), "simulate".to_owned()];
     words.push(args.migration.display().to_string());
@@ -110,7 +110,7 @@ fn replay_command(args: &SimulateArgs, running: &str, case: &str) -> String {
     quoted.join(" ")
 }
 
-/// A word as a POSIX shell takes it.
+/// Quotes a word for a POSIX shell.
 fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

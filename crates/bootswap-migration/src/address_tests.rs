@@ -1,4 +1,4 @@
-//! One rule for addresses: what the reader accepts, a device fetches from.
+//! One rule for URLs: a device can fetch from every URL that the reader accepts.
 
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll, Waker};
@@ -12,7 +12,7 @@ use embedded_nal_async::{AddrType, Dns, TcpConnect};
 
 use crate::{URL_HELP, spec};
 
-/// Takes nothing.
+/// A sink that accepts no byte.
 struct NoSink;
 
 impl Sink for NoSink {
@@ -31,10 +31,10 @@ impl Sink for NoSink {
     }
 }
 
-/// A network in which no name is found.
+/// A network in which no name can be resolved.
 struct NoNetwork;
 
-/// A connection of [`NoNetwork`], which there never is.
+/// A connection of [`NoNetwork`], which never exists.
 enum NoConnection {}
 
 impl Dns for NoNetwork {
@@ -78,7 +78,7 @@ impl Write for NoConnection {
     }
 }
 
-/// Whether the migrator's HTTP client would look for a server by this address, TLS left aside.
+/// Whether the migrator's HTTP client would connect to this URL, apart from TLS.
 fn client_takes(url: &str) -> bool {
     let mut buffer = [0; HTTP_BUFFER_BYTES];
     let mut source = HttpSource::new(&NoNetwork, &NoNetwork, &mut buffer);
@@ -139,7 +139,7 @@ fn the_reader_and_the_devices_client_accept_the_same_addresses() {
         assert_eq!(client_takes(url), is_accepted, "{url}");
         if let Err(problem) = found {
             assert_eq!(problem.field, "app.url");
-            // Of an empty text the reader says just that.
+            // For an empty text, the reader says just that.
             assert!(url.is_empty() || problem.help == URL_HELP, "{url}: {}", problem.help);
         }
     }

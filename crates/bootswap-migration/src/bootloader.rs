@@ -1,4 +1,4 @@
-//! `[mcuboot]` beside what the bootloader's file says about itself.
+//! Compares `[mcuboot]` with what the bootloader's file shows.
 //!
 //! ```text
 //!                      the file has it      the file does not say
@@ -6,8 +6,8 @@
 //! it has a default     the file's counts    the default counts, assumed
 //! ```
 //!
-//! What the map says decides what a device erases, and a device cannot look into its bootloader as
-//! far as this. So whatever is only assumed is named.
+//! The map decides what a device erases, and a device cannot examine its bootloader as thoroughly
+//! as the desk. So everything that is only assumed is listed.
 
 use std::fmt;
 
@@ -22,15 +22,15 @@ use serde::Serialize;
 
 use crate::owned::{OwnedMap, OwnedMigration};
 
-/// Something that a plan relies on and nobody could look at.
+/// Something that a plan relies on and that could not be checked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Assumption {
-    /// Key of the migration that says it, or would.
+    /// The key of the migration that states it, or could state it.
     pub key: &'static str,
-    /// What is assumed; `null` where that is all of what the key says.
+    /// The assumed value; `null` if all of the key's value is assumed.
     pub value: Option<String>,
-    /// Why it is an assumption, and what would show it.
+    /// Why it is assumed, and what would show it.
     pub message: String,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Assumption {
     }
 }
 
-/// What the migration says in so many words about what a file may say, too.
+/// The values that the migration states explicitly and that the bootloader's file may show too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Stated {
     pub(crate) max_sectors: Option<u32>,
@@ -51,7 +51,7 @@ pub(crate) struct Stated {
     pub(crate) overwrites_fast: Option<bool>,
 }
 
-/// Reads the target bootloader's file, if there is one: completes the migration's map, and notes
+/// Reads the target bootloader's file, if there is one: completes the migration's map, and records
 /// what contradicts it and what is assumed.
 pub(crate) fn compare(migration: &mut OwnedMigration, stated: Stated) {
     let file = migration.bootloader_file().map(BootloaderFile::read);
@@ -59,19 +59,19 @@ pub(crate) fn compare(migration: &mut OwnedMigration, stated: Stated) {
     let mut notes = Notes::default();
     match (&mut migration.mcuboot, file) {
         (Some(map), Some(Ok(file))) => notes.file(map, &name, file, stated),
-        // What is no ESP image is refused by what it is.
+        // A file that is not an ESP image is refused elsewhere, by its content.
         (Some(_), Some(Err(_))) => {}
         (Some(_), None) if name.is_empty() => notes.assume(
             "mcuboot",
             None,
-            "no bootloader is placed, so that the map cannot be compared with one".to_owned(),
+            "the migration writes no bootloader, so the map cannot be compared with one".to_owned(),
         ),
         (Some(_), None) => notes.assume(
             "mcuboot",
             None,
             format!(
-                "{name} has no `file`, so that nothing of the map could be compared with what the \
-                 bootloader was built with, and no digest says which one devices will get"
+                "{name} has no `file`, so the map could not be compared with the bootloader's, \
+                and there is no digest to say which bootloader devices will get"
             ),
         ),
         (None, Some(Ok(file))) if file.build.is_some() => notes.assume(
@@ -94,8 +94,8 @@ struct Notes {
     assumed: Vec<Assumption>,
 }
 
-/// What the bootloader `file`, which is called `name`, says against a map that was stated as a
-/// whole, and what it leaves open.
+/// Compares a completely stated map with the bootloader `file`, whose name is `name`: what
+/// contradicts the map, and what remains assumed.
 pub(crate) fn compare_with(
     map: &McubootMap<'_>,
     name: &str,
@@ -110,7 +110,7 @@ pub(crate) fn compare_with(
     match BootloaderFile::read(file) {
         Ok(file) => notes.file(&mut OwnedMap::from(map), name, file, stated),
         Err(_) => {
-            let message = format!("{name} is no image that could be read");
+            let message = format!("{name} is not an image that can be read");
             notes.assume("mcuboot", None, message);
         }
     }
@@ -151,7 +151,7 @@ impl Notes {
             let (declared, found) = (map.max_align_bytes, found.value);
             self.refuse("mcuboot.max_align", &declared.to_string(), &found.to_string());
         }
-        // Zephyr makes room for as many sectors as its slots have (BOOT_MAX_IMG_SECTORS_AUTO in
+        // Zephyr has room for as many sectors as its slots have (BOOT_MAX_IMG_SECTORS_AUTO in
         // boot/zephyr/Kconfig of MCUboot).
         let is_zephyr = build.map.as_ref().is_some_and(|map| map.value.form == MapForm::Zephyr);
         let slot_len_bytes = map.primary.len_bytes().max(map.secondary.len_bytes());
@@ -170,8 +170,9 @@ impl Notes {
                 DowngradePrevention::None,
             ),
             |a, b| prevents_alike(map.swap, *a, *b),
-            "state it if you know it; one that prevents downgrades would erase an application of a \
-             version below 0.0.256, which an ESP-IDF app in the primary slot reads as",
+            "state it if you know it; a bootloader that prevents downgrades would erase an \
+            application with a version below 0.0.256, which is what an ESP-IDF app in the primary \
+            slot reads as",
         );
         if map.swap == SwapKind::Overwrite {
             map.overwrites_fast = self.value(
@@ -183,7 +184,7 @@ impl Notes {
         }
     }
 
-    /// What holds: what the migration states, else what the file says, else the default.
+    /// The value to use: what the migration states, else what the file shows, else the default.
     fn value<T: Copy + ToString>(
         &mut self,
         key: &'static str,
@@ -231,7 +232,7 @@ impl Notes {
             }
             Some(found) if found.value.only().is_none() || !found.is_sure => {
                 let message = format!(
-                    "the bootloader's file shows no more than {}, which swap using move has, too",
+                    "the bootloader's file shows only {}, which is also found with swap using move",
                     found.evidence
                 );
                 self.assume(key, Some(map.swap.to_string()), message);
@@ -256,8 +257,8 @@ impl Notes {
             self.area("mcuboot.scratch", scratch, found.scratch, found);
         }
         if !found.names_slots() {
-            let message = "the bootloader's table has these regions and does not say which of \
-                           them are slots"
+            let message = "the bootloader's table has these regions, but does not say which of \
+            them are slots"
                 .to_owned();
             let value = format!("{}, {}", area(map.primary), area(map.secondary));
             self.assume("mcuboot", Some(value), message);
@@ -279,7 +280,7 @@ impl Notes {
         }
         match named {
             Some(named) => self.refuse(key, &area(declared), &area(named)),
-            // A bootloader of another kind of swap has no scratch area, and is refused for that.
+            // A bootloader with another kind of swap has no scratch area, and is refused for that.
             None if found.names_slots() => {}
             None => self.refuse(key, &area(declared), "not there"),
         }
@@ -323,15 +324,15 @@ impl Notes {
     }
 }
 
-/// A key as a message has it: its kind, and how its hash begins.
+/// A key as messages show it: its kind, and the start of its hash.
 fn shown(key: &PublicKey) -> String {
     let [a, b, c, d, ..] = key.hash();
     format!("{} {}", key.kind(), Hex(&[a, b, c, d]))
 }
 
-/// Whether a bootloader of that kind of swap does the same with the one and with the other.
+/// Whether a bootloader with that kind of swap behaves the same with both settings.
 ///
-/// Overwriting knows nothing but versions, and whether build numbers count does not show in a file.
+/// Overwriting compares only versions, and the file does not show whether build numbers count.
 fn prevents_alike(swap: SwapKind, a: DowngradePrevention, b: DowngradePrevention) -> bool {
     use DowngradePrevention::{SecurityCounter, Version, VersionAndBuild};
     let plain = |prevention| match prevention {
@@ -342,7 +343,7 @@ fn prevents_alike(swap: SwapKind, a: DowngradePrevention, b: DowngradePrevention
     plain(a) == plain(b)
 }
 
-/// An area as a message has it.
+/// An area as messages show it.
 fn area(region: Region) -> String {
     format!("{:#x}+{:#x}", region.start().get(), region.len_bytes())
 }

@@ -1,4 +1,4 @@
-//! The container of embedded artifacts behind a migrator's image: where it is, and making one.
+//! The container of embedded artifacts after a migrator's image: finding it and making one.
 
 use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader};
 use bootswap_migrator::ContainerPlace;
@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 
 use crate::owned::{OwnedArtifact, OwnedMigration};
 
-/// Boundary that a container and everything in it begins at.
+/// Alignment of a container and of everything in it.
 pub(crate) const ALIGN: usize = CONTAINER_ALIGN_BYTES as usize;
 
-/// Bytes of a container with artifacts of these lengths; 0 without any.
+/// Bytes of a container with artifacts of these lengths; 0 if there are none.
 #[must_use]
 pub fn len_bytes(lens: impl IntoIterator<Item = usize>) -> usize {
     let (mut count, mut data) = (0, 0);
@@ -24,12 +24,12 @@ pub fn len_bytes(lens: impl IntoIterator<Item = usize>) -> usize {
     }
 }
 
-/// Where a container can be behind the image that a file or partition begins with.
+/// Where a container can be after the image that a file or partition begins with.
 fn place(bytes: &[u8], image_len_bytes: u32) -> Option<ContainerPlace> {
     ContainerPlace::behind(Region::clamped(FlashAddr::ZERO, len_u32(bytes.len())), image_len_bytes)
 }
 
-/// An image, and what is behind it in its file or partition: a container, where there is one.
+/// An image, and the container after it in its file or partition, if there is one.
 #[must_use]
 pub fn split(bytes: &[u8], image_len_bytes: u32) -> (&[u8], &[u8]) {
     let place = place(bytes, image_len_bytes);
@@ -37,7 +37,7 @@ pub fn split(bytes: &[u8], image_len_bytes: u32) -> (&[u8], &[u8]) {
     bytes.split_at_checked(start).unwrap_or((bytes, &[]))
 }
 
-/// Bytes of an image with the container behind it, where there is a whole one.
+/// Bytes of an image with the container after it, if there is a complete one.
 #[must_use]
 pub fn len_with_container(bytes: &[u8], image_len_bytes: u32) -> u32 {
     let (_, behind) = split(bytes, image_len_bytes);
@@ -63,8 +63,8 @@ pub fn embedded(migration: &OwnedMigration) -> Result<Vec<(&str, &[u8])>, String
 ///
 /// # Errors
 ///
-/// A [`ContainerError`] for a name that is too long, or for too many artifacts. The image is as it
-/// was then.
+/// A [`ContainerError`] for a name that is too long, or for too many artifacts. The image is
+/// unchanged then.
 pub fn append(image: &mut Vec<u8>, artifacts: &[(&str, &[u8])]) -> Result<(), ContainerError> {
     let mut header = ContainerHeader::default();
     let mut data = Vec::new();

@@ -1,4 +1,4 @@
-//! What an artifact's file is, and whether it is whole.
+//! What an artifact's file is, and whether it is complete.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ use mcuboot_format::{IMAGE_MAGIC, ImageHeader, SlotLimits, SwapKind, ValidateErr
 
 use crate::owned::OwnedMap;
 
-/// Limits that refuse nothing: whether an image fits its slot is for the planner to say, which
-/// knows the slot and has a reason for it.
+/// Limits that refuse nothing: the planner, which knows the slot, decides whether an image fits it,
+/// and has a reason for that.
 const ANY_LENGTH: SlotLimits =
     SlotLimits { slot_len_bytes: u32::MAX, max_image_len_bytes: u32::MAX };
 
@@ -26,7 +26,7 @@ const SIGNATURES: [TlvType; 5] = [
     TlvType::ED25519,
 ];
 
-/// Why a file is not what it begins like. Offsets are from its first byte.
+/// Why a file is not what it begins like. Offsets are from the file's first byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Damage {
@@ -58,10 +58,10 @@ impl std::error::Error for Damage {
     }
 }
 
-/// Says what a file is, and verifies it as far as that goes: hash, and signature where the map has
-/// a key.
+/// Determines what a file is, and verifies it as far as possible: its hash, and its signature if
+/// the map has a key.
 ///
-/// That an image is not signed at all, too long, unconfirmed or for another chip is not damage.
+/// An image that is unsigned, too long, unconfirmed or for another chip is not damaged.
 ///
 /// # Errors
 ///
@@ -90,7 +90,7 @@ fn mcuboot(bytes: &[u8], map: Option<&OwnedMap>) -> Result<Content, ValidateErro
     let key =
         map.and_then(|map| map.key_der.as_deref()).and_then(|der| PublicKey::from_der(der).ok());
     let image = match validate(bytes, ANY_LENGTH, key.as_ref()) {
-        // The planner has a reason for it.
+        // The planner has a reason for an unsigned image.
         Err(ValidateError::Unsigned) => validate(bytes, ANY_LENGTH, None)?,
         image => image?,
     };
@@ -106,8 +106,8 @@ fn mcuboot(bytes: &[u8], map: Option<&OwnedMap>) -> Result<Content, ValidateErro
     })
 }
 
-/// The trailer at the end of a file that is a whole slot; `None` where it is none, or has no good
-/// trailer.
+/// The trailer at the end of a file that is a whole slot; `None` for any other file, or without a
+/// good trailer.
 fn trailer(bytes: &[u8], map: Option<&OwnedMap>) -> Option<TrailerState> {
     let len_bytes = u32::try_from(bytes.len()).ok()?;
     let config = match map {

@@ -1,4 +1,4 @@
-//! `[mcuboot]` out of a bootloader's file, for a file that is being written.
+//! Derives `[mcuboot]` from a bootloader's file, for a migration file that is being written.
 
 use flash_region::Region;
 use mcuboot_format::bootloader::BootloaderFile;
@@ -10,11 +10,11 @@ use crate::document::{Document, EditError, KeyPath};
 use crate::keys::len_bytes;
 use crate::owned::OwnedMap;
 
-/// What of `[mcuboot]` a bootloader's file shows, as keys with their values in TOML. Nothing where
-/// it is no MCUboot.
+/// The keys of `[mcuboot]` that a bootloader's file shows, with their values in TOML. Empty if it
+/// is not MCUboot.
 ///
-/// The key that images are signed with is not among them: it is taken from the file whenever the
-/// migration is read. Slots in Zephyr's table of partitions are a guess.
+/// The signing key is not among them: it is read from the file whenever the migration is read.
+/// Slots in Zephyr's partition table are a guess.
 #[must_use]
 pub fn map_of(file: &[u8]) -> Vec<(&'static str, String)> {
     let build = BootloaderFile::read(file).ok().and_then(|file| file.build);
@@ -40,7 +40,7 @@ pub fn map_of(file: &[u8]) -> Vec<(&'static str, String)> {
     if let Some(align) = build.max_align {
         keys.push(("mcuboot.max_align", align.value.to_string()));
     }
-    // What holds without these keys needs none.
+    // The default needs no key.
     if let Some(sectors) = build.max_sectors.filter(|n| n.value != DEFAULT_MAX_SECTORS) {
         keys.push(("mcuboot.max_sectors", sectors.value.to_string()));
     }
@@ -54,7 +54,7 @@ pub fn map_of(file: &[u8]) -> Vec<(&'static str, String)> {
     keys
 }
 
-/// The same as a map, without the key; `None` where slots or kind of swap are not shown.
+/// The same as a map, without the key; `None` if the file does not show slots or kind of swap.
 pub(crate) fn owned_map_of(file: &[u8]) -> Option<OwnedMap> {
     let build = BootloaderFile::read(file).ok()?.build?;
     let map = build.map?.value;
@@ -73,11 +73,11 @@ pub(crate) fn owned_map_of(file: &[u8]) -> Option<OwnedMap> {
     })
 }
 
-/// Puts that into a document, and returns the keys of which it changed the value.
+/// Sets these keys in a document, and returns those whose value changed.
 ///
 /// # Errors
 ///
-/// An [`EditError`] where the document cannot have one of them; it is as it was then.
+/// An [`EditError`] if the document cannot have one of them; it is unchanged then.
 pub fn fill_map(document: &mut Document, file: &[u8]) -> Result<Vec<&'static str>, EditError> {
     let mut filled = document.clone();
     let mut changed = Vec::new();
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(get("mcuboot.max_sectors"), "976");
         assert_eq!(get("mcuboot.downgrade_prevention"), "version");
         assert_eq!(get("app.file"), "app_upd.bin");
-        // Once is enough.
+        // A second time changes nothing.
         let mut again = document.clone();
         assert_eq!(fill_map(&mut again, &bootloader(&config)).unwrap(), [""; 0]);
         assert_eq!(again, document);

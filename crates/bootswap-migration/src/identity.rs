@@ -1,4 +1,4 @@
-//! `[migrator]`: what the packed migrator says of itself, which update channels compare.
+//! `[migrator]`: version and project name of the packed migrator, which update channels compare.
 //!
 //! ```toml
 //! [migrator]
@@ -14,10 +14,10 @@ use std::fmt;
 use esp_idf_format::FixedText;
 use esp_idf_format::app_desc::{APP_DESC_OFFSET_BYTES, APP_DESC_TEXT_LEN_BYTES, AppDescription};
 
-/// Most bytes of a version or a name: the last byte of their field is the text's end.
+/// Most bytes of a version or a name: the last byte of the field ends the text.
 pub const MAX_IDENTITY_LEN_BYTES: usize = APP_DESC_TEXT_LEN_BYTES - 1;
 
-/// What a migrator says of itself, as far as it is not what the firmware image says.
+/// Fields of the migrator's app description that differ from those of the firmware image.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OwnedIdentity {
     /// Its version.
@@ -28,19 +28,23 @@ pub struct OwnedIdentity {
     pub secure_version: Option<u32>,
 }
 
-/// A text cannot be a version or a name.
+/// A text that cannot be a version or a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IdentityError;
 
 impl fmt::Display for IdentityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "write 1 to {MAX_IDENTITY_LEN_BYTES} letters, digits and signs of ASCII")
+        write!(
+            f,
+            "write 1 to {MAX_IDENTITY_LEN_BYTES} ASCII characters: letters, digits and \
+        punctuation"
+        )
     }
 }
 
 impl std::error::Error for IdentityError {}
 
-/// Checks a version or a name: no blanks at its ends, which nobody would see.
+/// Checks a version or a name: it must have no spaces at its ends, which nobody would see.
 ///
 /// # Errors
 ///
@@ -54,7 +58,7 @@ pub fn check_identity(text: &str) -> Result<(), IdentityError> {
 }
 
 impl OwnedIdentity {
-    /// This one, and where it says nothing, what the other says.
+    /// This identity, with missing fields taken from the other.
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
         Self {
@@ -64,11 +68,11 @@ impl OwnedIdentity {
         }
     }
 
-    /// Writes it into the description in an app's image, whose checksums are wrong then.
+    /// Writes it into the description of an app's image, whose checksums are wrong afterwards.
     pub(crate) fn write(&self, image: &mut [u8]) {
         let from = image.get_mut(APP_DESC_OFFSET_BYTES as usize..);
         let Some(place) = from.and_then(<[u8]>::first_chunk_mut) else { return };
-        // Firmware without a description is refused where it is read.
+        // Firmware without a description is refused when it is read.
         let Ok(old) = AppDescription::parse(place) else { return };
         let text = |text: &Option<String>| text.as_deref().and_then(FixedText::new);
         let new = AppDescription {

@@ -1,11 +1,11 @@
-//! Reading the files that a command is given.
+//! Reads the files that a command is given.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// Most bytes of a file: twice the largest flash that the partition table's addresses and a
-/// bootloader's header know of (128 MB). Devices and pipes without end stop here.
+/// Most bytes of a file: twice the largest flash that partition tables and bootloader headers
+/// support (128 MB). It stops reading from endless devices and pipes.
 const MAX_LEN_BYTES: u64 = 256 * 1024 * 1024;
 
 /// All bytes of a file.
@@ -17,8 +17,10 @@ pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_LEN_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_LEN_BYTES {
-        let why =
-            format!("it has more than {} MB, no flash of these chips does", MAX_LEN_BYTES >> 20);
+        let why = format!(
+            "it has more than {} MB, which no flash of these chips has",
+            MAX_LEN_BYTES >> 20
+        );
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
     }
     Ok(bytes)

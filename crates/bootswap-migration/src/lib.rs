@@ -1,4 +1,4 @@
-//! A migration as its owner wrote it, `migration.toml`, and as the planner takes it.
+//! A migration as its owner writes it, `migration.toml`, and as the planner uses it.
 //!
 //! ```text
 //!   keys: which keys there are ──────┐
@@ -11,8 +11,8 @@
 //!   firmware of a migrator ──> pack: migration inside, container behind it
 //! ```
 //!
-//! Whether the migration can be done is decided by the planner, not here. What is refused here
-//! cannot be read, makes no sense on any device, or is damaged.
+//! The planner decides whether the migration can be carried out, not this crate. What is refused
+//! here cannot be read, makes no sense on any device, or is damaged.
 //!
 //! # Example
 //!

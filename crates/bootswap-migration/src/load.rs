@@ -1,4 +1,4 @@
-//! From a migration file and the files that it names to a migration.
+//! Loads a migration from its file and the files that it names.
 
 use std::path::{Path, PathBuf};
 
@@ -16,19 +16,20 @@ use crate::owned::OwnedMigration;
 use crate::problem::{At, LoadError, Problem};
 use crate::spec::{self, Spec};
 
-/// First bytes of a binary partition table, by which Espressif's tool tells it from CSV.
+/// First bytes of a binary partition table, by which Espressif's tool distinguishes it from CSV.
 const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
 
 /// Reads a migration file and everything that it names; paths in it are relative to its directory.
 ///
 /// # Errors
 ///
-/// A [`LoadError`] with field and place.
+/// A [`LoadError`] with field and position.
 pub fn load(path: &Path) -> Result<OwnedMigration, LoadError> {
     load_with_files(path).map(|(migration, _)| migration)
 }
 
-/// As [`load`]; and the paths of all files that were read for it, so that none of them is written.
+/// As [`load`]; also returns the paths of all files that were read for it, so that none of them is
+/// overwritten.
 ///
 /// # Errors
 ///
@@ -42,7 +43,7 @@ pub fn load_with_files(path: &Path) -> Result<(OwnedMigration, Vec<PathBuf>), Lo
     Ok((migration, files.read))
 }
 
-/// As [`load`]; and the text of the file.
+/// As [`load`]; also returns the text of the file.
 pub(crate) fn load_with_text(path: &Path) -> Result<(OwnedMigration, String), LoadError> {
     let text = text(path)?;
     Ok((parse(&text, path)?, text))
@@ -79,7 +80,7 @@ pub fn parse(text: &str, path: &Path) -> Result<OwnedMigration, LoadError> {
 ///
 /// # Errors
 ///
-/// A [`Problem`] with field and place.
+/// A [`Problem`] with field and position.
 pub fn from_text(text: &str, dir: &Path) -> Result<OwnedMigration, Problem> {
     from_files(text, &mut NamedFiles::new(dir))
 }
@@ -101,7 +102,7 @@ fn from_files(text: &str, named: &mut NamedFiles<'_>) -> Result<OwnedMigration, 
         let Some(file) = file else { continue };
         artifact.bytes = Some(artifact_bytes(file, named, artifact.url.is_some())?);
     }
-    // The bootloader's own key is what the application has to be signed with.
+    // The application must be signed with the bootloader's own key.
     bootloader::compare(&mut migration, stated);
     let map = migration.mcuboot.as_ref();
     for (artifact, file) in migration.artifacts.iter_mut().zip(&files) {
@@ -114,7 +115,7 @@ fn from_files(text: &str, named: &mut NamedFiles<'_>) -> Result<OwnedMigration, 
             };
             file.failed(format_args!("{}: {damage}", file.value), help)
         })?);
-        // What travels in the migrator's own image travels as `bootswap pack` puts it there.
+        // An embedded artifact is treated as `bootswap pack` embeds it.
         if artifact.url.is_none() {
             artifact.leave_out_padding();
         }
@@ -124,9 +125,9 @@ fn from_files(text: &str, named: &mut NamedFiles<'_>) -> Result<OwnedMigration, 
 
 /// The files that a migration names, all of which are read here.
 struct NamedFiles<'a> {
-    /// What their paths are relative to.
+    /// Directory that their paths are relative to.
     dir: &'a Path,
-    /// Those that were read.
+    /// The files that were read.
     read: Vec<PathBuf>,
 }
 
@@ -148,8 +149,8 @@ impl<'a> NamedFiles<'a> {
 
 /// The partition table in its binary form, from CSV or from that form.
 ///
-/// A binary table is read as the bootloader of a device reads it, since that is where it may come
-/// from; one that is made from CSV has to be as ESP-IDF's tools make it.
+/// A binary table is read as the bootloader of a device reads it, since it may come from there; a
+/// table made from CSV must be as ESP-IDF's tools make it.
 fn table(
     file: &At<String>,
     files: &mut NamedFiles<'_>,
@@ -174,7 +175,7 @@ fn table(
         file.problem(
             format_args!("{name}: {error}"),
             "name a partition table: CSV, the binary of a build, or the sector of a device that \
-             holds it",
+            contains it",
         )
     })?;
     if let Some(size) = flash_size {
@@ -206,7 +207,8 @@ fn artifact_bytes(
     has_url: bool,
 ) -> Result<Vec<u8>, Problem> {
     let help = if has_url {
-        "name the file relative to this one, or leave `file` out to let devices fetch what they get"
+        "name the file relative to this one, or leave `file` out, so that devices accept whatever \
+        they fetch"
     } else {
         "name the file relative to this one"
     };
@@ -217,7 +219,7 @@ fn artifact_bytes(
             .problem(format_args!("{} is empty", file.value), "name a file with something in it")),
         len if len > largest_bytes => Err(file.problem(
             format_args!(
-                "{} has {len} bytes, no flash holds more than {largest_bytes}",
+                "{} has {len} bytes, but no flash has more than {largest_bytes}",
                 file.value
             ),
             "name the right file",

@@ -1,4 +1,4 @@
-//! `[network]` and `[log]`: how a migrator gets into a network, and how much it says.
+//! `[network]` and `[log]`: how a migrator joins a network, and its log level.
 //!
 //! ```toml
 //! [network]
@@ -27,7 +27,7 @@ pub(crate) fn network(table: &Table<'_>) -> Result<OwnedNetwork, Problem> {
     if let Some(entry) = entries.get(MAX_NETWORKS) {
         return Err(entry.here().problem(
             format_args!("there are more than {MAX_NETWORKS} networks"),
-            "leave some out: a device tries each of them, every time",
+            "leave some out: a device tries all of them in every attempt",
         ));
     }
     let defaults = OwnedNetwork::default();
@@ -51,14 +51,14 @@ fn wifi(table: &Table<'_>) -> Result<OwnedWifi, Problem> {
     let ssid = ssid(table)?;
     let password = table.text("password")?;
     let word = password.as_ref().map_or("", |password| password.value.as_str());
-    // The password itself stays out of messages.
+    // The password itself is kept out of messages.
     Wifi::new(&ssid.value, word).map_err(|error| match (&error, &password) {
         (WifiError::PasswordLength { .. } | WifiError::NotHex, Some(password)) => password.problem(
             error,
             "write the password as it is, or the key of 64 digits; leave it out for an open \
              network",
         ),
-        _ => ssid.problem(error, "write the network's name as its access point has it"),
+        _ => ssid.problem(error, "write the network's name as set in its access point"),
     })?;
     Ok(OwnedWifi {
         ssid: ssid.value,
@@ -86,7 +86,7 @@ fn hostname(field: Field<'_>) -> Result<String, Problem> {
     if is_hostname(name.value) {
         Ok(name.value.to_owned())
     } else {
-        let message = format_args!("{:?} cannot be a device's name in a network", name.value);
+        let message = format_args!("{:?} cannot be a host name", name.value);
         Err(name.problem(message, hostname_help()))
     }
 }
@@ -103,7 +103,7 @@ mod tests {
         spec::parse(&format!("{REST}{tables}")).map(|spec| spec.migration)
     }
 
-    /// The field, what is wrong with it, what to do, and the part of the text that it is about.
+    /// The field, what is wrong with it, what to do, and the part of the text that the error marks.
     fn problem(tables: &str) -> [String; 4] {
         let Problem { field, message, help, span, .. } = parse(tables).unwrap_err();
         let text = format!("{REST}{tables}");
@@ -171,7 +171,7 @@ mod tests {
                 "[network]\nrescue = { ssid = \"a name of more than thirty-two bytes\" }\n",
                 "network.rescue.ssid",
                 "36 bytes; it can have at most 32",
-                "as its access point has it",
+                "as set in its access point",
                 "\"a name of more than thirty-two bytes\"",
             ),
             (

@@ -1,4 +1,4 @@
-//! A migration and the facts of a device, with their data: what the planner borrows.
+//! A migration and the facts of a device that own their data; the planner borrows them.
 
 use std::fmt;
 
@@ -24,15 +24,15 @@ pub struct OwnedMigration {
     pub chip: Chip,
     /// Flash size that the target system was built for, in bytes.
     pub flash_len_bytes: Option<u32>,
-    /// Where the devices' partition table lies, where the migration says so.
+    /// Address of the devices' partition table, if the migration gives it.
     pub table_addr: Option<FlashAddr>,
-    /// Partition table of the devices in its binary form, where the migration names one.
+    /// Partition table of the devices in its binary form, if the migration names one.
     pub partition_table: Option<Vec<u8>>,
-    /// Label of the partition that the migrator runs from, where the migration names one.
+    /// Label of the partition that the migrator runs from, if the migration names one.
     pub running: Option<String>,
     /// Flash map of the target bootloader.
     pub mcuboot: Option<OwnedMap>,
-    /// What is to be placed.
+    /// The artifacts.
     pub artifacts: Vec<OwnedArtifact>,
     /// Where artifacts are staged.
     pub staging: OwnedStaging,
@@ -40,15 +40,15 @@ pub struct OwnedMigration {
     pub allow_test_image: bool,
     /// Labels that may be overwritten.
     pub allow_overwrite: Vec<String>,
-    /// How the migrator gets into a network.
+    /// How the migrator joins a network.
     pub network: OwnedNetwork,
-    /// How much it says on its console.
+    /// Log level of its console.
     pub log_level: LogLevel,
-    /// What the files say against it, whatever the device is.
+    /// What the files alone speak against it, whatever the device is.
     pub against: Vec<Reason>,
     /// What it relies on and the files do not show.
     pub assumed: Vec<Assumption>,
-    /// What its image says of itself.
+    /// Fields of its app description.
     pub identity: OwnedIdentity,
 }
 
@@ -57,7 +57,7 @@ pub struct OwnedMigration {
 pub struct UnknownOverwrite {
     /// The label.
     pub label: String,
-    /// What there is.
+    /// The labels that exist.
     pub known: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ impl UnknownOverwrite {
     /// What to do about it.
     #[must_use]
     pub fn help(&self) -> String {
-        format!("what there is to name: {}", self.known.join(", "))
+        format!("labels of the device: {}", self.known.join(", "))
     }
 }
 
@@ -87,7 +87,7 @@ pub struct OwnedMap {
     pub secondary: Region,
     /// Scratch area.
     pub scratch: Option<Region>,
-    /// How an update gets to the primary slot.
+    /// How an update is installed in the primary slot.
     pub swap: SwapKind,
     /// Largest write alignment in bytes.
     pub max_align_bytes: u32,
@@ -95,7 +95,7 @@ pub struct OwnedMap {
     pub max_sectors: u32,
     /// What it compares before it replaces an image.
     pub downgrade_prevention: DowngradePrevention,
-    /// Whether, if it overwrites, it copies no more than the image.
+    /// Whether, if it overwrites, it copies only the image.
     pub overwrites_fast: bool,
     /// The bootloader's public key, as DER of a SubjectPublicKeyInfo.
     pub key_der: Option<Vec<u8>>,
@@ -134,17 +134,17 @@ pub enum OwnedStaging {
 pub struct OwnedArtifact {
     /// Name.
     pub name: String,
-    /// What it is for.
+    /// Its role.
     pub role: Role,
-    /// Address; `None` for one that is embedded in the migrator.
+    /// URL; `None` if it is embedded in the migrator.
     pub url: Option<String>,
     /// The file's contents, if it was named and read.
     pub bytes: Option<Vec<u8>>,
-    /// Where it goes, where the migration says so.
+    /// Its destination, if the migration gives one.
     pub dest: Option<Region>,
-    /// Bytes of its region without a `dest`.
+    /// Bytes of its region, if there is no `dest`.
     pub region_len_bytes: Option<u32>,
-    /// What is known of its contents.
+    /// What is known about its contents.
     pub content: Option<Content>,
     /// Whether the migrator confirms it.
     pub confirm: bool,
@@ -177,21 +177,21 @@ impl OwnedMigration {
         })
     }
 
-    /// The bytes that will be at the chip's bootloader address, from whichever artifact that brings
-    /// them; `None` where its file is not at hand.
+    /// The bytes that will be at the chip's bootloader address, from whichever artifact contains
+    /// them; `None` if its file is not known.
     #[must_use]
     pub fn bootloader_file(&self) -> Option<&[u8]> {
         let (artifact, offset) = self.bootloader()?;
         artifact.bytes.as_deref()?.get(offset as usize..)
     }
 
-    /// The name of the artifact that brings them.
+    /// The name of the artifact that contains the bootloader.
     #[must_use]
     pub fn bootloader_name(&self) -> Option<&str> {
         self.bootloader().map(|(artifact, _)| artifact.name.as_str())
     }
 
-    /// The artifact that brings the bootloader, and where in its file that begins.
+    /// The artifact that contains the bootloader, and where in its file the bootloader begins.
     fn bootloader(&self) -> Option<(&OwnedArtifact, u32)> {
         let at = self.chip.bootloader_addr();
         self.artifacts.iter().find_map(|artifact| match (artifact.role, artifact.dest) {
@@ -201,11 +201,11 @@ impl OwnedMigration {
         })
     }
 
-    /// Lends all that a migrator is told.
+    /// Lends everything that is packed into a migrator.
     ///
     /// # Errors
     ///
-    /// A [`WifiError`] if there can be no such network.
+    /// A [`WifiError`] if a network's name or password is invalid.
     pub fn with_config<R>(&self, use_it: impl FnOnce(&Config<'_>) -> R) -> Result<R, WifiError> {
         let OwnedNetwork { wifi, old_credentials, rescue, hostname } = &self.network;
         let wifi = wifi.iter().map(OwnedWifi::lend).collect::<Result<Vec<_>, _>>()?;
@@ -219,9 +219,9 @@ impl OwnedMigration {
         Ok(self.with(|migration| use_it(&Config { migration: *migration, network, log_level })))
     }
 
-    /// Labels in `allow.overwrite` that are none of the device's with these partitions, nor of the
-    /// table that the migration names: a typing error, after which what was meant is not allowed.
-    /// With each the labels that it could have been.
+    /// Labels in `allow.overwrite` that exist neither among these partitions nor in the table that
+    /// the migration names: typing errors, because of which the intended data is not allowed. Each
+    /// comes with the labels that exist.
     #[must_use]
     pub fn unknown_overwrite(&self, partitions: &[Partition]) -> Option<UnknownOverwrite> {
         let named = self
@@ -240,7 +240,7 @@ impl OwnedMigration {
         Some(UnknownOverwrite { label, known })
     }
 
-    /// The artifact with this role that comes first.
+    /// The first artifact with this role.
     #[must_use]
     pub fn artifact(&self, role: Role) -> Option<&OwnedArtifact> {
         self.artifacts.iter().find(|artifact| artifact.role == role)
@@ -279,7 +279,7 @@ impl OwnedMap {
 }
 
 impl OwnedArtifact {
-    /// Lends the artifact; digest and length come from the bytes if there are any.
+    /// Lends the artifact; digest and length come from the bytes if they are known.
     #[must_use]
     pub fn lend(&self) -> Artifact<'_> {
         Artifact {
@@ -296,8 +296,8 @@ impl OwnedArtifact {
         }
     }
 
-    /// Blank sectors of a file that may be a merged image, in the form of [`Blanks`]. A sector at
-    /// its end that is not whole is none.
+    /// Blank sectors of a file that may be a merged image, in the form of [`Blanks`]. An incomplete
+    /// sector at its end is not blank.
     fn blanks(&self) -> Vec<u8> {
         let (Role::Other, Some(bytes)) = (self.role, &self.bytes) else { return Vec::new() };
         let sectors = bytes.chunks_exact(SECTOR_BYTES as usize).map(is_blank);
@@ -319,14 +319,14 @@ pub struct OwnedNetwork {
     pub wifi: Vec<OwnedWifi>,
     /// Whether the old firmware's network is tried.
     pub old_credentials: bool,
-    /// The last resort.
+    /// The network that is tried last.
     pub rescue: Option<OwnedWifi>,
-    /// The device's name in the network.
+    /// The device's host name.
     pub hostname: Option<String>,
 }
 
 impl Default for OwnedNetwork {
-    /// That of a migration that does not say anything about it.
+    /// The settings of a migration without `[network]`.
     fn default() -> Self {
         let NetworkSettings { old_credentials, .. } = NetworkSettings::default();
         Self { wifi: Vec::new(), old_credentials, rescue: None, hostname: None }
@@ -338,7 +338,7 @@ impl Default for OwnedNetwork {
 pub struct OwnedWifi {
     /// Name, which need not be UTF-8.
     pub ssid: Vec<u8>,
-    /// Password; empty for a network without.
+    /// Password; empty for an open network.
     pub password: String,
 }
 
@@ -347,13 +347,13 @@ impl OwnedWifi {
     ///
     /// # Errors
     ///
-    /// A [`WifiError`] if there can be no such network.
+    /// A [`WifiError`] if name or password are invalid.
     pub fn lend(&self) -> Result<Wifi<'_>, WifiError> {
         Wifi::new(&self.ssid, &self.password)
     }
 }
 
-/// Passwords stay out of logs.
+/// Passwords must not appear in logs.
 impl fmt::Debug for OwnedWifi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnedWifi").field("wifi", &self.lend()).finish_non_exhaustive()
@@ -362,24 +362,24 @@ impl fmt::Debug for OwnedWifi {
 
 /// [`DeviceFacts`] that own their data.
 ///
-/// Neither can stand in for the other. The planner's borrow the partition table, because a device
-/// has no allocator and keeps the table in one place; a host reads a table out of a dump and passes
-/// it on. What is in both is [lent](Self::lend), not decided again.
+/// Neither type can replace the other. The planner's type borrows the partition table, because a
+/// device has no allocator and has the table in one place; a host reads a table from a dump and
+/// passes it on. What both have is [lent](Self::lend), not decided again.
 #[derive(Clone, Debug)]
 pub struct OwnedFacts {
     /// The chip.
     pub chip: Chip,
     /// Flash size in bytes.
     pub flash_len_bytes: u32,
-    /// Where the partition table lies.
+    /// Address of the partition table.
     pub table_addr: FlashAddr,
-    /// Another place that the table may be at.
+    /// Another address at which the table may be.
     pub other_table_addr: Option<FlashAddr>,
     /// Entries of the partition table.
     pub partitions: Vec<Partition>,
     /// Partition that the migrator runs from.
     pub running: Region,
-    /// Bytes that the migrator's image takes there, with everything appended to it.
+    /// Bytes of the migrator's image there, with everything appended to it.
     pub running_len_bytes: u32,
     /// Partition of the firmware before it.
     pub previous: Option<Region>,
@@ -401,7 +401,7 @@ impl OwnedFacts {
     pub fn lend(&self) -> DeviceFacts<'_> {
         DeviceFacts {
             chip: self.chip,
-            // It is in the eFuses; the migrator on the device looks.
+            // The chip revision is in the eFuses, which the migrator reads on the device.
             chip_revision: None,
             flash_len_bytes: self.flash_len_bytes,
             table_addr: self.table_addr,

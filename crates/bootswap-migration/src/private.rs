@@ -1,4 +1,4 @@
-//! Files that are nobody else's business: with passwords, keys, or all of a device in them.
+//! Detects files that must not be served to others: with passwords, keys, or all data of a device.
 
 use std::fmt;
 use std::fs::File;
@@ -15,9 +15,9 @@ use crate::image::FileKind;
 
 /// First bytes of a partition table's entry.
 const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
-/// Bytes of a text that are looked through: enough for every configuration.
+/// Bytes of a text that are searched: enough for every configuration.
 const TEXT_LEN_BYTES: usize = 1024 * 1024;
-/// Words of a text that nobody else should read, in small letters.
+/// Words, in lower case, that a secret text contains.
 const WORDS: [&str; 10] = [
     "private key-----",
     "password",
@@ -31,19 +31,19 @@ const WORDS: [&str; 10] = [
     "apikey",
 ];
 
-/// Why a file is not for everybody.
+/// Why a file must not be served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Private {
     /// A migration, or another TOML file.
     Migration,
-    /// A text that speaks of such things.
+    /// A text that contains such a word.
     Words(&'static str),
     /// A private key.
     Key,
     /// All or a part of a flash, with its partition table.
     FlashDump,
-    /// Storage of a device, with what is stored there.
+    /// A device's storage, with the data in it.
     Nvs,
     /// A migrator with passwords of networks.
     Migrator,
@@ -55,15 +55,15 @@ impl fmt::Display for Private {
             Self::Migration => f.write_str("a migration, which may have passwords in it"),
             Self::Words(word) => write!(f, "a text with {word:?} in it"),
             Self::Key => f.write_str("a private key"),
-            Self::FlashDump => f.write_str("a flash dump, with all that a device knows"),
-            Self::Nvs => f.write_str("NVS of a device, where its passwords are"),
+            Self::FlashDump => f.write_str("a flash dump, with all data of a device"),
+            Self::Nvs => f.write_str("NVS of a device, which contains its passwords"),
             Self::Migrator => f.write_str("a migrator with passwords of networks in it"),
         }
     }
 }
 
 impl Private {
-    /// What the file at that path is, as far as its name and its bytes say.
+    /// Detects what the file at that path is, by its name and its bytes.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Private {
             return Ok(Some(Self::Migration));
         }
         let mut file = File::open(path)?;
-        // What is longer than every flash is no part of one; its beginning may be a text.
+        // A file that is longer than every flash cannot be a dump; its beginning may be a text.
         let largest_bytes = u64::from(FlashSize::Mb128.bytes());
         let looked_at = if file.metadata()?.len() > largest_bytes {
             TEXT_LEN_BYTES as u64
@@ -85,7 +85,7 @@ impl Private {
         Ok(Self::of(&bytes))
     }
 
-    /// What these bytes are.
+    /// Detects what these bytes are.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
         if is_der_private_key(bytes) {
@@ -98,7 +98,7 @@ impl Private {
             if nvs::is_used_page(sector) {
                 return Some(Self::Nvs);
             }
-            // A table at the begin is only a table.
+            // A table at the beginning is only a table.
             let has_table = index > 0
                 && sector.starts_with(&TABLE_MAGIC)
                 && PartitionTable::parse_as_bootloader(sector).is_ok_and(|table| !table.is_empty());
@@ -116,7 +116,7 @@ impl Private {
     }
 }
 
-/// Whether it is a text, in UTF-8 or UTF-16; a few odd bytes do not make it none.
+/// Whether it is a text, in UTF-8 or UTF-16, apart from a few odd bytes.
 fn is_text(bytes: &[u8]) -> bool {
     let begin = bytes.get(..4096).unwrap_or(bytes);
     let odd = |byte: &&u8| **byte < b' ' && !matches!(**byte, b'\n' | b'\r' | b'\t' | 0);
@@ -127,7 +127,7 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 fn private_text(bytes: &[u8]) -> Option<Private> {
-    // UTF-16 of such words is their letters with zeros between.
+    // In UTF-16, such words are their letters with zeros between.
     let plain: Vec<u8> =
         bytes.iter().filter(|byte| **byte != 0).map(u8::to_ascii_lowercase).collect();
     let plain = String::from_utf8_lossy(&plain);
@@ -141,8 +141,9 @@ fn private_text(bytes: &[u8]) -> Option<Private> {
     }
 }
 
-/// PKCS #8, PKCS #1 and SEC 1 begin with a sequence as long as the file, and in it a version of 0
-/// or 1 (RFC 5958, 2; RFC 8017, A.1.2; RFC 5915, 3). A public key has a sequence there.
+/// PKCS #8, PKCS #1 and SEC 1 begin with a sequence that is as long as the file and contains a
+/// version of 0 or 1 (RFC 5958, 2; RFC 8017, A.1.2; RFC 5915, 3). A public key has another sequence
+/// there.
 fn is_der_private_key(bytes: &[u8]) -> bool {
     let body = match bytes {
         [0x30, len @ 0..=0x7f, body @ ..] if body.len() == usize::from(*len) => body,
@@ -157,7 +158,7 @@ fn is_der_private_key(bytes: &[u8]) -> bool {
     matches!(body, [0x02, 0x01, 0 | 1, ..])
 }
 
-/// Whether a migrator's configuration has the password of a network, or cannot be looked into.
+/// Whether a migrator's configuration has the password of a network, or cannot be read.
 fn has_passwords(image: &[u8]) -> bool {
     let section = match find_section(image) {
         Ok(at) => image.get(at).unwrap_or_default(),
@@ -213,7 +214,7 @@ mod tests {
         esp_idf_format::partition::emit(&synthetic::example_partitions(), &mut table).unwrap();
         assert_eq!(Private::of(&table), None);
         assert_eq!(Private::of(&[0xff; 0x2000]), None);
-        // Cut off, and so of no flash's size.
+        // Cut off, so it has no flash's size.
         let mut cut = vec![0xff; 0x9000];
         cut[0x8000..0x8c00].copy_from_slice(&table);
         assert_eq!(Private::of(&cut), Some(Private::FlashDump));

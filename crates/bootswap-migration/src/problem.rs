@@ -1,4 +1,4 @@
-//! What is wrong with a migration file, and where in it.
+//! What is wrong with a migration file, and where.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,21 +10,21 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 /// Something wrong with a migration file, or with a file that it names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
-    /// Which bytes of the text it is about.
+    /// The bytes of the text that it is about.
     pub(crate) span: Range<usize>,
-    /// The field, as `app.file`; empty for the file as such.
+    /// The field, as in `app.file`; empty if it is about the whole file.
     pub field: String,
     /// What was found.
     pub message: String,
     /// What to do.
     pub help: String,
-    /// Whether something failed its verification, instead of being bad input.
+    /// Whether a verification failed, instead of the input being bad.
     pub(crate) is_unsafe: bool,
 }
 
-/// Why a migration could not be read: a [`Problem`] together with the text that it is about.
+/// Why a migration could not be read: a [`Problem`] together with its text.
 ///
-/// As a [`Diagnostic`] it shows the lines of the file, and says what to do.
+/// As a [`Diagnostic`], it shows the lines of the file and says what to do.
 #[derive(Debug)]
 pub struct LoadError(Box<Shown>);
 
@@ -39,11 +39,12 @@ struct Shown {
 }
 
 impl LoadError {
-    /// The problem, in the file at `path` with that text.
+    /// The problem, in the file at `path` with this text.
     #[must_use]
     pub fn new(problem: Problem, path: &Path, text: &str) -> Self {
         let Problem { span, field, message, help, is_unsafe } = problem;
-        // The file is named in words too: a snippet can only be shown for spans that are inside.
+        // The file is named in the message too: a snippet can be shown only for a span inside of
+        // the text.
         let name = path.display().to_string();
         let message = match field.as_str() {
             "" => format!("{name}: {message}"),
@@ -55,13 +56,14 @@ impl LoadError {
         Self(Box::new(Shown { message, help, label, source, is_unsafe }))
     }
 
-    /// The file as such cannot be read.
+    /// The file itself cannot be read.
     pub(crate) fn of_file(message: impl fmt::Display, help: impl fmt::Display) -> Self {
         let (message, help) = (message.to_string(), help.to_string());
         Self(Box::new(Shown { message, help, label: None, source: None, is_unsafe: false }))
     }
 
-    /// Whether a file that the migration names failed its verification, instead of being bad input.
+    /// Whether a file that the migration names failed its verification, instead of the input being
+    /// bad.
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         self.0.is_unsafe
@@ -90,8 +92,7 @@ impl Diagnostic for LoadError {
     }
 }
 
-/// The text without passwords, each byte of which is an asterisk, so that spans stay where they
-/// are.
+/// The text with each byte of a password replaced by an asterisk, so that spans remain valid.
 fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut hide = |range: Range<usize>| {
@@ -113,13 +114,13 @@ fn masked(text: &str) -> String {
             }
         }
     }
-    // Whole characters were replaced, by as many asterisks as they have bytes.
+    // Each character was replaced by as many asterisks as it has bytes.
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Where the next quoted text is, without its quotes, and whether it is the value of a password.
+/// The span of the next quoted text, without its quotes, and whether it is the value of a password.
 ///
-/// One without an end goes to the end of its line, and one of several lines to its end.
+/// An unterminated text ends with its line, an unterminated multi-line text with the file.
 fn next_text(text: &str, from: usize) -> Option<(Range<usize>, bool)> {
     let rest = text.get(from..)?;
     let open = rest.find(['"', '\''])?;
@@ -144,7 +145,7 @@ fn next_text(text: &str, from: usize) -> Option<(Range<usize>, bool)> {
     Some((from + start..from + start + end, is_password))
 }
 
-/// The span, moved inside the text and to borders of characters.
+/// The span, clipped to the text and to character boundaries.
 fn clip(span: Range<usize>, text: &str) -> Range<usize> {
     let border = |at: usize| {
         let at = at.min(text.len());
@@ -154,19 +155,19 @@ fn clip(span: Range<usize>, text: &str) -> Range<usize> {
     start..border(span.end).max(start)
 }
 
-/// A value together with the place in the text that it is from.
+/// A value together with its position in the text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct At<T> {
     /// The value.
     pub(crate) value: T,
-    /// Where it is.
+    /// Its span.
     pub(crate) span: Range<usize>,
-    /// Its field, as `app.file`.
+    /// Its field, as in `app.file`.
     pub(crate) field: String,
 }
 
 impl<T> At<T> {
-    /// Another value of the same place.
+    /// Another value at the same position.
     pub(crate) fn with<U>(&self, value: U) -> At<U> {
         At { value, span: self.span.clone(), field: self.field.clone() }
     }
@@ -182,7 +183,7 @@ impl<T> At<T> {
         }
     }
 
-    /// A verification of what is named at this place failed.
+    /// The verification of the file named at this position failed.
     pub(crate) fn failed(&self, message: impl fmt::Display, help: impl fmt::Display) -> Problem {
         Problem { is_unsafe: true, ..self.problem(message, help) }
     }

@@ -1,8 +1,7 @@
-//! Reading the values of a migration file, with a message that names field and place for each
-//! mistake.
+//! Reads the values of a migration file. A message about a mistake names field and position.
 //!
-//! Which keys a table can have, and what their values are, is in the table of
-//! [`keys`](crate::keys). A key that is not there is answered with the one that was meant.
+//! The table of [`keys`](crate::keys) says which keys a table can have and what kind their values
+//! are. For an unknown key, the error suggests the key that was probably meant.
 
 use std::ops::Range;
 
@@ -12,7 +11,7 @@ use crate::document::Node;
 use crate::keys::{Child, Shape, children};
 use crate::problem::{At, Problem};
 
-/// How alike, from 0 to 1, a key has to be to one that is known for that one to be suggested.
+/// Similarity, from 0 to 1, that a known key must have to be suggested.
 const ALIKE: f64 = 0.75;
 
 /// A node of the document with the text that it is in.
@@ -22,21 +21,21 @@ pub(crate) struct Read<'d> {
     text: &'d str,
 }
 
-/// A value with its place and the name of its field.
+/// A value with its position and the name of its field.
 pub(crate) type Field<'d> = At<Read<'d>>;
 
-/// A table of which every key is known and has a value of its kind.
+/// A table in which every key is known and has a value of its kind.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<'d> {
     here: At<Read<'d>>,
-    /// Its path in the table of keys, as `artifact[]`.
+    /// Its path in the table of keys, such as `artifact[]`.
     path: String,
 }
 
 impl<'d> Table<'d> {
     /// The table of the whole document.
     pub(crate) fn document(root: Node<'d>, text: &'d str) -> Result<Self, Problem> {
-        // What is missing from the document is missing from no place in particular.
+        // What is missing from the document has no position.
         let value = Read { node: root, text };
         Self::checked(At { value, span: 0..0, field: String::new() }, String::new())
     }
@@ -77,7 +76,7 @@ impl<'d> Table<'d> {
         join(&self.here.field, key)
     }
 
-    /// The node of that key; the place of one without a place of its own is its key's.
+    /// The node of that key; if it has no position, that of its key.
     fn field(&self, key: &str, key_span: Range<usize>, node: Node<'d>) -> Field<'d> {
         let span = node.span().unwrap_or(key_span);
         At { value: Read { node, ..self.here.value }, span, field: self.name_of(key) }
@@ -90,7 +89,7 @@ impl<'d> Table<'d> {
         Some(self.field(key, span, node))
     }
 
-    /// The value of that key; `example` is what to write where there is none.
+    /// The value of that key; `example` is what to write if there is none.
     pub(crate) fn required(&self, key: &str, example: &str) -> Result<Field<'d>, Problem> {
         self.optional(key).ok_or_else(|| self.missing(key, example))
     }
@@ -101,7 +100,7 @@ impl<'d> Table<'d> {
         missing.problem("missing", format_args!("add `{key} = {example}`"))
     }
 
-    /// The table's own place.
+    /// The table's own position.
     pub(crate) fn here(&self) -> At<()> {
         self.here.with(())
     }
@@ -117,7 +116,7 @@ impl<'d> Table<'d> {
         self.optional(key).map(|field| field.number()).transpose()
     }
 
-    /// The truth value of that key, false where there is none.
+    /// The truth value of that key, false if there is none.
     pub(crate) fn truth(&self, key: &str) -> Result<bool, Problem> {
         self.optional(key).map_or(Ok(false), |field| field.truth())
     }
@@ -127,7 +126,7 @@ impl<'d> Table<'d> {
         self.optional(key).map(|field| field.truth()).transpose()
     }
 
-    /// The value of that key, out of its text.
+    /// The value of that key, parsed from its text.
     pub(crate) fn parsed<T>(&self, key: &str) -> Result<Option<T>, Problem>
     where
         T: std::str::FromStr,
@@ -160,7 +159,7 @@ impl<'d> Table<'d> {
 }
 
 impl<'d> Field<'d> {
-    /// Refuses a value that is not of that shape.
+    /// Refuses a value that does not have that shape.
     fn check(&self, shape: Shape) -> Result<(), Problem> {
         match shape {
             Shape::Text => self.text().map(drop),
@@ -190,14 +189,12 @@ impl<'d> Field<'d> {
         let text = self.value().and_then(Value::as_str);
         let text = text.ok_or_else(|| self.wants("a text", "\"text\""))?;
         if text.is_empty() {
-            return Err(
-                self.problem("the text is empty", "write something there, or leave the key out")
-            );
+            return Err(self.problem("the text is empty", "write a value, or leave the key out"));
         }
         Ok(self.with(text))
     }
 
-    /// The value that a text is the name of; what it can be is in the error.
+    /// The value that a text names; the error lists the possible ones.
     pub(crate) fn parsed<T>(&self) -> Result<T, Problem>
     where
         T: std::str::FromStr,
@@ -208,7 +205,7 @@ impl<'d> Field<'d> {
         text.value.parse().map_err(wrong)
     }
 
-    /// The number, which has to be one of 32 bits.
+    /// The number, which must have 32 bits.
     pub(crate) fn number(&self) -> Result<At<u32>, Problem> {
         let number = self.value().and_then(Value::as_integer);
         let number = number.ok_or_else(|| self.wants("a number", "0x10000"))?;
@@ -239,7 +236,7 @@ impl<'d> Field<'d> {
         list.into_iter().map(text).collect()
     }
 
-    /// The table at that path of the table of keys.
+    /// The table at that path in the table of keys.
     fn table(self, path: String) -> Result<Table<'d>, Problem> {
         if matches!(self.value.node, Node::Table(_) | Node::Inline(_)) {
             return Table::checked(self, path);
@@ -259,7 +256,7 @@ impl<'d> Field<'d> {
     }
 }
 
-/// A key behind the name of its table.
+/// A key after the name of its table.
 fn join(table: &str, key: &str) -> String {
     if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
 }

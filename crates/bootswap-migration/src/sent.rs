@@ -1,4 +1,4 @@
-//! The migrator as it is sent out: its image, and behind it what is embedded.
+//! The migrator as it is sent out: its image, followed by the embedded artifacts.
 //!
 //! ```text
 //!   packed:    migrator.bin, as `bootswap pack` wrote it
@@ -16,14 +16,14 @@ use crate::container;
 use crate::owned::OwnedMigration;
 use crate::pack::{Firmware, PackError};
 
-/// Project name in the app descriptor of a stand-in.
+/// Project name in the app descriptor of a placeholder.
 const NAME: &str = "bootswap";
-/// Bytes of the smallest stand-in: headers, description, checksum and digest.
+/// Bytes of the smallest placeholder: headers, description, checksum and digest.
 const LEAST_LEN_BYTES: u32 =
     HEADER_LEN_BYTES + SEGMENT_HEADER_LEN_BYTES + APP_DESC_LEN_BYTES as u32 + 16 + DIGEST_LEN_BYTES;
 
-/// Bytes that the firmware of a chip is assumed to have where there is no image to look at: a
-/// little more than the largest that was built (`firmware/README.md`, "Sizes").
+/// Length that the firmware of a chip is assumed to have if there is no image: a little more than
+/// the largest that was built (`firmware/README.md`, "Sizes").
 #[must_use]
 pub const fn assumed_image_len_bytes(chip: Chip) -> u32 {
     match chip {
@@ -42,17 +42,17 @@ pub struct SentImage {
     /// The ESP image.
     image: Vec<u8>,
     info: ImageInfo,
-    /// What follows the image, from the next boundary on; empty where nothing is embedded.
+    /// What follows the image, from the next boundary on; empty if nothing is embedded.
     container: Vec<u8>,
     is_assumed: bool,
 }
 
 impl SentImage {
-    /// A stand-in, for a firmware that is not at hand.
+    /// A placeholder for a firmware that is not known.
     ///
     /// # Errors
     ///
-    /// A [`PackError`] where the artifacts cannot be embedded.
+    /// A [`PackError`] if the artifacts cannot be embedded.
     pub fn assumed(migration: &OwnedMigration) -> Result<Self, PackError> {
         let chip = migration.chip;
         let image = stand_in(chip, assumed_image_len_bytes(chip));
@@ -72,7 +72,7 @@ impl SentImage {
     ///
     /// # Errors
     ///
-    /// [`PackError::Image`] if the file does not begin with a whole image.
+    /// [`PackError::Image`] if the file does not begin with a complete image.
     pub fn packed(chip: Chip, file: &[u8]) -> Result<Self, PackError> {
         let info = image::verify(file).map_err(PackError::Image)?;
         let (_, behind) = container::split(file, info.total_len_bytes);
@@ -93,13 +93,13 @@ impl SentImage {
         Ok(Self { chip, image, info, container, is_assumed })
     }
 
-    /// What the image is, without what is embedded.
+    /// The image, without embedded artifacts.
     #[must_use]
     pub const fn info(&self) -> &ImageInfo {
         &self.info
     }
 
-    /// Whether it is a stand-in, so that its length is an assumption.
+    /// Whether it is a placeholder, so that its length is assumed.
     #[must_use]
     pub const fn is_assumed(&self) -> bool {
         self.is_assumed
@@ -127,8 +127,8 @@ impl SentImage {
         bytes
     }
 
-    /// The same for a partition of so many bytes: a stand-in is no longer than there is room for,
-    /// since nothing says that the firmware is.
+    /// The same for a partition of this size: a placeholder is cut to the partition's size, since
+    /// nothing says that the firmware is longer.
     #[must_use]
     pub fn in_room_of(&self, room_bytes: u32) -> Self {
         let behind = u32::try_from(self.container.len()).unwrap_or(u32::MAX);
@@ -144,7 +144,7 @@ impl SentImage {
     }
 }
 
-/// What the migration embeds, as it follows an image.
+/// The migration's embedded artifacts, as they follow an image.
 fn container_of(migration: &OwnedMigration) -> Result<Vec<u8>, PackError> {
     let embedded = container::embedded(migration).map_err(|name| PackError::NoBytes { name })?;
     let mut bytes = Vec::new();
@@ -154,8 +154,8 @@ fn container_of(migration: &OwnedMigration) -> Result<Vec<u8>, PackError> {
     Ok(bytes)
 }
 
-/// An image of that length that every bootloader starts. Its contents mean nothing, and are no
-/// pattern that a flash could hold by chance.
+/// An image of that length that every bootloader starts. Its contents are meaningless, and not a
+/// pattern that a flash could contain by chance.
 fn stand_in(chip: Chip, len_bytes: u32) -> Vec<u8> {
     let text = |text: &str| FixedText::new(text).unwrap_or_default();
     let description = AppDescription::new(text(NAME), text(env!("CARGO_PKG_VERSION")));
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(sent.to_bytes().len(), 0x9000);
         assert_eq!(sent.in_room_of(0x6000).len_bytes(), 0x6000);
         assert_eq!(sent.in_room_of(0x1_0000).len_bytes(), 0x9000);
-        // What is embedded is never left out.
+        // Embedded artifacts are never left out.
         assert_eq!(sent.in_room_of(0x1000).len_bytes(), 0x9000);
         let real = SentImage::new(Chip::Esp32, image, container, false).unwrap();
         assert_eq!(real.in_room_of(0x6000).len_bytes(), 0x9000);

@@ -1,4 +1,4 @@
-//! Which files a migration's addresses stand for.
+//! The files behind a migration's URLs.
 
 use std::path::{Path, PathBuf};
 
@@ -11,21 +11,21 @@ use crate::spec;
 pub struct ServedFile {
     /// Its name.
     pub name: String,
-    /// Its address.
+    /// Its URL.
     pub url: String,
-    /// The file that is at hand for it, if the migration names one.
+    /// Its file, if the migration names one.
     pub file: Option<PathBuf>,
 }
 
-/// The artifacts of a migration file that have an address.
+/// The artifacts of a migration file that have a URL.
 ///
 /// # Errors
 ///
-/// As [`load`](crate::load): what cannot be read, or is damaged, is not worth serving.
+/// As [`load`](crate::load): a file that cannot be read, or is damaged, is not worth serving.
 pub fn served(path: &Path) -> Result<Vec<ServedFile>, LoadError> {
     let (migration, text) = load_with_text(path)?;
     let dir = path.parent().unwrap_or(Path::new(""));
-    // It was read a moment ago, so it can be again.
+    // It was just read, so it can be parsed again.
     let files = spec::parse(&text).map(|spec| spec.files).unwrap_or_default();
     let artifacts = migration.artifacts.into_iter().zip(files);
     let served = artifacts.filter_map(|(artifact, file)| {

@@ -1,4 +1,4 @@
-//! What a migration file says, before any file that it names is read.
+//! What a migration file says, before the files that it names are read.
 
 use bootswap_engine::ContainerEntry;
 use bootswap_plan::{DEFAULT_MAX_SECTORS, MaskedUrl, Role, Url};
@@ -16,24 +16,23 @@ use crate::owned::{OwnedArtifact, OwnedMap, OwnedMigration, OwnedStaging};
 use crate::problem::{At, Problem};
 use crate::reader::{Field, Table};
 
-/// Alignment of MCUboot's trailer fields in Espressif's port, and what is meant where none is
-/// named.
+/// Alignment of MCUboot's trailer fields in Espressif's port, and the default of the key.
 const DEFAULT_MAX_ALIGN_BYTES: u32 = 8;
 
-/// A migration without the contents of the files that it names, and where it names them.
+/// A migration without the contents of the files that it names, and the positions of their names.
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
     /// The migration.
     pub(crate) migration: OwnedMigration,
-    /// The flash size that the partition table has to fit.
+    /// The flash size that the partition table must fit.
     pub(crate) flash_size: Option<FlashSize>,
     /// Path of the partition table.
     pub(crate) partitions: Option<At<String>>,
     /// Path of MCUboot's public key.
     pub(crate) public_key: Option<At<String>>,
-    /// What it says about the bootloader in so many words.
+    /// What it states explicitly about the bootloader.
     pub(crate) stated: Stated,
-    /// Path of each artifact's file; there are as many as artifacts, and at least one.
+    /// Path of each artifact's file; there is one for each artifact, and at least one artifact.
     pub(crate) files: Vec<Option<At<String>>>,
 }
 
@@ -75,7 +74,7 @@ pub(crate) fn parse(text: &str) -> Result<Spec, Problem> {
     Ok(Spec { migration, flash_size, partitions, public_key, stated, files })
 }
 
-/// Where the devices' partition table is: in a sector behind the bootloader's first.
+/// Address of the devices' partition table: a sector after the bootloader's first one.
 fn table_addr(root: &Table<'_>, chip: Chip) -> Result<Option<FlashAddr>, Problem> {
     let Some(offset) = root.number("partition_table_offset")? else { return Ok(None) };
     let addr = FlashAddr(offset.value);
@@ -83,7 +82,7 @@ fn table_addr(root: &Table<'_>, chip: Chip) -> Result<Option<FlashAddr>, Problem
         return Ok(Some(addr));
     }
     Err(offset.problem(
-        format_args!("{addr} is not the start of a sector behind the bootloader"),
+        format_args!("{addr} is not the start of a sector after the bootloader"),
         "write the devices' CONFIG_PARTITION_TABLE_OFFSET, a multiple of 0x1000, or leave it out",
     ))
 }
@@ -105,7 +104,7 @@ fn identity_text(field: Field<'_>) -> Result<String, Problem> {
     Ok(text.value.to_owned())
 }
 
-/// What is wrong with a migration's text by itself, whatever the files that it names hold.
+/// What is wrong with a migration's text itself, whatever the files that it names contain.
 pub fn check(text: &str) -> Option<Problem> {
     parse(text).err()
 }
@@ -114,11 +113,12 @@ fn syntax(error: &toml_edit::TomlError) -> Problem {
     let at = At { value: (), span: error.span().unwrap_or_default(), field: String::new() };
     at.problem(
         format_args!("not valid TOML: {}", error.message()),
-        "see https://toml.io for how TOML is written",
+        "see https://toml.io for the syntax of TOML",
     )
 }
 
-/// `[mcuboot]`, where it names the key, and what it states that a bootloader's file may say, too.
+/// `[mcuboot]`, the position of its key, and the values that it states and a bootloader's file may
+/// show too.
 fn map(table: &Table<'_>) -> Result<(OwnedMap, Option<At<String>>, Stated), Problem> {
     let swap = table.parsed("swap")?.unwrap_or(SwapKind::Scratch);
     let scratch = table.table("scratch")?.as_ref().map(region).transpose()?;
@@ -137,7 +137,7 @@ fn map(table: &Table<'_>) -> Result<(OwnedMap, Option<At<String>>, Stated), Prob
     let map = OwnedMap {
         primary: slot("primary", "{ offset = 0x10000, size = 0x100000 }")?,
         secondary: slot("secondary", "{ offset = 0x110000, size = 0x100000 }")?,
-        // The other kinds have no use for one.
+        // The other kinds of swap do not use it.
         scratch: scratch.filter(|_| swap == SwapKind::Scratch),
         swap,
         max_align_bytes: table.number("max_align")?.map_or(DEFAULT_MAX_ALIGN_BYTES, |n| n.value),
@@ -149,7 +149,7 @@ fn map(table: &Table<'_>) -> Result<(OwnedMap, Option<At<String>>, Stated), Prob
     Ok((map, table.text("public_key")?, stated))
 }
 
-/// Sectors of the largest flash that the headers of images can name, 128 MB.
+/// Sectors of the largest flash that image headers support, 128 MB.
 const MAX_MAX_SECTORS: u32 = FlashSize::Mb128.bytes() / SECTOR_BYTES;
 
 fn max_sectors(table: &Table<'_>) -> Result<Option<u32>, Problem> {
@@ -157,7 +157,7 @@ fn max_sectors(table: &Table<'_>) -> Result<Option<u32>, Problem> {
     match sectors.value {
         1..=MAX_MAX_SECTORS => Ok(Some(sectors.value)),
         _ => Err(sectors.problem(
-            format_args!("{} sectors are not from 1 to {MAX_MAX_SECTORS}", sectors.value),
+            format_args!("{} sectors are not between 1 and {MAX_MAX_SECTORS}", sectors.value),
             "write MCUBOOT_MAX_IMG_SECTORS of the bootloader's build, 512 unless it was changed",
         )),
     }
@@ -176,7 +176,7 @@ fn checked_region(offset: &At<u32>, size: &At<u32>) -> Result<Region, Problem> {
     Region::from_len(FlashAddr(offset.value), size.value).ok_or_else(|| {
         size.problem(
             format_args!(
-                "{:#x} and {:#x} bytes more are behind the last address there is",
+                "{:#x} and {:#x} bytes more end beyond the largest address",
                 offset.value, size.value
             ),
             "make the size smaller",
@@ -184,14 +184,14 @@ fn checked_region(offset: &At<u32>, size: &At<u32>) -> Result<Region, Problem> {
     })
 }
 
-/// An artifact without the contents of its file, and where its file and its name are.
+/// An artifact without the contents of its file, and the positions of its file and its name.
 struct ArtifactSpec {
     artifact: OwnedArtifact,
     file: Option<At<String>>,
     name: At<()>,
 }
 
-/// What is placed, in the order in which it is fetched.
+/// The artifacts, in the order in which they are fetched.
 fn artifacts(root: &Table<'_>, has_map: bool) -> Result<Vec<ArtifactSpec>, Problem> {
     let app = root.table("app")?.map(|table| (table, Role::Application));
     let others = root.tables("artifact")?.into_iter().map(|table| (table, Role::Other));
@@ -203,7 +203,7 @@ fn artifacts(root: &Table<'_>, has_map: bool) -> Result<Vec<ArtifactSpec>, Probl
         if artifacts.iter().any(|earlier| earlier.artifact.name == *name) {
             return Err(spec.name.problem(
                 format_args!("a second artifact is called {name:?}"),
-                "give each its own `name`",
+                "give each a different `name`",
             ));
         }
         // It is shown in terminals, which obey some characters instead of showing them.
@@ -216,10 +216,9 @@ fn artifacts(root: &Table<'_>, has_map: bool) -> Result<Vec<ArtifactSpec>, Probl
         artifacts.push(spec);
     }
     if artifacts.is_empty() {
-        return Err(root.here().problem(
-            "there is nothing to place",
-            "name what is to be placed in [app], [bootloader] or [[artifact]]",
-        ));
+        return Err(root
+            .here()
+            .problem("there is no artifact", "add [app], [bootloader] or [[artifact]]"));
     }
     Ok(artifacts)
 }
@@ -230,7 +229,7 @@ fn artifact(table: &Table<'_>, role: Role, has_map: bool) -> Result<ArtifactSpec
     let url = table.optional("url").map(url).transpose()?;
     if file.is_none() && url.is_none() {
         return Err(table.here().problem(
-            "neither `file` nor `url` is there",
+            "there is neither `file` nor `url`",
             "name the `url` that devices fetch it from, the `file` that is embedded in the \
              migrator, or both",
         ));
@@ -264,7 +263,7 @@ fn artifact(table: &Table<'_>, role: Role, has_map: bool) -> Result<ArtifactSpec
     Ok(ArtifactSpec { artifact, file, name: name_at })
 }
 
-/// Where it goes: a region of its own, or, for a bootloader, the length of the one that follows
+/// Its destination: an explicit region, or, for a bootloader, the length of the region that follows
 /// from the chip.
 fn place(
     table: &Table<'_>,
@@ -282,13 +281,13 @@ fn place(
         (None, None, Role::Bootloader) => Ok((None, None)),
         (None, None, Role::Application) if has_map => Ok((None, None)),
         (None, Some(size), Role::Application) if has_map => Err(size.problem(
-            "`size` without `dest` says nothing",
-            "leave it out, the slot in [mcuboot] has its size; or add `dest`",
+            "`size` without `dest` has no effect",
+            "leave it out, since the slot's size is in [mcuboot]; or add `dest`",
         )),
         (None, _, Role::Application) => {
             let missing = At { field: format!("{}.dest", table.here().field), ..table.here() };
             Err(missing.problem(
-                "nothing says where the application goes",
+                "the application has no destination",
                 "describe the target bootloader's slots in [mcuboot], or add `dest` and `size`",
             ))
         }
@@ -299,7 +298,7 @@ fn place(
 fn url(field: Field<'_>) -> Result<String, Problem> {
     let text = field.text()?;
     // `https` is accepted here although no build of the migrator has TLS yet: the simulator serves
-    // such addresses without TLS, and a device refuses to fetch from them, `SourceError::NoTls`.
+    // such URLs without TLS, and a device refuses to fetch from them, `SourceError::NoTls`.
     match Url::parse(text.value) {
         Ok(url) => Ok(url.as_str().to_owned()),
         Err(error) => {

@@ -1,8 +1,8 @@
-//! Words in lines.
+//! Wrapping of text.
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
-/// Words in lines of at most `columns`; a word that is longer has a line of its own.
+/// Wraps text to lines of at most `columns`; a word that is longer has its own line.
 #[must_use]
 pub(crate) fn wrapped(words: &str, columns: usize) -> Vec<String> {
     let options = Options::new(columns)

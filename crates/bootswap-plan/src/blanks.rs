@@ -1,7 +1,7 @@
 //! Which sectors of a file are blank.
 //!
 //! A merged image has bootloader, table and application in one file, and gaps of 0xFF between them.
-//! What lies in flash under a gap is kept, so a gap overwrites nothing.
+//! What is in flash under a gap is kept, so a gap overwrites nothing.
 //!
 //! ```text
 //!   2 bytes   first sector of a gap, from the file's first byte     little endian,
@@ -13,7 +13,7 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 /// Bytes of one gap.
 const LEN_BYTES: usize = 4;
 
-/// Runs of blank sectors in a file; a file of which nothing is known has none.
+/// Runs of blank sectors in a file; a file whose contents are not known has none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Blanks<'a>(&'a [u8]);
 
@@ -21,7 +21,7 @@ impl<'a> Blanks<'a> {
     /// No gap.
     pub const NONE: Self = Self(&[]);
 
-    /// Blanks as these bytes have them; an incomplete one at the end does not count.
+    /// Reads gaps from these bytes; an incomplete one at the end is ignored.
     #[must_use]
     pub const fn from_bytes(bytes: &'a [u8]) -> Self {
         Self(bytes)
@@ -33,14 +33,14 @@ impl<'a> Blanks<'a> {
         self.0
     }
 
-    /// The bytes of a gap from that sector on, of so many sectors.
+    /// The bytes of a gap that starts at that sector and has this many sectors.
     #[must_use]
     pub const fn encode(first_sector: u16, sectors: u16) -> [u8; LEN_BYTES] {
         let ([a, b], [c, d]) = (first_sector.to_le_bytes(), sectors.to_le_bytes());
         [a, b, c, d]
     }
 
-    /// Where the gaps are in a file that is written from `start` on.
+    /// The regions of the gaps in a file that is written to `start`.
     pub fn at(self, start: FlashAddr) -> impl Iterator<Item = Region> + use<'a> {
         self.0.as_chunks::<LEN_BYTES>().0.iter().map(move |&[a, b, c, d]| {
             let offset_bytes = u32::from(u16::from_le_bytes([a, b])) * SECTOR_BYTES;
@@ -49,7 +49,7 @@ impl<'a> Blanks<'a> {
         })
     }
 
-    /// What of `region`, where such a file is written to from `start` on, no gap covers.
+    /// The parts of `region` that such a file, written to `start`, covers outside of its gaps.
     pub(crate) fn covered(
         self,
         start: FlashAddr,
@@ -57,7 +57,7 @@ impl<'a> Blanks<'a> {
     ) -> impl Iterator<Item = Region> + use<'a> {
         let mut rest = region;
         core::iter::from_fn(move || {
-            // Blanks of hostile bytes may be in any order.
+            // Hostile bytes may contain the gaps in any order.
             while let Some(gap) = self.at(start).find(|gap| gap.contains(rest.start())) {
                 rest = rest.from(gap.end());
                 if rest.is_empty() {

@@ -9,24 +9,24 @@ use crate::step::{Purpose, Step};
 pub(crate) struct Cleaned {
     /// What it belongs to, for messages.
     pub what: &'static str,
-    /// Where it is, in whole sectors: nothing that has to last to the commit may be there.
+    /// Its whole sectors: nothing that must remain until the commit may be there.
     pub area: Region,
-    /// What may be erased for it; empty where the running image is in the way.
+    /// What may be erased for it; empty if the running image is in the way.
     pub erasable: Region,
     /// The step that cleans it.
     pub step: Step,
 }
 
 /// What is cleaned with the application in the slot `filled`, or in none, while `running` is in
-/// use: the trailers of slots that it does not fill, the header of the primary if it is swapped in,
-/// and the end of the scratch area.
+/// use: the trailers of slots that it does not fill, the header of the primary slot if the
+/// application is swapped in, and the end of the scratch area.
 pub(crate) fn cleaned(
     map: &McubootMap<'_>,
     filled: Option<Region>,
     running: Region,
 ) -> impl Iterator<Item = Cleaned> + use<> {
     let trailer = |what, slot, purpose| {
-        // That of the application's own slot comes with it, or is cleaned before it.
+        // The trailer of the application's own slot is written with it, or cleaned before it.
         let region = map.trailer_area(slot).filter(|_| filled != Some(slot))?;
         let area = region.align_out(SECTOR_BYTES).unwrap_or(region);
         let erasable = if area.overlaps(running) { area.from(running.end()) } else { area };

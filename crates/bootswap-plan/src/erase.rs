@@ -7,22 +7,22 @@
 //!   one erase of 64 KiB, or for each half one of 32 KiB, or one of 4 KiB for every sector
 //! ```
 //!
-//! A block costs about as much as three sectors, so one block erase is cheaper where at least three
-//! of its sectors have to be erased and none of them has to be kept. Times decide which erase is
-//! used, not whether anything is correct; other flashes differ from these by a factor, not in the
-//! order.
+//! A block costs about as much as three sectors, so one block erase is cheaper if at least three of
+//! its sectors must be erased and none of them must be kept. The times decide which erase is used,
+//! not whether anything is correct; the times of other flash chips differ from these by a factor,
+//! not in their order.
 //!
-//! The simulator's flash (`nor-sim`) has a table of the same datasheet of its own on purpose: it
+//! The simulator's flash (`nor-sim`) has its own table from the same datasheet on purpose: it
 //! judges what this rule costs, so it must not share the rule's numbers.
 
 use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, FlashAddr, Region, SECTOR_BYTES};
 
-/// How long one flash operation takes, in microseconds.
+/// Duration of one flash operation, in microseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OpTime {
-    /// Typically.
+    /// Typical.
     pub typ_us: u32,
-    /// At most.
+    /// Maximum.
     pub max_us: u32,
 }
 
@@ -35,10 +35,10 @@ pub const ERASE_64K: OpTime = OpTime { typ_us: 150_000, max_us: 2_000_000 };
 /// Program of a page: same table, tPP.
 pub const PROGRAM_PAGE: OpTime = OpTime { typ_us: 400, max_us: 3_000 };
 
-/// Bytes of an artifact in place between two checkpoints of the engine's journal.
+/// Bytes of an artifact that are written between two checkpoints of the engine's journal.
 pub const CHECKPOINT_BYTES: u32 = 2 * SECTOR_BYTES;
 
-/// An erase that NOR flash has.
+/// An erase command of NOR flash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Erase {
     /// Of a 4 KiB sector.
@@ -61,18 +61,18 @@ impl Erase {
     }
 }
 
-/// What there is to do in a 32 KiB block that may be erased as a whole.
+/// What must be done in a 32 KiB block that may be erased as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct HalfBlock {
-    /// Sectors that have to be erased.
+    /// Sectors that must be erased.
     pub erases: u32,
-    /// Pages that hold what they should, and have to be programmed again if the block is erased.
+    /// Pages that are already correct and must be programmed again if the block is erased.
     pub pages_again: u32,
 }
 
 impl HalfBlock {
-    /// So many sectors to erase cost more than a block erase: counting on changes nothing where no
-    /// page has to be programmed again.
+    /// From this number of sectors on, a block erase is cheaper if no page must be programmed
+    /// again, so there is no need to count further.
     pub const MANY_ERASES: u32 = ERASE_32K.typ_us.div_ceil(ERASE_4K.typ_us);
 
     /// A block in which no page would have to be programmed again.
@@ -86,7 +86,7 @@ impl HalfBlock {
         self.erases * ERASE_4K.typ_us
     }
 
-    /// Time to erase it at the least without a 64 KiB erase.
+    /// Shortest time to erase it without a 64 KiB erase.
     const fn least_us(self) -> u32 {
         let singly_us = self.singly_us();
         if singly_us < ERASE_32K.typ_us { singly_us } else { ERASE_32K.typ_us }
@@ -97,8 +97,8 @@ impl HalfBlock {
     }
 }
 
-/// The erase that takes the least time at the start of `first`; `second` is the 32 KiB behind it,
-/// where the two are a 64 KiB block that may be erased as a whole.
+/// The fastest erase at the start of `first`; `second` is the 32 KiB after it, if the two are a 64
+/// KiB block that may be erased as a whole.
 #[must_use]
 pub const fn cheapest_erase(first: HalfBlock, second: Option<HalfBlock>) -> Erase {
     if let Some(second) = second {
@@ -114,16 +114,16 @@ pub const fn cheapest_erase(first: HalfBlock, second: Option<HalfBlock>) -> Eras
     }
 }
 
-/// What may be erased around a sector that has to be.
+/// What may be erased around a sector that must be erased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EraseBounds {
     /// Whole sectors that may be erased.
     pub erasable: Region,
-    /// Sectors among them that must not be.
+    /// Sectors among them that must not be erased.
     pub reserved: Option<Region>,
-    /// First address behind what will be written from here on.
+    /// First address after what will be written from here on.
     pub horizon: FlashAddr,
-    /// Whether blocks may be erased, and not only single sectors.
+    /// Whether blocks may be erased, not only single sectors.
     pub combine: bool,
 }
 
@@ -134,7 +134,7 @@ impl EraseBounds {
         self.erasable.contains_region(unit) && !self.reserved.is_some_and(|r| r.overlaps(unit))
     }
 
-    /// The 32 KiB block that starts at `at`, if it may be erased as a whole; and the one behind it,
+    /// The 32 KiB block that starts at `at`, if it may be erased as a whole; and the one after it,
     /// if the 64 KiB block of both may be.
     #[must_use]
     pub fn halves_at(&self, at: FlashAddr) -> Option<(Region, Option<Region>)> {
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(bounds.halves_at(FlashAddr(0x1_0000)), Some((first, Some(second))));
         assert_eq!(bounds.halves_at(FlashAddr(0x1_8000)), Some((second, None)));
         assert_eq!(bounds.halves_at(FlashAddr(0x1_1000)), None);
-        // The block behind holds something.
+        // The next block is not blank.
         let third = region(0x2_0000, 0x2_8000);
         assert_eq!(bounds.halves_at(FlashAddr(0x2_0000)), Some((third, None)));
         assert_eq!(bounds.halves_at(FlashAddr(0x2_8000)), None);

@@ -1,4 +1,4 @@
-//! What is true of one device.
+//! The facts of one device.
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashMode;
@@ -6,31 +6,31 @@ use esp_idf_format::partition::{BootRoles, OTADATA_LEN_BYTES, Partition, TABLE_A
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::{IMAGE_MAGIC, ImageHeader, ImageRank, ImageVersion};
 
-/// What is true of one device, found out by the migrator on the chip, or read from a flash dump.
+/// The facts of one device, found by the migrator on the chip, or read from a flash dump.
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceFacts<'a> {
     /// The chip.
     pub chip: Chip,
-    /// Revision of the chip from its eFuses, major times 100 plus minor; `None` if it is not
-    /// known, as from a dump.
+    /// Revision of the chip from its eFuses, major times 100 plus minor; `None` if it is not known,
+    /// as with a dump.
     pub chip_revision: Option<u16>,
     /// Size of the flash in bytes, from its JEDEC identification or the length of the dump.
     pub flash_len_bytes: u32,
-    /// Where the partition table lies, as compiled into the bootloader in place.
+    /// Address of the partition table, as compiled into the bootloader in place.
     pub table_addr: FlashAddr,
-    /// Another place with a table that lists the running app, if there is one: nobody can see then
-    /// which of the two the bootloader reads.
+    /// Another address with a table that lists the running app, if there is one: then it cannot be
+    /// seen which of the two the bootloader reads.
     pub other_table_addr: Option<FlashAddr>,
-    /// The partition table in force, as the bootloader in place reads it: entries may be
-    /// misaligned, overlap, or be there twice.
+    /// The partition table as the bootloader in place reads it: entries may be misaligned, overlap,
+    /// or be duplicated.
     pub partitions: &'a [Partition],
     /// Partition that the migrator runs from, as the memory mapping of the cache shows.
     pub running: Region,
-    /// Bytes from the start of [`DeviceFacts::running`] that the migrator's own image takes, with
+    /// Bytes of the migrator's own image from the start of [`DeviceFacts::running`], with
     /// everything appended to it.
     pub running_len_bytes: u32,
-    /// Partition of the firmware that was there before, where it is known: worth keeping, since the
-    /// migrator can go back to it.
+    /// Partition of the previous firmware, if known: worth keeping, since the migrator can go back
+    /// to it.
     pub previous: Option<Region>,
     /// Flash size in the header of the bootloader in place, in bytes.
     pub bootloader_flash_len_bytes: Option<u32>,
@@ -40,25 +40,25 @@ pub struct DeviceFacts<'a> {
     pub secure_boot: bool,
     /// Whether flash encryption is enabled in the eFuses.
     pub flash_encryption: bool,
-    /// Bytes of memory that can hold a staged bootloader; 0 where there is none to spare.
+    /// Bytes of memory that can be used to stage a bootloader; 0 if there is none.
     pub staging_memory_len_bytes: u32,
-    /// What MCUboot will compare of what is in its primary slot, by [`primary_rank`]; `None` where
-    /// nobody looked, and then the slot is taken for one with an ESP-IDF app.
+    /// What MCUboot will compare with when it looks at its primary slot, from [`primary_rank`];
+    /// `None` if it is not known, in which case the slot is assumed to contain an ESP-IDF app.
     pub primary: Option<ImageRank>,
 }
 
-/// An ESP-IDF app as MCUboot compares it: its header ends in the flag of its digest, which reads as
-/// a revision of 256, and behind that lies the address of its first segment.
+/// An ESP-IDF app as MCUboot compares it: its header ends with the flag of its digest, which reads
+/// as a revision of 256, followed by the address of its first segment.
 pub const ESP_IDF_APP: ImageRank = ImageRank {
     version: ImageVersion { build_num: u32::MAX, ..ImageVersion::new(0, 0, 256) },
     security_counter: None,
     is_erased: false,
 };
 
-/// What MCUboot will compare of a primary slot that begins with these bytes, once the steps of a
-/// migration are done: where an MCUboot image begins they erase it.
+/// What MCUboot will compare of a primary slot that begins with these bytes, after the steps of a
+/// migration: they erase the header of an MCUboot image.
 ///
-/// So it is the same before and behind that step, and a plan does not change over it.
+/// So the result is the same before and after that step, and a plan does not change because of it.
 #[must_use]
 pub fn primary_rank(start: &[u8; ImageHeader::LEN_BYTES]) -> ImageRank {
     let is_image = start.starts_with(&IMAGE_MAGIC.to_le_bytes());
@@ -67,8 +67,8 @@ pub fn primary_rank(start: &[u8; ImageHeader::LEN_BYTES]) -> ImageRank {
 }
 
 impl<'a> DeviceFacts<'a> {
-    /// A device without secure boot and flash encryption, and without memory to stage in, whose
-    /// table is at its usual place. Its chip's revision, its bootloader's header and its previous
+    /// A device without secure boot and flash encryption, and without memory for staging, whose
+    /// table is at its usual address. Its chip's revision, its bootloader's header and its previous
     /// firmware are not known.
     #[must_use]
     pub const fn new(
@@ -99,10 +99,10 @@ impl<'a> DeviceFacts<'a> {
 }
 
 impl DeviceFacts<'_> {
-    /// All of the flash that the migrator knows of.
+    /// All of the flash that the migrator knows.
     ///
-    /// On ESP32 that is what the header of the bootloader in place says: its flash driver has
-    /// nothing else to go by (`FlashStorage::new` of esp-storage), whatever the flash really has.
+    /// On ESP32 that is the size in the header of the bootloader in place: its flash driver has no
+    /// other source (`FlashStorage::new` of esp-storage), whatever the real size is.
     #[must_use]
     pub fn flash(&self) -> Region {
         let known_bytes = match (self.chip, self.bootloader_flash_len_bytes) {
@@ -114,8 +114,8 @@ impl DeviceFacts<'_> {
 
     /// The part of the flash that can be read, erased and written: addresses have 24 bits.
     ///
-    /// A larger flash is as large as it says, and what its table has beyond is sound; nothing of a
-    /// plan may be there.
+    /// A larger flash is reported with its size, and partitions beyond this limit are valid; but
+    /// nothing of a plan may be there.
     #[must_use]
     pub fn reachable(&self) -> Region {
         self.flash().prefix(flash_region::REACHABLE_BYTES)
@@ -134,10 +134,10 @@ impl DeviceFacts<'_> {
         Region::new(start, self.table_addr).unwrap_or(Region::clamped(start, 0))
     }
 
-    /// The first address behind the partition table that may be free.
+    /// The first address after the partition table that may be free.
     ///
-    /// What lies between table and first partition is left alone: where the table's place is
-    /// assumed, this is where it may be in truth.
+    /// The gap between table and first partition is left alone: if the table's address is assumed,
+    /// the real table may be there.
     #[must_use]
     pub fn first_use(&self) -> FlashAddr {
         let end = self.table().end();
@@ -145,10 +145,10 @@ impl DeviceFacts<'_> {
         behind.min().unwrap_or(end)
     }
 
-    /// The partition that says which app is started, in whole sectors.
+    /// The partition that selects which app is started, in whole sectors.
     ///
-    /// One that does not begin with a sector cannot be written without losing what is beside it, so
-    /// it counts as none.
+    /// One that does not begin at a sector cannot be written without losing its neighbour, so it is
+    /// treated as missing.
     #[must_use]
     pub fn otadata(&self) -> Option<Region> {
         let found = roles(self.partitions).otadata()?.region;
@@ -157,8 +157,8 @@ impl DeviceFacts<'_> {
             .then(|| found.align_out(SECTOR_BYTES).unwrap_or(found))
     }
 
-    /// Whether nothing may be put into an app partition that is not running, because the table
-    /// contradicts itself there: it is misaligned, or shares flash with another one.
+    /// Whether nothing may be written to an app partition that is not running, because the table
+    /// contradicts itself there: the partition is misaligned, or overlaps another one.
     #[must_use]
     pub fn is_doubtful(&self, partition: &Partition) -> bool {
         let twins = self.partitions.iter().filter(|p| p.region.overlaps(partition.region));
@@ -166,7 +166,7 @@ impl DeviceFacts<'_> {
         !partition.is_aligned() || twins.count() > 1
     }
 
-    /// The part of the running partition that the migrator's image takes, in whole sectors.
+    /// The part of the running partition that the migrator's image uses, in whole sectors.
     #[must_use]
     pub fn running_image(&self) -> Region {
         let image = self.running.prefix(self.running_len_bytes);
@@ -174,8 +174,8 @@ impl DeviceFacts<'_> {
     }
 }
 
-/// The partition that the app which begins at `image_start` runs from: of those that contain the
-/// address one that begins there, and of several of these the last, as the bootloader has it.
+/// The partition of the app that begins at `image_start`: of those that contain the address one
+/// that begins there, and the last of them if there are several, like the bootloader.
 #[must_use]
 pub fn running_partition(partitions: &[Partition], image_start: FlashAddr) -> Option<&Partition> {
     let mut apps = partitions.iter().rev().filter(|p| p.is_app());
@@ -183,18 +183,18 @@ pub fn running_partition(partitions: &[Partition], image_start: FlashAddr) -> Op
     exact.or_else(|| apps.find(|p| p.region.contains(image_start)))
 }
 
-/// What the bootloader starts apps by.
+/// The partitions by which the bootloader starts apps.
 pub(crate) fn roles(
     partitions: &[Partition],
 ) -> BootRoles<impl Iterator<Item = Partition> + Clone + use<'_>> {
     BootRoles::of(partitions.iter().copied())
 }
 
-/// The partition that most likely holds the firmware from before the migrator: the factory app, or
-/// the one other app partition there is.
+/// The partition that most likely contains the firmware from before the migrator: the factory app,
+/// or the only other app partition.
 ///
-/// It is read from the table alone, and not from otadata or from what the partitions hold: those
-/// change while the migration goes on, and the plan must be the same after every reset.
+/// It is derived from the table alone, not from otadata or from the contents of partitions: those
+/// change during the migration, and the plan must be the same after every reset.
 #[must_use]
 pub fn previous_firmware(partitions: &[Partition], running: Region) -> Option<Region> {
     let mut others = partitions

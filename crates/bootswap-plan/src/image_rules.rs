@@ -9,18 +9,18 @@ use crate::migration::{Allow, McubootMap};
 
 /// What MCUboot, as it was compiled, needs of an image in one of its slots to start it for good.
 ///
-/// The planner asks about what is known of a file, the engine about what lies in flash.
+/// The planner applies them to what is known about a file, the engine to what is in flash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ImageRules {
-    /// Whether MCUboot starts the image only if a trailer asks for it: in the secondary slot, from
-    /// which it is swapped or copied. In the primary an image is started without one.
+    /// Whether MCUboot starts the image only if a trailer requests it: in the secondary slot, from
+    /// which it is swapped or copied. In the primary slot, an image is started without a trailer.
     pub needs_trailer: bool,
-    /// Whether a trailer that asks for a trial is enough.
+    /// Whether a trailer that requests a trial is enough.
     pub allows_trial: bool,
-    /// Whether the image has to be signed.
+    /// Whether the image must be signed.
     pub needs_signature: bool,
-    /// What the image must not be older than, where it is swapped in or copied and MCUboot
-    /// compares.
+    /// What the image must not be older than, if it is swapped in or copied and MCUboot compares
+    /// versions.
     pub replaced: Option<Replaced>,
 }
 
@@ -49,20 +49,21 @@ impl ImageRules {
         Self {
             replaced: compares.then_some(Replaced { prevention, swap: map.swap, rank }),
             needs_trailer: slot == map.secondary,
-            // Overwriting cannot be undone, so MCUboot does not ask whether it was confirmed.
+            // Overwriting cannot be undone, so MCUboot does not check whether the image was
+            // confirmed.
             allows_trial: allow.test_image || map.swap == SwapKind::Overwrite,
             needs_signature: map.key_der.is_some(),
         }
     }
 
-    /// Asks whether MCUboot lets an image of that version replace what is in the primary slot.
+    /// Checks whether MCUboot lets an image of that version replace what is in the primary slot.
     ///
     /// A security counter need not be known: nothing that may be in the primary slot before a
-    /// migration has one, and then MCUboot lets any image pass.
+    /// migration has one, and then MCUboot accepts any image.
     ///
     /// # Errors
     ///
-    /// The version that it must not be below, as far as MCUboot compares it.
+    /// The lowest version that is accepted, as far as MCUboot compares it.
     pub fn check_version(&self, version: ImageVersion) -> Result<(), ImageVersion> {
         let Some(Replaced { prevention, swap, rank }) = self.replaced else { return Ok(()) };
         let new = ImageRank { version, security_counter: None, is_erased: false };
@@ -81,7 +82,7 @@ impl ImageRules {
             TrailerState::CONFIRMED => true,
             TrailerState::PENDING => self.allows_trial || !self.needs_trailer,
             TrailerState::UNSET => !self.needs_trailer,
-            // Anything else reads as a swap under way, or as one that was interrupted.
+            // Any other trailer reads as a swap in progress, or as one that was interrupted.
             _ => false,
         }
     }
@@ -136,7 +137,7 @@ mod tests {
         let version = ImageVersion::new;
         let esp_idf_app = Err(version(0, 0, 256));
         let erased = Some(crate::primary_rank(&[0xff; 32]));
-        // MCUboot's own image is erased by the migration.
+        // The migration erases MCUboot's own image.
         let mut image = [0; 32];
         image[..4].copy_from_slice(&mcuboot_format::IMAGE_MAGIC.to_le_bytes());
         let image = Some(crate::primary_rank(&image));

@@ -1,4 +1,4 @@
-//! What lies where on a device, what must stay, and where every artifact ends.
+//! What is where on a device, what must stay, and the final region of every artifact.
 //!
 //! ```text
 //!   0x0000   0x1000        0x8000 0x9000                                         flash end
@@ -7,8 +7,8 @@
 //!   (*) chips whose bootloader is at 0x1000 leave the first sector unused
 //! ```
 //!
-//! *Critical* is what the device boots from today and what holds its settings: the bootloader's
-//! area, the partition table, otadata and NVS. It changes in the commit and nowhere else.
+//! *Critical* is what the device boots from today and what contains its settings: the bootloader's
+//! area, the partition table, otadata and NVS. It is changed only in the commit.
 
 use esp_idf_format::partition::Partition;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -20,22 +20,22 @@ use crate::facts::DeviceFacts;
 use crate::migration::{Artifact, Content, McubootMap, Migration, Role};
 use crate::step::{Place, Purpose};
 
-/// Most artifacts of a migration.
+/// Largest number of artifacts in a migration.
 pub(crate) const MAX_ARTIFACTS: usize = 8;
 
-/// Where an artifact ends.
+/// The final region of an artifact.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Destination {
     /// Region that it may fill.
     pub region: Region,
-    /// MCUboot slot that the region is, if so.
+    /// The MCUboot slot that this region is, if any.
     pub slot: Option<Region>,
-    /// How many bytes from the region's start are critical, in whole sectors, or 0.
+    /// Critical bytes from the region's start, in whole sectors, or 0.
     pub critical_len_bytes: u32,
 }
 
 impl Destination {
-    /// The part that the commit writes; empty where nothing is critical.
+    /// The part that the commit writes; empty if nothing is critical.
     pub(crate) fn critical(&self) -> Region {
         self.region.prefix(self.critical_len_bytes)
     }
@@ -45,7 +45,7 @@ impl Destination {
         self.region.from(self.region.start().saturating_add(self.critical_len_bytes))
     }
 
-    /// The harmless part as a place to write to.
+    /// The harmless part as a place that can be written.
     pub(crate) fn place(&self) -> Place {
         let region = self.harmless();
         let erasable = region.align_out(SECTOR_BYTES).unwrap_or(region);
@@ -61,7 +61,7 @@ pub(crate) fn critical<'a>(facts: &DeviceFacts<'a>) -> impl Iterator<Item = Regi
         .chain(partitions.iter().filter(|p| p.is_otadata() || p.is_nvs()).map(whole))
 }
 
-/// The slot into which the migrator writes the target application.
+/// The slot to which the migrator writes the target application.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum AppSlot {
     Primary,
@@ -71,10 +71,10 @@ pub(crate) enum AppSlot {
 impl AppSlot {
     /// The slots from which MCUboot would start the application, the preferred one first.
     ///
-    /// Swap using move and swap using offset read a header in the primary slot before anything else
-    /// and boot nothing where an ESP-IDF app lies in it; for them the application has to go
-    /// straight there. The others take it from the secondary, or find it in the primary and have
-    /// nothing to do.
+    /// Swap using move and swap using offset read a header in the primary slot first, and boot
+    /// nothing if an ESP-IDF app is there; with them, the application must be written straight to
+    /// the primary slot. The others install it from the secondary slot, or find it in the primary
+    /// slot and have nothing to do.
     pub(crate) const fn choices(swap: SwapKind) -> &'static [Self] {
         match swap {
             SwapKind::Scratch | SwapKind::Overwrite => &[Self::Secondary, Self::Primary],
@@ -82,7 +82,7 @@ impl AppSlot {
         }
     }
 
-    /// Where the slot is.
+    /// The region of the slot.
     pub(crate) const fn of(self, map: &McubootMap<'_>) -> Region {
         match self {
             Self::Primary => map.primary,
@@ -91,7 +91,7 @@ impl AppSlot {
     }
 }
 
-/// Where an artifact ends; `None` where nothing says so.
+/// The final region of an artifact; `None` if nothing defines it.
 pub(crate) fn destination(
     migration: &Migration<'_>,
     facts: &DeviceFacts<'_>,
@@ -111,7 +111,8 @@ pub(crate) fn destination(
             let start = facts.chip.bootloader_addr();
             let whole = match artifact.region_len_bytes {
                 Some(len_bytes) => Region::clamped(start, len_bytes),
-                // One that reaches over the partition table is refused for that, or allowed to.
+                // A bootloader that reaches over the partition table is refused for that, or
+                // allowed to.
                 None => {
                     let room_bytes = facts.bootloader_area().len_bytes();
                     Region::clamped(start, room_bytes.max(artifact.len_bytes.unwrap_or(0)))
@@ -122,16 +123,15 @@ pub(crate) fn destination(
         (None, ..) => return None,
     };
     let written = written(region, artifact);
-    // A place may be erased as a whole, so it ends before what is critical and not reached by the
-    // artifact.
+    // A region may be erased as a whole, so it ends before critical data that the artifact does not
+    // reach.
     let behind = critical(facts).map(Region::start).filter(|start| *start >= written.end());
     let end = behind.min().map_or(region.end(), |start| start.min(region.end()));
     let region = match slot {
         Some(slot) => slot,
         None => Region::new(region.start(), end).unwrap_or(region),
     };
-    // Under the gaps of a merged image everything of the owner's is kept, which only the commit
-    // does.
+    // Under the gaps of a merged image, the owner's data is kept, which only the commit can do.
     let merged = is_merged(facts, artifact, region);
     let kept = kept(facts).map(whole).filter(|_| merged);
     let critical_end = critical(facts)
@@ -153,8 +153,8 @@ pub(crate) fn written(region: Region, artifact: &Artifact<'_>) -> Region {
 
 /// Whether an artifact is written or erased over the running code.
 ///
-/// Of a slot it takes its image and the trailer: what lies between them means nothing to MCUboot,
-/// and a migrator that runs there is left alone.
+/// In a slot it uses its image's region and the trailer: MCUboot ignores what is between them, and
+/// a migrator that runs there is left alone.
 pub(crate) fn is_over(
     map: Option<&McubootMap<'_>>,
     artifact: &Artifact<'_>,
@@ -167,8 +167,8 @@ pub(crate) fn is_over(
         && !slack.is_some_and(|slack| slack.contains_region(running))
 }
 
-/// What an application leaves free of the slot that it is written to: whole sectors between its
-/// image and the trailer.
+/// The part of its slot that an application leaves free: whole sectors between its image and the
+/// trailer.
 pub(crate) fn slack(map: &McubootMap<'_>, artifact: &Artifact<'_>, slot: Region) -> Option<Region> {
     let Some(Content::Mcuboot { image_len_bytes, .. }) = artifact.content else { return None };
     let trailer = map.trailer_area(slot)?;
@@ -177,13 +177,13 @@ pub(crate) fn slack(map: &McubootMap<'_>, artifact: &Artifact<'_>, slot: Region)
     (!free.is_empty()).then_some(free)
 }
 
-/// Whether an artifact reaches over the bootloader's area and is not the bootloader as such: what
-/// lies under the blank sectors of such a file is kept.
+/// Whether an artifact contains the bootloader's area together with other things: what is under the
+/// blank sectors of such a file is kept.
 pub(crate) fn is_merged(facts: &DeviceFacts<'_>, artifact: &Artifact<'_>, region: Region) -> bool {
     artifact.role == Role::Other && written(region, artifact).overlaps(facts.bootloader_area())
 }
 
-/// What is lost of what lies in an artifact's region today, in ascending order.
+/// What would be lost of today's contents of an artifact's region, in ascending order.
 pub(crate) fn lost<'a>(
     facts: &DeviceFacts<'_>,
     artifact: &Artifact<'a>,
@@ -194,21 +194,21 @@ pub(crate) fn lost<'a>(
         // Its commit leaves alone what it does not cover.
         Role::Bootloader => written(region, artifact),
         Role::Other if merged => written(region, artifact),
-        // All of a place may be erased on the way.
+        // All of a region may be erased.
         Role::Application | Role::Other => region,
     };
     let blanks = if merged { artifact.blanks } else { Blanks::NONE };
     blanks.covered(region.start(), whole)
 }
 
-/// The sectors before the bootloader's area that the chip's secure boot has for itself; empty where
+/// The sectors before the bootloader's area that are reserved for the chip's secure boot; empty if
 /// the bootloader is at the start of the flash.
 pub(crate) fn secure_boot_data(facts: &DeviceFacts<'_>) -> Region {
     Region::clamped(FlashAddr::ZERO, facts.chip.bootloader_addr().get())
 }
 
-/// The slot that comes with its trailer: the application's, or the primary that a merged image
-/// fills to its end.
+/// The slot whose trailer is in the file: the application's, or the primary slot if a merged image
+/// fills it completely.
 pub(crate) fn filled(
     migration: &Migration<'_>,
     facts: &DeviceFacts<'_>,
@@ -226,14 +226,14 @@ pub(crate) fn filled(
     })
 }
 
-/// A bootloader's region, cut off at the partition table unless the image itself reaches beyond.
+/// A bootloader's region, cut off at the partition table unless the image itself reaches beyond it.
 ///
-/// The C example's region of 0xF000 bytes from 0x0 covers partition table, NVS and otadata, though
-/// its image ends long before: what the image does not need is kept.
+/// The C example's region of 0xF000 bytes from 0x0 covers partition table, NVS and otadata,
+/// although its image is much shorter: what the image does not need is kept.
 fn clip_bootloader(facts: &DeviceFacts<'_>, artifact: &Artifact<'_>, whole: Region) -> Region {
     let area = facts.bootloader_area();
-    // Of a place that begins before the address at which the ROM looks, what is before it is not
-    // used.
+    // If a region begins before the address at which the ROM looks, the part before that address is
+    // not used.
     let whole = if whole.contains(area.start()) { whole.from(area.start()) } else { whole };
     let fits = artifact.len_bytes.is_none_or(|len| area.end() >= whole.start().saturating_add(len));
     match whole.intersection(area) {
@@ -248,22 +248,22 @@ fn clip_bootloader(facts: &DeviceFacts<'_>, artifact: &Artifact<'_>, whole: Regi
     }
 }
 
-/// What an entry of the table takes, in whole sectors: what shares a sector with it would be lost
-/// with an erase.
+/// The whole sectors of an entry in the table: data that shares a sector with it would be lost by
+/// an erase.
 pub(crate) fn whole(partition: &Partition) -> Region {
     partition.region.align_out(SECTOR_BYTES).unwrap_or(partition.region)
 }
 
-/// Partitions that nothing may overwrite unasked: everything but apps.
+/// Partitions that must not be overwritten without permission: all except apps.
 pub(crate) fn kept<'a>(facts: &DeviceFacts<'a>) -> impl Iterator<Item = &'a Partition> + use<'a> {
     facts.partitions.iter().filter(|p| !p.is_app())
 }
 
-/// A set of regions that are not to be used, and what is left between them.
+/// A set of regions that must not be used, and the gaps between them.
 #[derive(Debug, Default)]
 pub(crate) struct Occupied {
     regions: Vec<Region, 160>,
-    /// Whether more was to be noted than there is room for; then nothing counts as free.
+    /// Whether there was no room for another region; then nothing counts as free.
     overflowed: bool,
 }
 

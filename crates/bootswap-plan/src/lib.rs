@@ -1,5 +1,5 @@
-//! The planner: from a [`Migration`] (what the owner wants) and [`DeviceFacts`] (what is true of
-//! one device) to a [`Plan`], or to every [`Reason`] why there is none.
+//! The planner: computes from a [`Migration`] (what the owner wants) and [`DeviceFacts`] (what is
+//! true of one device) a [`Plan`], or every [`Reason`] why there is none.
 //!
 //! It is pure: no I/O, no clock, no allocation. The command line, the simulator and the device run
 //! this same code, so what `bootswap plan` prints is what the device will do.

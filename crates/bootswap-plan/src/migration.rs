@@ -9,32 +9,32 @@ use crate::reason::Reason;
 
 use crate::blanks::Blanks;
 
-/// A migration: which artifacts are to end where, under which bootloader.
+/// A migration: which artifacts are written where, and for which bootloader.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration<'a> {
     /// Chip that the artifacts are for.
     pub chip: Chip,
     /// Flash size that the target system was built for, in bytes; `None` accepts any.
     pub flash_len_bytes: Option<u32>,
-    /// Where the devices' partition table lies, where the owner says so: `None` lets each device
-    /// find it.
+    /// Address of the devices' partition table, if the owner gives it: with `None`, each device
+    /// finds it.
     pub table_addr: Option<FlashAddr>,
-    /// Flash map and rules compiled into the target bootloader, where that is MCUboot.
+    /// Flash map and rules compiled into the target bootloader, if it is MCUboot.
     pub mcuboot: Option<McubootMap<'a>>,
-    /// What is to be placed, in the order in which it is fetched.
+    /// The artifacts, in the order in which they are fetched.
     pub artifacts: &'a [Artifact<'a>],
     /// Where artifacts wait until they are verified.
     pub staging: Staging<'a>,
-    /// What the owner accepts although it is refused by default.
+    /// What the owner accepts that is otherwise refused.
     pub allow: Allow<'a>,
-    /// What is against it whatever the device is, by those who read the files that it names. A
-    /// migration that a device has was made of files against which there is nothing.
+    /// Reasons against it on any device, found by whoever read the files that it names. The
+    /// migration in a packed migrator was made from files without such reasons.
     pub against: &'a [Reason],
 }
 
 impl<'a> Migration<'a> {
-    /// Whether nothing that it brings is started when it is done, so that the device goes back to
-    /// the firmware before the migrator: data alone, or a part of a target without its bootloader.
+    /// Whether it writes nothing that is started afterwards, so the device goes back to the
+    /// previous firmware: only data, or a part of a target without its bootloader.
     #[must_use]
     pub fn goes_back(&self) -> bool {
         let boot = self.chip.bootloader_addr();
@@ -48,8 +48,8 @@ impl<'a> Migration<'a> {
         }
     }
 
-    /// A migration to any flash size, to a bootloader of which nothing is known, that stages where
-    /// there is room and allows nothing that is refused by default.
+    /// A migration for any flash size and for an unknown bootloader, which stages wherever there is
+    /// room and allows nothing that is otherwise refused.
     #[must_use]
     pub const fn new(chip: Chip, artifacts: &'a [Artifact<'a>]) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl<'a> Migration<'a> {
     }
 }
 
-/// For how many sectors of a slot Espressif's port has room
+/// Number of sectors of a slot that Espressif's port has room for
 /// (boot/espressif/hal/include/mcuboot_config/mcuboot_config.h in mcu-tools/mcuboot).
 pub const DEFAULT_MAX_SECTORS: u32 = 512;
 
@@ -74,28 +74,28 @@ pub const DEFAULT_MAX_SECTORS: u32 = 512;
 pub struct McubootMap<'a> {
     /// Slot that the target application runs from.
     pub primary: Region,
-    /// Slot that an update waits in.
+    /// Slot that an update is written to.
     pub secondary: Region,
     /// Area through which a swap using scratch moves sectors; `None` for the other kinds.
     pub scratch: Option<Region>,
-    /// How an update gets from the secondary slot to the primary.
+    /// How an update is installed in the primary slot.
     pub swap: SwapKind,
     /// Largest write alignment that the trailer provides for, in bytes (`BOOT_MAX_ALIGN`).
     pub max_align_bytes: u32,
-    /// For how many sectors of a slot there is room (`BOOT_MAX_IMG_SECTORS`). It decides how long a
-    /// trailer is; with slots of more, nothing boots.
+    /// Number of sectors of a slot that there is room for (`BOOT_MAX_IMG_SECTORS`). The length of a
+    /// trailer depends on it; with larger slots, nothing boots.
     pub max_sectors: u32,
     /// What is compared before an image is replaced.
     pub downgrade_prevention: DowngradePrevention,
-    /// Whether overwriting copies no more than the image (`MCUBOOT_OVERWRITE_ONLY_FAST`).
+    /// Whether overwriting copies only the image (`MCUBOOT_OVERWRITE_ONLY_FAST`).
     pub overwrites_fast: bool,
-    /// Public key that images must be signed with, as DER of a SubjectPublicKeyInfo; `None` where
-    /// the bootloader checks the hash alone.
+    /// Public key that images must be signed with, as DER of a SubjectPublicKeyInfo; `None` if the
+    /// bootloader checks only the hash.
     pub key_der: Option<&'a [u8]>,
 }
 
 impl McubootMap<'_> {
-    /// What Espressif's port has unless it is changed, for a map without slots.
+    /// The defaults of Espressif's port, for a map without slots.
     pub const ESPRESSIF: Self = Self {
         primary: Region::clamped(FlashAddr::ZERO, 0),
         secondary: Region::clamped(FlashAddr::ZERO, 0),
@@ -124,8 +124,8 @@ impl McubootMap<'_> {
             }
     }
 
-    /// What decides where the trailers are: Espressif's port, with this map's swap, alignment and
-    /// number of sectors.
+    /// The settings that the position of trailers depends on: Espressif's port, with this map's
+    /// swap, alignment and number of sectors.
     #[must_use]
     pub const fn trailer_config(&self) -> TrailerConfig {
         TrailerConfig {
@@ -135,19 +135,19 @@ impl McubootMap<'_> {
         }
     }
 
-    /// The trailer of a slot; `None` where none fits.
+    /// The trailer of a slot; `None` if it does not fit.
     #[must_use]
     pub fn trailer(&self, slot: Region) -> Option<TrailerLayout> {
         TrailerLayout::new(slot, self.trailer_config()).ok()
     }
 
-    /// Where the trailer of a slot is; `None` where none fits.
+    /// The region of the trailer of a slot; `None` if it does not fit.
     #[must_use]
     pub fn trailer_area(&self, slot: Region) -> Option<Region> {
         self.trailer(slot).map(|layout| layout.trailer())
     }
 
-    /// The trailer of the slot that ends at `end`; `None` where no slot does.
+    /// The trailer of the slot that ends at `end`; `None` if no slot does.
     #[must_use]
     pub fn trailer_ending(&self, end: FlashAddr) -> Option<TrailerLayout> {
         [self.primary, self.secondary]
@@ -156,14 +156,14 @@ impl McubootMap<'_> {
             .and_then(|s| self.trailer(s))
     }
 
-    /// The end of the last area of the map: so much flash the bootloader has to reach.
+    /// The end of the last area of the map: the bootloader must be able to read up to here.
     #[must_use]
     pub fn end(&self) -> FlashAddr {
         let areas = [Some(self.primary), Some(self.secondary), self.scratch];
         areas.into_iter().flatten().map(|area| area.end()).max().unwrap_or(FlashAddr::ZERO)
     }
 
-    /// How long an image may be; `None` where no trailer fits the slots.
+    /// The largest length of an image; `None` if no trailer fits the slots.
     #[must_use]
     pub fn limits(&self) -> Option<SlotLimits> {
         let (primary, secondary) = (self.trailer(self.primary)?, self.trailer(self.secondary)?);
@@ -171,12 +171,12 @@ impl McubootMap<'_> {
     }
 }
 
-/// A file to be placed.
+/// A file to be written to flash.
 #[derive(Clone, Copy, Debug)]
 pub struct Artifact<'a> {
     /// Name in messages and in the container of embedded artifacts.
     pub name: &'a str,
-    /// What it is for.
+    /// Its role.
     pub role: Role,
     /// Where it comes from.
     pub origin: Origin<'a>,
@@ -184,16 +184,16 @@ pub struct Artifact<'a> {
     pub dest: Option<Region>,
     /// Bytes of the bootloader's region where [`Artifact::dest`] is `None`.
     pub region_len_bytes: Option<u32>,
-    /// Length of the file in bytes, where it is known.
+    /// Length of the file in bytes, if known.
     pub len_bytes: Option<u32>,
-    /// SHA-256 of the file, where it is known.
+    /// SHA-256 of the file, if known.
     pub sha256: Option<[u8; 32]>,
-    /// What is known of its contents.
+    /// What is known about its contents.
     pub content: Option<Content>,
     /// Whether the migrator completes MCUboot's trailer, so that the image is swapped in for good.
     pub confirm: bool,
-    /// Blank sectors of the file, as far as they are known. They count where an image reaches from
-    /// the bootloader over other things: what lies under them is kept.
+    /// Blank sectors of the file, as far as they are known. They matter in a merged image: what is
+    /// under them is kept.
     pub blanks: Blanks<'a>,
 }
 
@@ -216,45 +216,45 @@ impl<'a> Artifact<'a> {
     }
 }
 
-/// What an artifact is for.
+/// The role of an artifact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// The target application.
     Application,
-    /// The target bootloader; written after everything but otadata, which may hand control over.
+    /// The target bootloader; written last, except for otadata, which may hand over control.
     Bootloader,
-    /// Anything else, at the place that the migration names.
+    /// Anything else, for the address that the migration names.
     Other,
 }
 
 /// Where an artifact comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin<'a> {
-    /// An HTTP or HTTPS address.
+    /// An HTTP or HTTPS URL.
     Url(&'a str),
-    /// The migrator's own image, behind its end.
+    /// The migrator's own image, after its end.
     Embedded,
 }
 
-/// What is known of an artifact's contents before it is fetched.
+/// What is known about an artifact's contents before it is fetched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Content {
     /// An MCUboot image.
     Mcuboot {
         /// Bytes of header, image and TLVs.
         image_len_bytes: u32,
-        /// Whether the file goes on to the end of a slot and carries a trailer with a good magic.
+        /// Whether the file reaches to the end of a slot and has a trailer with a good magic.
         padded: bool,
         /// Whether that trailer has `image_ok` set.
         confirmed: bool,
-        /// Whether it carries a signature TLV.
+        /// Whether it has a signature TLV.
         signed: bool,
         /// Its version.
         version: ImageVersion,
     },
     /// An ESP image: bootloader or application.
     EspImage {
-        /// Chip in its header, as the number that the header holds.
+        /// Chip in its header, as the header's number.
         chip_id: u16,
         /// Bytes up to the end of the appended digest.
         image_len_bytes: u32,
@@ -271,32 +271,33 @@ pub enum Staging<'a> {
     /// The planner chooses.
     #[default]
     Auto,
-    /// Every artifact goes through the partition with this label.
+    /// Every artifact is staged in the partition with this label.
     Label(&'a str),
-    /// The bootloader waits in memory, where it fits; nothing else can.
+    /// The bootloader is staged in memory, if it fits; nothing else can be.
     Memory,
 }
 
-/// What the owner accepts although it is refused by default.
+/// What the owner accepts that is otherwise refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Allow<'a> {
     /// An application whose trailer is not confirmed: MCUboot runs it on trial, and there is no
-    /// ESP-IDF bootloader left to go back to.
+    /// ESP-IDF bootloader left to revert to.
     pub test_image: bool,
     /// Labels of data partitions that the target may overwrite, and [`PARTITION_TABLE`] for the
-    /// partition table. What boots the old system among them changes in the commit only.
+    /// partition table. Those among them that the old system boots from are changed only in the
+    /// commit.
     pub overwrite: &'a [&'a str],
 }
 
-/// How [`Allow::overwrite`] and the messages name the partition table, which has no label.
+/// The name of the partition table, which has no label, in [`Allow::overwrite`] and in messages.
 pub const PARTITION_TABLE: &str = "partition-table";
 
-/// The same for the sector before the bootloader of ESP32 and ESP32-S2, in which secure boot V1
-/// keeps its data (ESP-IDF Programming Guide, "Secure Boot").
+/// The name of the sectors before the bootloader of ESP32 and ESP32-S2, in which secure boot V1
+/// stores its data (ESP-IDF Programming Guide, "Secure Boot").
 pub const SECURE_BOOT_DATA: &str = "secure-boot-data";
 
 impl Allow<'_> {
-    /// Whether what has this label may be overwritten.
+    /// Whether the data with this label may be overwritten.
     #[must_use]
     pub fn overwrites(&self, label: &str) -> bool {
         self.overwrite.contains(&label)

@@ -1,4 +1,4 @@
-//! Why a migration is not done in the way that keeps most of what is in flash.
+//! Explains why a migration does not use the strategy that keeps most of the old contents.
 
 use heapless::Vec;
 
@@ -9,7 +9,7 @@ use crate::planner::in_place;
 use crate::reason::Reasons;
 use crate::step::Strategy;
 
-/// The strategy that is tried first: the one that keeps most of what is in flash.
+/// The strategy that is tried first: the one that keeps most of the old contents of flash.
 #[must_use]
 pub const fn preferred(migration: &Migration<'_>) -> Strategy {
     match &migration.mcuboot {
@@ -21,10 +21,10 @@ pub const fn preferred(migration: &Migration<'_>) -> Strategy {
     }
 }
 
-/// Every reason against the [`preferred`] strategy from where the migrator runs now; empty if it is
-/// possible.
+/// Every reason against the [`preferred`] strategy from where the migrator runs now; empty if that
+/// strategy is possible.
 ///
-/// To explain why [`plan`](crate::plan) chose another one; no device needs it.
+/// It explains why [`plan`](crate::plan) chose another one; no device needs it.
 #[must_use]
 pub fn objections(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Reasons {
     if let Err(reasons) = in_place(migration, facts) {
@@ -32,7 +32,7 @@ pub fn objections(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Reasons
     }
     let Some(map) = &migration.mcuboot else { return Reasons::new() };
     let Some(slot) = AppSlot::choices(map.swap).first() else { return Reasons::new() };
-    // With the place named there is no other slot to try.
+    // If the destination is named, there is no other slot to try.
     let named = migration.artifacts.iter().map(|artifact| match (artifact.role, artifact.dest) {
         (Role::Application, None) => Artifact { dest: Some(slot.of(map)), ..*artifact },
         _ => *artifact,
@@ -56,7 +56,7 @@ mod tests {
     use crate::Reason;
     use crate::test_support::{Example, FACTORY, OTA_0, OTA_1};
 
-    /// Which strategy is preferred, the reasons against it, and what is done then.
+    /// The preferred strategy, the reasons against it, and the strategy that is used instead.
     #[test]
     fn another_strategy_is_taken_for_a_reason() {
         use Strategy::{Relocate, SecondaryAndSwap as Swap, StraightToPrimary as Straight};

@@ -14,7 +14,7 @@ pub(crate) fn select(facts: &DeviceFacts<'_>, partition: Region) -> Option<Step>
     needed.then_some(Step::Select { otadata, app })
 }
 
-/// How otadata names the app in `partition`; `None` if it cannot.
+/// How otadata selects the app in `partition`; `None` if it cannot.
 #[must_use]
 pub fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
     let mut there = facts.partitions.iter().filter(|p| p.is_app() && p.region == partition);
@@ -24,7 +24,7 @@ pub fn app_in(facts: &DeviceFacts<'_>, partition: Region) -> Option<App> {
         return Some(App::Factory);
     }
     let count = roles.ota_count();
-    // The bootloader counts wrong where the slots' numbers have a gap, so slots behind one are not
+    // The bootloader counts wrong if the slots' numbers have a gap, so slots after a gap are not
     // used.
     let index = found.ota_index().filter(|index| *index < count)?;
     Some(App::Ota { index, count })

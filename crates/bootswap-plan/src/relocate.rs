@@ -1,4 +1,4 @@
-//! Moving the migrator out of the way.
+//! Moves the migrator out of the way.
 //!
 //! ```text
 //!   before   | ... | migrator (running) | ...  spare app partition ... |    otadata -> running
@@ -9,9 +9,9 @@
 //!
 //! # Power-fail safety
 //!
-//! Until otadata names the copy, the old bootloader starts the original, which finds out that it
-//! has to move and goes on with the copy. Otadata changes in one sector while the other still
-//! counts; whichever of the two apps is started then is a whole migrator.
+//! Until otadata selects the copy, the old bootloader starts the original, which finds again that
+//! it must move, and continues with the copy. Otadata changes in one sector while the other is
+//! still valid; whichever of the two apps is started then is a complete migrator.
 
 use esp_idf_format::partition::Partition;
 use flash_region::{Region, SECTOR_BYTES};
@@ -26,8 +26,8 @@ use crate::step::{Place, Plan, Purpose, Step, Strategy};
 
 /// Plans the move to the first app partition from which the migration is possible.
 ///
-/// OTA slots come first: the factory app is what a device falls back to. The previous firmware's
-/// partition comes last.
+/// OTA slots are tried first: the factory app is what a device falls back to. The previous
+/// firmware's partition is tried last.
 pub(crate) fn relocate(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Plan, Reason> {
     let image = facts.running_image();
     let is_free = |p: &&Partition| p.is_app() && p.region != facts.running && !facts.is_doubtful(p);
@@ -47,7 +47,7 @@ pub(crate) fn relocate(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Re
             let Some(step) = select(facts, to.region).filter(|_| fits) else { continue };
             let previous = previous_firmware(facts.partitions, to.region);
             let there = DeviceFacts { running: to.region, previous, ..*facts };
-            // The prospect counts, not the plan: it is made anew from there.
+            // Only whether it is possible matters here, not the plan: it is made again from there.
             if in_place(migration, &there).is_err() || !keeps_trailers_clean(migration, &there) {
                 continue;
             }
@@ -72,7 +72,7 @@ pub(crate) fn relocate(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Re
     Err(Reason::NoRelocation { needed_bytes: image.len_bytes(), tried, is_swapped_in })
 }
 
-/// Whether the copy leaves alone the sector that a trailer begins in: it cannot be cleaned under
+/// Whether the copy stays out of the sector in which a trailer begins: it cannot be cleaned under
 /// running code.
 fn keeps_trailers_clean(migration: &Migration<'_>, there: &DeviceFacts<'_>) -> bool {
     let Some(map) = migration.mcuboot else { return true };

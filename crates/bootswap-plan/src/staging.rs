@@ -1,17 +1,17 @@
-//! Where an artifact waits until it is verified, and where the journal goes.
+//! Where an artifact is staged until it is verified, and where the journal is.
 //!
-//! Places are tried from the one that costs the owner least to the one that costs most:
+//! Regions are tried from the one that costs the owner least to the one that costs most:
 //!
-//! 1. flash that no partition claims;
+//! 1. flash that belongs to no partition;
 //! 2. app partitions that are neither running, nor the previous firmware, nor part of the map;
-//! 3. the scratch area, whose contents mean nothing to MCUboot except at its very end;
+//! 3. the scratch area, whose contents MCUboot ignores except at its very end;
 //! 4. the previous firmware's partition;
-//! 5. what the application leaves free of its own slot, between its end and the trailer.
+//! 5. the part of its own slot that the application leaves free, between its end and the trailer.
 //!
 //! Nothing above 16 MB is used ([`DeviceFacts::reachable`]).
 //!
-//! Data partitions are never touched, unless the migration names one by its label; NVS and otadata
-//! not even then.
+//! Data partitions are never used, unless the migration names one by its label; NVS and otadata not
+//! even then.
 
 use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, Region, SECTOR_BYTES};
 use heapless::Vec;
@@ -21,18 +21,18 @@ use crate::layout::{Destination, MAX_ARTIFACTS, Occupied, whole};
 use crate::migration::Migration;
 use crate::step::{Place, Purpose};
 
-/// Everything that the choice of a staging place looks at.
+/// Everything that the choice of a staging region depends on.
 pub(crate) struct Space<'a> {
     pub migration: &'a Migration<'a>,
     pub facts: &'a DeviceFacts<'a>,
     pub destinations: &'a Vec<Destination, MAX_ARTIFACTS>,
-    /// Parts of the application's slot that it leaves free, in whole sectors.
+    /// Parts of its slot that the application leaves free, in whole sectors.
     pub slack: Option<Region>,
-    /// What was given away before.
+    /// Regions assigned before.
     pub taken: &'a [Region],
 }
 
-/// How far down the list of places the search goes.
+/// How far down the list the search goes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Unclaimed,
@@ -43,9 +43,9 @@ enum Rank {
 }
 
 impl Space<'_> {
-    /// The cheapest place with room for `len_bytes`, or the size of the largest that is free.
+    /// The cheapest region with room for `len_bytes`, or the size of the largest free one.
     ///
-    /// `fit` cuts the place out of a gap that has whole sectors.
+    /// `fit` cuts the region out of a gap, which consists of whole sectors.
     pub(crate) fn find(
         &self,
         len_bytes: u32,
@@ -65,7 +65,7 @@ impl Space<'_> {
         Err(largest_bytes)
     }
 
-    /// The gaps that are looked at in this rank.
+    /// The gaps that are considered at this rank.
     fn gaps<'o>(
         &self,
         occupied: &'o Occupied,
@@ -80,7 +80,7 @@ impl Space<'_> {
         occupied.gaps(bounds)
     }
 
-    /// What may not be used in this rank.
+    /// What must not be used at this rank.
     fn occupied(&self, rank: Rank) -> Occupied {
         let mut occupied = Occupied::default();
         occupied.add(self.facts.bootloader_area());
@@ -92,8 +92,8 @@ impl Space<'_> {
         }
         self.destinations.iter().for_each(|d| occupied.add(d.region));
         for partition in self.facts.partitions {
-            // Where the table contradicts itself, nobody knows what is free.
-            // One of the apps is what is started when everything is done.
+            // Where the table contradicts itself, it is not known what is free. One of the apps is
+            // the one that is started when everything is done.
             let spare = partition.is_app()
                 && rank > Rank::Unclaimed
                 && !self.migration.goes_back()
@@ -106,7 +106,7 @@ impl Space<'_> {
             occupied.add(map.primary);
             occupied.add(map.secondary);
             if let Some(scratch) = map.scratch {
-                // Its end stays out of reach: a stale magic there crashes MCUboot.
+                // Its end is not used: a stale magic there crashes MCUboot.
                 let used =
                     if rank >= Rank::Scratch { scratch.suffix(SECTOR_BYTES) } else { scratch };
                 occupied.add(used);
@@ -120,8 +120,8 @@ impl Space<'_> {
         occupied
     }
 
-    /// Whether something that must stay, or is to be written, shares addresses with `region`; says
-    /// what, and where.
+    /// Whether something that must remain, or will be written, overlaps `region`; returns what, and
+    /// where.
     pub(crate) fn conflict(&self, region: Region) -> Option<(&'static str, Region)> {
         let running =
             self.facts.running.intersection(region).map(|shared| ("the running migrator", shared));
@@ -131,7 +131,7 @@ impl Space<'_> {
                 table.intersection(region).map(|shared| ("the partition table", shared))
             })
             .or_else(|| {
-                // Both are the way back: what the old firmware needs to start, and to reach its
+                // Both are the way back: the old firmware needs them to start, and to reach its
                 // owner.
                 let needed = self.facts.partitions.iter().filter_map(|p| match p {
                     p if p.is_otadata() => Some(("otadata", whole(p))),
@@ -150,12 +150,11 @@ impl Space<'_> {
     }
 }
 
-/// The first place in `gap` for `len_bytes`, at a boundary from which the largest erase can be
-/// used.
+/// The first region in `gap` for `len_bytes`, at a boundary at which the largest erase can be used.
 pub(crate) fn fit(gap: Region, len_bytes: u32) -> Option<Place> {
     let len_bytes = len_bytes.max(1);
     [BLOCK_64K_BYTES, BLOCK_32K_BYTES, SECTOR_BYTES].into_iter().find_map(|unit_bytes| {
-        // Whole erase blocks at first, so that one erase clears the place.
+        // Whole erase blocks first, so that one erase clears the region.
         let aligned = gap.align_in(unit_bytes);
         let block_bytes =
             if len_bytes > BLOCK_32K_BYTES { unit_bytes } else { unit_bytes.min(BLOCK_32K_BYTES) };

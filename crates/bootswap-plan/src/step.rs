@@ -5,27 +5,28 @@ use core::fmt;
 use flash_region::{FlashAddr, Region};
 use heapless::Vec;
 
-/// Most steps that a plan can have.
+/// Largest number of steps in a plan.
 pub const MAX_STEPS: usize = 40;
-/// Most places among which one artifact can be divided.
+/// Largest number of regions that one artifact can be split into.
 pub const MAX_ROUTES: usize = 2;
 
-/// Which artifact of the migration, counted from 0.
+/// Index of an artifact in the migration, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ArtifactIndex(pub u8);
 
 /// How a migration is done on one device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Strategy {
-    /// Every artifact goes to the place that the migration names for it.
+    /// Every artifact is written to the destination that the migration names for it.
     #[default]
     AsNamed,
-    /// The application goes to the secondary slot and MCUboot swaps it in: the primary slot keeps
-    /// what it holds until the new bootloader runs.
+    /// The application is written to the secondary slot and MCUboot swaps it in: the primary slot
+    /// keeps its contents until the new bootloader runs.
     SecondaryAndSwap,
-    /// The application goes straight to the primary slot: nothing is left for MCUboot to move.
+    /// The application is written straight to the primary slot: nothing is left for MCUboot to
+    /// move.
     StraightToPrimary,
-    /// The migrator moves to a partition where nothing else has to go, and goes on from there.
+    /// The migrator first moves to a partition that nothing else needs, and continues from there.
     Relocate,
 }
 
@@ -45,34 +46,34 @@ impl Strategy {
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::AsNamed => "every artifact straight to its place",
+            Self::AsNamed => "every artifact straight to its final region",
             Self::SecondaryAndSwap => "application to the secondary slot, MCUboot swaps it in",
             Self::StraightToPrimary => {
                 "application straight to the primary slot, because the secondary is not free or \
-                 MCUboot would not take it from there"
+                MCUboot would not install it from there"
             }
             Self::Relocate => {
-                "the migrator moves first, because it runs where the target has to go or MCUboot \
-                 would stumble over it"
+                "the migrator moves first, because it runs where the target must be written or \
+                where MCUboot would misread it"
             }
         })
     }
 }
 
-/// Ordered steps for one device. The last ones are the commit and the reset; or, where the migrator
-/// has to move first, the move and a reset, after which it plans again from its new place.
+/// Ordered steps for one device. The last ones are the commit and the reset; or, if the migrator
+/// must move first, the move and a reset, after which it plans again from its new partition.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
     /// How the migration is done.
     pub strategy: Strategy,
-    /// What to do, in this order.
+    /// The steps, in order.
     pub steps: Vec<Step, MAX_STEPS>,
-    /// A sector for checkpoints, where one is free. Checkpoints save time; correctness never
-    /// depends on them.
+    /// A sector for checkpoints, if one is free. Checkpoints save time; correctness never depends
+    /// on them.
     pub journal: Option<Region>,
 }
 
-/// One thing to do. Each has a postcondition that can be checked in flash.
+/// One step. Each has a postcondition that can be checked in flash.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
     /// Makes sure that the old bootloader starts this app again at every reset: otadata selects it,
@@ -82,68 +83,68 @@ pub enum Step {
     Select {
         /// The otadata partition.
         otadata: Region,
-        /// What is to be started.
+        /// The app to start.
         app: App,
     },
-    /// Copies the running migrator, with all that is appended to it, to another partition.
+    /// Copies the running migrator, with everything appended to it, to another partition.
     ///
     /// Postcondition: the copy equals the original.
     CopySelf {
         /// The running image, in whole sectors.
         from: Region,
-        /// Where it goes.
+        /// Where it is copied to.
         to: Place,
     },
-    /// Resets the chip into the copy of the migrator, which plans anew.
+    /// Resets the chip into the copy of the migrator, which plans again.
     ResetIntoCopy,
-    /// Fetches an artifact, each part to its place, and verifies the whole.
+    /// Fetches an artifact, each part to its region, and verifies the whole.
     ///
-    /// Postcondition: the places hold the artifact, by its digest.
+    /// Postcondition: the regions contain the artifact, according to its digest.
     Fetch {
         /// What is fetched.
         artifact: ArtifactIndex,
-        /// Where its bytes go, in the order of the file and without gap.
+        /// Where its bytes are written, in the order of the file and without gaps.
         routes: Vec<Route, MAX_ROUTES>,
     },
-    /// Copies a staged artifact to its destination, which is not critical for booting.
+    /// Copies a staged artifact to its final region, which is not critical for booting.
     ///
     /// Postcondition: the destination equals the staged bytes.
     Copy {
         /// What is copied.
         artifact: ArtifactIndex,
-        /// Where it waits.
+        /// Where it is staged.
         from: Region,
-        /// Where it ends.
+        /// Its final region.
         to: Place,
     },
-    /// Erases a region where it is not blank.
+    /// Erases a region if it is not blank.
     ///
     /// Postcondition: the region is blank.
     Clean {
-        /// What is to be blank.
+        /// What must be blank.
         region: Region,
         /// Whole sectors that may be erased for it.
         erasable: Region,
         /// Why.
         purpose: Purpose,
     },
-    /// Erases the end of the scratch area where it reads as a good trailer magic.
+    /// Erases the end of the scratch area if it reads as a good trailer magic.
     ///
     /// Postcondition: the area does not end in a good magic.
     CleanScratch {
         /// The scratch area.
         scratch: Region,
-        /// Its last sector, or nothing where the running image lies there and must not be erased.
+        /// Its last sector, or nothing if the running image is there and must not be erased.
         erasable: Region,
     },
-    /// Erases the first sector of the primary slot where it begins like an MCUboot image:
-    /// MCUboot would take the lengths in it for those of the application to be swapped out.
+    /// Erases the first sector of the primary slot if it begins like an MCUboot image: MCUboot
+    /// would use the lengths in it for swapping the application out.
     ///
     /// Postcondition: the slot does not begin with MCUboot's magic.
     CleanHeader {
         /// The primary slot.
         slot: Region,
-        /// Its first sector, or nothing where the running image lies there and must not be erased.
+        /// Its first sector, or nothing if the running image is there and must not be erased.
         erasable: Region,
     },
     /// Completes MCUboot's trailer of a slot: magic, and `image_ok` set.
@@ -153,7 +154,7 @@ pub enum Step {
         /// The slot.
         slot: Region,
     },
-    /// Verifies once more, right before the commit, that an artifact is in place and keeps all
+    /// Verifies once more, right before the commit, that an artifact is in place and follows all
     /// rules.
     Verify {
         /// What is verified.
@@ -167,40 +168,40 @@ pub enum Step {
     Commit {
         /// What is written.
         artifact: ArtifactIndex,
-        /// Where it waits.
+        /// Where it is staged.
         from: Target,
-        /// Where it goes.
+        /// Its final region.
         to: Place,
-        /// What happens to gaps in it.
+        /// How blank parts of it are handled.
         merge: Merge,
-        /// A sector before the destination that is not used: if it is blank, it may be erased along
-        /// with the destination, so that one block erase is enough for many sectors.
+        /// An unused sector before the destination: if it is blank, it may be erased together with
+        /// the destination, so that one block erase can replace many sector erases.
         unused: Option<Region>,
     },
     /// Resets the chip into the new bootloader.
     Reset,
 }
 
-/// An app, as otadata names it.
+/// An app, as otadata selects it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum App {
-    /// The factory app, which is started where otadata names nothing.
+    /// The factory app, which is started if otadata selects nothing.
     Factory,
     /// The app in an OTA slot.
     Ota {
-        /// Which slot, from 0.
+        /// Number of the slot, from 0.
         index: u8,
-        /// How many there are.
+        /// Number of slots.
         count: u8,
     },
 }
 
-/// A run of an artifact's bytes and the place where they go.
+/// A run of an artifact's bytes and the region that they are written to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route {
     /// First byte of the run within the file.
     pub file_offset: u32,
-    /// Where it goes. The run is at most as long as the place; the last one can be shorter.
+    /// Where the run is written. It is at most as long as the region; the last one can be shorter.
     pub to: Target,
 }
 
@@ -209,15 +210,15 @@ pub struct Route {
 pub enum Target {
     /// Flash.
     Flash(Place),
-    /// Memory set aside for staging, from its first byte; at most this many bytes.
+    /// Memory reserved for staging, from its first byte; at most this many bytes.
     Memory {
-        /// Bytes set aside.
+        /// Reserved bytes.
         len_bytes: u32,
     },
 }
 
 impl Target {
-    /// Most bytes that the place takes.
+    /// Most bytes that fit.
     #[must_use]
     pub const fn len_bytes(&self) -> u32 {
         match self {
@@ -227,54 +228,55 @@ impl Target {
     }
 }
 
-/// A place in flash: the bytes that may be programmed, and around them what may be erased.
+/// A region in flash: the bytes that may be programmed, and the sectors around them that may be
+/// erased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
     /// Bytes that may be programmed; starts at a sector.
     pub region: Region,
-    /// Whole sectors that may be erased, because nothing in them is to be kept. Contains
+    /// Whole sectors that may be erased, because nothing in them must be kept. Contains
     /// [`Place::region`].
     pub erasable: Region,
-    /// MCUboot slot that the place is, if so. What lies between the image's TLVs and the trailer
-    /// means nothing to MCUboot, so old data may stay there.
+    /// The MCUboot slot that the place is, if any. MCUboot ignores what is between the image's TLVs
+    /// and the trailer, so old data may remain there.
     pub slot: Option<Region>,
-    /// Whole sectors inside that are in use for something else and must not be touched.
+    /// Whole sectors inside of it that are used for something else and must not be changed.
     pub reserved: Option<Region>,
-    /// What the bytes are there for.
+    /// Purpose of the bytes.
     pub purpose: Purpose,
 }
 
 /// Why a region is written or erased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
-    /// An artifact waits there.
+    /// An artifact is staged there.
     Staging,
-    /// An artifact ends there.
+    /// An artifact's final region.
     Destination,
-    /// A copy of the migrator ends there.
+    /// A copy of the migrator.
     Relocation,
-    /// MCUboot's trailer area of the slot that the application goes to without a trailer of its
-    /// own. A confirmed trailer, which the migrator writes there later, counts as clean.
+    /// MCUboot's trailer area of the slot whose application has no trailer in its file. A confirmed
+    /// trailer, which the migrator writes there later, counts as clean.
     OwnTrailer,
-    /// MCUboot's trailer area of the primary slot, where stale bytes would be taken for a swap
-    /// under way.
+    /// MCUboot's trailer area of the primary slot, where MCUboot would misread stale bytes as a
+    /// swap in progress.
     PrimaryTrailer,
-    /// MCUboot's trailer area of the secondary slot, likewise.
+    /// MCUboot's trailer area of the secondary slot, for the same reason.
     SecondaryTrailer,
 }
 
-/// What a commit does where the artifact is blank.
+/// What a commit does in the blank parts of an artifact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Merge {
-    /// Every byte of the artifact counts.
+    /// Every byte of the artifact is written.
     Exact,
-    /// Sectors in which the artifact has nothing but 0xFF are not changed: the gaps of a merged
-    /// image, in which NVS and other data are kept.
+    /// Sectors in which the artifact contains only 0xFF are not changed: the gaps of a merged
+    /// image, under which NVS and other data are kept.
     KeepUnderBlank,
 }
 
 impl Step {
-    /// The artifact that the step is about, if it is about one.
+    /// The artifact of the step, if it has one.
     #[must_use]
     pub const fn artifact(&self) -> Option<ArtifactIndex> {
         match self {
@@ -320,7 +322,7 @@ impl fmt::Display for StepText<'_> {
             Step::CopySelf { from, to } => {
                 write!(f, "copy the migrator itself from {from} to {}", to.region)
             }
-            Step::ResetIntoCopy => f.write_str("reset into the copy, which goes on from there"),
+            Step::ResetIntoCopy => f.write_str("reset into the copy, which continues from there"),
             Step::Fetch { routes, .. } => {
                 write!(f, "fetch {artifact} to ")?;
                 list(f, routes)
@@ -360,7 +362,8 @@ fn list(f: &mut fmt::Formatter<'_>, routes: &[Route]) -> fmt::Result {
 }
 
 impl Plan {
-    /// The region from the first to the last byte that the commit may erase; `None` without commit.
+    /// The region from the first to the last byte that the commit may erase; `None` without a
+    /// commit.
     #[must_use]
     pub fn commit_region(&self) -> Option<Region> {
         let mut places = self.steps.iter().filter_map(|step| match step {
@@ -377,13 +380,13 @@ impl Plan {
 }
 
 impl Place {
-    /// A place that may be erased as a whole and is not a slot.
+    /// A place that is not a slot, of which `erasable` may be erased.
     #[must_use]
     pub const fn plain(region: Region, erasable: Region, purpose: Purpose) -> Self {
         Self { region, erasable, slot: None, reserved: None, purpose }
     }
 
-    /// Where the place begins.
+    /// Start of the place.
     #[must_use]
     pub const fn start(&self) -> FlashAddr {
         self.region.start()

@@ -7,23 +7,23 @@ use crate::reason::{Reason, Reasons};
 use crate::relocate::relocate;
 use crate::step::Plan;
 
-/// Computes the steps that take the device of `facts` to what `migration` asks for.
+/// Computes the steps that migrate the device of `facts` as `migration` describes.
 ///
-/// Strategies are tried from the one that keeps most of what is in flash to the one that costs
-/// most, and the first that is safe is taken: the application to the secondary slot, straight to
+/// Strategies are tried from the one that keeps most of the old contents of flash to the one that
+/// costs most, and the first safe one is used: the application to the secondary slot, straight to
 /// the primary, and each of the two after the migrator has moved out of the way. A move is planned
-/// only if the migration is known to be possible from there.
+/// only if the migration is known to be possible afterwards.
 ///
 /// # Errors
 ///
-/// Every [`Reason`] against the preferred strategy. Nothing was touched then, and nothing may be.
+/// Every [`Reason`] against the preferred strategy. Nothing was changed then, and nothing may be.
 pub fn plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Result<Plan, Reasons> {
     let mut reasons = match in_place(migration, facts) {
         Ok(plan) => return Ok(plan),
         Err(reasons) => reasons,
     };
-    // Moving helps if every reason is about where the migrator runs; where it goes back in the end,
-    // the partitions that it could move to are what it goes back to.
+    // Moving helps if every reason is about where the migrator runs. If the migration ends in the
+    // previous firmware, the partitions that the migrator could move to contain that firmware.
     if reasons.iter().all(Reason::is_about_place) && !migration.goes_back() {
         match relocate(migration, facts) {
             Ok(plan) => return Ok(plan),

@@ -10,7 +10,7 @@ use crate::output::Force;
 
 use flash_region::FlashAddr;
 
-/// What both commands take.
+/// Arguments of both commands.
 #[derive(Args, Clone, Debug)]
 pub struct LoaderArgs {
     /// MCUboot as it was built for the chip
@@ -21,10 +21,11 @@ pub struct LoaderArgs {
     /// File to write to
     #[arg(long, short, value_name = "OUT")]
     pub out: PathBuf,
-    /// Whether it may be there already
+    /// Whether the file may exist already
     #[command(flatten)]
     pub force: Force,
-    /// Loader of the chip, bootswap-CHIP-loader.bin; found as `bootswap pack` finds its firmware
+    /// Loader for the chip, bootswap-CHIP-loader.bin; without it, looked for where `bootswap pack`
+    /// looks for its firmware
     #[arg(long, value_name = "LOADER.bin")]
     pub loader: Option<PathBuf>,
 }
@@ -32,29 +33,30 @@ pub struct LoaderArgs {
 /// Arguments of `bootswap image carrier`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "A carrier of MCUboot for devices like the one of a dump, with a trial of three \
-                  starts:\n  bootswap image carrier mcuboot.bin --chip esp32c3 --flash dump.bin \
+    after_help = "A carrier for devices like the one in a dump, with a trial of three starts:\n  \
+    bootswap image carrier mcuboot.bin --chip esp32c3 --flash dump.bin \
                   --starts 3 -o carrier.bin"
 )]
 pub struct CarrierArgs {
     /// MCUboot, chip and output
     #[command(flatten)]
     pub loader: LoaderArgs,
-    /// Dump of a device: its otadata is the way back, and its bootloader has to read flash as
-    /// MCUboot does
+    /// Flash dump of a device: its otadata is the way back, and the flash settings of its
+    /// bootloader are compared with MCUboot's
     #[arg(long, value_name = "DUMP.bin")]
     pub flash: Option<PathBuf>,
-    /// Where the devices' otadata is, instead of a dump
+    /// Address of the devices' otadata, instead of a dump
     #[arg(long, value_name = "ADDR", value_parser = flash_addr, conflicts_with = "flash")]
     pub otadata: Option<FlashAddr>,
-    /// Trial: after so many starts without the target's confirmation, the device goes back
+    /// Trial: after this many starts without the target's confirmation, the device goes back to the
+    /// old firmware
     #[arg(long, value_name = "NUMBER", value_parser = starts)]
     pub starts: Option<u32>,
-    /// Seconds after which a start on trial is reset whose target did not take the RTC watchdog
-    /// over; 0 stops the watchdog
+    /// Seconds after which the RTC watchdog resets a start on trial, unless the target takes the
+    /// watchdog over; 0 stops the watchdog
     #[arg(long, value_name = "SECONDS", default_value = "120", requires = "starts")]
     pub watchdog: u32,
-    /// Version for anti-rollback, of a bootloader that was built with it
+    /// Version for anti-rollback, if the old bootloader was built with it
     #[arg(long, value_name = "NUMBER", default_value = "0")]
     pub secure_version: u32,
 }
@@ -65,7 +67,7 @@ pub struct FirstStageArgs {
     /// MCUboot, chip and output
     #[command(flatten)]
     pub loader: LoaderArgs,
-    /// Where the second copy will be, which is MCUboot's own file
+    /// Address of the second copy, which is MCUboot's file itself
     #[arg(long, value_name = "ADDR", value_parser = flash_addr)]
     pub second: FlashAddr,
 }

@@ -13,7 +13,7 @@ use super::values::ChipParser;
     after_help = "Comments and order of the file are kept. Nothing is written before you save."
 )]
 pub struct ConfigArgs {
-    /// The migration to change; with --chip and --partitions, a new one
+    /// The migration file to edit; with --chip and --partitions, a new one
     #[arg(value_name = "MIGRATION.toml")]
     pub migration: PathBuf,
     /// Chip of the devices that a new migration is for
@@ -22,7 +22,7 @@ pub struct ConfigArgs {
     /// Their partition table as it is today, ESP-IDF CSV or binary
     #[arg(long, value_name = "FILE", requires = "chip")]
     pub partitions: Option<PathBuf>,
-    /// The target's MCUboot: what its file shows of the map is filled in
+    /// The target's MCUboot; the map that its file shows is filled in
     #[arg(long, value_name = "FILE", requires = "chip")]
     pub bootloader: Option<PathBuf>,
 }

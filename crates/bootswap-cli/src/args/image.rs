@@ -29,9 +29,9 @@ pub enum ImageCommand {
     Sign(SignArgs),
     /// Confirm a padded MCUboot image, so that MCUboot keeps it instead of testing it once
     Confirm(ConfirmArgs),
-    /// Make an app of a MCUboot, which the old ESP-IDF bootloader starts and which starts MCUboot
+    /// Make a carrier: an app that the old ESP-IDF bootloader starts and that starts MCUboot
     Carrier(CarrierArgs),
-    /// Make a first stage: one sector at the bootloader's place that starts one of two copies of
+    /// Make a first stage: one sector at the bootloader's address that starts one of two copies of
     /// MCUboot
     FirstStage(FirstStageArgs),
 }
@@ -61,8 +61,8 @@ pub struct InfoArgs {
 pub struct VerifyArgs {
     /// The file
     pub file: PathBuf,
-    /// Key that an MCUboot image must be signed with, public or private, as PEM; without it, the
-    /// hash alone is checked
+    /// Key that an MCUboot image must be signed with, public or private, as PEM; without it, only
+    /// the hash is checked
     #[arg(long, short, value_name = "PEM")]
     pub key: Option<PathBuf>,
     /// Bytes of the slot that an MCUboot image must fit, trailer included
@@ -111,8 +111,8 @@ pub struct SignArgs {
     #[arg(long, short = 'H', value_name = "BYTES", default_value = "0x20")]
     #[arg(value_parser = short_len_bytes)]
     pub header_size: u16,
-    /// Put these bytes in front of the binary; without this option it must begin with that many
-    /// zeros
+    /// Put space for the header in front of the binary; without this option the binary must begin
+    /// with that many zeros
     #[arg(long)]
     pub pad_header: bool,
     /// Bytes of the slot, trailer included
@@ -124,7 +124,7 @@ pub struct SignArgs {
     /// Pad the image to the whole slot, with a trailer that makes MCUboot test it once
     #[arg(long)]
     pub pad: bool,
-    /// The same, with a trailer that makes MCUboot keep it
+    /// Pad the image to the whole slot, with a trailer that makes MCUboot keep it
     #[arg(long)]
     pub confirm: bool,
     /// Security counter: a number, or auto for one that follows from the version
@@ -192,12 +192,11 @@ pub struct TrailerArgs {
     pub max_sectors: u32,
 }
 
-/// Sectors of the largest flash that MCUboot can have in one slot here: 16 MiB, which is as far as
-/// three bytes of an address reach.
+/// Sectors of the largest slot: 16 MiB, the range of addresses of three bytes.
 const MAX_SECTORS: i64 = 4096;
 
 impl TrailerArgs {
-    /// Refuses what no bootloader is built with.
+    /// Refuses settings that no bootloader is built with.
     ///
     /// # Errors
     ///

@@ -48,7 +48,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the example migration, end to end, on a simulated device
     Demo(DemoArgs),
-    /// Show what a migration would do to a device, or every reason against it
+    /// Show what a migration would do to a device, or every reason why it is refused
     Plan(PlanArgs),
     /// Edit a migration in a menu, with the planner's verdict on every change
     Config(ConfigArgs),
@@ -57,7 +57,7 @@ pub enum Command {
     /// Show, verify, sign and confirm images, partition tables and flash dumps
     #[command(subcommand)]
     Image(ImageCommand),
-    /// Put a migration into a firmware image, which makes a migrator to send out
+    /// Make the migrator to send out: put a migration into a firmware image
     Pack(PackArgs),
     /// Serve files to devices in the lab over HTTP, with faults on request
     Serve(ServeArgs),
@@ -72,7 +72,7 @@ pub struct DemoArgs {
     /// Directory to write the migration and the device's flash to, before and after
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Whether its files may be there already
+    /// Whether its files may exist already
     #[command(flatten)]
     pub force: Force,
 }
@@ -80,8 +80,8 @@ pub struct DemoArgs {
 /// Arguments of `bootswap plan`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "The same planner runs on the device, so what is printed is what a device like \
-                  this one will do."
+    after_help = "The same planner runs on the device, so a device like this one will do what is \
+    printed."
 )]
 pub struct PlanArgs {
     /// The migration
@@ -91,16 +91,16 @@ pub struct PlanArgs {
     /// device is assumed to have the migration's partition table
     #[arg(long, value_name = "DUMP.bin")]
     pub flash: Option<PathBuf>,
-    /// Flash of more devices, behind that of the first
+    /// Flash of more devices
     #[arg(value_name = "DUMP.bin", requires = "flash")]
     pub more: Vec<PathBuf>,
     /// Label of the partition that the migrator runs from; without it, the one in the migration.
-    /// With a dump: every one that the migrator can come to, first the one that the device's next
-    /// update goes to
+    /// With a dump: every partition that the migrator may run from, first the one that the device's
+    /// next update is written to
     #[arg(long, value_name = "LABEL")]
     pub running: Option<String>,
-    /// The migrator as `bootswap pack` wrote it; without it, the prebuilt firmware counts, or an
-    /// assumed length where there is none
+    /// The migrator as `bootswap pack` wrote it; without it, the length of the prebuilt firmware is
+    /// used, or an assumed length if there is none
     #[arg(long, value_name = "FILE")]
     pub migrator: Option<PathBuf>,
     /// Print one JSON object instead of text
@@ -128,24 +128,24 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "DUMP.bin")]
     pub flash: Option<PathBuf>,
     /// Label of the partition that the migrator runs from; without it, the one in the migration.
-    /// With a dump: every one that the migrator can come to, first the one that the device's next
-    /// update goes to
+    /// With a dump: every partition that the migrator may run from, first the one that the device's
+    /// next update is written to
     #[arg(long, value_name = "LABEL")]
     pub running: Option<String>,
-    /// The migrator as `bootswap pack` wrote it; without it, the prebuilt firmware counts, or an
-    /// assumed length where there is none
+    /// The migrator as `bootswap pack` wrote it; without it, the length of the prebuilt firmware is
+    /// used, or an assumed length if there is none
     #[arg(long, value_name = "FILE")]
     pub migrator: Option<PathBuf>,
-    /// File to write the final flash contents to; from several partitions, those of the first
+    /// File to write the final flash contents to; of several partitions, those of the first
     #[arg(long, value_name = "AFTER.bin")]
     pub out: Option<PathBuf>,
-    /// Whether it may be there already
+    /// Whether the file may exist already
     #[command(flatten)]
     pub force: Force,
     /// How far to go
     #[arg(long, value_enum, value_name = "WHERE", default_value_t)]
     pub until: UntilArg,
-    /// Fetch from the addresses in the migration instead of serving its files on loopback
+    /// Fetch from the URLs in the migration instead of serving its files on loopback
     #[arg(long, conflicts_with = "faults")]
     pub online: bool,
     /// Make the server on loopback fail, as in /app_upd.bin:drop=13000*2; may be repeated, see
@@ -183,15 +183,15 @@ impl From<UntilArg> for Until {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = format!("Faults: {}", ServerFault::HELP))]
 pub struct ServeArgs {
-    /// The migration whose files are served, each at its address and nothing else; or a directory,
-    /// of which everything is given out but dotfiles and what has secrets in it
+    /// The migration whose files are served, each at its URL, and nothing else; or a directory,
+    /// which is served except for dotfiles and files that contain secrets
     #[arg(value_name = "MIGRATION.toml|DIR")]
     pub what: PathBuf,
-    /// File that is given out as well, at /NAME, whatever is in it; may be repeated
+    /// File to serve as well, at /NAME, whatever is in it; may be repeated
     #[arg(long, value_name = "FILE")]
     pub also: Vec<PathBuf>,
-    /// Address and port to listen on, as in 0.0.0.0:8070 or localhost:8070; port 0 for any that is
-    /// free
+    /// Address and port to listen on, as in 0.0.0.0:8070 or localhost:8070; port 0 for any free
+    /// port
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8070", value_parser = listen)]
     pub listen: SocketAddr,
     /// Make the server fail; may be repeated

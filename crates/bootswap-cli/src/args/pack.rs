@@ -28,17 +28,17 @@ pub struct PackArgs {
     /// File to write the migrator to
     #[arg(long, short, value_name = "OUT")]
     pub out: PathBuf,
-    /// Whether it may be there already
+    /// Whether the file may exist already
     #[command(flatten)]
     pub force: Force,
     /// Firmware image to pack into
     #[arg(long, value_name = "FILE")]
     pub firmware: Option<PathBuf>,
-    /// Version that the migrator says it has; without it, the migration's `migrator.version`, or
+    /// Version in the migrator's app descriptor; without it, the migration's `migrator.version`, or
     /// the firmware image's
     #[arg(long, value_name = "TEXT", value_parser = identity)]
     pub version: Option<String>,
-    /// Name of the project that the migrator says it is of; without it, `migrator.project`, or the
+    /// Project name in the migrator's app descriptor; without it, `migrator.project`, or the
     /// firmware image's
     #[arg(long, value_name = "NAME", value_parser = identity)]
     pub project: Option<String>,

@@ -1,4 +1,4 @@
-//! Arguments of `bootswap simulate` for sweeps: many runs, each with another fault.
+//! Arguments of `bootswap simulate` for sweeps: many runs, each with a different fault.
 
 use std::num::NonZeroUsize;
 
@@ -16,7 +16,7 @@ Examples of cases: cut:1234:before; cut:1234:middle:7,cut:15:after (power lost a
 operation 15 of the recovery); op:12:fails; read:500:flips:3; \
 stuck:0x310000:3:0; net:/app_upd.bin:drop=13000*1.";
 
-/// What is tried after the run without interruption.
+/// The sweeps after the run without interruption.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Sweeps")]
 pub struct SweepArgs {
@@ -26,8 +26,8 @@ pub struct SweepArgs {
     /// Also lose power in the middle of operations
     #[arg(long, requires = "power_cuts")]
     pub torn: bool,
-    /// Power cuts in one case: 2 loses power again in the recovery, everywhere if that is feasible,
-    /// else in a random sample
+    /// Power cuts in one case: 2 cuts the power again during the recovery, at every operation if
+    /// that is feasible, else at a random sample
     #[arg(long, value_name = "1|2", default_value_t = 1, requires = "power_cuts")]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=2))]
     pub depth: u8,
@@ -44,8 +44,8 @@ pub struct SweepArgs {
     /// Threads; without it, one for each processor
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// Replay one case and show everything that happens; --out then gets the flash that its last
-    /// power cut leaves
+    /// Replay one case and show everything that happens; --out then writes the flash as its last
+    /// power cut leaves it
     #[arg(long, value_name = "CASE")]
     #[arg(conflicts_with_all = ["power_cuts", "flash_faults", "network_faults", "online"])]
     pub replay: Option<Case>,

@@ -16,7 +16,7 @@ use mcuboot_format::{ImageVersion, VersionError};
 
 use super::SecurityCounter;
 
-/// A chip, in any way that its name is written; help and completions have the usual one.
+/// A chip, in any spelling of its name; help and completions show the usual one.
 #[derive(Clone, Copy)]
 pub(super) struct ChipParser;
 
@@ -39,7 +39,7 @@ impl TypedValueParser for ChipParser {
     }
 }
 
-/// A number of bytes that fits 16 bits.
+/// A number of bytes that fits in 16 bits.
 pub(super) fn short_len_bytes(text: &str) -> Result<u16, String> {
     let number = len_bytes(text)?;
     u16::try_from(number).map_err(|_| format!("{text} is more than {}", u16::MAX))
@@ -48,7 +48,7 @@ pub(super) fn short_len_bytes(text: &str) -> Result<u16, String> {
 /// Bytes of a slot, which consists of sectors.
 pub(super) fn slot_len_bytes(text: &str) -> Result<u32, String> {
     match len_bytes(text)? {
-        0 => Err("a slot of no bytes holds nothing".to_owned()),
+        0 => Err("a slot must have at least one sector".to_owned()),
         len if len % SECTOR_BYTES != 0 => {
             Err(format!("{text} is not a multiple of {SECTOR_BYTES:#x}: slots consist of sectors"))
         }
@@ -56,12 +56,12 @@ pub(super) fn slot_len_bytes(text: &str) -> Result<u32, String> {
     }
 }
 
-/// What a bootloader writes at once, as `imgtool --align` has it.
+/// How many bytes a bootloader writes at once, as in `imgtool --align`.
 pub(super) fn align(text: &str) -> Result<u32, String> {
     one_of(text, &[1, 2, 4, 8, 16, 32], "1, 2, 4, 8, 16 or 32")
 }
 
-/// The distance of a trailer's fields, as `imgtool --max-align` has it.
+/// The distance of a trailer's fields, as in `imgtool --max-align`.
 pub(super) fn max_align(text: &str) -> Result<u32, String> {
     one_of(text, &[8, 16, 32], "8, 16 or 32")
 }
@@ -76,16 +76,16 @@ pub(super) fn fault(text: &str) -> Result<ServerFault, String> {
     text.parse().map_err(|error: bootswap_serve::FaultError| error.to_string())
 }
 
-/// A version or a name that an image says of itself.
+/// A version or a project name for an image's app descriptor.
 pub(super) fn identity(text: &str) -> Result<String, String> {
     check_identity(text).map_err(|error| error.to_string())?;
     Ok(text.to_owned())
 }
 
-/// A number of 32 bits, decimal or behind `0x` hexadecimal.
+/// A number of 32 bits, decimal or, after `0x`, hexadecimal.
 pub(super) fn number(text: &str) -> Result<u32, String> {
     let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
-    u32::from_str_radix(digits, radix).map_err(|_| format!("{text:?} is no number of 32 bits"))
+    u32::from_str_radix(digits, radix).map_err(|_| format!("{text:?} is not a number of 32 bits"))
 }
 
 /// An address in flash.
@@ -100,7 +100,7 @@ pub(super) fn starts(text: &str) -> Result<u32, String> {
     (1..=MAX_STARTS).contains(&number).then_some(number).ok_or_else(wrong)
 }
 
-/// An address to listen on, whose host may be a name.
+/// An address to listen on; the host may be a name.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     if let Ok(addr) = text.parse() {
         return Ok(addr);
@@ -108,7 +108,7 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     let wrong =
         |why: &dyn fmt::Display| format!("{why}; write host and port, as in localhost:8070");
     let addrs: Vec<_> = text.to_socket_addrs().map_err(|error| wrong(&error))?.collect();
-    // Devices have IPv4 alone.
+    // Devices have IPv4 only.
     let addr = addrs.iter().find(|addr| addr.is_ipv4()).or(addrs.first());
     addr.copied().ok_or_else(|| wrong(&"the name has no address"))
 }
@@ -118,7 +118,7 @@ pub(super) fn version(text: &str) -> Result<ImageVersion, String> {
     text.parse().map_err(|error: VersionError| format!("{error}, write it as in 1.2.3+4"))
 }
 
-/// A security counter: a number, or `auto` for the one that imgtool makes of the version.
+/// A security counter: a number, or `auto` for the one that imgtool derives from the version.
 pub(super) fn security_counter(text: &str) -> Result<SecurityCounter, String> {
     if text == "auto" {
         return Ok(SecurityCounter::Auto);
@@ -127,11 +127,12 @@ pub(super) fn security_counter(text: &str) -> Result<SecurityCounter, String> {
     number(text).map(SecurityCounter::Number).map_err(wrong)
 }
 
-/// `(0, 1.2.3+4)` as imgtool wants it, or `0:1.2.3+4`.
+/// `(0, 1.2.3+4)` as for imgtool, or `0:1.2.3+4`.
 pub(super) fn dependency(text: &str) -> Result<Dependency, String> {
     let wrong = || {
         format!(
-            "{text:?} is no dependency as in 1:1.2.3+4, number of the image and its least version"
+            "{text:?} is not a dependency as in 1:1.2.3+4, which is the number of the image and \
+            its lowest version"
         )
     };
     let plain = text.trim().trim_start_matches('(').trim_end_matches(')');

@@ -1,4 +1,4 @@
-//! A line that is typed.
+//! The line editor of the menu.
 
 use ratatui::crossterm::event::{Event, KeyEvent};
 use tui_input::backend::crossterm::to_input_request;
@@ -9,7 +9,7 @@ use tui_input::{Input, InputRequest};
 pub struct Editor(Input);
 
 impl Editor {
-    /// A line to go on with, the cursor at its end.
+    /// An editor that starts with this text, the cursor at its end.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(Input::from(text))
@@ -27,7 +27,7 @@ impl Editor {
         self.0.cursor()
     }
 
-    /// Takes a key; whether it was one for a line.
+    /// Handles a key; returns whether the editor uses it.
     pub fn key(&mut self, key: KeyEvent) -> bool {
         let request = to_input_request(&Event::Key(key));
         let is_known = request.is_some();
@@ -35,12 +35,12 @@ impl Editor {
         is_known
     }
 
-    /// Puts another text in its place.
+    /// Replaces the whole line.
     pub fn replace(&mut self, text: &str) {
         *self = Self::new(text);
     }
 
-    /// Inserts a text that was pasted, without ends of lines, which no value has.
+    /// Inserts pasted text, without its line breaks, which no value has.
     pub fn paste(&mut self, text: &str) {
         for character in text.chars().filter(|character| !character.is_control()) {
             self.0.handle(InputRequest::InsertChar(character));

@@ -9,8 +9,8 @@
 //!   screen <── view
 //! ```
 //!
-//! Document, judge and the table of keys are in [`bootswap_migration`]. Everything but `terminal`
-//! works without one, and is tested so.
+//! Document, judge and the table of keys are in [`bootswap_migration`]. Everything except
+//! `terminal` works without a terminal, and is tested without one.
 
 mod editor;
 mod menu;
@@ -36,8 +36,8 @@ use store::Store;
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] where there is no terminal, no file to open, or a file where a new one
-/// should be.
+/// [`CommandError::Input`] if there is no terminal, no file to open, or a file already where a new
+/// one should be.
 pub fn command(args: &ConfigArgs) -> Result<Verdict, CommandError> {
     let path = args.migration.as_path();
     let mut session = open(args)?;
@@ -45,7 +45,7 @@ pub fn command(args: &ConfigArgs) -> Result<Verdict, CommandError> {
         return Err(CommandError::input(
             "the menu needs a terminal, and stdin or stdout is not one",
             format_args!(
-                "run it in a terminal, or edit {} by hand and check it with `bootswap plan`",
+                "run it in a terminal, or edit {} with an editor and check it with `bootswap plan`",
                 path.display()
             ),
         ));
@@ -53,7 +53,7 @@ pub fn command(args: &ConfigArgs) -> Result<Verdict, CommandError> {
     terminal::run(&mut session).map_err(|error| {
         CommandError::input(
             format_args!("the terminal fails: {error}"),
-            "run it in another terminal, or edit the file by hand",
+            "run it in another terminal, or edit the file with an editor",
         )
     })?;
     Ok(Verdict::Safe)
@@ -67,7 +67,7 @@ fn open(args: &ConfigArgs) -> Result<Session, CommandError> {
         (Some(_), Some(_)) => {
             return Err(CommandError::input(
                 format_args!("{} exists already", path.display()),
-                "leave out --chip and --partitions to change it, or name a new file",
+                "leave out --chip and --partitions to edit it, or name a new file",
             ));
         }
         (Some(bytes), None) => String::from_utf8(bytes.to_vec()).map_err(|error| {
@@ -92,13 +92,13 @@ fn open(args: &ConfigArgs) -> Result<Session, CommandError> {
     Ok(Session::new(path.display().to_string(), dir, document(text, path)?, store))
 }
 
-/// The document of a text, which has to be valid TOML.
+/// The document of a text, which must be valid TOML.
 fn document(text: String, path: &Path) -> Result<Document, CommandError> {
     Document::new(text.clone()).map_err(|error| match bootswap_migration::check(&text) {
         Some(problem) => LoadError::new(problem, path, &text).into(),
         None => CommandError::input(
             format_args!("{}: {error}", path.display()),
-            "see https://toml.io for how TOML is written",
+            "see https://toml.io for the syntax of TOML",
         ),
     })
 }

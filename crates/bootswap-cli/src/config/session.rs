@@ -1,4 +1,4 @@
-//! A menu and its file: what keys do to both.
+//! A menu and its file: how keys change both.
 
 use std::io;
 use std::path::Path;
@@ -16,24 +16,23 @@ use super::store::{SaveError, Store};
 pub struct Session {
     menu: Menu,
     store: Store,
-    /// Whether it was said already that the file has changed on disk.
+    /// Whether the change of the file on disk was reported already.
     is_noticed: bool,
 }
 
-/// Whether there is more to do.
+/// Whether the session goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
-    /// There is.
+    /// It goes on.
     Go,
     /// The menu was left.
     End,
 }
 
 impl Session {
-    /// A session with that document.
+    /// A session with this document.
     ///
-    /// The files that it names are relative to `dir`; `name` is what the file is called on the
-    /// screen.
+    /// The files that it names are relative to `dir`; `name` is the file's name on the screen.
     #[must_use]
     pub fn new(name: String, dir: &Path, document: Document, store: Store) -> Self {
         let judge = Judge::new(dir);
@@ -47,7 +46,7 @@ impl Session {
         &self.menu
     }
 
-    /// Takes a key.
+    /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) -> Next {
         match self.menu.key(key) {
             Wish::Stay => Next::Go,
@@ -66,13 +65,13 @@ impl Session {
         }
     }
 
-    /// Takes a text that was pasted.
+    /// Handles pasted text.
     pub fn paste(&mut self, text: &str) {
         self.menu.paste(text);
     }
 
-    /// Looks at the file. If somebody else changed it, it is read again, unless a change of the
-    /// menu would be lost.
+    /// Checks whether somebody else changed the file. If so, it is read again, unless a change made
+    /// in the menu would be lost.
     pub fn look_at_disk(&mut self) {
         if !self.store.has_changed() {
             self.is_noticed = false;
@@ -85,7 +84,7 @@ impl Session {
         }
     }
 
-    /// Whether the text is in the file now.
+    /// Saves the text; returns whether it is in the file now.
     fn save(&mut self, overwrite: bool) -> bool {
         if !self.menu.is_modified() && !self.store.has_changed() {
             self.menu.say("nothing to save".to_owned());

@@ -1,6 +1,6 @@
-//! The file: read once, written as a whole, and looked at for changes that others made.
+//! The file: read once, written as a whole, and checked for changes made by others.
 //!
-//! How it is written, [`whole`] says: at every moment there is the old file or the new one.
+//! [`whole`] writes it: at every moment, either the old file or the new one exists.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -10,11 +10,11 @@ use bootswap_migration::input;
 
 use crate::output::whole::{self, Existing};
 
-/// A file, and what was in it when it was last looked at.
+/// A file, and its contents when it was last read.
 #[derive(Clone, Debug)]
 pub struct Store {
     path: PathBuf,
-    /// `None` where there was no file.
+    /// `None` if there was no file.
     known: Option<Vec<u8>>,
 }
 
@@ -22,38 +22,38 @@ pub struct Store {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SaveError {
-    /// It is not what it was, or is there although it was not.
+    /// The file has changed, or was created, since it was last read.
     Changed,
-    /// It cannot be written.
+    /// The file cannot be written.
     Write(io::Error),
 }
 
 impl Store {
-    /// The file at that path, which may be missing.
+    /// The file at this path, which may be missing.
     ///
     /// # Errors
     ///
     /// That of reading it.
     pub fn open(path: &Path) -> io::Result<Self> {
         let known = read(path)?;
-        // Where the path is a link, what it leads to is replaced, not the link.
+        // If the path is a link, its target is replaced, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         Ok(Self { path, known })
     }
 
-    /// What was in it when it was last looked at.
+    /// Its contents when it was last read.
     #[must_use]
     pub fn bytes(&self) -> Option<&[u8]> {
         self.known.as_deref()
     }
 
-    /// Whether somebody else has changed it, or made or removed it.
+    /// Whether somebody else has changed, created or removed it.
     #[must_use]
     pub fn has_changed(&self) -> bool {
         read(&self.path).is_ok_and(|now| now != self.known)
     }
 
-    /// Looks at it again, and gives what is in it.
+    /// Reads it again, and returns its contents.
     ///
     /// # Errors
     ///
@@ -63,11 +63,12 @@ impl Store {
         Ok(self.known.as_deref().unwrap_or_default())
     }
 
-    /// Replaces it; one that has changed only if `overwrite` says so, one that was not there never.
+    /// Replaces it: a file that has changed only if `overwrite` says so, one that somebody else
+    /// created never.
     ///
     /// # Errors
     ///
-    /// A [`SaveError`]; the file is as it was then.
+    /// A [`SaveError`]; the file is unchanged.
     pub fn save(&mut self, text: &str, overwrite: bool) -> Result<(), SaveError> {
         let is_new = self.known.is_none();
         if self.has_changed() && (is_new || !overwrite) {
@@ -84,7 +85,7 @@ impl Store {
     }
 }
 
-/// What is in a file, `None` if there is none.
+/// The contents of a file, `None` if there is none.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match input::bytes(path) {
         Ok(bytes) => Ok(Some(bytes)),

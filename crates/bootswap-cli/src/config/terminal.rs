@@ -1,4 +1,4 @@
-//! The terminal around a session: its keys in, its screen out.
+//! Connects a session to the terminal: reads keys, draws the screen.
 
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::interrupt;
 use super::session::{Next, Session};
 use super::view;
 
-/// How long nothing has to happen before the file on disk is looked at.
+/// Idle time after which the file on disk is checked for changes.
 const IDLE: Duration = Duration::from_millis(1000);
 
-/// Whether there is a terminal to show the menu in, and to type in.
+/// Whether stdin and stdout are a terminal.
 #[must_use]
 pub fn is_there() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
@@ -26,7 +26,7 @@ pub fn is_there() -> bool {
 
 /// Runs a session until the menu is left.
 ///
-/// The terminal is as it was before afterwards, even after an error or a panic.
+/// Restores the terminal afterwards, even after an error or a panic.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn run(session: &mut Session) -> io::Result<()> {
     let terminal = ratatui::try_init()?;
     let _restored = Restored;
     let _signals = interrupt::restore_on_signal(restore);
-    // A terminal that cannot tell pasted text from typed one gives it as keys.
+    // A terminal that cannot distinguish pasted text sends it as keys.
     let _ = execute!(io::stdout(), EnableBracketedPaste);
     turn(terminal, session)
 }
@@ -62,7 +62,7 @@ fn turn(mut terminal: DefaultTerminal, session: &mut Session) -> io::Result<()> 
     }
 }
 
-/// Gives the terminal back when it goes.
+/// Restores the terminal when it is dropped.
 struct Restored;
 
 impl Drop for Restored {

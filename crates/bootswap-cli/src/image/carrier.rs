@@ -42,14 +42,14 @@ pub(super) fn carrier(args: &CarrierArgs) -> Result<Verdict, CommandError> {
     out.write(&file)?;
     if otadata.is_none() {
         eprintln!(
-            "warning: without --flash or --otadata the carrier has no way back if both copies are \
+            "warning: without --flash or --otadata, the carrier has no way back if both copies are \
              damaged"
         );
     }
     if args.flash.is_none() {
         eprintln!(
-            "warning: without --flash nobody compared MCUboot's flash settings with those of the \
-             old bootloader, which stay in force"
+            "warning: without --flash, MCUboot's flash settings were not compared with those of \
+            the old bootloader, which remain in effect"
         );
     }
     eprintln!("wrote {out}: {:#x} bytes, for any app partition of that size", file.len());
@@ -66,7 +66,7 @@ pub(super) fn first_stage(args: &FirstStageArgs) -> Result<Verdict, CommandError
     out.write(&file)?;
     let (chip, second) = (args.loader.chip, args.second);
     eprintln!(
-        "wrote {out}: {:#x} bytes for {}; {} itself goes to {second}",
+        "wrote {out}: {:#x} bytes for {}; write {} itself to {second}",
         file.len(),
         chip.bootloader_addr(),
         name.display()

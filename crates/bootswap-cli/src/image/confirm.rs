@@ -32,7 +32,7 @@ pub(super) fn command(args: &ConfirmArgs) -> Result<Verdict, CommandError> {
     })?;
     match &out {
         Some(out) => out.write(&image)?,
-        // Without --out the file itself is what is asked to be changed.
+        // Without --out, the user asks to change the file itself.
         None => whole::write(&args.file, &image, Existing::Replace)
             .map_err(|error| CommandError::file("write", &args.file, &error))?,
     }

@@ -1,4 +1,4 @@
-//! Files that a command is given.
+//! Reading the files given to a command.
 
 use std::io;
 use std::path::Path;
@@ -10,14 +10,14 @@ use flash_region::Hex;
 use crate::error::CommandError;
 use crate::input::read;
 
-/// Reads a file and finds out what it is.
+/// Reads a file and detects its kind.
 pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, FileKind), CommandError> {
     let bytes = read(path)?;
     let kind = FileKind::of(&bytes).ok_or_else(|| {
         if is_esp8266(&bytes) {
             return CommandError::input(
                 format_args!("{}: an ESP8266 image, which is not supported", path.display()),
-                "name a file of one of the ESP32 family's chips",
+                "name a file for one of the ESP32 family's chips",
             );
         }
         let begin = Hex(bytes.get(..bytes.len().min(8)).unwrap_or_default()).to_string();
@@ -28,19 +28,19 @@ pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, FileKind), CommandErro
                 bytes.len(),
                 if begin.is_empty() { "nothing" } else { &begin }
             ),
-            "name an MCUboot image, an ESP image, a partition table, otadata, a factory image or a \
-             dump of a whole flash",
+            "name an MCUboot image, an ESP image, a partition table, otadata, a factory image or \
+            a dump of the whole flash",
         )
     })?;
     Ok((bytes, kind))
 }
 
-/// Reads a text, as keys are.
+/// Reads a text file, such as a key.
 pub(super) fn read_text(path: &Path) -> Result<String, CommandError> {
     text(path, read(path)?)
 }
 
-/// The text of a file that was read.
+/// The text of a file whose bytes were read.
 pub(super) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, CommandError> {
     String::from_utf8(bytes).map_err(|_| {
         let error = io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");

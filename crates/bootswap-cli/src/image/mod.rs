@@ -1,4 +1,4 @@
-//! `bootswap image`: what a file is, whether it is whole, and making MCUboot images and carriers.
+//! `bootswap image`: shows and verifies files, and makes MCUboot images and carriers.
 
 mod carrier;
 mod confirm;
@@ -17,8 +17,8 @@ use file::read_known;
 ///
 /// # Errors
 ///
-/// [`CommandError`] where files cannot be read or written, or options do not go with them; a
-/// verification that fails is the command's [`Verdict`].
+/// [`CommandError`] if files cannot be read or written, or options do not apply to them; a failed
+/// verification is the command's [`Verdict`].
 pub fn command(command: &ImageCommand) -> Result<Verdict, CommandError> {
     match command {
         ImageCommand::Info(args) => info(args),

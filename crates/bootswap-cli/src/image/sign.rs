@@ -17,8 +17,8 @@ pub(super) fn command(args: &SignArgs) -> Result<Verdict, CommandError> {
     let header_len = if args.pad_header { 0 } else { usize::from(args.header_size) };
     if payload.is_empty() || payload.len() == header_len {
         return Err(CommandError::input(
-            format_args!("{}: there is no application in it", args.file.display()),
-            "name the application's binary, as objcopy or the build makes it",
+            format_args!("{}: the file contains no application", args.file.display()),
+            "name the application's binary, as made by objcopy or the build",
         ));
     }
     let key = args.key.as_deref().map(|path| {

@@ -1,4 +1,4 @@
-//! `bootswap image verify`: one check after the other, and all of their results.
+//! `bootswap image verify`: runs all checks, and prints all of their results.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ pub(super) fn command(args: &VerifyArgs) -> Result<Verdict, CommandError> {
     Ok(if verification.is_good() { Verdict::Safe } else { Verdict::Unsafe })
 }
 
-/// An option that has no effect on a file of this kind is a mistake.
+/// Refuses an option that has no effect on a file of this kind: it is a mistake.
 fn refuse_useless(args: &VerifyArgs, kind: FileKind) -> Result<(), CommandError> {
     let is_mcuboot = kind == FileKind::McubootImage;
     let has_chip =
@@ -79,7 +79,7 @@ fn map_of(path: &Path) -> Result<OwnedMap, CommandError> {
     })
 }
 
-/// The public key in a PEM file, of a private one too.
+/// The public key in a PEM file, which may also be a private key.
 fn public_key(path: &Path) -> Result<PublicKey, CommandError> {
     let pem = read_text(path)?;
     let key = match PublicKey::from_pem(&pem) {

@@ -1,4 +1,5 @@
-//! Where a command may write a file: never over an input, and over another file only if asked to.
+//! Where a command may write a file: never over an input, and over another existing file only with
+//! `--force`.
 
 use std::fmt;
 use std::fs;
@@ -9,9 +10,9 @@ use super::whole::{self, Existing};
 use crate::error::CommandError;
 use crate::input::Inputs;
 
-/// Whether files that exist already are replaced: `--force`.
+/// `--force`: whether files that exist already are replaced.
 ///
-/// An input is not, whatever is said.
+/// An input file is never replaced.
 #[derive(clap::Args, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Force {
     /// Replace files that exist already; never those that are read
@@ -19,7 +20,7 @@ pub struct Force {
     pub force: bool,
 }
 
-/// A place for a file, which was looked at before the work that makes the file.
+/// A checked destination of a file. It is checked before the work that makes the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Destination {
     path: PathBuf,
@@ -27,12 +28,12 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// The place at that path, for a command that has read those files.
+    /// The destination at this path, for a command that has read those files.
     ///
     /// # Errors
     ///
-    /// [`CommandError::Input`] where a file there is one of the inputs, under whatever name, or
-    /// exists and may not be replaced, or where there cannot be a file.
+    /// [`CommandError::Input`] if the file is one of the inputs, whatever its name, if it exists
+    /// and may not be replaced, or if no file can be created there.
     pub fn new(path: &Path, inputs: &Inputs, force: Force) -> Result<Self, CommandError> {
         let is_new = match fs::symlink_metadata(path) {
             Ok(_) => false,
@@ -44,7 +45,7 @@ impl Destination {
         }
         let found = fs::metadata(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
-                refused(path, "it is a link to a file that is not there", "remove the link")
+                refused(path, "it is a link to a file that does not exist", "remove the link")
             }
             _ => failed(path, &error),
         })?;
@@ -55,7 +56,7 @@ impl Destination {
             let what = format!("it is an input of this command, {}", input.display());
             return Err(refused(path, &what, "name another file to write to"));
         }
-        // What is no file, as a pipe or /dev/null, has nothing to be lost.
+        // Nothing is lost if it is not a file, such as a pipe or /dev/null.
         if found.is_file() && !force.force {
             return Err(refused(
                 path,
@@ -70,7 +71,7 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// [`CommandError::Input`] where it cannot be written; what was there is still there then.
+    /// [`CommandError::Input`] if it cannot be written; an existing file is unchanged then.
     pub fn write(&self, bytes: &[u8]) -> Result<(), CommandError> {
         let written = whole::write(&self.path, bytes, self.existing);
         written.map_err(|error| failed(&self.path, &error))
@@ -101,11 +102,11 @@ fn failed(path: &Path, error: &io::Error) -> CommandError {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             "make room, or name a file elsewhere"
         }
-        ErrorKind::AlreadyExists => "somebody else has made it meanwhile; name another file",
+        ErrorKind::AlreadyExists => "it was created meanwhile; name another file",
         _ => "check the path and its permissions",
     };
     let what = format_args!("cannot write {}: {error}", path.display());
-    CommandError::input(what, format_args!("{help}; what was there is as it was"))
+    CommandError::input(what, format_args!("{help}; an existing file is unchanged"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //!                    Destination::write ──> whole: beside it, then renamed    after it
 //! ```
 //!
-//! Nothing else in the program writes files, but for the menu, whose one file `whole` writes too.
+//! Nothing else in the program writes files, except the menu, which writes its file with `whole`,
+//! too.
 
 mod destination;
 pub(crate) mod whole;
@@ -26,7 +27,7 @@ pub use destination::{Destination, Force};
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] where it cannot be written, for example to a full disk.
+/// [`CommandError::Input`] if it cannot be written, for example to a full disk.
 pub fn text(text: &str) -> Result<(), CommandError> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -44,7 +45,7 @@ pub fn text(text: &str) -> Result<(), CommandError> {
 ///
 /// As [`text`].
 pub fn json(object: &impl Serialize) -> Result<(), CommandError> {
-    // Only maps whose keys are not text could fail, and there are none.
+    // Only maps whose keys are not text could fail, and no object has any.
     let mut json = serde_json::to_string_pretty(object).unwrap_or_default();
     json.push('\n');
     text(&json)

@@ -5,7 +5,7 @@
 //!     error, full disk, Ctrl-C, SIGTERM: the part is removed, the old file is as it was
 //! ```
 //!
-//! Only a process that is killed, or a machine that loses power, leaves a part behind.
+//! A temporary file is left behind only if the process is killed or the machine loses power.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use std::path::Path;
 
 use crate::interrupt;
 
-/// What becomes of a file that is there already.
+/// What to do with a file that exists already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Existing {
     /// It stays, and writing fails.
@@ -24,18 +24,18 @@ pub enum Existing {
 
 /// Writes the file at that path.
 ///
-/// Where the path is a link, what it leads to is replaced; what is no file, as a pipe, is written
-/// to.
+/// If the path is a link, its target is replaced; if it is not a file, such as a pipe, it is
+/// written to.
 ///
 /// # Errors
 ///
-/// That of the file system; what was there is still there then.
+/// That of the file system; an existing file is unchanged then.
 pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     let old = fs::metadata(path).ok();
     if old.as_ref().is_some_and(|old| !old.is_file() && !old.is_dir()) {
         return OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
-    // Fails where there is nothing yet, and nothing to be led to.
+    // Fails if there is no file yet; then there is no link to follow.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut prefix = path.file_name().unwrap_or_default().to_owned();
@@ -45,10 +45,10 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // What anybody's new file gets; the system takes from it what it takes from all of them.
+        // The usual permissions of a new file; the system applies the umask.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    // A signal between the two leaves the part, but nothing in it.
+    // A signal between the two lines leaves an empty temporary file.
     let mut part = builder.tempfile_in(dir)?;
     let _removed = interrupt::remove_on_signal(part.path());
     part.write_all(bytes)?;
@@ -61,7 +61,7 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
         Existing::Replace => part.persist(path),
     };
     done.map_err(|error| error.error)?;
-    // The file is there; that its name outlives a loss of power is not worth an error.
+    // The file is complete; it is not an error if its name does not survive a loss of power.
     let _ = File::open(dir).and_then(|dir| dir.sync_all());
     Ok(())
 }

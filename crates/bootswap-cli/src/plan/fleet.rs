@@ -1,4 +1,4 @@
-//! The plans of many devices, one dump each, and a table of all of them.
+//! The plans of many devices, one dump for each, and a table of all of them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,20 +16,20 @@ use crate::input::Inputs;
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] where it was delivered nowhere.
+/// [`CommandError::Input`] if there is no partition that it may run from.
 pub(super) fn planned(
     device: &Device,
     migration: &OwnedMigration,
 ) -> Result<DevicePlans, CommandError> {
     DevicePlans::delivered(migration, &device.delivered).ok_or_else(|| {
         CommandError::input(
-            "the migrator can come to no partition of the device",
+            "there is no partition of the device that the migrator may run from",
             "name one with --running",
         )
     })
 }
 
-/// Dumps, each with what is said about it.
+/// Dumps, each with its plans or its error.
 pub(super) struct Fleet(Vec<(PathBuf, Result<DevicePlans, CommandError>)>);
 
 impl Fleet {
@@ -53,14 +53,17 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// [`CommandError::Input`] where a dump cannot be read.
+    /// [`CommandError::Input`] if a dump cannot be read.
     pub(super) fn verdict(&self) -> Result<Verdict, CommandError> {
         let unreadable = self.0.iter().filter(|(_, plans)| plans.is_err()).count();
         if unreadable > 0 {
             let count = self.0.len();
             return Err(CommandError::input(
-                format_args!("{unreadable} of {count} dumps cannot be planned for"),
-                "the table says which and why; correct them, or leave them out",
+                format_args!(
+                    "there is no plan for {unreadable} of {count} dumps, which cannot be \
+                used"
+                ),
+                "the table shows which and why; correct them, or leave them out",
             ));
         }
         let is_safe =
@@ -68,8 +71,8 @@ impl Fleet {
         Ok(if is_safe { Verdict::Safe } else { Verdict::Unsafe })
     }
 
-    /// All of it for scripts: a list, in the order of the command line. What a dump has is what one
-    /// alone would print, and its name.
+    /// The report for scripts: a list, in the order of the command line. Each dump has the report
+    /// that it would have alone, and its file name.
     pub(super) fn report(&self) -> FleetPlans {
         let dumps = self.0.iter().map(|(path, plans)| {
             let (error, verdict) = match plans {

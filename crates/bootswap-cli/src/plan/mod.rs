@@ -1,4 +1,4 @@
-//! `bootswap plan`: what a migration would do to a device, or every reason against it.
+//! `bootswap plan`: what a migration would do to a device, or every reason why it is refused.
 
 mod fleet;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use crate::output;
 ///
 /// # Errors
 ///
-/// [`CommandError`] where migration or dump are not usable; a refusal is the command's
+/// [`CommandError`] if the migration or a dump is not usable; a refusal is the command's
 /// [`Verdict`].
 pub fn command(args: &PlanArgs) -> Result<Verdict, CommandError> {
     let mut inputs = Inputs::default();

@@ -1,4 +1,4 @@
-//! Plans compared with what the simulated device does, and how they are told.
+//! Plans compared with what the simulated device does, and how they are printed.
 
 use std::cell::RefCell;
 
@@ -25,7 +25,7 @@ fn region(start: u32, len_bytes: u32) -> Region {
     Region::from_len(FlashAddr(start), len_bytes).unwrap()
 }
 
-/// What the plan of a migration is said to cost, and what it does on a device full of old data.
+/// What a plan is estimated to cost, and what it really costs on a device full of old data.
 struct Compared {
     plan: Cost,
     window: Cost,
@@ -33,7 +33,7 @@ struct Compared {
     done_window: Counts,
 }
 
-/// Plans from the flash alone, as the device does, and lets it carry the plan out.
+/// Plans from the flash alone, as the device does, and carries the plan out.
 fn compare(name: &str, migration: &OwnedMigration) -> Compared {
     let scenario = Scenario::synthetic(migration).unwrap();
     let lab = OriginServer::open(migration, Vec::new(), None).unwrap();
@@ -56,8 +56,7 @@ fn compare(name: &str, migration: &OwnedMigration) -> Compared {
 }
 
 impl Compared {
-    /// How many times as long as the device took the plan was said to take, and the window
-    /// likewise.
+    /// Estimated time divided by the real time, of the whole plan and of the window.
     fn assert_upper(&self, name: &str) -> (f64, f64) {
         let ratio = |said: Cost, done: Counts| {
             let took = done.duration_us(&DatasheetTiming::W25Q32JV);
@@ -116,15 +115,14 @@ fn no_swap_from_no_partition_costs_more_than_planned() {
     }
 }
 
-/// Lengths of image that end around the ends of sectors and blocks, where the rules for erases
-/// change.
+/// Image lengths just around the ends of sectors and blocks, where the rules for erases change.
 #[test]
 fn no_length_of_image_costs_more_than_planned() {
     for sectors in [1, 2, 3, 8, 9, 10, 16, 17, 18, 24] {
-        // With header and TLVs: a little more than whole sectors; all but the end of the TLVs in
-        // them, which the device learns late; a little less.
+        // With header and TLVs: a little more than a whole number of sectors; the end of the TLVs
+        // just in the next sector, which the device learns late; a little less.
         for less in [0, 100, 200] {
-            // Of the example's plans the one in which nothing is done just in case.
+            // The one of the example's plans that does nothing as a precaution.
             let mut migration = example(Chip::Esp32c6).unwrap();
             let map = migration.mcuboot.as_mut().unwrap();
             (map.swap, map.scratch) = (SwapKind::Overwrite, None);
@@ -132,7 +130,7 @@ fn no_length_of_image_costs_more_than_planned() {
             let name = format!("{sectors} sectors less {less} bytes");
             let compared = compare(&name, &migration);
             compared.assert_upper(&name);
-            // No more than the one sector too many that this can come to.
+            // At most one sector more than needed.
             let took_us = compared.done.duration_us(&DatasheetTiming::W25Q32JV).typ;
             let most_us = took_us + u64::from(ERASE_4K.typ_us) + 2 * u64::from(PROGRAM_PAGE.typ_us);
             assert!(compared.plan.typ_us() <= most_us, "{name}: {:?}", compared.plan);
@@ -188,7 +186,7 @@ fn no_line_is_wider_than_a_terminal() {
     }
 }
 
-/// What the map says of the example at an address, before, at the commit and after.
+/// What the flash map of the example shows at an address before, at and after the commit.
 fn at(map: &FlashLayout, addr: u32) -> [&str; 3] {
     let row = map.rows.iter().rfind(|row| row.region.offset <= addr).unwrap();
     [&row.before, &row.at_commit, &row.after]
@@ -239,7 +237,7 @@ fn the_map_of_an_overwrite_and_of_a_move() {
     assert_eq!(at(&map, 0x11_0000), copy);
 }
 
-/// The map says what the simulated flash holds.
+/// The flash map shows what the simulated flash contains.
 #[test]
 fn the_map_agrees_with_the_device() {
     let migration = example(Chip::Esp32s3).unwrap();
@@ -286,7 +284,7 @@ fn a_window_beside_a_sector_in_use_is_longer() {
         let window = report.commit_window.unwrap();
         assert_eq!((window.typ_ms, window.erase_ops), (typ_ms, erases));
         assert_eq!(window.assumed_blank, None);
-        // The step says the same, and the sum counts it.
+        // The step says the same, and the sum includes it.
         let commit = report.steps.iter().find(|step| step.action == "commit").unwrap();
         assert_eq!(commit.cost.typ_ms, typ_ms);
         let sum: f64 = report.steps.iter().map(|step| step.cost.typ_ms).sum();
@@ -298,8 +296,8 @@ fn a_window_beside_a_sector_in_use_is_longer() {
     assert_eq!(window.assumed_blank, None);
 }
 
-/// A bootloader that covers the partition table and the start of NVS: refused with both names, or
-/// said to overwrite them, in the commit.
+/// A bootloader that covers the partition table and the start of NVS: refused with both names, or,
+/// if allowed, listed as overwriting both in the commit.
 #[test]
 fn what_is_given_up_is_named() {
     let mut migration = example(Chip::Esp32s3).unwrap();

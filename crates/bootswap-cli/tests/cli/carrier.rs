@@ -154,10 +154,10 @@ fn what_cannot_work_is_refused() {
         (of("c6.bin", &[]), &["c6.bin: it is for esp32c6, not for esp32c3", "--chip"][..]),
         (
             of("damaged.bin", &[]),
-            &["damaged.bin: not a whole bootloader: ", "as the build made it"],
+            &["damaged.bin: not a complete bootloader: ", "as the build made it"],
         ),
-        (of("over.bin", &[]), &["segment at offset 0x20 goes to 0x40380000", "elsewhere"]),
-        (of("loader.bin", &[]), &["segment at offset 0x20 goes to"]),
+        (of("over.bin", &[]), &["segment at offset 0x20 is loaded to 0x40380000", "elsewhere"]),
+        (of("loader.bin", &[]), &["segment at offset 0x20 is loaded to"]),
         (
             of("mcuboot.bin", &["--flash", "qio.bin"]),
             &[
@@ -172,7 +172,7 @@ fn what_cannot_work_is_refused() {
         (of("mcuboot.bin", &["--flash", "loader.bin"]), &["loader.bin: "]),
         (
             [&STAGE[..], &["--second", "0x4000"]].concat(),
-            &["second copy cannot begin at 0x4000", "behind the bootloader's place"],
+            &["second copy cannot begin at 0x4000", "after the bootloader's region"],
         ),
     ] {
         let ended = lab.ends_with(2, &args);

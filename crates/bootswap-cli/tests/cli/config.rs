@@ -11,7 +11,7 @@ use crate::program::{MIGRATION, WorkDir};
 fn without_a_terminal_there_is_no_menu() {
     let lab = WorkDir::new();
     let ended = lab.ends_with(2, &["config", "migration.toml"]);
-    for part in ["the menu needs a terminal", "edit migration.toml by hand"] {
+    for part in ["the menu needs a terminal", "edit migration.toml with an editor"] {
         assert!(ended.stderr.contains(part), "{}", ended.stderr);
     }
     assert_eq!(ended.stdout, "");

@@ -48,7 +48,7 @@ fn files_are_known_by_their_contents() {
         (&"0.0.0+0".into(), &"unset".into())
     );
     assert_eq!(json["tlvs"][0]["name"], "SHA256");
-    assert!(text.starts_with("MCUboot image\n") && text.contains("to be tried once"), "{text}");
+    assert!(text.starts_with("MCUboot image\n") && text.contains("tested once"), "{text}");
 
     let (json, text) = info(&bootloader(2));
     assert_eq!((&json["kind"], &json["chip"]), (&"esp-image".into(), &"esp32s3".into()));
@@ -123,7 +123,7 @@ fn whole_files_are_verified() {
     let lab = WorkDir::new();
     for (file, args, part) in [
         (target(Padding::Confirmed), &["-S", "1M"][..], "confirmed"),
-        (target(Padding::Pending), &[], "pending: tried once"),
+        (target(Padding::Pending), &[], "pending: tested once"),
         (target(Padding::None), &[], "load header"),
         (small_app(), &[], "for esp32c6, 0x1000 bytes"),
         (bootloader(2), &["--chip", "esp32s3"], "for esp32s3"),
@@ -159,7 +159,7 @@ fn what_does_not_fit_fails_verify() {
         (bootloader(2), &["--chip", "esp32c3"], "chip at offset 12 is esp32s3, not esp32c3"),
         (table(), &["--flash-size", "2MB"], "past the flash of 0x200000 bytes"),
         (without_app, &[], "no app partition holds an image"),
-        (without_bootloader, &[], "no whole bootloader at 0x0 or 0x1000"),
+        (without_bootloader, &[], "no complete bootloader at 0x0 or 0x1000"),
     ] {
         lab.write("file", &file);
         let ended = lab.ends_with(1, &[&["image", "verify", "file"], args].concat());
@@ -358,11 +358,11 @@ fn options_that_no_bootloader_is_built_with_are_refused_by_name() {
     }
     let sign = ["image", "sign", "-o", "signed", "-v", "1"];
     for (args, part) in [
-        (&["payload", "--pad-header", "-S", "0"][..], "a slot of no bytes"),
+        (&["payload", "--pad-header", "-S", "0"][..], "at least one sector"),
         (&["payload", "--pad-header", "-S", "0x10001"], "not a multiple of 0x1000"),
-        (&["nothing", "--pad-header", "-S", "64K"], "nothing: there is no application in it"),
-        (&["nothing", "-S", "64K"], "nothing: there is no application in it"),
-        (&["header", "-S", "64K"], "header: there is no application in it"),
+        (&["nothing", "--pad-header", "-S", "64K"], "nothing: the file contains no application"),
+        (&["nothing", "-S", "64K"], "nothing: the file contains no application"),
+        (&["header", "-S", "64K"], "header: the file contains no application"),
         (&["payload", "--pad-header", "-S", "64K", "-H", "70000"], "more than 65535"),
     ] {
         let ended = lab.ends_with(2, &[&sign[..], args].concat());

@@ -187,10 +187,10 @@ fn verify_judges_configuration_and_embedded_artifacts() {
     let verify = ["image", "verify", "migrator.bin"];
     packed(&lab, &[]);
     let said = lab.ends_with(0, &verify).stdout;
-    assert!(said.contains("sound, artifacts are fetched"), "{said}");
+    assert!(said.contains("valid, artifacts are fetched"), "{said}");
     packed(&lab, &["--embed"]);
     let said = lab.ends_with(0, &verify).stdout;
-    assert!(said.contains("sound, with 2 embedded artifacts"), "{said}");
+    assert!(said.contains("valid, with 2 embedded artifacts"), "{said}");
     let good = lab.read("migrator.bin");
     let end = image::verify(&good).unwrap().total_len_bytes as usize;
     let damaged = |change: &dyn Fn(&mut Vec<u8>), part: &str| {
@@ -251,7 +251,7 @@ fn firmware_that_does_not_fit_is_refused() {
             "two configuration sections",
         ),
         (lab.read("mcuboot.bin"), "no app description"),
-        (lab.read("app_upd.bin"), "not a whole firmware image"),
+        (lab.read("app_upd.bin"), "not a complete firmware image"),
         ([lab.read("firmware.bin"), b"a signature".to_vec()].concat(), "something unknown follows"),
     ];
     for (file, part) in cases {
@@ -287,7 +287,7 @@ fn migrations_that_cannot_be_packed_like_that_are_refused() {
         "migration.toml",
         format!("{MIGRATION}[network]\nold_credentials = false\n").as_bytes(),
     );
-    refused(&lab, 2, &[], &["no network that a device could get into", "[[network.wifi]]"]);
+    refused(&lab, 2, &[], &["no network that a device could join", "[[network.wifi]]"]);
     packed(&lab, &["--embed"]);
     let long = format!("{MIGRATION}{NETWORK}\n[allow]\noverwrite = [\"{}\"]\n", "x".repeat(9000));
     lab.write("migration.toml", long.as_bytes());
@@ -300,18 +300,18 @@ fn a_migration_without_a_plan_is_refused_and_nothing_is_written() {
     // A slot that lies behind the flash.
     changed(&lab, "offset = 0x210000, size = 0x40000", "offset = 0x3f0000, size = 0x40000");
     from_anywhere(&lab);
-    lab.write("migrator.bin", b"what was there");
+    lab.write("migrator.bin", b"an existing file");
     refused(
         &lab,
         1,
         &[],
         &["no device could do this", "from factory: ", "from ota_1: ", "bootswap plan"],
     );
-    assert_eq!(lab.read("migrator.bin"), b"what was there");
+    assert_eq!(lab.read("migrator.bin"), b"an existing file");
     // Too large for any partition.
     lab.write("migration.toml", MIGRATION.as_bytes());
     shrunk(&lab, "1M");
-    refused(&lab, 1, &["--embed"], &["there is room for 0x8000"]);
+    refused(&lab, 1, &["--embed"], &["there is room for only 0x8000"]);
 }
 
 /// Partitions of that size made too small for a migrator.
@@ -393,5 +393,5 @@ fn the_migrator_says_of_itself_what_the_channel_wants() {
     }
     let long = format!("{MIGRATION}{NETWORK}\n[migrator]\nversion = \"a\\tb\"\n");
     lab.write("migration.toml", long.as_bytes());
-    refused(&lab, 2, &[], &["migrator.version", "1 to 31 letters"]);
+    refused(&lab, 2, &[], &["migrator.version", "1 to 31 ASCII characters"]);
 }

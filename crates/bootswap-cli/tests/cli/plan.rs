@@ -19,7 +19,7 @@ fn the_example_is_planned() {
         "reset",
         "from factory: application to the secondary slot, MCUboot swaps it in",
         "in 8       none: this is the commit window",
-        "in 9       MCUboot goes on and swaps the application in",
+        "in 9       MCUboot boots and swaps the application in",
         "Costs are an upper estimate",
         "0x009000  0x00d000  nvs                       \"                         \"",
     ] {

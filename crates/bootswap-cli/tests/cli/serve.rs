@@ -76,9 +76,15 @@ fn a_directory_is_given_out_without_what_is_nobodys_business() {
     assert!(get(&urls[2]).contains("otadata"));
     let log = serving.end();
     assert!(log.contains("serving . on 127.0.0.1:"), "{log}");
-    assert!(log.contains("warning: whoever reaches that address gets every file"), "{log}");
+    assert!(
+        log.contains(
+            "warning: everybody who can reach this address can fetch every listed \
+    file"
+        ),
+        "{log}"
+    );
     for secret in secrets {
-        assert!(log.contains(&format!("not given out: /{secret}, a ")), "{secret}: {log}");
+        assert!(log.contains(&format!("not served: /{secret}, a ")), "{secret}: {log}");
     }
 }
 
@@ -133,8 +139,8 @@ fn nvs_and_migrators_with_passwords_stay_here() {
         assert!(get(&format!("{base}{secret}")).starts_with("HTTP/1.1 404"), "{secret}");
     }
     let log = serving.end();
-    assert!(log.contains("not given out: /nvs.bin, NVS of a device, where"), "{log}");
-    assert!(log.contains("not given out: /secret.bin, a migrator with passwords of"), "{log}");
+    assert!(log.contains("not served: /nvs.bin, NVS of a device, which"), "{log}");
+    assert!(log.contains("not served: /secret.bin, a migrator with passwords of"), "{log}");
 
     // Who names one gives it out.
     let mut serving = Serving::start(lab.path(), &[".", "--also", "nvs.bin"]);
@@ -193,7 +199,7 @@ fn what_has_nothing_to_serve_is_bad_input() {
     let two = MIGRATION.replace("8070/app_upd.bin", "8071/mcuboot.bin");
     lab.write("two.toml", two.as_bytes());
     let ended = lab.ends_with(2, &["serve", "two.toml", "--listen", "127.0.0.1:0"]);
-    assert!(ended.stderr.contains("/mcuboot.bin is the address of"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("/mcuboot.bin is the path of"), "{}", ended.stderr);
     let ended = lab.ends_with(2, &["serve", ".", "--also", "/etc/passwd"]);
     assert!(ended.stderr.contains("is not in ."), "{}", ended.stderr);
 }

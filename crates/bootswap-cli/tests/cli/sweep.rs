@@ -110,7 +110,7 @@ fn a_migration_that_does_not_get_there_is_not_swept() {
     let lab = WorkDir::new();
     let ended = simulate(&lab, 1, &["--fault", "html", "--power-cuts", "all", "--json"]);
     assert_eq!(ended.json()["power_cuts"], Value::Null);
-    assert!(ended.stderr.contains("no sweep is made"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no sweep is run"), "{}", ended.stderr);
 }
 
 #[test]

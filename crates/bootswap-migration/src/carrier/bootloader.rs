@@ -1,4 +1,4 @@
-//! The target bootloader, of which copies are made.
+//! The target bootloader, which a carrier or first stage contains or starts.
 
 use carrier_format::LoaderMemory;
 use esp_idf_format::Chip;
@@ -8,8 +8,8 @@ use mcuboot_format::bootloader::{BootloaderFile, System};
 
 use super::CarrierError;
 
-/// A bootloader that the loader can start: whole, one that the chip's mask ROM could start, and
-/// clear of the loader in memory.
+/// A bootloader that the loader can start: complete, accepted by the chip's mask ROM, and not over
+/// the loader in memory.
 #[derive(Clone, Debug)]
 pub struct TargetBootloader {
     bytes: Vec<u8>,
@@ -18,11 +18,11 @@ pub struct TargetBootloader {
 }
 
 impl TargetBootloader {
-    /// Takes the file of a target bootloader.
+    /// Checks the file of a target bootloader.
     ///
     /// # Errors
     ///
-    /// A [`CarrierError`] that says what in it is wrong, and where.
+    /// A [`CarrierError`] that says what is wrong in it, and where.
     pub fn new(mut file: Vec<u8>, chip: Chip) -> Result<Self, CarrierError> {
         let memory = LoaderMemory::of(chip).ok_or(CarrierError::NoLoader { chip })?;
         let info = image::verify(&file).map_err(CarrierError::Image)?;
@@ -69,7 +69,7 @@ impl TargetBootloader {
         Ok(Self { bytes: file, header, primary })
     }
 
-    /// Its image, nothing behind it.
+    /// Its image, without anything after it.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -81,13 +81,14 @@ impl TargetBootloader {
         &self.header
     }
 
-    /// Bytes of the image, below 16 MiB as each of its few segments is in the chip's memory.
+    /// Bytes of the image. They are below 16 MiB, because each of its few segments is in the chip's
+    /// memory.
     pub(super) fn len_bytes(&self) -> u32 {
         u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)
     }
 
-    /// The primary slot and the alignment of trailers that it was compiled with, where the file
-    /// shows them.
+    /// The primary slot and the trailer alignment that it was compiled with, if the file shows
+    /// them.
     #[must_use]
     pub const fn primary(&self) -> Option<(Region, u32)> {
         self.primary

@@ -17,58 +17,59 @@ pub enum CarrierError {
         /// The chip.
         chip: Chip,
     },
-    /// The loader's file is no whole image.
+    /// The loader's file is not a complete image.
     LoaderImage(ImageError),
     /// The loader is for another chip.
     LoaderChip {
-        /// The one asked for.
+        /// The chip asked for.
         wanted: Chip,
-        /// Number of the one in its header or record.
+        /// Number of the chip in its header or record.
         found: u16,
     },
-    /// The file is an image, but no loader's.
+    /// The file is an image, but not a loader's.
     NotALoader,
-    /// The loader has no record that can be filled.
+    /// The loader has no record that can be filled in.
     Record(RecordError),
-    /// The loader does not leave the trial word its place.
+    /// The loader leaves no room for the trial word.
     LoaderTooLong {
         /// Bytes of its image.
         found_bytes: usize,
     },
-    /// The bootloader is no whole image.
+    /// The bootloader is not a complete image.
     Image(ImageError),
     /// The bootloader is for another chip.
     Chip {
-        /// The one asked for.
+        /// The chip asked for.
         wanted: Chip,
-        /// Number of the one in its header.
+        /// Number of the chip in its header.
         found: u16,
     },
-    /// It is an app and no bootloader.
+    /// It is an app, not a bootloader.
     AnApp,
     /// It is ESP-IDF's own bootloader.
     EspIdf,
-    /// It has no SHA-256, by which the better of two copies is told.
+    /// It has no SHA-256, which the loader needs to choose between two copies.
     NoDigest,
     /// Something follows its image that would be lost.
     Behind {
         /// Where.
         offset_bytes: u32,
     },
-    /// The mask ROM could not load or start it, whose part the loader takes.
+    /// The mask ROM could not load or start it; the loader does what the ROM would do.
     Rom(RomFault),
-    /// A segment lies where the loader has its code or stack, or where the ROM's stack may grow to.
+    /// A segment is in memory that the loader uses for code or stack, or into which the ROM's stack
+    /// may grow.
     Segment {
-        /// Where its data is in the file.
+        /// Offset of its data in the file.
         offset_bytes: u32,
-        /// Where it is loaded to.
+        /// Address that it is loaded to.
         load_addr: u32,
         /// Its length.
         len_bytes: u32,
-        /// Where segments may go.
+        /// Memory that segments may use.
         memory: LoaderMemory,
     },
-    /// The old bootloader's header has other settings of the flash.
+    /// The old bootloader's header has different flash settings.
     FlashSettings {
         /// The chip.
         chip: Chip,
@@ -81,31 +82,31 @@ pub enum CarrierError {
     NoOtadata,
     /// A trial without a way back.
     NoWayBack,
-    /// A trial of no start, or of too many.
+    /// A trial with no start, or with too many.
     Starts {
         /// How many.
         found: u32,
     },
-    /// The file does not show where the primary slot is, so that nobody knows where the target
+    /// The file does not show where the primary slot is, so it is not known where the target
     /// confirms.
     NoMap,
     /// The primary slot has no room for a trailer.
     Trailer(TrailerError),
-    /// First stage and first copy do not fit the bootloader's place.
+    /// First stage and first copy do not fit the bootloader's region.
     FirstStageTooLong {
         /// Bytes of both.
         found_bytes: u32,
-        /// The place.
+        /// The region.
         region: Region,
     },
-    /// The second copy lies in the bootloader's place, or does not begin with a sector.
+    /// The second copy is in the bootloader's region, or does not begin at a sector.
     SecondCopy {
-        /// Where it is to lie.
+        /// Address of the second copy.
         addr: FlashAddr,
-        /// The bootloader's place.
+        /// The bootloader's region.
         region: Region,
     },
-    /// The image cannot be made of its parts, which is a defect of this program.
+    /// The image cannot be built from its parts, which is a bug in this program.
     Build(BuildError),
 }
 
@@ -124,12 +125,12 @@ impl CarrierError {
             }
             Self::Record(_) => "name the loader as it was built: bootswap-CHIP-loader.bin",
             Self::Image(_) | Self::Rom(RomFault::Entry { .. }) => {
-                "take the file as the build made it; this one is damaged or cut off"
+                "use the file as the build made it; this one is damaged or cut off"
             }
             Self::Chip { .. } => "name the MCUboot that was built for the chip, or its --chip",
             Self::AnApp => "name the target bootloader, not an application",
-            Self::EspIdf => "name MCUboot: the old bootloader stays and starts it",
-            Self::NoDigest => "build it with its SHA-256 appended, as esptool does by default",
+            Self::EspIdf => "name MCUboot: the old bootloader remains and starts it",
+            Self::NoDigest => "build it with the SHA-256 appended, as esptool does by default",
             Self::Behind { .. } => {
                 "name the bootloader alone, neither merged with others nor signed for secure boot"
             }
@@ -139,15 +140,14 @@ impl CarrierError {
             }
             Self::FlashSettings { .. } => {
                 "build MCUboot with the flash mode, frequency and size of the old bootloader: it \
-                 reads them from the header at the bootloader's place, which stays the old one's"
+                reads them from the header at the bootloader's address, which remains the old one's"
             }
             Self::NoOtadata => {
                 "a carrier is started through otadata; on this device only the bootloader itself \
                  can be replaced"
             }
             Self::NoWayBack => {
-                "say where the old system's otadata is, with --flash or --otadata, or leave the \
-                 trial out"
+                "name the old system's otadata with --flash or --otadata, or leave the trial out"
             }
             Self::Starts { .. } => "give --starts 1 to 24",
             Self::NoMap => {
@@ -158,7 +158,7 @@ impl CarrierError {
             Self::FirstStageTooLong { .. } => {
                 "build a smaller MCUboot, for instance without its log, or make a carrier"
             }
-            Self::SecondCopy { .. } => "give a multiple of 0x1000 behind the bootloader's place",
+            Self::SecondCopy { .. } => "give a multiple of 0x1000 after the bootloader's region",
             Self::Build(_) => "report this, with the files",
         }
     }
@@ -168,18 +168,19 @@ impl fmt::Display for CarrierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLoader { chip } => write!(f, "there is no loader for {chip} yet"),
-            Self::LoaderImage(error) => write!(f, "not a whole image: {error}"),
+            Self::LoaderImage(error) => write!(f, "not a complete image: {error}"),
             Self::LoaderChip { wanted, found } | Self::Chip { wanted, found } => {
                 write!(f, "it is for {}, not for {wanted}", ImageChip(*found))
             }
-            Self::NotALoader => f.write_str("an image, but not that of a loader"),
+            Self::NotALoader => f.write_str("an image, but not of a loader"),
             Self::Record(error) => error.fmt(f),
             Self::LoaderTooLong { found_bytes } => write!(
                 f,
-                "its image takes {found_bytes:#x} bytes, at most {IMAGE_MAX_BYTES:#x} are free"
+                "its image has {found_bytes:#x} bytes, but there is room for only \
+                {IMAGE_MAX_BYTES:#x}"
             ),
-            Self::Image(error) => write!(f, "not a whole bootloader: {error}"),
-            Self::AnApp => f.write_str("app description at offset 32: an app, no bootloader"),
+            Self::Image(error) => write!(f, "not a complete bootloader: {error}"),
+            Self::AnApp => f.write_str("app description at offset 32: an app, not a bootloader"),
             Self::EspIdf => f.write_str("it is ESP-IDF's own bootloader"),
             Self::NoDigest => f.write_str("offset 23 says that no SHA-256 follows the image"),
             Self::Behind { offset_bytes } => {
@@ -187,8 +188,9 @@ impl fmt::Display for CarrierError {
             }
             Self::Segment { offset_bytes, load_addr, len_bytes, memory } => write!(
                 f,
-                "the segment at offset {offset_bytes:#x} goes to {load_addr:#x}, {len_bytes:#x} \
-                 bytes; between loader and ROM there is {} for segments of whole words",
+                "the segment at offset {offset_bytes:#x} is loaded to {load_addr:#x}, \
+                {len_bytes:#x} bytes; segments of whole words can be loaded between loader and \
+                ROM, {}",
                 memory.segments
             ),
             Self::Rom(fault) => fault.fmt(f),
@@ -199,24 +201,27 @@ impl fmt::Display for CarrierError {
                 Settings(old)
             ),
             Self::NoOtadata => f.write_str("the partition table has no otadata"),
-            Self::NoWayBack => f.write_str("a trial needs a way back, and otadata is not known"),
+            Self::NoWayBack => f.write_str(
+                "a trial needs a way back, but it is not known where \
+            otadata is",
+            ),
             Self::Starts { found } => {
                 write!(f, "a trial has 1 to {MAX_STARTS} starts, not {found}")
             }
             Self::NoMap => f.write_str(
-                "the file does not show its flash map, so that the target's confirmation cannot \
-                 be found",
+                "the file does not show its flash map, so the target's confirmation cannot be \
+                found",
             ),
             Self::Trailer(error) => write!(f, "primary slot: {error}"),
             Self::FirstStageTooLong { found_bytes, region } => write!(
                 f,
-                "first stage and first copy take {found_bytes:#x} bytes, the bootloader's place \
-                 {region} has {:#x}",
+                "first stage and first copy have {found_bytes:#x} bytes, but the bootloader's \
+                region {region} has only {:#x}",
                 region.len_bytes()
             ),
             Self::SecondCopy { addr, region } => write!(
                 f,
-                "the second copy cannot begin at {addr}: the bootloader's place is {region}"
+                "the second copy cannot begin at {addr}: the bootloader's region is {region}"
             ),
             Self::Build(error) => error.fmt(f),
         }
@@ -225,7 +230,7 @@ impl fmt::Display for CarrierError {
 
 impl std::error::Error for CarrierError {}
 
-/// How a header has the flash read.
+/// The flash settings of a header.
 struct Settings<'a>(&'a EspImageHeader);
 
 impl fmt::Display for Settings<'_> {

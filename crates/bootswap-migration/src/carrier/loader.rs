@@ -17,11 +17,11 @@ pub struct LoaderImage {
 }
 
 impl LoaderImage {
-    /// Takes the image of a loader, whose record may be blank or filled.
+    /// Checks the image of a loader, whose record may be blank or filled.
     ///
     /// # Errors
     ///
-    /// A [`CarrierError`] if it is none, or one for another chip.
+    /// A [`CarrierError`] if it is not a loader, or is for another chip.
     pub fn new(file: &[u8], chip: Chip) -> Result<Self, CarrierError> {
         let memory = LoaderMemory::of(chip).ok_or(CarrierError::NoLoader { chip })?;
         let info = image::verify(file).map_err(CarrierError::LoaderImage)?;
@@ -51,7 +51,7 @@ impl LoaderImage {
         })
     }
 
-    /// Its code with that record in it.
+    /// Its code with this record filled in.
     pub(super) fn code_with(&self, record: &LoaderRecord) -> Vec<u8> {
         let mut code = self.code.clone();
         if let Some(place) = code.get_mut(self.record_at..self.record_at + RECORD_LEN_BYTES) {

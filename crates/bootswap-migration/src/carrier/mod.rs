@@ -1,4 +1,4 @@
-//! Composing a carrier or a first stage: the prebuilt loader, its record filled, and the target
+//! Making a carrier or a first stage: the prebuilt loader with its record filled in, and the target
 //! bootloader twice.
 //!
 //! ```text
@@ -7,8 +7,8 @@
 //!   MCUboot.bin: its map, itself ──────┘
 //! ```
 //!
-//! A file and not the device does this: so `image info`, esptool and whoever signs or archives what
-//! is sent out see the bytes that will be in flash, and a device compares a digest.
+//! This is done in a file, not on the device. So `image info`, esptool and whoever signs or
+//! archives the file see the bytes that will be in flash, and a device only compares a digest.
 //!
 //! The formats are in [`carrier_format`].
 
@@ -37,21 +37,21 @@ use flash_region::{ERASED, FlashAddr, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::{MAGIC_LEN_BYTES, TrailerConfig, TrailerLayout};
 
-/// What a carrier's app is called.
+/// Project name of a carrier's app.
 const PROJECT: &str = "bootswap-carrier";
-/// Binary logarithm of the page that apps are mapped in, `CONFIG_MMU_PAGE_SIZE` of ESP-IDF.
+/// Binary logarithm of the page size with which apps are mapped, `CONFIG_MMU_PAGE_SIZE` of ESP-IDF.
 const PAGE_SIZE_LOG2: u8 = 16;
-/// The code that nothing runs: ESP-IDF's bootloader wants a segment of mapped code, and on chips
-/// with one window for code and data exactly two of them (`unpack_load_app`,
+/// Code that is never run: ESP-IDF's bootloader needs a segment of mapped code, and on chips with
+/// one window for code and data exactly two mapped segments (`unpack_load_app`,
 /// `components/bootloader_support/src/bootloader_utility.c`).
 const NO_CODE: [u8; 8] = [0; 8];
 
 /// How a carrier starts its target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CarrierOptions {
-    /// Where the old system's otadata is, which leads back.
+    /// Address of the old system's otadata, which is the way back.
     pub otadata: Option<FlashAddr>,
-    /// How often the target is started until it has to be confirmed; `None` without a trial.
+    /// How often the target is started before it must be confirmed; `None` without a trial.
     pub trial: Option<TrialOptions>,
     /// Version of the carrier's app for anti-rollback.
     pub secure_version: u32,
@@ -62,7 +62,7 @@ pub struct CarrierOptions {
 pub struct TrialOptions {
     /// Starts, 1 to [`MAX_STARTS`].
     pub starts: u32,
-    /// Seconds after which the RTC watchdog resets a target that did not take it over; 0 stops it.
+    /// Seconds after which the RTC watchdog resets a target that has not taken it over; 0 stops it.
     pub watchdog_s: u32,
 }
 
@@ -98,8 +98,8 @@ pub fn carrier(
     Ok(file)
 }
 
-/// Makes a first stage with the first copy behind it: what goes to the bootloader's place. The
-/// second copy is the bootloader's file itself, to be placed at `second`.
+/// Makes a first stage followed by the first copy: the file for the bootloader's address. The
+/// second copy is the bootloader's file itself, to be written to `second`.
 ///
 /// # Errors
 ///
@@ -133,14 +133,14 @@ pub fn first_stage(
     Ok(file)
 }
 
-/// The trial in the record: where MCUboot's own confirmation will be.
+/// The trial for the record: where MCUboot's own confirmation will be.
 fn trial_of(bootloader: &TargetBootloader, trial: TrialOptions) -> Result<Trial, CarrierError> {
     let TrialOptions { starts, watchdog_s } = trial;
     if !(1..=MAX_STARTS).contains(&starts) {
         return Err(CarrierError::Starts { found: starts });
     }
     let (primary, max_align) = bootloader.primary().ok_or(CarrierError::NoMap)?;
-    // Where `image_ok` is does not depend on the kind of swap.
+    // The place of `image_ok` does not depend on the kind of swap.
     let config = TrailerConfig { max_align, ..TrailerConfig::espressif(SwapKind::Scratch) };
     let layout = TrailerLayout::new(primary, config).map_err(CarrierError::Trailer)?;
     let magic = mcuboot_format::trailer::magic_bytes(max_align);
@@ -173,8 +173,8 @@ fn app(
     };
     let code = loader.code_with(record);
     let (data_window, code_window) = windows(loader.chip);
-    // A mapped address is as far behind its page as its data is in flash, and the two segments get
-    // a page each.
+    // A mapped address has the same offset in its page as its data has in flash, and each of the
+    // two segments gets its own page.
     let page_bytes = 1 << PAGE_SIZE_LOG2;
     let description_len_bytes = APP_DESC_LEN_BYTES as u32;
     let code_bytes = u32::try_from(code.len()).unwrap_or(u32::MAX);
@@ -190,7 +190,7 @@ fn app(
     finish(builder, bootloader)
 }
 
-/// Where the cache maps data and code to: `SOC_DROM_LOW` and `SOC_IROM_LOW`
+/// Where the cache maps data and code: `SOC_DROM_LOW` and `SOC_IROM_LOW`
 /// (`components/soc/CHIP/include/soc/soc.h` of `espressif/esp-idf`).
 const fn windows(chip: Chip) -> (u32, u32) {
     match chip {
@@ -199,10 +199,9 @@ const fn windows(chip: Chip) -> (u32, u32) {
     }
 }
 
-/// Builds the image with what the bootloader's header says of flash, pins and revisions of the
-/// chip.
+/// Builds the image with the flash settings, pins and chip revisions of the bootloader's header.
 fn finish(builder: ImageBuilder, bootloader: &TargetBootloader) -> Result<Vec<u8>, CarrierError> {
-    /// Mode, frequency and size; pins; revisions: the rest is the image's own.
+    /// Mode, frequency and size; pins; revisions. All other fields are the image's own.
     const FIELDS: [std::ops::Range<usize>; 3] = [2..4, 8..12, 14..19];
     let mut image = builder.build().map_err(CarrierError::Build)?;
     let header = bootloader.bytes().get(..HEADER_LEN_BYTES as usize).unwrap_or_default();

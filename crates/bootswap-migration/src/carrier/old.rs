@@ -1,4 +1,4 @@
-//! The system that the carrier is to be started by, out of a dump of a device.
+//! The system that will start the carrier, read from a dump of a device.
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::EspImageHeader;
@@ -8,7 +8,7 @@ use flash_region::{FlashAddr, Region};
 use super::{CarrierError, TargetBootloader};
 use crate::facts::{FactsError, bytes_from, read_flash};
 
-/// What a carrier has to go with: the old bootloader's header, and otadata.
+/// What a carrier must fit: the old bootloader's header, and otadata.
 #[derive(Clone, Copy, Debug)]
 pub struct OldSystem {
     chip: Chip,
@@ -17,7 +17,7 @@ pub struct OldSystem {
 }
 
 impl OldSystem {
-    /// Reads it from a dump of a whole flash.
+    /// Reads it from a dump of the whole flash.
     ///
     /// # Errors
     ///
@@ -34,18 +34,18 @@ impl OldSystem {
         Ok(Self { chip, header, otadata })
     }
 
-    /// Where its otadata is.
+    /// Address of its otadata.
     ///
     /// # Errors
     ///
-    /// [`CarrierError::NoOtadata`] where the table has none: then no app partition can be selected.
+    /// [`CarrierError::NoOtadata`] if the table has none: then no app partition can be selected.
     pub fn otadata(&self) -> Result<FlashAddr, CarrierError> {
         self.otadata.map(Region::start).ok_or(CarrierError::NoOtadata)
     }
 
-    /// Checks that a bootloader which reads the settings of the flash from the header at the
-    /// bootloader's place finds there what it was built with: with a carrier, that header stays the
-    /// old bootloader's.
+    /// Checks that the target bootloader was built with the flash settings of the header at the
+    /// bootloader's address. It reads its settings from there, and with a carrier that header
+    /// remains the old bootloader's.
     ///
     /// # Errors
     ///

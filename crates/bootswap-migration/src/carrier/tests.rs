@@ -18,7 +18,7 @@ fn mcuboot(chip: Chip) -> Vec<u8> {
     synthetic::mcuboot(chip, FlashSize::Mb4, 20_000, 7, &config).unwrap()
 }
 
-/// An image as that of a loader: its record between bytes of code.
+/// An image like a loader's: its record between bytes of code.
 fn loader(chip: Chip) -> Vec<u8> {
     let memory = carrier_format::LoaderMemory::of(chip).unwrap();
     let record = LoaderRecord::blank(chip.image_chip_id()).to_bytes();
@@ -60,8 +60,8 @@ fn a_carrier_is_an_app_with_two_whole_copies_behind_it() {
     }
 }
 
-/// The rules of ESP-IDF's bootloader: a mapped segment's address is as far behind a page as its
-/// data is in flash, and on chips with one window there are exactly two.
+/// The rules of ESP-IDF's bootloader: a mapped segment's address has the same offset in its page as
+/// its data has in flash, and on chips with one window there are exactly two.
 #[test]
 fn mapped_segments_are_where_the_bootloader_can_map_them() {
     for chip in CHIPS {
@@ -84,7 +84,7 @@ fn a_trial_reads_the_confirmation_where_mcuboot_writes_it() {
     let (loader, bootloader) = parts(Chip::Esp32c3);
     let file = carrier(&loader, &bootloader, on_trial()).unwrap();
     let trial = find(&file).unwrap().1.trial.unwrap();
-    // bootutil_area.c: image_ok is one alignment in front of the magic, which ends the slot.
+    // bootutil_area.c: image_ok is one alignment before the magic, which ends the slot.
     assert_eq!(trial.image_ok, FlashAddr(0x11_0000 - 16 - 8));
     assert_eq!(trial.magic_end, FlashAddr(0x11_0000 - 4));
     assert_eq!(trial.magic.to_le_bytes(), magic_bytes(8)[12..]);
@@ -139,7 +139,7 @@ fn flash_pins_and_revisions_are_the_bootloaders() {
     }
 }
 
-/// What each kind of wrong bootloader is called.
+/// Each kind of wrong bootloader, and its message.
 #[test]
 fn bootloaders_that_the_loader_could_not_start_are_refused() {
     let chip = Chip::Esp32c3;
@@ -159,7 +159,7 @@ fn bootloaders_that_the_loader_could_not_start_are_refused() {
     };
     assert!(matches!(error(image(0x403d_0000, false)), CarrierError::NoDigest));
     assert!(TargetBootloader::new(image(0x403d_0000, true), chip).is_ok());
-    // Over the loader, over what the ROM's stack may grow to.
+    // Over the loader, and over memory into which the ROM's stack may grow.
     for addr in [0x4038_1000, 0x403d_d000] {
         assert!(matches!(error(image(addr, true)), CarrierError::Segment { .. }), "{addr:#x}");
     }

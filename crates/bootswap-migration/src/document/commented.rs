@@ -6,12 +6,13 @@ use super::key_path::{KeyPath, PathSegment};
 use super::lines::{line_end, line_start};
 use super::node::{Node, headers, parse};
 
-/// The text with the line of a value, and the header of a table that is empty then, as comments.
+/// The text after the line of a value, and the header of a table that becomes empty, were turned
+/// into comments.
 ///
-/// `None` where the value does not have a line of its own.
+/// `None` if the value does not have its own line.
 pub(super) fn commented_out(text: &str, path: &KeyPath) -> Option<String> {
     let mut out = text.to_owned();
-    // From the end on, so that what comes before stays where it is.
+    // From the end, so that earlier positions stay valid.
     let mut lines = vec![lines_of(text, path)?];
     lines.extend(lonely_header(text, path));
     lines.sort_by_key(|range| std::cmp::Reverse(range.start));
@@ -33,16 +34,16 @@ pub(super) fn line_removed(text: &str, path: &KeyPath) -> Option<String> {
     Some(out)
 }
 
-/// The text in which a line of a comment is the line of that value again.
+/// The text after a comment was turned into the line of that value again.
 ///
-/// With it comes the header of its table, where that is a comment, too.
+/// The header of its table is restored too, if it is a comment.
 pub(super) fn revived(text: &str, path: &KeyPath) -> Option<String> {
     let document = parse(text).ok()?;
     let (Some(PathSegment::Key(first)), rest) = (path.steps().first(), path.steps().get(1..)?)
     else {
         return None;
     };
-    // A table that is only there because of the tables in it can still get its header back.
+    // A table that exists only because of the tables in it can still get its header back.
     let table = Node::Table(document.as_table())
         .child(PathSegment::Key(first))
         .filter(|table| !matches!(table, Node::Table(table) if table.is_implicit()));
@@ -75,7 +76,7 @@ pub(super) fn revived(text: &str, path: &KeyPath) -> Option<String> {
     }
 }
 
-/// Brings back the line of that key, which is looked for up to the next header that is a comment.
+/// Restores the line of that key, which is searched up to the next header that is a comment.
 fn uncommented_key(text: &str, section: Range<usize>, key: &str) -> Option<String> {
     let mut start = section.start;
     for line in text.get(section)?.split_inclusive('\n') {
@@ -96,7 +97,7 @@ fn uncommented_key(text: &str, section: Range<usize>, key: &str) -> Option<Strin
     None
 }
 
-/// Brings back the header of that table, and says where its section is.
+/// Restores the header of that table, and returns where its section is.
 fn uncommented_header(text: &str, table: &str) -> Option<(String, Range<usize>)> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -128,7 +129,7 @@ fn uncommented(line: &str) -> Option<String> {
     Some(format!("{indent}{}", rest.strip_prefix(' ').unwrap_or(rest)))
 }
 
-/// The whole lines that a value takes, if nothing else is in them.
+/// The whole lines of a value, if they contain nothing else.
 fn lines_of(text: &str, path: &KeyPath) -> Option<Range<usize>> {
     let document = parse(text).ok()?;
     let root = Node::Table(document.as_table());
@@ -145,7 +146,7 @@ fn lines_of(text: &str, path: &KeyPath) -> Option<Range<usize>> {
     text.get(line..start)?.trim().is_empty().then(|| line..line_end(text, span.end))
 }
 
-/// The header of the table of a value, if there is nothing else in that table.
+/// The header of a value's table, if that table contains nothing else.
 fn lonely_header(text: &str, path: &KeyPath) -> Option<Range<usize>> {
     let document = parse(text).ok()?;
     let (parent, _) = path.split_last()?;

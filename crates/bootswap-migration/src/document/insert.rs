@@ -1,4 +1,5 @@
-//! Values and entries that come to the end of their table or list, or are taken out of braces.
+//! Adding values and entries at the end of their table or list, and removing values from inline
+//! tables.
 
 use toml_edit::{
     ArrayOfTables, DocumentMut, InlineTable, Item, Key, Table, TableLike, TomlError, Value,
@@ -24,7 +25,7 @@ pub(super) fn inserted(text: &str, path: &KeyPath, value: &str) -> Option<String
     })
 }
 
-/// The text without a value, and without braces that would be empty then.
+/// The text without a value, and without an inline table that would become empty.
 pub(super) fn removed(text: &str, path: &KeyPath) -> Option<String> {
     edited(text, |document| {
         let (parent, PathSegment::Key(key)) = path.split_last()? else { return None };
@@ -57,7 +58,7 @@ pub(super) fn removed(text: &str, path: &KeyPath) -> Option<String> {
 pub(super) fn entry_added(text: &str, list: &KeyPath) -> Option<String> {
     edited(text, |document| {
         let (parent, PathSegment::Key(key)) = list.split_last()? else { return None };
-        // Headers of a list's entries may stand alone, so what is missing before them is implied.
+        // Headers of a list's entries need no parent table, so missing parents are implied.
         let table: &mut dyn TableLike = if parent.steps().is_empty() {
             document.as_table_mut()
         } else {
@@ -92,7 +93,7 @@ pub(super) fn entry_removed(text: &str, entry: &KeyPath) -> Option<String> {
             let mut out = text.to_owned();
             let mut start = line_start(text, header.start);
             let end = line_end(text, last.max(header.start));
-            // One blank line goes along, lest there are two.
+            // One blank line is removed as well, so that there are not two.
             if text.get(..start)?.ends_with("\n\n")
                 && text.get(end..)?.trim_start_matches('\r').starts_with('\n')
             {
@@ -114,7 +115,7 @@ pub(super) fn entry_removed(text: &str, entry: &KeyPath) -> Option<String> {
     }
 }
 
-/// The text after a change of the document, with the ends of lines that it had.
+/// The text after a change of the document, with its original line endings.
 fn edited(text: &str, edit: impl FnOnce(&mut DocumentMut) -> Option<()>) -> Option<String> {
     let mut document = text.parse().map_err(|_: TomlError| ()).ok()?;
     edit(&mut document)?;
@@ -122,16 +123,16 @@ fn edited(text: &str, edit: impl FnOnce(&mut DocumentMut) -> Option<()>) -> Opti
     Some(if text.contains("\r\n") { out.replace('\n', "\r\n") } else { out })
 }
 
-/// A table that values come into.
+/// A table that values are added to.
 enum Place<'d> {
     /// With a header.
     Table(&'d mut Table),
-    /// In braces.
+    /// An inline table.
     Inline(&'d mut InlineTable),
 }
 
-/// The table of that path; what is missing on the way there is made if `make` says so: first a
-/// table with a header, and braces in it.
+/// The table at that path. If `make` is set, missing tables are created: first one with a header,
+/// and inline tables in it.
 fn place<'d>(document: &'d mut DocumentMut, path: &KeyPath, make: bool) -> Option<Place<'d>> {
     let mut place = Place::Table(document.as_table_mut());
     let mut steps = path.steps().iter().enumerate().peekable();
@@ -186,7 +187,7 @@ fn of_value(value: &mut Value, entry: Option<usize>) -> Option<Place<'_>> {
     }
 }
 
-/// The key, with blanks behind it where the table's other keys are aligned by such.
+/// The key, padded with spaces if the table's other keys are aligned like that.
 fn aligned(table: &Table, key: &str) -> Key {
     let width = |key: &Key| {
         let blanks = key.leaf_decor().suffix()?.as_str()?;
@@ -206,7 +207,7 @@ fn aligned(table: &Table, key: &str) -> Key {
     name
 }
 
-/// Adds a value in braces; the blanks before the closing one stay there.
+/// Adds a value to an inline table; the spaces before the closing brace stay there.
 fn insert_inline(table: &mut InlineTable, key: &str, mut value: Value) {
     let (last, suffix) = last_suffix(table);
     if last.is_some() {
@@ -218,7 +219,7 @@ fn insert_inline(table: &mut InlineTable, key: &str, mut value: Value) {
     table.insert(key, value);
 }
 
-/// The last key in braces, and what is between its value and the closing one.
+/// The last key of an inline table, and the text between its value and the closing brace.
 fn last_suffix(table: &InlineTable) -> (Option<String>, String) {
     let last = table.iter().last();
     let suffix = last.and_then(|(_, value)| value.decor().suffix()?.as_str()).unwrap_or_default();

@@ -1,22 +1,23 @@
-//! Where in a migration file a value is: `mcuboot.primary.offset`, `network.wifi[1].ssid`.
+//! The path of a value in a migration file: `mcuboot.primary.offset`, `network.wifi[1].ssid`.
 
 use std::fmt;
 
 /// A step from a table to a value in it, or from a list to one of its entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PathSegment {
-    /// The value of that key.
+    /// The value of this key.
     Key(&'static str),
-    /// The entry of that number, from 0.
+    /// The entry with this index, from 0.
     Entry(usize),
 }
 
-/// The way from the document to a value; it is shown as messages of the parser name their field.
+/// The path from the document to a value. It is shown in the same form in which the parser's
+/// messages name a field.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyPath(Vec<PathSegment>);
 
 impl KeyPath {
-    /// The path that is written so, as in `network.wifi[].ssid`, where `[]` is that entry.
+    /// The path written like this, as in `network.wifi[].ssid`, where `[]` is the given entry.
     #[must_use]
     pub fn new(written: &'static str, entry: usize) -> Self {
         let mut steps = Vec::new();
@@ -53,7 +54,7 @@ impl KeyPath {
         self.to_string() == field
     }
 
-    /// Whether the value of this path is, or is inside, the one called `name`.
+    /// Whether the value at this path is the one named `name`, or is inside of it.
     #[must_use]
     pub fn is_within(&self, name: &str) -> bool {
         let own = self.to_string();

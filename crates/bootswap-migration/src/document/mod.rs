@@ -1,4 +1,4 @@
-//! The text of a migration file, of which single values change and nothing else.
+//! The text of a migration file, in which single values are changed and nothing else.
 //!
 //! ```text
 //!   swap      = "scratch"    # comment        set     replaces the value, and only that
@@ -6,10 +6,9 @@
 //!   swap      = "move"    # comment           set     brings back a line that was commented out
 //! ```
 //!
-//! Values are found by toml_edit and replaced in the text itself, so that what is around them does
-//! not change by a byte. A value that was nowhere in the file is added by toml_edit at the end of
-//! its table. Every change is checked before it is made: one that would change another value is
-//! refused.
+//! toml_edit finds a value, and the value is replaced in the text itself, so that no byte around it
+//! changes. A value that is not in the file yet is added by toml_edit at the end of its table.
+//! Every change is checked before it is made: a change that would affect another value is refused.
 
 mod commented;
 mod insert;
@@ -35,12 +34,12 @@ pub struct Document {
     text: String,
 }
 
-/// What becomes of a value that is taken out.
+/// What to do with the line of a value that is removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trace {
-    /// It stays as a comment, to be brought back.
+    /// It becomes a comment, which can be restored.
     Comment,
-    /// Nothing is left of it, as of a password.
+    /// Nothing is left of it; for passwords.
     Nothing,
 }
 
@@ -53,7 +52,7 @@ pub enum EditError {
         /// What is wrong.
         message: String,
     },
-    /// The file is written so that this change would touch other values.
+    /// The file is written in such a way that this change would affect other values.
     Entangled {
         /// The value.
         field: String,
@@ -64,11 +63,16 @@ impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax { message } => {
-                write!(f, "the file would no longer be valid TOML ({message}); change it by hand")
+                write!(
+                    f,
+                    "the file would no longer be valid TOML ({message}); change it with an \
+                editor"
+                )
             }
             Self::Entangled { field } => write!(
                 f,
-                "{field} cannot be changed without touching other values here; change it by hand"
+                "{field} cannot be changed here without changing other values; change it with an \
+                editor"
             ),
         }
     }
@@ -99,7 +103,7 @@ impl Document {
         &self.text
     }
 
-    /// The value as somebody would type it: a text without quotes, a list with commas.
+    /// The value as a user would type it: a text without quotes, a list with commas.
     #[must_use]
     pub fn get(&self, path: &KeyPath) -> Option<String> {
         let document = parse(&self.text).ok()?;
@@ -136,7 +140,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// An [`EditError`]; nothing has changed then.
+    /// An [`EditError`]; the text is unchanged then.
     pub fn set(&mut self, path: &KeyPath, value: &str) -> Result<(), EditError> {
         let set = |text: &str| -> Option<String> {
             let mut text = text.to_owned();
@@ -144,7 +148,7 @@ impl Document {
             text.replace_range(span, value);
             Some(text)
         };
-        // The first way that leaves all other values alone.
+        // Uses the first of these ways that changes no other value.
         let replaced = set(&self.text);
         let ways = [
             replaced.is_none().then(|| commented::revived(&self.text, path)).flatten(),
@@ -155,7 +159,7 @@ impl Document {
         self.take_first(candidates.collect(), path)
     }
 
-    /// Takes a value out.
+    /// Removes a value.
     ///
     /// # Errors
     ///
@@ -172,7 +176,7 @@ impl Document {
         self.take_first(candidates.collect(), path)
     }
 
-    /// Adds an entry without any values to a list of tables, and gives its number.
+    /// Adds an entry without any values to a list of tables, and returns its index.
     ///
     /// # Errors
     ///
@@ -188,7 +192,7 @@ impl Document {
         }
     }
 
-    /// Takes an entry out of a list of tables, with all that is in it.
+    /// Removes an entry of a list of tables, with everything in it.
     ///
     /// # Errors
     ///
@@ -198,8 +202,7 @@ impl Document {
         self.take_first(candidates.into_iter().collect(), list)
     }
 
-    /// Takes the first of these texts in which all values but those below `path` are what they
-    /// were.
+    /// Accepts the first of these texts that changes only values below `path`.
     fn take_first(&mut self, texts: Vec<String>, path: &KeyPath) -> Result<(), EditError> {
         let field = path.to_string();
         let others = |text: &str| -> Result<Vec<(String, String)>, EditError> {
@@ -225,7 +228,7 @@ impl Document {
     }
 }
 
-/// The value, or the small table of values that belong together, that a change may be about:
+/// The value that a change may affect, or the small table of values that belong together:
 /// `mcuboot.primary` for `mcuboot.primary.offset`.
 fn outermost(path: &KeyPath) -> String {
     let mut name = String::new();
@@ -246,7 +249,7 @@ fn within(name: &str, outer: &str) -> bool {
     name.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// Where a value is in the text, without blanks and comments around it.
+/// The span of a value in the text, without spaces and comments around it.
 fn value_span(text: &str, path: &KeyPath) -> Option<Range<usize>> {
     let document = parse(text).ok()?;
     match Node::Table(document.as_table()).find(path)? {

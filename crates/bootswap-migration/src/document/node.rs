@@ -1,4 +1,4 @@
-//! The values of a document, whichever way its tables and lists are written.
+//! The values of a document, regardless of the way in which its tables and lists are written.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use toml_edit::{ArrayOfTables, InlineTable, Item, Key, Table, TomlError, Value};
 
 use super::key_path::{KeyPath, PathSegment};
 
-/// Parses, keeping the places of everything.
+/// Parses a document and keeps the position of everything.
 pub(crate) fn parse(text: &str) -> Result<toml_edit::Document<&str>, TomlError> {
     toml_edit::Document::parse(text)
 }
@@ -16,9 +16,9 @@ pub(crate) fn parse(text: &str) -> Result<toml_edit::Document<&str>, TomlError> 
 pub(crate) enum Node<'d> {
     /// The document, or a table with a header or dotted keys.
     Table(&'d Table),
-    /// A table in braces.
+    /// An inline table.
     Inline(&'d InlineTable),
-    /// Tables with a header each.
+    /// Tables that each have a header.
     List(&'d ArrayOfTables),
     /// Anything else.
     Value(&'d Value),
@@ -43,7 +43,7 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// Every key of a table with its place and its node, in the order of the file.
+    /// Every key of a table with its position and its node, in the order of the file.
     pub(crate) fn entries(self) -> Vec<(&'d str, Range<usize>, Self)> {
         let place = |key: Option<&Key>| key.and_then(Key::span).unwrap_or_default();
         match self {
@@ -71,7 +71,7 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// Where it is: a table's header, or the whole value. `None` for a table without a header.
+    /// Its position: a table's header, or the whole value. `None` for a table without a header.
     pub(crate) fn span(self) -> Option<Range<usize>> {
         match self {
             Self::Table(table) => table.span(),
@@ -81,7 +81,7 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// The name of its type, as TOML has it.
+    /// The name of its type in TOML.
     pub(crate) fn type_name(self) -> &'static str {
         match self {
             Self::Table(_) | Self::Inline(_) => "table",
@@ -116,7 +116,7 @@ impl<'d> Node<'d> {
     }
 }
 
-/// Every value below a table with its name, as `mcuboot.primary.offset`, and how it is written.
+/// Every value below a table with its name, such as `mcuboot.primary.offset`, and its text.
 pub(super) fn leaves(table: &Table, text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     collect(Node::Table(table), "", text, &mut found);
@@ -156,7 +156,7 @@ fn collect(node: Node<'_>, name: &str, text: &str, found: &mut Vec<(String, Stri
     }
 }
 
-/// Where every table with a header begins, in ascending order.
+/// The start of every table with a header, in ascending order.
 pub(super) fn headers(table: &Table) -> Vec<usize> {
     let mut found = Vec::new();
     collect_headers(table, &mut found);

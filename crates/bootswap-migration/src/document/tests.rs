@@ -1,4 +1,4 @@
-//! Files as owners write them, of which one value changes and nothing else.
+//! Files as owners write them, in which one value changes and nothing else.
 
 use proptest::prelude::*;
 
@@ -49,7 +49,7 @@ fn second(written: &'static str) -> KeyPath {
     KeyPath::new(written, 1)
 }
 
-/// The text after a change, which has to be the one before with `from` replaced by `to`.
+/// The text after a change, which must be the text before with `from` replaced by `to`.
 fn changes(before: &Document, after: &Document, from: &str, to: &str) {
     assert_eq!(before.text().matches(from).count(), 1, "{from}");
     assert_eq!(after.text(), before.text().replacen(from, to, 1));
@@ -129,7 +129,7 @@ fn a_value_that_is_taken_out_becomes_a_comment_and_comes_back() {
             assert_eq!(after, before, "{written}");
         }
     }
-    // A part of what is in braces brings all of it back.
+    // Setting a part of an inline table restores all of it.
     let mut scratch = document(COMMENTED);
     scratch.unset(&path("mcuboot.scratch"), Trace::Comment).unwrap();
     scratch.set(&path("mcuboot.scratch.offset"), "0x210000").unwrap();
@@ -171,7 +171,7 @@ fn comments_that_only_look_like_values_stay_comments() {
     let line = "chip = \"esp32\"\n";
     assert_eq!(after.text(), text.replace(line, &format!("{line}running = \"factory\"\n")));
 
-    // The comment is of another table than the one that gets the value.
+    // The comment belongs to another table than the one that gets the value.
     let text = "[app]\nurl = \"http://a\"\n# [bootloader]\n# file = \"b\"\n";
     let mut after = document(text);
     after.set(&path("app.file"), "\"a\"").unwrap();
@@ -309,7 +309,8 @@ fn change() -> impl Strategy<Value = (&'static str, Option<&'static str>)> {
 }
 
 proptest! {
-    /// Whatever is changed in whatever order: what was set is there, every comment stays, in order.
+    /// Whatever is changed, in whatever order: every value that was set is there, every comment
+    /// remains, in order.
     #[test]
     fn comments_and_order_outlive_all_changes(
         changes in prop::collection::vec(change(), 1..12),

@@ -1,4 +1,4 @@
-//! Facts of a device of which nothing is known but what the migration says.
+//! Facts of a device of which only the migration is known.
 
 use bootswap_plan::{previous_firmware, running_partition};
 use esp_idf_format::image::{FlashSize, ImageInfo};
@@ -11,15 +11,15 @@ use crate::container;
 use crate::owned::{OwnedFacts, OwnedMigration};
 use crate::sent::{SentImage, assumed_image_len_bytes};
 
-/// Flash size that is assumed where neither a dump nor the migration says one.
+/// Flash size that is assumed if neither a dump nor the migration gives one.
 pub const ASSUMED_FLASH_SIZE: FlashSize = FlashSize::Mb4;
 
-/// Facts about a device of which nothing is known but what the migration says: its table, its flash
-/// size, and where the migrator runs (factory app or first app unless it says so).
+/// Facts of a device of which only the migration is known: its table, its flash size, and the
+/// partition that the migrator runs from (by default the factory app or the first app).
 ///
 /// # Errors
 ///
-/// A [`FactsError`] where the migration names no table, or one without the app.
+/// A [`FactsError`] if the migration names no table, or one without the app.
 pub fn assumed(migration: &OwnedMigration) -> Result<FoundFacts, FactsError> {
     let table = named_table(migration)?;
     let running = named_running(migration, &table)?;
@@ -45,7 +45,7 @@ pub fn assumed_with(
     Ok(FoundFacts { image: (!sent.is_assumed()).then_some(*sent.info()), ..found })
 }
 
-/// The partition that the migration names, else factory, else the first app partition.
+/// The partition that the migration names, else the factory app, else the first app partition.
 fn named_running(
     migration: &OwnedMigration,
     table: &PartitionTable<'_>,
@@ -59,8 +59,8 @@ fn named_running(
     }
 }
 
-/// As [`assumed`], with the migrator's image, whose file has `len_bytes`: from the
-/// partition that the migration names, or else from each that it could run from.
+/// As [`assumed`], with the migrator's image, whose file has `len_bytes`: from the partition that
+/// the migration names, or else from each partition that it could run from.
 ///
 /// # Errors
 ///
@@ -119,8 +119,8 @@ fn assumed_in(
     FoundFacts { facts, running: running.label, image: None, warnings }
 }
 
-/// Bytes that the migration's embedded artifacts add to the migrator's image, as far as they are at
-/// hand.
+/// Bytes that the migration's embedded artifacts add to the migrator's image, as far as their files
+/// are known.
 fn container_len_bytes(migration: &OwnedMigration) -> u32 {
     let embedded = migration.artifacts.iter().filter(|artifact| artifact.url.is_none());
     let lens = embedded.map(|artifact| artifact.bytes.as_ref().map_or(0, Vec::len));

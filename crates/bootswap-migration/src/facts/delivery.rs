@@ -1,4 +1,4 @@
-//! The migrator brought to a device as its old firmware brings an update.
+//! Delivers the migrator to a device in the way in which its old firmware installs an update.
 //!
 //! ```text
 //!   dump, as it was read before the update      what is delivered
@@ -6,10 +6,10 @@
 //!   otadata ──────────────────────────────────> an entry for that slot, its state `new`
 //! ```
 //!
-//! Which slot is next: `esp_ota_get_next_update_partition`, and what is written to otadata:
-//! `esp_rewrite_ota_data`, both in `components/app_update/esp_ota_ops.c` of `espressif/esp-idf`.
-//! A bootloader without rollback starts an app in state `new` like any other, so that this one
-//! state stands for both builds.
+//! The next slot is chosen as in `esp_ota_get_next_update_partition`, and otadata is written as in
+//! `esp_rewrite_ota_data`, both in `components/app_update/esp_ota_ops.c` of `espressif/esp-idf`. A
+//! bootloader without rollback starts an app in state `new` like any other, so this one state is
+//! right for both builds.
 //!
 //! # Power-fail safety
 //!
@@ -26,40 +26,40 @@ use super::error::FactsError;
 use super::found::{FoundFacts, find_app};
 use crate::sent::SentImage;
 
-/// A device that has got its migrator and has not started it yet.
+/// A device that has received its migrator and has not started it yet.
 #[derive(Clone, Debug)]
 pub struct Delivered {
     /// Its flash.
     pub flash: Vec<u8>,
-    /// What the migrator will find.
+    /// The facts that the migrator will find.
     pub found: FoundFacts,
-    /// The partition that the migrator is in.
+    /// The partition that contains the migrator.
     pub partition: Partition,
-    /// The migrator's image, without what is embedded.
+    /// The migrator's image, without embedded artifacts.
     pub image: ImageInfo,
-    /// Whether this is where the next update of this device goes.
+    /// Whether the next update of this device is written to this partition.
     pub is_next: bool,
 }
 
 impl Delivered {
-    /// Whether the migrator fits its partition; where it does not, no update can bring it there,
-    /// and the flash is as it was.
+    /// Whether the migrator fits its partition. If not, no update can write it there, and the flash
+    /// is unchanged.
     #[must_use]
     pub const fn fits(&self) -> bool {
         self.found.facts.running_len_bytes <= self.partition.region.len_bytes()
     }
 }
 
-/// Brings the migrator to the device of a dump: to the partition with that label, or else to every
-/// app partition that it can be brought to. The partition table is at `named`, if somebody says
-/// where it is, else where it is found.
+/// Delivers the migrator to the device of a dump: to the partition with that label, or else to
+/// every app partition that it can be delivered to. The partition table is at `named` if an address
+/// is given, else where it is found.
 ///
-/// The first is the one that counts: that label, or where the next update of this device goes. The
-/// others follow in the table's order.
+/// The first result is the most important one: the named partition, or the one that the device's
+/// next update is written to. The others follow in the table's order.
 ///
 /// # Errors
 ///
-/// A [`FactsError`] where the dump cannot be read, or no migrator can be brought to the device.
+/// A [`FactsError`] if the dump cannot be read, or no migrator can be delivered to the device.
 pub fn deliver(
     chip: Chip,
     dump: &[u8],
@@ -74,7 +74,7 @@ pub fn deliver(
     if let Some(label) = running {
         return Ok(vec![bring(find_app(device.table(), label)?)?]);
     }
-    // Where no update can come, somebody writes the migrator over the app that runs.
+    // If no update can be installed, somebody writes the migrator over the running app.
     let first = next.map_or(old, Ok)?;
     let others = device.table().iter().filter(|p| p.is_app() && *p != first);
     let mut first_error = None;
@@ -91,8 +91,8 @@ pub fn deliver(
     }
 }
 
-/// Where the app in `running` writes an update: the slot after its own, else the first one.
-/// `None` where that is the running one itself, which no update overwrites.
+/// The partition to which the app in `running` writes an update: the slot after its own, else the
+/// first one. `None` if that is the running one itself, which no update overwrites.
 fn next_update(table: &PartitionTable<'_>, running: Partition) -> Option<Partition> {
     let slots = || (0..MAX_OTA_SLOTS).filter_map(|index| table.ota(index));
     let behind = slots().skip_while(|slot| *slot != running).nth(1);
@@ -110,8 +110,8 @@ fn bring(
     let mut flash = device.flash().to_vec();
     let fits = sent.len_bytes() <= to.region.len_bytes();
     if fits {
-        // An update erases as it writes (`OTA_WITH_SEQUENTIAL_WRITES`), so that old bytes stay
-        // behind it. One that erases the whole partition leaves less to be cleaned.
+        // An update erases as it writes (`OTA_WITH_SEQUENTIAL_WRITES`), so old bytes remain after
+        // it. An update that erases the whole partition leaves less to clean.
         let taken = to.region.prefix(sent.len_bytes()).align_out(SECTOR_BYTES);
         fill(&mut flash, taken.unwrap_or(to.region), &sent.to_bytes());
         for (sector, entry) in otadata_for(device, to)? {
@@ -134,14 +134,14 @@ fn bring(
     Ok(Delivered { flash, found, partition: to, image: *sent.info(), is_next })
 }
 
-/// What makes the bootloader start the app in `to`: sectors, and what they hold then.
+/// The sectors, with their new contents, that make the bootloader start the app in `to`.
 fn otadata_for(device: &Device<'_>, to: Partition) -> Result<Vec<(Region, Vec<u8>)>, FactsError> {
     let Some(region) = device.table().otadata().map(|partition| partition.region) else {
-        // Then the table alone decides.
+        // Without otadata, the table alone decides.
         return Ok(Vec::new());
     };
     let Some(index) = to.ota_index() else {
-        // To the factory app leads an erased otadata.
+        // An erased otadata starts the factory app.
         return Ok([0, 1].map(|index| (otadata::sector(region, index), Vec::new())).to_vec());
     };
     let data = device.otadata().unwrap_or_else(|| otadata::OtaData::parse(&[], &[]));
@@ -152,7 +152,7 @@ fn otadata_for(device: &Device<'_>, to: Partition) -> Result<Vec<(Region, Vec<u8
     Ok(vec![(otadata::sector(region, sector), entry.to_bytes().to_vec())])
 }
 
-/// Erases a region and writes its first bytes; what lies behind the dump's end is left out.
+/// Erases a region and writes its first bytes; what is beyond the end of the dump is left out.
 fn fill(flash: &mut [u8], region: Region, bytes: &[u8]) {
     let (start, end) = (region.start().get() as usize, region.end().get() as usize);
     let end = end.min(flash.len());

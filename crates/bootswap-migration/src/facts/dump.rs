@@ -1,4 +1,4 @@
-//! Facts out of a dump of a device's flash.
+//! Reads facts from a dump of a device's flash.
 
 use bootswap_plan::{previous_firmware, running_partition};
 use esp_idf_format::Chip;
@@ -15,12 +15,12 @@ use crate::container;
 use crate::owned::OwnedFacts;
 use crate::sent::assumed_image_len_bytes;
 
-/// Reads the facts out of a device's whole flash, as an app finds them that runs from the partition
-/// labelled `running`; without a label, from where the ESP-IDF bootloader would start an app.
+/// Reads the facts from a device's whole flash, as an app finds them that runs from the partition
+/// labelled `running`; without a label, from the partition that the ESP-IDF bootloader would start.
 ///
-/// The partition table is read as the bootloader in the dump reads it, at `named` if somebody says
-/// where it is, else where it is found. Nothing is delivered: a dump of a device that is still to
-/// get its migrator goes to [`deliver`](super::deliver).
+/// The partition table is read as the bootloader in the dump reads it, at `named` if an address is
+/// given, else where it is found. No migrator is delivered: for a dump of a device that has not
+/// received its migrator, use [`deliver`](super::deliver).
 ///
 /// # Errors
 ///
@@ -39,21 +39,21 @@ pub fn read_flash(
     Ok(device.facts(running))
 }
 
-/// A dump of which the table could be read.
+/// A dump whose partition table could be read.
 #[derive(Clone, Copy)]
 pub(super) struct Device<'a> {
     chip: Chip,
     flash: &'a [u8],
     flash_len_bytes: u32,
     bootloader: ImageInfo,
-    /// What is wrong with the bootloader's SHA-256, which the ROM does not mind.
+    /// What is wrong with the bootloader's SHA-256, which the ROM ignores.
     stale: Option<ImageError>,
     tables: Tables,
     table: PartitionTable<'a>,
 }
 
 impl<'a> Device<'a> {
-    /// Reads bootloader and partition table, the latter at `named` if somebody says where it is.
+    /// Reads bootloader and partition table, the latter at `named` if an address is given.
     pub(super) fn read(
         chip: Chip,
         flash: &'a [u8],
@@ -82,7 +82,7 @@ impl<'a> Device<'a> {
         Ok(Self { chip, flash, flash_len_bytes, bootloader, stale, tables, table })
     }
 
-    /// What an app finds that begins where that partition does.
+    /// The facts that an app finds that begins where this partition does.
     pub(super) fn facts(&self, running: Partition) -> FoundFacts {
         let Self { chip, flash_len_bytes, bootloader, stale, tables, table, .. } = *self;
         let partitions: Vec<Partition> = table.iter().collect();
@@ -155,7 +155,7 @@ impl<'a> Device<'a> {
         Some(OtaData::parse(first, second))
     }
 
-    /// The partition that the bootloader starts an app from.
+    /// The partition whose app the bootloader starts.
     pub(super) fn running(&self) -> Result<Partition, FactsError> {
         let mut first_error = None;
         for partition in self.table.roles().tried(self.otadata().as_ref()) {
@@ -168,8 +168,8 @@ impl<'a> Device<'a> {
     }
 }
 
-/// The bootloader in place, which has to be whole, as the ROM sees it, and for `chip`; with a
-/// SHA-256 that is not its own, which the ROM does not mind.
+/// The bootloader in place, which must be complete, as the ROM sees it, and for `chip`; its SHA-256
+/// may be wrong, which the ROM ignores.
 fn whole_bootloader(
     chip: Chip,
     flash: &[u8],
@@ -191,14 +191,14 @@ fn whole_bootloader(
     }
 }
 
-/// A whole bootloader at the place where chips of the other kind have it.
+/// A complete bootloader at the address where the other kind of chip has it.
 fn other_chip(chip: Chip, flash: &[u8]) -> Option<(u16, FlashAddr)> {
     let other = Chip::ALL.into_iter().find(|o| o.bootloader_addr() != chip.bootloader_addr())?;
     let (info, _) = image::verify_as_rom(bytes_from(flash, other.bootloader_addr())).ok()?;
     Some((info.header.chip_id, other.bootloader_addr()))
 }
 
-/// The part of the dump at `region`, cut off where the dump ends.
+/// The part of the dump in `region`, cut off at the end of the dump.
 #[must_use]
 pub fn bytes(flash: &[u8], region: Region) -> &[u8] {
     let rest = bytes_from(flash, region.start());

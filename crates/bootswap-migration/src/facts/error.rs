@@ -1,4 +1,4 @@
-//! Why there are no facts of a device.
+//! Why a device's facts could not be determined.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use esp_idf_format::partition::PartitionTableError;
 use esp_idf_format::{Chip, FixedText, ImageChip};
 use flash_region::{FlashAddr, Region};
 
-/// Why there are no facts of a device, in its dump or in a migration.
+/// Why a device's facts could not be determined from its dump or from a migration.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum FactsError {
@@ -31,7 +31,7 @@ pub enum FactsError {
         /// What is wrong, with offsets from there.
         error: ImageError,
     },
-    /// The bootloader is another chip's.
+    /// The bootloader is for another chip.
     Chip {
         /// Chip of the migration.
         wanted: Chip,
@@ -59,7 +59,7 @@ pub enum FactsError {
     },
     /// There is no partition table that the bootloader would take.
     Table {
-        /// Where it was looked for last.
+        /// The last address that was tried.
         addr: FlashAddr,
         /// What is wrong, with offsets from its start.
         error: PartitionTableError,
@@ -75,14 +75,14 @@ pub enum FactsError {
         /// Labels of the app partitions.
         apps: Vec<String>,
     },
-    /// The partition of that label is not for an app.
+    /// The partition with this label is not for an app.
     NotAnApp {
         /// The label.
         label: String,
         /// Labels of the app partitions.
         apps: Vec<String>,
     },
-    /// The bootloader would start no app; this is what is wrong with the one that it tries first.
+    /// The bootloader would start no app; this error is about the app that it tries first.
     App {
         /// Label of the partition.
         label: FixedText<16>,
@@ -91,7 +91,7 @@ pub enum FactsError {
         /// What is wrong, with offsets from there.
         error: ImageError,
     },
-    /// The app that the bootloader tries first is another chip's, and there is no other.
+    /// The app that the bootloader tries first is for another chip, and there is no other app.
     AppChip {
         /// Label of the partition.
         label: FixedText<16>,
@@ -100,11 +100,11 @@ pub enum FactsError {
         /// Number of the chip in its header.
         found: u16,
     },
-    /// Whatever the old firmware's update does, the bootloader does not start that partition.
+    /// The bootloader does not start this partition, whatever the old firmware's update does.
     NotStarted {
         /// Label of the partition.
         label: FixedText<16>,
-        /// Label of the one that it starts, if it starts any.
+        /// Label of the partition that it starts, if any.
         starts: Option<FixedText<16>>,
     },
     /// The old firmware's update cannot select that partition.
@@ -139,12 +139,10 @@ impl FactsError {
             Self::Chip { .. } => {
                 "use the migration for the device's chip, or the dump of another device".to_owned()
             }
-            Self::Table { .. } => {
-                "read the flash again, from address 0; where devices have another \
-                 CONFIG_PARTITION_TABLE_OFFSET than ESP-IDF's default, name it in \
-                 `partition_table_offset`"
-                    .to_owned()
-            }
+            Self::Table { .. } => "read the flash again, from address 0; if the devices' \
+                CONFIG_PARTITION_TABLE_OFFSET is not ESP-IDF's default, set it as \
+                `partition_table_offset`"
+                .to_owned(),
             Self::NoTable => {
                 "add `partitions = \"partitions.csv\"` to the migration, or read a device's flash \
                  and name the dump with --flash"
@@ -191,7 +189,7 @@ impl fmt::Display for FactsError {
                  (offset 2)"
             ),
             Self::Bootloader { start, error } => {
-                write!(f, "no whole bootloader at {start}: {error}")
+                write!(f, "no complete bootloader at {start}: {error}")
             }
             Self::BeyondHeader { label, region, header } => write!(
                 f,
@@ -206,7 +204,11 @@ impl fmt::Display for FactsError {
                 )
             }
             Self::Table { addr, error } => {
-                write!(f, "no sound partition table, at {addr} or where else it could be: {error}")
+                write!(
+                    f,
+                    "no valid partition table, at {addr} or wherever else it could be: \
+                {error}"
+                )
             }
             Self::NoTable => f.write_str(
                 "the migration names no partition table, and there is no dump to read it from",
@@ -222,19 +224,19 @@ impl fmt::Display for FactsError {
             Self::AppChip { label, start, found } => {
                 write!(
                     f,
-                    "no app to start, the one in {label} at {start} is for {}",
+                    "no app to start: the one in {label} at {start} is for {}",
                     ImageChip(*found)
                 )
             }
             Self::NotStarted { label, starts } => {
-                write!(f, "the migrator cannot come to {label} by an update: ")?;
+                write!(f, "an update cannot install the migrator in {label}: ")?;
                 match starts {
                     Some(starts) => write!(f, "the bootloader would start {starts}"),
                     None => f.write_str("the bootloader would start no app"),
                 }
             }
             Self::Otadata { label, error } => {
-                write!(f, "the migrator cannot come to {label} by an update: {error}")
+                write!(f, "an update cannot install the migrator in {label}: {error}")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Facts that were found or assumed.
+//! Facts that were read from a dump or assumed.
 
 use esp_idf_format::FixedText;
 use esp_idf_format::image::ImageInfo;
@@ -8,16 +8,16 @@ use super::error::FactsError;
 use super::warning::FactsWarning;
 use crate::owned::OwnedFacts;
 
-/// Facts, and how sure they are.
+/// Facts, and how certain they are.
 #[derive(Clone, Debug)]
 pub struct FoundFacts {
     /// The facts.
     pub facts: OwnedFacts,
     /// Label of the partition that the migrator runs from.
     pub running: FixedText<16>,
-    /// The app image in that partition; `None` where its length is assumed.
+    /// The app image in that partition; `None` if its length is assumed.
     pub image: Option<ImageInfo>,
-    /// What is wrong with the device although it starts.
+    /// What is wrong with the device although it boots.
     pub warnings: Vec<FactsWarning>,
 }
 

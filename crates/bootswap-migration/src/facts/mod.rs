@@ -1,4 +1,4 @@
-//! What is true of a device, found out from a dump of its flash or assumed from a migration.
+//! The facts of a device, read from a dump of its flash or assumed from a migration.
 //!
 //! ```text
 //!   dump:  bootloader header ──> chip, flash size and mode
@@ -8,11 +8,11 @@
 //!                                  └──> where the old firmware's update brings the migrator
 //! ```
 //!
-//! A dump is the device before its update: what runs in it is the old firmware, and the migrator is
+//! A dump shows the device before its update: the old firmware runs in it, and the migrator is
 //! [delivered](deliver) before anything is planned or simulated.
 //!
-//! What is in the eFuses is not in a dump. It is assumed to be as on a device that can be migrated:
-//! secure boot and flash encryption off. The migrator on the device reads the eFuses.
+//! A dump does not contain the eFuses. They are assumed to be those of a device that can be
+//! migrated: secure boot and flash encryption off. The migrator on the device reads the eFuses.
 
 mod assumed;
 mod delivery;

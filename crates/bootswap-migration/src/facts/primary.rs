@@ -7,9 +7,9 @@ use super::dump::bytes;
 use crate::bootloader::Assumption;
 use crate::owned::OwnedMigration;
 
-/// The facts with what a dump has in the primary slot.
+/// Adds to the facts what a dump has in the primary slot.
 ///
-/// The migrator may be there by then, and is an ESP-IDF app, whatever lay there before.
+/// By then, the migrator may be there, which is an ESP-IDF app, whatever was there before.
 pub(crate) fn with_primary<'a>(
     migration: &OwnedMigration,
     facts: DeviceFacts<'a>,
@@ -25,8 +25,8 @@ pub(crate) fn with_primary<'a>(
     DeviceFacts { primary: primary(), ..facts }
 }
 
-/// What is assumed about the primary slot, where that matters: MCUboot compares versions, and
-/// nobody looked.
+/// What is assumed about the primary slot, if it matters: MCUboot compares versions, and the slot's
+/// contents are not known.
 pub(crate) fn assumption(
     migration: &OwnedMigration,
     facts: &DeviceFacts<'_>,
@@ -42,8 +42,9 @@ pub(crate) fn assumption(
         key: "mcuboot.downgrade_prevention",
         value: Some(version.to_string()),
         message: format!(
-            "the primary slot is taken for one with an ESP-IDF app, which MCUboot reads as version \
-             {version}; an erased one reads as 255.255.65535, and a dump with --flash shows it"
+            "the primary slot is assumed to contain an ESP-IDF app, which MCUboot reads as \
+            version {version}; an erased slot reads as 255.255.65535; name a dump with --flash to \
+            know it"
         ),
     })
 }

@@ -1,4 +1,4 @@
-//! Where the partition table of a dump lies.
+//! Finds the partition table of a dump.
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::IMAGE_MAGIC;
@@ -7,17 +7,17 @@ use flash_region::FlashAddr;
 
 use super::dump::bytes_from;
 
-/// Where tables are.
+/// Addresses of partition tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tables {
-    /// The one in force; the usual place where there is none.
+    /// The table that the bootloader uses; the usual address if there is none.
     pub addr: FlashAddr,
-    /// Another one, that may be the one in force as well.
+    /// Another address whose table may be the one that the bootloader uses.
     pub other: Option<FlashAddr>,
 }
 
-/// Finds the table in a dump whose bootloader has `bootloader_len_bytes`: at `named`, else behind
-/// the bootloader, by the rule of the migrator.
+/// Finds the table in a dump whose bootloader has `bootloader_len_bytes`: at `named`, else after
+/// the bootloader, by the migrator's rule.
 #[must_use]
 pub fn find(
     chip: Chip,

@@ -23,7 +23,7 @@ use bootswap_engine::ContainerEntry;
 use bootswap_plan::Role;
 
 const CHIP: Chip = Chip::Esp32c3;
-/// What the migrator is assumed to have.
+/// Assumed length of the migrator.
 const LEN_BYTES: u32 = assumed_image_len_bytes(CHIP);
 
 fn app(len_bytes: u32) -> Vec<u8> {
@@ -79,7 +79,7 @@ fn otadata_decides_what_runs() {
         let facts = read(updated().otadata(entries), None).unwrap().facts;
         (facts.running, facts.running_len_bytes, facts.previous)
     };
-    // What ran before is told by the table alone, which does not change under a migration.
+    // The table alone decides what ran before, and it does not change during a migration.
     let [factory, first, second] = ["factory", "ota_0", "ota_1"].map(region);
     assert_eq!(of([None, None]), (factory, 0x8000, None));
     assert_eq!(of([entry(1, OtaState::Valid), None]), (first, 0x9000, Some(factory)));
@@ -87,7 +87,7 @@ fn otadata_decides_what_runs() {
         of([entry(1, OtaState::Valid), entry(2, OtaState::Valid)]),
         (second, 0xa000, Some(factory))
     );
-    // Whatever has been aborted is not started.
+    // An app whose update was aborted is not started.
     assert_eq!(
         of([entry(1, OtaState::Valid), entry(2, OtaState::Aborted)]),
         (first, 0x9000, Some(factory))
@@ -107,7 +107,7 @@ fn a_label_decides_whatever_otadata_says() {
     let facts = read(builder(), Some("ota_1")).unwrap().facts;
     assert_eq!((facts.running, facts.running_len_bytes), (region("ota_1"), 0xa000));
     assert_eq!(facts.previous, Some(region("factory")));
-    // A partition that the migrator is still to come to.
+    // A partition that the migrator is not in yet.
     let found = read(builder(), Some("ota_0")).unwrap();
     assert_eq!((found.facts.running_len_bytes, found.image), (LEN_BYTES, None));
 
@@ -119,7 +119,7 @@ fn a_label_decides_whatever_otadata_says() {
     assert_eq!(read(builder(), Some("nvs")).unwrap_err(), data);
 }
 
-/// As on the device, which knows where its image begins and no label.
+/// As on the device, which knows where its image begins, but not its label.
 #[test]
 fn of_two_apps_that_begin_together_the_last_one_runs() {
     let mut partitions = synthetic::example_partitions();
@@ -136,7 +136,7 @@ fn of_two_apps_that_begin_together_the_last_one_runs() {
     }
 }
 
-/// A container with one artifact of that length, its directory saying so or lying.
+/// A container with one artifact of that length, whose directory may state a wrong length.
 fn container(len_bytes: u32, claimed_len_bytes: u32) -> Vec<u8> {
     let directory = ContainerHeader::directory_len(1);
     let entry = ContainerEntry::new("app", directory as u32, len_bytes, [0; 32]).unwrap();
@@ -155,7 +155,7 @@ fn embedded_artifacts_are_part_of_the_running_image() {
         read(device().app("factory", &image), None).unwrap().facts.running_len_bytes
     };
     assert_eq!(with(container(0x1000, directory + 0x1000)), 0x8000 + directory + 0x1000);
-    // One that says that it is longer than the partition is none.
+    // A container that claims to be longer than the partition is not accepted.
     assert_eq!(with(container(0x1000, 0x10_0000)), 0x8000);
     assert_eq!(with(vec![0xff; 64]), 0x8000);
 }
@@ -182,7 +182,7 @@ fn what_is_no_dump_of_such_a_device_is_refused() {
         error.to_string(),
         "the bootloader at 0x0 is for esp32c3, the migration for esp32s3"
     );
-    // The other kind of chip has its bootloader at another place.
+    // The other kind of chip has its bootloader at another address.
     let error = read_flash(Chip::Esp32, &whole(), None, None).unwrap_err();
     assert_eq!(error, FactsError::Chip { wanted: Chip::Esp32, start: FlashAddr(0), found: 5 });
 
@@ -215,7 +215,7 @@ fn what_is_no_dump_of_such_a_device_is_refused() {
     assert!(error.to_string().contains("esp32c6"));
 }
 
-/// The example's table, all of it so much further behind.
+/// The example's table, with everything moved by this many bytes.
 fn moved(by: u32) -> Vec<Partition> {
     let mut partitions = synthetic::example_partitions();
     for partition in &mut partitions {
@@ -225,7 +225,8 @@ fn moved(by: u32) -> Vec<Partition> {
     partitions
 }
 
-/// `CONFIG_PARTITION_TABLE_OFFSET` is in no file of a project, so a device has to show it.
+/// `CONFIG_PARTITION_TABLE_OFFSET` is in none of a project's files, so it must be read from a
+/// device.
 #[test]
 fn the_table_is_found_where_the_bootloader_can_have_it() {
     let whole = synthetic::bootloader(CHIP, FlashSize::Mb8, 0x6000, 3).unwrap();
@@ -245,25 +246,25 @@ fn the_table_is_found_where_the_bootloader_can_have_it() {
         assert_eq!((facts.running, &facts.partitions), (partitions[3].region, &partitions));
         assert_eq!(found.warnings, []);
     }
-    // A copy behind the table, as firmware carries it that can change tables, is not it.
+    // A copy after the table, as firmware has that can change the table, is not used.
     let mut table = vec![0; 0xc00];
     esp_idf_format::partition::emit(&partitions, &mut table).unwrap();
     let copy = device(0xc000, &whole).data(FlashAddr(0x2_8000), &table);
     assert_eq!(read(copy, None).unwrap().facts.table_addr, FlashAddr(0xc000));
-    // Of two that may be it none is believed, unless somebody says which.
+    // If two tables are possible, neither is used unless an address is given.
     let two = || device(0xc000, &whole).data(FlashAddr(0x1_0000), &table);
     let facts = read(two(), None).unwrap().facts;
     assert_eq!(facts.other_table_addr, Some(FlashAddr(0x1_0000)));
     let named = Some(FlashAddr(0x1_0000));
     let facts = read_flash(CHIP, &dump(two()), named, None).unwrap().facts;
     assert_eq!((facts.table_addr, facts.other_table_addr), (FlashAddr(0x1_0000), None));
-    // What is named wrongly is found all the same.
+    // A table that is named wrongly is found nevertheless.
     let named = Some(FlashAddr(0x9000));
     let facts = read_flash(CHIP, &dump(device(0xf000, &whole)), named, None).unwrap().facts;
     assert_eq!(facts.table_addr, FlashAddr(0xf000));
 }
 
-/// What ESP-IDF's tools refuse and its bootloader starts from is told, and read.
+/// A table that ESP-IDF's tools refuse but its bootloader accepts is read, with a warning.
 #[test]
 fn a_table_that_booted_is_read_as_it_booted() {
     type Change = fn(&mut Vec<Partition>);
@@ -298,7 +299,7 @@ fn a_table_that_booted_is_read_as_it_booted() {
     }
 }
 
-/// Tools that adapt the flash size in the header leave the old SHA-256 behind it.
+/// Tools that adapt the flash size in the header leave the old SHA-256 after the image.
 #[test]
 fn a_bootloader_with_a_changed_header_is_taken_as_the_rom_takes_it() {
     let mut bootloader = synthetic::bootloader(CHIP, FlashSize::Mb2, 0x5000, 3).unwrap();
@@ -308,7 +309,7 @@ fn a_bootloader_with_a_changed_header_is_taken_as_the_rom_takes_it() {
     assert_eq!(found.facts.bootloader_flash_len_bytes, Some(0x40_0000));
     let [warning] = found.warnings.as_slice() else { panic!("{:?}", found.warnings) };
     assert!(matches!(warning, FactsWarning::Digest { start: FlashAddr(0), .. }), "{warning}");
-    assert!(warning.to_string().contains("starts it all the same"), "{warning}");
+    assert!(warning.to_string().contains("starts it nevertheless"), "{warning}");
 }
 
 fn migration(artifacts: Vec<OwnedArtifact>) -> OwnedMigration {
@@ -352,7 +353,7 @@ fn without_a_dump_the_migration_says_what_there_is() {
     assert_eq!(found.running.as_str(), Some("factory"));
     assert_eq!(found.facts.flash_len_bytes, ASSUMED_FLASH_SIZE.bytes());
     assert_eq!(found.facts.running_len_bytes, LEN_BYTES);
-    // What is embedded comes on top, as far as there is room.
+    // Embedded artifacts are added, as far as there is room.
     let found = assumed(&migration(vec![embedded(0x1_0000)])).unwrap();
     let directory = ContainerHeader::directory_len(1).next_multiple_of(16) as u32;
     assert_eq!(found.facts.running_len_bytes, LEN_BYTES + 0x1_0000 + directory);
@@ -373,8 +374,7 @@ fn read_place() -> impl Strategy<Value = usize> {
 static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| dump(device().app("factory", &app(0x1000))));
 
 proptest! {
-    /// Dumps with a table and bootloader, everything else being arbitrary at the places that are
-    /// read.
+    /// Dumps with a table and bootloader, and arbitrary bytes at the other places that are read.
     #[test]
     fn no_dump_panics(
         patches in prop::collection::vec((read_place(), any::<u8>()), 0..12),
@@ -389,12 +389,12 @@ proptest! {
     }
 }
 
-/// What stands for the migrator, and what a real one of that length does.
+/// A placeholder for the migrator, which behaves like a real one of that length.
 fn sent(len_bytes: u32) -> SentImage {
     SentImage::packed(CHIP, &app(len_bytes)).unwrap()
 }
 
-/// Labels of the partitions that the migrator is brought to, the one that counts first.
+/// Labels of the partitions that the migrator is delivered to, the most important one first.
 fn brought(builder: FlashBuilder, running: Option<&str>) -> Result<Vec<String>, FactsError> {
     let delivered = deliver(CHIP, &dump(builder), None, running, &sent(0x4000))?;
     assert!(delivered.iter().all(Delivered::fits));
@@ -431,19 +431,19 @@ fn an_update_leaves_a_new_app_and_the_entry_before_it() {
     assert_eq!(first.partition.label.as_str(), Some("ota_1"));
     let sectors = [0xd000, 0xe000].map(|at| OtaEntry::parse(&first.flash[at..]));
     assert_eq!(sectors, [Ok(before[0].unwrap()), Ok(OtaEntry::new(6, OtaState::New))]);
-    // The migrator in the sectors that it takes; everything else is as it was.
+    // The migrator is in the sectors that it needs; everything else is unchanged.
     assert_eq!(first.flash[0x21_0000..0x21_4000], app(0x4000));
     assert_eq!(first.flash[0x21_4000..], old[0x21_4000..]);
     assert_eq!(first.flash[..0xe000], old[..0xe000]);
     assert_eq!(first.flash[0x1_0000..0x21_0000], old[0x1_0000..0x21_0000]);
     let facts = &first.found.facts;
     assert_eq!((facts.running, facts.running_len_bytes), (region("ota_1"), 0x4000));
-    // The bootloader finds the factory app by an erased otadata.
+    // The bootloader starts the factory app because of an erased otadata.
     let delivered = deliver(CHIP, &old, None, Some("factory"), &sent(0x4000)).unwrap();
     assert!(delivered[0].flash[0xd000..0xf000].iter().all(|byte| *byte == 0xff));
 }
 
-/// Whatever is called like a migrator in a dump is an old app all the same.
+/// An app in a dump is the old app, even if it has the migrator's name.
 #[test]
 fn an_old_app_is_never_taken_for_the_migrator() {
     let old = synthetic::app(CHIP, "bootswap", "1.0", 0x9_0000, 1).unwrap();
@@ -458,7 +458,7 @@ fn an_old_app_is_never_taken_for_the_migrator() {
 
 #[test]
 fn where_no_update_comes_is_told() {
-    // More than its partition has.
+    // More bytes than its partition has.
     let delivered =
         deliver(CHIP, &dump(device().app("factory", &app(0x8000))), None, None, &sent(0x10_0010));
     let delivered = delivered.unwrap();
@@ -473,9 +473,9 @@ fn where_no_update_comes_is_told() {
     let error = brought(bare(), Some("ota_1")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the migrator cannot come to ota_1 by an update: the bootloader would start factory"
+        "an update cannot install the migrator in ota_1: the bootloader would start factory"
     );
-    // The one slot there is holds the app that runs, and no app overwrites itself.
+    // The only slot contains the running app, and no app overwrites itself.
     let mut partitions = synthetic::example_partitions();
     partitions.truncate(5);
     let single =
@@ -483,7 +483,7 @@ fn where_no_update_comes_is_told() {
     let single = single.otadata([entry(1, OtaState::Valid), None]);
     let delivered = deliver(CHIP, &dump(single), None, None, &sent(0x4000)).unwrap();
     assert!(delivered.iter().all(|delivered| !delivered.is_next));
-    // No sequence is left for another entry.
+    // There is no sequence number left for another entry.
     let builder =
         device().app("factory", &app(0x8000)).otadata([entry(u32::MAX - 1, OtaState::Valid), None]);
     let error = brought(builder, Some("ota_1")).unwrap_err();

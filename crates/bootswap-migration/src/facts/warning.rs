@@ -1,4 +1,4 @@
-//! What is wrong with a device although it starts.
+//! What is wrong with a device although it boots.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use esp_idf_format::image::ImageError;
 use esp_idf_format::partition::{PartitionTable, PartitionTableError};
 use flash_region::FlashAddr;
 
-/// What is wrong with a device although it starts, so that it can be migrated all the same.
+/// What is wrong with a device although it boots, so it can be migrated nevertheless.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum FactsWarning {
-    /// The SHA-256 behind the bootloader is not that of the bootloader.
+    /// The SHA-256 after the bootloader is not that of the bootloader.
     Digest {
         /// Where the bootloader is.
         start: FlashAddr,
         /// What is wrong, with offsets from there.
         error: ImageError,
     },
-    /// The partition table has what ESP-IDF's tools refuse and its bootloader takes.
+    /// The partition table has something that ESP-IDF's tools refuse and its bootloader accepts.
     Table {
         /// Where the table is.
         addr: FlashAddr,
@@ -32,18 +32,18 @@ impl fmt::Display for FactsWarning {
             Self::Digest { start, error } => write!(
                 f,
                 "the bootloader at {start} was changed after it was built: {error}; the chip \
-                 starts it all the same"
+                starts it nevertheless"
             ),
             Self::Table { addr, error } => write!(
                 f,
-                "the partition table at {addr} is not as ESP-IDF's tools make it: {error}; what \
-                 that concerns is left alone"
+                "the partition table at {addr} is not as ESP-IDF's tools make it: {error}; the \
+                partitions concerned are left alone"
             ),
         }
     }
 }
 
-/// What tools object to in a table at `addr`.
+/// What ESP-IDF's tools would refuse in a table at `addr`.
 pub(super) fn table_warnings(
     addr: FlashAddr,
     table: &PartitionTable<'_>,

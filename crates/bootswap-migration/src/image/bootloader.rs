@@ -1,4 +1,4 @@
-//! Describing a bootloader by what its file says about itself.
+//! Describes a bootloader by what its file shows.
 
 use flash_region::Hex;
 use mcuboot_format::bootloader::{BootloaderFile, CompiledMap, Found, MapForm, Signature};
@@ -8,23 +8,23 @@ use serde::Serialize;
 use super::lines::Lines;
 use crate::plan::RegionReport;
 
-/// What a bootloader's file says about itself; `null` where something was not found, which means
-/// neither yes nor no.
+/// What a bootloader's file shows about it; `null` if something was not found, which means neither
+/// yes nor no.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct BootloaderInfo {
     /// `MCUboot` or `ESP-IDF`.
     pub system: Option<Fact<&'static str>>,
-    /// Version of ESP-IDF that its own bootloader names.
+    /// Version of ESP-IDF in ESP-IDF's own bootloader.
     pub esp_idf_version: Option<Fact<String>>,
     /// Flash map of MCUboot.
     pub map: Option<Fact<CompiledMapInfo>>,
-    /// `scratch`, `move`, `offset` or `overwrite`; more of them where the file leaves them open.
+    /// `scratch`, `move`, `offset` or `overwrite`; several if the file does not decide.
     pub swap: Option<Fact<Vec<&'static str>>>,
-    /// Whether overwriting copies no more than the image; `null` for the swaps, too.
+    /// Whether overwriting copies only the image; `null` for the swaps, too.
     pub overwrite_fast: Option<Fact<bool>>,
     /// How signatures are checked.
     pub signature: Option<Fact<SignatureInfo>>,
-    /// For how many sectors of a slot there is room.
+    /// Number of sectors of a slot that there is room for.
     pub max_sectors: Option<Fact<u32>>,
     /// Alignment of the fields in a trailer.
     pub max_align: Option<Fact<u32>>,
@@ -39,20 +39,21 @@ pub struct BootloaderInfo {
 pub struct Fact<T> {
     /// The fact.
     pub value: T,
-    /// Where in the file the evidence is; `null` where it is that something is missing.
+    /// Offset of the evidence in the file; `null` if the evidence is that something is missing.
     pub offset: Option<u32>,
     /// Its address in the chip's memory.
     pub address: Option<u32>,
     /// What the evidence is.
     pub evidence: String,
-    /// Whether nothing else would leave that evidence.
+    /// Whether nothing else could leave this evidence.
     pub sure: bool,
 }
 
 /// The flash map in a bootloader.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct CompiledMapInfo {
-    /// `espressif`, whose map says what its regions are for, or `zephyr`, whose slots are a guess.
+    /// `espressif`, whose map names the purpose of its regions, or `zephyr`, whose slots are a
+    /// guess.
     pub form: &'static str,
     /// Primary slot.
     pub primary: Option<RegionReport>,
@@ -78,12 +79,12 @@ pub struct NumberedRegion {
 pub struct SignatureInfo {
     /// `none`, or the kind of key.
     pub kind: &'static str,
-    /// SHA-256 of the key, by which images name it; `null` where the key is not in the file.
+    /// SHA-256 of the key, by which images name it; `null` if the key is not in the file.
     pub key_sha256: Option<String>,
 }
 
 impl BootloaderInfo {
-    /// Describes the bootloader in a file; `None` where nothing says whose it is.
+    /// Describes the bootloader in a file; `None` if the file does not show whose it is.
     pub(super) fn of(file: &[u8]) -> Option<Self> {
         let BootloaderFile { system, esp_idf_version, build, .. } =
             BootloaderFile::read(file).ok()?;

@@ -1,4 +1,4 @@
-//! Describing the loader in a carrier or first stage, and the copies that it starts.
+//! Describes the loader in a carrier or first stage, and the copies that it starts.
 
 use carrier_format::{LoaderRecord, Place, Trial, TrialWord, find};
 use esp_idf_format::image;
@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::lines::{HexNumber, Lines};
 
-/// A loader, by its record.
+/// A loader, as described by its record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct CarrierInfo {
     /// `carrier`, `first-stage`, or `blank` for a loader as it was built.
     pub place: &'static str,
     /// The copies of the bootloader, in the order in which they are tried.
     pub copies: Vec<CopyInfo>,
-    /// Where the old system's otadata is; `null` if there is no way back.
+    /// Address of the old system's otadata; `null` if there is no way back.
     pub otadata: Option<u32>,
     /// The trial; `null` without one.
     pub trial: Option<TrialInfo>,
@@ -23,13 +23,13 @@ pub struct CarrierInfo {
 /// A copy of a bootloader.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct CopyInfo {
-    /// Where it is, from the first byte of the loader's image.
+    /// Its offset from the first byte of the loader's image.
     pub offset: u32,
-    /// Bytes that it has.
+    /// Its length in bytes.
     pub size: u32,
-    /// Whether it lies behind the end of this file.
+    /// Whether it is beyond the end of this file.
     pub elsewhere: bool,
-    /// What is wrong with it; `null` if it is whole, or elsewhere.
+    /// What is wrong with it; `null` if it is complete, or elsewhere.
     pub error: Option<String>,
     /// Its SHA-256.
     pub sha256: Option<String>,
@@ -38,18 +38,18 @@ pub struct CopyInfo {
 /// A trial.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct TrialInfo {
-    /// How often the target is started until it has to be confirmed.
+    /// How often the target is started before it must be confirmed.
     pub starts: u32,
     /// How many starts were counted; `null` if the target has confirmed.
     pub counted: Option<u32>,
-    /// Milliseconds of the watchdog; 0 where it is stopped.
+    /// Milliseconds of the watchdog; 0 if it is stopped.
     pub watchdog_ms: u32,
-    /// Where in flash the target's confirmation is read.
+    /// Flash address at which the target's confirmation is read.
     pub image_ok: u32,
 }
 
 impl CarrierInfo {
-    /// Describes the loader in a file whose image has that many bytes; `None` if it has none.
+    /// Describes the loader in a file whose image has that many bytes; `None` if there is none.
     #[must_use]
     pub fn of(file: &[u8], image_len_bytes: u32) -> Option<Self> {
         let (_, record) = find(file.get(..image_len_bytes as usize)?).ok()?;

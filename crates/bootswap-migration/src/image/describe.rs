@@ -1,5 +1,5 @@
-//! What a file is and has in it, for people and for scripts: also a dump, in which all the others
-//! are.
+//! Describes what a file is and contains, for people and for scripts. A dump contains all other
+//! kinds of files.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ pub enum Description {
 }
 
 impl Description {
-    /// Describes a file of that kind, as far as it is whole.
+    /// Describes a file of that kind, as far as it is complete.
     #[must_use]
     pub fn of(file: &[u8], kind: FileKind) -> Self {
         match kind {
@@ -89,19 +89,19 @@ impl fmt::Display for Description {
 pub struct DumpInfo {
     /// Bytes of the flash.
     pub size: usize,
-    /// Name of the chip, by the bootloader.
+    /// Name of the chip that the bootloader is for.
     pub chip: Option<&'static str>,
-    /// The bootloader; `null` where there is no whole one.
+    /// The bootloader; `null` if there is no complete one.
     pub bootloader: Option<FoundImage>,
     /// The partition table.
     pub partition_table: TableInfo,
-    /// Where it is: where a bootloader like this one can have it, else at the usual place.
+    /// Its address: one that such a bootloader can use, else the usual one.
     pub partition_table_offset: u32,
-    /// Label of the partition that an ESP-IDF bootloader would start an app from.
+    /// Label of the partition whose app an ESP-IDF bootloader would start.
     pub starts: Option<String>,
     /// What is in the partitions.
     pub partitions: Vec<PartitionContent>,
-    /// MCUboot images where no partition begins.
+    /// MCUboot images at addresses where no partition begins.
     pub elsewhere: Vec<FoundImage>,
 }
 
@@ -110,7 +110,7 @@ pub struct DumpInfo {
 pub struct PartitionContent {
     /// The partition.
     pub partition: PartitionInfo,
-    /// Whether it is erased from end to end.
+    /// Whether it is completely erased.
     pub blank: bool,
     /// What is in it; `null` where that is not known.
     pub content: Option<Description>,
@@ -164,7 +164,7 @@ impl DumpInfo {
 
     fn write(&self, lines: &mut Lines) {
         lines.field("size", format_args!("{:#x} bytes", self.size));
-        lines.field("chip", self.chip.unwrap_or("not known, there is no whole bootloader"));
+        lines.field("chip", self.chip.unwrap_or("not known, there is no complete bootloader"));
         if let Some(FoundImage { offset, content }) = &self.bootloader {
             lines.line(format_args!("bootloader at {offset:#x}"));
             lines.inside(|lines| content.write(lines));
@@ -203,7 +203,7 @@ impl PartitionContent {
             _ if partition.is_otadata() => {
                 Some(Description::Otadata(OtadataInfo::of(held, Some(ota_count))))
             }
-            // Other data may begin with the one byte that ESP images begin with.
+            // Other data may begin with the single byte that ESP images begin with.
             Some(FileKind::EspImage) if !partition.is_app() => None,
             kind => kind.map(|kind| Description::of(held, kind)),
         };
@@ -211,7 +211,7 @@ impl PartitionContent {
     }
 }
 
-/// Whole MCUboot images at sectors where no partition begins: slots of a map that is not the
+/// Complete MCUboot images at sectors where no partition begins: slots of a map that is not the
 /// table's.
 fn elsewhere(flash: &[u8], partitions: &[Partition]) -> Vec<FoundImage> {
     let sectors = (0u32..).step_by(SECTOR_BYTES as usize).zip(flash.chunks(SECTOR_BYTES as usize));

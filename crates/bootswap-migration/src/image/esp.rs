@@ -15,7 +15,7 @@ use esp_idf_format::ImageChip;
 /// An ESP image.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct EspInfo {
-    /// `null` if the image is whole, else what is wrong with it.
+    /// `null` if the image is complete, else what is wrong with it.
     pub error: Option<String>,
     /// The chip that it is for.
     pub chip: Option<String>,
@@ -23,17 +23,17 @@ pub struct EspInfo {
     pub chip_id: Option<u16>,
     /// Address at which execution begins.
     pub entry_addr: Option<u32>,
-    /// Over how many wires the flash is read.
+    /// Flash mode: the number of lines that the flash is read over.
     pub flash_mode: Option<&'static str>,
     /// Clock of the flash in MHz.
     pub flash_freq_mhz: Option<u8>,
-    /// Bytes of flash that it counts on.
+    /// Bytes of flash that it is built for.
     pub flash_size: Option<u32>,
-    /// Its segments, as far as they are there.
+    /// Its segments, as far as they are in the file.
     pub segments: Vec<SegmentInfo>,
-    /// Bytes with checksum and SHA-256.
+    /// Its length in bytes, with checksum and SHA-256.
     pub image_size: Option<u32>,
-    /// The SHA-256 behind it.
+    /// The SHA-256 after it.
     pub sha256: Option<String>,
     /// Name of the app's project.
     pub project_name: Option<String>,
@@ -41,15 +41,15 @@ pub struct EspInfo {
     pub version: Option<String>,
     /// Version of the app for anti-rollback.
     pub secure_version: Option<u32>,
-    /// Version of ESP-IDF that app or bootloader were built with.
+    /// Version of ESP-IDF that the app or bootloader was built with.
     pub idf_version: Option<String>,
     /// Date and time of the build.
     pub built: Option<String>,
-    /// Artifacts embedded behind the image, as in a migrator.
+    /// Artifacts embedded after the image, as in a migrator.
     pub embedded: Vec<ContainerInfo>,
     /// The configuration of a migrator; `null` in other images.
     pub configuration: Option<MigratorInfo>,
-    /// What a bootloader says about itself; `null` in other images.
+    /// What a bootloader's file shows about it; `null` in other images.
     pub bootloader: Option<BootloaderInfo>,
     /// The loader in a carrier or first stage; `null` in other images.
     pub carrier: Option<CarrierInfo>,
@@ -58,9 +58,9 @@ pub struct EspInfo {
 /// A segment of an image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct SegmentInfo {
-    /// Where it goes in memory.
+    /// Address in memory that it is loaded to.
     pub load_addr: u32,
-    /// Where its data is in the image.
+    /// Offset of its data in the image.
     pub offset: u32,
     /// Bytes of data.
     pub size: u32,
@@ -111,7 +111,7 @@ impl EspInfo {
                 .map(|version| version.to_string()),
             built: built.filter(|built| !built.trim().is_empty()),
             embedded: info.map(|info| embedded(file, info)).unwrap_or_default(),
-            // An embedded artifact may be a migrator, too.
+            // An embedded artifact may itself be a migrator.
             configuration: MigratorInfo::of(
                 info.map_or(file, |info| container::split(file, info.total_len_bytes).0),
             ),
@@ -172,7 +172,7 @@ fn segments(file: &[u8]) -> Vec<SegmentInfo> {
     described.collect()
 }
 
-/// The artifacts in the container behind an image, if there is one.
+/// The artifacts in the container after an image, if there is one.
 fn embedded(file: &[u8], info: &ImageInfo) -> Vec<ContainerInfo> {
     let (image, behind) = container::split(file, info.total_len_bytes);
     let start = u32::try_from(image.len()).unwrap_or(u32::MAX);

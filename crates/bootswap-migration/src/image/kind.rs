@@ -1,4 +1,4 @@
-//! What kind of file it is, by what is in it.
+//! Detects the kind of a file by its contents.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,7 +31,8 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// What the bytes are, whole or damaged; `None` if they begin like nothing that is known.
+    /// The kind of these bytes, complete or damaged; `None` if they begin like nothing that is
+    /// known.
     #[must_use]
     pub fn of(file: &[u8]) -> Option<Self> {
         if file.starts_with(&IMAGE_MAGIC.to_le_bytes()) {
@@ -53,7 +54,8 @@ impl FileKind {
         }
     }
 
-    /// The kind of image that a partition begins with, whole or damaged; `None` for anything else.
+    /// The kind of image that a partition begins with, complete or damaged; `None` for anything
+    /// else.
     #[must_use]
     pub fn of_partition(held: &[u8]) -> Option<Self> {
         if held.starts_with(&IMAGE_MAGIC.to_le_bytes()) {
@@ -83,7 +85,7 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// A dump has the size of a flash, and a table or a bootloader where a flash has it.
+/// A dump has the size of a flash chip, and a table or a bootloader where a flash has it.
 fn is_dump(file: &[u8]) -> bool {
     let has_size = u32::try_from(file.len()).ok().and_then(FlashSize::from_bytes).is_some();
     let table = || file.get(TABLE_ADDR.get() as usize..).unwrap_or_default();
@@ -92,8 +94,8 @@ fn is_dump(file: &[u8]) -> bool {
             || bootloader(file).is_some())
 }
 
-/// A factory image begins where the flash does, or where the chip's bootloader does, and goes on
-/// behind the bootloader; or it has a partition table where a flash has it.
+/// A factory image begins at address 0 or at the chip's bootloader address, and continues after the
+/// bootloader; or it has a partition table where a flash has it.
 fn is_factory_image(file: &[u8]) -> bool {
     let flash = from_zero(file);
     let begins = matches!(file.first(), Some(&image::IMAGE_MAGIC | &ERASED));
@@ -104,11 +106,11 @@ fn is_factory_image(file: &[u8]) -> bool {
         let chip = bootloader(&flash)?;
         let end = chip.bootloader_addr().get() + bootloader_in(&flash, chip)?.total_len_bytes;
         let (image, behind) = flash.split_at_checked(end as usize)?;
-        // What follows a first stage is its own.
+        // What follows a first stage belongs to it.
         if carrier_format::find(image).is_ok() {
             return None;
         }
-        // The signature of a bootloader alone begins with the next sector.
+        // The signature of a bootloader that is alone in its file begins with the next sector.
         let sector = end.next_multiple_of(SECTOR_BYTES) as usize;
         let signed = flash.get(sector..).is_some_and(|rest| rest.starts_with(&SIGNATURE_MAGIC));
         Some(!is_padding(behind) && !signed)
@@ -119,13 +121,13 @@ fn is_factory_image(file: &[u8]) -> bool {
 /// First bytes of a signature block (`ETS_SECURE_BOOT_V2_SIGNATURE_MAGIC`, and its version).
 const SIGNATURE_MAGIC: [u8; 2] = [0xe7, 0x02];
 
-/// Whether all bytes are one that fills files: erased flash, or 0.
+/// Whether all bytes have one value that is used as filling: 0xff as in erased flash, or 0.
 fn is_padding(bytes: &[u8]) -> bool {
     is_blank(bytes) || bytes.iter().all(|byte| *byte == 0)
 }
 
-/// The flash from address 0 on of a factory image: some are made to be written where the chip's
-/// bootloader begins.
+/// A factory image as flash from address 0 on: some are made to be written at the chip's bootloader
+/// address.
 pub(super) fn from_zero(file: &[u8]) -> Cow<'_, [u8]> {
     let chip = image::verify_as_rom(file).ok().filter(|(info, _)| info.app_desc.is_none());
     match chip.and_then(|(info, _)| info.header.chip()).map(Chip::bootloader_addr) {
@@ -140,20 +142,20 @@ pub(super) fn from_zero(file: &[u8]) -> Cow<'_, [u8]> {
 
 /// The chip whose bootloader is where the chip's ROM looks for it.
 ///
-/// An app that is short enough is told apart by what it says of itself.
+/// A short app is distinguished by its app description.
 pub(super) fn bootloader(file: &[u8]) -> Option<Chip> {
     Chip::ALL.into_iter().find(|chip| bootloader_in(file, *chip).is_some())
 }
 
-/// The bootloader of a flash of that chip, as its ROM sees it.
+/// The bootloader in a flash of that chip, as its ROM sees it.
 pub(super) fn bootloader_in(flash: &[u8], chip: Chip) -> Option<ImageInfo> {
     let held = flash.get(chip.bootloader_addr().get() as usize..)?;
     let (info, _) = image::verify_as_rom(held).ok()?;
     (info.header.chip_id == chip.image_chip_id() && info.app_desc.is_none()).then_some(info)
 }
 
-/// Otadata has two sectors, each with an entry or blank. A torn one does not count, so one good
-/// entry is enough.
+/// Otadata has two sectors, each with an entry or blank. A torn entry is ignored, so one good entry
+/// is enough.
 fn is_otadata(file: &[u8]) -> bool {
     if file.len() != OTADATA_LEN_BYTES as usize {
         return false;

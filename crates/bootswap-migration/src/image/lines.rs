@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write as _};
 /// Width of the left column.
 const NAME_WIDTH: usize = 18;
 
-/// Lines of text that grow.
+/// Lines of text that are added one by one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lines {
     text: String,
@@ -19,7 +19,7 @@ impl Lines {
         self.line(format_args!("{name:<width$} {value}"));
     }
 
-    /// Adds such a line where there is a value.
+    /// Adds such a line if there is a value.
     pub(super) fn some(&mut self, name: &str, value: &Option<impl Display>) {
         if let Some(value) = value {
             self.field(name, value);
@@ -32,7 +32,7 @@ impl Lines {
         let _ = writeln!(self.text, "{:indent$}{line}", "", indent = 2 * self.level);
     }
 
-    /// Adds lines one level further in.
+    /// Adds lines that are indented by one level.
     pub(super) fn inside(&mut self, add: impl FnOnce(&mut Self)) {
         self.level += 1;
         add(self);
@@ -46,7 +46,7 @@ impl Display for Lines {
     }
 }
 
-/// A number in hexadecimal for text; JSON has it as a number.
+/// A number in hexadecimal in the text; in JSON it is a number.
 pub(super) struct HexNumber(pub u32);
 
 impl Display for HexNumber {

@@ -1,4 +1,4 @@
-//! Describing MCUboot images.
+//! Describes MCUboot images.
 
 use flash_region::{FlashAddr, Hex, Region};
 use mcuboot_format::espressif::LoadHeader;
@@ -11,17 +11,17 @@ use serde::Serialize;
 
 use super::lines::{HexNumber, Lines};
 
-/// Limits of a slot that nothing is too long for.
+/// Limits of a slot that every image fits.
 pub(super) const ANY_SLOT: SlotLimits =
     SlotLimits { slot_len_bytes: u32::MAX, max_image_len_bytes: u32::MAX };
 
-/// Values of TLVs are shown up to this length: hashes and numbers, but no signatures.
+/// Values of TLVs are shown up to this length: hashes and numbers, but not signatures.
 const SHOWN_VALUE_LEN_BYTES: usize = 32;
 
 /// An MCUboot image.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct McubootInfo {
-    /// `null` if the image is whole, else what is wrong with it. Signatures are not checked.
+    /// `null` if the image is complete, else what is wrong with it. Signatures are not checked.
     pub error: Option<String>,
     /// Version, as in 1.2.3+4.
     pub version: Option<String>,
@@ -33,13 +33,13 @@ pub struct McubootInfo {
     pub flags: Option<u32>,
     /// Address to load to.
     pub load_addr: Option<u32>,
-    /// Where the image ends, TLVs included.
+    /// End of the image, TLVs included.
     pub image_size: Option<u32>,
     /// Security counter.
     pub security_counter: Option<u32>,
     /// The TLVs.
     pub tlvs: Vec<TlvInfo>,
-    /// Where Espressif's loader starts it; `null` without a load header.
+    /// Address at which Espressif's loader starts it; `null` without a load header.
     pub entry_addr: Option<u32>,
     /// The trailer at the end of the file.
     pub trailer: Option<TrailerInfo>,
@@ -68,7 +68,7 @@ pub struct TlvInfo {
 pub struct TrailerInfo {
     /// Bytes of the slot, which the file is.
     pub slot_size: u32,
-    /// Distance of its fields in bytes, by its magic.
+    /// Distance of its fields in bytes, derived from its magic.
     pub max_align: u32,
     /// Whether MCUboot keeps the image instead of trying it once: `set`, `unset` or `bad`.
     pub image_ok: String,
@@ -152,7 +152,7 @@ impl TlvInfo {
     }
 }
 
-/// A dependency out of its value, in words.
+/// A dependency from its value, in words.
 fn dependency(value: &str) -> Option<String> {
     let pairs = value.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
     let bytes =
@@ -167,7 +167,7 @@ impl TrailerInfo {
         let slot_size = u32::try_from(slot.len()).ok()?;
         let magic = slot.last_chunk::<{ MAGIC_LEN_BYTES as usize }>()?;
         let max_align = [8, 16, 32].into_iter().find(|align| *magic == magic_bytes(*align))?;
-        // The flags are at the same place for all kinds of swap that keep them.
+        // The flags are at the same place for all kinds of swap that have them.
         let config = TrailerConfig { max_align, ..TrailerConfig::espressif(SwapKind::Scratch) };
         let layout =
             TrailerLayout::new(Region::clamped(FlashAddr::ZERO, slot_size), config).ok()?;
@@ -185,7 +185,7 @@ impl TrailerInfo {
         let Self { slot_size, max_align, image_ok, copy_done, swap_type } = self;
         let state = match image_ok.as_str() {
             "set" => "confirmed",
-            "unset" => "to be tried once",
+            "unset" => "tested once",
             _ => "with a bad image_ok",
         };
         lines.field("trailer", format_args!("slot of {slot_size:#x} bytes, {state}"));

@@ -1,4 +1,4 @@
-//! Describing what was packed into a migrator's image: its configuration, secrets masked.
+//! Describes what was packed into a migrator's image: its configuration, with secrets masked.
 
 use bootswap_config::{Config, ConfigError, Storage, Wifi, decode, find_section};
 use bootswap_plan::{Artifact, MaskedUrl, McubootMap, Migration, Origin, Role, Staging};
@@ -10,25 +10,25 @@ use sha2::{Digest, Sha256};
 use super::lines::Lines;
 use crate::plan::RegionReport;
 
-/// What is shown for a password.
+/// Shown instead of a password.
 const MASK: &str = "********";
 
 /// A migrator's configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct MigratorInfo {
-    /// `null` if a configuration is inside, else what is wrong with it.
+    /// `null` if there is a valid configuration, else what is wrong with it.
     pub error: Option<String>,
-    /// Whether nothing was packed into the image so far.
+    /// Whether nothing has been packed into the image yet.
     pub empty: bool,
     /// Where the section is in the file.
     pub offset: Option<usize>,
     /// Bytes of the section.
     pub size: Option<usize>,
-    /// What is to be done.
+    /// The migration.
     pub migration: Option<MigrationInfo>,
-    /// How a device gets into a network.
+    /// How a device joins a network.
     pub network: Option<NetworkInfo>,
-    /// How much is said on the console.
+    /// Log level of the console.
     pub log_level: Option<&'static str>,
 }
 
@@ -39,11 +39,11 @@ pub struct MigrationInfo {
     pub chip: &'static str,
     /// Bytes of flash that the target system was built for.
     pub flash_size: Option<u32>,
-    /// What the target bootloader was compiled with, if that is MCUboot.
+    /// What the target bootloader was compiled with, if it is MCUboot.
     pub mcuboot: Option<MapInfo>,
-    /// What is placed, in the order in which it is fetched.
+    /// The artifacts, in the order in which they are fetched.
     pub artifacts: Vec<ArtifactInfo>,
-    /// `auto`, `memory`, or `label` with the label behind a colon.
+    /// `auto`, `memory`, or `label` followed by a colon and the label.
     pub staging: String,
     /// Whether an application that MCUboot runs on trial is accepted.
     pub allow_test_image: bool,
@@ -68,9 +68,9 @@ pub struct MapInfo {
     pub max_sectors: u32,
     /// What it compares before it replaces an image.
     pub downgrade_prevention: &'static str,
-    /// Whether, if it overwrites, it copies no more than the image.
+    /// Whether, if it overwrites, it copies only the image.
     pub overwrite_fast: bool,
-    /// SHA-256 of the public key's DER, if images have to be signed.
+    /// SHA-256 of the public key's DER, if images must be signed.
     pub key_sha256: Option<String>,
 }
 
@@ -81,37 +81,37 @@ pub struct ArtifactInfo {
     pub name: String,
     /// `application`, `bootloader` or `other`.
     pub role: &'static str,
-    /// Where it is fetched from, passwords and keys masked; `null` for one that is embedded.
+    /// URL that it is fetched from, passwords and keys masked; `null` if it is embedded.
     pub url: Option<String>,
-    /// Where it goes, if the migration says so.
+    /// Its destination, if the migration names one.
     pub dest: Option<RegionReport>,
-    /// Bytes of the file, where they are known.
+    /// Bytes of the file, if known.
     pub size: Option<u32>,
-    /// SHA-256 of the file, where it is known.
+    /// SHA-256 of the file, if known.
     pub sha256: Option<String>,
     /// Whether the migrator confirms it.
     pub confirm: bool,
 }
 
-/// How a device gets into a network.
+/// How a device joins a network.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct NetworkInfo {
     /// Networks, in the order in which they are tried.
     pub wifi: Vec<WifiInfo>,
     /// Whether the old firmware's network is tried.
     pub old_credentials: bool,
-    /// The last resort.
+    /// The network that is tried last.
     pub rescue: Option<WifiInfo>,
-    /// The device's name in the network.
+    /// The device's host name.
     pub hostname: Option<String>,
 }
 
 /// A network.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct WifiInfo {
-    /// Its name; what is not UTF-8 as `\xNN`.
+    /// Its name; bytes that are not UTF-8 as `\xNN`.
     pub ssid: String,
-    /// Eight asterisks, whatever it is; `null` for a network without.
+    /// Eight asterisks, whatever the password is; `null` for an open network.
     pub password: Option<&'static str>,
 }
 

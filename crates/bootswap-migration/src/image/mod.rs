@@ -1,4 +1,4 @@
-//! What a file is, what is in it, and whether it is whole.
+//! What a file is, what it contains, and whether it is complete.
 //!
 //! ```text
 //!   bytes ──> Kind ──┬─> Description: mcuboot, esp, tables, dump ──> text or JSON

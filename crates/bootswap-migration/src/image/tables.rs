@@ -1,4 +1,4 @@
-//! Describing partition tables and otadata.
+//! Describes partition tables and otadata.
 
 use esp_idf_format::otadata::{OtaData, OtaEntry, OtaEntryError};
 use esp_idf_format::partition::{Partition, PartitionTable};
@@ -10,7 +10,7 @@ use super::lines::Lines;
 /// A partition table.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct TableInfo {
-    /// `null` if the table is sound, else what is wrong with it.
+    /// `null` if the table is valid, else what is wrong with it.
     pub error: Option<String>,
     /// Whether it has an MD5 entry.
     pub has_md5: Option<bool>,
@@ -28,15 +28,15 @@ pub struct PartitionInfo {
     pub kind: u8,
     /// Number of its subtype.
     pub subtype: u8,
-    /// Both in words.
+    /// Type and subtype in words.
     pub usage: String,
-    /// First address.
+    /// Its address.
     pub offset: u32,
-    /// Bytes.
+    /// Its length in bytes.
     pub size: u32,
     /// Whether it is marked as encrypted.
     pub encrypted: bool,
-    /// Whether it is marked as not to be written.
+    /// Whether it is marked as read-only.
     pub readonly: bool,
 }
 
@@ -44,7 +44,7 @@ impl TableInfo {
     /// Describes what begins like a partition table.
     #[must_use]
     pub fn of(file: &[u8]) -> Self {
-        // What the bootloader takes is shown even if tools would refuse it.
+        // A table that the bootloader accepts is shown even if tools would refuse it.
         let table = PartitionTable::parse_as_bootloader(file);
         let error = PartitionTable::parse(file).err();
         let table = table.ok();
@@ -60,7 +60,7 @@ impl TableInfo {
     }
 
     pub(super) fn write(&self, lines: &mut Lines) {
-        lines.field("state", self.error.as_deref().map_or("sound", |_| "not sound"));
+        lines.field("state", self.error.as_deref().map_or("sound", |_| "not valid"));
         lines.some("error", &self.error);
         lines.some("MD5", &self.has_md5.map(|has| if has { "right" } else { "none" }));
         for partition in &self.partitions {
@@ -98,14 +98,14 @@ impl PartitionInfo {
 pub struct OtadataInfo {
     /// Both entries.
     pub entries: [EntryInfo; 2],
-    /// Which of them is in force, 0 or 1; `null` where neither is.
+    /// Which of them the bootloader uses, 0 or 1; `null` if neither.
     pub in_force: Option<usize>,
 }
 
 /// An entry of otadata.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct EntryInfo {
-    /// `null` if it counts, else why not.
+    /// `null` if the entry is valid, else why not.
     pub error: Option<String>,
     /// Whether it is blank.
     pub blank: bool,
@@ -113,7 +113,7 @@ pub struct EntryInfo {
     pub seq: Option<u32>,
     /// State of the app: `new`, `pending-verify`, `valid`, `invalid`, `aborted` or `undefined`.
     pub state: Option<String>,
-    /// Number of the OTA slot that it names; `null` where the number of slots is not known.
+    /// Number of the OTA slot that it selects; `null` if the number of slots is not known.
     pub ota_slot: Option<u8>,
 }
 
@@ -123,7 +123,7 @@ impl OtadataInfo {
     pub fn of(file: &[u8], ota_count: Option<u8>) -> Self {
         let (first, second) = file.split_at_checked(SECTOR_BYTES as usize).unwrap_or((file, &[]));
         let data = OtaData::parse(first, second);
-        // Which entry is in force does not depend on the number of slots, if there is one.
+        // Which entry is used does not depend on the number of slots, if there is at least one.
         let selection = data.select(ota_count.filter(|count| *count > 0).unwrap_or(1));
         Self {
             entries: data.entries.map(|entry| EntryInfo::of(entry, ota_count)),

@@ -1,4 +1,4 @@
-//! What files are, and whether all of them is whole that they should hold.
+//! What files are, and whether everything that they should contain is complete.
 
 use std::borrow::Cow;
 
@@ -47,7 +47,7 @@ fn a_factory_image_is_known_on_every_chip() {
         let Description::FactoryImage(info) = &described else { panic!("{described}") };
         assert_eq!((info.chip, info.starts.as_deref()), (Some(chip.name()), None), "{chip}");
         assert!(described.to_string().contains("partition table at 0x8000"), "{described}");
-        // Made to be written where the bootloader begins.
+        // Made to be written at the bootloader's address.
         let start = chip.bootloader_addr().get() as usize;
         assert_eq!(verified(&file[start..]), (Some(FileKind::FactoryImage), vec![]), "{chip}");
         assert_eq!(from_zero(&file[start..]).len(), file.len());
@@ -84,7 +84,7 @@ fn all_of_a_factory_image_has_to_be_whole() {
             (0x8000, &[0; 0xc00][..], "partition table: at 0x8000"),
             (0x8004, &[1], "partition table: at 0x8000"),
             (boot + 0x200, &[0x5a; 3], "bootloader: "),
-            (0x1_0000, &[0; 0x1000], "app: factory at 0x10000: holds something"),
+            (0x1_0000, &[0; 0x1000], "app: factory at 0x10000: is neither"),
             (0x1_2000, &[0x5a; 0x1000], "app: factory at 0x10000"),
             (0x1_0000, &[0xff; 0x9000], "app: no app partition holds an image"),
         ] {
@@ -116,12 +116,12 @@ fn a_dump_that_is_cut_off_is_told_by_its_table() {
     assert!(failed[0].starts_with("size: the dump ends at 0x200000, before ota_0"), "{failed:?}");
 }
 
-/// What the chip's ROM and bootloader start is no fault, and told.
+/// What the chip's ROM and bootloader accept is not a failure, but is reported.
 #[test]
 fn what_the_device_starts_from_is_verified_as_it_starts() {
     let chip = Chip::Esp32c3;
     let mut stale = flash(chip);
-    // Another flash size, as a tool that flashes it sets it.
+    // Another flash size, as a flashing tool sets it.
     stale[3] ^= 0x10;
     let said = |file: &[u8]| {
         let verification = verify(file, FileKind::FlashDump, &Wanted::default()).unwrap();
@@ -136,7 +136,7 @@ fn what_the_device_starts_from_is_verified_as_it_starts() {
     table.resize(0xc00, 0xff);
     odd[0x8000..0x8c00].copy_from_slice(&table);
     assert!(said(&odd).contains("the bootloader takes it, but"), "{}", said(&odd));
-    // A table among the artifacts has to be as tools make it.
+    // A table among the artifacts must be as tools make it.
     let alone = verify(&table, FileKind::PartitionTable, &Wanted::default()).unwrap();
     assert!(!alone.is_good());
 }

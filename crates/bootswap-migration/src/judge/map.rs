@@ -1,4 +1,4 @@
-//! The flash map beside the fields: what lies where today, and what will.
+//! The flash map beside the fields: what is where today, and what will be.
 
 use flash_region::{FlashAddr, Region};
 
@@ -8,7 +8,7 @@ use crate::plan::FlashLayout;
 /// The whole flash in ascending order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MapLines {
-    /// What the last column is.
+    /// Title of the last column.
     pub then: &'static str,
     /// The parts of the flash.
     pub lines: Vec<MapLine>,
@@ -37,7 +37,7 @@ impl MapLines {
         Self { then: "after", lines: merged(lines) }
     }
 
-    /// The map of a migration that is refused: the partitions, and what the target wants there.
+    /// The map of a migration that is refused: the partitions, and what the target needs there.
     #[must_use]
     pub fn wanted(migration: &OwnedMigration, facts: &OwnedFacts) -> Self {
         let lent = facts.lend();
@@ -80,7 +80,7 @@ impl MapLines {
     }
 }
 
-/// Lines of which no two neighbours are alike.
+/// Merges neighbouring lines that are alike.
 fn merged(lines: impl Iterator<Item = MapLine>) -> Vec<MapLine> {
     let mut out: Vec<MapLine> = Vec::new();
     for line in lines {

@@ -1,4 +1,4 @@
-//! What the planner says about the text of a migration.
+//! The planner's verdict on the text of a migration.
 
 mod map;
 
@@ -20,12 +20,12 @@ pub struct Judge {
     dir: PathBuf,
 }
 
-/// What is said about a text.
+/// The verdict on a text.
 #[derive(Clone, Debug)]
 pub struct Judged {
     /// Whether the migration would be safe.
     pub judgement: Judgement,
-    /// What is in flash, as far as that is known.
+    /// What is in flash, as far as it is known.
     pub map: Option<MapLines>,
     /// Partitions of the table.
     pub labels: Vec<PartitionName>,
@@ -45,16 +45,16 @@ pub struct PartitionName {
 pub enum Judgement {
     /// The file, or one that it names, cannot be used.
     Unreadable {
-        /// The field, as `app.file`; empty for the file as such.
+        /// The field, as in `app.file`; empty if it is about the whole file.
         field: String,
         /// What is wrong.
         message: String,
         /// What to do.
         help: String,
     },
-    /// It is refused.
+    /// The migration is refused.
     Refused(Vec<ReasonReport>),
-    /// It is planned.
+    /// There is a plan.
     Safe(Box<PlanReport>),
 }
 
@@ -115,7 +115,7 @@ impl Judged {
         Self { judgement, map: Some(map), labels: PartitionName::all(migration) }
     }
 
-    /// The field that the file fails at, if it does.
+    /// The field that the file's error is about, if there is one.
     #[must_use]
     pub fn field_at_fault(&self) -> Option<&str> {
         match &self.judgement {

@@ -1,4 +1,4 @@
-//! The keys of what is placed: `[app]`, `[[artifact]]` and `[bootloader]`.
+//! The keys of artifacts: `[app]`, `[[artifact]]` and `[bootloader]`.
 
 use super::key::{Applies, Begin, Key, List, NONE};
 use super::kind::ValueKind;
@@ -29,7 +29,7 @@ pub(super) const BOOTLOADER: [Key; 6] = [
         ValueKind::Length,
         "up to the table",
         "Bytes of flash for the bootloader. Where the region starts follows from the chip. The \
-        commit changes nothing behind it.",
+        commit changes nothing after it.",
     )
     .begin(Begin::Value("0xf000", "its region; the offset follows from the chip")),
     Key::new(
@@ -63,7 +63,7 @@ pub(super) const APPLICATION: [Key; 6] = [
         "File",
         ValueKind::File,
         NONE,
-        "The target application, an MCUboot image as imgtool or `bootswap image sign` makes it. \
+        "The target application, an MCUboot image made by imgtool or `bootswap image sign`. \
         Relative to this file. It is checked here, and devices accept only this file.",
     )
     .begin(Begin::Fitted("")),
@@ -116,15 +116,15 @@ pub(super) const ARTIFACTS: List = List {
     path: "artifact",
     entry: "artifact",
     applies: Applies::Always,
-    help: "Any other file, to any place: a partition table, a file system. It is fetched after the \
-        application and before the bootloader.",
+    help: "Any other file, for any address: a partition table, a file system. It is fetched after \
+    the application and before the bootloader.",
     keys: &[
         Key::new(
             "artifact[].name",
             "Name",
             ValueKind::Text,
             "the file's",
-            "Its name in plans and logs; each artifact has a name of its own. At most 20 bytes if \
+            "Its name in plans and logs, different for each artifact. At most 20 bytes if \
             it is embedded.",
         ),
         Key::new(

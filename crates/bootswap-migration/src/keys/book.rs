@@ -12,16 +12,16 @@
 use super::key::{Key, NONE};
 use super::lookup::all;
 
-/// What is before a table, up to the path of the file's table that it is about.
+/// Text before a table, up to the path of the file's table that it describes.
 const START: &str = "<!-- keys of ";
-/// What is behind that path.
+/// Text after that path.
 const START_END: &str = " -->\n";
-/// What is behind a table.
+/// Text after a table.
 const END: &str = "<!-- end -->";
 
-/// The chapter with each of its tables as the keys make it.
+/// The chapter, with each of its tables regenerated from the keys.
 ///
-/// `None` where the end of a table is missing.
+/// `None` if the end of a table is missing.
 #[must_use]
 pub fn update_chapter(chapter: &str) -> Option<String> {
     let (first, rest) = chapter.split_once(START).unwrap_or((chapter, ""));
@@ -35,7 +35,7 @@ pub fn update_chapter(chapter: &str) -> Option<String> {
     Some(out)
 }
 
-/// The keys of a table of the file, with those of the tables in it but not of its lists.
+/// The keys of a table of the file, with those of its subtables but not of its lists.
 fn rows(path: &str) -> String {
     let mut out = "| key | value | meaning |\n| --- | --- | --- |\n".to_owned();
     for key in all() {
@@ -52,7 +52,7 @@ fn rows(path: &str) -> String {
     out
 }
 
-/// What holds without a key.
+/// What happens without a key.
 fn default(key: &Key) -> String {
     match key.default {
         "" => " Required.".to_owned(),

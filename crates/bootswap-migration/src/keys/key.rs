@@ -1,4 +1,4 @@
-//! A key of a migration file, and what keys belong together.
+//! A key of a migration file, and groups of keys.
 
 use esp_idf_format::Chip;
 use mcuboot_format::SwapKind;
@@ -6,26 +6,25 @@ use mcuboot_format::SwapKind;
 use super::kind::ValueKind;
 use crate::document::{Document, KeyPath};
 
-/// The default of a key that may be left out without anything in its place.
+/// The default of a key that has no effect if it is left out.
 pub const NONE: &str = "-";
 
 /// A key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Key {
-    /// Where it is in the file; `[]` is an entry of a list.
+    /// Its path in the file; `[]` is an entry of a list.
     pub path: &'static str,
-    /// What the menu calls it.
+    /// Its title in the menu.
     pub title: &'static str,
-    /// What its values are.
+    /// The kind of its values.
     pub kind: ValueKind,
-    /// What holds where the file does not have it: [`NONE`] for nothing, empty where it is
-    /// required.
+    /// The value that is used without the key: [`NONE`] for nothing, empty if the key is required.
     pub default: &'static str,
     /// When it has an effect.
     pub applies: Applies,
-    /// What it is for.
+    /// Its help text.
     pub help: &'static str,
-    /// The line of a new file that has it.
+    /// The line of a new file that has the key.
     pub begin: Begin,
 }
 
@@ -34,46 +33,46 @@ pub struct Key {
 pub enum Applies {
     /// In every migration.
     Always,
-    /// On chips that have Wi-Fi.
+    /// Only on chips that have Wi-Fi.
     WithWifi,
-    /// Where MCUboot swaps using scratch.
+    /// Only if MCUboot swaps using scratch.
     WithScratch,
-    /// Where MCUboot overwrites.
+    /// Only if MCUboot overwrites.
     WithOverwrite,
-    /// Where the target bootloader is MCUboot.
+    /// Only if the target bootloader is MCUboot.
     WithMcuboot,
-    /// In none: it is accepted because an artifact of another role has it.
+    /// Never: it is accepted because artifacts with another role have it.
     Never,
 }
 
-/// How a new file has a key.
+/// How a key appears in a new file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Begin {
     /// Not at all.
     Without,
-    /// With the value that fits the partition table, and this comment behind it.
+    /// With the value that fits the partition table, followed by this comment.
     Fitted(&'static str),
-    /// With this value, and this comment behind it.
+    /// With this value, followed by this comment.
     Value(&'static str, &'static str),
-    /// As a comment, with this value and this comment behind it.
+    /// As a comment, with this value, followed by this comment.
     Comment(&'static str, &'static str),
 }
 
 /// Keys that the menu shows together.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
-    /// What the menu calls it.
+    /// Its title in the menu.
     pub title: &'static str,
     /// Its keys.
     pub keys: &'static [Key],
-    /// The list that can be made longer here, if there is one.
+    /// The list that can be extended here, if there is one.
     pub list: Option<List>,
 }
 
 /// A list of tables.
 #[derive(Clone, Copy, Debug)]
 pub struct List {
-    /// Where it is in the file.
+    /// Its path in the file.
     pub path: &'static str,
     /// What one entry is called.
     pub entry: &'static str,
@@ -86,7 +85,7 @@ pub struct List {
 }
 
 impl Key {
-    /// A key that applies always and is not in a new file.
+    /// A key that always applies and is not in a new file.
     pub(super) const fn new(
         path: &'static str,
         title: &'static str,
@@ -105,7 +104,7 @@ impl Key {
         Self { begin, ..self }
     }
 
-    /// Whether the file has to have it.
+    /// Whether the file must have it.
     #[must_use]
     pub const fn is_required(&self) -> bool {
         self.default.is_empty()
@@ -115,7 +114,7 @@ impl Key {
 impl Applies {
     /// Whether a key of this rule has an effect in that file.
     ///
-    /// A chip or a kind of swap that cannot be read rules nothing out.
+    /// A chip or a kind of swap that cannot be read excludes nothing.
     #[must_use]
     pub fn holds(self, document: &Document) -> bool {
         let get = |path| document.get(&KeyPath::new(path, 0));

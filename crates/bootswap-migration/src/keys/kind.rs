@@ -1,5 +1,4 @@
-//! What kinds of values there are: what a file has, what can be typed, and how that is written to
-//! the file.
+//! Kinds of values: how they are stored in a file, typed, and written to the file.
 
 use bootswap_config::{LogLevel, MAX_HOSTNAME_LEN_BYTES, Wifi, is_hostname};
 use bootswap_plan::{MaskedUrl, Url};
@@ -9,15 +8,15 @@ use mcuboot_format::{DowngradePrevention, SwapKind};
 
 use crate::identity::check_identity;
 
-/// What an address has to be.
+/// What a URL must be.
 pub const URL_HELP: &str =
-    "write an address as in \"http://192.168.100.101:8070/app_upd.bin\", other characters as %20";
+    "write a URL such as \"http://192.168.100.101:8070/app_upd.bin\", other characters as %20";
 
-/// What the bytes of a network's name have to be.
+/// What the bytes of a network's name must be.
 pub const SSID_HEX_HELP: &str =
     "write two hexadecimal digits for each byte of the name, as in \"636166e9\"";
 
-/// The bytes of a network's name that is given in hexadecimal digits.
+/// The bytes of a network's name given in hexadecimal digits.
 #[must_use]
 pub fn ssid_of_hex(digits: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
@@ -36,9 +35,9 @@ pub enum ValueKind {
     Chip,
     /// A size that flash chips have.
     FlashSize,
-    /// How MCUboot brings an update to the primary slot.
+    /// How MCUboot installs an update in the primary slot.
     Swap,
-    /// How much the migrator says.
+    /// The log level of the migrator.
     LogLevel,
     /// Yes or no.
     Truth,
@@ -54,7 +53,7 @@ pub enum ValueKind {
     DowngradePrevention,
     /// The path of a file.
     File,
-    /// An address to fetch from.
+    /// A URL to fetch from.
     Url,
     /// The label of an app partition.
     AppLabel,
@@ -68,9 +67,9 @@ pub enum ValueKind {
     Ssid,
     /// The same in hexadecimal digits.
     SsidHex,
-    /// The password of one.
+    /// The password of a Wi-Fi network.
     Password,
-    /// The device's name in the network.
+    /// The device's host name.
     Hostname,
     /// A version, or the name of a project.
     Identity,
@@ -78,7 +77,7 @@ pub enum ValueKind {
     SecureVersion,
 }
 
-/// What a value is in TOML.
+/// The TOML type of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shape {
     /// A string.
@@ -91,11 +90,12 @@ pub enum Shape {
     Texts,
 }
 
-/// Alignments that MCUboot knows (`docs/design.md` of MCUboot, "Image trailer": `BOOT_MAX_ALIGN`).
+/// Alignments that MCUboot supports (`docs/design.md` of MCUboot, "Image trailer":
+/// `BOOT_MAX_ALIGN`).
 const ALIGNMENTS: [&str; 3] = ["8", "16", "32"];
 
 impl ValueKind {
-    /// What its values are in TOML.
+    /// The TOML type of its values.
     #[must_use]
     pub const fn shape(self) -> Shape {
         match self {
@@ -108,7 +108,7 @@ impl ValueKind {
         }
     }
 
-    /// The values, where there are only so many.
+    /// The possible values, if there are only a few.
     #[must_use]
     pub fn choices(self) -> Vec<&'static str> {
         match self {
@@ -125,7 +125,7 @@ impl ValueKind {
         }
     }
 
-    /// Its values in words, as Markdown.
+    /// Its values described in Markdown.
     #[must_use]
     pub fn in_markdown(self) -> String {
         let words = match self {
@@ -152,7 +152,7 @@ impl ValueKind {
         words.to_owned()
     }
 
-    /// One of the choices as a file has it, as Markdown.
+    /// One of the choices as a file has it, in Markdown.
     pub(super) fn code(self, choice: &str) -> String {
         match self.shape() {
             Shape::Text => format!("`\"{choice}\"`"),
@@ -160,7 +160,7 @@ impl ValueKind {
         }
     }
 
-    /// What was typed, as TOML.
+    /// The typed text as TOML.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl ValueKind {
             Self::Address => number(typed),
             Self::Sectors => match typed.parse::<u32>() {
                 Ok(1..) => Ok(typed.to_owned()),
-                _ => Err(format!("{typed:?} is not a number of sectors as in 512")),
+                _ => Err(format!("{typed:?} is not a number of sectors, such as 512")),
             },
             Self::Length | Self::Align => match len_bytes(typed)? {
                 0 => Err("the size is 0; write how many bytes there are".to_owned()),
@@ -220,7 +220,7 @@ impl ValueKind {
         }
     }
 
-    /// A value of the file as it is shown: a password not at all, a length with what people say.
+    /// A value of the file as it is shown: passwords are hidden, lengths get a unit.
     #[must_use]
     pub fn shown(self, value: &str) -> String {
         match (self, len_bytes(value)) {
@@ -233,38 +233,39 @@ impl ValueKind {
         }
     }
 
-    /// How a value is typed, where that is not how the file has it.
+    /// How to type a value, if that differs from the file.
     #[must_use]
     pub const fn hint(self) -> Option<&'static str> {
         match self {
-            Self::Address | Self::Length => Some("as in 0x100000, 1048576, 1024K or 1M"),
+            Self::Address | Self::Length => Some("such as 0x100000, 1048576, 1024K or 1M"),
             Self::Labels => Some("labels, with commas between them"),
             _ => None,
         }
     }
 
-    /// Whether what is typed is hidden.
+    /// Whether the typed text is hidden.
     #[must_use]
     pub const fn is_secret(self) -> bool {
         matches!(self, Self::Password)
     }
 }
 
-/// What a host name has to be.
+/// What a host name must be.
 pub(crate) fn hostname_help() -> String {
     format!(
         "write 1 to {MAX_HOSTNAME_LEN_BYTES} letters, digits and hyphens, no hyphen at either end"
     )
 }
 
-/// A number of bytes: decimal or, behind `0x`, hexadecimal; `K` and `M` behind it mean KiB and MiB.
+/// Parses a number of bytes: decimal or, after `0x`, hexadecimal; a suffix `K` or `M` means KiB or
+/// MiB.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
 pub fn len_bytes(text: &str) -> Result<u32, String> {
     let wrong =
-        || format!("{text:?} is not a number of bytes as in 0x100000, 1048576, 1024K or 1M");
+        || format!("{text:?} is not a number of bytes, such as 0x100000, 1048576, 1024K or 1M");
     let upper = text.to_ascii_uppercase();
     let (digits, unit_bytes) = match (upper.strip_suffix('K'), upper.strip_suffix('M')) {
         (Some(digits), _) => (digits, 1024),
@@ -276,9 +277,7 @@ pub fn len_bytes(text: &str) -> Result<u32, String> {
         return Err(wrong());
     }
     let number = u32::from_str_radix(digits, radix).map_err(|_| wrong())?;
-    number
-        .checked_mul(unit_bytes)
-        .ok_or_else(|| format!("{text} is more than 32 bits of address can reach"))
+    number.checked_mul(unit_bytes).ok_or_else(|| format!("{text} is larger than a 32-bit address"))
 }
 
 /// Bytes as in `1 MiB` or `60 KiB`.
@@ -301,7 +300,7 @@ where
     typed.parse::<T>().map(|_| quoted(typed)).map_err(|error| error.to_string())
 }
 
-/// Units are not for TOML; what is typed without stays as it is.
+/// TOML has no units; a number without a unit is kept as it is.
 fn number(typed: &str) -> Result<String, String> {
     let number = len_bytes(typed)?;
     let is_decimal = typed.bytes().all(|byte| byte.is_ascii_digit());

@@ -11,19 +11,19 @@ pub fn all() -> impl Iterator<Item = &'static Key> {
     })
 }
 
-/// What a table of the file can have.
+/// A key or table that a table of the file can have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Child {
-    /// Its name there.
+    /// Its name.
     pub name: &'static str,
     /// The key; `None` for a table or a list of tables.
     pub key: Option<&'static Key>,
 }
 
-/// What the table at `path` can have: `mcuboot.primary`, `artifact[]`, or nothing for the document.
+/// The children of the table at `path`: `mcuboot.primary`, `artifact[]`, or empty for the document.
 ///
-/// The names of tables that are known are `path`s of [`Key`]s up to a `.`; for another path there
-/// are none.
+/// Known tables are the prefixes of the `path`s of [`Key`]s up to a `.`; any other path has no
+/// children.
 pub fn children(path: &str) -> Vec<Child> {
     let mut found: Vec<Child> = Vec::new();
     for key in all() {
@@ -41,7 +41,7 @@ pub fn children(path: &str) -> Vec<Child> {
     found
 }
 
-/// The table of values of which none is of use without the others: all go if one is taken out.
+/// The table of values that are useful only together: if one is removed, all are.
 #[must_use]
 pub fn region_of(path: &str) -> Option<&'static str> {
     ["mcuboot.primary", "mcuboot.secondary", "mcuboot.scratch"]

@@ -1,4 +1,4 @@
-//! One table of the keys of a migration file: which there are, of which kind, and what each is for.
+//! The one table of the keys of a migration file: their names, kinds and meaning.
 //!
 //! ```text
 //!                  +──> reader     which keys are known, and what their values are

@@ -49,8 +49,8 @@ const DEVICE: [Key; 5] = [
         ValueKind::AppLabel,
         "factory or first app",
         "Label of the app partition to which the old firmware's update writes the migrator. A \
-        device finds it by itself. `--running` overrides it. With a dump, every partition that \
-        the update can reach counts instead.",
+        device finds it by itself. `--running` overrides it. With a dump, all partitions that the \
+        update can reach are planned for instead.",
     )
     .begin(Begin::Fitted("")),
     Key::new(
@@ -58,9 +58,9 @@ const DEVICE: [Key; 5] = [
         "Table offset",
         ValueKind::Address,
         "found on a device, 0x8000 assumed here",
-        "Where the devices' partition table is (`CONFIG_PARTITION_TABLE_OFFSET`). Devices and \
-        dumps show it. Where it is not 0x8000, name it, so that what is planned from a CSV \
-        keeps off it.",
+        "Where the devices' partition table is (`CONFIG_PARTITION_TABLE_OFFSET`). A device or a \
+        dump shows it. If it is not 0x8000, set it, so that a plan from a CSV does not overwrite \
+        the table.",
     )
     .begin(Begin::Comment("0x8000", "CONFIG_PARTITION_TABLE_OFFSET of the devices")),
 ];
@@ -72,16 +72,16 @@ const STAGING: [Key; 2] = [
         ValueKind::Label,
         "chosen by the planner",
         "Label of the partition in which artifacts wait until they are verified. Without it, the \
-        planner chooses a place that nothing else uses.",
+        planner chooses a region that nothing else uses.",
     )
-    .begin(Begin::Comment("\"storage\"", "where artifacts wait; else the planner chooses")),
+    .begin(Begin::Comment("\"storage\"", "where artifacts are staged; else the planner chooses")),
     Key::new(
         "staging.memory",
         "In memory",
         ValueKind::Truth,
         "false",
-        "Whether the bootloader waits in memory instead of flash; not together with a partition. \
-        The prebuilt firmware has no memory for it.",
+        "Whether the bootloader is staged in memory instead of flash; not together with a \
+        partition. The prebuilt firmware has no memory for it.",
     ),
 ];
 
@@ -91,8 +91,8 @@ const MAP: [Key; 11] = [
         "Primary, start",
         ValueKind::Address,
         "",
-        "Where MCUboot's primary slot starts, from which applications run; a multiple of 0x1000. \
-        As compiled into the bootloader (CONFIG_ESP_APPLICATION_PRIMARY_START_ADDRESS).",
+        "Start of MCUboot's primary slot, from which applications run; a multiple of 0x1000. As \
+        compiled into the bootloader (CONFIG_ESP_APPLICATION_PRIMARY_START_ADDRESS).",
     ),
     Key::new(
         "mcuboot.primary.size",
@@ -107,7 +107,7 @@ const MAP: [Key; 11] = [
         "Secondary, start",
         ValueKind::Address,
         "",
-        "Where MCUboot's secondary slot starts, in which the migrator leaves the application \
+        "Start of MCUboot's secondary slot, to which the migrator writes the application \
         (CONFIG_ESP_APPLICATION_SECONDARY_START_ADDRESS).",
     ),
     Key::new(
@@ -115,15 +115,15 @@ const MAP: [Key; 11] = [
         "Secondary, size",
         ValueKind::Length,
         "",
-        "Bytes of the secondary slot; the same as of the primary one, or for swap using move \
-        0x1000 less, for swap using offset 0x1000 more.",
+        "Bytes of the secondary slot; the same as for the primary slot, or 0x1000 less for swap \
+        using move, or 0x1000 more for swap using offset.",
     ),
     Key::new(
         "mcuboot.scratch.offset",
         "Scratch, start",
         ValueKind::Address,
         NONE,
-        "Where the scratch area starts that sectors are swapped through \
+        "Start of the scratch area, through which sectors are swapped \
         (CONFIG_ESP_SCRATCH_OFFSET). Required for swap using scratch, ignored for the others.",
     )
     .applies(Applies::WithScratch),
@@ -141,8 +141,8 @@ const MAP: [Key; 11] = [
         "Swap",
         ValueKind::Swap,
         "scratch",
-        "How MCUboot was built to bring the application to the primary slot: by swapping using \
-        scratch, move or offset, or by overwriting, which keeps nothing of the old firmware.",
+        "How MCUboot was built to install the application in the primary slot: swap using \
+        scratch, move or offset, or overwrite, which keeps nothing of the old firmware.",
     )
     .begin(Begin::Fitted("scratch | move | offset | overwrite")),
     Key::new(
@@ -159,9 +159,9 @@ const MAP: [Key; 11] = [
         "Sectors",
         ValueKind::Sectors,
         "the bootloader's, or 512",
-        "For how many sectors of 0x1000 bytes in a slot the bootloader has room \
-        (MCUBOOT_MAX_IMG_SECTORS); 512 in Espressif's port. With slots of more it boots nothing. \
-        It decides how long the trailer is, too.",
+        "Number of sectors of 0x1000 bytes in a slot that the bootloader has room for \
+        (MCUBOOT_MAX_IMG_SECTORS); 512 in Espressif's port. With larger slots it boots nothing. \
+        The length of the trailer depends on it, too.",
     )
     .begin(Begin::Comment("512", "else read from the bootloader's file")),
     Key::new(
@@ -171,7 +171,7 @@ const MAP: [Key; 11] = [
         "the bootloader's, or none",
         "What the bootloader compares before it replaces an image \
         (CONFIG_ESP_DOWNGRADE_PREVENTION). With version, an ESP-IDF app in the primary slot reads \
-        as 0.0.256: MCUboot erases an application of a version below that.",
+        as 0.0.256: MCUboot erases an application with a lower version.",
     )
     .begin(Begin::Comment("\"none\"", "none | version | security-counter")),
     Key::new(
@@ -179,7 +179,7 @@ const MAP: [Key; 11] = [
         "Overwrite fast",
         ValueKind::Truth,
         "the bootloader's, or false",
-        "Whether a bootloader that overwrites copies no more than the image \
+        "Whether a bootloader that overwrites copies only the image \
         (MCUBOOT_OVERWRITE_ONLY_FAST), as Zephyr's port does.",
     )
     .applies(Applies::WithOverwrite),
@@ -192,7 +192,7 @@ const NETWORK: [Key; 9] = [
         ValueKind::Truth,
         "true",
         "Whether a device tries the old firmware's network, whose name and password are in its \
-        NVS. After those of [[network.wifi]].",
+        NVS. It is tried after those of [[network.wifi]].",
     )
     .applies(Applies::WithWifi)
     .begin(Begin::Comment("true", "try the old firmware's Wi-Fi")),
@@ -242,16 +242,16 @@ const NETWORK: [Key; 9] = [
         "Version",
         ValueKind::Identity,
         "that of the firmware image",
-        "Version that the migrator's image says it has. Give a newer one than the old firmware's \
-        where the update channel compares them. `pack --version` overrides it.",
+        "Version in the migrator's app descriptor. Use a newer one than the old firmware's if the \
+        update channel compares them. `pack --version` overrides it.",
     ),
     Key::new(
         "migrator.project",
         "Project",
         ValueKind::Identity,
         "that of the firmware image",
-        "Name of the project that the migrator's image says it is of. Give the old firmware's \
-        where the update channel compares them. `pack --project` overrides it.",
+        "Project name in the migrator's app descriptor. Use the old firmware's if the update \
+        channel compares them. `pack --project` overrides it.",
     ),
     Key::new(
         "migrator.secure_version",
@@ -259,7 +259,8 @@ const NETWORK: [Key; 9] = [
         ValueKind::SecureVersion,
         "that of the firmware image",
         "Version for anti-rollback in the migrator's image. An old bootloader with anti-rollback \
-        starts no app with a lower one than the eFuses have. `pack --secure-version` overrides it.",
+        starts no app with a lower version than that in the eFuses. `pack --secure-version` \
+        overrides it.",
     ),
 ];
 
@@ -277,7 +278,7 @@ const NETWORKS: List = List {
             "SSID",
             ValueKind::Ssid,
             "the name in `ssid_hex`",
-            "Name of the network as its access point has it, at most 32 bytes.",
+            "Name of the network as set in its access point, at most 32 bytes.",
         )
         .applies(Applies::WithWifi),
         Key::new(
@@ -306,7 +307,8 @@ const TRUST: [Key; 3] = [
         ValueKind::File,
         NONE,
         "The key that the bootloader was built with, as PEM, relative to this file. The \
-        application has to be signed with it. Without it, the key in the bootloader's file counts.",
+        application must be signed with it. Without it, the key is read from the bootloader's \
+        file.",
     )
     .begin(Begin::Comment("\"root.pub.pem\"", "key that the bootloader was built with, if any")),
     Key::new(
@@ -315,15 +317,15 @@ const TRUST: [Key; 3] = [
         ValueKind::Truth,
         "false",
         "Accept an application that MCUboot runs on trial only. If it does not confirm itself, \
-        MCUboot goes back at the next reset to the slot's old contents, which do not boot.",
+        MCUboot reverts at the next reset to the slot's old contents, which do not boot.",
     ),
     Key::new(
         "allow.overwrite",
         "May be overwritten",
         ValueKind::Labels,
         "nothing",
-        "What of the owner's data the target may overwrite, by label: nvs or partition-table, for \
-        example. A migration that would overwrite anything else is refused.",
+        "Labels of the owner's data that the target may overwrite, such as nvs or \
+        partition-table. A migration that would overwrite anything else is refused.",
     )
     .begin(Begin::Comment("[\"nvs\"]", "what the target may overwrite")),
 ];

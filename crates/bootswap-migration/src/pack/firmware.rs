@@ -12,12 +12,12 @@ use flash_region::is_blank;
 use crate::container;
 use esp_idf_format::ImageChip;
 
-/// The image of a migrator that a configuration can be written into.
+/// The image of a migrator into which a configuration can be written.
 #[derive(Clone, Debug)]
 pub struct Firmware {
-    /// The image, without anything behind it.
+    /// The image, without anything after it.
     pub(super) image: Vec<u8>,
-    /// Where the configuration section is in it.
+    /// The configuration section in it.
     pub(super) section: Range<usize>,
 }
 
@@ -25,7 +25,7 @@ pub struct Firmware {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum FirmwareError {
-    /// It is not a whole ESP image.
+    /// It is not a complete ESP image.
     Image(ImageError),
     /// It is for another chip.
     Chip {
@@ -34,7 +34,7 @@ pub enum FirmwareError {
         /// Number of the chip in its header.
         found: u16,
     },
-    /// It is not an app, so that no bootloader would start it.
+    /// It is not an app, so no bootloader would start it.
     NotAnApp,
     /// It has no usable section for a configuration.
     Section(ConfigError),
@@ -46,7 +46,7 @@ pub enum FirmwareError {
 }
 
 impl Firmware {
-    /// Takes a firmware image for `chip`, as it was built or as it was packed before.
+    /// Checks a firmware image for `chip`, as it was built or as it was packed before.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Firmware {
             return Err(FirmwareError::NotAnApp);
         }
         let (before, behind) = container::split(&image, info.total_len_bytes);
-        // A container is made anew; what else there is, such as a signature, would be lost.
+        // A container is replaced; anything else, such as a signature, would be lost.
         if !is_blank(behind) && ContainerHeader::parse(behind).is_err() {
             return Err(FirmwareError::Behind { offset: before.len() });
         }
@@ -93,7 +93,7 @@ impl FirmwareError {
                 "use this program and a firmware image of the same release"
             }
             Self::Section(_) => "name the firmware image of a migrator, as it was built",
-            Self::Behind { .. } => "use the image as it was built, and sign it when it is packed",
+            Self::Behind { .. } => "use the image as it was built, and sign it after packing",
         }
     }
 }
@@ -101,7 +101,7 @@ impl FirmwareError {
 impl fmt::Display for FirmwareError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Image(error) => write!(f, "not a whole firmware image: {error}"),
+            Self::Image(error) => write!(f, "not a complete firmware image: {error}"),
             Self::Chip { wanted, found } => {
                 write!(
                     f,

@@ -1,4 +1,4 @@
-//! A migrator that was packed before, beside the migration that it is said to carry out.
+//! Checks a migrator that was packed before against the migration that it should contain.
 
 use std::fmt;
 
@@ -12,16 +12,16 @@ use crate::sent::SentImage;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum GivenError {
-    /// It is no firmware of a migrator.
+    /// It is not the firmware of a migrator.
     Firmware(FirmwareError),
-    /// It has no image to be sent out.
+    /// It has no image that can be sent out.
     Image(PackError),
-    /// It was packed from another migration, or not at all.
+    /// It was packed from another migration, or nothing was packed into it.
     OtherMigration,
 }
 
-/// Takes the file as the migrator of a migration. The migration that it returns is the one that the
-/// migrator carries out: with everything embedded if that is how it was packed.
+/// Accepts the file as the migrator of a migration. Returns the migration that the migrator carries
+/// out: with everything embedded if it was packed like that.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Firmware and migration put together.
+//! Puts firmware and migration together.
 
 use std::fmt;
 
@@ -14,11 +14,11 @@ use esp_idf_format::ImageChip;
 /// A migrator.
 #[derive(Clone, Debug)]
 pub struct Packed {
-    /// The file: the image, and the container behind it.
+    /// The file: the image, followed by the container.
     pub image: Vec<u8>,
-    /// What the image is without the container.
+    /// The image without the container.
     pub info: ImageInfo,
-    /// Bytes of the section that the configuration takes.
+    /// Bytes of the section that the configuration uses.
     pub config_len_bytes: usize,
     /// Bytes of the section.
     pub section_len_bytes: usize,
@@ -26,26 +26,26 @@ pub struct Packed {
     pub embedded: usize,
 }
 
-/// Why there is no migrator of a migration and a firmware.
+/// Why a migration cannot be packed into a firmware.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum PackError {
     /// The configuration cannot be written.
     Config(EncodeError),
-    /// There can be no such network.
+    /// A network's name or password is invalid.
     Wifi(WifiError),
     /// The artifacts cannot be embedded.
     Container(ContainerError),
-    /// The bytes of an artifact to embed are not known.
+    /// The bytes of an artifact that should be embedded are not known.
     NoBytes {
         /// Its name.
         name: String,
     },
-    /// The image is not valid with the configuration in it, which is a mistake in this program.
+    /// The image is not valid with the configuration in it, which is a bug in this program.
     Image(ImageError),
 }
 
-/// Puts the migration into the firmware, and behind it the artifacts that have no address.
+/// Puts the migration into the firmware, followed by the artifacts that have no URL.
 ///
 /// # Errors
 ///
@@ -73,11 +73,11 @@ impl PackError {
     pub fn help(&self) -> String {
         match self {
             Self::Config(EncodeError::TooLarge { .. }) => {
-                "make addresses, names and passwords shorter".to_owned()
+                "make URLs, names and passwords shorter".to_owned()
             }
             Self::Config(EncodeError::TooMany { .. }) => format!(
-                "a migrator takes {MAX_ARTIFACTS} artifacts, {MAX_NETWORKS} networks and \
-                 {MAX_LABELS} labels to overwrite"
+                "a migrator can have at most {MAX_ARTIFACTS} artifacts, {MAX_NETWORKS} networks \
+                and {MAX_LABELS} labels to overwrite"
             ),
             Self::Config(_) | Self::Wifi(_) => "correct [network]".to_owned(),
             Self::Container(ContainerError::NameTooLong { .. }) => {
@@ -85,7 +85,7 @@ impl PackError {
             }
             Self::Container(_) => "embed fewer artifacts".to_owned(),
             Self::NoBytes { .. } => "name its `file`".to_owned(),
-            Self::Image(_) => "take another firmware image".to_owned(),
+            Self::Image(_) => "use another firmware image".to_owned(),
         }
     }
 }
@@ -97,7 +97,7 @@ impl fmt::Display for PackError {
             Self::Wifi(error) => write!(f, "network: {error}"),
             Self::Container(error) => write!(f, "embedded artifacts: {error}"),
             Self::NoBytes { name } => {
-                write!(f, "{name} is to be embedded, and there is no file of it")
+                write!(f, "{name} should be embedded, but has no `file`")
             }
             Self::Image(error) => write!(f, "the image with the configuration in it: {error}"),
         }
@@ -106,7 +106,7 @@ impl fmt::Display for PackError {
 
 impl std::error::Error for PackError {}
 
-/// What the migrator is, for the last line.
+/// Describes the migrator, for the last line of output.
 impl fmt::Display for Packed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { image, info, config_len_bytes, section_len_bytes, embedded } = self;

@@ -1,4 +1,4 @@
-//! A migration packed into a prebuilt firmware image, which makes it a migrator.
+//! Packing: puts a migration into a prebuilt firmware image, which makes it a migrator.
 //!
 //! ```text
 //!   migration.toml ──> OwnedMigration ──> configuration ───┐

@@ -1,28 +1,28 @@
-//! What the planner says about a migrator before it is written.
+//! The planner's verdict on a migrator before the file is written.
 
 use super::migrator::Packed;
 use crate::facts::{self, FactsError};
 use crate::owned::OwnedMigration;
 use crate::plan::{ReasonReport, judged, judged_alone};
 
-/// What the planner says of devices as the migration describes them.
+/// The planner's verdict on devices as the migration describes them.
 #[derive(Clone, Debug, Default)]
 pub struct Rehearsal {
-    /// Labels of the partitions from which the migrator could do its work.
+    /// Labels of the partitions from which the migrator could carry it out.
     good: Vec<String>,
     /// Labels of the others, and the reasons against them.
     bad: Vec<(String, String)>,
     /// Why nothing could be planned.
     unknown: Option<FactsError>,
-    /// What the files say against it, whatever the device is.
+    /// What the files alone speak against it, whatever the device is.
     against: Vec<String>,
-    /// What nobody could look at.
+    /// What could not be checked.
     assumed: Vec<String>,
 }
 
 impl Rehearsal {
-    /// Plans with the migrator in the partition that the migration names, or in each that it could
-    /// be sent to.
+    /// Plans with the migrator in the partition that the migration names, or in each partition that
+    /// it could be sent to.
     #[must_use]
     pub fn new(migration: &OwnedMigration, packed: &Packed) -> Self {
         let len_bytes = u32::try_from(packed.image.len()).unwrap_or(u32::MAX);
@@ -59,8 +59,7 @@ impl Rehearsal {
         rehearsal
     }
 
-    /// Why no device could carry the migration out; `None` where one could, or where that is not
-    /// known.
+    /// Why no device could carry the migration out; `None` if one could, or if that is not known.
     #[must_use]
     pub fn refused(&self) -> Option<String> {
         if !self.against.is_empty() {

@@ -7,7 +7,7 @@ use esp_idf_format::Chip;
 
 use crate::owned::{OwnedArtifact, OwnedMigration};
 
-/// What a migration lacks for the way in which its artifacts are to come.
+/// What a migration lacks so that all of its artifacts can be fetched or embedded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SourcesError {
@@ -15,15 +15,15 @@ pub enum SourcesError {
     Chip {
         /// The migration's chip.
         found: Chip,
-        /// The chip asked for.
+        /// The requested chip.
         wanted: Chip,
     },
-    /// An artifact is to be embedded, and has no file.
+    /// An artifact should be embedded, but has no file.
     NoFile {
         /// Its name.
         name: String,
     },
-    /// An artifact is not to be embedded, and has no address.
+    /// An artifact should be fetched, but has no URL.
     NoUrl {
         /// Its name.
         name: String,
@@ -37,9 +37,9 @@ pub enum SourcesError {
     NoNetwork,
 }
 
-/// Makes every artifact embedded, or makes sure that every one can be fetched.
+/// Makes every artifact embedded, or checks that every one can be fetched.
 ///
-/// `chip` is the one asked for, if any.
+/// `chip` is the requested chip, if any.
 ///
 /// # Errors
 ///
@@ -78,9 +78,9 @@ pub fn choose_sources(
 }
 
 impl OwnedArtifact {
-    /// Cuts a padded, confirmed image off where its TLVs end: a whole slot hardly fits into a
-    /// migrator that runs from such a slot itself. What lies up to the trailer means nothing to
-    /// MCUboot, and the trailer is written by the migrator.
+    /// Cuts a padded, confirmed image off at the end of its TLVs: a whole slot hardly fits into a
+    /// migrator that itself runs from such a slot. MCUboot ignores what is between TLVs and
+    /// trailer, and the migrator writes the trailer.
     pub(crate) fn leave_out_padding(&mut self) {
         let Some(Content::Mcuboot {
             image_len_bytes,
@@ -136,10 +136,8 @@ impl fmt::Display for SourcesError {
                 write!(f, "{name}: there is no `file` to put into the migrator")
             }
             Self::NoUrl { name } => write!(f, "{name}: there is no `url` to fetch it from"),
-            Self::NoRadio { chip } => write!(f, "chip: {chip} has no Wi-Fi to fetch anything with"),
-            Self::NoNetwork => {
-                f.write_str("network: there is no network that a device could get into")
-            }
+            Self::NoRadio { chip } => write!(f, "chip: {chip} has no Wi-Fi to fetch files with"),
+            Self::NoNetwork => f.write_str("network: there is no network that a device could join"),
         }
     }
 }

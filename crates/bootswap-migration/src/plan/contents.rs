@@ -1,4 +1,4 @@
-//! What lies in flash before a migration, at its commit, and after MCUboot's swap.
+//! What is in flash before a migration, at its commit, and after MCUboot's swap.
 //!
 //! ```text
 //!   before      factory: migrator  | ota_0                | unclaimed
@@ -6,7 +6,7 @@
 //!   after       primary: app       | secondary: migrator  |   "
 //! ```
 //!
-//! It follows from the plan alone: what an artifact brings counts, not what it does to every byte.
+//! It is derived from the plan alone, artifact by artifact, not byte by byte.
 
 use bootswap_plan::{
     Artifact, ArtifactIndex, Content, DeviceFacts, McubootMap, Merge, Migration, Place, Purpose,
@@ -17,20 +17,20 @@ use mcuboot_format::SwapKind;
 
 use super::stage::PlanStage;
 
-/// How flash is called that no partition claims.
+/// Name of flash that belongs to no partition.
 const UNCLAIMED: &str = "unclaimed";
-/// What lies behind what was written, as far as one block erase may have cleared both.
+/// What is after the written bytes, as far as one block erase may have cleared both.
 const MAYBE_ERASED: &str = "maybe erased";
-/// What lies in a slot that neither the old nor the new system knows any more.
+/// Old contents of a slot that neither the old nor the new system uses any more.
 const OLD_DATA: &str = "old data";
 
-/// Things that cover each other; what was put there last counts.
+/// Things that cover each other; the last one that was put there is visible.
 #[derive(Clone, Debug)]
 struct Layers<T>(Vec<(Region, T)>);
 
 impl<T> Layers<T> {
     fn put(&mut self, region: Region, value: T) {
-        // Whatever a sector begins with fills it.
+        // A sector belongs to whatever begins in it.
         let whole = region.align_out(SECTOR_BYTES).unwrap_or(region);
         if !whole.is_empty() {
             self.0.push((whole, value));
@@ -46,7 +46,7 @@ impl<T> Layers<T> {
     }
 }
 
-/// What lies in flash at one moment: in which part, and what.
+/// What is in flash at one moment: in which part, and what.
 #[derive(Clone, Debug)]
 pub(super) struct FlashContents {
     parts: Layers<String>,
@@ -54,7 +54,7 @@ pub(super) struct FlashContents {
 }
 
 impl FlashContents {
-    /// As the device was found: partitions, and the migrator in one of them.
+    /// The device as it was found: partitions, and the migrator in one of them.
     pub(super) fn before(facts: &DeviceFacts<'_>) -> Self {
         let mut parts = Layers(Vec::new());
         parts.put(facts.flash(), UNCLAIMED.to_owned());
@@ -81,7 +81,7 @@ impl FlashContents {
         self
     }
 
-    /// After the commit, and after MCUboot has brought the application into its primary slot.
+    /// After the commit, and after MCUboot has installed the application in its primary slot.
     pub(super) fn after(mut self, migration: &Migration<'_>, stages: &[PlanStage<'_>]) -> Self {
         let Some(PlanStage { plan, .. }) = stages.last() else { return self };
         for step in &plan.steps {
@@ -123,7 +123,7 @@ impl FlashContents {
                     self.held.put(layout.trailer(), "trailer, confirmed".to_owned());
                 }
             }
-            // The others erase a sector of stale data at most, or nothing.
+            // The other steps erase at most a sector of stale data.
             Step::Select { .. }
             | Step::CleanScratch { .. }
             | Step::CleanHeader { .. }
@@ -144,7 +144,7 @@ impl FlashContents {
         }
     }
 
-    /// An artifact in a place that it fills: all of it, or an MCUboot image and its trailer.
+    /// The region that an artifact fills: all of it, or an MCUboot image and its trailer.
     fn place(&mut self, migration: &Migration<'_>, artifact: &Artifact<'_>, place: &Place) {
         let name = artifact.name;
         let staged = if place.purpose == Purpose::Staging { ", staged" } else { "" };
@@ -165,7 +165,7 @@ impl FlashContents {
         }
     }
 
-    /// The rest of the last block that a run of sectors lies in.
+    /// The rest of the last block of a run of sectors.
     fn behind(&mut self, run: Region, place: &Place) {
         let block = run.align_out(BLOCK_64K_BYTES).and_then(|b| b.intersection(place.erasable));
         let Some(rest) =
@@ -190,8 +190,8 @@ impl FlashContents {
         self.held.put(to.region, what);
     }
 
-    /// What MCUboot's first start moves: the application to the primary slot, and with a swap what
-    /// it replaces there to the secondary.
+    /// What MCUboot moves at its first start: the application to the primary slot and, with a swap,
+    /// the primary slot's old contents to the secondary.
     fn swap(&mut self, migration: &Migration<'_>, map: &McubootMap<'_>) {
         let mut artifacts = migration.artifacts.iter();
         let Some(application) = artifacts.find(|a| a.role == Role::Application) else { return };
@@ -212,17 +212,17 @@ impl FlashContents {
         self.held.put(replaced, name);
     }
 
-    /// The region in pieces that are one thing each.
+    /// Splits the region into parts with uniform contents.
     fn pieces(&self, region: Region) -> Vec<Region> {
         cut(region, self.bounds())
     }
 
-    /// Where something begins or ends.
+    /// The addresses at which something begins or ends.
     pub(super) fn bounds(&self) -> impl Iterator<Item = FlashAddr> + '_ {
         self.parts.bounds().chain(self.held.bounds())
     }
 
-    /// The part that an address is in.
+    /// The part that contains an address.
     pub(super) fn part(&self, addr: FlashAddr) -> &str {
         self.parts.at(addr).map_or("", String::as_str)
     }

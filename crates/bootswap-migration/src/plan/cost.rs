@@ -1,4 +1,4 @@
-//! What a plan costs and how it can be left, for scripts.
+//! What a plan costs and what the device boots if it is interrupted, for scripts.
 
 use bootswap_plan::{Cost, CostModel, Plan, Step, WayBack};
 use flash_region::{Region, is_blank};
@@ -24,7 +24,7 @@ pub struct CostReport {
     pub max_ms: f64,
 }
 
-/// The commit window, estimated likewise.
+/// The commit window, estimated in the same way.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WindowEstimate {
@@ -39,11 +39,11 @@ pub struct WindowEstimate {
     /// A region that is assumed to be blank. If it is not, the window is
     /// longer.
     pub assumed_blank: Option<RegionReport>,
-    /// How long it is then in milliseconds, typical.
+    /// Its length otherwise, in milliseconds, typical.
     pub typ_ms_otherwise: Option<f64>,
 }
 
-/// What the device boots if power goes during a step.
+/// What the device boots if power is lost during a step.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WayBackReport {
@@ -74,7 +74,7 @@ impl From<&WayBack> for WayBackReport {
 }
 
 impl WindowEstimate {
-    /// The window of a plan, if it has one; `dump` is the device's flash, where it is known.
+    /// The window of a plan, if it has one; `dump` is the device's flash, if known.
     pub(super) fn new(model: &CostModel<'_>, plan: &Plan, dump: Option<&[u8]>) -> Option<Self> {
         let window = looked_at(*model, plan, dump).commit_window(plan)?;
         let assumed = unused(plan).filter(|_| dump.is_none());
@@ -90,7 +90,7 @@ impl WindowEstimate {
     }
 }
 
-/// The model for a device of which the flash is known, or not.
+/// The cost model for a device whose flash is known, or not.
 pub(super) fn looked_at<'a>(
     model: CostModel<'a>,
     plan: &Plan,
@@ -103,7 +103,7 @@ pub(super) fn looked_at<'a>(
     if unused(plan).is_some_and(written) { model.with_unused_written() } else { model }
 }
 
-/// The sector before the bootloader that the commit erases along, as long as it is blank.
+/// The sector before the bootloader that the commit also erases as long as it is blank.
 fn unused(plan: &Plan) -> Option<Region> {
     plan.steps.iter().find_map(|step| match step {
         Step::Commit { unused, .. } => *unused,

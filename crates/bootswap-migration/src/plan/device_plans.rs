@@ -1,4 +1,4 @@
-//! The plans of one device, from each partition that its migrator can come to, for scripts and for
+//! The plans of one device, from each partition that its migrator may run from, for scripts and for
 //! people.
 
 use std::fmt;
@@ -10,29 +10,29 @@ use crate::facts::{Delivered, FoundFacts};
 use crate::owned::OwnedMigration;
 use crate::words::wrapped;
 
-/// Columns of a terminal that are used.
+/// Width of the output in columns.
 const COLUMNS: usize = 100;
 
 /// What `bootswap plan --json` prints of a device. Keys are never renamed.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DevicePlans {
-    /// The plan that counts: from the partition that was named, or that the next update goes to.
+    /// The first plan: from the partition that was named, or that the next update is written to.
     #[serde(flatten)]
     pub report: PlanReport,
     /// `planned` if there is a plan from each of the partitions, else `refused`.
     pub total: &'static str,
-    /// The verdict from each partition, that of the plan that counts first.
+    /// The verdict for each partition, that of the first plan first.
     pub partitions: Vec<PartitionVerdict>,
 }
 
-/// Whether a migrator can do its work from a partition.
+/// Whether a migrator can carry the migration out from a partition.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PartitionVerdict {
     /// Label of the partition.
     pub running: String,
-    /// Whether the next update of the device goes there; `null` where that is not known.
+    /// Whether the next update of the device is written there; `null` if that is not known.
     pub next_update: Option<bool>,
     /// `planned` or `refused`.
     pub outcome: &'static str,
@@ -50,15 +50,15 @@ pub struct FleetPlans {
     pub dumps: Vec<DumpPlans>,
 }
 
-/// What is said of one of several dumps.
+/// The result for one of several dumps.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DumpPlans {
     /// The file.
     pub flash: String,
-    /// Why it cannot be planned for; `null` if it can.
+    /// Why there is no plan for it; `null` if it can be used.
     pub error: Option<DumpError>,
-    /// What one dump alone would give.
+    /// The result that this dump would have alone.
     #[serde(flatten)]
     pub verdict: DumpVerdict,
 }
@@ -68,9 +68,9 @@ pub struct DumpPlans {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum DumpVerdict {
-    /// That of a dump that can be planned for.
+    /// The verdict on a dump that can be used.
     Read(Box<DevicePlans>),
-    /// That of one that cannot.
+    /// The verdict on a dump that cannot be used.
     Unreadable {
         /// `unreadable`.
         outcome: &'static str,
@@ -79,7 +79,7 @@ pub enum DumpVerdict {
     },
 }
 
-/// Why a dump cannot be planned for.
+/// Why a dump cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DumpError {
@@ -90,12 +90,12 @@ pub struct DumpError {
 }
 
 impl DumpVerdict {
-    /// The verdict on a dump that cannot be planned for.
+    /// The verdict on a dump that cannot be used.
     pub const UNREADABLE: Self = Self::Unreadable { outcome: "unreadable", total: "unreadable" };
 }
 
 impl DevicePlans {
-    /// The plan of a device of which nothing is known but what the migration says.
+    /// The plan of a device of which only the migration is known.
     #[must_use]
     pub fn assumed(migration: &OwnedMigration, found: &FoundFacts) -> Self {
         let report = report(migration, found, None);
@@ -103,8 +103,8 @@ impl DevicePlans {
         Self { total: report.outcome, partitions: vec![verdict], report }
     }
 
-    /// The plans of a device of which there is a dump, one for each partition that the migrator was
-    /// brought to; `None` without any.
+    /// The plans of the device of a dump, one for each partition that the migrator was delivered
+    /// to; `None` if there is none.
     #[must_use]
     pub fn delivered(migration: &OwnedMigration, delivered: &[Delivered]) -> Option<Self> {
         let plans = delivered.iter().map(|delivered| {
@@ -130,13 +130,16 @@ impl PartitionVerdict {
         Self { running: report.device.running.clone(), next_update, outcome, reasons }
     }
 
-    /// The verdict in a few words: `planned`, or the codes of the reasons against it.
+    /// The verdict in a few words: `planned`, or the codes of the reasons for the refusal.
     #[must_use]
     pub fn in_words(&self) -> String {
         let mut codes: Vec<&str> = self.reasons.iter().map(|reason| reason.code).collect();
         codes.dedup();
-        let note =
-            if self.next_update == Some(true) { "  (the next update goes there)" } else { "" };
+        let note = if self.next_update == Some(true) {
+            "  (the next update is written there)"
+        } else {
+            ""
+        };
         match codes.as_slice() {
             [] => format!("{}{note}", self.outcome),
             codes => format!("{}: {}{note}", self.outcome, codes.join(", ")),

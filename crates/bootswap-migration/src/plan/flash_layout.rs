@@ -8,7 +8,7 @@ use super::contents::{FlashContents, cut};
 use super::region::RegionReport;
 use super::stage::PlanStage;
 
-/// The whole flash, in ascending order and without gap.
+/// The whole flash, in ascending order and without gaps.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
@@ -17,27 +17,27 @@ pub struct FlashLayout {
     pub rows: Vec<MapRow>,
 }
 
-/// A part of the flash that is one thing at each of the three moments.
+/// A part of the flash with uniform contents at each of the three moments.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MapRow {
     /// Where it is.
     #[serde(flatten)]
     pub region: RegionReport,
-    /// What it belongs to today: the label of a partition, or what else is there.
+    /// What it belongs to today: the label of a partition, or another use.
     pub today: String,
-    /// What plan and target system use it for.
+    /// What the plan and the target system use it for.
     pub then: Vec<String>,
-    /// What is there before the migration.
+    /// What it contains before the migration.
     pub before: String,
-    /// What is there right before the commit.
+    /// What it contains right before the commit.
     pub at_commit: String,
-    /// What is there when the target application starts.
+    /// What it contains when the target application starts.
     pub after: String,
 }
 
 impl FlashLayout {
-    /// The map of a device under its plan, all stages of it.
+    /// The map of a device under its plan, with all of its stages.
     #[must_use]
     pub fn new(migration: &Migration<'_>, stages: &[PlanStage<'_>]) -> Self {
         let Some(PlanStage { facts, .. }) = stages.first() else {
@@ -75,13 +75,13 @@ impl FlashLayout {
 }
 
 impl MapRow {
-    /// Whether it differs in its place only.
+    /// Whether it differs only in its region.
     fn is_like(&self, next: &Self) -> bool {
         *self == Self { region: self.region, ..next.clone() }
     }
 }
 
-/// What the target system has each region for.
+/// What the target system uses each region for.
 fn targets(migration: &Migration<'_>) -> Vec<(Region, String)> {
     let Some(map) = &migration.mcuboot else { return Vec::new() };
     let slots =
@@ -90,7 +90,7 @@ fn targets(migration: &Migration<'_>) -> Vec<(Region, String)> {
     slots.into_iter().chain(scratch).collect()
 }
 
-/// What a plan has each region for.
+/// What a plan uses each region for.
 fn uses_of(migration: &Migration<'_>, plan: &Plan) -> Vec<(Region, String)> {
     let mut uses = Vec::new();
     for step in &plan.steps {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::region::RegionReport;
 use super::stage::PlanStage;
 
-/// A part of flash that the migration gives up.
+/// A part of flash that the migration may overwrite.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GivenUp {
@@ -18,7 +18,7 @@ pub struct GivenUp {
     pub what: String,
     /// The part of it that is overwritten.
     pub region: RegionReport,
-    /// Whether that happens in the commit and no earlier.
+    /// Whether it is overwritten only in the commit.
     pub in_commit: bool,
 }
 
@@ -26,13 +26,12 @@ impl fmt::Display for GivenUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RegionReport { offset, size } = self.region;
         let end = offset.saturating_add(size);
-        let when =
-            if self.in_commit { "in the commit, and no earlier" } else { "before the commit" };
+        let when = if self.in_commit { "in the commit, not earlier" } else { "before the commit" };
         write!(f, "{} in {offset:#x}..{end:#x}, {when}", self.what)
     }
 }
 
-/// All of it, in the order in which it lies in flash.
+/// All of these parts, in the order of their addresses.
 pub(super) fn given_up(migration: &Migration<'_>, stages: &[PlanStage<'_>]) -> Vec<GivenUp> {
     let Some(first) = stages.first() else { return Vec::new() };
     let table = (PARTITION_TABLE, first.facts.table().prefix(TABLE_LEN_BYTES));
@@ -57,12 +56,12 @@ pub(super) fn given_up(migration: &Migration<'_>, stages: &[PlanStage<'_>]) -> V
     found
 }
 
-/// The smallest region around both.
+/// The smallest region that contains both.
 fn around(a: Region, b: Region) -> Region {
     Region::new(a.start().min(b.start()), a.end().max(b.end())).unwrap_or(a)
 }
 
-/// Where a step leaves other bytes than were there: in the commit, or before it.
+/// Where a step changes bytes: in the commit, or before it.
 fn written_by(step: &Step, commit: bool) -> Vec<Region> {
     match step {
         Step::Commit { to, .. } if commit => vec![to.region],

@@ -1,11 +1,12 @@
-//! What a migration would do to a device, or every reason against it: for people and for scripts.
+//! What a migration would do to a device, or every reason why it is refused: for people and for
+//! scripts.
 //!
 //! ```text
 //!   migration + facts ──> stages: the device's planner ──> report ──> text, JSON
 //!                                                            └──> flash map: before, then, after
 //! ```
 //!
-//! The planner is the one that runs on the device; here its plan is only described.
+//! The same planner runs on the device; this module only describes its plan.
 
 mod contents;
 mod cost;

@@ -1,4 +1,4 @@
-//! What devices would say of the files, before one of them has fetched any.
+//! What devices would refuse about the files, found before a device has fetched any.
 
 use std::convert::Infallible;
 
@@ -10,12 +10,12 @@ use super::report::ReasonReport;
 use super::stage::{PlanStage, stages};
 use crate::owned::OwnedMigration;
 
-/// The plans of a migration, if the planner has none of its reasons against it, and the engine
-/// nothing against the files that are at hand.
+/// The plans of a migration, if the planner has no reason against it, and the engine accepts the
+/// files that are known.
 ///
 /// # Errors
 ///
-/// All reasons of the planner, or the first that the engine has.
+/// All reasons of the planner, or the first of the engine.
 pub fn judged<'a>(
     migration: &OwnedMigration,
     facts: DeviceFacts<'a>,
@@ -34,7 +34,7 @@ pub fn judged<'a>(
     })
 }
 
-/// What can be said of the files alone, where nothing is known of the devices.
+/// What can be checked with the files alone, if nothing is known about the devices.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ pub fn judged_alone(migration: &OwnedMigration) -> Result<(), ReasonReport> {
     })
 }
 
-/// A device that nothing is against: whatever a migration wants of it, it has.
+/// A device that has everything that the migration needs.
 fn any_device(migration: &Migration<'_>) -> DeviceFacts<'static> {
     DeviceFacts::new(migration.chip, u32::MAX, &[], Default::default(), 0)
 }
@@ -56,7 +56,7 @@ fn files(migration: &OwnedMigration) -> Vec<Option<&[u8]>> {
     migration.artifacts.iter().map(|artifact| artifact.bytes.as_deref()).collect()
 }
 
-/// An artifact that a chip without a radio can neither fetch nor be given.
+/// An artifact that a chip without a radio can neither fetch nor contain.
 fn no_radio(migration: &OwnedMigration, chip: Chip) -> Option<Reason> {
     let mut artifacts = migration.artifacts.iter();
     let lost = artifacts.find(|artifact| artifact.bytes.is_none())?;
@@ -72,7 +72,7 @@ fn report(failure: &Failure<Infallible, &str>, facts: &DeviceFacts<'_>) -> Reaso
     let (reason, detail) = match failure {
         Failure::Image { artifact, fault } => reason(artifact, fault, facts),
         Failure::Key => (Reason::PublicKey, None),
-        // The planner makes no plan that the engine does not carry out.
+        // The planner makes no plan that the engine cannot carry out.
         other => return ReasonReport { code: "plan", message: other.to_string() },
     };
     let ReasonReport { code, message } = ReasonReport::from(&reason);
@@ -83,7 +83,7 @@ fn report(failure: &Failure<Infallible, &str>, facts: &DeviceFacts<'_>) -> Reaso
     ReasonReport { code, message }
 }
 
-/// The reason for a fault, and what it does not say itself.
+/// The reason for a fault, with the details that the fault itself does not have.
 fn reason(file: &str, fault: &ImageFault, facts: &DeviceFacts<'_>) -> (Reason, Option<String>) {
     let artifact = name(file);
     let wrong = |wanted| Reason::WrongContent { artifact: artifact.clone(), wanted };
@@ -113,7 +113,7 @@ fn reason(file: &str, fault: &ImageFault, facts: &DeviceFacts<'_>) -> (Reason, O
         }
         ImageFault::Mcuboot(_) => return (wrong("an image that MCUboot accepts"), detail(fault)),
         ImageFault::FlashSetting { .. } => {
-            return (wrong("a bootloader with flash settings that there are"), detail(fault));
+            return (wrong("a bootloader with valid flash settings"), detail(fault));
         }
         ImageFault::Esp(_) => return (wrong("an ESP image that starts"), detail(fault)),
         _ => return (wrong("what it should be"), detail(fault)),

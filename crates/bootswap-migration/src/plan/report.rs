@@ -1,4 +1,4 @@
-//! A plan, or the reasons against one, for scripts; `text.rs` has it for people.
+//! A plan, or the reasons for a refusal, for scripts; `text.rs` prints it for people.
 
 use bootswap_plan::{
     Cost, CostModel, DeviceFacts, Migration, Plan, Reason, Step, Target, WayBack, objections,
@@ -18,7 +18,7 @@ use crate::bootloader::Assumption;
 use crate::facts::{FoundFacts, assumption, bytes, with_primary};
 use crate::owned::OwnedMigration;
 
-/// Plans the migration of the device that was found; `dump` is its flash, where it is known.
+/// Plans the migration of the device that was found; `dump` is its flash, if known.
 #[must_use]
 pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]>) -> PlanReport {
     let device = DeviceReport::new(found, dump.is_some());
@@ -37,7 +37,7 @@ pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]
     PlanReport { assumed: assumed.collect(), ..report }
 }
 
-/// Whether the migration leaves it to the firmware before to start, and the dump has none.
+/// Whether the migration ends with starting the previous firmware, and the dump has none.
 fn goes_back_to_nothing(migration: &OwnedMigration, facts: &DeviceFacts<'_>, dump: &[u8]) -> bool {
     let starts = |region| esp_idf_format::image::verify(bytes(dump, region)).is_ok();
     let mut others = facts.partitions.iter().filter(|p| p.is_app() && p.region != facts.running);
@@ -52,31 +52,31 @@ pub struct PlanReport {
     pub outcome: &'static str,
     /// Why it was refused.
     pub reasons: Vec<ReasonReport>,
-    /// The device that it is planned for.
+    /// The device that the plan is for.
     pub device: DeviceReport,
-    /// How the device is migrated: the strategy of the first stage.
+    /// The strategy of the first stage.
     pub strategy: Option<&'static str>,
-    /// The stages: one, or two where the migrator moves to another partition first.
+    /// The stages: one, or two if the migrator moves to another partition first.
     pub stages: Vec<StageReport>,
-    /// What is done, in this order, over all stages.
+    /// The steps of all stages, in order.
     pub steps: Vec<StepReport>,
-    /// What all of it costs, checkpoints included.
+    /// The cost of all stages, checkpoints included.
     pub cost: Option<CostReport>,
     /// From the first to the last byte that the commit may erase.
     pub commit: Option<RegionReport>,
-    /// The time in which losing power leaves a device that does not boot.
+    /// The time in which a loss of power leaves a device that does not boot.
     pub commit_window: Option<WindowEstimate>,
-    /// The sector for checkpoints.
+    /// The sector of the journal.
     pub journal: Option<RegionReport>,
-    /// What belongs to the owner and is overwritten because the migration gives it up by name.
+    /// The owner's data that is overwritten because the migration names it in `[allow]`.
     pub given_up: Vec<GivenUp>,
-    /// What the plan relies on and nobody could look at.
+    /// What the plan relies on and could not be checked.
     pub assumed: Vec<Assumption>,
-    /// What lies where, and what will.
+    /// What is where, and what will be.
     pub flash_map: Option<FlashLayout>,
 }
 
-/// A reason against the migration.
+/// A reason why the migration is refused.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReasonReport {
@@ -86,7 +86,7 @@ pub struct ReasonReport {
     pub message: String,
 }
 
-/// The device that is planned for.
+/// The device that the plan is for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceReport {
@@ -94,25 +94,25 @@ pub struct DeviceReport {
     pub chip: &'static str,
     /// Bytes of its flash.
     pub flash_size: u32,
-    /// Where its partition table is.
+    /// Address of its partition table.
     pub partition_table_offset: u32,
-    /// `dump`, or `migration` where nothing is known but what that says.
+    /// `dump`, or `migration` if only the migration is known.
     pub known_from: &'static str,
     /// Label of the partition that the migrator runs from.
     pub running: String,
     /// That partition.
     pub running_region: RegionReport,
-    /// Bytes of the migrator's image there.
+    /// Bytes of the migrator's image in it.
     pub running_image_size: u32,
-    /// Whether these bytes are an assumption.
+    /// Whether this length is assumed.
     pub running_image_assumed: bool,
-    /// Label of the partition with the firmware before.
+    /// Label of the partition with the previous firmware.
     pub previous: Option<String>,
-    /// What is wrong with the device although it starts.
+    /// What is wrong with the device although it boots.
     pub warnings: Vec<String>,
 }
 
-/// What is done without a reset of the migrator in between.
+/// Steps without a reset of the migrator in between.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StageReport {
@@ -122,13 +122,13 @@ pub struct StageReport {
     pub text: String,
     /// Label of the partition that the migrator runs from.
     pub running: String,
-    /// How many of the steps it has.
+    /// Number of its steps.
     pub steps: usize,
-    /// The strategy that is tried first, because it keeps most of what is there.
+    /// The strategy that is tried first, because it keeps most of the old contents.
     pub preferred: &'static str,
-    /// All reasons against that one.
+    /// All reasons against that strategy.
     pub objections: Vec<ReasonReport>,
-    /// What noting checkpoints costs.
+    /// What recording checkpoints costs.
     pub checkpoints: CostReport,
 }
 
@@ -149,11 +149,11 @@ pub struct StepReport {
     pub text: String,
     /// What it costs.
     pub cost: CostReport,
-    /// What the device boots if power goes during it.
+    /// What the device boots if power is lost during it.
     pub way_back: WayBackReport,
 }
 
-/// The label of the partition that is this region.
+/// The label of the partition with this region.
 fn label_of(partitions: &[Partition], region: Region) -> Option<String> {
     let partition = partitions.iter().find(|partition| partition.region == region);
     partition.map(|partition| partition.label.to_string())
@@ -241,7 +241,7 @@ impl From<&Reason> for ReasonReport {
 }
 
 impl PlanReport {
-    /// What is done; `dump` is the device's flash, where it is known.
+    /// The steps and their cost; `dump` is the device's flash, if known.
     fn planned(
         device: DeviceReport,
         migration: &Migration<'_>,

@@ -4,7 +4,7 @@ use bootswap_plan::{
     DeviceFacts, Migration, Plan, Reasons, Step, plan, previous_firmware, running_partition,
 };
 
-/// A plan, and what was true when it was made.
+/// A plan, and the facts that it was made from.
 #[derive(Clone, Debug)]
 pub struct PlanStage<'a> {
     /// The device.
@@ -13,11 +13,11 @@ pub struct PlanStage<'a> {
     pub plan: Plan,
 }
 
-/// The plan, and the one that follows where the migrator moves to another partition and plans anew.
+/// The plan, and the next one if the migrator moves to another partition and plans again.
 ///
 /// # Errors
 ///
-/// All reasons against the one or the other.
+/// All reasons against one of them.
 #[allow(clippy::result_large_err, reason = "as the planner's")]
 pub fn stages<'a>(
     migration: &Migration<'_>,

@@ -1,4 +1,4 @@
-//! A plan, or the reasons against one, for people: at most 100 columns wide.
+//! Prints a plan, or the reasons for a refusal, for people: at most 100 columns wide.
 
 use std::fmt::{self, Write};
 
@@ -10,11 +10,11 @@ use super::flash_layout::FlashLayout;
 use super::report::{DeviceReport, PlanReport, ReasonReport, StageReport, StepReport};
 use crate::words::wrapped;
 
-/// Columns of a terminal that are used.
+/// Width of the output in columns.
 const COLUMNS: usize = 100;
-/// Columns of a step in words; behind it comes what it costs.
+/// Columns of a step in words; its cost follows.
 const STEP_COLUMNS: usize = 56;
-/// Columns of what is in flash at one moment: three such and two addresses make a line.
+/// Columns of what is in flash at one moment: a line has three of them and two addresses.
 const CELL_COLUMNS: usize = 24;
 
 impl fmt::Display for PlanReport {
@@ -39,7 +39,7 @@ impl fmt::Display for PlanReport {
         if let Some(cost) = &self.cost {
             cost_lines(f, "all", "", cost)?;
         }
-        writeln!(f, "\nif power goes")?;
+        writeln!(f, "\nif power is lost")?;
         for (range, message) in self.ways_back() {
             paragraph(f, &format!("  in {range:<7} "), message)?;
         }
@@ -67,7 +67,7 @@ impl fmt::Display for PlanReport {
 }
 
 impl PlanReport {
-    /// Numbers of steps that have the same way back, and that.
+    /// Ranges of steps that have the same way back, with that way.
     fn ways_back(&self) -> Vec<(String, &str)> {
         let numbered: Vec<(usize, &StepReport)> = (1..).zip(&self.steps).collect();
         let runs = numbered.chunk_by(|(_, a), (_, b)| a.way_back == b.way_back);
@@ -83,7 +83,7 @@ impl PlanReport {
         told.collect()
     }
 
-    /// What nobody could look at.
+    /// What could not be checked.
     fn assumptions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, assumption) in self.assumed.iter().enumerate() {
             let heading = if index == 0 { "\nassumed        " } else { "               " };
@@ -92,7 +92,7 @@ impl PlanReport {
         Ok(())
     }
 
-    /// How long the commit window is, and in which steps.
+    /// The length of the commit window, and the steps that it is in.
     fn window(&self, f: &mut fmt::Formatter<'_>, window: &WindowEstimate) -> fmt::Result {
         let WindowEstimate { erase_ops, pages, typ_ms, max_ms, .. } = window;
         let mut text = format!(
@@ -144,7 +144,7 @@ impl fmt::Display for DeviceReport {
     }
 }
 
-/// Where the stage begins, how it goes, why so, and the head of its table.
+/// Partition, strategy and the reason for it, and the head of the stage's table.
 fn stage_header(f: &mut fmt::Formatter<'_>, stage: &StageReport) -> fmt::Result {
     let StageReport { strategy, text, running, preferred, objections, .. } = stage;
     paragraph(f, &format!("from {running}: "), text)?;
@@ -154,7 +154,7 @@ fn stage_header(f: &mut fmt::Formatter<'_>, stage: &StageReport) -> fmt::Result 
             "  {strategy}: of all safe strategies, this one keeps most of the old contents"
         )?;
     } else if objections.is_empty() {
-        writeln!(f, "  {strategy}: as the migration names the places")?;
+        writeln!(f, "  {strategy}: writes each artifact where the migration says")?;
     } else {
         writeln!(f, "  {strategy} instead of {preferred}, because")?;
         objections.iter().try_for_each(|reason| reason_line(f, reason, 4))?;
@@ -166,7 +166,7 @@ fn stage_header(f: &mut fmt::Formatter<'_>, stage: &StageReport) -> fmt::Result 
     )
 }
 
-/// A line of the table of steps; more where the words do not fit. Zeros are left out.
+/// A line of the table of steps, or several if the words do not fit. Zeros are left out.
 fn cost_lines(
     f: &mut fmt::Formatter<'_>,
     number: &str,
@@ -198,7 +198,7 @@ fn reason_line(f: &mut fmt::Formatter<'_>, reason: &ReasonReport, indent: usize)
     Ok(())
 }
 
-/// Words behind a heading, and below them what does not fit.
+/// A heading followed by text, which is wrapped and indented.
 fn paragraph(f: &mut fmt::Formatter<'_>, heading: &str, words: &str) -> fmt::Result {
     let indent = heading.chars().count();
     for (index, line) in wrapped(words, COLUMNS - indent).iter().enumerate() {
@@ -222,7 +222,7 @@ impl fmt::Display for FlashLayout {
         for row in &self.rows {
             let end = row.region.offset.saturating_add(row.region.size);
             let place = format!("  {:#08x}  {end:#08x}", row.region.offset);
-            // What stays is said once.
+            // Contents that stay the same are printed once.
             let at_commit = if row.at_commit == row.before { "\"" } else { &row.at_commit };
             let after = if row.after == row.at_commit { "\"" } else { &row.after };
             line(f, &place, [&row.before, at_commit, after])?;
@@ -231,7 +231,7 @@ impl fmt::Display for FlashLayout {
     }
 }
 
-/// Words in a column, cut off where they are too long for it.
+/// Text in a column, cut off if it is too long.
 fn cell(words: &str) -> String {
     if words.chars().count() <= CELL_COLUMNS {
         return format!("{words:<CELL_COLUMNS$}");

@@ -1,4 +1,4 @@
-//! Where the target system's parts can be under a partition table.
+//! Where the target system's regions can be under a partition table.
 //!
 //! ```text
 //!   table ──> spaces: app partitions, and what nobody claims ──> pairs of them as slots
@@ -12,26 +12,26 @@ use mcuboot_format::SwapKind;
 
 /// Bytes of the scratch area in the example.
 const SCRATCH_LEN_BYTES: u32 = 0x4_0000;
-/// Bytes that are left behind two slots in one partition: a scratch area, and room to stage a
-/// bootloader in.
+/// Bytes that are left after two slots in one partition: a scratch area, and room to stage a
+/// bootloader.
 const REST_LEN_BYTES: u32 = SCRATCH_LEN_BYTES + 0x2_0000;
-/// Slots that are smaller are no use: the smallest application with Wi-Fi takes more.
+/// Smaller slots are of no use: the smallest application with Wi-Fi is larger.
 const LEAST_SLOT_LEN_BYTES: u32 = 0x2_0000;
-/// As many maps as are tried, the best ones first; a table that has more is a strange one.
+/// Most maps that are tried, the best ones first; a table that has more is unusual.
 const MOST_FITS: usize = 96;
 
-/// Slots and scratch area, and how an update gets from one slot to the other.
+/// Slots and scratch area, and how an update is installed in the primary slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Fit {
     pub(super) primary: Region,
     pub(super) secondary: Region,
-    /// `None` where there is no room for one.
+    /// `None` if there is no room for one.
     pub(super) scratch: Option<Region>,
     pub(super) swap: SwapKind,
 }
 
-/// Every map that a table has room for, the largest slots first and of these the ones that leave
-/// most as it is.
+/// Every map that a table has room for: largest slots first, and among equal ones those first that
+/// keep most of the old contents.
 pub(super) fn fits(partitions: &[Partition], flash: Region) -> Vec<Fit> {
     let apps = apps(partitions, flash);
     let unclaimed = unclaimed(partitions, flash);
@@ -39,7 +39,7 @@ pub(super) fn fits(partitions: &[Partition], flash: Region) -> Vec<Fit> {
     if pairs.is_empty() {
         let spaces: Vec<Region> = apps.iter().chain(&unclaimed).copied().collect();
         pairs = self::pairs(&spaces);
-        // Where there is one space and no other, its halves, with a rest for scratch and staging.
+        // If there is only one space, its halves, with a rest for scratch and staging.
         pairs.extend(spaces.iter().filter_map(|space| {
             let half = space.len_bytes().saturating_sub(REST_LEN_BYTES) / 2;
             let half = half / SECTOR_BYTES * SECTOR_BYTES;
@@ -68,14 +68,14 @@ pub(super) fn fits(partitions: &[Partition], flash: Region) -> Vec<Fit> {
             let [primary, secondary] = [primary, secondary].map(|s| s.prefix(slot_len_bytes));
             fits.push(Fit { primary, secondary, scratch: Some(end), ..fit });
         }
-        // Without a way back to an image that was replaced: the last choice.
+        // Without the old image to revert to: the last choice.
         fits.push(without(SwapKind::Overwrite));
     }
     fits.truncate(MOST_FITS);
     fits
 }
 
-/// App partitions that lie in flash, in the order of their addresses.
+/// App partitions that are inside of flash, in the order of their addresses.
 fn apps(partitions: &[Partition], flash: Region) -> Vec<Region> {
     let apps = partitions.iter().filter(|p| p.is_app() && flash.contains_region(p.region));
     let mut apps: Vec<Region> = apps.map(|p| p.region.align_in(SECTOR_BYTES)).collect();
@@ -83,7 +83,7 @@ fn apps(partitions: &[Partition], flash: Region) -> Vec<Region> {
     apps
 }
 
-/// What lies behind the table and is no partition.
+/// What is after the table and in no partition.
 fn unclaimed(partitions: &[Partition], flash: Region) -> Vec<Region> {
     let mut claimed: Vec<Region> = partitions.iter().map(|p| p.region).collect();
     claimed.sort_by_key(|region| region.start());
@@ -96,7 +96,7 @@ fn unclaimed(partitions: &[Partition], flash: Region) -> Vec<Region> {
     free.iter().map(|gap| gap.align_in(SECTOR_BYTES)).filter(|gap| !gap.is_empty()).collect()
 }
 
-/// What a slot leaves of the app partition that it is the start of.
+/// What a slot leaves free of the app partition whose start it occupies.
 fn behind(apps: &[Region], slot: Region) -> Option<Region> {
     let app = apps.iter().find(|app| app.contains(slot.start()))?;
     Some(app.from(slot.end()))
@@ -109,7 +109,7 @@ fn pairs(spaces: &[Region]) -> Vec<(Region, Region)> {
         .enumerate()
         .flat_map(|(index, a)| spaces.iter().skip(index + 1).filter_map(move |b| pair(*a, *b)));
     let mut pairs: Vec<_> = all.collect();
-    // A stable sort: of equal ones those at lower addresses come first.
+    // A stable sort: equal ones remain in the order of their addresses.
     pairs.sort_by_key(|(primary, _)| std::cmp::Reverse(primary.len_bytes()));
     pairs
 }

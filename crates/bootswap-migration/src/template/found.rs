@@ -1,4 +1,4 @@
-//! Which of the maps that fit a table is the best one, by what the planner says.
+//! Chooses the best of the maps that fit a table, by the planner's verdicts.
 
 use esp_idf_format::partition::Partition;
 use flash_region::Region;
@@ -12,12 +12,12 @@ use crate::words::wrapped;
 /// Columns of a comment.
 const COLUMNS: usize = 96;
 
-/// What the planner says of a map and a migrator in one partition.
+/// The planner's verdict on a map, with the migrator in one partition.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Verdict {
     /// Label of the partition.
     pub(super) label: String,
-    /// Codes of the reasons against it; empty where there is a plan.
+    /// Codes of the reasons against it; empty if there is a plan.
     pub(super) against: Vec<&'static str>,
 }
 
@@ -27,11 +27,11 @@ impl Verdict {
     }
 }
 
-/// The map with a plan from most of the partitions in `apps`, and what is said about each of these:
-/// the first with a plan first, the others in the order of `apps`.
+/// The map with a plan from most of the partitions in `apps`, and the verdict for each of these:
+/// the first one with a plan first, the others in the order of `apps`.
 ///
-/// `read` is the migration without a map. Its files need not be there: they are to be named yet.
-/// With a bootloader that shows its `own` map there is no other.
+/// `read` is the migration without a map. Its files need not exist: the owner names them later. If
+/// a bootloader shows its `own` map, only that one is used.
 pub(super) fn find(
     read: &OwnedMigration,
     own: Option<&OwnedMap>,
@@ -69,7 +69,7 @@ pub(super) fn find(
     (fit, verdicts)
 }
 
-/// What the planner says with the migrator in `app`.
+/// The planner's verdict with the migrator in `app`.
 fn judged(
     read: &OwnedMigration,
     base: &OwnedMap,
@@ -103,14 +103,14 @@ fn judged(
     Verdict { label, against }
 }
 
-/// The verdicts as comments for the head of the file.
+/// The verdicts as comments for the top of the file.
 pub(super) fn said(verdicts: &[Verdict]) -> String {
     let (safe, refused): (Vec<_>, Vec<_>) = verdicts.iter().partition(|verdict| verdict.is_safe());
     let mut words = String::new();
     if !safe.is_empty() {
         let labels: Vec<&str> = safe.iter().map(|verdict| verdict.label.as_str()).collect();
         words.push_str(&format!(
-            "The planner accepts this map with the migrator in {}. Only the files are to be named.",
+            "The planner accepts this map with the migrator in {}. Name the files to complete it.",
             labels.join(", ")
         ));
     }

@@ -1,7 +1,8 @@
-//! A new migration file, from a chip and a partition table.
+//! Begins a new migration file, from a chip and a partition table.
 //!
-//! Of all maps that the table has room for it takes the one that the planner accepts from most of
-//! the partitions that the migrator can run from. The first lines of the file say from which.
+//! Of all maps that the table has room for, it uses the one that the planner accepts from most of
+//! the partitions that the migrator can run from. The first lines of the file list these
+//! partitions.
 
 mod fit;
 mod found;
@@ -55,13 +56,13 @@ impl fmt::Display for TemplateError {
 
 impl std::error::Error for TemplateError {}
 
-/// The text of a migration of devices with that chip and table; `path` is where the file will be.
-/// What the target's `bootloader` shows of its map is filled in.
+/// The text of a migration for devices with that chip and table; `path` is where the file will be.
+/// The map that the target's `bootloader` shows is filled in.
 ///
 /// # Errors
 ///
-/// A [`TemplateError`] where the table cannot be read, or has no partition for an app, or where the
-/// bootloader is no MCUboot.
+/// A [`TemplateError`] if the table cannot be read, or has no partition for an app, or if the
+/// bootloader is not MCUboot.
 pub fn new(
     chip: Chip,
     partitions: &Path,
@@ -72,7 +73,7 @@ pub fn new(
     let bootloader = bootloader.map(|file| Bootloader::read(file, dir)).transpose()?;
     let name = relative(partitions, dir)?;
     let quoted = toml_edit::Value::from(name.as_str()).to_string();
-    // The reader of migrations reads the table, so that its messages are the same.
+    // The table is read by the reader of migrations, so that the messages are the same.
     let probe = format!(
         "chip = \"{chip}\"\npartitions = {quoted}\n\
          [app]\nurl = \"http://192.168.100.101/app_upd.bin\"\ndest = 0x10000\nsize = 0x1000\n\
@@ -82,9 +83,9 @@ pub fn new(
         .map_err(|problem| TemplateError::new(problem.message, problem.help))?;
     let mut read = read;
     for artifact in &mut read.artifacts {
-        // The map says where the application goes.
+        // The map says where the application is written.
         artifact.dest = None;
-        // Without a radio everything travels with the migrator.
+        // Without a radio, everything is embedded in the migrator.
         artifact.url = artifact.url.take().filter(|_| chip.has_wifi());
     }
     let table = read.partition_table.clone().unwrap_or_default();
@@ -93,12 +94,12 @@ pub fn new(
     })?;
     let all: Vec<Partition> = table.iter().collect();
     let end = all.iter().map(|p| p.region.end()).max().unwrap_or_default();
-    // The smallest that holds the table: a target that was built for less flash than there is runs
-    // on every device.
+    // The smallest size that fits the table: a target that was built for less flash than there is
+    // runs on every device.
     let sizes = FlashSize::ALL.into_iter().filter(|size| size.bytes() >= end.get());
     let size = sizes.min_by_key(|size| size.bytes()).unwrap_or(ASSUMED_FLASH_SIZE);
     let flash = Region::clamped(FlashAddr::ZERO, size.bytes());
-    // Where an update can bring the migrator to, the factory partition first.
+    // The partitions that an update can write the migrator to, the factory partition first.
     let others = all.iter().copied().filter(|p| p.is_app() && !p.is_factory());
     let apps: Vec<Partition> = table.factory().into_iter().chain(others).collect();
     if apps.is_empty() {
@@ -126,7 +127,7 @@ pub fn new(
     }
 }
 
-/// The target's bootloader, which shows its map.
+/// The target's bootloader, whose file shows its map.
 struct Bootloader {
     name: String,
     bytes: Vec<u8>,
@@ -147,7 +148,7 @@ impl Bootloader {
     /// The text with this bootloader and its map.
     fn fill(&self, text: String) -> Result<String, TemplateError> {
         let wrong = |error: EditError| {
-            TemplateError::new(error, "fill the map in by hand, from `bootswap image info`")
+            TemplateError::new(error, "fill in the map yourself, from `bootswap image info`")
         };
         let mut document = Document::new(text).map_err(wrong)?;
         let name = toml_edit::Value::from(self.name.as_str()).to_string();
@@ -157,8 +158,8 @@ impl Bootloader {
     }
 }
 
-/// Where application and bootloader come from: over the network, or with the migrator where there
-/// is none.
+/// Where application and bootloader come from: over the network, or embedded in the migrator if
+/// there is none.
 fn add_sources(values: &mut Values, chip: Chip) {
     for (file, url, name) in [
         ("app.file", "app.url", "app_upd.bin"),
@@ -190,7 +191,7 @@ fn add_map(values: &mut Values, fit: Fit) {
     values.extend(scratch.map(|scratch| ("mcuboot.scratch", scratch)));
 }
 
-/// The path as it is named from that directory.
+/// The path relative to that directory.
 fn relative(file: &Path, dir: &Path) -> Result<String, TemplateError> {
     let whole = |path: &Path| -> Result<PathBuf, TemplateError> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
@@ -199,11 +200,11 @@ fn relative(file: &Path, dir: &Path) -> Result<String, TemplateError> {
     let (file, dir) = (whole(file)?, whole(dir)?);
     let name = file.strip_prefix(&dir).unwrap_or(&file);
     match name.to_str() {
-        // A path that is the same everywhere has no backslashes.
+        // A path that works on every system has no backslashes.
         Some(name) => Ok(if cfg!(windows) { name.replace('\\', "/") } else { name.to_owned() }),
         None => Err(TemplateError::new(
             format_args!("the path {} is not UTF-8", file.display()),
-            "name the partition table by a path that is",
+            "name the partition table by a UTF-8 path",
         )),
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::judge::{Judge, Judgement};
 
-/// A new migration for that table, and what is said about it.
+/// A new migration for that table, and the planner's verdict on it.
 fn begun(chip: Chip, table: &str) -> (String, Judgement) {
     let dir = tempfile::tempdir().unwrap();
     let partitions = dir.path().join("partitions.csv");
@@ -41,7 +41,7 @@ fn a_table_of_two_apps_gives_its_own() {
     let (text, judgement) = begun(Chip::Esp32c3, table);
     assert!(text.contains("primary   = { offset = 0x10000,  size = 0x1e0000 }"), "{text}");
     assert!(text.contains("secondary = { offset = 0x1f0000, size = 0x1e0000 }"), "{text}");
-    // Nothing is left for a scratch area.
+    // There is no room for a scratch area.
     assert!(text.contains("\n# scratch") && !text.contains("\"scratch\""), "{text}");
     assert!(matches!(judgement, Judgement::Safe(_)), "{judgement:?}");
 }
@@ -101,12 +101,12 @@ fn a_bootloader_brings_its_map() {
     let migration = from_text(&text, dir.path()).unwrap();
     assert_eq!(migration.against, [], "{text}");
     assert_eq!(migration.mcuboot.unwrap().secondary, slot(0x12_0000));
-    // What is no MCUboot has no map.
+    // A bootloader that is not MCUboot has no map.
     let failure = new(Chip::Esp32c3, &partitions, Some(&partitions), &path).unwrap_err();
     assert!(failure.message.contains("nothing in it says"), "{failure}");
 }
 
-/// Tables that devices have: of Arduino, of ESP-IDF, of others, with the size of their flash in MB.
+/// Tables of real devices: of Arduino, of ESP-IDF, of others, with the size of their flash in MB.
 const TABLES: [(&str, u32, &str); 8] = [
     (
         "Arduino's for 4 MB",
@@ -165,7 +165,7 @@ const TABLES: [(&str, u32, &str); 8] = [
     ),
 ];
 
-/// Tables with one partition for apps, where nothing is left to wait in.
+/// Tables with one partition for apps, and no room for staging.
 const CROWDED: [&str; 2] = ["factory alone in 2 MB", "one large app of Arduino's"];
 
 #[test]
@@ -174,7 +174,8 @@ fn every_table_begins_with_a_map_that_can_be() {
         let (text, judgement) = begun(Chip::Esp32c3, table);
         assert!(text.contains(&format!("flash_size = \"{megabytes}MB\"")), "{name}: {text}");
         if CROWDED.contains(&name) {
-            // What the target wants lies in flash and apart, and why it cannot be done is told.
+            // The target's regions are inside of flash and do not overlap, and the file says why it
+            // is refused.
             let Judgement::Refused(reasons) = judgement else { panic!("{name}: {judgement:?}") };
             let codes: Vec<&str> = reasons.iter().map(|reason| reason.code).collect();
             assert_eq!(codes, ["no-staging", "no-relocation"], "{name}: {text}");
@@ -189,11 +190,11 @@ fn every_table_begins_with_a_map_that_can_be() {
     }
 }
 
-/// Where there is no network the files are needed for a verdict, and nothing else is.
+/// Without a network, the files are needed for a verdict, and nothing else is missing.
 #[test]
 fn only_the_files_are_missing_where_they_travel_with_the_migrator() {
     let (text, judgement) = begun(Chip::Esp32h2, EXAMPLE);
     assert!(matches!(judgement, Judgement::Unreadable { .. }), "{judgement:?}");
-    let said = "The planner accepts this map with the migrator in factory, ota_0, ota_1. Only the";
+    let said = "The planner accepts this map with the migrator in factory, ota_0, ota_1. Name the";
     assert!(text.replace("\n# ", " ").contains(said), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The text of a new file, out of the table of keys.
+//! The text of a new file, made from the table of keys.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use esp_idf_format::Chip;
 
 use crate::keys::{Applies, Begin, Child, children};
 
-/// The tables of a new file, and what is said about each.
+/// The tables of a new file, with a comment about each.
 const TABLES: [(&str, &str); 7] = [
     ("mcuboot", "the flash map compiled into the target bootloader"),
     ("app", ""),
@@ -23,7 +23,7 @@ const HEAD: &str = "\
 # `bootswap config` explains each key, `bootswap plan` says whether the migration would be safe.
 ";
 
-/// Where comments behind values begin.
+/// Column at which comments after values begin.
 const NOTE_COLUMN: usize = 46;
 
 /// A value that fits the devices.
@@ -38,14 +38,14 @@ pub(super) enum Fitted {
 /// Values by the path of their key.
 pub(super) type Values = BTreeMap<&'static str, Fitted>;
 
-/// The file; `said` are comments for its head.
+/// The file; `said` are comments for its top.
 pub(super) fn text(chip: Chip, values: &Values, said: &str) -> String {
     let mut out = format!("{HEAD}{said}");
     out.extend(lines("", chip, values));
     for (table, note) in TABLES {
         let lines = lines(table, chip, values);
         if !lines.is_empty() {
-            // A table without any value is a comment as a whole.
+            // A table in which every line is a comment becomes a comment as a whole.
             let mark = if lines.iter().all(|line| line.starts_with('#')) { "# " } else { "" };
             out.push('\n');
             out.push_str(&noted(&format!("{mark}[{table}]"), note));
@@ -86,7 +86,7 @@ fn lines(table: &str, chip: Chip, values: &Values) -> Vec<String> {
     children.iter().filter_map(line).collect()
 }
 
-/// How a new file has a key, or a table of a few values in one line.
+/// How a key appears in a new file, or a table of a few values in one line.
 fn begin(child: &Child) -> Begin {
     child.key.map_or(Begin::Fitted(""), |key| key.begin)
 }
@@ -95,7 +95,7 @@ fn needs_wifi(child: &Child) -> bool {
     child.key.is_some_and(|key| key.applies == Applies::WithWifi)
 }
 
-/// A line with a comment behind it, if there is one.
+/// A line followed by a comment, if there is one.
 fn noted(line: &str, note: &str) -> String {
     if note.is_empty() {
         return format!("{line}\n");

@@ -1,8 +1,8 @@
-//! Texts that nobody would write.
+//! Arbitrary texts that nobody would write.
 
 use super::*;
 
-/// Values of every kind, most of them wrong where they come to stand.
+/// Values of every kind, most of them wrong at the place where they are inserted.
 fn value() -> impl Strategy<Value = String> {
     let text = prop_oneof![
         "\"[ -~&&[^\"\\\\]]{0,12}\"",
@@ -10,7 +10,7 @@ fn value() -> impl Strategy<Value = String> {
         Just("\"http://a\"".to_owned())
     ];
     let number = prop_oneof!["-?[0-9]{1,20}", "0x[0-9a-f]{1,9}"].prop_map(|n| {
-        // Leading zeros are no TOML.
+        // Leading zeros are not valid TOML.
         let digits = n.trim_start_matches('-').trim_start_matches('0');
         if n.starts_with("0x") || digits.is_empty() { n } else { digits.to_owned() }
     });
@@ -67,7 +67,7 @@ fn key() -> impl Strategy<Value = String> {
     prop_oneof![10 => prop::sample::select(&KNOWN[..]).prop_map(str::to_owned), 1 => "[a-z_]{1,8}"]
 }
 
-/// A place in the example and what comes to stand there.
+/// A place in the example, and the text that replaces it.
 fn edit() -> impl Strategy<Value = (usize, usize, String)> {
     (
         0..EXAMPLE.len(),
@@ -104,7 +104,7 @@ proptest! {
         }
         match spec::parse(&text) {
             Ok(spec) => prop_assert!(!spec.migration.artifacts.is_empty()),
-            // The message is shown with the lines that it is about, whatever they are.
+            // The message is shown with its lines, whatever they are.
             Err(problem) => {
                 let failure = LoadError::new(problem, Path::new("migration.toml"), &text);
                 let shown = format!("{:?}", miette::Report::new(failure));

@@ -1,4 +1,4 @@
-//! The map beside what the bootloader's file says.
+//! The map compared with what the bootloader's file shows.
 
 use bootswap_plan::Reason;
 use device_sim::McubootConfig;
@@ -7,7 +7,7 @@ use mcuboot_format::key::PublicKey;
 
 use super::*;
 
-/// The example on an ESP32-C3, whose code is read, too, with that bootloader.
+/// The example on an ESP32-C3, whose code is analysed too, with that bootloader.
 fn with(config: &McubootConfig, from: &str, to: &str) -> OwnedMigration {
     let lab = ExampleDir::new();
     let key = config.key.as_ref().map(|_| PrivateKey::ed25519([7; 32]));
@@ -37,7 +37,7 @@ fn a_map_that_is_the_bootloaders_leaves_nothing_open() {
     assert_eq!(migration.assumed, []);
 }
 
-/// What the bootloader is built with, what the migration says, and how the refusal names it.
+/// What the bootloader is built with, what the migration says, and how the refusal names both.
 #[test]
 fn every_contradiction_is_refused_with_both_values() {
     let example = McubootConfig::example;
@@ -115,7 +115,7 @@ fn every_contradiction_is_refused_with_both_values() {
         let [is_declared, is_found] = values;
         assert!(declared.starts_with(is_declared), "{wanted}: {declared}");
         assert!(found.starts_with(is_found) && found != declared, "{wanted}: {found}");
-        // The planner says so on any device.
+        // The planner refuses it on any device.
         let found = crate::facts::assumed(&migration).unwrap();
         let report = crate::plan::report(&migration, &found, None);
         assert_eq!((report.outcome, report.reasons[0].code), ("refused", "bootloader-differs"));
@@ -145,8 +145,8 @@ fn what_the_migration_leaves_out_is_the_bootloaders() {
     assert!(map.overwrites_fast);
 }
 
-/// An application that the bootloader's own key did not sign is damaged, whatever the migration
-/// says of keys.
+/// An application that is not signed with the bootloader's own key is damaged, whatever keys the
+/// migration names.
 #[test]
 fn the_application_is_checked_with_the_bootloaders_own_key() {
     let lab = ExampleDir::new();
@@ -165,7 +165,7 @@ fn what_no_file_shows_is_assumed() {
         assumed.map(|assumption| (assumption.key, assumption.value.clone())).collect()
     };
     let lab = ExampleDir::new();
-    // A file that says nothing.
+    // A file that shows nothing.
     let migration = lab.load(EXAMPLE).unwrap();
     assert_eq!(keys(&migration), [("mcuboot", None)]);
     assert!(migration.assumed[0].message.contains("nothing in the file of bootloader"));
@@ -173,7 +173,7 @@ fn what_no_file_shows_is_assumed() {
     let migration = lab.load(&EXAMPLE.replace("file   = \"mcuboot.bin\"\n", "")).unwrap();
     assert_eq!(keys(&migration), [("mcuboot", None)]);
     assert!(migration.assumed[0].message.contains("no `file`"), "{:?}", migration.assumed);
-    // An Xtensa file, whose code is not read.
+    // An Xtensa file, whose code is not analysed.
     let config = McubootConfig::example();
     let file = synthetic::mcuboot(Chip::Esp32s3, FlashSize::Mb4, 0x6000, 2, &config).unwrap();
     lab.write("mcuboot.bin", &file);
@@ -185,7 +185,7 @@ fn what_no_file_shows_is_assumed() {
     let migration = lab.load(&without).unwrap();
     assert_eq!(keys(&migration), [("mcuboot", None)]);
     assert!(migration.assumed[0].message.contains("is MCUboot"), "{:?}", migration.assumed);
-    // The plan has them, in words and for scripts.
+    // The plan lists them, for people and for scripts.
     let migration = lab.load(EXAMPLE).unwrap();
     let found = crate::facts::assumed(&migration).unwrap();
     let report = crate::plan::report(&migration, &found, None);
@@ -208,7 +208,7 @@ fn a_version_that_would_lose_is_told_before_any_device_is_asked() {
     let is_about_versions =
         |a: &&crate::Assumption| a.key == "mcuboot.downgrade_prevention" && a.value.is_some();
     assert!(!report.assumed.iter().any(|a| is_about_versions(&a)), "{:?}", report.assumed);
-    // From elsewhere nobody knows it.
+    // From another partition it is not known.
     let text = text.replace("running    = \"factory\"", "running    = \"ota_1\"");
     let migration = lab.load(&text).unwrap();
     let found = crate::facts::assumed(&migration).unwrap();
@@ -230,7 +230,7 @@ fn numbers_of_sectors_have_bounds() {
     assert!(problem.help.contains("security-counter"), "{problem:?}");
 }
 
-/// Whatever the desk checks a signature with, devices check it with.
+/// Devices check a signature with the same key as the desk.
 #[test]
 fn an_rsa_key_goes_to_devices() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mcuboot-format/testdata");
@@ -244,7 +244,7 @@ fn an_rsa_key_goes_to_devices() {
     assert!(lab.load(EXAMPLE).unwrap_err().is_unsafe);
     lab.write("app_upd.bin", &app(Padding::Confirmed, Some(&key)));
     lab.write("key.pem", read("rsa-2048.pub.pem").as_bytes());
-    // From the file, and named by the owner, who has another form of it.
+    // From the file, and named by the owner, whose file has another form of it.
     let named = EXAMPLE.replace("# public_key = \"root.pub.pem\"", "public_key = \"key.pem\"");
     for text in [EXAMPLE, &named] {
         let migration = lab.load(text).unwrap();

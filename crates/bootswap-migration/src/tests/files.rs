@@ -75,7 +75,7 @@ fn the_bootloaders_key_decides() {
     let lab = ExampleDir::new();
     lab.write("root.pub.pem", &public_pem());
     let text = EXAMPLE.replace("# public_key", "public_key");
-    // Unsigned is not damaged: that is a reason of the planner's.
+    // An unsigned image is not damaged: the planner has a reason for it.
     let migration = lab.load(&text).unwrap();
     assert!(matches!(migration.artifacts[0].content, Some(Content::Mcuboot { signed: false, .. })));
 

@@ -1,9 +1,9 @@
-//! The reader knows what the table of keys has, and nothing else.
+//! The reader accepts the keys of the table and no others.
 
 use crate::check;
 use crate::keys::{Shape, all};
 
-/// A file in which that key has that value, and nothing else is written.
+/// A file in which only that key is set, to that value.
 fn with(path: &str, value: &str) -> String {
     let lists: Vec<&str> = path.split_inclusive("[]").collect();
     match lists.as_slice() {
@@ -25,7 +25,7 @@ fn a_value_of_another_kind_is_refused_for_every_key() {
             Shape::Texts => ("\"nvs\"", "expected a list of texts"),
         };
         let before = if key.path == "chip" { "" } else { "chip = \"esp32\"\n" };
-        // What has to be there besides, so that the value is what is wrong.
+        // Adds what else is required, so that only the value is wrong.
         let needs_artifact = !["mcuboot", "bootloader"].iter().any(|t| key.path.starts_with(t));
         let artifact = if needs_artifact { "bootloader.url = \"http://a\"\n" } else { "" };
         let slots: String = ["primary", "secondary", "scratch"]

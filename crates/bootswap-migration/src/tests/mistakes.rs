@@ -1,4 +1,4 @@
-//! Messages about files that are wrong.
+//! Messages about wrong files.
 
 use super::*;
 
@@ -75,7 +75,7 @@ fn mistakes_are_answered_with_field_place_and_remedy() {
         (
             "size   = 0xf000",
             "name = \"app\"",
-            ("bootloader.name", "\"app\"", "second artifact is called \"app\"", "own `name`"),
+            ("bootloader.name", "\"app\"", "second artifact is called \"app\"", "different `name`"),
         ),
         ("[app]", "[[artifact]]", ("artifact[0].dest", "[[artifact]]", "missing", "add `dest")),
         (

@@ -1,4 +1,4 @@
-//! What is read of files that are right.
+//! Reading correct files.
 
 use super::*;
 
@@ -111,9 +111,9 @@ fn a_binary_table_is_as_good_as_csv() {
 fn an_artifact_needs_a_source() {
     let lab = ExampleDir::new();
     let problem = lab.load("chip = \"esp32\"\n[bootloader]\nsize = 1").unwrap_err();
-    assert_eq!(problem.message, "neither `file` nor `url` is there");
+    assert_eq!(problem.message, "there is neither `file` nor `url`");
     let problem = lab.load("chip = \"esp32\"").unwrap_err();
-    assert_eq!(problem.message, "there is nothing to place");
+    assert_eq!(problem.message, "there is no artifact");
     let problem = lab.load("chip = \"esp32\"\n[app]\nfile = \"app_upd.bin\"").unwrap_err();
     assert_eq!(problem.field, "app.dest");
     assert!(problem.help.contains("[mcuboot]"), "{problem:?}");

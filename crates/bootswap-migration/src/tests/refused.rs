@@ -1,4 +1,4 @@
-//! Files that every device would refuse, and so the desk.
+//! Files that every device would refuse, and therefore the desk refuses.
 
 use esp_idf_format::image::{self, FlashMode, ImageBuilder};
 use mcuboot_format::espressif::{LoadHeader, LoadSegment};
@@ -7,7 +7,7 @@ use super::*;
 use crate::facts;
 use crate::plan::{judged, judged_alone};
 
-/// Codes of what is said against the example with that application and that bootloader.
+/// Codes of the reasons against the example with that application and that bootloader.
 fn codes(app: &[u8], bootloader: &[u8]) -> Vec<&'static str> {
     let lab = ExampleDir::new();
     lab.write("app_upd.bin", app);

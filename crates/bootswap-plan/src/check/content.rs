@@ -1,4 +1,4 @@
-//! Whether an artifact is what its role asks for.
+//! Checks that an artifact is what its role requires.
 
 use flash_region::SECTOR_BYTES;
 use mcuboot_format::SwapKind;
@@ -11,7 +11,7 @@ use crate::migration::{Artifact, Content, Role};
 use crate::reason::{Reason, name};
 
 impl Checks<'_> {
-    /// Checks what is known of an artifact's contents.
+    /// Checks what is known about an artifact's contents.
     pub(super) fn content(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
         let Some(content) = artifact.content else { return };
         let map = self.migration.mcuboot.as_ref();
@@ -49,7 +49,7 @@ impl Checks<'_> {
                     let primary = map.primary;
                     self.refuse(Reason::Downgrade { artifact, version, over, primary });
                 }
-                // What the trailer will be once the steps are done.
+                // The trailer after the steps are done.
                 let trailer = match (artifact.confirm, padded, confirmed) {
                     (true, ..) | (_, true, true) => TrailerState::CONFIRMED,
                     (false, true, false) => TrailerState::PENDING,

@@ -1,4 +1,4 @@
-//! Every reason against a migration that is known before places are looked for.
+//! Every reason against a migration that can be found before regions are assigned.
 
 mod content;
 mod place;
@@ -13,8 +13,8 @@ use crate::layout::{self, AppSlot, Destination, MAX_ARTIFACTS};
 use crate::migration::{Artifact, Migration, Role};
 use crate::reason::{Reason, Reasons, name};
 
-/// Collects every reason against the migration with the application in `app_slot`; without one,
-/// returns where each artifact ends, in the migration's order.
+/// Collects every reason against the migration with the application in `app_slot`; if there is
+/// none, returns the final region of each artifact, in the migration's order.
 pub(crate) fn check(
     migration: &Migration<'_>,
     facts: &DeviceFacts<'_>,
@@ -36,10 +36,10 @@ struct Checks<'a> {
 }
 
 impl Checks<'_> {
-    // A reason is large, and there are dozens of places.
+    // A reason is large, and there are dozens of callers.
     #[inline(never)]
     fn refuse(&mut self, reason: Reason) {
-        // More reasons than there is room for change nothing: one is enough to refuse.
+        // If there is no room for more reasons, nothing is lost: one is enough to refuse.
         let _ = self.reasons.push(reason);
     }
 
@@ -51,7 +51,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Refuses what does not lie in flash, or where addresses do not reach.
+    /// Refuses what is not inside of the flash, or is beyond the range of addresses.
     fn inside(&mut self, what: &str, region: Region) {
         let (what, flash_len_bytes) = (name(what), self.facts.flash().len_bytes());
         if !self.facts.flash().contains_region(region) {
@@ -90,7 +90,7 @@ impl Checks<'_> {
         if let Some(other) = facts.other_table_addr {
             self.refuse(Reason::TwoTables { first: facts.table_addr, second: other });
         }
-        // The migrator reads itself, and selects itself in otadata.
+        // The migrator reads its own image, and selects itself in otadata.
         let otadata = facts.partitions.iter().filter(|p| p.is_otadata());
         let needed = otadata.map(|p| ("otadata", p.region));
         for (what, region) in needed.chain([("the running migrator", facts.running_image())]) {
@@ -110,7 +110,8 @@ impl Checks<'_> {
     /// Checks MCUboot's map.
     fn map(&mut self) {
         let Some(map) = self.migration.mcuboot else { return };
-        // A slot there would be cleaned before the commit, and the old bootloader with it.
+        // A slot there would be cleaned before the commit, and the old bootloader would be erased
+        // with it.
         let boot = Region::clamped(FlashAddr::ZERO, self.facts.table_addr.get());
         let scratch = map.scratch.map(|region| ("scratch area", region));
         let parts = [("primary slot", map.primary), ("secondary slot", map.secondary)]
@@ -146,8 +147,8 @@ impl Checks<'_> {
         if let Some(slot) = slots.into_iter().find(|slot| map.trailer_area(*slot).is_none()) {
             self.refuse(Reason::BadMap { slot, max_align_bytes: map.max_align_bytes });
         }
-        // The trailer of the slot that the application fills comes with it; without one both are
-        // cleaned.
+        // The trailer of the slot that the application fills is written with it; without an
+        // application, both trailers are cleaned.
         let image = self.facts.running.prefix(self.facts.running_len_bytes);
         let app = self.migration.artifacts.iter().find(|a| a.role == Role::Application);
         let dest =
@@ -188,8 +189,8 @@ impl Checks<'_> {
             self.content(artifact, &destination);
             for (other, earlier) in self.migration.artifacts.iter().zip(&destinations) {
                 let earlier: &Destination = earlier;
-                // All of a place may be erased on the way, so another file must not reach into it;
-                // except the bootloader's, whose commit leaves others alone.
+                // All of a region may be erased, so another file must not reach into it; except the
+                // bootloader's region, because its commit changes only what the image covers.
                 let whole = |artifact: &Artifact<'_>, region: Region| match artifact.role {
                     Role::Bootloader => layout::written(region, artifact),
                     Role::Application | Role::Other => region,

@@ -1,4 +1,4 @@
-//! Whether an artifact may go where it is to go.
+//! Checks whether an artifact may be written to its destination.
 
 use esp_idf_format::partition::Partition;
 use flash_region::{Region, SECTOR_BYTES};
@@ -10,7 +10,7 @@ use crate::migration::{Artifact, McubootMap, PARTITION_TABLE, Role, SECURE_BOOT_
 use crate::reason::{Reason, name};
 
 impl Checks<'_> {
-    /// Checks the place of an artifact.
+    /// Checks the destination of an artifact.
     pub(super) fn place(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
         let facts = self.facts;
         let region = destination.region;
@@ -40,7 +40,7 @@ impl Checks<'_> {
             let area = facts.bootloader_area().intersection(written);
             self.apart("the bootloader", artifact.name, area);
         }
-        // Not only what is written counts: all of the place may be erased.
+        // Not only the written bytes matter: all of the region may be erased.
         let running = facts.running_image();
         if layout::is_over(self.migration.mcuboot.as_ref(), artifact, destination, running) {
             let dest = region;
@@ -54,8 +54,8 @@ impl Checks<'_> {
                 wanted,
             });
         }
-        // In the bootloader's area there is nothing but a bootloader; that it is one is seen by its
-        // contents, wherever the file begins.
+        // Only a bootloader may be in the bootloader's area. Its contents show that it is one,
+        // wherever the file begins.
         let area = facts.bootloader_area();
         let boots = layout::lost(facts, artifact, region).any(|lost| lost.contains(area.start()));
         let astray = layout::lost(facts, artifact, region).any(|lost| lost.overlaps(area));
@@ -109,8 +109,8 @@ impl Checks<'_> {
         let fixed = fixed
             .into_iter()
             .filter_map(|(label, region)| region.intersection(dest).map(|shared| (label, shared)));
-        // What a table of ESP-IDF 5.4 lists of the boot area has rules of its own: who may go over
-        // the bootloader, and the table under its fixed name.
+        // Entries of the boot area, as in tables of ESP-IDF 5.4, have their own rules: what may
+        // overwrite the bootloader, and the table under its fixed name.
         let boot_area = |p: &&Partition| {
             let is_there = [facts.bootloader_area(), facts.table()]
                 .iter()
@@ -129,7 +129,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Bytes that an artifact may have.
+    /// Largest length of an artifact.
     pub(super) fn room(&self, artifact: &Artifact<'_>, region: &Region) -> u32 {
         match (artifact.role, artifact.dest, artifact.region_len_bytes) {
             (Role::Bootloader, Some(dest), _) => dest.from(region.start()).len_bytes(),

@@ -1,4 +1,4 @@
-//! What MCUboot finds in its slots, and what is cleaned for it.
+//! Checks what MCUboot finds in its slots, and what is cleaned for it.
 
 use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
@@ -11,8 +11,8 @@ use crate::migration::{Artifact, PARTITION_TABLE};
 use crate::reason::Reason;
 
 impl Checks<'_> {
-    /// What the steps clean for MCUboot must not be an artifact's place, nor what the old
-    /// bootloader finds the migrator by.
+    /// What the steps clean for MCUboot must not be in an artifact's region, nor in what the old
+    /// bootloader needs to find the migrator.
     pub(super) fn is_not_cleaned(&mut self, destinations: &[Destination]) {
         let artifacts = self.migration.artifacts;
         let Some(map) = self.migration.mcuboot else { return };
@@ -20,8 +20,8 @@ impl Checks<'_> {
             return;
         }
         let filled = layout::filled(self.migration, self.facts, destinations);
-        // Until the new bootloader is in place the old one needs these, even if the
-        // migration gives them up.
+        // Until the new bootloader is in place, the old one needs these, even if the migration
+        // allows to overwrite them.
         let partitions = self.facts.partitions.iter();
         let otadata =
             partitions.clone().filter(|p| p.is_otadata()).map(|p| ("otadata", layout::whole(p)));
@@ -32,8 +32,8 @@ impl Checks<'_> {
                 self.apart(needed, part.what, part.area.intersection(region));
             }
         }
-        // What the image does not reach of its slot is erased before the commit, and its trailer is
-        // verified before that; NVS is needed up to the commit.
+        // The part of its slot that the image does not use is erased before the commit, and its
+        // trailer is verified before that; NVS is needed until the commit.
         let nvs = partitions.filter(|p| p.is_nvs()).map(|p| ("NVS", layout::whole(p)));
         let needed = needed.chain(nvs);
         for (artifact, destination) in artifacts.iter().zip(destinations) {
@@ -56,13 +56,13 @@ impl Checks<'_> {
         }
     }
 
-    /// A new bootloader has to find an application, or the device does nothing any more; and an
-    /// application must not go to a slot from which it is not started.
+    /// A new bootloader must find an application, or the device does nothing any more. And an
+    /// application must not be written to a slot from which it is not started.
     pub(super) fn starts_something(&mut self, destinations: &[Destination]) {
         let artifacts = self.migration.artifacts;
         self.leaves_something(destinations);
         let Some(map) = self.migration.mcuboot else { return };
-        // An artifact without a destination has a reason of its own.
+        // An artifact without a destination has another reason.
         let concerns = |artifact: &Artifact<'_>, destination: &Destination| {
             let start = self.facts.chip.bootloader_addr();
             destination.slot.is_some()
@@ -85,8 +85,8 @@ impl Checks<'_> {
         }
     }
 
-    /// What goes back to the firmware before has to leave it there; unless it says by a table or
-    /// otadata of its own what is started.
+    /// A migration that ends in the previous firmware must not overwrite it, unless the migration's
+    /// own table or otadata says what is started.
     fn leaves_something(&mut self, destinations: &[Destination]) {
         let (migration, facts) = (self.migration, self.facts);
         if !migration.goes_back() {

@@ -1,4 +1,4 @@
-//! Numbers of flash operations, and the time that they take.
+//! Numbers of flash operations, and their durations.
 
 use core::iter::Sum;
 use core::ops::{Add, AddAssign};
@@ -19,7 +19,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Nothing.
+    /// No operations.
     pub const NONE: Self = Self { erase_4k: 0, erase_32k: 0, erase_64k: 0, pages: 0 };
 
     pub(super) const fn pages(pages: u32) -> Self {
@@ -36,7 +36,7 @@ impl Cost {
         self.erase_4k + self.erase_32k + self.erase_64k
     }
 
-    /// What the operations typically take, in microseconds.
+    /// Typical duration of the operations, in microseconds.
     #[must_use]
     pub const fn typ_us(&self) -> u64 {
         self.erase_4k as u64 * ERASE_4K.typ_us as u64
@@ -45,7 +45,7 @@ impl Cost {
             + self.pages as u64 * PROGRAM_PAGE.typ_us as u64
     }
 
-    /// What the operations take at most, in microseconds.
+    /// Maximum duration of the operations, in microseconds.
     #[must_use]
     pub const fn max_us(&self) -> u64 {
         self.erase_4k as u64 * ERASE_4K.max_us as u64
@@ -54,7 +54,7 @@ impl Cost {
             + self.pages as u64 * PROGRAM_PAGE.max_us as u64
     }
 
-    /// Counts one erase more.
+    /// Counts one more erase.
     pub(super) const fn erase(&mut self, erase: Erase) {
         match erase {
             Erase::Sector4K => self.erase_4k += 1,

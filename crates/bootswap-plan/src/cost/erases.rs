@@ -1,4 +1,4 @@
-//! Which erases the engine uses where everything is full of old data, by the rule of
+//! Which erases the engine uses if everything is full of old data, by the rule of
 //! [`erase`](crate::erase).
 
 use flash_region::{BLOCK_64K_BYTES, FlashAddr, Region, SECTOR_BYTES};
@@ -12,11 +12,11 @@ pub(super) fn clean(region: Region, erasable: Region) -> Cost {
     Erases::within(erasable, None).run(region, region.end()).cost
 }
 
-/// Erases while bytes stream in, as `erase.rs` of the engine makes them.
+/// Erases while bytes stream in, as the engine's `erase.rs` does them.
 pub(super) struct Erases {
     erasable: Region,
     reserved: Option<Region>,
-    /// Everything before is cleared.
+    /// Everything before this address is cleared.
     cleared: FlashAddr,
     /// Erases so far.
     pub cost: Cost,
@@ -42,7 +42,7 @@ impl Erases {
         let run = run.align_out(SECTOR_BYTES).unwrap_or(run);
         for sector in run.chunks(SECTOR_BYTES) {
             if sector.start() >= self.cleared && bounds.allows(sector) {
-                // The sector itself has to be erased, wherever the horizon is.
+                // The sector itself must be erased, wherever the horizon is.
                 let first = |half: Region| 1 + to_erase(half.from(sector.end()));
                 self.erase(sector.start(), erase_at(sector.start(), &bounds, first, to_erase));
             }
@@ -56,7 +56,7 @@ impl Erases {
     }
 }
 
-/// Erases of a commit, as `block.rs` of the engine chooses them.
+/// Erases of a commit, as the engine's `block.rs` chooses them.
 pub(super) fn commit_erases(to: &Place, unused: Option<Region>, unused_is_blank: bool) -> Cost {
     let unused = unused.filter(|_| unused_is_blank);
     let start = unused.map_or(to.erasable.start(), |u| u.start().min(to.erasable.start()));

@@ -1,18 +1,18 @@
-//! What a plan costs: flash operations, and the time that they take on a chip.
+//! What a plan costs: flash operations, and their duration on a chip.
 //!
 //! ```text
 //!   step --> runs of sectors to be written --+--> erases, chosen by the engine's rule --> Cost
 //!                                            '--> pages
 //! ```
 //!
-//! It is an upper estimate for a device that is not interrupted, made from the plan alone:
+//! It is an upper estimate for a device that is not interrupted, derived from the plan alone:
 //!
-//! - everything that is written over counts as full of old data. What is blank already, or
-//!   holds what it should, costs less. Flash costs more only where the first sectors of a block
-//!   hold what they should already and those behind them do not: what comes over the network is not
-//!   known beforehand, so the engine cannot know that erasing the block takes less time;
-//! - every page of an artifact counts as programmed, though blank ones are skipped. Of an MCUboot
-//!   image whose length is known, the padding does not count: the engine does not write it;
+//! - everything that is overwritten is assumed to be full of old data. What is blank already, or
+//!   already correct, costs less. Flash costs more in only one case: the first sectors of a block
+//!   are already correct and the later ones are not. The engine does not know in advance what comes
+//!   over the network, so it cannot know that erasing the block takes less time;
+//! - every page of an artifact counts as programmed, although blank ones are skipped. The padding
+//!   of an MCUboot image whose length is known does not count: the engine does not write it;
 //! - reads, the network and what MCUboot does later are left out.
 
 mod count;
@@ -30,7 +30,7 @@ use crate::step::{App, ArtifactIndex, Merge, Place, Plan, Route, Step, Target};
 /// unprotected TLVs. A hash, a hash of the key and an RSA-3072 signature take 464.
 const LATE_TLV_BYTES: u32 = 1024;
 
-/// Estimates what the plans of one migration cost.
+/// Estimates the cost of the plans of one migration.
 #[derive(Clone, Copy, Debug)]
 pub struct CostModel<'a> {
     migration: &'a Migration<'a>,
@@ -39,14 +39,14 @@ pub struct CostModel<'a> {
 
 impl<'a> CostModel<'a> {
     /// A model of plans for `migration`, on a device whose unused sector before the bootloader is
-    /// blank ([`Step::Commit::unused`]), as it is unless something was written there.
+    /// blank ([`Step::Commit::unused`]), which it is unless something was written there.
     #[must_use]
     pub const fn new(migration: &'a Migration<'a>) -> Self {
         Self { migration, unused_is_blank: true }
     }
 
-    /// As before, on a device where that sector holds something. The commit leaves it alone then,
-    /// and has to erase sector by sector beside it.
+    /// The same, on a device where that sector is not blank. The commit then leaves it alone and
+    /// must erase the sectors beside it one by one.
     #[must_use]
     pub const fn with_unused_written(self) -> Self {
         Self { unused_is_blank: false, ..self }
@@ -66,7 +66,7 @@ impl<'a> CostModel<'a> {
         Some(commits.map(|step| self.step(step)).sum())
     }
 
-    /// One step, without what the journal notes meanwhile.
+    /// One step, without the journal's records during it.
     #[must_use]
     pub fn step(&self, step: &Step) -> Cost {
         match step {
@@ -87,14 +87,14 @@ impl<'a> CostModel<'a> {
                 clean(scratch.suffix(SECTOR_BYTES), *erasable)
             }
             Step::CleanHeader { slot, erasable } => clean(slot.prefix(SECTOR_BYTES), *erasable),
-            // The flag, then the magic that makes it count.
+            // The flag, then the magic that makes it valid.
             Step::Confirm { .. } => Cost::pages(2),
             Step::Commit { to, merge, unused, .. } => {
                 let pages = to.region.len_bytes().div_ceil(PAGE_BYTES);
                 let erases = match merge {
                     Merge::Exact => commit_erases(to, *unused, self.unused_is_blank),
-                    // A gap in any block forbids to erase it as a whole, and where the gaps are is
-                    // not known here.
+                    // A block that contains a gap must not be erased as a whole, and it is not
+                    // known here where the gaps are.
                     Merge::KeepUnderBlank => Cost::sectors(sectors(to.region)),
                 };
                 erases + Cost::pages(pages)
@@ -103,13 +103,13 @@ impl<'a> CostModel<'a> {
         }
     }
 
-    /// What the journal notes while the plan is carried out.
+    /// What the journal records while the plan is carried out.
     #[must_use]
     pub fn journal(&self, plan: &Plan) -> Cost {
         if plan.journal.is_none() {
             return Cost::NONE;
         }
-        // The attempt; the sector has room for all that follows, so it is erased once.
+        // The attempt; the sector has room for all following records, so it is erased once.
         let mut pages = 1;
         for step in &plan.steps {
             let Step::Fetch { artifact, routes } = step else { continue };
@@ -123,7 +123,7 @@ impl<'a> CostModel<'a> {
         self.migration.artifacts.get(usize::from(index.0))
     }
 
-    /// The places in flash that an artifact is fetched to, and what is written there.
+    /// The flash regions that an artifact is fetched to, and what is written there.
     fn in_flash<'r>(
         &self,
         index: ArtifactIndex,
@@ -138,7 +138,7 @@ impl<'a> CostModel<'a> {
         })
     }
 
-    /// Divides what fills `region` of a place into what is written and what is padding.
+    /// Divides the contents of `region` into what is written and what is padding.
     fn parts(&self, artifact: Option<&Artifact<'_>>, place: &Place, region: Region) -> Parts {
         let tail = Region::clamped(region.end(), 0);
         let whole = Parts { first: region, tail, all: region, is_image: false };
@@ -155,18 +155,18 @@ impl<'a> CostModel<'a> {
         let padding = first.end().align_up(SECTOR_BYTES).unwrap_or(first.end());
         let tail = region.from(padding.max(layout.trailer().start().align_down(SECTOR_BYTES)));
         // What follows the image in a padded file is not fetched if there is a digest: the engine
-        // works it out, and the digest proves it.
+        // computes it, and the digest proves it.
         let made_up = padded && artifact.is_some_and(|a| a.sha256.is_some());
         Parts { first, tail, all: if made_up { first } else { region }, is_image: true }
     }
 }
 
-/// What of an artifact is written to one place.
+/// The parts of an artifact that are written to one region.
 #[derive(Clone, Copy, Debug)]
 struct Parts {
-    /// From the place's start: all of it, or up to the end of an MCUboot image.
+    /// From the region's start: all of it, or up to the end of an MCUboot image.
     first: Region,
-    /// The sectors with MCUboot's trailer that a padded image ends in; else empty.
+    /// The sectors with MCUboot's trailer at the end of a padded image; otherwise empty.
     tail: Region,
     /// What is fetched, whether it is written or not.
     all: Region,
@@ -175,7 +175,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Checkpoints while this is fetched.
+    /// Checkpoints during the fetch.
     fn noted(&self) -> u32 {
         sectors(self.all).div_ceil(CHECKPOINT_BYTES / SECTOR_BYTES)
     }
@@ -185,20 +185,20 @@ impl Parts {
         let mut cost = put_run(place, self.first, end);
         let last = end.align_down(SECTOR_BYTES);
         if self.is_image && end.bytes_since(last) <= LATE_TLV_BYTES {
-            // The engine may have chosen its erases as if the image ended where the last sector
-            // begins. It clears that one by itself then.
+            // The engine may have chosen its erases as if the image ended before the last sector.
+            // Then it clears that sector separately.
             let late = put_run(place, self.first, last);
             cost += if late == cost { Cost::NONE } else { Cost::sectors(1) };
         }
         if !self.tail.is_empty() {
-            // Nothing but the fields, all in one page, is not blank there.
+            // Only the fields, all of them in one page, are not blank there.
             cost += Erases::new(place).run(self.tail, place.region.end()).cost + Cost::pages(1);
         }
         cost
     }
 }
 
-/// A run of sectors brought to new contents. Behind `horizon` nothing is known to follow.
+/// Writes new contents to a run of sectors. Nothing is known about what follows after `horizon`.
 fn put_run(place: &Place, run: Region, horizon: FlashAddr) -> Cost {
     Erases::new(place).run(run, horizon).cost + Cost::pages(run.len_bytes().div_ceil(PAGE_BYTES))
 }

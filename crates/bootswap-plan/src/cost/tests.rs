@@ -1,4 +1,4 @@
-//! Costs worked out by hand.
+//! Costs that were computed by hand.
 
 extern crate std;
 
@@ -36,8 +36,8 @@ fn the_example_step_by_step() {
             cost(2, 1, 2, APP_IMAGE_BYTES.div_ceil(256) + 1),
             // Bootloader: 7 sectors and 107 pages, staged and later committed.
             cost(0, 1, 0, 107),
-            // The primary's trailer, and the scratch area's end if it happens to end in a magic.
-            // The primary's header is where the migrator runs.
+            // The primary slot's trailer, and the scratch area's end if it happens to end with a
+            // magic. The migrator runs where the primary slot's header is.
             cost(2, 0, 0, 0),
             cost(1, 0, 0, 0),
             cost(0, 1, 0, 107),
@@ -52,7 +52,7 @@ fn the_commit_window_of_the_example() {
             let window = CostModel::new(migration).commit_window(plan).unwrap();
             assert_eq!(window, cost(0, 1, 0, 107), "{chip}");
             assert_eq!((window.typ_us(), window.max_us()), (162_800, 1_921_000));
-            // Where something lies before a bootloader at 0x1000 no block erase can be used.
+            // If something is before a bootloader at 0x1000, no block erase can be used.
             let beside = CostModel::new(migration).with_unused_written().commit_window(plan);
             let at_0 = chip.bootloader_addr() == FlashAddr::ZERO;
             let wanted = if at_0 { cost(0, 1, 0, 107) } else { cost(7, 0, 0, 107) };
@@ -88,14 +88,14 @@ fn the_journal_is_erased_once_and_takes_a_checkpoint_every_other_sector() {
     let journal = |example: &Example| {
         example.with_plan(|migration, _, plan| CostModel::new(migration).journal(plan))
     };
-    // An attempt; 37 sectors and 7 sectors; twice that something was fetched.
+    // An attempt; 37 sectors and 7 sectors; two records that something was fetched.
     assert_eq!(journal(&example), cost(1, 0, 0, 1 + 19 + 4 + 2));
-    // Without its digest all of the application is fetched, padding included.
+    // Without its digest, all of the application is fetched, padding included.
     example.app.sha256 = None;
     assert_eq!(journal(&example), cost(1, 0, 0, 1 + 128 + 4 + 2));
 }
 
-/// Places of so many sectors from `start`, and the erases that clear them.
+/// Regions of this many sectors from `start`, and the erases that clear them.
 #[test]
 fn erases_are_the_largest_that_pay() {
     let table = [
@@ -107,7 +107,7 @@ fn erases_are_the_largest_that_pay() {
         (0x1_0000, 9, cost(0, 0, 1, 0)),
         (0x1_0000, 16, cost(0, 0, 1, 0)),
         (0x1_0000, 17, cost(1, 0, 1, 0)),
-        // From the middle of a block it goes by sectors up to the next half.
+        // From the middle of a block, sectors are erased up to the next half.
         (0x1_8000, 8, cost(0, 1, 0, 0)),
         (0x1_8000, 9, cost(1, 1, 0, 0)),
         (0x1_7000, 9, cost(1, 1, 0, 0)),
@@ -115,12 +115,12 @@ fn erases_are_the_largest_that_pay() {
     ];
     for (start, sectors, wanted) in table {
         let run = region(start, sectors * SECTOR_BYTES);
-        // As far as the blocks that the run touches may be erased.
+        // As far as the blocks of the run may be erased.
         let erasable = run.align_out(BLOCK_64K_BYTES).unwrap();
         let free = Place::plain(run, erasable, Purpose::Staging);
         let pages = Cost::pages(sectors * 16);
         assert_eq!(put_run(&free, run, run.end()), wanted + pages, "{run}");
-        // Nothing but the run itself may be: a block only where the run fills it.
+        // Only the run itself may be erased: blocks only where the run fills them.
         let tight = put_run(&Place::plain(run, run, Purpose::Staging), run, run.end());
         assert!(tight.typ_us() >= (wanted + pages).typ_us(), "{run}: {tight:?}");
         assert!(tight.erase_4k + 8 * tight.erase_32k + 16 * tight.erase_64k <= sectors, "{run}");
@@ -136,8 +136,8 @@ fn what_is_reserved_is_not_erased_along() {
     assert_eq!(put_run(&place, run, run.end()), cost(5, 0, 0, 80));
 }
 
-/// An image of three sectors is cleared by one erase, unless the third holds TLVs only: then the
-/// engine has cleared two by themselves before it knows of it.
+/// An image of three sectors is cleared by one erase, unless the third contains only TLVs: then the
+/// engine has cleared two sectors separately before it knows of the third.
 #[test]
 fn tlvs_that_begin_a_sector_may_cost_an_erase() {
     for (image_len_bytes, wanted) in [

@@ -1,7 +1,7 @@
-//! From migration and facts to steps, with the migrator where it runs now.
+//! Computes steps from migration and facts, with the migrator where it runs now.
 //!
-//! `places` finds for each artifact the way from its source to where it ends, `steps` puts what has
-//! to be done for all of them in order.
+//! `places` finds the way of each artifact from its source to its final region; `steps` puts the
+//! steps for all of them in order.
 
 mod places;
 mod steps;
@@ -28,7 +28,7 @@ pub(crate) fn in_place(
         match with_app_in(migration, facts, app_slot) {
             Ok(plan) => return Ok(plan),
             Err(reasons) => {
-                // Another slot helps only if the reasons are about this one's place.
+                // Another slot helps only if the reasons are about this slot's region.
                 let elsewhere = reasons.iter().all(Reason::is_about_place);
                 first.get_or_insert(reasons);
                 if !elsewhere {
@@ -67,34 +67,34 @@ fn with_app_in(
 struct Planner<'a> {
     migration: &'a Migration<'a>,
     facts: &'a DeviceFacts<'a>,
-    /// Where each artifact ends, in the migration's order.
+    /// The final region of each artifact, in the migration's order.
     destinations: Vec<Destination, MAX_ARTIFACTS>,
-    /// Places given away so far.
+    /// Regions assigned so far.
     taken: Vec<Region, { MAX_ARTIFACTS + 1 }>,
-    /// Memory that nothing waits in: it holds one artifact.
+    /// Free memory for staging: it has room for one artifact.
     memory_free_bytes: u32,
     plan: Plan,
     reasons: Reasons,
     overflowed: bool,
 }
 
-/// How one artifact gets to where it ends.
+/// How one artifact gets to its final region.
 struct Way<'a> {
     index: ArtifactIndex,
     artifact: &'a Artifact<'a>,
     destination: Destination,
     /// Where it is fetched to.
     routes: Vec<Route, MAX_ROUTES>,
-    /// Where its critical part waits, if it has one.
+    /// Where its critical part is staged, if it has one.
     critical: Option<Target>,
-    /// Where its harmless part waits, if it does not go straight to its end.
+    /// Where its harmless part is staged, if it is not written straight to its final region.
     harmless: Option<Region>,
 }
 
 impl<'a> Planner<'a> {
     fn run(&mut self) {
         let mut ways: Vec<Way<'a>, MAX_ARTIFACTS> = Vec::new();
-        // Places to wait in are given away in the order in which artifacts are fetched.
+        // Staging regions are assigned in the order in which artifacts are fetched.
         for index in self.order() {
             if let Some(way) = self.way(index)
                 && ways.push(way).is_err()
@@ -154,10 +154,10 @@ impl<'a> Planner<'a> {
         }
     }
 
-    // A reason is large, and there are dozens of places.
+    // A reason is large, and there are dozens of callers.
     #[inline(never)]
     fn refuse(&mut self, reason: Reason) {
-        // More reasons than there is room for change nothing: one is enough to refuse.
+        // If there is no room for more reasons, nothing is lost: one is enough to refuse.
         let _ = self.reasons.push(reason);
     }
 }

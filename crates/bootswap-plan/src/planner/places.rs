@@ -1,4 +1,4 @@
-//! Where each artifact goes at first: to its end, or to a place to wait in.
+//! Where each artifact is written first: to its final region, or to a staging region.
 
 use flash_region::{Region, SECTOR_BYTES};
 use heapless::Vec;
@@ -12,7 +12,7 @@ use crate::staging::{Space, fit};
 use crate::step::{ArtifactIndex, MAX_ROUTES, Place, Purpose, Route, Target};
 
 impl<'a> Planner<'a> {
-    /// Finds the way of one artifact, with a place to stage what needs one.
+    /// Finds the way of one artifact, with a staging region if it needs one.
     pub(super) fn way(&mut self, index: ArtifactIndex) -> Option<Way<'a>> {
         let artifact = self.artifact(index)?;
         let destination = *self.destinations.get(usize::from(index.0))?;
@@ -39,7 +39,7 @@ impl<'a> Planner<'a> {
             let place = Place { slot, ..Place::plain(staged, erasable, Purpose::Staging) };
             self.route(&mut routes, 0, Target::Flash(place));
             if waits {
-                // It waits there to the end, so that nothing else may.
+                // It stays there to the end, so nothing else may use it.
                 self.take(erasable);
                 let part = staged.prefix(critical_len);
                 way.critical = Some(Target::Flash(Place::plain(part, part, Purpose::Staging)));
@@ -61,7 +61,7 @@ impl<'a> Planner<'a> {
         Some(way)
     }
 
-    /// A place for `len_bytes` that have to wait for the commit.
+    /// A region for `len_bytes` that must be staged until the commit.
     fn stage(&mut self, artifact: &Artifact<'_>, len_bytes: u32) -> Option<Target> {
         let memory_bytes = self.memory_free_bytes;
         if self.migration.staging == Staging::Memory {
@@ -81,7 +81,7 @@ impl<'a> Planner<'a> {
                 self.take(place.erasable);
                 Some(Target::Flash(place))
             }
-            // Memory is the second choice: what waits there is lost with the power.
+            // Memory is the second choice: its contents are lost with the power.
             Err(_) if len_bytes <= memory_bytes => {
                 self.memory_free_bytes = 0;
                 Some(Target::Memory { len_bytes: memory_bytes })
@@ -97,8 +97,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A place for `len_bytes` in the staging partition that the migration names; `waits` says
-    /// whether it has to last to the commit.
+    /// A region for `len_bytes` in the staging partition that the migration names; `waits` says
+    /// whether it must remain until the commit.
     fn labelled(
         &mut self,
         label: &str,
@@ -112,7 +112,8 @@ impl<'a> Planner<'a> {
             self.refuse(Reason::UnknownLabel { label: name(label) });
             return None;
         };
-        // What waits already stays, and what waits from now on must outlast the cleaning.
+        // What is staged already remains, and what is staged from now on must not be erased by the
+        // cleaning.
         let mut occupied = Occupied::default();
         self.taken.iter().for_each(|&region| occupied.add(region));
         if let (true, Some(map)) = (waits, &self.migration.mcuboot) {
@@ -137,7 +138,7 @@ impl<'a> Planner<'a> {
             return None;
         };
         let whole = staged.align_out(SECTOR_BYTES).unwrap_or(staged);
-        // In a table that contradicts itself the label may name a part of something else, too.
+        // In a table that contradicts itself, the label may also name a part of another partition.
         let others = self.facts.partitions.iter().filter(|p| *p != partition);
         let shared = others.filter(|p| !p.is_app()).find_map(|p| {
             let shared = layout::whole(p).intersection(whole)?;
@@ -154,7 +155,7 @@ impl<'a> Planner<'a> {
         Some(staged)
     }
 
-    /// A free sector for checkpoints; going without costs time after a reset, nothing else.
+    /// A free sector for checkpoints; without one, only time is lost after a reset.
     pub(super) fn journal(&self) -> Option<Region> {
         let last_sector = |gap: Region, _| {
             let sector = gap.suffix(SECTOR_BYTES);
@@ -174,7 +175,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What the application leaves free of the slot that it is written to.
+    /// The part of its slot that the application leaves free.
     fn slack(&self) -> Option<Region> {
         let app = self.migration.artifacts.iter().find(|a| a.role == Role::Application)?;
         let index = self.migration.artifacts.iter().position(|a| a.role == Role::Application)?;
@@ -182,8 +183,8 @@ impl<'a> Planner<'a> {
         layout::slack(self.migration.mcuboot.as_ref()?, app, slot)
     }
 
-    /// Reserves what was placed inside the application's slot, and the running code where it is
-    /// there, so that its writes leave them alone.
+    /// Reserves what is staged inside the application's slot, and the running code if it is there,
+    /// so that writing the application leaves them alone.
     pub(super) fn reserve_in_slot(&self, ways: &mut [Way<'_>]) {
         let running = self.facts.running_image();
         let running = running.align_out(SECTOR_BYTES).unwrap_or(running);

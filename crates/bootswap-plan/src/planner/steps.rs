@@ -9,8 +9,9 @@ use crate::migration::Role;
 use crate::step::{Merge, Place, Purpose, Step, Target};
 
 impl Planner<'_> {
-    /// Cleans the trailer area of the slot that the application is written to, unless it brings a
-    /// trailer: it has to be blank before the image comes, since the two can share a sector.
+    /// Cleans the trailer area of the slot that the application is written to, unless its file has
+    /// a trailer: the area must be blank before the image is written, since the two can share a
+    /// sector.
     fn own_trailer(&self, way: &Way<'_>) -> Option<Step> {
         let (map, slot) = (self.migration.mcuboot.as_ref()?, way.destination.slot?);
         if way.artifact.len_bytes.is_none_or(|len| len == slot.len_bytes()) {
@@ -37,9 +38,9 @@ impl Planner<'_> {
 
     /// Leaves trailers, header and scratch area in a state that MCUboot starts from.
     ///
-    /// Of an NVS that the migration gives up nothing is erased before everything else is ready for
-    /// the commit: the old firmware, and the migrator's own network, may need it. `in_nvs` says
-    /// which of the two kinds of steps to push.
+    /// If the migration allows to overwrite NVS, NVS is not erased before everything else is ready
+    /// for the commit: the old firmware, and the migrator's own network, may need it. `in_nvs`
+    /// selects which of the two kinds of steps to push.
     pub(super) fn cleanings(&mut self, in_nvs: bool) {
         let Some(map) = &self.migration.mcuboot else { return };
         let filled = layout::filled(self.migration, self.facts, &self.destinations);
@@ -51,7 +52,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Confirms applications that come without a trailer of their own.
+    /// Confirms applications whose files have no trailer.
     pub(super) fn confirmations(&mut self, ways: &[Way<'_>]) {
         for way in ways {
             if let (Some(slot), true) = (way.destination.slot, way.artifact.confirm) {
@@ -75,8 +76,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Commits what is critical. Otadata goes last: while it names the migrator, a bootloader that
-    /// reads it starts the migrator again, which finishes what a cut left undone.
+    /// Commits what is critical. Otadata is last: while it selects the migrator, a bootloader that
+    /// reads it starts the migrator again, which completes what a power cut left undone.
     pub(super) fn commits(&mut self, ways: &[Way<'_>]) {
         let facts = self.facts;
         let is_otadata = |way: &&Way<'_>| {
@@ -92,8 +93,8 @@ impl Planner<'_> {
             let critical = way.destination.critical();
             let region = layout::written(critical, artifact);
             let merge = match artifact.role {
-                // Only an image that reaches from the bootloader over other things has gaps; of any
-                // other artifact, blank sectors count too.
+                // Only a merged image has gaps; in any other artifact, blank sectors are written
+                // too.
                 Role::Other if layout::is_merged(self.facts, artifact, way.destination.region) => {
                     Merge::KeepUnderBlank
                 }
@@ -103,8 +104,8 @@ impl Planner<'_> {
                 let other = |other: &&Way<'_>| other.index != way.index;
                 ways.iter().filter(other).any(|other| other.destination.region.overlaps(place))
             };
-            // For a bootloader all of its area may be erased, unless a part of it is in place
-            // already or another artifact's place is in it; for anything else, no more than it
+            // For a bootloader, all of its area may be erased, unless a part of it is in place
+            // already or another artifact's region is in it; for anything else, only what it
             // covers.
             let area = way.destination.region;
             let is_split = layout::written(area, artifact).end() > region.end();

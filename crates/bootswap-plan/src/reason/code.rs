@@ -1,10 +1,10 @@
-//! The number and the code of each reason: what scripts and reports of devices go by. Neither is
-//! ever given to another reason.
+//! The number and the code of each reason, for scripts and for reports from devices. They are never
+//! reused for another reason.
 
 use super::Reason;
 
 impl Reason {
-    /// The reason's number, as reports from devices carry it. Never reordered.
+    /// The reason's number, as in reports from devices. Never reordered.
     #[must_use]
     pub const fn number(&self) -> u16 {
         match self {

@@ -1,7 +1,7 @@
 //! Why a migration is refused.
 //!
 //! Every reason is found before anything is erased, names what is wrong and where, and says what to
-//! change. The codes leave the device and are never renumbered.
+//! change. The numbers leave the device and are never changed.
 
 mod code;
 mod text;
@@ -13,7 +13,7 @@ use heapless::{String, Vec};
 use mcuboot_format::espressif::LoadFault;
 use mcuboot_format::{ImageVersion, SwapKind};
 
-/// Most reasons that are reported at once.
+/// Largest number of reasons that are reported at once.
 pub const MAX_REASONS: usize = 24;
 
 /// Every reason that was found, in the order of the checks.
@@ -22,7 +22,7 @@ pub type Reasons = Vec<Reason, MAX_REASONS>;
 /// Longest name within a reason, in bytes.
 const NAME_LEN_BYTES: usize = 24;
 
-/// Name of an artifact or label within a reason; cut off where it is longer.
+/// Name of an artifact or label within a reason; cut off if it is longer.
 pub type Name = String<NAME_LEN_BYTES>;
 
 /// A value within a reason.
@@ -73,7 +73,7 @@ pub enum Reason {
         /// Bytes that the device has.
         found_bytes: u32,
     },
-    /// A region does not lie within the flash.
+    /// A region is not within the flash.
     OutsideFlash {
         /// What.
         what: Name,
@@ -89,15 +89,15 @@ pub enum Reason {
         /// Where.
         region: Region,
     },
-    /// An artifact is longer than the place it is for.
+    /// An artifact is longer than its region.
     TooLarge {
         /// Artifact.
         artifact: Name,
         /// Its bytes.
         len_bytes: u32,
-        /// Bytes there is room for.
+        /// Bytes that there is room for.
         room_bytes: u32,
-        /// The place.
+        /// The region.
         region: Region,
     },
     /// An MCUboot image reaches into the slot's trailer.
@@ -113,7 +113,7 @@ pub enum Reason {
     OverRunningCode {
         /// Artifact.
         artifact: Name,
-        /// Where it goes.
+        /// Its destination.
         dest: Region,
         /// Where the migrator runs.
         running: Region,
@@ -122,11 +122,11 @@ pub enum Reason {
     OverKept {
         /// Artifact.
         artifact: Name,
-        /// Where it goes.
+        /// Its destination.
         dest: Region,
-        /// Label of the partition, or `partition table`.
+        /// Label of the partition, or `partition-table`.
         kept: Name,
-        /// Where that is.
+        /// Its region.
         region: Region,
     },
     /// Two artifacts, or two parts of the map, share addresses.
@@ -138,13 +138,13 @@ pub enum Reason {
         /// What they share.
         shared: Region,
     },
-    /// There is no place to stage an artifact.
+    /// There is no region to stage an artifact in.
     NoStaging {
         /// Artifact.
         artifact: Name,
-        /// Bytes it needs.
+        /// Bytes that it needs.
         needed_bytes: u32,
-        /// Bytes of the largest place that is free.
+        /// Bytes of the largest free region.
         largest_bytes: u32,
     },
     /// The staging partition named by the migration is not on the device.
@@ -156,13 +156,13 @@ pub enum Reason {
     StagingInUse {
         /// Label.
         label: Name,
-        /// What else is there.
+        /// What is in the way.
         by: Name,
         /// What they share.
         shared: Region,
     },
-    /// Stale bytes may lie in the primary slot's trailer area and cannot be cleaned: the running
-    /// image is there.
+    /// There may be stale bytes in the primary slot's trailer area that cannot be cleaned, because
+    /// the running image is there.
     TrailerUnderRunningCode {
         /// The trailer area.
         trailer: Region,
@@ -187,10 +187,10 @@ pub enum Reason {
         primary: Region,
         /// Secondary slot.
         secondary: Region,
-        /// How it would.
+        /// The kind of swap.
         swap: SwapKind,
     },
-    /// The trailer does not fit the slot, or MCUboot does not have the alignment.
+    /// The trailer does not fit the slot, or MCUboot does not support the alignment.
     BadMap {
         /// Slot.
         slot: Region,
@@ -202,7 +202,7 @@ pub enum Reason {
         /// Artifact.
         artifact: Name,
     },
-    /// An artifact is not the kind of file that its role asks for.
+    /// An artifact is not the kind of file that its role requires.
     WrongContent {
         /// Artifact.
         artifact: Name,
@@ -218,7 +218,7 @@ pub enum Reason {
     BadPartition {
         /// Label.
         label: Label,
-        /// Where it is said to be.
+        /// Its region, according to the table.
         region: Region,
     },
     /// No partition starts where the migrator says that it runs.
@@ -226,11 +226,11 @@ pub enum Reason {
         /// Where it says that it runs.
         running: Region,
     },
-    /// An artifact ends at or behind the bootloader's start without covering it.
+    /// An artifact ends at or after the bootloader's start without covering it.
     BootloaderMisplaced {
         /// Artifact.
         artifact: Name,
-        /// Where it is to go.
+        /// Its destination.
         dest: Region,
         /// Where the chip's ROM looks.
         wanted: FlashAddr,
@@ -261,14 +261,14 @@ pub enum Reason {
     NoRelocation {
         /// Bytes of the migrator's image.
         needed_bytes: u32,
-        /// App partitions that were looked at.
+        /// App partitions that were tried.
         tried: u32,
-        /// Whether the bootloader can take the application from the secondary slot.
+        /// Whether the bootloader can install the application from the secondary slot.
         is_swapped_in: bool,
     },
-    /// The new bootloader would find no application, or the old one nothing but the migrator.
+    /// The new bootloader would find no application, or the old one only the migrator.
     NothingToStart {
-        /// The slot that it starts from; `None` where that is no MCUboot's.
+        /// The slot that it starts from; `None` if it is not MCUboot.
         primary: Option<Region>,
     },
     /// An artifact has no bytes.
@@ -288,7 +288,7 @@ pub enum Reason {
         max_sectors: u32,
     },
     /// The bootloader prevents downgrades, and what is in the primary slot reads as a newer
-    /// version: it erases the application.
+    /// version: it would erase the application.
     Downgrade {
         /// Artifact.
         artifact: Name,
@@ -299,7 +299,7 @@ pub enum Reason {
         /// The primary slot.
         primary: Region,
     },
-    /// The bootloader's file was built with something else than the map says.
+    /// The bootloader's file was built with another value than the map has.
     BootloaderDiffers {
         /// Key of the migration.
         key: &'static str,
@@ -322,41 +322,42 @@ pub enum Reason {
         /// The one that is too many.
         second: Name,
     },
-    /// Two places hold a partition table with the running app in it, and nobody said which one the
-    /// bootloader reads.
+    /// Two addresses have a partition table with the running app in it, and it is not known which
+    /// one the bootloader reads.
     TwoTables {
-        /// The first place.
+        /// The first address.
         first: FlashAddr,
-        /// The second.
+        /// The second address.
         second: FlashAddr,
     },
-    /// The migrator's image does not fit the partition that it is to run from.
+    /// The migrator's image does not fit the partition that it should run from.
     MigratorTooLarge {
         /// Its bytes.
         len_bytes: u32,
         /// The partition.
         running: Region,
     },
-    /// A region lies where addresses of 24 bits do not reach: they wrap, and hit the bootloader.
+    /// A region is beyond the range of 24-bit addresses: they would wrap, and hit the bootloader.
     Above16Mb {
         /// What.
         what: Name,
         /// Where.
         region: Region,
     },
-    /// Espressif's loader in MCUboot would not start the application, or not where it can run.
+    /// Espressif's loader in MCUboot would not start the application, or would load it to the wrong
+    /// memory.
     LoadHeader {
         /// Artifact.
         artifact: Name,
         /// What is wrong with its load header.
         fault: LoadFault,
     },
-    /// The bootloader talks to the flash through more lines than the one in place does.
+    /// The bootloader uses more data lines to the flash than the one in place.
     FlashMode {
         /// Artifact.
         artifact: Name,
     },
-    /// MCUboot would not accept the trailer at the end of the file, and the migrator cannot mend
+    /// MCUboot would not accept the trailer at the end of the file, and the migrator cannot repair
     /// it.
     BadTrailer {
         /// Artifact.
@@ -366,12 +367,12 @@ pub enum Reason {
     Padding {
         /// Artifact.
         artifact: Name,
-        /// Where in the file.
+        /// Offset in the file.
         offset: u32,
     },
     /// The migrator cannot use the public key of the target bootloader.
     PublicKey,
-    /// A partition table among the artifacts is none that the bootloader would boot by.
+    /// A partition table among the artifacts is not one that the bootloader accepts.
     BadTable {
         /// Artifact.
         artifact: Name,
@@ -382,20 +383,20 @@ pub enum Reason {
     NoSlot {
         /// Artifact with the table.
         artifact: Name,
-        /// Where the application goes.
+        /// The application's destination.
         start: FlashAddr,
         /// Its bytes.
         needed_bytes: u32,
     },
-    /// After the migration the bootloader would start something else, such as the migrator, for
-    /// ever; or nothing.
+    /// After the migration, the bootloader would start something else, such as the migrator, at
+    /// every boot; or nothing.
     StartsOther {
-        /// Artifact that decides about it.
+        /// Artifact that causes it.
         artifact: Name,
         /// What it would start; `None` for nothing.
         start: Option<FlashAddr>,
     },
-    /// An artifact is to be fetched, and the chip has no radio.
+    /// An artifact must be fetched, but the chip has no radio.
     NoRadio {
         /// Artifact.
         artifact: Name,
@@ -405,8 +406,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// [`BootloaderDiffers`](Self::BootloaderDiffers); values are cut off where they are longer
-    /// than a reason can hold.
+    /// [`BootloaderDiffers`](Self::BootloaderDiffers); values are cut off if they are longer than a
+    /// reason can hold.
     #[must_use]
     pub fn bootloader_differs(key: &'static str, declared: &str, found: &str) -> Self {
         Self::BootloaderDiffers { key, declared: cut(declared), found: cut(found) }
@@ -418,7 +419,7 @@ impl Reason {
         Self::NotMcuboot { artifact: name(artifact), system }
     }
 
-    /// Whether the migrator's place is what is wrong, so that it may help to run from elsewhere.
+    /// Whether the reason is about where the migrator runs, so that another partition may help.
     #[must_use]
     pub const fn is_about_place(&self) -> bool {
         matches!(

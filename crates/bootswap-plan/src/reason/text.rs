@@ -1,4 +1,4 @@
-//! The words of each reason: what is wrong, where, and what to change.
+//! The text of each reason: what is wrong, where, and what to change.
 
 use core::fmt;
 
@@ -17,12 +17,13 @@ impl fmt::Display for Reason {
                  this device cannot be migrated",
             ),
             Self::FlashEncryption => f.write_str(
-                "flash encryption is enabled in the eFuses, so what is written would be read back \
-                 as garbage; this device cannot be migrated",
+                "flash encryption is enabled in the eFuses, so plain bytes would be read back as \
+                garbage; this device cannot be migrated",
             ),
             Self::WrongChip { wanted, found } => write!(
                 f,
-                "the migration is for {wanted}, the device is {found}; use the one made for {found}"
+                "the migration is for {wanted}, but the device is {found}; use the migrator for \
+                {found}"
             ),
             Self::WrongImageChip { artifact, chip_id, found } => {
                 let chip = ImageChip(*chip_id);
@@ -46,13 +47,13 @@ impl fmt::Display for Reason {
             ),
             Self::TooLarge { artifact, len_bytes, room_bytes, region } => write!(
                 f,
-                "{artifact} has {len_bytes} bytes, its place {region} has room for {room_bytes}; \
-                 make the image smaller or its region larger"
+                "{artifact} has {len_bytes} bytes, but its region {region} has room for only \
+                {room_bytes}; make the image smaller or its region larger"
             ),
             Self::ReachesTrailer { artifact, image_len_bytes, room_bytes } => write!(
                 f,
-                "{artifact} has {image_len_bytes:#x} bytes of image, MCUboot's trailer leaves \
-                 {room_bytes:#x} of its slot; make the image smaller or the slot larger"
+                "{artifact} has {image_len_bytes:#x} bytes of image, but MCUboot's trailer leaves \
+                only {room_bytes:#x} of its slot; make the image smaller or the slot larger"
             ),
             Self::OverRunningCode { artifact, dest, running } => write!(
                 f,
@@ -69,7 +70,7 @@ impl fmt::Display for Reason {
                 let size =
                     dest.len_bytes().checked_next_multiple_of(SECTOR_BYTES).unwrap_or(u32::MAX);
                 match dest.start().get() {
-                    // Where the chips have their bootloaders.
+                    // The bootloader addresses of the chips.
                     0 | 0x1000 => write!(f, " (and size = {size:#x} for a bootloader)"),
                     _ => Ok(()),
                 }
@@ -79,8 +80,9 @@ impl fmt::Display for Reason {
             }
             Self::NoStaging { artifact, needed_bytes, largest_bytes } => write!(
                 f,
-                "there is no place to stage {artifact}: it needs {needed_bytes} bytes, the largest \
-                 free place has {largest_bytes}; free a partition, or name one with [staging] label"
+                "there is no place to stage {artifact}: it needs {needed_bytes} bytes, but the \
+                largest free region has {largest_bytes}; free a partition, or name one in \
+                [staging] label"
             ),
             Self::UnknownLabel { label } => write!(
                 f,
@@ -105,7 +107,7 @@ impl fmt::Display for Reason {
             ),
             Self::NotSigned { artifact } => write!(
                 f,
-                "{artifact} has no signature, the bootloader requires one; sign it with the \
+                "{artifact} has no signature, but the bootloader requires one; sign it with the \
                  bootloader's key"
             ),
             Self::NoScratch => f.write_str(
@@ -126,7 +128,7 @@ impl fmt::Display for Reason {
             }
             Self::TooManySectors { what, region, sectors, max_sectors } => write!(
                 f,
-                "the {what} at {region} has {sectors} sectors, the bootloader has room for \
+                "the {what} at {region} has {sectors} sectors, but the bootloader has room for \
                  {max_sectors} and boots nothing; build it with MCUBOOT_MAX_IMG_SECTORS={sectors} \
                  and set max_sectors in [mcuboot], or make the {what} smaller"
             ),
@@ -154,11 +156,11 @@ impl fmt::Display for Reason {
             Self::BootloaderDiffers { key, declared, found } => write!(
                 f,
                 "{key} is {declared} in the migration and {found} in the bootloader's file; name \
-                 the bootloader that is meant, or set {key} to what it was built with"
+                the right bootloader, or set {key} to the value that it was built with"
             ),
             Self::NotMcuboot { artifact, system } => write!(
                 f,
-                "{artifact} is {system}'s bootloader, and [mcuboot] describes an MCUboot; name \
+                "{artifact} is {system}'s bootloader, but [mcuboot] describes an MCUboot; name \
                  MCUboot's file (both builds call it bootloader.bin), or leave [mcuboot] out"
             ),
             Self::BadMap { slot, max_align_bytes } => write!(
@@ -168,7 +170,7 @@ impl fmt::Display for Reason {
             ),
             Self::NoDestination { artifact } => write!(
                 f,
-                "nothing says where {artifact} goes; give it dest and size, or describe the slots \
+                "{artifact} has no destination; give it dest and size, or describe the slots \
                  in [mcuboot]"
             ),
             Self::WrongContent { artifact, wanted } => {
@@ -189,13 +191,13 @@ impl fmt::Display for Reason {
             ),
             Self::UnknownRunning { running } => write!(
                 f,
-                "no app partition is at {running}, where the migrator says that it runs; name the \
-                 one it runs from"
+                "there is no app partition at {running}, where the migrator says that it runs; \
+                name the one that it runs from"
             ),
             Self::BootloaderMisplaced { artifact, dest, wanted } => write!(
                 f,
-                "{artifact} goes to {dest}, this chip's ROM looks for a bootloader at {wanted}; \
-                 let dest start there"
+                "{artifact} goes to {dest}, but this chip's ROM looks for a bootloader at \
+                {wanted}; set dest to that address"
             ),
             Self::SharesTrailerSector { artifact, image_len_bytes, room_bytes } => write!(
                 f,
@@ -207,7 +209,8 @@ impl fmt::Display for Reason {
             Self::MapBehindFlash { artifact, header_bytes, map_end } => write!(
                 f,
                 "{artifact} is built for {header_bytes:#x} bytes of flash and reads nothing beyond \
-                 them, but its map ends at {map_end}; build it for the flash that it needs"
+                 them, but its map ends at {map_end}; build it for the flash size that the map \
+                 needs"
             ),
             Self::NoRelocation { needed_bytes, tried, is_swapped_in } => {
                 write!(
@@ -217,7 +220,7 @@ impl fmt::Display for Reason {
                  bootloader and is out of the target's way; deliver it to another partition, or \
                  make it smaller"
                 )?;
-                // With these the application comes from the secondary slot.
+                // With these kinds of swap, the application is installed from the secondary slot.
                 if *is_swapped_in {
                     return Ok(());
                 }
@@ -240,13 +243,13 @@ impl fmt::Display for Reason {
             ),
             Self::SecondApplication { first, second } => write!(
                 f,
-                "{first} and {second} are both applications, and MCUboot starts one; make the \
+                "{first} and {second} are both applications, but MCUboot starts only one; make the \
                  other an [[artifact]]"
             ),
             Self::MigratorTooLarge { len_bytes, running } => write!(
                 f,
-                "the migrator has {len_bytes:#x} bytes, there is room for {:#x} in {running}; \
-                 deliver it to a larger partition",
+                "the migrator has {len_bytes:#x} bytes, but there is room for only {:#x} in \
+                {running}; deliver it to a larger partition",
                 running.len_bytes()
             ),
             Self::Above16Mb { what, region } => write!(
@@ -297,21 +300,22 @@ impl fmt::Display for Reason {
             Self::NoSlot { artifact, start, needed_bytes } => write!(
                 f,
                 "{artifact} has no app partition at {start} with room for the {needed_bytes} bytes \
-                 of the application; let the application's dest be one of its partitions"
+                 of the application; set the application's dest to the address of one of its \
+                 partitions"
             ),
             Self::StartsOther { artifact, start: Some(start) } => write!(
                 f,
-                "with {artifact} the bootloader would go on to start the app at {start}, which is \
-                 not the migration's; add otadata that names the application's slot"
+                "with {artifact} the bootloader would then start the app at {start}, which is not \
+                the migration's; add otadata that selects the application's slot"
             ),
             Self::StartsOther { artifact, start: None } => write!(
                 f,
-                "with {artifact} the bootloader would find no app partition; add a table that has \
-                 the application's"
+                "with {artifact} the bootloader would find no app partition; add a table with one \
+                for the application"
             ),
             Self::NoRadio { artifact, chip } => write!(
                 f,
-                "{artifact} is to be fetched, and {chip} has no Wi-Fi; name its file and pack \
+                "{artifact} must be fetched, but {chip} has no Wi-Fi; name its file and pack \
                  with --embed"
             ),
             Self::Empty { artifact } => {

@@ -1,20 +1,20 @@
-//! Addresses as they are shown: without the passwords and keys in them, and not endlessly long.
+//! URLs as they are shown: without the passwords and keys in them, and limited in length.
 
 use core::fmt;
 use core::ops::Range;
 
-/// What is shown in place of a secret, however long that is.
+/// Shown instead of a secret of any length.
 const MASK: &str = "********";
-/// Most bytes of an address that are shown.
+/// Most bytes of a URL that are shown.
 const MAX_SHOWN_LEN_BYTES: usize = 256;
-/// Parts of a parameter's name that say that its value is a secret.
+/// Parts of a parameter's name that mark its value as a secret.
 const SECRETS: [&str; 9] =
     ["pass", "pw", "token", "secret", "key", "sig", "auth", "cred", "session"];
 
-/// An address to be shown: user name, password, and the values of parameters that are secrets are
-/// masked; one that is very long is cut off.
+/// A URL to be shown: user name, password, and the values of secret parameters are masked; a very
+/// long one is cut off.
 ///
-/// Any text can be shown, for most of those that are refused were meant to be addresses.
+/// Any text can be shown, since most of the refused ones were meant to be URLs.
 ///
 /// ```
 /// use bootswap_plan::MaskedUrl;
@@ -33,7 +33,7 @@ impl fmt::Debug for MaskedUrl<'_> {
 }
 
 impl MaskedUrl<'_> {
-    /// Where in the text the secrets are, in ascending order.
+    /// The spans of the secrets in the text, in ascending order.
     pub fn secrets(&self) -> impl Iterator<Item = Range<usize>> {
         let text = self.0.as_bytes();
         let user = user_info(text);
@@ -67,13 +67,13 @@ impl fmt::Display for MaskedUrl<'_> {
         let mut left = MAX_SHOWN_LEN_BYTES;
         let mut show = |part: &str| {
             let end = part.len().min(left);
-            // Down to a border between characters.
+            // Down to a character boundary.
             let end = (0..=end).rev().find(|&end| part.is_char_boundary(end)).unwrap_or(0);
             left -= end;
             f.write_str(part.get(..end).unwrap_or_default())
         };
         let mut at = 0;
-        // All that separates a secret is ASCII, so there is a border between characters.
+        // Everything that delimits a secret is ASCII, so these are character boundaries.
         for secret in self.secrets() {
             show(text.get(at..secret.start).unwrap_or_default())?;
             show(MASK)?;
@@ -87,8 +87,7 @@ impl fmt::Display for MaskedUrl<'_> {
     }
 }
 
-/// Where the user name and password are, if there are any; a password with a slash in it does not
-/// hide it.
+/// The span of user name and password, if there are any; a slash in the password does not hide it.
 fn user_info(text: &[u8]) -> Option<Range<usize>> {
     let start = match text.iter().position(|byte| *byte == b'/') {
         Some(slash) if text.get(slash + 1) == Some(&b'/') => slash + 2,
@@ -99,7 +98,7 @@ fn user_info(text: &[u8]) -> Option<Range<usize>> {
     let host_end = rest.iter().position(is_end).unwrap_or(rest.len());
     let at = |len: usize| rest.get(..len)?.iter().rposition(|byte| *byte == b'@');
     let end = at(host_end).or_else(|| {
-        // No port is followed by an @ later on.
+        // A port is not followed by an @.
         let colon = rest.get(..host_end)?.iter().position(|byte| *byte == b':')?;
         let port = rest.get(colon + 1..host_end)?;
         let is_port = !port.is_empty() && port.iter().all(u8::is_ascii_digit);
@@ -108,7 +107,7 @@ fn user_info(text: &[u8]) -> Option<Range<usize>> {
     (end > 0).then_some(start..start + end)
 }
 
-/// Whether the value behind that name is one.
+/// Whether the value of a parameter with this name is a secret.
 fn is_secret(name: &[u8]) -> bool {
     let is_in = |part: &str| {
         name.windows(part.len()).any(|some| some.eq_ignore_ascii_case(part.as_bytes()))

@@ -1,4 +1,4 @@
-//! Addresses of artifacts: one rule for what a device can fetch from.
+//! URLs of artifacts: one rule for what a device can fetch from.
 //!
 //! ```text
 //!   http://192.168.100.101:8070/images/app.bin?v=2
@@ -6,7 +6,7 @@
 //!          '---- authority ----'
 //! ```
 //!
-//! It is the subset of RFC 3986 that the migrator's HTTP client can ask for: the migration reader
+//! It is the subset of RFC 3986 that the migrator's HTTP client supports: the migration reader
 //! refuses what the client would refuse on the device.
 
 mod masked;
@@ -16,7 +16,7 @@ use core::net::Ipv4Addr;
 
 pub use masked::MaskedUrl;
 
-/// Longest address in a migration, in bytes: a migrator has room for eight of them.
+/// Longest URL in a migration, in bytes: a migrator has room for eight of them.
 pub const MAX_URL_LEN_BYTES: usize = 512;
 
 /// Longest host name in bytes, without a dot at its end (RFC 1035, 2.3.4: 255 with the lengths of
@@ -25,7 +25,7 @@ const MAX_HOST_LEN_BYTES: usize = 253;
 /// Longest part of a host name between dots in bytes (RFC 1035, 2.3.4).
 const MAX_LABEL_LEN_BYTES: usize = 63;
 
-/// How a server is spoken to.
+/// The protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Scheme {
     /// Plain HTTP.
@@ -35,7 +35,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The port where an address names none.
+    /// The port if a URL names none.
     #[must_use]
     pub const fn default_port(self) -> u16 {
         match self {
@@ -45,7 +45,7 @@ impl Scheme {
     }
 }
 
-/// An address that a device can fetch from.
+/// A URL that a device can fetch from.
 ///
 /// ```
 /// use bootswap_plan::{Scheme, Url, UrlError};
@@ -69,19 +69,20 @@ pub struct Url<'a> {
 }
 
 impl<'a> Url<'a> {
-    /// Checks an address and splits it into its parts.
+    /// Checks a URL and splits it into its parts.
     ///
-    /// Whether a build of the migrator has TLS is not decided here: [`Scheme::Https`] is accepted.
+    /// It is not decided here whether a build of the migrator has TLS: [`Scheme::Https`] is
+    /// accepted.
     ///
     /// # Errors
     ///
-    /// [`UrlError`], with the place in the text, if no device can fetch from it.
+    /// [`UrlError`], with the position in the text, if no device can fetch from it.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
         Self::parse_within(text, MAX_URL_LEN_BYTES)
     }
 
-    /// As [`Url::parse`], for an address of at most so many bytes: a server may redirect to a
-    /// longer one than a migration may name.
+    /// As [`Url::parse`], for a URL of at most this many bytes: a server may redirect to a longer
+    /// one than a migration may name.
     ///
     /// # Errors
     ///
@@ -131,19 +132,19 @@ impl<'a> Url<'a> {
         Ok(Self { text, scheme, authority, host, port, path })
     }
 
-    /// The whole address, as it was written.
+    /// The whole URL, as it was written.
     #[must_use]
     pub const fn as_str(&self) -> &'a str {
         self.text
     }
 
-    /// How the server is spoken to.
+    /// The protocol.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Host and port as they were written, which is what a `Host` header holds.
+    /// Host and port as they were written, as in a `Host` header.
     #[must_use]
     pub const fn authority(&self) -> &'a str {
         self.authority
@@ -155,13 +156,13 @@ impl<'a> Url<'a> {
         self.host
     }
 
-    /// The server's port: the one that was written, or else the scheme's.
+    /// The server's port: the one in the URL, or else the scheme's.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Path and query as a request line holds them; `/` if the address ends with the host.
+    /// Path and query as in a request line; `/` if the URL ends with the host.
     #[must_use]
     pub const fn path(&self) -> &'a str {
         self.path
@@ -175,7 +176,7 @@ impl fmt::Display for Url<'_> {
 }
 
 fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
-    // In two steps: searching for a text of several characters costs a device 2 KB of code.
+    // In two steps: searching for a string of several characters costs a device 2 KB of code.
     let (scheme, rest) = text.split_once(':')?;
     let rest = rest.strip_prefix("//")?;
     if scheme.eq_ignore_ascii_case("http") {
@@ -187,12 +188,12 @@ fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
     }
 }
 
-/// Where the first such byte is. Searching for characters would cost a device more code.
+/// Position of the first such byte. Searching for characters would cost a device more code.
 fn find(text: &str, is_wanted: impl Fn(u8) -> bool) -> Option<usize> {
     text.bytes().position(is_wanted)
 }
 
-/// Whether a device's resolver can look for this name, or it is an IPv4 address.
+/// Whether a device's resolver can resolve this name, or it is an IPv4 address.
 fn is_host(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     let (mut label_len_bytes, mut is_number) = (0, true);
@@ -209,12 +210,12 @@ fn is_host(host: &str) -> bool {
             return false;
         }
     }
-    // No top-level domain is a number, so a name that ends with one is an IPv4 address.
+    // No top-level domain is a number, so a name that ends with a number is an IPv4 address.
     let is_name = label_len_bytes > 0 && !is_number && name.len() <= MAX_HOST_LEN_BYTES;
     is_name || host.parse::<Ipv4Addr>().is_ok()
 }
 
-/// A port from 1 to 65535, in digits alone.
+/// A port from 1 to 65535, only digits.
 fn port_number(text: &str) -> Option<u16> {
     let port = text.bytes().try_fold(0u16, |port, byte| {
         let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
@@ -223,7 +224,7 @@ fn port_number(text: &str) -> Option<u16> {
     port.filter(|&port| port != 0)
 }
 
-/// Why no device can fetch from an address. Offsets are in bytes from its start.
+/// Why no device can fetch from a URL. Offsets are in bytes from its start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum UrlError {
@@ -232,7 +233,7 @@ pub enum UrlError {
         /// Its length in bytes.
         len_bytes: usize,
     },
-    /// It has a space, a control character, or one that is not ASCII.
+    /// It has a space, a control character, or a character that is not ASCII.
     Character {
         /// Where.
         offset: usize,
@@ -251,7 +252,7 @@ pub enum UrlError {
         /// Where.
         offset: usize,
     },
-    /// The host is an IPv6 address; devices have IPv4 alone.
+    /// The host is an IPv6 address; devices have only IPv4.
     Ipv6 {
         /// Where.
         offset: usize,
@@ -284,7 +285,11 @@ impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { len_bytes } => {
-                write!(f, "it has {len_bytes} bytes, at most {MAX_URL_LEN_BYTES} are possible")
+                write!(
+                    f,
+                    "it has {len_bytes} bytes, more than the {MAX_URL_LEN_BYTES} that are \
+                possible"
+                )
             }
             Self::Character { offset, found } if found.is_ascii() => {
                 let found = char::from(*found);
@@ -299,7 +304,7 @@ impl fmt::Display for UrlError {
                 write!(f, "there is a user name at byte {offset}, which devices cannot send")
             }
             Self::Ipv6 { offset } => {
-                write!(f, "the host at byte {offset} is an IPv6 address, devices use IPv4")
+                write!(f, "the host at byte {offset} is an IPv6 address, but devices use IPv4")
             }
             Self::Host { offset } => {
                 write!(f, "the host at byte {offset} is neither a name nor an IPv4 address")

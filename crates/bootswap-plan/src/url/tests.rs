@@ -1,4 +1,4 @@
-//! Addresses that a device can fetch from, and those that it cannot.
+//! URLs that a device can fetch from, and those that it cannot.
 
 extern crate std;
 
@@ -109,7 +109,7 @@ fn secrets_are_not_shown() {
 }
 
 proptest! {
-    /// Any text can be shown, and what is behind a password's name is not.
+    /// Any text can be shown, and the value of a password is not shown.
     #[test]
     fn any_text_can_be_shown(text in "\\PC{0,400}", secret in "[a-z]{8}[0-9]{8}") {
         prop_assert!(MaskedUrl(&text).to_string().len() <= 300);
@@ -119,7 +119,7 @@ proptest! {
         prop_assert!(!MaskedUrl(&url).to_string().contains(&secret), "{}", url);
     }
 
-    /// Any text has a verdict, and what is accepted is made of its parts.
+    /// Any text is accepted or refused without a panic, and an accepted one consists of its parts.
     #[test]
     fn any_text_has_a_verdict(text in "(http://)?[ -~]{0,40}") {
         if let Ok(url) = Url::parse(&text) {

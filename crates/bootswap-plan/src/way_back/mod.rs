@@ -1,4 +1,4 @@
-//! What a device boots if power goes during a step.
+//! What a device boots if power is lost during a step.
 //!
 //! ```text
 //!   select   copy-self  select copy  reset     |  fetch ... verify     commit     reset
@@ -14,36 +14,36 @@ use flash_region::Region;
 use crate::facts::DeviceFacts;
 use crate::step::{Plan, Step, Strategy};
 
-/// What the device boots if power goes while a step is carried out.
+/// What the device boots if power is lost during a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum WayBack {
-    /// The migrator, which goes on where it was.
+    /// The migrator, which continues where it was.
     Migrator {
         /// Partition that it runs from.
         label: Label,
     },
-    /// The migrator; or the firmware before it, as long as the old bootloader has the migrator on
+    /// The migrator; or the previous firmware, as long as the old bootloader has the migrator on
     /// trial.
     MigratorOrPrevious {
         /// Partition that the migrator runs from.
         label: Label,
     },
-    /// The migrator or its copy, whichever otadata names by then. Either goes on.
+    /// The migrator or its copy, whichever otadata selects by then. Either continues.
     MigratorOrCopy {
         /// Partition that the migrator runs from.
         label: Label,
         /// Partition that the copy is in.
         copy: Label,
     },
-    /// The migrator's copy, which goes on.
+    /// The migrator's copy, which continues.
     Copy {
         /// Partition that the copy is in.
         label: Label,
     },
     /// Nothing: this is the commit window.
     None,
-    /// The new bootloader, which has all that it needs.
+    /// The new bootloader, which has everything that it needs.
     NewBootloader {
         /// What it finds.
         strategy: Strategy,
@@ -71,8 +71,8 @@ impl fmt::Display for WayBack {
             Self::Migrator { label } => write!(f, "boots this migrator again, from {label}"),
             Self::MigratorOrPrevious { label } => write!(
                 f,
-                "boots this migrator again, from {label}, or the firmware before it while that is \
-                 on trial"
+                "boots this migrator again, from {label}, or the previous firmware while the \
+                migrator is on trial"
             ),
             Self::MigratorOrCopy { label, copy } => {
                 write!(f, "boots this migrator again, from {label} or as the copy in {copy}")
@@ -80,13 +80,13 @@ impl fmt::Display for WayBack {
             Self::Copy { label } => write!(f, "boots the migrator's copy, from {label}"),
             Self::None => f.write_str("none: this is the commit window"),
             Self::NewBootloader { strategy: Strategy::SecondaryAndSwap } => {
-                f.write_str("MCUboot goes on and swaps the application in")
+                f.write_str("MCUboot boots and swaps the application in")
             }
             Self::NewBootloader { strategy: Strategy::StraightToPrimary } => {
-                f.write_str("MCUboot goes on and starts the application")
+                f.write_str("MCUboot boots and starts the application")
             }
             Self::NewBootloader { strategy: Strategy::AsNamed | Strategy::Relocate } => {
-                f.write_str("the new bootloader goes on")
+                f.write_str("the new bootloader boots")
             }
         }
     }
@@ -117,7 +117,7 @@ impl Plan {
     }
 }
 
-/// The label of the app partition that starts as `region` does; empty where there is none.
+/// The label of the app partition that starts where `region` does; empty if there is none.
 fn label_of(facts: &DeviceFacts<'_>, region: Region) -> Label {
     let mut apps = facts.partitions.iter().filter(|p| p.is_app());
     apps.find(|p| p.region.start() == region.start()).map(|p| p.label).unwrap_or_default()

@@ -11,12 +11,12 @@ use mcuboot_format::SwapKind;
 use super::*;
 use crate::test_support::{Example, FACTORY, OTA_0};
 
-/// The ways back, each with how many steps in a row have it.
+/// The ways back, each with the number of consecutive steps that have it.
 fn told(example: &Example) -> Vec<(usize, String)> {
     example.with_plan(|_, facts, plan| {
         let ways: Vec<WayBack> = plan.ways_back(facts).collect();
         assert_eq!(ways.len(), plan.steps.len());
-        // Nothing is lost but in the commit.
+        // The device has a way back except in the commit.
         for (step, way) in plan.steps.iter().zip(&ways) {
             assert_eq!(matches!(step, Step::Commit { .. }), *way == WayBack::None, "{step:?}");
         }
@@ -38,7 +38,7 @@ fn from_factory_the_migrator_comes_back_until_the_commit() {
         [
             said(before, "boots this migrator again, from factory"),
             said(1, "none: this is the commit window"),
-            said(1, "MCUboot goes on and swaps the application in"),
+            said(1, "MCUboot boots and swaps the application in"),
         ]
     );
 }
@@ -50,12 +50,12 @@ fn from_an_ota_slot_the_migrator_may_be_on_trial_at_first() {
         told[0],
         said(
             1,
-            "boots this migrator again, from ota_0, or the firmware before it while that is on \
-             trial"
+            "boots this migrator again, from ota_0, or the previous firmware while the migrator \
+            is on trial"
         )
     );
     assert_eq!(told[1].1, "boots this migrator again, from ota_0");
-    assert_eq!(told.last(), Some(&said(1, "MCUboot goes on and starts the application")));
+    assert_eq!(told.last(), Some(&said(1, "MCUboot boots and starts the application")));
 }
 
 #[test]

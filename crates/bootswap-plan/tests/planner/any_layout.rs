@@ -1,4 +1,4 @@
-//! The planner over arbitrary layouts.
+//! The planner with arbitrary layouts.
 
 use proptest::strategy::Strategy as Strategy2;
 
@@ -8,7 +8,7 @@ use mcuboot_format::SwapKind;
 
 use crate::case::*;
 
-/// A case with everything about the layout arbitrary, in steps that can be aligned or not.
+/// A case with an arbitrary layout, in units that may be aligned or not.
 fn any_case() -> impl Strategy2<Value = Case> {
     use proptest::prelude::*;
     let place = || {

@@ -5,7 +5,7 @@ use mcuboot_format::{DowngradePrevention, ImageVersion, SwapKind};
 
 use crate::case::*;
 
-/// The example on a flash of 16 MB, with slots of so many bytes behind all partitions.
+/// The example on a flash of 16 MB, with slots of these lengths after all partitions.
 fn with_slots(primary_bytes: u32, secondary_bytes: u32, swap: SwapKind) -> Case {
     let mut case = example();
     case.flash_len_bytes = 16 * MIB;
@@ -23,7 +23,7 @@ fn with_slots(primary_bytes: u32, secondary_bytes: u32, swap: SwapKind) -> Case 
         image_len_bytes: 27_376,
         flash_len_bytes: Some(16 * MIB),
     });
-    // Not padded: a file as long as the slot would have to be made for each.
+    // Not padded: otherwise each case would need a file as long as its slot.
     case.artifacts[0].len_bytes = Some(APP_IMAGE_BYTES);
     case.artifacts[0].content = Some(Content::Mcuboot {
         image_len_bytes: APP_IMAGE_BYTES,
@@ -70,7 +70,7 @@ fn a_trailer_for_more_sectors_is_longer() {
     assert_eq!(trailer(&case), 512 * 12 + 0x30);
     case.map.as_mut().unwrap().max_sectors = 976;
     assert_eq!(trailer(&case), 976 * 12 + 0x30);
-    // All of it is cleaned in the slot that the application does not fill.
+    // All of the trailer area is cleaned in the slot that the application does not fill.
     let steps = case.plan().unwrap().steps;
     let cleaned = steps.iter().any(
         |step| matches!(step, Step::Clean { region, .. } if region.len_bytes() == 976 * 12 + 0x30),

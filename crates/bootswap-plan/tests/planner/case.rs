@@ -195,7 +195,7 @@ impl Case {
     }
 }
 
-/// What has to hold of every plan, whatever it was made from.
+/// What must hold for every plan, whatever it was made from.
 pub(crate) fn assert_safe(case: &Case, plan: &Plan) {
     case.with(|migration, facts| plan_judge::assert_safe(migration, facts, plan));
 }

@@ -46,7 +46,7 @@ fn without_unclaimed_flash_the_spare_slot_serves_for_staging() {
     let mut case = example();
     case.table[5].region = region(0x21_0000, 0x1f_0000);
     let steps = case.steps();
-    // Behind the scratch area, which begins the same slot.
+    // After the scratch area, at the start of the same slot.
     assert_eq!(steps[1], "fetch bootloader to 0x250000..0x256af0 (staging)");
 }
 
@@ -68,7 +68,7 @@ fn without_any_other_place_the_applications_slot_serves_for_staging() {
     let staged = staged.unwrap();
     assert!(slot.contains_region(staged));
     assert!(staged.start().get() >= slot.start().get() + APP_IMAGE_BYTES);
-    // What is placed there is kept out of the application's way.
+    // What is staged there is reserved when the application is written.
     let reserved = plan.steps.iter().find_map(|step| match step {
         Step::Fetch { routes, .. } => match routes[0].to {
             Target::Flash(place) => place.reserved,
@@ -101,7 +101,7 @@ fn what_waits_in_a_labelled_partition_is_not_written_over() {
     case.artifacts.push(Artifact { len_bytes: Some(0xc00), ..table });
     case.allow.overwrite = &[PARTITION_TABLE];
     let steps = case.steps();
-    // The application has gone on to its slot; these two wait to the end.
+    // The application was copied on to its slot; these two are staged until the end.
     assert_eq!(steps[2], "fetch table to 0x400000..0x400c00 (staging)");
     assert_eq!(steps[3], "fetch bootloader to 0x401000..0x407af0 (staging)");
 }
@@ -115,9 +115,9 @@ fn what_waits_in_a_labelled_partition_is_not_where_scratch_is_cleaned() {
     let staged = |case: &Case| case.steps().into_iter().find(|step| step.contains("bootloader"));
     let behind = "fetch bootloader to 0x211000..0x217af0 (staging)";
     assert_eq!(staged(&case).as_deref(), Some(behind));
-    // With the application from there on to its slot, what passes through may lie anywhere.
+    // The application is copied on to its slot, so it may be staged anywhere.
     assert!(case.steps()[0].starts_with("fetch app to 0x210000"), "{:?}", case.steps());
-    // Where no room is left behind it, nothing is planned.
+    // If no room is left after it, there is no plan.
     case.map.as_mut().unwrap().scratch = Some(region(0x21_0000, 0x7_f000));
     let last = case.table.iter_mut().find(|p| p.label.as_str() == Some("ota_1")).unwrap();
     last.region = region(0x28_a000, 0x8000);
@@ -179,7 +179,7 @@ fn a_merged_image_is_divided_between_now_and_the_commit() {
         dest: Some(region(0, 0x20_0000)),
         len_bytes: Some(0x18_0000),
         content: None,
-        // Nothing from NVS up to the application.
+        // No gap from NVS up to the application.
         blanks: Blanks::from_bytes(&[9, 0, 7, 0]),
         ..app()
     };
@@ -188,8 +188,8 @@ fn a_merged_image_is_divided_between_now_and_the_commit() {
     let plan = case.plan().unwrap();
     assert_safe(&case, &plan);
     let Step::Fetch { routes, .. } = &plan.steps[1] else { panic!("{plan:?}") };
-    // Bootloader, table, NVS, otadata and phy_init wait; what lies behind goes straight to its
-    // place.
+    // Bootloader, table, NVS, otadata and phy_init are staged; the rest is written straight to its
+    // region.
     assert_eq!(routes.len(), 2);
     assert_eq!((routes[0].file_offset, routes[1].file_offset), (0, 0x1_0000));
     let Target::Flash(direct) = routes[1].to else { panic!("{routes:?}") };
@@ -199,7 +199,7 @@ fn a_merged_image_is_divided_between_now_and_the_commit() {
         _ => None,
     });
     assert_eq!(commit, Some((region(0, 0x1_0000), Merge::KeepUnderBlank)));
-    // What is not blank is lost, and has to be given up by name.
+    // What is not blank is lost, and must be named in `[allow]`.
     case.artifacts[0].blanks = Blanks::from_bytes(&[10, 0, 3, 0]);
     let kept: Vec<String> = case
         .plan()
@@ -262,8 +262,8 @@ fn an_image_up_to_the_trailer_is_fine() {
     case.running_len_bytes = 0xf_e7d0;
     case.map.as_mut().unwrap().swap = SwapKind::Overwrite;
     assert_eq!(case.plan().unwrap().strategy, Strategy::SecondaryAndSwap);
-    // A swap using scratch is not safe for the last sector, so the image goes straight to the
-    // primary, out of which the migrator moves first.
+    // A swap using scratch is not safe for the last sector, so the image is written straight to the
+    // primary slot, out of which the migrator moves first.
     case.map.as_mut().unwrap().swap = SwapKind::Scratch;
     assert_eq!(case.plan().unwrap().strategy, Strategy::Relocate);
 }
@@ -274,7 +274,7 @@ fn what_the_owner_gives_up_by_name_may_be_overwritten() {
     case.artifacts[1].len_bytes = Some(39_776);
     case.allow.overwrite = &[PARTITION_TABLE, "nvs"];
     let plan = case.plan().unwrap();
-    // Table and NVS are critical: they change in the commit alone.
+    // Table and NVS are critical: they change only in the commit.
     assert!(changed_before_commit(&plan).iter().all(|r| !r.overlaps(region(0, 0xd000))));
     assert_eq!(plan.commit_region(), Some(region(0, 0xa000)));
 }
@@ -319,7 +319,7 @@ fn the_migrator_moves_where_it_is_in_the_way() {
         [
             "copy the migrator itself from 0x10000..0xb0000 to 0x110000..0x1b0000",
             "let the old bootloader start ota_0 for good (otadata 0xd000..0xf000)",
-            "reset into the copy, which goes on from there",
+            "reset into the copy, which continues from there",
         ]
     );
     // Without otadata the old bootloader would never start the copy.

@@ -1,10 +1,10 @@
-//! The planner over a table of layouts: every chip, flash size, running partition and kind of swap,
+//! The planner with a table of layouts: every chip, flash size, running partition and kind of swap,
 //! on partition tables and maps as they are found in the field.
 //!
-//! Each case has two judges. What is planned has to be safe by [`assert_safe`]; what is refused has
-//! to be impossible by [`Feasible`], which tries every partition to run from and every place to
-//! stage in, knows nothing of strategies, and asks for no more than that nothing which has to live
-//! is written over.
+//! Each case has two judges. A plan must be safe according to [`assert_safe`]. A refused case must
+//! be impossible according to [`Feasible`], which tries every partition to run from and every place
+//! to stage in, knows nothing about strategies, and requires only that nothing is overwritten that
+//! must remain.
 
 use bootswap_plan::*;
 use esp_idf_format::Chip;
@@ -109,7 +109,7 @@ struct Feasible<'a> {
 }
 
 impl Feasible<'_> {
-    /// From where it runs, or from any partition that the old bootloader can be told to start.
+    /// From where it runs, or from any partition that the old bootloader can be made to start.
     fn anywhere(&self) -> bool {
         let running = self.case.running();
         let told = self.case.table.iter().any(Partition::is_otadata);
@@ -145,14 +145,14 @@ impl Feasible<'_> {
         };
         slots.iter().any(|&slot| {
             let other = if slot == map.primary { map.secondary } else { map.primary };
-            // A trailer of two sectors at the slot's end has to be blank.
+            // A trailer of two sectors at the slot's end must be blank.
             let trailer = map.trailer(other).unwrap().trailer().align_out(SECTOR_BYTES).unwrap();
             let image = image.align_out(SECTOR_BYTES).unwrap();
             !slot.overlaps(image) && !trailer.overlaps(image) && self.stages(&kept, home, slot)
         })
     }
 
-    /// Whether the bootloader finds a place to wait in, somewhere.
+    /// Whether there is a place to stage the bootloader.
     fn stages(&self, kept: &[Region], home: Region, slot: Region) -> bool {
         let needed = self.case.artifacts[1].len_bytes.unwrap().next_multiple_of(SECTOR_BYTES);
         let map = &self.map;
@@ -204,7 +204,7 @@ fn every_layout_of_the_table_is_planned_safely_or_impossible() {
             }
         }
     }
-    // Neither judge is out of work.
+    // Both judges have work.
     assert!(planned > 1000 && refused > 200, "{planned} planned, {refused} refused");
 }
 
@@ -235,8 +235,8 @@ fn on(
     case
 }
 
-/// Where an application with a place of its own lies, as seen from the running partition, and what
-/// comes of it: the migrator stays, or moves first, or cannot.
+/// Where an application with an explicit destination is, as seen from the running partition, and
+/// the result: the migrator stays, moves first, or cannot.
 #[test]
 fn a_destination_beside_over_and_under_the_running_partition() {
     let ota_0 = (0x11_0000, MIB);

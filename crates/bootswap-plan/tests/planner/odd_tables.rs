@@ -1,4 +1,4 @@
-//! Tables that a bootloader takes and tools refuse, and tables at other places.
+//! Tables that a bootloader accepts and tools refuse, and tables at other addresses.
 
 use bootswap_plan::*;
 use esp_idf_format::partition::{PartitionType, subtype};
@@ -31,7 +31,7 @@ fn a_misaligned_partition_is_kept_with_the_sectors_around_it() {
     }
 }
 
-/// What two entries claim may hold what one of them says or what the other does.
+/// Where two entries overlap, the contents may belong to either.
 #[test]
 fn nothing_is_put_where_entries_overlap() {
     let mut case = roomy();
@@ -43,7 +43,7 @@ fn nothing_is_put_where_entries_overlap() {
     case.map.as_mut().unwrap().scratch = Some(region(0x21_0000, 0x4_0000));
     let used = changed(&case);
     assert!(used.iter().all(|used| !used.overlaps(doubtful)), "{used:?}");
-    // The migrator does not move there either, though nothing else would be in the way.
+    // The migrator does not move there either, although nothing else would be in the way.
     let map = case.map.as_mut().unwrap();
     (map.swap, map.scratch) = (mcuboot_format::SwapKind::Move, None);
     map.secondary = region(0x14_0000, MIB);
@@ -64,7 +64,7 @@ fn a_staging_partition_that_shares_flash_with_data_is_refused() {
     assert_eq!(case.codes()[0], "staging-in-use");
 }
 
-/// Of several entries with one role the bootloader takes the last; the others are nobody's.
+/// Of several entries with one role the bootloader uses the last; the others have no owner.
 #[test]
 fn the_last_of_several_entries_counts() {
     let mut case = roomy();
@@ -122,7 +122,7 @@ fn nothing_is_put_over_a_table_elsewhere() {
     assert!(case.codes().contains(&"over-kept"));
 }
 
-/// Where nobody knows the table's place, it may be in the gap before the first partition.
+/// If the table's address is not known, it may be in the gap before the first partition.
 #[test]
 fn the_gap_before_the_first_partition_is_left_alone() {
     let mut case = roomy();
@@ -141,14 +141,14 @@ fn the_bootloader_that_a_table_lists_is_what_the_migration_replaces() {
     case.table.insert(0, primary("bl", PartitionType::BOOTLOADER, 0, 0x8000));
     assert_safe(&case, &case.plan().unwrap());
 
-    // The table is kept all the same, and asked for once.
+    // The table is kept nevertheless, and the permission is asked for once.
     let Some(artifact) = case.artifacts.iter_mut().find(|a| a.role == Role::Bootloader) else {
         panic!("{case:?}")
     };
     artifact.len_bytes = Some(0x8800);
     assert_eq!(case.codes(), ["over-kept"]);
 
-    // An entry of that kind elsewhere describes no boot area: it is data like any other.
+    // An entry of that kind at another address describes no boot area: it is data like any other.
     let mut case = example();
     case.table.push(primary("bl", PartitionType::BOOTLOADER, 0x21_0000, 0x1000));
     case.table.retain(|p| p.ota_index() != Some(1));

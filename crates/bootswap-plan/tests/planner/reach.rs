@@ -9,7 +9,7 @@ use crate::case::*;
 
 const LIMIT: FlashAddr = FlashAddr(0x100_0000);
 
-/// The example with so much flash, all of which its table claims up to 16 MB.
+/// The example with this much flash, which its table uses up to 16 MB.
 fn filled(flash_mib: u32) -> Case {
     let mut case = example();
     case.flash_len_bytes = flash_mib * MIB;

@@ -9,7 +9,7 @@ use mcuboot_format::SwapKind;
 use crate::case::*;
 use crate::test_support::Example;
 
-/// Each refusal: what is changed of the example, and the code that names it.
+/// Each refusal: the change of the example, and the code of the reason.
 #[test]
 fn every_refusal_has_its_code() {
     type Change = fn(&mut Case);
@@ -102,7 +102,7 @@ fn every_refusal_has_its_code() {
             c.table.truncate(4);
         }),
         ("too-large", |c| {
-            // From 0x0, though this chip's ROM looks at 0x1000: the image has to fit from there on.
+            // From 0x0, although this chip's ROM looks at 0x1000: the image must fit from there on.
             (c.chip, c.device_chip) = (Chip::Esp32s2, Chip::Esp32s2);
             c.artifacts[1].content = Some(Content::EspImage {
                 chip_id: Chip::Esp32s2.image_chip_id(),
@@ -135,14 +135,15 @@ fn every_refusal_has_its_code() {
             c.artifacts.push(Artifact { len_bytes: Some(0x1000), ..data });
         }),
         ("over-kept", |c| {
-            // The place may be erased as a whole, though the file ends before NVS.
+            // The region may be erased as a whole, although the file ends before NVS.
             let data = Artifact { dest: Some(region(0x31_0000, 0x1_0000)), ..other("data") };
             c.artifacts.push(Artifact { len_bytes: Some(100), ..data });
             let files = partition("files", PartitionType::Data, 0x81, 0x31_8000, 0x1000);
             c.table.push(files);
         }),
         ("over-kept", |c| {
-            // On the chips whose bootloader is at 0x1000 secure boot has the sector before it.
+            // On the chips whose bootloader is at 0x1000, the sector before it belongs to secure
+            // boot.
             (c.chip, c.device_chip) = (Chip::Esp32, Chip::Esp32);
             let data = Artifact { dest: Some(region(0, 0x1000)), ..other("data") };
             c.artifacts = vec![Artifact { len_bytes: Some(0x1000), ..data }];
@@ -151,7 +152,7 @@ fn every_refusal_has_its_code() {
             c.table.push(partition("cfg", PartitionType::Custom(0x40), 0, 0x22_0000, 0x1000));
         }),
         ("over-kept", |c| {
-            // Not in the file's way, but in its place.
+            // Not where the file is written, but in its region.
             c.map = None;
             c.artifacts[0].dest = Some(region(0x11_0000, 0x10_0000));
             c.artifacts[0].len_bytes = Some(0x1000);
@@ -161,7 +162,7 @@ fn every_refusal_has_its_code() {
         }),
         ("overlap", |c| c.map.as_mut().unwrap().scratch = Some(region(0x20_0000, 0x4_0000))),
         ("overlap", |c| {
-            // Neither file reaches the other, but a place may be erased as a whole.
+            // Neither file reaches the other, but a region may be erased as a whole.
             c.map = None;
             c.artifacts = vec![
                 Artifact { dest: Some(region(0x11_0000, 0x4_0000)), ..other("first") },
@@ -199,7 +200,8 @@ fn every_refusal_has_its_code() {
             c.running = "ota_1";
         }),
         ("overlap", |c| {
-            // NVS in what the image leaves of its slot, which is erased before the commit.
+            // NVS in the part of the slot that the image leaves free, which is erased before the
+            // commit.
             c.table.push(partition("late", PartitionType::Data, subtype::NVS, 0x3f_0000, 0x1_0000));
             c.map.as_mut().unwrap().secondary = region(0x30_0000, MIB);
             c.artifacts[0].len_bytes = Some(APP_IMAGE_BYTES);
@@ -208,7 +210,7 @@ fn every_refusal_has_its_code() {
             c.table.retain(|p| p.label.as_str() != Some("ota_1"));
         }),
         ("overlap", |c| {
-            // NVS under the trailer that a padded image brings.
+            // NVS under the trailer of a padded image.
             c.table.push(partition("late", PartitionType::Data, subtype::NVS, 0x3f_f000, 0x1000));
             c.map.as_mut().unwrap().secondary = region(0x30_0000, MIB);
             c.allow.overwrite = &["late"];
@@ -236,7 +238,7 @@ fn every_refusal_has_its_code() {
         }),
         ("no-staging", |c| c.staging = Staging::Label("phy_init")),
         ("no-staging", |c| {
-            // Memory holds one artifact, and two have to wait for the commit.
+            // Memory has room for one artifact, and two must be staged until the commit.
             (c.staging, c.memory_bytes) = (Staging::Memory, 0x1_0000);
             let table = Artifact { dest: Some(region(0x8000, 0x1000)), ..other("table") };
             c.artifacts.push(Artifact { len_bytes: Some(0xc00), ..table });
@@ -247,7 +249,8 @@ fn every_refusal_has_its_code() {
             c.table.truncate(5);
         }),
         ("trailer-under-running-code", |c| {
-            // Naming the secondary slot as the place makes no difference to the primary's trailer.
+            // Naming the secondary slot as the destination makes no difference to the primary
+            // slot's trailer.
             c.running_len_bytes = 0xf_f000;
             c.artifacts[0].dest = Some(region(0x11_0000, MIB));
             c.table.truncate(5);
@@ -290,7 +293,7 @@ fn every_refusal_has_its_code() {
         change(&mut case);
         let codes = case.codes();
         assert!(codes.contains(code), "wanted {code}, found {codes:?}");
-        // A message names what and says what to do.
+        // A message names what is wrong and says what to do.
         for reason in case.plan().unwrap_err() {
             assert!(reason.to_string().len() > 30, "{reason}");
             let (number, code) = (reason.number(), reason.code());
@@ -321,7 +324,7 @@ fn an_application_goes_to_no_slot_that_it_is_not_started_from() {
         (example.map.swap, example.map.scratch) = (swap, None);
         example.app.dest = Some(example.map.secondary);
         let reasons = example.with(|migration, facts| {
-            // With the bootloader brought at another time.
+            // With the bootloader in another migration.
             let alone = &migration.artifacts[..1];
             plan(&Migration { artifacts: alone, ..*migration }, facts).unwrap_err()
         });

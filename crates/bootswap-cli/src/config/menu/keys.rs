@@ -8,21 +8,21 @@ use bootswap_migration::keys::{GROUPS, ValueKind, region_of};
 use super::rows::Row;
 use super::state::{Menu, Mode};
 
-/// What the menu wants of the session, which has the file.
+/// What the menu asks the session, which owns the file, to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wish {
     /// Nothing.
     Stay,
-    /// The text to come into the file.
+    /// Write the text to the file.
     Save {
         /// Even though the file has changed on disk.
         overwrite: bool,
-        /// And then the end.
+        /// And leave the menu afterwards.
         quit: bool,
     },
-    /// The text that the file has now.
+    /// Read the file again.
     Reload,
-    /// The end.
+    /// Leave the menu.
     Quit,
 }
 
@@ -30,7 +30,7 @@ pub enum Wish {
 const PAGE_ROWS: usize = 8;
 
 impl Menu {
-    /// Takes a key.
+    /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) -> Wish {
         self.message = None;
         let is_interrupt =
@@ -85,7 +85,7 @@ impl Menu {
         }
     }
 
-    /// Takes a text that was pasted.
+    /// Handles pasted text.
     pub fn paste(&mut self, text: &str) {
         if let Mode::Edit(edit) = &mut self.mode {
             edit.editor.paste(text);
@@ -150,7 +150,7 @@ impl Menu {
         }
     }
 
-    /// Moves the cursor to the next row that it can be on.
+    /// Moves the cursor to the next selectable row.
     fn step(&mut self, by: isize) {
         let rows = self.rows();
         let mut at = self.at();
@@ -169,7 +169,7 @@ impl Menu {
         }
     }
 
-    /// Opens the row under the cursor for changes.
+    /// Opens the row under the cursor for editing.
     fn open(&mut self) {
         match self.current() {
             Some(Row::Field { field, value, .. }) => self.start(field, value),
@@ -219,7 +219,7 @@ impl Menu {
     pub(super) fn without(&self, path: &KeyPath, kind: ValueKind) -> Result<Document, EditError> {
         let mut document = self.document.clone();
         let trace = if kind.is_secret() { Trace::Nothing } else { Trace::Comment };
-        // Half a region is of no use.
+        // An offset without its size, or the reverse, is of no use.
         match region_of(&path.to_string()) {
             Some(region) => {
                 let region = KeyPath::new(region, 0);

@@ -1,4 +1,4 @@
-//! What the menu shows and what it does with keys, without a terminal.
+//! The menu's contents and its reaction to keys, without a terminal.
 //!
 //! ```text
 //!             Enter                    Enter: value to the document

@@ -1,4 +1,4 @@
-//! The rows of a group: its fields, and those of its list's entries.
+//! The rows of a group: its fields, and the fields of its list's entries.
 
 use bootswap_migration::document::{Document, KeyPath};
 use bootswap_migration::keys::{Group, Key, List};
@@ -6,37 +6,38 @@ use bootswap_migration::keys::{Group, Key, List};
 /// A row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Row {
-    /// What the fields below are of.
+    /// Title of the fields below.
     Heading(String),
     /// A field.
     Field {
-        /// What it is.
+        /// The key.
         field: &'static Key,
-        /// Where it is in this file.
+        /// Its path in this file.
         path: KeyPath,
-        /// What the file says.
+        /// Its value in the file.
         value: Option<String>,
-        /// The entry of the group's list that it is of.
+        /// The entry of the group's list that it belongs to.
         entry: Option<usize>,
     },
-    /// One more entry for the list.
+    /// Adds an entry to the list.
     Add {
-        /// What one is called.
+        /// What an entry is called.
         what: &'static str,
-        /// What they are for.
+        /// What the entries are for.
         help: &'static str,
     },
 }
 
 impl Row {
-    /// Whether the cursor can be on it.
+    /// Whether the cursor can be on the row.
     #[must_use]
     pub const fn is_selectable(&self) -> bool {
         !matches!(self, Self::Heading(_))
     }
 }
 
-/// The rows of that group: keys that have an effect in this migration, and all that the file has.
+/// The rows of a group: the keys that have an effect in this migration, and every key that the file
+/// has.
 pub(super) fn rows(document: &Document, group: &'static Group) -> Vec<Row> {
     let row = |field: &'static Key, entry: Option<usize>| {
         let path = KeyPath::new(field.path, entry.unwrap_or(0));

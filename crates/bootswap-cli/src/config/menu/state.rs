@@ -17,7 +17,7 @@ pub struct Menu {
     pub(super) undo: Vec<Document>,
     pub(super) judge: Judge,
     pub(super) judged: Judged,
-    /// What is said about the document with what is being typed.
+    /// The verdict on the document with the value that is being typed.
     pub(super) preview: Option<Judged>,
     /// Partitions of the last table that could be read.
     pub(super) labels: Vec<PartitionName>,
@@ -27,65 +27,65 @@ pub struct Menu {
     pub(super) message: Option<Message>,
 }
 
-/// What the keys go to.
+/// What handles the keys.
 #[derive(Clone, Debug)]
 pub enum Mode {
     /// The list of fields.
     Browse,
-    /// A line that is typed.
+    /// A value that is being typed.
     Edit(Edit),
-    /// A list of values.
+    /// A value that is being chosen from a list.
     Choose(Choose),
-    /// The flash map on the whole screen, from that line on.
+    /// The flash map on the whole screen, from this line on.
     Map(usize),
-    /// All that is said about the migration, from that line on.
+    /// The whole verdict on the migration, from this line on.
     Verdict(usize),
-    /// What the keys do.
+    /// The list of keyboard commands.
     Keys,
-    /// Whether to save before leaving.
+    /// The question whether to save before leaving.
     AskQuit,
-    /// What to do about a file that has changed on disk; whether the menu was to be left.
+    /// The question what to do about a file that has changed on disk.
     AskDisk {
-        /// Whether it may be overwritten.
+        /// Whether overwriting it is offered.
         may_overwrite: bool,
     },
 }
 
-/// A line that is typed.
+/// A value that is being typed.
 #[derive(Clone, Debug)]
 pub struct Edit {
     /// The line.
     pub editor: Editor,
-    /// What is wrong with it.
+    /// What is wrong with the line.
     pub problem: Option<String>,
-    /// How it is typed.
+    /// How to type such a value.
     pub hint: Option<&'static str>,
-    /// Values that are likely.
+    /// Likely values.
     pub suggestions: Vec<String>,
-    /// What was typed before the first suggestion was taken, and the number of the last one.
+    /// What was typed before the first suggestion was inserted, and the index of the last one.
     pub(super) suggested: Option<(String, usize)>,
 }
 
-/// A list of values.
+/// A value that is being chosen from a list.
 #[derive(Clone, Debug)]
 pub struct Choose {
-    /// The values; `None` to leave it to what holds without one.
+    /// The values; `None` removes the key, so that its default holds.
     pub choices: Vec<Option<String>>,
-    /// The one under the cursor.
+    /// Index of the value under the cursor.
     pub at: usize,
 }
 
-/// Something that is said once.
+/// A message that is shown until the next key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
     /// The words.
     pub text: String,
-    /// Whether something did not work.
+    /// Whether it reports an error.
     pub is_error: bool,
 }
 
 impl Menu {
-    /// The menu for a document; `name` is the file's, `saved` says whether it is there already.
+    /// The menu for a document; `name` is the file's name, `saved` whether the file exists already.
     #[must_use]
     pub fn new(name: String, document: Document, is_saved: bool, judge: Judge) -> Self {
         let judged = judge.judge(document.text());
@@ -113,49 +113,49 @@ impl Menu {
         &self.name
     }
 
-    /// The text as it is to be saved.
+    /// The text to save.
     #[must_use]
     pub fn text(&self) -> &str {
         self.document.text()
     }
 
-    /// Whether there is something that is not in the file.
+    /// Whether there are changes that are not saved.
     #[must_use]
     pub fn is_modified(&self) -> bool {
         self.saved.as_deref() != Some(self.document.text())
     }
 
-    /// Whether there is no file yet.
+    /// Whether the file does not exist yet.
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.saved.is_none()
     }
 
-    /// What is said about the document, or about what is being typed.
+    /// The verdict on the document, with the value that is being typed if there is one.
     #[must_use]
     pub fn judged(&self) -> &Judged {
         self.preview.as_ref().unwrap_or(&self.judged)
     }
 
-    /// Whether what is said is about a value that is not accepted yet.
+    /// Whether the verdict is about a value that is not accepted yet.
     #[must_use]
     pub const fn is_preview(&self) -> bool {
         self.preview.is_some()
     }
 
-    /// What the keys go to.
+    /// What handles the keys.
     #[must_use]
     pub const fn mode(&self) -> &Mode {
         &self.mode
     }
 
-    /// Whether nothing is open but the list of fields.
+    /// Whether only the list of fields is open.
     #[must_use]
     pub const fn is_browsing(&self) -> bool {
         matches!(self.mode, Mode::Browse)
     }
 
-    /// What was said last.
+    /// The last message.
     #[must_use]
     pub const fn message(&self) -> Option<&Message> {
         self.message.as_ref()
@@ -167,13 +167,13 @@ impl Menu {
         GROUPS.get(self.group).unwrap_or(&GROUPS[0])
     }
 
-    /// Its number.
+    /// Index of the group that is shown.
     #[must_use]
     pub const fn group_index(&self) -> usize {
         self.group
     }
 
-    /// The chip, as far as the file says one.
+    /// The chip, if the file names one.
     #[must_use]
     pub fn chip(&self) -> Option<String> {
         self.document.get(&KeyPath::new("chip", 0))
@@ -195,13 +195,13 @@ impl Menu {
         self.rows().into_iter().nth(self.at())
     }
 
-    /// Takes note that the text is in the file.
+    /// Marks the text as saved.
     pub fn saved(&mut self) {
         self.saved = Some(self.document.text().to_owned());
         self.say(format!("saved {}", self.name));
     }
 
-    /// Takes the text that the file has now.
+    /// Replaces the document by the file's current contents.
     pub fn reload(&mut self, document: Document) {
         self.saved = Some(document.text().to_owned());
         if document != self.document {
@@ -218,17 +218,17 @@ impl Menu {
         self.mode = Mode::AskDisk { may_overwrite };
     }
 
-    /// Says something.
+    /// Shows a message.
     pub fn say(&mut self, text: String) {
         self.message = Some(Message { text, is_error: false });
     }
 
-    /// Says that something did not work.
+    /// Shows an error.
     pub fn complain(&mut self, text: String) {
         self.message = Some(Message { text, is_error: true });
     }
 
-    /// Looks at the files that the migration names again, and plans anew.
+    /// Reads the files that the migration names again, and plans again.
     pub(super) fn judge_again(&mut self) {
         self.preview = None;
         self.judged = self.judge.judge(self.document.text());
@@ -244,7 +244,7 @@ impl Menu {
         }
     }
 
-    /// Takes a changed document.
+    /// Replaces the document by a changed one.
     pub(super) fn change(&mut self, document: Document) {
         if document != self.document {
             let last = std::mem::replace(&mut self.document, document);

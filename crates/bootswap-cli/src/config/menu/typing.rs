@@ -1,4 +1,4 @@
-//! Values that are typed or chosen: checked at every key, and judged before they are taken.
+//! Typing and choosing values: checked at every key, and judged before they are accepted.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
@@ -11,11 +11,11 @@ use super::keys::Wish;
 use super::rows::Row;
 use super::state::{Choose, Edit, Menu, Mode};
 
-/// Most suggestions for one value.
+/// Maximum number of suggestions for one value.
 const MAX_SUGGESTIONS: usize = 32;
 
 impl Menu {
-    /// Begins to change a field.
+    /// Begins to edit a field.
     pub(super) fn start(&mut self, field: &'static Key, value: Option<String>) {
         let choices = field.kind.choices();
         if choices.is_empty() {
@@ -85,7 +85,7 @@ impl Menu {
         Wish::Stay
     }
 
-    /// Checks what is typed, and judges the file as it would be with it.
+    /// Checks the typed value, and judges the file as it would be with that value.
     pub(super) fn check_line(&mut self) {
         let Mode::Edit(edit) = &self.mode else { return };
         let checked = self.candidate(edit.editor.text());
@@ -127,7 +127,8 @@ impl Menu {
         matches!(self.current(), Some(Row::Field { field, .. }) if field.path == key)
     }
 
-    /// Fills in what the bootloader's file shows of the map; a change of its own, to be undone.
+    /// Fills in the parts of the map that the bootloader's file shows, as a separate change that
+    /// can be undone.
     fn fill_map(&mut self) {
         let Some(name) = self.document.get(&KeyPath::new("bootloader.file", 0)) else { return };
         let Ok(bytes) = std::fs::read(self.judge.dir().join(&name)) else { return };
@@ -137,11 +138,11 @@ impl Menu {
             Ok(keys) => {
                 self.change(document);
                 self.say(format!(
-                    "{} values of the map are those of {name}; u undoes it",
+                    "{} values of the map are set from {name}; u undoes it",
                     keys.len()
                 ));
             }
-            Err(error) => self.complain(format!("the map of {name} does not go in: {error}")),
+            Err(error) => self.complain(format!("the map of {name} cannot be filled in: {error}")),
         }
     }
 
@@ -162,17 +163,17 @@ impl Menu {
         self.preview = None;
     }
 
-    /// The document as it would be with what was typed in the field under the cursor; an empty line
-    /// removes the value.
+    /// The document as it would be with the typed value in the field under the cursor; an empty
+    /// line removes the value.
     ///
     /// # Errors
     ///
-    /// What is wrong with the value, in the words of the reader of migrations.
+    /// What is wrong with the value, as the parser of migrations says it.
     fn candidate(&self, typed: &str) -> Result<Document, String> {
         let Some(Row::Field { field, path, value, .. }) = self.current() else {
             return Err("there is no field here".to_owned());
         };
-        // A blank may belong to a network's name.
+        // A space may be part of a network's name.
         let is_exact = matches!(field.kind, ValueKind::Ssid | ValueKind::Password);
         let typed = if is_exact { typed } else { typed.trim() };
         if typed.is_empty() && !field.is_required() {
@@ -190,14 +191,14 @@ impl Menu {
         }
     }
 
-    /// What the parser of the file has against this very value.
+    /// The parser's error about this value, if it has one.
     fn problem_of(&self, document: &Document, path: &KeyPath) -> Option<String> {
         let Problem { field, message, help, .. } = bootswap_migration::check(document.text())?;
-        // One that was there before, about the table that it is in, is not about this value.
+        // An error about the table, which existed before, is not about this value.
         path.is_field(&field).then(|| format!("{message}; {help}"))
     }
 
-    /// Values that are likely for that kind.
+    /// Likely values for a key of this kind.
     fn suggestions(&self, kind: ValueKind) -> Vec<String> {
         let labels = |only_apps: bool| {
             let labels = self.labels.iter().filter(move |label| label.is_app || !only_apps);
@@ -231,7 +232,7 @@ impl Menu {
 }
 
 impl Edit {
-    /// Puts the next suggestion into the line: of those that begin with what was typed, if any do.
+    /// Inserts the next suggestion; if some begin with what was typed, only those.
     fn suggest(&mut self, by: isize) {
         let (typed, last) = match self.suggested.take() {
             Some((typed, last)) => (typed, Some(last)),

@@ -1,8 +1,8 @@
 //! The menu driven by keys, and what it shows.
 //!
-//! Screens are compared with the files in `screens/`; `BOOTSWAP_SCREENS=write` writes them anew, to
-//! be read before they are committed.
-// Helpers are test code as much as tests are: a failure has no caller to be reported to.
+//! Screens are compared with the files in `screens/`; `BOOTSWAP_SCREENS=write` writes them again;
+//! read them before you commit them.
+// Helpers are test code too: there is no caller to report a failure to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod rows;
@@ -53,8 +53,8 @@ impl MenuSession {
         let [app, bootloader] =
             [0, 1].map(|index| example.artifacts[index].bytes.as_ref().unwrap());
         fs::write(dir.path().join("app_upd.bin"), app).unwrap();
-        // As long as the example's, but it says nothing about itself: whatever is typed for its map
-        // is believed.
+        // As long as the example's, but its file shows no map, so every map that is typed is
+        // accepted.
         let len_bytes = u32::try_from(bootloader.len()).unwrap() - BOOTLOADER_OVERHEAD_BYTES;
         let silent = synthetic::bootloader(Chip::Esp32s3, FlashSize::Mb4, len_bytes, 1).unwrap();
         assert_eq!(silent.len(), bootloader.len());
@@ -89,7 +89,7 @@ impl MenuSession {
         }
     }
 
-    /// Empties the line that is typed, and types another.
+    /// Clears the line, and types another.
     fn retypes(&mut self, text: &str) {
         let clear = KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL);
         assert_eq!(self.session.key(clear), Next::Go);
@@ -124,7 +124,7 @@ impl MenuSession {
         lines.collect()
     }
 
-    /// Compares the screen with the one in that file.
+    /// Compares the screen with the one in the file of this name.
     fn shows(&self, name: &str, columns: u16, rows: u16) {
         let screen = self.screen(columns, rows);
         let dir: PathBuf =

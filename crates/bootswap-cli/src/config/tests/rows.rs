@@ -46,7 +46,7 @@ fn other_artifacts_are_added_with_their_fields() {
     assert!(text.ends_with(entry), "{text}");
 }
 
-/// Whatever the parser of migrations knows can be changed in the menu.
+/// Every key that the parser of migrations knows can be edited in the menu.
 #[test]
 fn every_key_of_the_parser_has_a_field() {
     let paths: Vec<&str> = GROUPS
@@ -66,7 +66,7 @@ fn every_key_of_the_parser_has_a_field() {
         "network.rescue.",
         "log.",
     ] {
-        // The parser's answer to a key that nobody knows is those that are known.
+        // The parser's error about an unknown key lists the known ones.
         let unknown = format!("{table}qqqqqqqq = 1\nchip = \"esp32\"\n");
         let around = match table {
             "mcuboot.primary." => {
@@ -126,7 +126,7 @@ fn fields_without_an_effect_are_not_shown_unless_the_file_has_them() {
         assert!(has(with, path), "{path}");
         assert!(!has(without, path), "{path}");
     }
-    // A key that is in the file can be removed, of use or not.
+    // A key that is in the file can be removed, whether it has an effect or not.
     assert!(has(&MIGRATION.replace("\"scratch\"", "\"move\""), "mcuboot.scratch.offset"));
     assert!(has(&MIGRATION.replace("esp32s3", "esp32h2"), "app.url"));
     // Nor can a network be added to devices that have no Wi-Fi.

@@ -1,4 +1,4 @@
-//! What becomes of the file.
+//! Saving, and files that change on disk.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn leaving_asks_about_what_is_not_saved() {
 fn a_file_that_somebody_else_changes_is_noticed() {
     let mut lab = MenuSession::new();
     let theirs = MIGRATION.replace("0xf000", "0xe000");
-    // Nothing of ours would be lost: it is read again.
+    // No change of the menu would be lost, so it is read again.
     fs::write(lab.path(), &theirs).unwrap();
     lab.session.look_at_disk();
     assert_eq!(lab.session.menu().text(), theirs);
@@ -46,7 +46,7 @@ fn a_file_that_somebody_else_changes_is_noticed() {
     fs::write(lab.path(), MIGRATION).unwrap();
     lab.types("sr");
     assert_eq!(lab.session.menu().text(), MIGRATION);
-    // What was here is not lost.
+    // The text of the menu is not lost.
     lab.types("u");
     assert!(lab.session.menu().text().contains("test_image = false"));
 }

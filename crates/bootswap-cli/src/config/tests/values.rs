@@ -1,11 +1,11 @@
-//! Values that are changed.
+//! Editing values.
 
 use device_sim::McubootConfig;
 use flash_region::{FlashAddr, Region};
 
 use super::*;
 
-/// The session of an owner whose bootloader turns out to swap otherwise.
+/// The session of an owner whose bootloader uses another kind of swap than the file says.
 #[test]
 fn a_change_is_judged_before_it_is_taken_and_saved_alone() {
     let mut lab = MenuSession::new();
@@ -20,7 +20,7 @@ fn a_change_is_judged_before_it_is_taken_and_saved_alone() {
     assert!(lab.session.menu().is_preview());
     assert_eq!(strategy(&lab), "relocate");
     lab.shows("swap-chosen-80x24", 80, 24);
-    // As it was, and once more in earnest.
+    // Cancelled, and then done again and accepted.
     lab.keys(&[KeyCode::Esc]);
     assert_eq!(strategy(&lab), "secondary-and-swap");
     lab.keys(&[KeyCode::Enter, KeyCode::Down, KeyCode::Enter]);
@@ -46,7 +46,7 @@ fn a_wrong_value_is_told_while_it_is_typed_and_not_taken() {
     assert!(matches!(lab.session.menu().mode(), Mode::Edit(_)));
     assert!(lab.session.menu().message().unwrap().is_error);
     assert_eq!(lab.session.menu().text(), MIGRATION);
-    // What can be read is judged before it is taken: the slot would reach into itself.
+    // A valid value is judged before it is accepted: the slots would overlap.
     lab.retypes("0x20000");
     assert!(lab.session.menu().is_preview());
     assert!(lab.reasons().contains(&"overlap"), "{:?}", lab.reasons());
@@ -63,11 +63,11 @@ fn a_wrong_value_is_told_while_it_is_typed_and_not_taken() {
 #[test]
 fn the_parsers_own_words_are_below_the_line() {
     for (field, typed, words) in [
-        ("app.url", "ftp://lab/a", "write an address as in"),
+        ("app.url", "ftp://lab/a", "write a URL such as"),
         ("mcuboot.primary.size", "0", "the size is 0"),
-        ("mcuboot.scratch.size", "0xffffffff", "behind the last address"),
-        ("bootloader.size", "1X", "not a number of bytes as in 0x100000"),
-        ("app.size", "1M", "leave it out, the slot in [mcuboot] has its size"),
+        ("mcuboot.scratch.size", "0xffffffff", "beyond the largest address"),
+        ("bootloader.size", "1X", "not a number of bytes, such as 0x100000"),
+        ("app.size", "1M", "leave it out, since the slot's size is in [mcuboot]"),
         ("bootloader.name", "app", "a second artifact is called"),
         ("network.hostname", "a b", "letters, digits and hyphens"),
         ("network.rescue.ssid", "a name that is longer than 32 bytes", "at most 32"),
@@ -105,7 +105,7 @@ fn a_file_that_is_missing_is_no_obstacle_to_naming_it() {
     assert_eq!(lab.session.menu().judged().field_at_fault(), Some("app.file"));
     let screen = lab.screen(80, 24);
     assert!(screen.contains("\n >!File ") && screen.contains("\n NOT READY app.file:"), "{screen}");
-    // It comes to be there, and is looked at on request.
+    // The file is created, and read on request.
     fs::copy(lab.dir.path().join("app_upd.bin"), lab.dir.path().join("later.bin")).unwrap();
     lab.types("r");
     assert!(lab.is_safe());
@@ -128,7 +128,7 @@ fn likely_values_are_suggested() {
         Mode::Edit(edit) => edit.editor.text().to_owned(),
         mode => panic!("{mode:?}"),
     };
-    // What is typed is completed, and without anything typed one after the other comes.
+    // The typed text is completed; without typed text, all suggestions come one after the other.
     lab.retypes("m");
     lab.keys(&[KeyCode::Tab]);
     assert_eq!(typed(&lab), "mcuboot.bin");
@@ -159,7 +159,7 @@ fn values_are_taken_out_and_come_back() {
     lab.types("d");
     assert_eq!(lab.session.menu().text(), MIGRATION);
     assert!(lab.session.menu().message().unwrap().is_error);
-    // An empty line takes a value out, too.
+    // An empty line removes a value, too.
     lab.goes_to("app.url");
     lab.keys(&[KeyCode::Enter]);
     lab.retypes("");
@@ -201,7 +201,7 @@ fn a_bootloaders_file_brings_its_map() {
     lab.goes_to("bootloader.file");
     lab.keys(&[KeyCode::Enter]);
     lab.retypes("other.bin");
-    // The map is still the one before.
+    // The map is unchanged.
     assert!(lab.reasons().contains(&"bootloader-differs"), "{:?}", lab.reasons());
     lab.keys(&[KeyCode::Enter]);
     let text = lab.session.menu().text().to_owned();
@@ -209,7 +209,7 @@ fn a_bootloaders_file_brings_its_map() {
     assert!(!lab.reasons().contains(&"bootloader-differs"), "{:?}", lab.reasons());
     let message = lab.session.menu().message().unwrap();
     assert!(message.text.contains("other.bin") && !message.is_error, "{message:?}");
-    // One step back is the map as it was, with the new file.
+    // One undo restores the map, and keeps the new file.
     lab.keys(&[KeyCode::Char('u')]);
     assert!(lab.session.menu().text().contains("other.bin"));
     assert!(lab.reasons().contains(&"bootloader-differs"), "{:?}", lab.reasons());

@@ -1,4 +1,4 @@
-//! The fields of a group with their values, and below them what the one under the cursor is for.
+//! The fields of a group with their values, and below them the help of the one under the cursor.
 
 use bootswap_migration::keys::NONE;
 use ratatui::Frame;
@@ -11,7 +11,7 @@ use super::super::menu::{Edit, Menu, Mode, Row};
 use super::style;
 use super::words::{cell, first_shown, wrapped};
 
-/// Columns of a field's title, and of the mark before it.
+/// Columns of a field's title, with the mark before it.
 const TITLE_COLUMNS: usize = 23;
 const MARK_COLUMNS: usize = 3;
 /// Lines of help, with the line above it.
@@ -41,7 +41,7 @@ fn draw_list(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
                 edited = Some((lines.len(), column));
                 lines.push(line);
                 lines.extend(below(edit, width));
-                // What is wrong has to be seen, too.
+                // The error must be visible, too.
                 cursor_line = lines.len() - 1;
             }
             _ => lines.push(shown(menu, row, is_cursor, width)),
@@ -60,7 +60,7 @@ fn draw_list(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
     mark_more(frame, area, first > 0, first + count < total);
 }
 
-/// Marks at the edge that there is more above or below.
+/// Marks at the edge if there is more above or below.
 fn mark_more(frame: &mut Frame<'_>, area: Rect, above: bool, below: bool) {
     let x = area.right().saturating_sub(1);
     for (is_there, y, mark) in [(above, area.y, "↑"), (below, area.bottom().saturating_sub(1), "↓")]
@@ -72,7 +72,7 @@ fn mark_more(frame: &mut Frame<'_>, area: Rect, above: bool, below: bool) {
     }
 }
 
-/// A row as it is shown while nothing is typed in it.
+/// A row as it is shown when it is not being edited.
 fn shown(menu: &Menu, row: &Row, is_cursor: bool, width: usize) -> Line<'static> {
     let (mark, title, value, value_style) = match row {
         Row::Heading(text) => {
@@ -117,12 +117,12 @@ fn shown(menu: &Menu, row: &Row, is_cursor: bool, width: usize) -> Line<'static>
     ])
 }
 
-/// The title of a field, further in where it is one of an entry.
+/// The title of a field, indented if the field belongs to an entry.
 fn indented(title: &str, entry: Option<usize>) -> String {
     format!("{}{title}", if entry.is_some() { " " } else { "" })
 }
 
-/// The row in which a line is typed, and the column of the cursor.
+/// The row that is being edited, and the column of the cursor.
 fn typed(title: &str, is_secret: bool, edit: &Edit, width: usize) -> (Line<'static>, usize) {
     let text = edit.editor.text();
     let text = if is_secret { "•".repeat(text.chars().count()) } else { text.to_owned() };
@@ -141,7 +141,7 @@ fn typed(title: &str, is_secret: bool, edit: &Edit, width: usize) -> (Line<'stat
     (line, start + cursor - skipped)
 }
 
-/// What is said below a line that is typed: what is wrong with it, or how and what to type.
+/// The lines below the row that is being edited: what is wrong, or how and what to type.
 fn below(edit: &Edit, width: usize) -> Vec<Line<'static>> {
     let indent = " ".repeat(MARK_COLUMNS + 2);
     let room = width.saturating_sub(indent.len() + 1);

@@ -15,7 +15,8 @@ use super::words::cell;
 /// Columns of address and size.
 const PLACE_COLUMNS: usize = 20;
 
-/// Draws the map beside the fields; lines that do not change are left out before any others.
+/// Draws the map beside the fields; if there is not enough room, unchanged lines are left out
+/// first.
 pub(super) fn beside(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
     let block = Block::new().borders(Borders::LEFT).border_style(style::DIM);
     let inner = block.inner(area);
@@ -39,7 +40,7 @@ pub(super) fn beside(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
-/// Draws the map on the whole screen, from that line on.
+/// Draws the map on the whole screen, from this line on.
 pub(super) fn alone(frame: &mut Frame<'_>, menu: &Menu, top: usize, area: Rect) {
     let lines = match &menu.judged().map {
         Some(map) => lines(map, usize::from(area.width)),

@@ -1,4 +1,4 @@
-//! The foot: the planner's verdict, and the keys.
+//! The bottom of the screen: the planner's verdict, and the keys.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -13,11 +13,11 @@ use super::super::menu::{Menu, Mode};
 use super::style;
 use super::words::wrapped;
 
-/// Lines of the verdict, the one above it included: what it has to itself, and what it can have of
-/// the fields' where those do not need it.
+/// Lines reserved for the verdict, its title included. It also gets the lines that the fields do
+/// not need.
 const OWN_ROWS: u16 = 5;
 const MOST_ROWS: u16 = 10;
-/// Lines of everything else but the fields.
+/// Lines of everything except fields and verdict.
 const OTHER_ROWS: u16 = 9;
 
 /// How many lines the verdict gets.
@@ -45,7 +45,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
     frame.render_widget(Paragraph::new(lines), inner);
 }
 
-/// Draws all that is said on the whole screen, from that line on.
+/// Draws the whole verdict on the whole screen, from this line on.
 pub(super) fn alone(frame: &mut Frame<'_>, menu: &Menu, top: usize, area: Rect) {
     let mut lines = lines(menu, usize::from(area.width));
     if let Judgement::Safe(report) = &menu.judged().judgement {
@@ -104,7 +104,7 @@ fn safe(report: &PlanReport, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// Words behind a heading, and below them what does not fit.
+/// A heading followed by text, which is wrapped and indented.
 fn labelled(heading: &str, heading_style: Style, words: &str, width: usize) -> Vec<Line<'static>> {
     const INDENT: usize = 11;
     let lines = wrapped(words, width.saturating_sub(INDENT + 1)).into_iter().enumerate();
@@ -122,7 +122,7 @@ fn labelled(heading: &str, heading_style: Style, words: &str, width: usize) -> V
         .collect()
 }
 
-/// Draws the keys, or what was said last.
+/// Draws the keys, or the last message.
 pub(super) fn draw_keys(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
     if let Some(message) = menu.message() {
         let line_style = if message.is_error { style::BAD } else { style::GOOD };

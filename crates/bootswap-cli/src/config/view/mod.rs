@@ -12,7 +12,7 @@
 //!   Enter change  ...
 //! ```
 //!
-//! The map is left out where there is no room for it beside the fields; `m` shows it alone.
+//! The map is left out if there is no room for it beside the fields; `m` shows it alone.
 
 mod fields;
 mod flash;
@@ -30,13 +30,13 @@ use bootswap_migration::keys::GROUPS;
 
 use super::menu::{Menu, Mode};
 
-/// Columns that the fields want at least, before the map gets any.
+/// Columns that the fields need at least, before the map gets any.
 const FIELD_COLUMNS: u16 = 56;
-/// Columns that the map wants at least.
+/// Columns that the map needs at least.
 const MAP_COLUMNS: u16 = 46;
 /// Columns that the map can use.
 const MAX_MAP_COLUMNS: u16 = 66;
-/// Smallest screen that something can be done on.
+/// Smallest usable screen.
 const LEAST: (u16, u16) = (40, 14);
 
 /// Draws the menu.
@@ -113,7 +113,7 @@ fn draw_tabs(frame: &mut Frame<'_>, menu: &Menu, area: Rect) {
             spans.push(Span::raw(group.title));
         }
     }
-    // Where not all fit, the one that is open has to be seen.
+    // If not all fit, the one that is open must be visible.
     let end = GROUPS.iter().take(menu.group_index() + 1).map(|g| g.title.len() + 3).sum::<usize>();
     let scroll = end.saturating_sub(usize::from(area.width));
     let tabs = Paragraph::new(Line::from(spans));

@@ -1,4 +1,4 @@
-//! What opens over the fields: values to choose from, questions, the keys.
+//! Windows over the fields: values to choose from, questions, the list of keys.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
@@ -16,8 +16,8 @@ const KEYS: [(&str, &str); 14] = [
     ("d  Delete", "remove the value: its line becomes a comment"),
     ("x", "remove this entry of the list"),
     ("u", "undo"),
-    ("m", "the flash map alone"),
-    ("v", "the verdict in full, with the plan's steps"),
+    ("m", "the flash map on the whole screen"),
+    ("v", "the whole verdict, with the plan's steps"),
     ("r", "read all files again"),
     ("s  F2", "save"),
     ("q  Esc", "leave"),
@@ -25,7 +25,7 @@ const KEYS: [(&str, &str); 14] = [
     ("^U ^W ^A ^E", "while typing: as in a shell"),
 ];
 
-/// Draws what is open, if anything is.
+/// Draws the window that is open, if any.
 pub(super) fn draw(frame: &mut Frame<'_>, menu: &Menu) {
     match menu.mode() {
         Mode::Choose(choose) => draw_choices(frame, menu, choose),
@@ -58,10 +58,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, menu: &Menu) {
                 Line::raw(""),
             ];
             if *may_overwrite {
-                lines.push(Line::raw(" o  overwrite it with what is here"));
+                lines.push(Line::raw(" o  overwrite it with the text of this menu"));
             }
-            lines.push(Line::raw(" r  read it again; u brings back what is here"));
-            lines.push(Line::raw(" Esc  neither, for now"));
+            lines.push(Line::raw(" r  read it again; u brings back the text of this menu"));
+            lines.push(Line::raw(" Esc  do nothing for now"));
             window(frame, "Changed on disk", lines);
         }
         _ => {}
@@ -87,7 +87,7 @@ fn draw_choices(frame: &mut Frame<'_>, menu: &Menu, choose: &Choose) {
     window(frame, title, lines.collect());
 }
 
-/// A window in the upper middle, so that the verdict stays in sight.
+/// A window in the upper middle, so that the verdict stays visible.
 fn window(frame: &mut Frame<'_>, title: &str, lines: Vec<Line<'_>>) {
     let area = frame.area();
     let widest = lines.iter().map(Line::width).chain([title.len() + 4]).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! How things are made visible.
+//! The styles of the screen.
 
 use ratatui::style::{Color, Modifier, Style};
 

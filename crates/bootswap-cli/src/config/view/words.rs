@@ -1,8 +1,8 @@
-//! Words in lines.
+//! Wrapping of text.
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
-/// Words in lines of at most `columns`; what is longer than one line is broken anywhere.
+/// Wraps text to lines of at most `columns`; a word that is longer than a line is broken anywhere.
 pub(super) fn wrapped(words: &str, columns: usize) -> Vec<String> {
     let options = Options::new(columns.max(1))
         .break_words(true)
@@ -13,7 +13,7 @@ pub(super) fn wrapped(words: &str, columns: usize) -> Vec<String> {
     lines.into_iter().filter(|line| !line.is_empty()).map(Into::into).collect()
 }
 
-/// The text in exactly `columns`, cut off where it is too long.
+/// The text in exactly `columns`, cut off if it is too long.
 pub(super) fn cell(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return format!("{text:<columns$}");
@@ -22,7 +22,7 @@ pub(super) fn cell(text: &str, columns: usize) -> String {
     format!("{kept}…")
 }
 
-/// The first of the `count` lines to show of `all`, so that `at` is among them.
+/// Index of the first of the `count` lines to show out of `all`, so that line `at` is visible.
 pub(super) fn first_shown(at: usize, all: usize, count: usize) -> usize {
     let last = all.saturating_sub(count);
     at.saturating_sub(count / 2).min(last)

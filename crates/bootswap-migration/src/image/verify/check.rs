@@ -17,18 +17,18 @@ pub struct Verification {
     pub kind: &'static str,
     /// Everything that was checked.
     pub checks: Vec<Check>,
-    /// What could not be looked at.
+    /// What could not be checked.
     pub assumed: Vec<Assumption>,
 }
 
 /// One thing that was checked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Check {
-    /// What.
+    /// What was checked.
     pub what: &'static str,
-    /// Whether it is good.
+    /// Whether it passed.
     pub good: bool,
-    /// What was found, with its offset where something is wrong.
+    /// What was found, with its offset if something is wrong.
     pub message: String,
 }
 
@@ -45,7 +45,7 @@ impl Verification {
         Self { outcome, kind: kind.name(), checks, assumed }
     }
 
-    /// Whether every check was good.
+    /// Whether every check passed.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.checks.iter().all(|check| check.good)

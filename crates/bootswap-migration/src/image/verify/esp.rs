@@ -1,4 +1,4 @@
-//! Checks of an ESP image, and of what a migrator has in it and behind it.
+//! Checks of an ESP image, and of what is in a migrator's image and after it.
 
 use bootswap_config::{ConfigError, Storage, decode, find_section};
 use bootswap_engine::ContainerHeader;
@@ -15,7 +15,7 @@ use super::wanted::Wanted;
 use crate::bootloader::{self, Assumption};
 use crate::container;
 
-/// An ESP image, and what a migrator has in it and behind it.
+/// Checks an ESP image, and what is in a migrator's image and after it.
 pub(super) fn esp_image(
     file: &[u8],
     wanted: &Wanted<'_>,
@@ -34,7 +34,7 @@ pub(super) fn esp_image(
     checks
 }
 
-/// The copies of a bootloader that a carrier or first stage has in the same file.
+/// Checks the copies of a bootloader that a carrier or first stage has in the same file.
 fn copies(file: &[u8], image: &[u8]) -> Vec<Check> {
     let Ok((_, record)) = carrier_format::find(image) else { return Vec::new() };
     let inside = carrier::copies(file, &record).filter(|copy| !copy.elsewhere);
@@ -51,7 +51,7 @@ fn copies(file: &[u8], image: &[u8]) -> Vec<Check> {
     checks.collect()
 }
 
-/// Whether a bootloader was built with that map.
+/// Checks whether a bootloader was built with that map.
 fn map_of(
     map: &McubootMap<'_>,
     name: &str,
@@ -61,15 +61,15 @@ fn map_of(
     let (against, open) = bootloader::compare_with(map, name, file);
     assumed.extend(open);
     if against.is_empty() {
-        return Ok("that of the migration, as far as the file shows it".to_owned());
+        return Ok("the same as in the migration, as far as the file shows it".to_owned());
     }
     let against = against.iter().map(|reason| format!("{}: {reason}", reason.code()));
     Err(against.collect::<Vec<_>>().join("; "))
 }
 
-/// The image itself.
+/// Checks the image itself.
 ///
-/// A bootloader also has to be one that its chip's ROM can load.
+/// A bootloader must also be one that its chip's ROM can load.
 pub(super) fn esp(file: &[u8], chip: Option<Chip>) -> Result<String, String> {
     let info = image::verify(file).map_err(|error| error.to_string())?;
     if let (true, Some(chip)) = (BootloaderInfo::of(file).is_some(), info.header.chip()) {
@@ -78,7 +78,7 @@ pub(super) fn esp(file: &[u8], chip: Option<Chip>) -> Result<String, String> {
     told(&info, chip)
 }
 
-/// A bootloader where the ROM finds it, which looks at the checksum alone.
+/// Checks a bootloader in the way in which the ROM does, which verifies only the checksum.
 pub(super) fn esp_as_rom(file: &[u8], chip: Option<Chip>) -> Result<String, String> {
     let (info, stale) = image::verify_as_rom(file).map_err(|error| error.to_string())?;
     let told = told(&info, chip)?;
@@ -105,8 +105,8 @@ fn told(info: &ImageInfo, chip: Option<Chip>) -> Result<String, String> {
     Ok(format!("for {found}, {:#x} bytes, {digest}", info.total_len_bytes))
 }
 
-/// What has to be right about a migrator beside its image: a configuration that can be read, and
-/// every artifact that it has to have inside. `None` for an image that is no migrator.
+/// Checks the other parts of a migrator: a configuration that can be read, and every artifact that
+/// it must contain. `None` for an image that is not a migrator.
 fn configuration(
     image: &[u8],
     behind: &[u8],
@@ -120,15 +120,15 @@ fn configuration(
     let mut storage = Storage::default();
     let section = image.get(at.clone()).unwrap_or_default();
     Some(match decode(section, &mut storage) {
-        // As it was built it is whole, too.
+        // An image as it was built is complete, too.
         Err(error @ ConfigError::Empty) => Ok(error.to_string()),
         Err(error) => Err(format!("at {:#x}: {error}", at.start)),
         Ok(config) => embedded(&config.migration, behind, assumed),
     })
 }
 
-/// Whether the container has every artifact that the migration takes from there, and the
-/// bootloader, if it is there, has the migration's map.
+/// Whether the container has every artifact that the migration takes from it, and the bootloader,
+/// if it is embedded, has the migration's map.
 fn embedded(
     migration: &Migration<'_>,
     container: &[u8],
@@ -137,7 +137,7 @@ fn embedded(
     let inside = || migration.artifacts.iter().filter(|a| a.origin == Origin::Embedded);
     let count = inside().count();
     if count == 0 {
-        return Ok("sound, artifacts are fetched".to_owned());
+        return Ok("valid, artifacts are fetched".to_owned());
     }
     let header = ContainerHeader::parse(container).map_err(|error| error.to_string())?;
     for artifact in inside() {
@@ -160,12 +160,12 @@ fn embedded(
         }
         if artifact.sha256.is_some_and(|wanted| wanted != found) {
             return Err(format!(
-                "the embedded {name} is not the one that the migration names, by its SHA-256"
+                "the SHA-256 of the embedded {name} is not the one in the migration"
             ));
         }
         if let (Role::Bootloader, Some(map)) = (artifact.role, &migration.mcuboot) {
             map_of(map, name, bytes, assumed)?;
         }
     }
-    Ok(format!("sound, with {count} embedded artifacts"))
+    Ok(format!("valid, with {count} embedded artifacts"))
 }

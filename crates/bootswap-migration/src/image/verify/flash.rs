@@ -23,8 +23,8 @@ pub(super) fn table(file: &[u8], flash_size: Option<FlashSize>) -> Result<String
     Ok(format!("{} partitions, {md5}", table.len()))
 }
 
-/// A partition table as a bootloader reads it. What tools would object to is told, but no fault:
-/// the device starts.
+/// Checks a partition table in the way in which a bootloader reads it. What only tools would refuse
+/// is reported, but is not a failure: the device boots.
 fn booted_table(held: &[u8]) -> Result<String, String> {
     let table = PartitionTable::parse_as_bootloader(held).map_err(|error| error.to_string())?;
     let md5 = if table.has_md5() { "its MD5 is right" } else { "it has no MD5" };
@@ -33,17 +33,17 @@ fn booted_table(held: &[u8]) -> Result<String, String> {
     Ok(format!("{} partitions, {md5}{objections}", table.len()))
 }
 
-/// Which entry of otadata is in force.
+/// Which entry of otadata the bootloader uses.
 pub(super) fn otadata(file: &[u8]) -> Result<String, String> {
     let (first, second) = file.split_at_checked(SECTOR_BYTES as usize).unwrap_or((file, &[]));
-    // The number of slots decides which one is meant, not which entry counts.
+    // The number of slots decides which slot is selected, not which entry is valid.
     match OtaData::parse(first, second).select(1) {
         Some(selection) => Ok(format!("entry {} is in force", selection.entry_index)),
         None => Ok("no entry is in force, the factory app is started".to_owned()),
     }
 }
 
-/// What a device with this flash needs to start: bootloader, table, and an app.
+/// Checks what a device with this flash needs to boot: bootloader, table, and an app.
 pub(super) fn dump(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
     let Parts { mut checks, partitions } = boot_parts(flash, chip);
     let flash_end = FlashAddr(u32::try_from(flash.len()).unwrap_or(u32::MAX));
@@ -55,7 +55,7 @@ pub(super) fn dump(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
         checks.push(Check::new("size", Err(cut)));
     }
     let apps: Vec<Check> = apps(&partitions).filter_map(|p| app(p, flash)).collect();
-    // Remains of an update that was broken off are no fault as long as something starts.
+    // Remains of an interrupted update are not a failure as long as an app can be started.
     if apps.iter().any(|app| app.good) {
         checks.extend(apps.into_iter().filter(|app| app.good));
     } else {
@@ -64,8 +64,8 @@ pub(super) fn dump(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
     checks
 }
 
-/// What is in a factory image, all of which a factory has put there: nothing of it may be damaged,
-/// and it has to end where something ends.
+/// Checks a factory image, which a factory has written completely: nothing in it may be damaged,
+/// and it must end where one of its parts ends.
 pub(super) fn factory(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
     let Parts { mut checks, partitions } = boot_parts(flash, chip);
     let held = apps(&partitions).filter(|p| !is_blank(bytes(flash, p.region)));
@@ -73,13 +73,13 @@ pub(super) fn factory(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
         .map(|p| {
             app(p, flash).unwrap_or_else(|| {
                 let place = format!("{} at {}", p.label, p.region.start());
-                Check::new("app", Err(format!("{place}: holds something, but no image")))
+                Check::new("app", Err(format!("{place}: is neither blank nor an image")))
             })
         })
         .collect();
     checks.extend(apps_or_none(apps));
     let end = FlashAddr(u32::try_from(flash.len()).unwrap_or(u32::MAX));
-    // Inside of an app its image says whether it is whole.
+    // An app's image shows whether the app is complete.
     let inside = |p: &&Partition| p.region.start() < end && end < p.region.end() && !p.is_app();
     if let Some(partition) = partitions.iter().find(inside) {
         let cut = format!("the file ends at {end}, inside of {partition}: it is cut off");
@@ -88,7 +88,7 @@ pub(super) fn factory(flash: &[u8], chip: Option<Chip>) -> Vec<Check> {
     checks
 }
 
-/// What starts an app, and the partitions it finds.
+/// The bootloader that starts an app, and the partitions that it finds.
 struct Parts {
     checks: Vec<Check>,
     partitions: Vec<Partition>,
@@ -98,7 +98,7 @@ fn boot_parts(flash: &[u8], chip: Option<Chip>) -> Parts {
     let found = bootloader(flash);
     let at = |chip: Chip| bytes_from(flash, chip.bootloader_addr());
     let boot = match (chip, found) {
-        (None, None) => Err("no whole bootloader at 0x0 or 0x1000".to_owned()),
+        (None, None) => Err("no complete bootloader at 0x0 or 0x1000".to_owned()),
         (None, Some(chip)) => esp_as_rom(at(chip), None),
         (Some(chip), _) => esp_as_rom(at(chip), Some(chip))
             .map_err(|error| format!("at {}: {error}", chip.bootloader_addr())),

@@ -11,7 +11,7 @@ use super::wanted::Wanted;
 
 /// Image, load header and trailer.
 pub(super) fn mcuboot(file: &[u8], wanted: &Wanted<'_>) -> Result<Vec<Check>, TrailerError> {
-    // A file that ends as a slot does is one.
+    // A file that ends like a slot is a whole slot.
     let padded = || TrailerInfo::of(file).filter(|t| t.max_align == wanted.trailer.max_align);
     let slot_len_bytes = wanted.slot_len_bytes.or_else(|| padded().map(|t| t.slot_size));
     let layout = slot_len_bytes.map(|slot_len_bytes| {
@@ -32,7 +32,7 @@ pub(super) fn mcuboot(file: &[u8], wanted: &Wanted<'_>) -> Result<Vec<Check>, Tr
             }
             Ok(format!("starts at {:#x}", header.entry_addr))
         });
-        // Without a chip it may be an image for a bootloader that is none of Espressif's.
+        // Without a chip, it may be an image for a bootloader that is not Espressif's.
         let none = matches!(header, Err(LoadFault::Magic { .. } | LoadFault::Truncated { .. }));
         if !none || wanted.chip.is_some() {
             checks.push(Check::new("load header", header.map_err(|error| error.to_string())));
@@ -52,7 +52,8 @@ pub(super) fn mcuboot(file: &[u8], wanted: &Wanted<'_>) -> Result<Vec<Check>, Tr
     Ok(checks)
 }
 
-/// The trailer of a file that is as long as the slot; `None` for a shorter one, which has none.
+/// The trailer of a file that is as long as the slot; `None` for a shorter one, which has no
+/// trailer.
 fn trailer(file: &[u8], layout: &TrailerLayout) -> Option<Result<String, String>> {
     let slot_len = layout.slot().len_bytes() as usize;
     if file.len() < slot_len {
@@ -69,12 +70,12 @@ fn trailer(file: &[u8], layout: &TrailerLayout) -> Option<Result<String, String>
     Some(match (state.magic, state.image_ok) {
         (Magic::Good, Flag::Set) => Ok("confirmed".to_owned()),
         (Magic::Good, Flag::Unset) => {
-            Ok("pending: tried once, then reverted unless confirmed".to_owned())
+            Ok("pending: tested once, then reverted unless confirmed".to_owned())
         }
         (Magic::Good, Flag::Bad) => {
             Err(format!("image_ok at offset {} is neither set nor unset", layout.image_ok()))
         }
-        (Magic::Unset, _) => Ok("none, so MCUboot does not look at the image yet".to_owned()),
+        (Magic::Unset, _) => Ok("none, so MCUboot ignores the image for now".to_owned()),
         (Magic::Bad, _) => {
             Err(format!("the magic at offset {magic_at} is not the one for this alignment"))
         }

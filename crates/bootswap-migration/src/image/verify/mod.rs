@@ -1,4 +1,4 @@
-//! Whether a file is whole: one check after the other, and all of their results.
+//! Verifies a file: runs all checks, and returns all of their results.
 
 mod check;
 mod esp;
@@ -17,7 +17,7 @@ pub use wanted::Wanted;
 ///
 /// # Errors
 ///
-/// A [`TrailerError`] where no slot can have the trailer that is wanted. A check that fails is not
+/// A [`TrailerError`] if no slot can have the trailer that is asked for. A check that fails is not
 /// an error but part of the [`Verification`].
 pub fn verify(
     file: &[u8],

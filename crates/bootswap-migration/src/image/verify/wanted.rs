@@ -1,4 +1,4 @@
-//! What a file has to be besides whole.
+//! What a file must be, besides complete.
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
@@ -8,25 +8,26 @@ use mcuboot_format::trailer::TrailerConfig;
 
 use crate::owned::OwnedMap;
 
-/// What a file has to be besides whole; each wish matters to one or two kinds of files only.
+/// What a file must be, besides complete; each requirement applies only to one or two kinds of
+/// files.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// Key that an MCUboot image has to be signed with; without it, the hash alone is checked.
+    /// Key that an MCUboot image must be signed with; without it, only the hash is checked.
     pub key: Option<&'a PublicKey>,
-    /// Bytes of the slot that an MCUboot image has to fit, trailer included.
+    /// Bytes of the slot that an MCUboot image must fit, trailer included.
     pub slot_len_bytes: Option<u32>,
     /// Trailer of the bootloader that an MCUboot image is for.
     pub trailer: TrailerConfig,
-    /// Chip that an ESP image or a flash dump has to be for.
+    /// Chip that an ESP image or a flash dump must be for.
     pub chip: Option<Chip>,
-    /// Flash that a partition table has to fit.
+    /// Flash size that a partition table must fit.
     pub flash_size: Option<FlashSize>,
-    /// Map that a bootloader has to be built with.
+    /// Map that a bootloader must be built with.
     pub map: Option<&'a OwnedMap>,
 }
 
 impl Default for Wanted<'_> {
-    /// Nothing but a trailer as Espressif's MCUboot has it.
+    /// No requirements, except a trailer like that of Espressif's MCUboot.
     fn default() -> Self {
         let trailer = TrailerConfig::espressif(SwapKind::Scratch);
         Self { key: None, slot_len_bytes: None, trailer, chip: None, flash_size: None, map: None }
