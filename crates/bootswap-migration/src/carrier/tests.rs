@@ -1,11 +1,16 @@
 use std::ops::Range;
 
 use carrier_format::{RECORD_LEN_BYTES, find};
-use device_sim::{FlashBuilder, McubootConfig, synthetic};
+use device_sim::{
+    AppExit, Board, Device, EspIdfConfig, FlashBuilder, LifeOutcome, Machine, McubootConfig,
+    RunningApp, TargetAct, synthetic,
+};
 use esp_idf_format::bootloader_desc::BootloaderDescription;
 use esp_idf_format::image::{self, FlashMode, FlashSize, RomFault};
+use esp_idf_format::otadata::{OtaEntry, OtaState};
 use esp_idf_format::partition::Partition;
-use flash_region::is_blank;
+use flash_region::{Region, is_blank};
+use mcuboot_format::builder::{Padding, SignOptions, sign};
 use mcuboot_format::trailer::magic_bytes;
 
 use super::*;
@@ -277,4 +282,58 @@ fn the_old_system_has_to_go_with_mcuboot() {
     let system = OldSystem::read(chip, &dump(&old, &without)).unwrap();
     assert_eq!(system.otadata(), Err(CarrierError::NoOtadata));
     assert!(OldSystem::read(chip, &[0xff; 4 << 20]).is_err());
+}
+
+/// The simulated device reads these files by itself: it starts them, counts, sees the target's own
+/// confirmation, and goes back.
+#[test]
+fn the_simulated_device_starts_what_is_composed() {
+    let (place, second) = (FlashAddr(0x26_0000), FlashAddr(0x36_0000));
+    let mut partitions = synthetic::example_partitions();
+    partitions[5].region = Region::clamped(place, 0x10_0000);
+    for chip in CHIPS {
+        let (image, bootloader) = parts(chip);
+        let old = synthetic::bootloader(chip, FlashSize::Mb4, 20_000, 3).unwrap();
+        let app = synthetic::app(chip, "old", "1.0", 0x1000, 1).unwrap();
+        let options = SignOptions::espressif(0x10_0000, SwapKind::Scratch);
+        let options = SignOptions { padding: Padding::Confirmed, ..options };
+        let mut target = sign(&synthetic::target_payload(chip, 5000, 1), &options).unwrap();
+        target[0x10_0000 - 24] = 0xff;
+        let board = Board::new(chip)
+            .esp_idf(&old, EspIdfConfig::default())
+            .unwrap()
+            .mcuboot(&mcuboot(chip), McubootConfig::example())
+            .unwrap()
+            .loader(&loader(chip))
+            .unwrap();
+        let flash = |at_bootloader: &[u8]| {
+            FlashBuilder::new(chip, FlashSize::Mb4)
+                .partitions(&partitions)
+                .bootloader(at_bootloader)
+                .app("ota_0", &app)
+                .data(FlashAddr(0x1_0000), &target)
+        };
+        let entry = |seq| Some(OtaEntry::new(seq, OtaState::Undefined));
+        let file = carrier(&image, &bootloader, on_trial()).unwrap();
+        let hosted = flash(&old).otadata([entry(1), entry(2)]).data(place, &file).build().unwrap();
+        let lives = |act, lives| {
+            let mut device = Device::new(board.clone(), hosted.clone()).with_target(&[act]);
+            let stay = &mut |_: &RunningApp, _: Machine<'_>| AppExit::Stay;
+            let ends = (0..lives).map(|_| match device.live(4, stay, &mut ()).outcome {
+                LifeOutcome::TargetRunning(target) => target.start.to_string(),
+                other => other.to_string(),
+            });
+            ends.collect::<Vec<_>>()
+        };
+        let [one, two, three] = [1, 2, 3].map(|number| format!(", start {number} of 3"));
+        let back = "old firmware running: old 1.0 in ota_0".to_owned();
+        assert_eq!(lives(TargetAct::Stay, 4), [one.clone(), two, three, back], "{chip}");
+        assert_eq!(lives(TargetAct::Confirm, 2), [one, ", confirmed".to_owned()], "{chip}");
+
+        let file = first_stage(&image, &bootloader, second).unwrap();
+        let staged = flash(&file).data(second, bootloader.bytes()).build().unwrap();
+        let mut device = Device::new(board.clone(), staged);
+        let life = device.live(1, &mut |_: &RunningApp, _: Machine<'_>| AppExit::Stay, &mut ());
+        assert!(life.outcome.is_target(), "{chip}: {}", life.outcome);
+    }
 }

@@ -163,3 +163,25 @@ fn a_torn_confirmation_is_none() {
         assert!(outcome.is_alive());
     }
 }
+
+/// The erase of the sector that the entry goes into, torn, with a blank sector there or an older
+/// entry: the old firmware, which does it once more.
+#[test]
+fn every_torn_erase_of_an_entry_starts_the_old() {
+    let older = OtaEntry::new(2, OtaState::Undefined).to_bytes();
+    for before in [[0xff; 32], older] {
+        for rollback in [false, true] {
+            let hosted = Hosted::new(3).with_rollback(rollback).before_the_switch(0);
+            let in_force = OtaEntry::new(3, OtaState::Valid).to_bytes();
+            let other = OTADATA.saturating_add(SECTOR_BYTES);
+            let hosted = hosted.changed(OTADATA, &in_force).changed(other, &before);
+            for seed in 0..40 {
+                let mut torn = hosted.clone();
+                torn.memory.tear_erase(EraseUnit::Sector4K, other, seed).unwrap();
+                let first = torn.device().live(1, &mut stay, &mut ()).outcome.to_string();
+                assert_eq!(first, "old firmware running: old 1.0 in ota_0", "{seed}");
+                run(&torn, &[TargetAct::Stay], &[]);
+            }
+        }
+    }
+}
