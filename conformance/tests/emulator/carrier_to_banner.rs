@@ -18,15 +18,20 @@ use bootswap_migration::carrier::{
     CarrierOptions, LoaderImage, TargetBootloader, TrialOptions, carrier, first_stage,
 };
 use carrier_format::{COPIES_OFFSET_BYTES, TRIAL_OFFSET_BYTES};
-use device_sim::{FlashBuilder, synthetic};
+use device_sim::{
+    AppExit, Board, Device, DeviceEvent, EspIdfConfig, FlashBuilder, Machine, McubootConfig,
+    RunningApp, synthetic,
+};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::otadata::{OtaEntry, OtaState};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use nor_sim::NorMemory;
 use tempfile::TempDir;
 
 use crate::banner::{APP, BANNER, BOOTLOADER, JUMP, given};
 use crate::device::FIRMWARE;
+use crate::difference;
 use crate::emulator::{self, Console, Ended, Power};
 
 const CHIP: Chip = Chip::Esp32c3;
@@ -116,12 +121,15 @@ impl Hosted {
     }
 }
 
-fn parts() -> (LoaderImage, TargetBootloader) {
+fn loader_file() -> Vec<u8> {
     let directory = env::var_os(FIRMWARE).expect("the variable of the firmware's directory");
     let path = PathBuf::from(directory).join("bootswap-esp32c3-loader.bin");
-    let file = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn parts() -> (LoaderImage, TargetBootloader) {
     let bootloader = TargetBootloader::new(given(BOOTLOADER), CHIP).unwrap();
-    (LoaderImage::new(&file, CHIP).unwrap(), bootloader)
+    (LoaderImage::new(&loader_file(), CHIP).unwrap(), bootloader)
 }
 
 fn options(starts: u32) -> CarrierOptions {
@@ -264,6 +272,55 @@ fn emulated_trial_without_a_way_back() {
         lines,
         ["loader: not confirmed, no way back", "loader: bootloader at 0x261000, copy 1"]
     );
+}
+
+/// The simulated device with the same flash and the same bootloaders.
+fn modelled(hosted: &Hosted) -> Device<NorMemory> {
+    let old = esp_idf_bootloaders::bootloader(CHIP, FlashSize::Mb4.bytes()).unwrap();
+    let board = Board::new(CHIP).esp_idf(&old, EspIdfConfig::default()).unwrap();
+    let board = board.mcuboot(&given(BOOTLOADER), McubootConfig::example()).unwrap();
+    Device::new(board.loader(&loader_file()).unwrap(), NorMemory::from_bytes(&hosted.flash))
+}
+
+/// Boots the simulated device too: it prints what the chip printed, and leaves the same flash.
+fn compare(console: &Console, device: &Path, model: &mut Device<NorMemory>) {
+    let mut lines = Vec::new();
+    model.boot(&mut |_: &RunningApp, _: Machine<'_>| AppExit::Stay, &mut lines);
+    let printed = lines.iter().filter_map(|line| match &line.event {
+        DeviceEvent::Loader(event) => Some(event.to_string()),
+        _ => None,
+    });
+    let found = console.lines.iter().filter(|(_, line)| line.starts_with("loader: "));
+    let found: Vec<_> = found.map(|(_, line)| line.clone()).collect();
+    assert_eq!(found, printed.collect::<Vec<_>>());
+    let differs = difference(&fs::read(device).unwrap(), &model.memory().to_bytes());
+    assert_eq!(differs, None, "{}", console.text());
+}
+
+/// The simulated device judges: so it has to do what the chip does, boot by boot.
+#[test]
+fn emulated_carrier_as_simulated() {
+    let on_trial = || Hosted::with_carrier(options(2)).changed(|flash| flash[IMAGE_OK] = 0xff);
+    let confirmed = on_trial().changed(|flash| flash[IMAGE_OK] = 1);
+    let copies = [1, 2].map(|number| confirmed.copy(number));
+    let one_copy = on_trial().changed(|flash| damage(flash, copies[0]));
+    let no_copy = on_trial().changed(|flash| copies.iter().for_each(|copy| damage(flash, *copy)));
+    // How often the target starts, and whether the old firmware comes back then.
+    for (hosted, starts, goes_back) in
+        [(on_trial(), 2, true), (confirmed, 2, false), (one_copy, 1, false), (no_copy, 0, true)]
+    {
+        let (device, mut model) = (hosted.device(), modelled(&hosted));
+        for _ in 0..starts {
+            compare(&hosted.start(&device), &device, &mut model);
+        }
+        if goes_back {
+            let console = emulator::run(&device, false, Power::UntilReset);
+            compare(&console, &device, &mut model);
+            let console = emulator::run(&device, false, Power::UntilSeen(OLD_STARTS));
+            assert_eq!(console.ended, Ended::Seen, "{}", console.text());
+            compare(&console, &device, &mut model);
+        }
+    }
 }
 
 /// Cuts power at many points spread over the way to the banner.
