@@ -7,8 +7,11 @@
 //! ```
 
 use bootswap_plan::{App, Artifact, ArtifactIndex, DeviceFacts, Migration, Role, app_in};
-use esp_idf_format::image::IMAGE_MAGIC;
-use esp_idf_format::otadata::{BootSlot, ENTRY_LEN_BYTES, OtaData};
+use esp_idf_format::bootloader_desc::{
+    BOOTLOADER_DESC_LEN_BYTES, BOOTLOADER_DESC_OFFSET_BYTES, BootloaderDescription,
+};
+use esp_idf_format::image::{EspImageHeader, FlashSize, IMAGE_MAGIC};
+use esp_idf_format::otadata::{ENTRY_LEN_BYTES, OtaData};
 use esp_idf_format::partition::{BootRoles, Partition, PartitionTable};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
@@ -17,12 +20,40 @@ use crate::ImageFault;
 /// The two entries of otadata, each from the begin of its sector.
 pub(crate) type OtaEntries = [[u8; ENTRY_LEN_BYTES]; 2];
 
+/// How many bytes of a bootloader's image say what it goes by.
+pub(crate) const HEAD_LEN_BYTES: usize =
+    BOOTLOADER_DESC_OFFSET_BYTES as usize + BOOTLOADER_DESC_LEN_BYTES;
+
+/// What a bootloader goes by, from the first bytes of its image.
+#[derive(Clone, Copy)]
+pub(crate) struct BootHead {
+    /// Flash size in its header; 2 MiB where that is no known size, as the bootloader takes it.
+    pub flash_len_bytes: u32,
+    /// Whether it has the descriptor that only ESP-IDF's has.
+    pub is_esp_idf: bool,
+}
+
+impl BootHead {
+    /// Reads at most [`HEAD_LEN_BYTES`]; `None` for what is no image.
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        let header = EspImageHeader::parse(bytes).ok()?;
+        let description = bytes.get(BOOTLOADER_DESC_OFFSET_BYTES as usize..).unwrap_or_default();
+        let description = BootloaderDescription::parse(description);
+        Some(Self {
+            flash_len_bytes: header.flash_size().unwrap_or(FlashSize::Mb2).bytes(),
+            is_esp_idf: description.is_ok_and(|description| description.is_plausible()),
+        })
+    }
+}
+
 /// What the device will boot by, as far as the migration brings it.
 pub(crate) struct Chain<'c> {
     pub migration: &'c Migration<'c>,
     pub facts: &'c DeviceFacts<'c>,
     /// The artifact with the new table, and the table.
     pub table: Option<(ArtifactIndex, PartitionTable<'c>)>,
+    /// Whether the new bootloader has the descriptor that only ESP-IDF's has.
+    pub is_esp_idf: bool,
     /// The artifact with the new otadata, and its entries.
     pub otadata: Option<(ArtifactIndex, OtaEntries)>,
 }
@@ -94,11 +125,18 @@ impl<'c> Chain<'c> {
         let artifacts = self.migration.artifacts;
         let with_index = || (0..).map(ArtifactIndex).zip(artifacts);
         let of = |role| artifacts.iter().any(|artifact| artifact.role == role);
-        // MCUboot has its map inside, and of another bootloader nobody knows what it goes by.
+        // A new MCUboot has its map inside, and of another bootloader nobody knows what it goes by,
+        // unless it says itself that it is ESP-IDF's.
+        if self.migration.mcuboot.is_some() && !self.migration.goes_back() {
+            return Ok(());
+        }
         let brings = self.table.map(|(index, _)| index).or(self.otadata.map(|(index, _)| index));
         let stays = of(Role::Application) && !of(Role::Bootloader);
-        if self.migration.mcuboot.is_some() || (brings.is_none() && !stays) {
+        if brings.is_none() && self.migration.mcuboot.is_some() {
             return Ok(());
+        }
+        if brings.is_none() && !stays {
+            return if self.is_esp_idf { self.hands_over(first, len_bytes) } else { Ok(()) };
         }
         let app = with_index().find(|(_, artifact)| artifact.role == Role::Application);
         let blamed = brings.or(app.map(|(index, _)| index)).unwrap_or(ArtifactIndex(0));
@@ -120,10 +158,26 @@ impl<'c> Chain<'c> {
                 }
             }
         }
-        let Some(started) = self.started() else {
-            return Err((blamed, ImageFault::StartsOther { start: None }));
-        };
-        let start = started.region.start();
+        // Whether the bootloader rolls back is not known, so both have to start the same.
+        for rollback in [true, false] {
+            let started = self.started(rollback).map_err(|fault| (blamed, fault))?;
+            let Some(started) = started.map(|p| p.region.start()) else {
+                return Err((blamed, ImageFault::StartsOther { start: None }));
+            };
+            self.is_brought(started, blamed, first, len_bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that what the bootloader starts at `start` comes with the migration.
+    fn is_brought(
+        &self,
+        start: FlashAddr,
+        blamed: ArtifactIndex,
+        first: &dyn Fn(ArtifactIndex) -> Option<u8>,
+        len_bytes: &dyn Fn(ArtifactIndex) -> Option<u32>,
+    ) -> Result<(), (ArtifactIndex, ImageFault)> {
+        let with_index = || (0..).map(ArtifactIndex).zip(self.migration.artifacts);
         let brought = with_index().find(|(index, artifact)| {
             let whole = artifact.dest.unwrap_or_default();
             let written = len_bytes(*index).map_or(whole, |len_bytes| whole.prefix(len_bytes));
@@ -142,19 +196,57 @@ impl<'c> Chain<'c> {
         }
     }
 
-    /// The partition that the bootloader tries first.
-    fn started(&self) -> Option<Partition> {
-        let roles = BootRoles::of(self.partitions());
-        if let Some((_, [first, second])) = self.otadata {
-            return roles.tried(Some(&OtaData::parse(&first, &second))).next();
-        }
-        // As the migrator left it when it made sure that it is started again.
-        match app_in(self.facts, self.facts.running) {
-            // Without slots otadata means nothing.
-            Some(App::Ota { index, .. }) if roles.ota_count() > 0 => {
-                roles.slot(BootSlot::Ota(index))
+    /// Checks that an ESP-IDF bootloader which goes by the table and otadata of the device can come
+    /// to the application: the migrator selects it when it is started once more.
+    fn hands_over(
+        &self,
+        first: &dyn Fn(ArtifactIndex) -> Option<u8>,
+        len_bytes: &dyn Fn(ArtifactIndex) -> Option<u32>,
+    ) -> Result<(), (ArtifactIndex, ImageFault)> {
+        let apps = (0..).map(ArtifactIndex).zip(self.migration.artifacts);
+        for (index, app) in apps.filter(|(_, artifact)| artifact.role == Role::Application) {
+            let start = app.dest.unwrap_or_default().start();
+            let needed_bytes = len_bytes(index).unwrap_or(0);
+            let has_room = |p: &Partition| {
+                p.is_app() && p.region.start() == start && p.region.len_bytes() >= needed_bytes
+            };
+            if !self.facts.partitions.iter().any(has_room) {
+                return Err((index, ImageFault::NoPartition { start, needed_bytes }));
             }
-            _ => roles.tried(None).next(),
+            if first(index).is_some_and(|first| first != IMAGE_MAGIC) {
+                return Err((index, ImageFault::NoApp { start }));
+            }
         }
+        Ok(())
+    }
+
+    /// The partition that the bootloader tries first.
+    fn started(&self, rollback: bool) -> Result<Option<Partition>, ImageFault> {
+        let roles = BootRoles::of(self.partitions());
+        let count = roles.ota_count();
+        let selected = match (self.otadata, roles.otadata()) {
+            // Without slots otadata means nothing.
+            _ if count == 0 => None,
+            (_, None) => None,
+            (Some((_, [first, second])), _) => {
+                let boot = OtaData::parse(&first, &second).boot(count, rollback);
+                boot.selection.map(|selection| selection.ota_index)
+            }
+            // As the migrator left it when it made sure that it is started again.
+            (None, Some(otadata)) => {
+                let old = BootRoles::of(self.facts.partitions.iter().copied());
+                let is_same = self.facts.otadata().is_some_and(|place| {
+                    place.start() == otadata.region.start() && old.ota_count() == count
+                });
+                if self.table.is_some() && !is_same {
+                    return Err(ImageFault::OtadataMoves { otadata: otadata.region });
+                }
+                match app_in(self.facts, self.facts.running) {
+                    Some(App::Ota { index, .. }) => Some(index),
+                    _ => None,
+                }
+            }
+        };
+        Ok(roles.tried_from(selected).next())
     }
 }

@@ -4,7 +4,9 @@
 //! role asks for. The rules are those of the code that will read the artifact: MCUboot, or the mask
 //! ROM.
 
-use bootswap_plan::{Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role};
+use bootswap_plan::{
+    Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role, reach_end,
+};
 use esp_idf_format::Chip;
 use esp_idf_format::image::{EspImageHeader, FlashMode, FlashSize, ImageVerifier};
 use flash_region::{ERASED, FlashAddr, Region};
@@ -30,8 +32,10 @@ pub(crate) struct Rules<'a> {
     /// Where in the file the ROM will find the bootloader that it starts, if it will find it there:
     /// a merged image may have something before it.
     pub boots_at: Option<u32>,
-    /// End of the target bootloader's map, where it is known.
+    /// End of what the target bootloader has to reach, where it is known.
     pub map_end: Option<FlashAddr>,
+    /// Whether that is to be MCUboot.
+    pub is_mcuboot: bool,
     /// The application that MCUboot will find in the file, if it reaches into the primary slot from
     /// before that.
     pub app: Option<AppPart<'a>>,
@@ -81,7 +85,8 @@ impl<'a> Rules<'a> {
             Role::Bootloader => Some(0),
             Role::Application | Role::Other => merged.map(|dest| addr.bytes_since(dest.start())),
         };
-        let map_end = migration.mcuboot.as_ref().map(McubootMap::end);
+        let map_end = reach_end(migration, facts);
+        let is_mcuboot = migration.mcuboot.is_some();
         let app = match (&migration.mcuboot, merged, slot) {
             (Some(map), Some(dest), None) if dest.contains(map.primary.start()) => {
                 let rules = slot_rules(migration, facts, map, map.primary, key);
@@ -90,12 +95,12 @@ impl<'a> Rules<'a> {
             }
             _ => None,
         };
-        Self { artifact, slot, facts, room_bytes, boots_at, map_end, app }
+        Self { artifact, slot, facts, room_bytes, boots_at, map_end, is_mcuboot, app }
     }
 
     /// Whether the file has the target bootloader in it, and that is to be MCUboot.
     fn boots_mcuboot(&self) -> bool {
-        self.boots_at.is_some() && self.map_end.is_some()
+        self.boots_at.is_some() && self.is_mcuboot
     }
 
     /// The bytes of the file that mean nothing to MCUboot, if its image ends there: they lie behind
@@ -381,7 +386,8 @@ impl<'a> Scan<'a> {
             }
             Kind::Esp(verifier) => {
                 let info = verifier.finish().map_err(ImageFault::Esp)?;
-                if info.bootloader_desc.is_some() && self.rules.boots_mcuboot() {
+                let esp_idf = info.bootloader_desc.is_some_and(|desc| desc.is_plausible());
+                if esp_idf && self.rules.boots_mcuboot() {
                     return Err(ImageFault::NotMcuboot);
                 }
                 let at = self.rules.boots_at.unwrap_or(0);

@@ -6,7 +6,6 @@
 use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Step, Target};
 use embedded_storage_async::nor_flash::NorFlash;
 use esp_idf_format::Chip;
-use esp_idf_format::image::{EspImageHeader as EspHeader, FlashSize, HEADER_LEN_BYTES};
 use esp_idf_format::otadata::ENTRY_LEN_BYTES;
 use esp_idf_format::partition::TABLE_LEN_BYTES;
 use flash_region::SECTOR_BYTES;
@@ -14,7 +13,7 @@ use heapless::Vec;
 use mcuboot_format::ImageHeader;
 use mcuboot_format::espressif::{LoadHeader, LoaderReader};
 
-use crate::chain::{Chain, OtaEntries, read_table, table_at};
+use crate::chain::{BootHead, Chain, HEAD_LEN_BYTES, OtaEntries, read_table, table_at};
 use crate::check::{Checked, MAX_COMMITS as MAX_ARTIFACTS};
 use crate::item::Placed;
 use crate::medium::len_bytes;
@@ -127,21 +126,23 @@ pub(crate) async fn boots<R: Files>(
     migration: &Migration<'_>,
     facts: &DeviceFacts<'_>,
 ) -> Result<(), Failure<R::Error>> {
-    let mut flash_len_bytes = facts.bootloader_flash_len_bytes;
+    let (mut flash_len_bytes, mut is_esp_idf) = (facts.bootloader_flash_len_bytes, false);
     let mut firsts = [0; MAX_ARTIFACTS];
-    for (Brought { placed, boots_at, .. }, first) in brought.iter().zip(&mut firsts) {
+    for (Brought { placed, boots_at, len_bytes, .. }, first) in brought.iter().zip(&mut firsts) {
         files.read(placed, 0, core::slice::from_mut(first)).await?;
         if let Some(at) = *boots_at {
-            let mut header = [0; HEADER_LEN_BYTES as usize];
-            files.read(placed, at, &mut header).await?;
-            let size = EspHeader::parse(&header).ok().and_then(|header| header.flash_size());
-            flash_len_bytes = Some(size.unwrap_or(FlashSize::Mb2).bytes());
+            let mut head = [0; HEAD_LEN_BYTES];
+            let len = head.len().min(len_bytes.saturating_sub(at) as usize);
+            files.read(placed, at, head.get_mut(..len).unwrap_or_default()).await?;
+            let head = BootHead::of(&head);
+            flash_len_bytes = head.map(|head| head.flash_len_bytes).or(flash_len_bytes);
+            is_esp_idf = head.is_some_and(|head| head.is_esp_idf);
         }
     }
     let flash_len_bytes = flash_len_bytes.unwrap_or(facts.flash().len_bytes());
 
     let mut buffer = [0; TABLE_LEN_BYTES as usize];
-    let mut chain = Chain { migration, facts, table: None, otadata: None };
+    let mut chain = Chain { migration, facts, table: None, is_esp_idf, otadata: None };
     let table = brought
         .iter()
         .find_map(|file| Some((file, table_at(facts, file.placed.artifact, file.len_bytes)?)));

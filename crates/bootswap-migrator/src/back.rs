@@ -7,7 +7,7 @@
 //! is whole.
 
 use bootswap_engine::{Failure, select_app};
-use bootswap_plan::{App, DeviceFacts, app_in};
+use bootswap_plan::{App, DeviceFacts, ways_to_go_back};
 use embedded_storage_async::nor_flash::NorFlash;
 use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES};
 use esp_idf_format::image::ImageVerifier;
@@ -28,28 +28,23 @@ pub(crate) struct Way {
 }
 
 /// Looks for a firmware to go to: the one in `first`, else the previous one according to the table,
-/// else any other app that verifies. None of them is `not_in` one of these regions.
+/// else any other app that verifies. None of them is in a region that `is_lost`.
 pub(crate) async fn find<F: NorFlash, B: Hardware>(
     flash: &mut F,
     board: &mut B,
     facts: &DeviceFacts<'_>,
     first: Option<Region>,
-    not_in: &[Region],
+    is_lost: &dyn Fn(Region) -> bool,
     buffer: &mut [u8; SECTOR_BYTES as usize],
 ) -> Option<Way> {
     let otadata = facts.otadata()?;
-    let others = facts.partitions.iter().filter(|p| p.is_app() && p.region != facts.running);
-    let others = others.map(|p| p.region).filter(|region| Some(*region) != facts.previous);
-    for partition in first.into_iter().chain(facts.previous).chain(others) {
-        if not_in.iter().any(|region| region.overlaps(partition)) {
-            continue;
-        }
-        let Some(app) = app_in(facts, partition) else { continue };
+    for (partition, app) in ways_to_go_back(facts, first) {
         // A migrator that has moved left one of itself behind.
         if is_same_app(flash, facts.running, partition).await {
             continue;
         }
-        if verifies(flash, board, facts, partition, buffer).await {
+        let image = image(flash, board, facts, partition, buffer).await;
+        if image.is_some_and(|image| !is_lost(image)) {
             return Some(Way { otadata, app, partition });
         }
     }
@@ -83,24 +78,25 @@ async fn is_same_app<F: NorFlash>(flash: &mut F, first: Region, second: Region) 
     true
 }
 
-/// Whether the app in `partition` is one that the bootloader would start.
-async fn verifies<F: NorFlash, B: Hardware>(
+/// The app image in `partition`, if it is one that the bootloader would start.
+async fn image<F: NorFlash, B: Hardware>(
     flash: &mut F,
     board: &mut B,
     facts: &DeviceFacts<'_>,
     partition: Region,
     buffer: &mut [u8; SECTOR_BYTES as usize],
-) -> bool {
+) -> Option<Region> {
     let mut verifier = ImageVerifier::with_max_len(partition.len_bytes());
     for part in partition.chunks(SECTOR_BYTES) {
-        let Some(bytes) = buffer.get_mut(..part.len_bytes() as usize) else { return false };
-        if flash.read(part.start().get(), bytes).await.is_err() || verifier.push(bytes).is_err() {
-            return false;
-        }
+        let bytes = buffer.get_mut(..part.len_bytes() as usize)?;
+        flash.read(part.start().get(), bytes).await.ok()?;
+        verifier.push(bytes).ok()?;
         board.feed();
         if verifier.is_complete() {
-            return verifier.header().is_some_and(|header| header.chip() == Some(facts.chip));
+            let is_ours = verifier.header().is_some_and(|h| h.chip() == Some(facts.chip));
+            let len_bytes = verifier.total_len_bytes().unwrap_or(partition.len_bytes());
+            return is_ours.then(|| partition.prefix(len_bytes));
         }
     }
-    false
+    None
 }

@@ -4,7 +4,7 @@ use bootswap_config::ConfigError;
 use bootswap_engine::{
     Begun, Buffers, Done, Engine, Failure, Job, Source, apart, arrived, begin, forget_attempts,
 };
-use bootswap_plan::{DeviceFacts, Migration, Plan, Reasons, Role, plan};
+use bootswap_plan::{DeviceFacts, Migration, Plan, Reason, Reasons, goes_back, plan, successor};
 use embedded_storage_async::nor_flash::NorFlash;
 use esp_idf_format::partition::TABLE_ADDR;
 use flash_region::{FlashAddr, Region};
@@ -117,6 +117,10 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
             apart!(self.refuse(&facts, &reasons));
             return None;
         }
+        if goes_back(migration, &facts) && apart!(self.leaves_nothing(&facts, plan)) {
+            apart!(self.refuse_for(&facts, Reason::NothingToStart { primary: None }));
+            return None;
+        }
         self.board.hears(News::Planned(plan));
         let job = Job { migration, facts: &facts, plan, container: found.container() };
         let begun = match self.begin(&job).await {
@@ -203,6 +207,20 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
             self.board.delay_ms(FAILED_WAIT_MS).await;
         }
         None
+    }
+
+    /// Whether nothing is left to be started when the plan is carried out: it writes over the
+    /// firmware before, and there is no other.
+    async fn leaves_nothing(&mut self, facts: &DeviceFacts<'_>, plan: &Plan) -> bool {
+        let is_lost = |image: Region| plan.writes().any(|region| region.overlaps(image));
+        let buffer = self.buffers.sector();
+        back::find(self.flash, self.board, facts, None, &is_lost, buffer).await.is_none()
+    }
+
+    async fn refuse_for(&mut self, facts: &DeviceFacts<'_>, reason: Reason) {
+        let mut reasons = Reasons::new();
+        let _ = reasons.push(reason);
+        self.refuse(facts, &reasons).await;
     }
 
     async fn refuse(&mut self, facts: &DeviceFacts<'_>, reasons: &Reasons) {
@@ -332,17 +350,12 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
     /// migrator is started and finds everything in its place again.
     async fn hand_over(&mut self, job: &Job<'_>) {
         let facts = job.facts;
-        let apps = job.migration.artifacts.iter().filter(|a| a.role == Role::Application);
-        let starts = apps.filter_map(|app| app.dest).map(|dest| dest.start());
-        let target = starts.into_iter().find_map(|start| {
-            let mut partitions = facts.partitions.iter();
-            partitions.find(|p| p.is_app() && p.region.start() == start).map(|p| p.region)
-        });
+        let target = successor(job.migration, facts.partitions).map(|(_, partition)| partition);
         self.log.info(format_args!(
             "everything was in its place already, and the bootloader started the migrator"
         ));
         let buffer = self.buffers.sector();
-        let way = back::find(self.flash, self.board, facts, target, &[], buffer).await;
+        let way = back::find(self.flash, self.board, facts, target, &|_| false, buffer).await;
         let taken = match way {
             Some(way) => back::take(self.flash, &way).await.map(|()| Some(way.partition)),
             None => Ok(None),
@@ -371,8 +384,9 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
 
     /// Lets the bootloader start the previous firmware, if there is one; says whether there is.
     async fn go_back(&mut self, facts: &DeviceFacts<'_>, not_in: &[Region]) -> bool {
+        let is_lost = |image: Region| not_in.iter().any(|region| region.overlaps(image));
         let way =
-            back::find(self.flash, self.board, facts, None, not_in, self.buffers.sector()).await;
+            back::find(self.flash, self.board, facts, None, &is_lost, self.buffers.sector()).await;
         let Some(way) = way else {
             self.log.warn(format_args!("there is no firmware to go back to"));
             return false;

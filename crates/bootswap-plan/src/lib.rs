@@ -99,7 +99,7 @@ pub use migration::{
     Role, SECURE_BOOT_DATA, Staging,
 };
 pub use objections::{objections, preferred};
-pub use otadata::app_in;
+pub use otadata::{app_in, goes_back, reach_end, successor, ways_to_go_back};
 pub use reason::{MAX_REASONS, Name, Reason, Reasons, name};
 pub use step::{
     App, ArtifactIndex, MAX_ROUTES, MAX_STEPS, Merge, Place, Plan, Purpose, Route, Step, StepText,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use flash_region::{FlashAddr, Region};
+use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 
 /// Largest number of steps in a plan.
@@ -362,8 +362,36 @@ fn list(f: &mut fmt::Formatter<'_>, routes: &[Route]) -> fmt::Result {
 }
 
 impl Plan {
-    /// The region from the first to the last byte that the commit may erase; `None` without a
-    /// commit.
+    /// What the steps may write or erase, but for otadata: what lay there before is lost.
+    pub fn writes(&self) -> impl Iterator<Item = Region> + '_ {
+        self.steps.iter().flat_map(|step| {
+            let routes = match step {
+                Step::Fetch { routes, .. } => routes.as_slice(),
+                _ => &[],
+            };
+            let fetched = routes.iter().filter_map(|route| match route.to {
+                Target::Flash(place) => Some(place.region),
+                Target::Memory { .. } => None,
+            });
+            let other = match *step {
+                Step::CopySelf { to, .. } | Step::Copy { to, .. } | Step::Commit { to, .. } => {
+                    Some(to.region)
+                }
+                Step::Clean { region, .. } => Some(region),
+                Step::CleanScratch { scratch, .. } => Some(scratch.suffix(SECTOR_BYTES)),
+                Step::CleanHeader { slot, .. } => Some(slot.prefix(SECTOR_BYTES)),
+                Step::Confirm { slot } => Some(slot.suffix(SECTOR_BYTES)),
+                Step::Select { .. }
+                | Step::ResetIntoCopy
+                | Step::Fetch { .. }
+                | Step::Verify { .. }
+                | Step::Reset => None,
+            };
+            fetched.chain(other)
+        })
+    }
+
+    /// The region from the first to the last byte that the commit may erase; `None` without commit.
     #[must_use]
     pub fn commit_region(&self) -> Option<Region> {
         let mut places = self.steps.iter().filter_map(|step| match step {

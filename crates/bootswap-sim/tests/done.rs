@@ -80,6 +80,27 @@ fn an_app_that_otadata_does_not_name_is_selected_in_the_end() {
     assert!(what.contains("successor"), "{what}");
 }
 
+/// The same on a device without otadata: nothing could select it.
+#[test]
+fn without_otadata_the_app_has_to_come_first() {
+    let mut migration = other_bootloader();
+    migration.artifacts.retain(|artifact| artifact.name != "otadata");
+    let mut partitions = device_sim::synthetic::example_partitions();
+    partitions.retain(|partition| !partition.is_otadata());
+    let mut table = vec![0xff; esp_idf_format::partition::TABLE_LEN_BYTES as usize];
+    esp_idf_format::partition::emit(&partitions, &mut table).unwrap();
+    migration.partition_table = Some(table);
+    // To the factory partition, from a slot behind it.
+    migration.running = Some("ota_1".to_owned());
+    assert!(codes(&migration).is_empty(), "{:?}", codes(&migration));
+    // To a slot, from the factory partition, which is started for ever.
+    migration.artifacts[0].dest = Some(region(0x21_0000, 0x10_0000));
+    migration.running = Some("factory".to_owned());
+    assert_eq!(codes(&migration), ["no-otadata"]);
+    let (_, run) = migrated(&migration);
+    assert_eq!(run.outcome, RunOutcome::Refused);
+}
+
 #[test]
 fn without_an_app_that_could_be_started_it_is_refused() {
     let mut migration = data_alone();
@@ -90,6 +111,24 @@ fn without_an_app_that_could_be_started_it_is_refused() {
     assert_eq!(codes(&migration), ["nothing-to-start"]);
     let (_, run) = migrated(&migration);
     assert_eq!(run.outcome, RunOutcome::Refused);
+}
+
+/// The only firmware to go back to is in the slot that the application comes to, and no bootloader
+/// comes that would start it. A device sees that before it writes anything.
+#[test]
+fn the_firmware_before_is_not_written_over_where_it_is_gone_back_to() {
+    let mut migration = example(Chip::Esp32c3).unwrap();
+    migration.running = Some("ota_1".to_owned());
+    migration.artifacts.retain(|artifact| artifact.role == Role::Application);
+    migration.artifacts[0].dest = migration.mcuboot.as_ref().map(|map| map.primary);
+    migration.mcuboot.as_mut().unwrap().scratch = Some(region(0x31_0000, 0x1_0000));
+    let (scenario, run) = migrated(&migration);
+    assert_eq!(run.outcome, RunOutcome::Refused);
+    assert_eq!(run.reasons.iter().map(|r| r.code()).collect::<Vec<_>>(), ["nothing-to-start"]);
+    let written: Vec<_> = run.ops.iter().map(|op| op.region()).collect();
+    let factory = region(0x1_0000, 0x10_0000);
+    assert!(written.iter().all(|region| !region.overlaps(factory)), "{written:?}");
+    assert_eq!(scenario.running.label.as_str(), Some("ota_1"));
 }
 
 /// An application of which a part waits for the commit, because its slot reaches over what the

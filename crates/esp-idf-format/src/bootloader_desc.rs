@@ -56,6 +56,15 @@ impl BootloaderDescription {
         Self::read(fields).ok_or(too_short)
     }
 
+    /// Whether it reads like one: it names a version of ESP-IDF. By its magic alone other bytes
+    /// pass for a description.
+    #[must_use]
+    pub fn is_plausible(&self) -> bool {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b".-+_".contains(&b);
+        let version = self.idf_ver.as_str().unwrap_or_default();
+        !version.is_empty() && version.bytes().all(is_plain)
+    }
+
     fn read(mut behind_magic: Reader<'_>) -> Option<Self> {
         let _reserved = behind_magic.array::<2>()?;
         Some(Self {

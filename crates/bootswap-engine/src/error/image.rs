@@ -3,7 +3,7 @@
 use core::fmt;
 
 use esp_idf_format::ImageChip;
-use flash_region::{FlashAddr, Hex};
+use flash_region::{FlashAddr, Hex, Region};
 use mcuboot_format::ImageVersion;
 
 /// What is wrong with an artifact's bytes.
@@ -97,10 +97,24 @@ pub enum ImageFault {
         /// Its bytes.
         needed_bytes: u32,
     },
+    /// The partition table in place has no app partition with room for the application, and the
+    /// bootloader goes by it.
+    NoPartition {
+        /// Where the application goes.
+        start: FlashAddr,
+        /// Its bytes.
+        needed_bytes: u32,
+    },
     /// What the bootloader would start is nothing that the migration brings.
     StartsOther {
         /// What it would start; `None` where it finds no app partition.
         start: Option<FlashAddr>,
+    },
+    /// The new partition table has its otadata elsewhere, or another number of slots, and nothing
+    /// brings otadata.
+    OtadataMoves {
+        /// Where the new table has it.
+        otadata: Region,
     },
     /// What the bootloader would start is no app image.
     NoApp {
@@ -164,8 +178,8 @@ impl fmt::Display for ImageFault {
             ),
             Self::MapBehindFlash { map_end, found_bytes } => write!(
                 f,
-                "the bootloader is built for {found_bytes} bytes of flash and its map goes on to \
-                 {map_end}; it cannot read beyond its flash"
+                "the bootloader is built for {found_bytes} bytes of flash, and its map or the \
+                 partition table goes on to {map_end}; it cannot read beyond its flash"
             ),
             Self::ChipRevision { min, max, found } => {
                 let [min, max, found] = [min, max, found].map(|rev| Revision(*rev));
@@ -187,11 +201,13 @@ impl fmt::Display for ImageFault {
                 f.write_str("the partition table would not boot: ")?;
                 error.fmt(f)
             }
-            Self::NoSlot { start, needed_bytes } => write!(
-                f,
-                "the partition table has no app partition at {start} with room for the \
+            Self::NoSlot { start, needed_bytes } | Self::NoPartition { start, needed_bytes } => {
+                write!(
+                    f,
+                    "the partition table has no app partition at {start} with room for the \
                  {needed_bytes} bytes of the application"
-            ),
+                )
+            }
             Self::StartsOther { start: Some(start) } => write!(
                 f,
                 "the bootloader would start the app at {start}, which is not the migration's"
@@ -199,6 +215,11 @@ impl fmt::Display for ImageFault {
             Self::StartsOther { start: None } => {
                 f.write_str("the bootloader would find no app partition")
             }
+            Self::OtadataMoves { otadata } => write!(
+                f,
+                "the partition table has otadata at {otadata}, or another number of slots than the \
+                 old one, so that nobody knows which slot it names"
+            ),
             Self::NoApp { start } => {
                 write!(f, "the bootloader would start what goes to {start}, which is no app image")
             }

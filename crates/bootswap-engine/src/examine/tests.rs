@@ -274,3 +274,107 @@ fn a_table_is_read_as_the_bootloader_reads_it() {
     let csv = fault_of(&app_and("table", place, text));
     assert!(matches!(csv, Some(ImageFault::Table(_))), "{csv:?}");
 }
+
+/// The example's table, changed, as a file.
+fn table_file(change: &dyn Fn(&mut Vec<esp_idf_format::partition::Partition>)) -> Vec<u8> {
+    let mut partitions = table();
+    change(&mut partitions);
+    let mut file = vec![0xff; 0xc00];
+    esp_idf_format::partition::emit(&partitions, &mut file).unwrap();
+    file
+}
+
+/// What comes by a table counts its slots and finds its otadata by that table.
+#[test]
+fn a_table_that_moves_otadata_brings_otadata_too() {
+    let place = at(0x8000, 0x1000);
+    let with = |change: &dyn Fn(&mut Vec<esp_idf_format::partition::Partition>)| {
+        let mut scene = app_and("table", place, table_file(change));
+        // To the slot that the migrator's entry names by the new table.
+        scene.part("app").dest = Some(SECONDARY);
+        fault_of(&scene)
+    };
+    let swapped = |table: &mut Vec<esp_idf_format::partition::Partition>| {
+        (table[4].region, table[5].region) = (table[5].region, table[4].region);
+    };
+    assert_eq!(with(&swapped), None);
+    let moved = with(&|table| {
+        swapped(table);
+        table.retain(|p| p.label.as_str() != Some("phy_init"));
+        table[1].region = at(0xe000, 0x2000);
+    });
+    let otadata = at(0xe000, 0x2000);
+    assert_eq!(moved, Some(ImageFault::OtadataMoves { otadata }));
+    // Another slot, and the same entry names another one.
+    let more = with(&|table| {
+        swapped(table);
+        let more = esp_idf_format::partition::Partition {
+            label: esp_idf_format::FixedText::new("ota_2").unwrap(),
+            subtype: table[5].subtype + 1,
+            region: at(0x4_0000, SLOT_LEN),
+            ..table[5]
+        };
+        table.push(more);
+    });
+    assert_eq!(more, Some(ImageFault::OtadataMoves { otadata: at(0xd000, 0x2000) }));
+    // Without otadata the first slot is started, and nothing else counts.
+    let none = with(&|table| table.retain(|p| !p.is_otadata() && !p.is_factory()));
+    assert_eq!(none, None);
+    let factory = with(&|table| table.retain(|p| !p.is_otadata()));
+    let start = Some(flash_region::FlashAddr(0x1_0000));
+    assert_eq!(factory, Some(ImageFault::StartsOther { start }));
+}
+
+/// Otadata whose entry a bootloader with rollback gives up at the first start.
+#[test]
+fn otadata_names_the_app_with_and_without_rollback() {
+    use esp_idf_format::otadata::{OtaEntry, OtaState};
+    let place = at(0xd000, 0x2000);
+    for (state, good) in [
+        (OtaState::Valid, true),
+        (OtaState::New, true),
+        (OtaState::Undefined, true),
+        (OtaState::PendingVerify, false),
+        (OtaState::Aborted, false),
+    ] {
+        let mut file = vec![0xff; 0x2000];
+        let entry = OtaEntry::new(1, state).to_bytes();
+        file[..entry.len()].copy_from_slice(&entry);
+        let mut scene = app_and("otadata", place, file);
+        scene.part("app").dest = Some(SECONDARY);
+        assert_eq!(fault_of(&scene).is_none(), good, "{state:?}");
+    }
+}
+
+/// A bootloader that says it is ESP-IDF's goes by the table, and starts apps.
+#[test]
+fn esp_idf_s_own_bootloader_needs_an_app_in_a_partition() {
+    use esp_idf_format::FixedText;
+    use esp_idf_format::bootloader_desc::BootloaderDescription;
+    let described = |text: &str| {
+        let description = BootloaderDescription {
+            secure_version: 0,
+            version: 1,
+            idf_ver: FixedText::new(text).unwrap(),
+            date_time: FixedText::default(),
+        };
+        bootloader_of(&[&description.to_bytes()[..], &noise(0x1000, 4)].concat())
+    };
+    let scene = |boot: Vec<u8>, dest: Region, app: Vec<u8>| {
+        let mut scene = app_and("bootloader", BOOT, boot);
+        scene.part("bootloader").role = Role::Bootloader;
+        scene.part("app").dest = Some(dest);
+        scene.part("app").bytes = app;
+        fault_of(&scene)
+    };
+    let free = at(0x5_0000, SLOT_LEN);
+    let app = bootloader(9000, 3);
+    assert_eq!(scene(described("v5.4"), PRIMARY, app.clone()), None);
+    let needed_bytes = u32::try_from(app.len()).unwrap();
+    let no_slot = ImageFault::NoPartition { start: free.start(), needed_bytes };
+    assert_eq!(scene(described("v5.4"), free, app.clone()), Some(no_slot));
+    let no_app = ImageFault::NoApp { start: PRIMARY.start() };
+    assert_eq!(scene(described("v5.4"), PRIMARY, noise(9000, 5)), Some(no_app));
+    // What only looks like a description says nothing.
+    assert_eq!(scene(described("\u{1}"), free, app), None);
+}

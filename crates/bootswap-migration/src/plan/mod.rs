@@ -11,6 +11,7 @@
 mod contents;
 mod cost;
 mod device_plans;
+mod elsewhere;
 mod flash_layout;
 mod given_up;
 mod objection;

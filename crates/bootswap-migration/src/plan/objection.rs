@@ -96,7 +96,11 @@ fn reason(file: &str, fault: &ImageFault, facts: &DeviceFacts<'_>) -> (Reason, O
         ImageFault::NoSlot { start, needed_bytes } => {
             Reason::NoSlot { artifact, start, needed_bytes }
         }
+        ImageFault::NoPartition { start, needed_bytes } => {
+            Reason::NoSlot { artifact: name(THE_TABLE), start, needed_bytes }
+        }
         ImageFault::StartsOther { start } => Reason::StartsOther { artifact, start },
+        ImageFault::OtadataMoves { otadata } => Reason::OtadataMoves { artifact, otadata },
         ImageFault::NoApp { .. } => return (wrong("an ESP-IDF app"), detail(fault)),
         ImageFault::Empty => Reason::Empty { artifact },
         ImageFault::Chip { found: chip_id, .. } => {
@@ -120,6 +124,9 @@ fn reason(file: &str, fault: &ImageFault, facts: &DeviceFacts<'_>) -> (Reason, O
     };
     (reason, None)
 }
+
+/// How a reason names the table that the device has.
+pub(crate) const THE_TABLE: &str = "the partition table";
 
 fn detail(fault: &ImageFault) -> Option<String> {
     Some(fault.to_string())

@@ -1,14 +1,15 @@
 //! A plan, or the reasons for a refusal, for scripts; `text.rs` prints it for people.
 
 use bootswap_plan::{
-    Cost, CostModel, DeviceFacts, Migration, Plan, Reason, Step, Target, WayBack, objections,
-    preferred,
+    Cost, CostModel, DeviceFacts, Migration, Plan, Reason, Step, Target, WayBack, goes_back,
+    objections, preferred, ways_to_go_back,
 };
 use esp_idf_format::partition::Partition;
 use flash_region::Region;
 use serde::Serialize;
 
 use super::cost::{CostReport, WayBackReport, WindowEstimate, looked_at};
+use super::elsewhere;
 use super::flash_layout::FlashLayout;
 use super::given_up::{GivenUp, given_up};
 use super::objection::judged;
@@ -23,25 +24,44 @@ use crate::owned::OwnedMigration;
 pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]>) -> PlanReport {
     let device = DeviceReport::new(found, dump.is_some());
     let facts = with_primary(migration, found.facts.lend(), dump);
-    let judged = judged(migration, facts).and_then(|stages| match dump {
-        Some(dump) if goes_back_to_nothing(migration, &facts, dump) => {
-            Err(vec![ReasonReport::from(&Reason::NothingToStart { primary: None })])
-        }
-        _ => Ok(stages),
+    let judged = judged(migration, facts).and_then(|stages| {
+        let objection = match dump {
+            Some(dump) if goes_back_to_nothing(migration, &facts, &stages, dump) => {
+                Some(Reason::NothingToStart { primary: None })
+            }
+            _ => elsewhere::refused(migration, &facts),
+        };
+        objection.map_or(Ok(stages), |reason| Err(vec![ReasonReport::from(&reason)]))
     });
     let report = match judged {
         Ok(stages) => migration.with(|lent| PlanReport::planned(device, lent, &stages, dump)),
         Err(reasons) => PlanReport::refused(device, reasons),
     };
     let assumed = migration.assumed.iter().cloned().chain(assumption(migration, &facts));
+    let assumed = assumed.chain(elsewhere::assumption(migration, &facts));
     PlanReport { assumed: assumed.collect(), ..report }
 }
 
-/// Whether the migration ends with starting the previous firmware, and the dump has none.
-fn goes_back_to_nothing(migration: &OwnedMigration, facts: &DeviceFacts<'_>, dump: &[u8]) -> bool {
-    let starts = |region| esp_idf_format::image::verify(bytes(dump, region)).is_ok();
-    let mut others = facts.partitions.iter().filter(|p| p.is_app() && p.region != facts.running);
-    migration.with(|lent| lent.goes_back()) && !others.any(|p| starts(p.region))
+/// Whether the migration leaves it to the firmware before to start, and the dump has none that the
+/// steps leave alone. What a device asks of its flash before it begins.
+fn goes_back_to_nothing(
+    migration: &OwnedMigration,
+    facts: &DeviceFacts<'_>,
+    stages: &[PlanStage<'_>],
+    dump: &[u8],
+) -> bool {
+    let running = bytes(dump, facts.running.prefix(facts.running_len_bytes));
+    let starts = |partition: Region| {
+        let held = bytes(dump, partition);
+        let Ok(info) = esp_idf_format::image::verify(held) else { return false };
+        let image = partition.prefix(info.total_len_bytes);
+        let is_lost = |stage: &PlanStage<'_>| stage.plan.writes().any(|w| w.overlaps(image));
+        info.header.chip() == Some(facts.chip)
+            && !bytes(dump, image).starts_with(running)
+            && !stages.iter().any(is_lost)
+    };
+    migration.with(|lent| goes_back(lent, facts))
+        && !ways_to_go_back(facts, None).any(|(partition, _)| starts(partition))
 }
 
 /// What `--json` prints. Keys are never renamed; `null` where something does not apply.

@@ -8,6 +8,7 @@ use super::Checks;
 use crate::image_rules::ImageRules;
 use crate::layout::Destination;
 use crate::migration::{Artifact, Content, Role};
+use crate::otadata::reach_end;
 use crate::reason::{Reason, name};
 
 impl Checks<'_> {
@@ -83,10 +84,11 @@ impl Checks<'_> {
                     let found_bytes = self.facts.flash().len_bytes();
                     self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes });
                 }
-                if let (Some(header_bytes), Some(map)) = (flash_len_bytes, map)
-                    && map.end().get() > header_bytes
+                if let (Some(header_bytes), Some(map_end)) =
+                    (flash_len_bytes, reach_end(self.migration, self.facts))
+                    && map_end.get() > header_bytes
                 {
-                    let (artifact, map_end) = (name(artifact.name), map.end());
+                    let artifact = name(artifact.name);
                     self.refuse(Reason::MapBehindFlash { artifact, header_bytes, map_end });
                 }
             }

@@ -5,10 +5,10 @@ use mcuboot_format::SwapKind;
 
 use super::Checks;
 use crate::cleaned::cleaned;
-use crate::facts::roles;
 use crate::layout::{self, Destination};
-use crate::migration::{Artifact, PARTITION_TABLE};
-use crate::reason::Reason;
+use crate::migration::{Artifact, PARTITION_TABLE, Role};
+use crate::otadata::{goes_back, is_reached, says_what_starts, successor, ways_to_go_back};
+use crate::reason::{Reason, name};
 
 impl Checks<'_> {
     /// What the steps clean for MCUboot must not be in an artifact's region, nor in what the old
@@ -61,6 +61,7 @@ impl Checks<'_> {
     pub(super) fn starts_something(&mut self, destinations: &[Destination]) {
         let artifacts = self.migration.artifacts;
         self.leaves_something(destinations);
+        self.ends_with_migrator(destinations);
         let Some(map) = self.migration.mcuboot else { return };
         // An artifact without a destination has another reason.
         let concerns = |artifact: &Artifact<'_>, destination: &Destination| {
@@ -89,21 +90,33 @@ impl Checks<'_> {
     /// own table or otadata says what is started.
     fn leaves_something(&mut self, destinations: &[Destination]) {
         let (migration, facts) = (self.migration, self.facts);
-        if !migration.goes_back() {
+        if !goes_back(migration, facts) {
             return;
         }
-        let roles = roles(facts.partitions);
-        let otadata = roles.otadata().map(|p| p.region);
         let says = |region: Region| destinations.iter().any(|d| d.region.overlaps(region));
-        if otadata.into_iter().chain([facts.table()]).any(says) {
+        // A test app cannot be selected, nor a slot behind a gap in their numbers.
+        let mut others = ways_to_go_back(facts, None);
+        if facts.otadata().is_none() || others.all(|(region, _)| says(region)) {
+            self.refuse(Reason::NothingToStart { primary: None });
+        }
+    }
+
+    /// A new bootloader that goes by the partition table starts the migrator again when all is
+    /// done, which then has to be able to select the application.
+    fn ends_with_migrator(&mut self, destinations: &[Destination]) {
+        let (migration, facts) = (self.migration, self.facts);
+        let boot = facts.chip.bootloader_addr();
+        let replaces = migration.artifacts.iter().zip(destinations).any(|(artifact, d)| {
+            artifact.role == Role::Bootloader || layout::written(d.region, artifact).contains(boot)
+        });
+        if migration.mcuboot.is_some() || !replaces || says_what_starts(migration, facts) {
             return;
         }
-        let mut others = facts
-            .partitions
-            .iter()
-            .filter(|p| p.is_app() && p.region != facts.running && roles.keeps(p));
-        if otadata.is_none() || others.all(|p| says(p.region)) {
-            self.refuse(Reason::NothingToStart { primary: None });
+        if let Some((app, partition)) = successor(migration, facts.partitions)
+            && !is_reached(facts, partition)
+        {
+            let (artifact, start) = (name(app.name), facts.running.start());
+            self.refuse(Reason::NoOtadata { artifact, start });
         }
     }
 }

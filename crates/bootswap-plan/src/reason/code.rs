@@ -58,6 +58,8 @@ impl Reason {
             Self::BadTable { .. } => 48,
             Self::NoSlot { .. } => 49,
             Self::StartsOther { .. } => 50,
+            Self::NoOtadata { .. } => 51,
+            Self::OtadataMoves { .. } => 52,
         }
     }
 
@@ -115,6 +117,8 @@ impl Reason {
             Self::BadTable { .. } => "bad-table",
             Self::NoSlot { .. } => "no-slot",
             Self::StartsOther { .. } => "starts-other",
+            Self::NoOtadata { .. } => "no-otadata",
+            Self::OtadataMoves { .. } => "otadata-moves",
         }
     }
 }

@@ -396,7 +396,23 @@ pub enum Reason {
         /// What it would start; `None` for nothing.
         start: Option<FlashAddr>,
     },
-    /// An artifact must be fetched, but the chip has no radio.
+    /// A new bootloader that goes by the partition table would start the migrator again and again:
+    /// the table has no otadata, or none that could name the application's partition.
+    NoOtadata {
+        /// The application.
+        artifact: Name,
+        /// Where the migrator is.
+        start: FlashAddr,
+    },
+    /// The new partition table has its otadata elsewhere, or another number of slots, so that
+    /// nobody knows which slot otadata names by then.
+    OtadataMoves {
+        /// Artifact with the table.
+        artifact: Name,
+        /// Where the new table has otadata.
+        otadata: Region,
+    },
+    /// An artifact is to be fetched, and the chip has no radio.
     NoRadio {
         /// Artifact.
         artifact: Name,

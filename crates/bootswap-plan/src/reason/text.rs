@@ -209,8 +209,8 @@ impl fmt::Display for Reason {
             Self::MapBehindFlash { artifact, header_bytes, map_end } => write!(
                 f,
                 "{artifact} is built for {header_bytes:#x} bytes of flash and reads nothing beyond \
-                 them, but its map ends at {map_end}; build it for the flash size that the map \
-                 needs"
+                 them, but its map or the partition table ends at {map_end}; build it for the \
+                 flash that it needs"
             ),
             Self::NoRelocation { needed_bytes, tried, is_swapped_in } => {
                 write!(
@@ -312,6 +312,19 @@ impl fmt::Display for Reason {
                 f,
                 "with {artifact} the bootloader would find no app partition; add a table with one \
                 for the application"
+            ),
+            Self::NoOtadata { artifact, start } => write!(
+                f,
+                "the partition table has no otadata that could name the partition of {artifact}, \
+                 so that a bootloader that goes by the table starts the migrator at {start} again \
+                 and again; bring a table with otadata, and otadata that names the application's \
+                 slot, or say in [mcuboot] that the bootloader is MCUboot"
+            ),
+            Self::OtadataMoves { artifact, otadata } => write!(
+                f,
+                "{artifact} has otadata at {otadata}, or another number of slots than the old \
+                 table, so that nobody knows which slot it names; bring otadata that names the \
+                 application's slot, too"
             ),
             Self::NoRadio { artifact, chip } => write!(
                 f,

@@ -226,6 +226,38 @@ fn every_refusal_has_its_code() {
             // A merged image with a bootloader in it, and without an application.
             c.artifacts = vec![Artifact { dest: Some(region(0, 0x8000)), ..other("merged") }];
         }),
+        ("no-otadata", |c| {
+            // Without otadata the factory app is started, and that is the migrator.
+            to_another_bootloader(c, "ota_0");
+            c.table.retain(|p| !p.is_otadata());
+        }),
+        ("no-otadata", |c| {
+            // Otadata that no entry can be written to without losing what is beside it.
+            to_another_bootloader(c, "ota_0");
+            c.table[1].region = region(0xd800, 0x2000);
+        }),
+        ("no-otadata", |c| {
+            // A test app is not named by otadata.
+            to_another_bootloader(c, "ota_1");
+            c.table[5].subtype = subtype::TEST;
+        }),
+        ("map-behind-flash", |c| {
+            // A bootloader that goes by the table, and refuses it.
+            to_another_bootloader(c, "ota_0");
+            c.artifacts[1].content = Some(Content::EspImage {
+                chip_id: Chip::Esp32s3.image_chip_id(),
+                image_len_bytes: 27_376,
+                flash_len_bytes: Some(2 * MIB),
+            });
+        }),
+        ("nothing-to-start", |c| {
+            // Data, and no app but one for tests, which otadata cannot name.
+            c.artifacts =
+                vec![Artifact { dest: Some(region(0x32_0000, MIB / 2)), ..other("data") }];
+            c.map = None;
+            c.table.truncate(5);
+            c.table[4].subtype = subtype::TEST;
+        }),
         ("unknown-label", |c| c.staging = Staging::Label("nowhere")),
         ("staging-in-use", |c| {
             c.artifacts[0].dest = Some(region(0x11_0000, MIB));
@@ -407,4 +439,50 @@ fn what_mcuboot_has_for_itself_is_nobodys_place() {
     assert_eq!(case.codes(), ["overlap"]);
     case.artifacts.last_mut().unwrap().dest = Some(region(0x25_0000, 0x1000));
     assert_safe(&case, &case.plan().unwrap());
+}
+
+/// An application for the partition with that label, and a bootloader that goes by the table.
+fn to_another_bootloader(case: &mut Case, label: &str) {
+    let to = case.table.iter().find(|p| p.label.as_str() == Some(label)).unwrap().region;
+    case.map = None;
+    case.artifacts[0].dest = Some(to);
+    case.artifacts[0].len_bytes = Some(0x8_0000);
+    case.artifacts[0].content = Some(Content::EspImage {
+        chip_id: Chip::Esp32s3.image_chip_id(),
+        image_len_bytes: 0x8_0000,
+        flash_len_bytes: None,
+    });
+}
+
+#[test]
+fn a_bootloader_that_goes_by_the_table_comes_to_the_application() {
+    let codes = |change: &dyn Fn(&mut Case)| {
+        let mut case = example();
+        to_another_bootloader(&mut case, "ota_0");
+        change(&mut case);
+        case.plan().err().unwrap_or_default().iter().map(Reason::code).collect::<Vec<_>>()
+    };
+    // The migrator selects it in otadata.
+    assert_eq!(codes(&|_| {}), [""; 0]);
+    // Without otadata the factory app comes first, and then the slots in their order.
+    assert_eq!(codes(&|c| c.table.retain(|p| !p.is_otadata())), ["no-otadata"]);
+    for (running, to, said) in [
+        ("ota_0", "factory", &[][..]),
+        ("ota_1", "factory", &[]),
+        ("ota_1", "ota_0", &[]),
+        ("ota_0", "ota_1", &["no-otadata"]),
+    ] {
+        let codes = codes(&|c| {
+            to_another_bootloader(c, to);
+            c.table.retain(|p| !p.is_otadata());
+            c.running = running;
+        });
+        assert_eq!(codes, said, "from {running} to {to}");
+    }
+    // Where it does not go by the table nobody can say.
+    let apart = codes(&|c| {
+        c.table.retain(|p| !p.is_otadata() && p.label.as_str() != Some("ota_1"));
+        c.artifacts[0].dest = Some(region(0x21_0000, MIB));
+    });
+    assert_eq!(apart, [""; 0]);
 }

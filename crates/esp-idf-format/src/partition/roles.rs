@@ -11,7 +11,7 @@
 //! `components/bootloader_support/src/bootloader_utility.c` of `espressif/esp-idf`).
 
 use super::Partition;
-use crate::otadata::{BootSlot, OtaData, boot_order};
+use crate::otadata::{BootSlot, OtaData, Selection, boot_order};
 
 /// The partitions that a bootloader starts apps by, out of a table or wherever they are kept.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +50,18 @@ impl<I: Iterator<Item = Partition> + Clone> BootRoles<I> {
     /// The partitions that the bootloader tries, one after the other, until one has a valid image:
     /// by these entries of otadata, or as without any.
     pub fn tried(self, otadata: Option<&OtaData>) -> impl Iterator<Item = Partition> {
+        let selection = otadata.and_then(|data| data.select(self.ota_count()));
+        self.tried_from(selection.map(|selection| selection.ota_index))
+    }
+
+    /// The same where otadata selects that OTA slot, or none.
+    pub fn tried_from(self, ota_index: Option<u8>) -> impl Iterator<Item = Partition> {
         let count = self.ota_count();
-        let selection = otadata.and_then(|data| data.select(count));
-        boot_order(selection, count).filter_map(move |slot| self.slot(slot))
+        // Without slots otadata means nothing.
+        let selected = ota_index.filter(|_| count > 0);
+        let selection = selected.map(|ota_index| Selection { ota_index, entry_index: 0 });
+        let tried = boot_order(selection, count).filter_map(move |slot| self.slot(slot));
+        tried.filter(|partition| !partition.region.is_empty())
     }
 
     /// Whether the partition has a role and is the one that is kept for it.

@@ -9,14 +9,18 @@ use mcuboot_format::trailer::TrailerConfig;
 use mcuboot_format::{ImageVersion, SwapKind};
 
 use super::choose::Choices;
+use super::oddity::oddity;
 
 /// Keys by their names; without a name there is none.
-pub(super) const KEYS: [&str; 4] = ["", "ed25519", "p256", "other"];
+pub(super) const KEYS: [&str; 5] = ["", "ed25519", "p256", "other", "rsa"];
+
+const RSA_2048: &str = include_str!("../../../mcuboot-format/testdata/rsa-2048.pem");
 
 fn private_key(name: &str) -> Option<PrivateKey> {
     match name {
         "ed25519" => Some(PrivateKey::ed25519([3; 32])),
         "p256" => PrivateKey::ecdsa_p256([5; 32]).ok(),
+        "rsa" => PrivateKey::from_pem(RSA_2048).ok(),
         "other" => Some(PrivateKey::ed25519([7; 32])),
         _ => None,
     }
@@ -67,14 +71,14 @@ pub(super) fn application(
     };
     let names: Vec<&str> = KEYS.into_iter().filter(|n| public_key(n) == truth.key).collect();
     let name = names.first().copied().unwrap_or_default();
-    let key = private_key(u.mostly_first(12, &[name, "", "other"])?);
+    let key = private_key(u.mostly_first(12, &[name, "", "other", "rsa"])?);
     let options = SignOptions {
         version: match u.below(4)? {
             2 => ImageVersion::new(0, 0, 0),
             3 => ImageVersion::new(0, 0, 255),
             _ => ImageVersion::new(1, 2, 3),
         },
-        header_len_bytes: *u.mostly_first(16, &[0x20, 0x200])?,
+        header_len_bytes: *u.mostly_first(16, &[0x20, 0x200, 0x1000, 0x24, 0x8000])?,
         padding: *u.mostly_first(3, &[Padding::Confirmed, Padding::None, Padding::Pending])?,
         security_counter: *u.mostly_first(3, &[None, Some(0), Some(7)])?,
         trailer: TrailerConfig {
@@ -88,5 +92,8 @@ pub(super) fn application(
             *u.mostly_first(24, &[truth.swap, SwapKind::Scratch])?,
         )
     };
+    if u.rarely(8)? {
+        return oddity(u, &payload, &options);
+    }
     Ok(sign(&payload, &options).ok())
 }

@@ -4,9 +4,12 @@ use arbitrary::Result;
 use device_sim::{Board, EspIdfConfig, FlashBuilder, OldData, synthetic};
 use esp_idf_format::image::{FlashMode, FlashSize, update_checksums};
 use esp_idf_format::otadata::{OtaEntry, OtaState};
-use esp_idf_format::partition::{Label, Partition, PartitionType, TABLE_ADDR, subtype};
+use esp_idf_format::partition::{
+    Label, Partition, PartitionType, TABLE_ADDR, TABLE_LEN_BYTES, subtype,
+};
 use esp_idf_format::{Chip, image};
 use flash_region::{FlashAddr, Region};
+use md5::{Digest, Md5};
 
 use super::choose::Choices;
 
@@ -33,12 +36,17 @@ impl Device {
             Chip::Esp32c6,
             Chip::Esp32h2,
         ])?;
-        let sizes = [FlashSize::Mb4, FlashSize::Mb2, FlashSize::Mb8, FlashSize::Mb16];
+        let sizes =
+            [FlashSize::Mb4, FlashSize::Mb2, FlashSize::Mb8, FlashSize::Mb16, FlashSize::Mb1];
         let flash_size = *u.mostly_first(4, &sizes)?;
+        // It takes long.
+        let flash_size = if u.rarely(200)? { FlashSize::Mb32 } else { flash_size };
         // A bootloader at 0x1000 ends before this, and so does one at 0.
-        let table_addr =
-            *u.mostly_first(8, &[TABLE_ADDR, FlashAddr(0xa000), FlashAddr(0x1_0000)])?;
-        let partitions = partitions(u, table_addr)?;
+        let places = [TABLE_ADDR, FlashAddr(0xa000), FlashAddr(0x1_0000), FlashAddr(0xf000)];
+        let table_addr = *u.mostly_first(8, &places)?;
+        let mut partitions = partitions(u, table_addr)?;
+        // Tables that tools refuse, and bootloaders take.
+        let odd = if u.rarely(10)? { Some(odd_table(u, &mut partitions)?) } else { None };
         // A device whose bootloader refuses its own table never ran anything.
         let end = partitions.iter().map(|p| p.region.end().get()).max().unwrap_or(u32::MAX);
         if end > flash_size.bytes() {
@@ -63,6 +71,10 @@ impl Device {
             .partitions(&partitions)
             .bootloader(&bootloader)
             .old_data(old);
+        if let Some(bytes) = odd {
+            let Ok(with_table) = builder.raw_table(&bytes) else { return Ok(None) };
+            builder = with_table;
+        }
         if partitions.iter().any(Partition::is_otadata) {
             builder = builder.otadata([entry(u)?, entry(u)?]);
         }
@@ -71,13 +83,19 @@ impl Device {
             if index > 0 && u.rarely(4)? {
                 continue;
             }
-            let most = partition.region.len_bytes() - 0x1000;
+            let most = partition.region.len_bytes().saturating_sub(0x1000);
             let len_bytes = *u.mostly_first(4, &[0x8000, most])?;
             let app = synthetic::app(chip, "old", "1.0", len_bytes.min(most), 4);
             let label = partition.label.as_str().unwrap_or_default();
             builder = builder.app(label, &app.expect("a length that an app can have"));
         }
+        let apps: Vec<Region> =
+            partitions.iter().filter(|p| p.is_app()).map(|p| p.region).collect();
         for partition in partitions.iter().filter(|p| !p.is_app() && !p.is_otadata()) {
+            // In a table that contradicts itself.
+            if apps.iter().any(|app| app.overlaps(partition.region)) {
+                continue;
+            }
             let noise = crate::noise(9, partition.region.len_bytes());
             builder = builder.data(partition.region.start(), &noise);
         }
@@ -88,6 +106,12 @@ impl Device {
 
     pub(super) fn apps(&self) -> impl Iterator<Item = Region> + '_ {
         self.partitions.iter().filter(|p| p.is_app()).map(|p| p.region)
+    }
+
+    /// Whether the region is otadata's, or an app's of which a longer image may be in it.
+    pub(super) fn needs(&self, region: Region) -> bool {
+        let kept = self.partitions.iter().filter(|p| !p.is_app());
+        kept.clone().any(|p| p.region.overlaps(region))
     }
 
     /// Where the last partition ends.
@@ -164,7 +188,60 @@ fn partitions(u: &mut Choices<'_>, table: FlashAddr) -> Result<Vec<Partition>> {
         }
     }
     if u.rarely(3)? {
-        add("storage", PartitionType::Data, subtype::SPIFFS, 0x1000 * u.within(1, 0x40)?);
+        let kind =
+            *u.one_of(&[PartitionType::Data, PartitionType::Data, PartitionType::Custom(0x42)])?;
+        let subtypes =
+            [subtype::SPIFFS, subtype::COREDUMP, subtype::NVS_KEYS, subtype::NVS, subtype::FAT];
+        add("storage", kind, *u.one_of(&subtypes)?, 0x1000 * u.within(1, 0x40)?);
+    }
+    if u.rarely(12)? {
+        add("test", PartitionType::App, subtype::TEST, size * UNIT);
+    }
+    if u.rarely(12)? {
+        add("late", PartitionType::Data, subtype::OTADATA, 0x1000 * u.within(2, 4)?);
+    }
+    for partition in &mut all {
+        if u.rarely(24)? {
+            partition.flags = *u.one_of(&[1, 2, 3])?;
+        }
+    }
+    // The order of a table's entries is nobody's business.
+    if u.rarely(8)? {
+        let (first, second) = (u.below(3)? as usize, u.below(3)? as usize);
+        if first < all.len() && second < all.len() {
+            all.swap(first, second);
+        }
     }
     Ok(all)
+}
+
+/// Changes the partitions so that their table contradicts itself, and makes the table.
+fn odd_table(u: &mut Choices<'_>, partitions: &mut Vec<Partition>) -> Result<Vec<u8>> {
+    let index = u.below(u32::try_from(partitions.len()).expect("a short table"))? as usize;
+    let Some(mut odd) = partitions.get(index).copied() else { return Ok(Vec::new()) };
+    let (start, len_bytes) = (odd.region.start().get(), odd.region.len_bytes());
+    match u.below(6)? {
+        // The same twice.
+        0 => partitions.push(odd),
+        // The same role again, elsewhere.
+        1 => {
+            let end = partitions.iter().map(|p| p.region.end()).max().unwrap_or_default();
+            odd.region = Region::clamped(end.align_up(UNIT).unwrap_or_default(), len_bytes);
+            partitions.push(odd);
+        }
+        2 => partitions[index].region = Region::clamped(FlashAddr(start + 0x800), len_bytes),
+        3 => partitions[index].region = Region::clamped(FlashAddr(start + 0x1000), len_bytes),
+        4 => partitions[index].region = Region::clamped(odd.region.start(), len_bytes + 0x1800),
+        // A gap in the slots' numbers.
+        _ => partitions[index].subtype = odd.subtype.saturating_add(2),
+    }
+    let mut table: Vec<u8> = partitions.iter().flat_map(|p| p.to_bytes()).collect();
+    if u.below(4)? != 3 {
+        let digest = Md5::digest(&table);
+        table.extend([0xeb, 0xeb]);
+        table.extend([0xff; 14]);
+        table.extend(digest);
+    }
+    table.resize(TABLE_LEN_BYTES as usize, 0xff);
+    Ok(table)
 }

@@ -20,6 +20,9 @@ mod app;
 mod choose;
 mod device;
 mod map;
+mod oddity;
+mod other;
+mod stale;
 mod trial;
 mod wanted;
 
@@ -67,8 +70,13 @@ pub fn verdicts(input: &[u8]) {
 /// As [`verdicts`]; returns how it ended.
 pub fn verdict(input: &[u8]) -> VerdictKind {
     let u = &mut Choices::new(input);
-    let Ok(Some(device)) = Device::choose(u) else { return VerdictKind::Nothing };
+    let Ok(Some(mut device)) = Device::choose(u) else { return VerdictKind::Nothing };
     let Ok(Some(wanted)) = Wanted::choose(u, &device) else { return VerdictKind::Nothing };
+    if let Some(truth) = &wanted.truth
+        && stale::put(u, &mut device, truth).is_err()
+    {
+        return VerdictKind::Nothing;
+    }
     let migrator_len_bytes = u.within(0x4000, 0xc000).unwrap_or(0x4000);
     let running = u.below(8).unwrap_or_default() as usize;
 

@@ -74,7 +74,7 @@ pub(super) fn tried(
             )
         }
     }
-    assert_kept(&run, migration, &scenario, wanted);
+    assert_kept(&run, migration, &scenario, wanted, device);
     let cuts = PowerCuts { amount: Amount::Some(POWER_CUTS), torn: true, twice: false, seed: 1 };
     let pool = Pool::new(NonZeroUsize::new(1));
     let (flash_faults, network_faults) = (Amount::None, Amount::None);
@@ -91,13 +91,21 @@ pub(super) fn tried(
 /// What nobody gave up is as it was when the new bootloader is started.
 ///
 /// A migrator that moves selects its copy in otadata, and what it ran from is free then.
-fn assert_kept(run: &Run, migration: &OwnedMigration, scenario: &Scenario, wanted: &Wanted) {
+fn assert_kept(
+    run: &Run,
+    migration: &OwnedMigration,
+    scenario: &Scenario,
+    wanted: &Wanted,
+    device: &Device,
+) {
     let at_reset = run.at_reset.as_ref().unwrap_or(&run.after);
     // Only a move starts the migrator twice where nothing fails.
     let has_moved = run.boots > 2;
-    let moves = |label: &str| label == "the running migrator" || label == "otadata";
+    // Of several the bootloader goes by the last.
+    let otadata = device.partitions.iter().rfind(|p| p.is_otadata()).map(|p| p.region);
     for (label, region) in kept(migration, scenario) {
-        if has_moved && moves(&label) {
+        let moves = label == "the running migrator" || Some(region) == otadata;
+        if has_moved && moves {
             continue;
         }
         let is_kept = run.before.bytes(region) == at_reset.bytes(region);

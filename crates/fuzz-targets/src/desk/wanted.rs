@@ -1,10 +1,9 @@
 //! Migrations as an owner writes them: a text, and the files that it names.
 
 use arbitrary::Result;
-use device_sim::{Board, EspIdfConfig, synthetic};
+use device_sim::{Board, McubootConfig, synthetic};
 use esp_idf_format::Chip;
 use esp_idf_format::image::{FlashMode, FlashSize, update_checksums};
-use esp_idf_format::otadata::{OtaEntry, OtaState};
 use esp_idf_format::partition::{TABLE_LEN_BYTES, emit};
 use flash_region::Region;
 
@@ -12,6 +11,7 @@ use super::app::{application, key_file};
 use super::choose::Choices;
 use super::device::{Device, UNIT};
 use super::map::{Declared, compiled, other_place};
+use super::other::other_system;
 
 /// The lab's server.
 const URL: &str = "http://192.168.100.101:8070";
@@ -22,26 +22,28 @@ pub(super) struct Wanted {
     pub(super) files: Vec<(String, Vec<u8>)>,
     /// The device's board with the target bootloader on it, as that was really built.
     pub(super) board: Board,
+    /// What the target bootloader was built with, if it is MCUboot.
+    pub(super) truth: Option<McubootConfig>,
     /// Whether the files travel in the migrator.
     pub(super) embedded: bool,
 }
 
 /// A migration while it is written.
-struct Draft {
+pub(super) struct Draft {
     text: String,
     files: Vec<(String, Vec<u8>)>,
     embedded: bool,
-    allowed: Vec<String>,
+    pub(super) allowed: Vec<String>,
 }
 
 impl Draft {
-    fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
     }
 
     /// Names the file of an artifact.
-    fn file(&mut self, u: &mut Choices<'_>, name: &str, bytes: Vec<u8>) -> Result<()> {
+    pub(super) fn file(&mut self, u: &mut Choices<'_>, name: &str, bytes: Vec<u8>) -> Result<()> {
         self.line(&format!("file = \"{name}\""));
         if !self.embedded {
             let url = format!("{URL}/{name}");
@@ -57,7 +59,7 @@ impl Draft {
         Ok(())
     }
 
-    fn dest(&mut self, region: Region) {
+    pub(super) fn dest(&mut self, region: Region) {
         let (start, len_bytes) = (region.start().get(), region.len_bytes());
         self.line(&format!("dest = {start:#x}\nsize = {len_bytes:#x}"));
     }
@@ -74,16 +76,18 @@ impl Wanted {
         if let Some(size) = u.mostly_first(4, &sizes)? {
             draft.line(&format!("flash_size = \"{}MB\"", size.bytes() >> 20));
         }
+        let mut truth = None;
         let board = if u.rarely(6)? {
             other_system(u, device, &mut draft)?
         } else {
-            mcuboot_system(u, device, &mut draft)?
+            let compiled = truth.insert(compiled(u, device)?);
+            mcuboot_system(u, device, &mut draft, compiled)?
         };
         let Some(board) = board else { return Ok(None) };
         others(u, device, &mut draft)?;
         rest(u, device, &mut draft)?;
         let Draft { text, files, embedded, .. } = draft;
-        Ok(Some(Self { text, files, board, embedded }))
+        Ok(Some(Self { text, files, board, truth, embedded }))
     }
 }
 
@@ -92,22 +96,22 @@ fn mcuboot_system(
     u: &mut Choices<'_>,
     device: &Device,
     draft: &mut Draft,
+    truth: &McubootConfig,
 ) -> Result<Option<Board>> {
-    let truth = compiled(u, device)?;
-    let declared = Declared::choose(u, device, &truth)?;
+    let declared = Declared::choose(u, device, truth)?;
     draft.line(&declared.text);
     if let Some(key) = &declared.public_key {
         draft.line(&format!("public_key = \"{key}.pem\""));
         draft.files.push((format!("{key}.pem"), key_file(key).into()));
     }
-    let Some(app) = application(u, device.chip, &truth)? else { return Ok(None) };
+    let Some(app) = application(u, device.chip, truth)? else { return Ok(None) };
     let chip = device.chip;
     let size = *u.mostly_first(8, &[device.flash_size, FlashSize::Mb2, FlashSize::Mb16])?;
     let len_bytes = *u.one_of(&[0x5000u32, 0x6800, 0x1800, 0x7000, 0xa000])?;
     let made = match u.below(24)? {
         23 => synthetic::bootloader(chip, size, len_bytes, 11),
-        22 => synthetic::mcuboot(other_than(u, chip)?, size, len_bytes, 12, &truth),
-        _ => synthetic::mcuboot(chip, size, len_bytes, 13, &truth),
+        22 => synthetic::mcuboot(other_than(u, chip)?, size, len_bytes, 12, truth),
+        _ => synthetic::mcuboot(chip, size, len_bytes, 13, truth),
     };
     let Ok(mut bootloader) = made else { return Ok(None) };
     let modes = [FlashMode::Dio, FlashMode::Qio, FlashMode::Dout];
@@ -161,50 +165,6 @@ fn mcuboot_system(
     Ok(Some(board))
 }
 
-/// Another ESP-IDF system.
-fn other_system(u: &mut Choices<'_>, device: &Device, draft: &mut Draft) -> Result<Option<Board>> {
-    let chip = device.chip;
-    // Without otadata the first app is always started. Of a bootloader that is not MCUboot nobody
-    // knows what it goes by, so that nothing is refused for that.
-    let Some(otadata) = device.partitions.iter().find(|p| p.is_otadata()) else { return Ok(None) };
-    let apps: Vec<Region> = device.apps().collect();
-    let place = *u.one_of(&apps)?;
-    let len_bytes = *u.mostly_first(4, &[0x8000, place.len_bytes() - 0x1000])?;
-    let made = synthetic::app(chip, "successor", "2.0", len_bytes, 21);
-    let app = made.expect("a length that an app can have");
-    draft.line("[app]");
-    draft.dest(place);
-    let app = damaged(u, app)?;
-    draft.file(u, "app.bin", app)?;
-    let size = *u.mostly_first(8, &[device.flash_size, FlashSize::Mb2])?;
-    let made = synthetic::bootloader(chip, size, 0x5800, 22);
-    let mut bootloader = made.expect("a length that a bootloader can have");
-    bootloader[2] = FlashMode::Dio.raw();
-    update_checksums(&mut bootloader).expect("an image");
-    let config = EspIdfConfig { rollback: false, table_addr: device.table_addr };
-    let board = device.board.clone().esp_idf(&bootloader, config).expect("a whole bootloader");
-    draft.line("[bootloader]");
-    let room = device.table_addr.bytes_since(chip.bootloader_addr());
-    draft.dest(Region::clamped(chip.bootloader_addr(), room));
-    let bootloader = damaged(u, bootloader)?;
-    draft.file(u, "bootloader.bin", bootloader)?;
-    // The migrator selects it then.
-    let skips = u.rarely(6)?;
-    let index = apps.iter().position(|app| *app == place).unwrap_or_default();
-    let partition = device.partitions.iter().filter(|p| p.is_app()).nth(index);
-    let Some(partition) = partition.filter(|_| !skips) else { return Ok(Some(board)) };
-    let mut bytes = vec![0xff; 0x2000];
-    if let Some(slot) = partition.ota_index() {
-        let entry = OtaEntry::new(u32::from(slot) + 1, OtaState::Valid).to_bytes();
-        bytes[..entry.len()].copy_from_slice(&entry);
-    }
-    draft.line("[[artifact]]\nname = \"otadata\"");
-    draft.dest(otadata.region);
-    draft.file(u, "otadata.bin", bytes)?;
-    draft.allowed.push("otadata".to_owned());
-    Ok(Some(board))
-}
-
 /// Data, and what an owner takes for data.
 fn others(u: &mut Choices<'_>, device: &Device, draft: &mut Draft) -> Result<()> {
     let count = match u.below(6)? {
@@ -217,14 +177,28 @@ fn others(u: &mut Choices<'_>, device: &Device, draft: &mut Draft) -> Result<()>
         let free = Region::clamped(behind.saturating_add(0x10_0000), 0x1000 * u.within(1, 4)?);
         let table = Region::clamped(device.table_addr, 0x1000);
         let partition = u.one_of(&device.partitions)?.region;
-        let (place, bytes) = match u.below(6)? {
+        let (place, bytes) = match u.below(8)? {
+            // A part of a partition, of any length.
+            6 => {
+                let start = partition.start().saturating_add(0x1000 * u.below(4)?);
+                let len_bytes = u.within(1, 0x3000)?;
+                (Region::clamped(start, len_bytes), crate::noise(43, len_bytes))
+            }
+            7 => {
+                let app = synthetic::app(device.chip, "third", "1.0", 0x4000, 44);
+                let start = u.one_of(&device.partitions)?.region.start();
+                (Region::clamped(start, 0x4400), app.expect("a length that an app can have"))
+            }
             0 | 1 => (free, crate::noise(40, free.len_bytes())),
             2 => (partition, crate::noise(41, partition.len_bytes().min(0x3000))),
             3 => {
                 let mut bytes = vec![0xff; TABLE_LEN_BYTES as usize];
                 let kept = device.partitions.len() - u.below(2)? as usize;
                 let partitions = device.partitions.get(..kept).unwrap_or_default();
-                emit(partitions, &mut bytes).expect("a short table");
+                // No tool writes a table that contradicts itself.
+                if emit(partitions, &mut bytes).is_err() {
+                    continue;
+                }
                 (table, bytes)
             }
             4 => (partition, vec![0xff; 0x2000]),
@@ -273,7 +247,7 @@ fn rest(u: &mut Choices<'_>, device: &Device, draft: &mut Draft) -> Result<()> {
 }
 
 /// A file, rarely with a bit that is another one, cut off, or with something behind it.
-fn damaged(u: &mut Choices<'_>, mut file: Vec<u8>) -> Result<Vec<u8>> {
+pub(super) fn damaged(u: &mut Choices<'_>, mut file: Vec<u8>) -> Result<Vec<u8>> {
     let len = u32::try_from(file.len()).expect("a small file");
     match u.below(32)? {
         31 => {

@@ -77,11 +77,9 @@ impl TrailerMagic {
 pub(super) fn description(memory: &Memory<'_>) -> Option<Found<FixedText<32>>> {
     let (addr, data) = memory.segments().next()?;
     let description = BootloaderDescription::parse(data).ok()?;
-    let text = description.idf_ver.as_str()?;
-    let is_version =
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+_".contains(&b));
     let evidence = "descriptor in the first segment";
-    is_version.then(|| Found::sure(description.idf_ver, memory.place(addr), evidence))
+    let place = memory.place(addr);
+    description.is_plausible().then(|| Found::sure(description.idf_ver, place, evidence))
 }
 
 /// Which bootloader it is, and the evidence.
