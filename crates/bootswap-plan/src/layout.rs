@@ -153,8 +153,9 @@ pub(crate) fn written(region: Region, artifact: &Artifact<'_>) -> Region {
 
 /// Whether an artifact is written or erased over the running code.
 ///
-/// In a slot it uses its image's region and the trailer: MCUboot ignores what is between them, and
-/// a migrator that runs there is left alone.
+/// Of a slot it takes its image and the trailer: what lies between them means nothing to MCUboot,
+/// and a migrator that runs there is left alone. A part that waits for the commit is written as a
+/// whole.
 pub(crate) fn is_over(
     map: Option<&McubootMap<'_>>,
     artifact: &Artifact<'_>,
@@ -162,6 +163,7 @@ pub(crate) fn is_over(
     running: Region,
 ) -> bool {
     let slack = map.and_then(|map| slack(map, artifact, destination.slot?));
+    let slack = slack.filter(|_| destination.critical_len_bytes == 0);
     let running = running.align_out(SECTOR_BYTES).unwrap_or(running);
     destination.region.overlaps(running)
         && !slack.is_some_and(|slack| slack.contains_region(running))

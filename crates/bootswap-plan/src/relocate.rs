@@ -69,7 +69,44 @@ pub(crate) fn relocate(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> Re
     }
     let choices = migration.mcuboot.map_or(&[][..], |map| AppSlot::choices(map.swap));
     let is_swapped_in = choices.is_empty() || choices.contains(&AppSlot::Secondary);
-    Err(Reason::NoRelocation { needed_bytes: image.len_bytes(), tried, is_swapped_in })
+    let most_bytes = most_bytes(migration, facts);
+    Err(Reason::NoRelocation { needed_bytes: image.len_bytes(), tried, is_swapped_in, most_bytes })
+}
+
+/// The most bytes that the migrator's image may have for the migration to be possible, from where
+/// it runs or from another partition; 0 where no size would do.
+fn most_bytes(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> u32 {
+    let apps = facts.partitions.iter().filter(|p| p.is_app());
+    let here = |p: &Partition| p.region == facts.running;
+    let can_be = apps.filter(|p| here(p) || (!facts.is_doubtful(p) && can_select(facts, p.region)));
+    let most = can_be.map(|p| {
+        let does = |sectors: u32| {
+            let running_len_bytes = sectors * SECTOR_BYTES;
+            let there = DeviceFacts {
+                running: p.region,
+                running_len_bytes,
+                previous: previous_firmware(facts.partitions, p.region),
+                ..*facts
+            };
+            // Where it is now, the plan itself says what is in the way of trailers.
+            let is_clean = here(p) || keeps_trailers_clean(migration, &there);
+            is_clean && in_place(migration, &there).is_ok()
+        };
+        // What a smaller one cannot do, a larger one cannot either.
+        let longest = facts.running_image().len_bytes().min(p.region.len_bytes());
+        let (mut least, mut beyond) = (0, longest / SECTOR_BYTES + 1);
+        while least + 1 < beyond {
+            let middle = least.midpoint(beyond);
+            if does(middle) { least = middle } else { beyond = middle }
+        }
+        least * SECTOR_BYTES
+    });
+    most.max().unwrap_or(0)
+}
+
+/// Whether the old bootloader can be told to start the app in that partition.
+fn can_select(facts: &DeviceFacts<'_>, partition: Region) -> bool {
+    select(facts, partition).is_some()
 }
 
 /// Whether the copy stays out of the sector in which a trailer begins: it cannot be cleaned under

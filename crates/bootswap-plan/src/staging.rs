@@ -17,7 +17,7 @@ use flash_region::{BLOCK_32K_BYTES, BLOCK_64K_BYTES, Region, SECTOR_BYTES};
 use heapless::Vec;
 
 use crate::facts::DeviceFacts;
-use crate::layout::{Destination, MAX_ARTIFACTS, Occupied, whole};
+use crate::layout::{Destination, MAX_ARTIFACTS, Occupied, critical, whole};
 use crate::migration::Migration;
 use crate::step::{Place, Purpose};
 
@@ -88,6 +88,8 @@ impl Space<'_> {
         occupied.add(self.facts.running);
         self.taken.iter().for_each(|&region| occupied.add(region));
         if rank == Rank::Slack {
+            // The slot may be over what the device needs up to the commit.
+            critical(self.facts).for_each(|part| occupied.add(part));
             return occupied;
         }
         self.destinations.iter().for_each(|d| occupied.add(d.region));

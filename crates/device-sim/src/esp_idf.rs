@@ -153,7 +153,9 @@ impl SecondStage<'_> {
         entry: OtaEntry,
     ) -> Result<(), EspIdfFailure> {
         let addr = sector(otadata, index).start();
-        self.flash.erase(EraseUnit::Sector4K, addr)?;
+        // By the number of the sector that it is in, whether or not it begins there
+        // (`write_otadata`).
+        self.flash.erase(EraseUnit::Sector4K, addr.align_down(SECTOR_BYTES))?;
         self.flash.program_page(addr, &entry.to_bytes())?;
         (self.tell)(DeviceEvent::OtadataWritten { index, state: entry.state });
         Ok(())

@@ -265,6 +265,8 @@ pub enum Reason {
         tried: u32,
         /// Whether the bootloader can install the application from the secondary slot.
         is_swapped_in: bool,
+        /// Bytes with which a migrator would do, here or from another partition; 0 for none.
+        most_bytes: u32,
     },
     /// The new bootloader would find no application, or the old one only the migrator.
     NothingToStart {

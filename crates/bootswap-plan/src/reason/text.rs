@@ -212,23 +212,26 @@ impl fmt::Display for Reason {
                  them, but its map or the partition table ends at {map_end}; build it for the \
                  flash that it needs"
             ),
-            Self::NoRelocation { needed_bytes, tried, is_swapped_in } => {
+            Self::NoRelocation { needed_bytes, tried, is_swapped_in, most_bytes } => {
                 write!(
                     f,
                     "the migrator has to move out of the way first, and none of {tried} other app \
-                 partitions has room for its {needed_bytes} bytes, can be started by the old \
-                 bootloader and is out of the target's way; deliver it to another partition, or \
-                 make it smaller"
+                     partitions has room for its {needed_bytes} bytes, can be started by the old \
+                     bootloader and is out of the target's way; "
                 )?;
-                // With these kinds of swap, the application is installed from the secondary slot.
-                if *is_swapped_in {
-                    return Ok(());
+                if *most_bytes > 0 {
+                    write!(f, "make it at most {most_bytes} bytes, or ")?;
+                }
+                // With these the application comes from the secondary slot.
+                if !is_swapped_in {
+                    f.write_str(
+                        "build the target with swap using scratch or with overwrite, which take \
+                         the application from the secondary slot, or ",
+                    )?;
                 }
                 f.write_str(
-                    "; or build the target with swap using scratch or with overwrite, which take \
-                     the application from the secondary slot, or with a map whose primary slot \
-                     leaves an app partition out, or is larger behind the application's image than \
-                     the migrator",
+                    "build it with a map whose primary slot leaves an app partition out, or is \
+                     larger behind the application's image than the migrator",
                 )
             }
             Self::NothingToStart { primary: None } => f.write_str(

@@ -12,6 +12,7 @@ mod example;
 mod layouts;
 mod odd_tables;
 mod reach;
+mod real_maps;
 mod refusals;
 /// The example, shared with the crate's own tests.
 #[allow(dead_code, reason = "the crate's own tests use the rest")]
