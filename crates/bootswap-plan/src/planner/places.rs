@@ -180,7 +180,7 @@ impl<'a> Planner<'a> {
         let app = self.migration.artifacts.iter().find(|a| a.role == Role::Application)?;
         let index = self.migration.artifacts.iter().position(|a| a.role == Role::Application)?;
         let destination = self.destinations.get(index)?;
-        // One of which a part waits for the commit is written there from the place that it waits in.
+        // One of which a part waits for the commit is written there as a whole.
         let slot = destination.slot.filter(|_| destination.critical_len_bytes == 0)?;
         layout::slack(self.migration.mcuboot.as_ref()?, app, slot)
     }

@@ -88,6 +88,8 @@ pub(super) fn other_place(u: &mut Choices<'_>, _: &Device) -> Result<Region> {
 pub(super) struct Declared {
     pub(super) text: String,
     pub(super) public_key: Option<&'static str>,
+    /// Whether it says all that a bootloader has that says nothing of itself.
+    pub(super) is_all: bool,
 }
 
 impl Declared {
@@ -133,6 +135,9 @@ impl Declared {
         let is_named = said.key != truth.key || u.rarely(2)?;
         let named = KEYS.into_iter().find(|name| public_key(name) == said.key);
         let public_key = named.filter(|name| is_named && !name.is_empty());
-        Ok(Self { text, public_key })
+        let is_all = said == *truth
+            && truth.key.is_none()
+            && truth.downgrade_prevention == DowngradePrevention::None;
+        Ok(Self { text, public_key, is_all })
     }
 }

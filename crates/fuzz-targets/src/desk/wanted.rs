@@ -109,7 +109,8 @@ fn mcuboot_system(
     let size = *u.mostly_first(8, &[device.flash_size, FlashSize::Mb2, FlashSize::Mb16])?;
     let len_bytes = *u.one_of(&[0x5000u32, 0x6800, 0x1800, 0x7000, 0xa000])?;
     let made = match u.below(24)? {
-        23 => synthetic::bootloader(chip, size, len_bytes, 11),
+        // What it has that is not declared nobody could know.
+        23 if declared.is_all => synthetic::bootloader(chip, size, len_bytes, 11),
         22 => synthetic::mcuboot(other_than(u, chip)?, size, len_bytes, 12, truth),
         _ => synthetic::mcuboot(chip, size, len_bytes, 13, truth),
     };
