@@ -183,3 +183,41 @@ fn every_torn_erase_of_an_entry_starts_the_old() {
         }
     }
 }
+
+/// A target that overwrites the old firmware before its starts run out has taken away what the
+/// carrier would go back to: the old bootloader then comes to the carrier again, entry by entry,
+/// until that has no way back and starts the target.
+#[test]
+fn a_way_back_that_leads_nowhere_ends_at_the_target() {
+    let old_firmware = Region::clamped(SECONDARY.start(), SECTOR_BYTES);
+    let acts = [TargetAct::Overwrite(old_firmware), TargetAct::Stay];
+    let hosted = Hosted::new(2);
+    let mut device = hosted.device().with_target(&acts);
+    let mut lines = Vec::new();
+    for _ in 0..3 {
+        let outcome = device.live(8, &mut stay, &mut lines).outcome;
+        assert!(outcome.is_target(), "{outcome}");
+    }
+    assert_eq!(
+        printed(&lines),
+        [
+            "loader: bootloader at 0x261000, copy 1, start 1 of 2",
+            "loader: bootloader at 0x261000, copy 1, start 2 of 2",
+            "loader: not confirmed, back to the old firmware",
+            "loader: not confirmed, back to the old firmware",
+            "loader: not confirmed, no way back",
+            "loader: bootloader at 0x261000, copy 1",
+            "loader: not confirmed, no way back",
+            "loader: bootloader at 0x261000, copy 1",
+        ]
+    );
+    for rollback in [false, true] {
+        let hosted = Hosted::new(2).with_rollback(rollback);
+        let ops = run(&hosted, &acts, &[]);
+        for op in 0..ops {
+            for cut in cuts_at(op) {
+                run(&hosted, &acts, &[cut]);
+            }
+        }
+    }
+}
