@@ -1,8 +1,8 @@
 //! From a section to a configuration, without allocation.
 
 use bootswap_plan::{
-    Allow, Artifact, Blanks, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, Role,
-    Staging,
+    Allow, Artifact, Blanks, Content, DEFAULT_MAX_SECTORS, MAX_ARTIFACTS, McubootMap, Migration,
+    Origin, Role, Staging,
 };
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};
@@ -17,8 +17,6 @@ use crate::{
     Config, ConfigError, FieldProblem, LogLevel, Malformed, NetworkSettings, Wifi, is_hostname,
 };
 
-/// Most artifacts of a migration.
-pub const MAX_ARTIFACTS: usize = 8;
 /// Most labels that may be overwritten.
 pub const MAX_LABELS: usize = 16;
 /// Most networks, the rescue network not counted.

@@ -3,14 +3,14 @@
 use core::fmt;
 
 use bootswap_plan::{
-    Artifact, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, Staging,
+    Artifact, Content, DEFAULT_MAX_SECTORS, MAX_ARTIFACTS, McubootMap, Migration, Origin, Staging,
 };
 use flash_region::{ERASED, FlashAddr, Region};
 use heapless::Vec;
 use mcuboot_format::{DowngradePrevention, ImageVersion};
 use minicbor::Encoder;
 
-use crate::decode::{MAX_ARTIFACTS, MAX_LABELS, MAX_NETWORKS, ROLES, SWAPS};
+use crate::decode::{MAX_LABELS, MAX_NETWORKS, ROLES, SWAPS};
 use crate::layout::HEADER_LEN_BYTES;
 use crate::section::{Header, crc32};
 use crate::wire::{self, Counted, List};

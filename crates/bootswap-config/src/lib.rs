@@ -34,7 +34,7 @@ mod wifi;
 mod wire;
 
 pub use config::{Config, MAX_HOSTNAME_LEN_BYTES, NetworkSettings, is_hostname};
-pub use decode::{MAX_ARTIFACTS, MAX_LABELS, MAX_NETWORKS, Storage, decode};
+pub use decode::{MAX_LABELS, MAX_NETWORKS, Storage, decode};
 pub use encode::{EncodeError, encode};
 pub use error::{ConfigError, FieldProblem, Malformed};
 pub use layout::{
@@ -43,7 +43,7 @@ pub use layout::{
 };
 pub use log_level::{LogLevel, UnknownLogLevel};
 pub use section::{Section, find_section};
-pub use wifi::{Wifi, WifiError};
+pub use wifi::{MAX_PASSWORD_LEN_BYTES, MAX_SSID_LEN_BYTES, Wifi, WifiError};
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,8 @@ use std::vec;
 use std::vec::Vec;
 
 use bootswap_plan::{
-    Allow, Artifact, Blanks, Content, McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging,
+    Allow, Artifact, Blanks, Content, MAX_ARTIFACTS, McubootMap, Migration, Origin,
+    PARTITION_TABLE, Role, Staging,
 };
 use esp_idf_format::Chip;
 use flash_region::{FlashAddr, Region};

@@ -5,11 +5,13 @@ use core::fmt;
 use esp_idf_format::FixedText;
 
 /// Longest SSID in bytes (IEEE 802.11-2020, 9.4.2.2 "SSID element").
-const MAX_SSID_LEN_BYTES: usize = 32;
+pub const MAX_SSID_LEN_BYTES: usize = 32;
 /// Shortest and longest passphrase in bytes (IEEE 802.11-2020, annex J.4.1 "Introduction").
 const PASSPHRASE_LEN_BYTES: core::ops::RangeInclusive<usize> = 8..=63;
 /// Length of a pre-shared key written in hexadecimal digits.
 const KEY_DIGITS: usize = 64;
+/// Longest password in bytes, which is such a key.
+pub const MAX_PASSWORD_LEN_BYTES: usize = KEY_DIGITS;
 
 /// A network with a name and a password that Wi-Fi allows.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -25,7 +25,7 @@ use crate::medium::Medium;
 /// A container starts at a multiple of this within the migrator's image.
 pub const CONTAINER_ALIGN_BYTES: u32 = 16;
 /// Most artifacts in a container.
-pub const MAX_CONTAINER_ENTRIES: usize = 8;
+pub const MAX_CONTAINER_ENTRIES: usize = bootswap_plan::MAX_ARTIFACTS;
 const MAGIC: [u8; 8] = *b"BSWAPPKG";
 const VERSION: u16 = 1;
 const HEADER: usize = 16;

@@ -3,7 +3,7 @@
 //! They are asked of files in flash before the commit ([`target_starts`]), and of files at the desk
 //! before anything is sent out (`examine`): [`Files`] is where the bytes are.
 
-use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Step, Target};
+use bootswap_plan::{ArtifactIndex, DeviceFacts, MAX_ARTIFACTS, Migration, Step, Target};
 use embedded_storage_async::nor_flash::NorFlash;
 use esp_idf_format::Chip;
 use esp_idf_format::otadata::ENTRY_LEN_BYTES;
@@ -14,7 +14,7 @@ use mcuboot_format::ImageHeader;
 use mcuboot_format::espressif::{LoadHeader, LoaderReader};
 
 use crate::chain::{BootHead, Chain, HEAD_LEN_BYTES, OtaEntries, read_table, table_at};
-use crate::check::{Checked, MAX_COMMITS as MAX_ARTIFACTS};
+use crate::check::Checked;
 use crate::item::Placed;
 use crate::medium::len_bytes;
 use crate::routes::place_of;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bootswap_plan::Role;
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::partition::{
-    CsvPlaces, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES, emit, parse_csv,
+    CsvPlaces, ENTRY_MAGIC, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES, emit, parse_csv,
 };
 use mcuboot_format::key::{KeyError, PublicKey};
 
@@ -15,9 +15,6 @@ use crate::input;
 use crate::owned::OwnedMigration;
 use crate::problem::{At, LoadError, Problem};
 use crate::spec::{self, Spec};
-
-/// First bytes of a binary partition table, by which Espressif's tool distinguishes it from CSV.
-const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
 
 /// Reads a migration file and everything that it names; paths in it are relative to its directory.
 ///
@@ -160,7 +157,8 @@ fn table(
     let bytes = files
         .read(file, "name the devices' partition table, as CSV or binary, relative to this file")?;
     let name = &file.value;
-    let table = if bytes.starts_with(&TABLE_MAGIC) {
+    // As Espressif's tool tells a binary table from CSV.
+    let table = if bytes.starts_with(&ENTRY_MAGIC) {
         bytes.get(..TABLE_LEN_BYTES as usize).unwrap_or(&bytes).to_vec()
     } else {
         let entries = parse_csv(&bytes, places)

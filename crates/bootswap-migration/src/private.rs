@@ -8,13 +8,11 @@ use std::path::Path;
 use bootswap_config::{ConfigError, Storage, decode, find_section};
 use esp_idf_format::image::FlashSize;
 use esp_idf_format::nvs;
-use esp_idf_format::partition::PartitionTable;
+use esp_idf_format::partition::{ENTRY_MAGIC, PartitionTable};
 use flash_region::SECTOR_BYTES;
 
 use crate::image::FileKind;
 
-/// First bytes of a partition table's entry.
-const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
 /// Bytes of a text that are searched: enough for every configuration.
 const TEXT_LEN_BYTES: usize = 1024 * 1024;
 /// Words, in lower case, that a secret text contains.
@@ -100,7 +98,7 @@ impl Private {
             }
             // A table at the beginning is only a table.
             let has_table = index > 0
-                && sector.starts_with(&TABLE_MAGIC)
+                && sector.starts_with(&ENTRY_MAGIC)
                 && PartitionTable::parse_as_bootloader(sector).is_ok_and(|table| !table.is_empty());
             if has_table {
                 return Some(Self::FlashDump);

@@ -6,6 +6,7 @@ use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
+use mcuboot_format::trailer::TrailerConfig;
 
 use crate::bootloader::Stated;
 use crate::document::{Node, parse as parse_toml};
@@ -17,7 +18,7 @@ use crate::problem::{At, Problem};
 use crate::reader::{Field, Table};
 
 /// Alignment of MCUboot's trailer fields in Espressif's port, and the default of the key.
-const DEFAULT_MAX_ALIGN_BYTES: u32 = 8;
+const DEFAULT_MAX_ALIGN_BYTES: u32 = TrailerConfig::espressif(SwapKind::Scratch).max_align;
 
 /// A migration without the contents of the files that it names, and the positions of their names.
 #[derive(Clone, Debug)]

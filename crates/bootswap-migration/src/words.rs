@@ -2,6 +2,9 @@
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
+/// Width of the output in columns.
+pub(crate) const COLUMNS: usize = 100;
+
 /// Wraps text to lines of at most `columns`; a word that is longer has its own line.
 #[must_use]
 pub(crate) fn wrapped(words: &str, columns: usize) -> Vec<String> {

@@ -21,7 +21,7 @@ use crate::migration::{Artifact, Content, McubootMap, Migration, Role};
 use crate::step::{Place, Purpose};
 
 /// Largest number of artifacts in a migration.
-pub(crate) const MAX_ARTIFACTS: usize = 8;
+pub const MAX_ARTIFACTS: usize = 8;
 
 /// The final region of an artifact.
 #[derive(Clone, Copy, Debug)]

@@ -94,6 +94,7 @@ pub use erase::{
 };
 pub use facts::{DeviceFacts, ESP_IDF_APP, previous_firmware, primary_rank, running_partition};
 pub use image_rules::{ImageRules, Replaced};
+pub use layout::MAX_ARTIFACTS;
 pub use migration::{
     Allow, Artifact, Content, DEFAULT_MAX_SECTORS, McubootMap, Migration, Origin, PARTITION_TABLE,
     Role, SECURE_BOOT_DATA, Staging,

@@ -65,9 +65,8 @@ impl<'a> Migration<'a> {
     }
 }
 
-/// Number of sectors of a slot that Espressif's port has room for
-/// (boot/espressif/hal/include/mcuboot_config/mcuboot_config.h in mcu-tools/mcuboot).
-pub const DEFAULT_MAX_SECTORS: u32 = 512;
+/// Number of sectors of a slot that Espressif's port has room for, with any kind of swap.
+pub const DEFAULT_MAX_SECTORS: u32 = TrailerConfig::espressif(SwapKind::Scratch).max_sectors;
 
 /// What MCUboot was compiled with: where it looks, and what it accepts.
 #[derive(Clone, Copy, Debug)]

@@ -24,7 +24,7 @@ use crate::svg::{self, Picture};
 use crate::{Run, Scenario};
 
 /// Bytes of image in the application of the C example, of which the rest of 1 MiB is padding.
-const APP_LEN_BYTES: u32 = 149_824;
+pub(crate) const APP_LEN_BYTES: u32 = 149_824;
 /// Bytes of the bootloader of the C example.
 const BOOTLOADER_LEN_BYTES: u32 = 27_376;
 /// Bytes of them that are no code: header, two segment headers, checksum with its padding, SHA-256.

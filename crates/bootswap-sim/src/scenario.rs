@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bootswap_migration::facts::{self, Delivered, FactsError};
+use bootswap_migration::facts::{self, ASSUMED_FLASH_SIZE, Delivered, FactsError};
 use bootswap_migration::pack::PackError;
 use bootswap_migration::plan::judged;
 use bootswap_migration::{OwnedMigration, SentImage};
@@ -22,8 +22,6 @@ use nor_sim::NorMemory;
 const OLD_APP_NAME: &str = "old-firmware";
 /// Bytes of that firmware, as far as there is room.
 const OLD_APP_LEN_BYTES: u32 = 400 * 1024;
-/// Flash size of a synthetic device for which the migration names none.
-const DEFAULT_FLASH_LEN_BYTES: u32 = 4 * 1024 * 1024;
 /// Seed of everything that is generated.
 const SEED: u64 = 0xb007_50a9;
 
@@ -106,10 +104,10 @@ impl Scenario {
             .iter()
             .collect();
         let table_addr = migration.table_addr.unwrap_or(TABLE_ADDR);
-        let flash_len_bytes = migration.flash_len_bytes.unwrap_or(DEFAULT_FLASH_LEN_BYTES);
+        let flash_len_bytes = migration.flash_len_bytes.unwrap_or(ASSUMED_FLASH_SIZE.bytes());
         let bootloader = esp_idf_bootloaders::bootloader(migration.chip, flash_len_bytes)
             .map_err(ScenarioError::Bootloader)?;
-        let size = FlashSize::from_bytes(flash_len_bytes).unwrap_or(FlashSize::Mb4);
+        let size = FlashSize::from_bytes(flash_len_bytes).unwrap_or(ASSUMED_FLASH_SIZE);
         let running = facts::assumed(migration).map_err(ScenarioError::Facts)?.running;
         let running = running.as_str().unwrap_or_default();
         let mut builder = FlashBuilder::new(migration.chip, size)
@@ -164,20 +162,27 @@ impl Scenario {
         config: EspIdfConfig,
     ) -> Result<Self, ScenarioError> {
         let facts = delivered.found.facts.lend();
-        let against = migration.with(|migration| plan(migration, &facts).err());
+        let undeliverable = if delivered.fits() {
+            Reasons::new()
+        } else {
+            migration.with(|migration| plan(migration, &facts).err()).unwrap_or_default()
+        };
         let bootloader = facts::bytes(dump, facts.bootloader_area());
         let config = EspIdfConfig { table_addr: facts.table_addr, ..config };
-        let board = match board(migration, bootloader, config) {
-            // The device refuses, too: nothing will ever start the target.
-            Err(ScenarioError::Mcuboot(_) | ScenarioError::NotATarget(_))
-                if judged(migration, facts).is_err() =>
-            {
-                old_board(migration, bootloader, config)?
-            }
-            board => board?,
+        let old = Board::new(migration.chip).esp_idf(bootloader, config);
+        let old = old.map_err(ScenarioError::NotABootloader)?;
+        let board = match migration.bootloader_file() {
+            Some(image) => match with_target(old.clone(), migration, image) {
+                // The device refuses, too: nothing will ever start the target.
+                Err(ScenarioError::Mcuboot(_) | ScenarioError::NotATarget(_))
+                    if !undeliverable.is_empty() || judged(migration, facts).is_err() =>
+                {
+                    old
+                }
+                board => board?,
+            },
+            None => old,
         };
-        let undeliverable =
-            if delivered.fits() { Reasons::new() } else { against.unwrap_or_default() };
         let table_addr = facts.table_addr;
         let Delivered { flash, partition: running, image: migrator, .. } = delivered;
         Ok(Self {
@@ -215,29 +220,6 @@ fn home(partitions: &[Partition], running: &str) -> Option<Partition> {
     let apps = || partitions.iter().filter(|p| p.is_factory() || p.ota_index().is_some());
     let other = || apps().find(|p| p.label.as_str() != Some(running));
     apps().find(|p| p.is_factory()).or_else(other).or_else(|| apps().next()).copied()
-}
-
-/// The board: the old bootloader as it is, the target's if the migration has one.
-fn board(
-    migration: &OwnedMigration,
-    old: &[u8],
-    config: EspIdfConfig,
-) -> Result<Board, ScenarioError> {
-    let board =
-        Board::new(migration.chip).esp_idf(old, config).map_err(ScenarioError::NotABootloader)?;
-    match migration.bootloader_file() {
-        Some(image) => with_target(board, migration, image),
-        None => Ok(board),
-    }
-}
-
-/// The board that knows the old bootloader alone.
-fn old_board(
-    migration: &OwnedMigration,
-    old: &[u8],
-    config: EspIdfConfig,
-) -> Result<Board, ScenarioError> {
-    Board::new(migration.chip).esp_idf(old, config).map_err(ScenarioError::NotABootloader)
 }
 
 /// The board that knows `image` as the target bootloader of the migration, too.

@@ -9,12 +9,10 @@ use esp_idf_format::partition::TABLE_ADDR;
 use flash_region::{ERASED, Region, SECTOR_BYTES};
 use mcuboot_format::builder::{Padding, SignOptions, sign};
 
-use crate::example::{ExampleError, example};
+use crate::example::{APP_LEN_BYTES, ExampleError, example};
 
 /// Where the application begins in [`merged`]: the example's primary slot.
 const PRIMARY: u32 = 0x1_0000;
-/// Bytes of the application in [`merged`].
-const APP_LEN_BYTES: u32 = 149_824;
 
 /// Signs an application of about `len_bytes` for the migration's map, with that padding, in place
 /// of its own.

@@ -9,11 +9,11 @@
 //! `espressif/esp-idf`.
 
 use crate::FixedText;
-use crate::app_desc::DescriptionError;
+use crate::app_desc::{APP_DESC_OFFSET_BYTES, DescriptionError};
 use crate::cursor::{Reader, Writer};
 
-/// Where in an image the description is: after the image's header and that of its first segment.
-pub const BOOTLOADER_DESC_OFFSET_BYTES: u32 = 32;
+/// Where in an image the description is: where an app has its own.
+pub const BOOTLOADER_DESC_OFFSET_BYTES: u32 = APP_DESC_OFFSET_BYTES;
 
 /// Bytes of a description.
 pub const BOOTLOADER_DESC_LEN_BYTES: usize = 80;

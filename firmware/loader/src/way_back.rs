@@ -1,17 +1,15 @@
 //! The way back: otadata, of which the entry in force is taken away, so that ESP-IDF's bootloader
 //! starts what the other one names, or the factory app.
 
+use esp_idf_format::otadata::{CRC_OFFSET_BYTES, ENTRY_LEN_BYTES, OtaState};
 use flash_region::{FlashAddr, SECTOR_BYTES};
 
 use crate::flash::{at, program, read, word};
 use crate::rom;
 
-/// `ESP_OTA_IMG_INVALID` and `ESP_OTA_IMG_ABORTED`, which no bootloader starts
-/// (`components/bootloader_support/include/esp_flash_partitions.h` of `espressif/esp-idf`).
-const INVALID: u32 = 3;
-const ABORTED: u32 = 4;
-/// Where in an entry its checksum is (`esp_ota_select_entry_t`, the same file).
-const CRC_OFFSET_BYTES: u32 = 28;
+/// The states of an app that no bootloader starts.
+const INVALID: u32 = OtaState::Invalid.raw();
+const ABORTED: u32 = OtaState::Aborted.raw();
 
 /// Takes the entry in force away. Returns whether there was one and it is gone.
 ///
@@ -37,7 +35,7 @@ fn in_force(otadata: FlashAddr) -> Option<FlashAddr> {
     let mut best = 0;
     for sector in [0, SECTOR_BYTES] {
         let addr = at(otadata, sector);
-        let mut entry = [u32::MAX; 8];
+        let mut entry = [u32::MAX; ENTRY_LEN_BYTES / 4];
         read(addr, &mut entry);
         let [seq, _, _, _, _, _, state, crc] = entry;
         let is_good = seq != u32::MAX && state != INVALID && state != ABORTED;

@@ -3,13 +3,13 @@
 //! The planner makes no such plan. That the running code, what the device boots from and the
 //! journal are safe is checked here once more, because one mistake there costs a device.
 
-use bootswap_plan::{DeviceFacts, Place, Plan, Route, Step, Target};
+use bootswap_plan::{DeviceFacts, MAX_ARTIFACTS, Place, Plan, Route, Step, Target};
 use flash_region::{Region, SECTOR_BYTES};
 
 use crate::{PlanError, StepFault};
 
-/// Most artifacts that one commit window takes.
-pub(crate) const MAX_COMMITS: usize = 8;
+/// Most artifacts that one commit window takes: all of them.
+pub(crate) const MAX_COMMITS: usize = MAX_ARTIFACTS;
 
 /// What the steps of a plan are held against.
 #[derive(Clone, Copy, Debug)]

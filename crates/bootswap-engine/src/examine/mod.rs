@@ -6,12 +6,11 @@ use core::convert::Infallible;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
-use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Role, Step};
+use bootswap_plan::{ArtifactIndex, DeviceFacts, MAX_ARTIFACTS, Migration, Role, Step};
 use flash_region::{ERASED, SECTOR_BYTES, is_blank};
 use heapless::Vec;
 use mcuboot_format::trailer::{Flag, Magic, TrailerState};
 
-use crate::check::MAX_COMMITS as MAX_ARTIFACTS;
 use crate::confirm::takes_flag;
 use crate::item::Placed;
 use crate::job::{Job, key_of};

@@ -45,7 +45,7 @@ const CELL: usize = CELL_BYTES as usize;
 /// Marks that fit a cell.
 const MARKS: u32 = u128::BITS;
 /// Most artifacts of a migration; more than are remembered are fetched again after a reset.
-const MAX_FETCHED: usize = 8;
+const MAX_FETCHED: usize = bootswap_plan::MAX_ARTIFACTS;
 
 /// What a record says. Artifacts go by their index in the migration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

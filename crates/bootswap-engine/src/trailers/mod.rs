@@ -19,10 +19,8 @@ use crate::erase::{self, Bounds};
 use crate::medium::{Medium, PAGE, SECTOR};
 use crate::scan::Rules;
 use crate::work::Work;
-use crate::{Event, Failure, FlashFailure, Platform, writer};
-
-/// Erases, or programs, before a sector counts as worn out.
-const ATTEMPTS: u32 = 3;
+use crate::writer::{self, ATTEMPTS};
+use crate::{Event, Failure, FlashFailure, Platform};
 
 /// Makes `region` blank by erasing whole sectors of `erasable`, only where it is not.
 pub(crate) async fn clean<F: NorFlash, P: Platform>(

@@ -24,7 +24,7 @@ use crate::erase::{self, Bounds};
 use crate::medium::{Medium, PAGE, len_bytes};
 
 /// How often a sector is erased, and how often programmed, before it counts as worn out.
-const ATTEMPTS: u32 = 3;
+pub(crate) const ATTEMPTS: u32 = 3;
 
 /// How a sector in flash compares with what it should hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

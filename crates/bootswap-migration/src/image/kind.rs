@@ -6,12 +6,9 @@ use std::fmt;
 use esp_idf_format::Chip;
 use esp_idf_format::image::{self, FlashSize, ImageInfo, is_esp8266};
 use esp_idf_format::otadata::{OtaData, OtaEntryError};
-use esp_idf_format::partition::{OTADATA_LEN_BYTES, PartitionTable, TABLE_ADDR};
+use esp_idf_format::partition::{ENTRY_MAGIC, OTADATA_LEN_BYTES, PartitionTable, TABLE_ADDR};
 use flash_region::{ERASED, FlashAddr, SECTOR_BYTES, is_blank};
 use mcuboot_format::IMAGE_MAGIC;
-
-/// First bytes of a partition table.
-const TABLE_MAGIC: [u8; 2] = [0xaa, 0x50];
 
 /// What a file is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +34,7 @@ impl FileKind {
     pub fn of(file: &[u8]) -> Option<Self> {
         if file.starts_with(&IMAGE_MAGIC.to_le_bytes()) {
             Some(Self::McubootImage)
-        } else if file.starts_with(&TABLE_MAGIC) {
+        } else if file.starts_with(&ENTRY_MAGIC) {
             Some(Self::PartitionTable)
         } else if is_dump(file) {
             Some(Self::FlashDump)

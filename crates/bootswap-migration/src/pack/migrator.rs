@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use bootswap_config::{EncodeError, MAX_ARTIFACTS, MAX_LABELS, MAX_NETWORKS, WifiError};
+use bootswap_config::{EncodeError, MAX_LABELS, MAX_NETWORKS, WifiError};
 use bootswap_engine::ContainerError;
+use bootswap_plan::MAX_ARTIFACTS;
 use esp_idf_format::image::{self, ImageError, ImageInfo};
 
 use super::firmware::Firmware;

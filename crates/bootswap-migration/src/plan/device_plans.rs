@@ -8,10 +8,7 @@ use serde::Serialize;
 use super::report::{PlanReport, ReasonReport, report};
 use crate::facts::{Delivered, FoundFacts};
 use crate::owned::OwnedMigration;
-use crate::words::wrapped;
-
-/// Width of the output in columns.
-const COLUMNS: usize = 100;
+use crate::words::{COLUMNS, wrapped};
 
 /// What `bootswap plan --json` prints of a device. Keys are never renamed.
 #[derive(Clone, PartialEq, Debug, Serialize)]

@@ -8,10 +8,8 @@ use esp_idf_format::partition::TABLE_ADDR;
 use super::cost::{CostReport, WindowEstimate};
 use super::flash_layout::FlashLayout;
 use super::report::{DeviceReport, PlanReport, ReasonReport, StageReport, StepReport};
-use crate::words::wrapped;
+use crate::words::{COLUMNS, wrapped};
 
-/// Width of the output in columns.
-const COLUMNS: usize = 100;
 /// Columns of a step in words; its cost follows.
 const STEP_COLUMNS: usize = 56;
 /// Columns of what is in flash at one moment: a line has three of them and two addresses.

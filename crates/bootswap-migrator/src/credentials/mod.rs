@@ -13,7 +13,9 @@
 
 use core::fmt;
 
-use bootswap_config::{Wifi, WifiError};
+use bootswap_config::{
+    MAX_PASSWORD_LEN_BYTES as MAX_PASSWORD, MAX_SSID_LEN_BYTES as MAX_SSID, Wifi, WifiError,
+};
 use embedded_storage_async::nor_flash::ReadNorFlash;
 use esp_idf_format::nvs::{self, Lookup, LookupProgress, NvsError};
 use esp_idf_format::partition::Partition;
@@ -27,9 +29,6 @@ const PASSWORD: &str = "sta.pswd";
 /// Label of the partition that ESP-IDF uses unless told otherwise.
 const LABEL: &str = "nvs";
 
-/// Longest SSID and password in bytes.
-const MAX_SSID: usize = 32;
-const MAX_PASSWORD: usize = 64;
 /// Bytes of the longer one of both values: the password's. With room for that, the search for the
 /// SSID (`wifi_ssid_t`, 36 bytes) is the same code.
 const VALUE: usize = MAX_PASSWORD + 1;

@@ -9,7 +9,7 @@ use crate::cursor::{Reader, Writer};
 pub const ENTRY_LEN_BYTES: usize = 32;
 
 /// Where in an entry the checksum is.
-const CRC_OFFSET_BYTES: u32 = 28;
+pub const CRC_OFFSET_BYTES: u32 = 28;
 
 /// The sequence of an entry that was never written.
 const BLANK_SEQ: u32 = u32::MAX;

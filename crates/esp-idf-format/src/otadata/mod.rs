@@ -31,5 +31,5 @@ mod select;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{ENTRY_LEN_BYTES, OtaEntry, OtaEntryError, OtaState};
+pub use entry::{CRC_OFFSET_BYTES, ENTRY_LEN_BYTES, OtaEntry, OtaEntryError, OtaState};
 pub use select::{BootSlot, OtaBoot, OtaData, OtaDataError, Selection, boot_order, sector};

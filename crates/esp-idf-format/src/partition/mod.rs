@@ -74,8 +74,11 @@ pub const OTADATA_LEN_BYTES: u32 = 2 * flash_region::SECTOR_BYTES;
 /// The most OTA slots, one for each of their subtypes (`ESP_PARTITION_SUBTYPE_APP_OTA_MAX`).
 pub const MAX_OTA_SLOTS: u8 = subtype::OTA_15 - subtype::OTA_0 + 1;
 
-/// The name of a partition, at most 16 bytes.
-pub type Label = FixedText<16>;
+/// Bytes of a partition's name.
+pub const LABEL_LEN_BYTES: usize = 16;
+
+/// The name of a partition.
+pub type Label = FixedText<LABEL_LEN_BYTES>;
 
 /// First bytes of the record of a partition, `ESP_PARTITION_MAGIC` as it lies in flash.
 pub const ENTRY_MAGIC: [u8; 2] = [0xaa, 0x50];

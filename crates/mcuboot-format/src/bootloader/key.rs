@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::Found;
 use super::memory::Memory;
-use crate::key::KeyKind;
+use crate::key::{DER_2048, DER_3072, DER_EXPONENT, KeyKind};
 
 /// How a key's DER begins, and how long it is. ECDSA's and Ed25519's are a `SubjectPublicKeyInfo`,
 /// RSA's are PKCS #1 (`imgtool getpub`).
@@ -26,12 +26,9 @@ const HEADS: [(KeyKind, &[u8], usize); 4] = [
         &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00],
         44,
     ),
-    (KeyKind::Rsa2048, &[0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00], 270),
-    (KeyKind::Rsa3072, &[0x30, 0x82, 0x01, 0x8a, 0x02, 0x82, 0x01, 0x81, 0x00], 398),
+    (KeyKind::Rsa2048, &DER_2048, 270),
+    (KeyKind::Rsa3072, &DER_3072, 398),
 ];
-
-/// How PKCS #1 ends: with the exponent 65537.
-const RSA_TAIL: [u8; 5] = [0x02, 0x03, 0x01, 0x00, 0x01];
 
 /// The generator of P-256 as TinyCrypt has it, and the first constant of SHA-512, which Ed25519
 /// needs.
@@ -97,7 +94,7 @@ fn key(
     len_bytes: usize,
 ) -> Option<Found<Signature>> {
     let der = memory.get(addr, len_bytes)?;
-    if matches!(kind, KeyKind::Rsa2048 | KeyKind::Rsa3072) && !der.ends_with(&RSA_TAIL) {
+    if matches!(kind, KeyKind::Rsa2048 | KeyKind::Rsa3072) && !der.ends_with(&DER_EXPONENT) {
         return None;
     }
     let len = u32::try_from(len_bytes).ok()?;

@@ -26,6 +26,8 @@ use sha2::{Digest, Sha256};
 
 use crate::tlv::TlvType;
 use rsa_key::RsaKey;
+#[cfg(feature = "alloc")]
+pub(crate) use rsa_key::{DER_2048, DER_3072, DER_EXPONENT};
 
 /// `id-ecPublicKey`, RFC 5480 section 2.1.1.
 const OID_EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");

@@ -3,10 +3,7 @@
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
 use super::{CsvError, CsvField, CsvPlaces};
-use crate::partition::{Label, Partition, PartitionType, flags, subtype};
-
-/// Bytes of a label; what a name has beyond is cut off, as `gen_esp32part.py` packs it.
-const LABEL_LEN: usize = 16;
+use crate::partition::{LABEL_LEN_BYTES, Label, Partition, PartitionType, flags, subtype};
 
 /// The fields of one line; one that is not there is empty.
 pub(super) struct Line<'a> {
@@ -55,10 +52,11 @@ impl<'a> Line<'a> {
         Ok(entry)
     }
 
+    /// What a name has beyond its bytes is cut off, as `gen_esp32part.py` packs it.
     fn label(&self) -> Option<Label> {
         let name = self.text(CsvField::Name).as_bytes();
-        let name = name.get(..LABEL_LEN).unwrap_or(name);
-        let mut bytes = [0; LABEL_LEN];
+        let name = name.get(..LABEL_LEN_BYTES).unwrap_or(name);
+        let mut bytes = [0; LABEL_LEN_BYTES];
         bytes.get_mut(..name.len())?.copy_from_slice(name);
         (!name.contains(&0)).then(|| Label::from_bytes(bytes))
     }
