@@ -10,6 +10,7 @@
 //!     README.md, CHANGELOG.md, LICENSE-*
 //!     LICENSES-THIRD-PARTY.txt       of everything that was linked in
 //!     SHA256SUMS
+//!     SHA256SUMS.sig or .minisig     where a key is given
 //! ```
 
 use std::fs;
@@ -22,7 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::firmware::{self, CHIPS, Firmware, Network};
 use crate::licences;
 use crate::process::{cargo, command, output, run as run_program};
-use crate::{shell_files, workspace};
+use crate::{shell_files, signature, workspace};
 
 /// Documents that are part of a release.
 const TEXTS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
@@ -35,11 +36,16 @@ pub(crate) struct Options {
     /// Directory in which the folder is made
     #[arg(long, value_name = "DIR", default_value = "target/dist")]
     out: PathBuf,
+
+    /// Private key that the checksums are signed with: of minisign, of cosign, or in PEM
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
 }
 
 /// Makes the folder, prints what is in it, and which firmware could not be built.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let out = std::path::absolute(&options.out)?;
+    let key = options.key.as_deref().map(std::path::absolute).transpose()?;
     std::env::set_current_dir(workspace::root()?)?;
     let host = output(&mut command("rustc", &["--print", "host-tuple"]))?;
     let folder = out.join(format!("bootswap-{}-{}", env!("CARGO_PKG_VERSION"), host.trim()));
@@ -61,6 +67,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     fs::write(&path, &sums).with_context(|| path.display().to_string())?;
 
     println!("{}\n{sums}", folder.display());
+    match key {
+        Some(key) => {
+            let (signature, how) = signature::sign(&path, &key)?;
+            println!("signed: {}\n  verify it with: {how}", signature.display());
+        }
+        None => println!("NOT SIGNED: no --key"),
+    }
     for (name, why) in &missing {
         println!("NOT BUILT: {name}\n  because {why:#}");
     }
@@ -92,18 +105,24 @@ fn prebuilt(folder: &Path) -> Vec<(String, anyhow::Error)> {
             eprintln!("=== {}", firmware.file_name());
             let made = firmware::make(firmware, folder).and_then(|built| built.check(firmware));
             if let Err(error) = made {
-                missing.push((firmware.file_name(), error));
+                missing.push(left_out(folder, firmware.file_name(), error));
             }
         }
         if firmware::has_loader(chip) {
             let made = firmware::make_loader(chip, folder)
                 .and_then(|built| firmware::check_with_esptool(chip, &built.image));
             if let Err(error) = made {
-                missing.push((firmware::loader_name(chip), error));
+                missing.push(left_out(folder, firmware::loader_name(chip), error));
             }
         }
     }
     missing
+}
+
+/// Takes a file out of the folder that was made and then refused.
+fn left_out(folder: &Path, name: String, error: anyhow::Error) -> (String, anyhow::Error) {
+    drop(fs::remove_file(folder.join(&name)));
+    (name, error)
 }
 
 /// A line for every file of the folder, sorted by path.

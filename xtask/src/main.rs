@@ -6,7 +6,7 @@
 //! cargo xtask house         the rules of the house alone, in a second
 //! cargo xtask firmware      the migrator for a chip
 //! cargo xtask dist          the folder of a release
-//! cargo xtask emulate       the migrator in an emulator of the ESP32-C3
+//! cargo xtask emulate       the migrator in emulators of ESP32 and ESP32-C3
 //! ```
 //!
 //! Each subcommand is a module. [`python`], [`nginx`], [`tmux`] and [`deny`] install in `target/`
@@ -30,6 +30,7 @@ mod process;
 mod python;
 mod report;
 mod shell_files;
+mod signature;
 mod standard_library;
 mod test;
 mod tmux;
@@ -54,7 +55,7 @@ enum Task {
     /// Makes the folder of a release: program, prebuilt firmware, completions, man pages,
     /// checksums, licences
     Dist(dist::Options),
-    /// Runs the migrator in an emulator of the ESP32-C3, if one is found
+    /// Runs the migrator in emulators of ESP32 and ESP32-C3, as far as they are found
     Emulate(emulate::Options),
 }
 

@@ -44,12 +44,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     );
     let deny = report.obtain("cargo-deny", "check of licences and sources", deny::set_up);
     let python = report.obtain("Python", "all conformance tests", python::set_up);
-    let emulator = report.obtain(
-        "an emulator of the ESP32-C3",
-        "the migrator on an emulated chip: all tests with `emulated` in their names",
-        emulate::Setting::obtain,
-    );
-    let target = report.obtain("a target for it", emulate::WITHOUT_TARGET, emulate::Target::obtain);
+    let emulated = emulate::MACHINES.map(|machine| {
+        let name = format!("an emulator of {}", machine.chip());
+        let emulator = report.obtain(&name, &machine.lost(), || emulate::Setting::obtain(machine));
+        let lost = machine.lost_without_target();
+        let target = emulator.as_ref().and_then(|_| {
+            report.obtain("a target for it", &lost, || emulate::Target::obtain(machine))
+        });
+        Emulated { machine, emulator, target }
+    });
     let tmux = report.obtain("tmux", "tests of the menu in a real terminal", tmux::set_up);
     let nginx = report.obtain("nginx", "conformance tests with nginx", nginx::set_up);
     let gen_esp32part = report.obtain(
@@ -57,6 +60,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         "comparison of partition tables with it: all tests with `gen_esp32part` in their names",
         gen_esp32part::find,
     );
+    let openssl = report.obtain("openssl", "signature of a release: tests with `openssl`", || {
+        find("openssl").context("it is not on the PATH")
+    });
     let groff = report.obtain("groff", "check that the man pages render", || {
         find("groff").context("it is not on the PATH")
     });
@@ -114,10 +120,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         python: python.as_ref(),
         nginx: nginx.as_ref(),
         groff: groff.as_ref(),
+        openssl: openssl.as_ref(),
         gen_esp32part: gen_esp32part.as_ref(),
         tmux: tmux.as_ref(),
-        emulator: emulator.as_ref(),
-        target: target.as_ref(),
+        emulated: &emulated,
     };
     report.step("tests", |report| test_all(report, options, programs));
 
@@ -142,14 +148,34 @@ struct Programs<'a> {
     python: Option<&'a PathBuf>,
     nginx: Option<&'a PathBuf>,
     groff: Option<&'a PathBuf>,
+    openssl: Option<&'a PathBuf>,
     gen_esp32part: Option<&'a PathBuf>,
     tmux: Option<&'a PathBuf>,
-    emulator: Option<&'a emulate::Setting>,
-    target: Option<&'a emulate::Target>,
+    emulated: &'a [Emulated],
+}
+
+/// What was found for the tests on an emulated chip.
+#[derive(Debug)]
+struct Emulated {
+    machine: emulate::Machine,
+    emulator: Option<emulate::Setting>,
+    target: Option<emulate::Target>,
+}
+
+impl Emulated {
+    /// Has the tests use it; part of the names of those that cannot be run.
+    fn apply(&self, test: &mut Command) -> Option<String> {
+        if let Some(target) = &self.target {
+            target.apply(test);
+        }
+        let Some(emulator) = &self.emulator else { return Some(self.machine.mark()) };
+        emulator.apply(test);
+        self.target.is_none().then(|| self.machine.target_mark())
+    }
 }
 
 fn test_all(report: &mut Report, options: &Options, programs: Programs<'_>) -> Result<()> {
-    let Programs { python, nginx, groff, gen_esp32part, tmux, emulator, target } = programs;
+    let Programs { python, nginx, groff, openssl, gen_esp32part, tmux, emulated } = programs;
     let mut test = cargo();
     test.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     match python {
@@ -169,28 +195,25 @@ fn test_all(report: &mut Report, options: &Options, programs: Programs<'_>) -> R
     if groff.is_none() {
         test.args(["--skip", "groff"]);
     }
+    if openssl.is_none() {
+        test.args(["--skip", "openssl"]);
+    }
     match tmux {
         Some(path) => drop(test.env("BOOTSWAP_TMUX", path)),
         None => drop(test.args(["--skip", "tmux"])),
     }
-    match emulator {
-        Some(setting) => setting.apply(&mut test),
-        None => drop(test.args(["--skip", emulate::MARK])),
-    }
-    match target {
-        Some(target) => target.apply(&mut test),
-        None => drop(test.args(["--skip", emulate::TARGET_TESTS])),
+    let missing: Vec<_> = emulated.iter().filter_map(|chip| chip.apply(&mut test)).collect();
+    for part in &missing {
+        test.args(["--skip", part]);
     }
     if options.long {
         test.arg("--include-ignored").env("PROPTEST_CASES", LONG_PROPTEST_CASES);
     }
     let ended = run_counted(report, &mut test);
     if python.is_some() {
-        report.left_out = match (emulator, target) {
-            (None, _) => emulate::names(emulate::MARK)?,
-            (_, None) => emulate::names(emulate::TARGET_TESTS)?,
-            _ => Vec::new(),
-        };
+        for part in &missing {
+            report.left_out.extend(emulate::names(part)?);
+        }
     }
     ended
 }

@@ -38,7 +38,7 @@ struct Case {
     emulated: EmulatedMigration,
     network: Network,
     /// What the console has to show in the first boot, in this order.
-    says: &'static [&'static str],
+    says: Vec<String>,
     /// How often it tries before it goes back.
     attempts: usize,
     /// What the plan's steps may have written, besides otadata and journal.
@@ -48,8 +48,9 @@ struct Case {
 }
 
 impl Case {
-    fn new(emulated: EmulatedMigration, says: &'static [&'static str]) -> Self {
+    fn new(emulated: EmulatedMigration, says: &[impl ToString]) -> Self {
         let (network, attempts) = (Network::Host, MAX_ATTEMPTS);
+        let says = says.iter().map(ToString::to_string).collect();
         Self { emulated, network, says, attempts, reached: Vec::new(), gone_at: None }
     }
 
@@ -68,7 +69,7 @@ impl Case {
     /// One boot, up to the reset.
     fn boot(&mut self, flash: &Path) -> Console {
         let Self { emulated, network, gone_at, .. } = self;
-        watch(flash, *network, Time::Fast, Power::UntilReset, &mut |line| {
+        watch(emulated.chip(), flash, *network, Time::Fast, Power::UntilReset, &mut |line| {
             if gone_at.is_some_and(|text| line.contains(text)) {
                 drop(emulated.server.take());
             }
@@ -77,6 +78,7 @@ impl Case {
 
     /// Boots until the migrator goes back, and checks everything.
     fn run(mut self) {
+        let chip = self.emulated.chip();
         let flash = self.emulated.device();
         let before = fs::read(&flash).unwrap();
         let journal = self.journal();
@@ -87,7 +89,7 @@ impl Case {
             assert_eq!(console.ended, Ended::Reset);
             consoles.push(console);
         }
-        in_order(&consoles[0], self.says);
+        in_order(&consoles[0], &self.says);
         self.check_attempts(&consoles);
         let after = fs::read(&flash).unwrap();
         let may_change: Vec<_> =
@@ -95,8 +97,14 @@ impl Case {
         assert_unchanged(&before, &after, &may_change, &consoles);
 
         // The judge is the real bootloader.
-        let old =
-            watch(&flash, Network::None, Time::Fast, Power::UntilSeen(OLD_STARTS), &mut |_| {});
+        let old = watch(
+            chip,
+            &flash,
+            Network::None,
+            Time::Fast,
+            Power::UntilSeen(OLD_STARTS),
+            &mut |_| {},
+        );
         assert_eq!(old.ended, Ended::Seen, "{}", old.text());
         print(&consoles);
     }
@@ -132,9 +140,9 @@ fn from_ota_1(migration: &mut OwnedMigration) {
 }
 
 /// A server with other files, or faults; the old firmware in factory.
-fn emulated(put: impl FnOnce(&mut Files), faults: &[&str]) -> EmulatedMigration {
-    let mut emulated = EmulatedMigration::served(from_ota_1, put, faults);
-    let old = synthetic::app(Chip::Esp32c3, "old", "1", 0x2_0000, 4).unwrap();
+fn emulated(chip: Chip, put: impl FnOnce(&mut Files), faults: &[&str]) -> EmulatedMigration {
+    let mut emulated = EmulatedMigration::served(chip, from_ota_1, put, faults);
+    let old = synthetic::app(chip, "old", "1", 0x2_0000, 4).unwrap();
     emulated
         .scenario
         .flash
@@ -143,8 +151,8 @@ fn emulated(put: impl FnOnce(&mut Files), faults: &[&str]) -> EmulatedMigration 
     emulated
 }
 
-fn good_server() -> EmulatedMigration {
-    emulated(|_| {}, &[])
+fn good_server(chip: Chip) -> EmulatedMigration {
+    emulated(chip, |_| {}, &[])
 }
 
 /// A change of a section.
@@ -183,9 +191,9 @@ fn with_section(
 }
 
 /// Checks that the console shows all of this, in this order; a line may have several of them.
-fn in_order(console: &Console, says: &[&str]) {
+fn in_order(console: &Console, says: &[impl AsRef<str>]) {
     let mut lines = console.lines.iter().peekable();
-    for text in says {
+    for text in says.iter().map(AsRef::as_ref) {
         while lines.next_if(|(_, line)| !line.contains(text)).is_some() {}
         assert!(lines.peek().is_some(), "no {text:?} in\n{}", console.text());
     }
@@ -214,31 +222,37 @@ fn print(consoles: &[Console]) {
 
 const NOT_FETCHED: &str = "app_upd could not be fetched: ";
 
-#[test]
-fn emulated_bad_input_no_card() {
-    let says: &[_] = &[
-        "the radio does not start: there is no card; start the emulator with one",
-        "app_upd: no network could be joined; check names, passwords and range \
-         of the networks",
-        NOT_FETCHED,
-    ];
-    Case::new(good_server(), says).in_network(Network::None).run();
+/// For one chip alone: the emulated ESP32 has nothing where the card would be, not even zeros.
+mod no_card {
+    use super::*;
+
+    fn emulated_bad_input_no_card() {
+        let says: &[_] = &[
+            "the radio does not start: there is no card; start the emulator with one",
+            "app_upd: no network could be joined; check names, passwords and range \
+             of the networks",
+            NOT_FETCHED,
+        ];
+        Case::new(good_server(Chip::Esp32c3), says).in_network(Network::None).run();
+    }
+
+    on_esp32c3! {
+        emulated_bad_input_no_card
+    }
 }
 
-#[test]
-fn emulated_bad_input_no_dhcp() {
+fn emulated_bad_input_no_dhcp(chip: Chip) {
     let says: &[_] = &[
         "no address by DHCP within 20 s; check that the network has a DHCP server",
         "app_upd: no network could be joined; check names, passwords and range \
          of the networks",
         NOT_FETCHED,
     ];
-    Case::new(good_server(), says).in_network(Network::Silent).run();
+    Case::new(good_server(chip), says).in_network(Network::Silent).run();
 }
 
-#[test]
-fn emulated_bad_input_no_server() {
-    let mut emulated = good_server();
+fn emulated_bad_input_no_server(chip: Chip) {
+    let mut emulated = good_server(chip);
     drop(emulated.server.take());
     let says: &[_] = &[
         "app_upd: no connection to the server; check that it runs and can be reached; trying again",
@@ -248,27 +262,24 @@ fn emulated_bad_input_no_server() {
 }
 
 /// What was received before counts as progress, so there is one more attempt.
-#[test]
-fn emulated_bad_input_server_goes_away() {
+fn emulated_bad_input_server_goes_away(chip: Chip) {
     const BROKE: &str = "app_upd: the connection broke before the end";
-    let emulated = emulated(|_| {}, &["/app_upd.bin:truncate=40000"]);
+    let emulated = emulated(chip, |_| {}, &["/app_upd.bin:truncate=40000"]);
     let says: &[_] =
         &[BROKE, "app_upd: no connection to the server; check that it runs", NOT_FETCHED];
     let case = Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]);
     Case { gone_at: Some(BROKE), ..case }.run();
 }
 
-#[test]
-fn emulated_bad_input_404() {
+fn emulated_bad_input_404(chip: Chip) {
     let says: &[_] =
         &["app_upd: the server answered with status 404; check path and server", NOT_FETCHED];
-    Case::new(emulated(|_| {}, &["status=404"]), says).run();
+    Case::new(emulated(chip, |_| {}, &["status=404"]), says).run();
 }
 
 /// Only the image's digest shows it.
-#[test]
-fn emulated_bad_input_damaged_image() {
-    let emulated = emulated(|files| app(files)[0x8000] ^= 1, &[]);
+fn emulated_bad_input_damaged_image(chip: Chip) {
+    let emulated = emulated(chip, |files| app(files)[0x8000] ^= 1, &[]);
     let says: &[_] = &[
         "starting it again",
         "put the file that was packed back on the server, or pack again",
@@ -278,29 +289,45 @@ fn emulated_bad_input_damaged_image() {
 }
 
 /// Nothing is erased for a file that is not an image.
-#[test]
-fn emulated_bad_input_no_mcuboot_image() {
-    let emulated = emulated(|files| app(files).fill(0x55), &[]);
+fn emulated_bad_input_no_mcuboot_image(chip: Chip) {
+    let emulated = emulated(chip, |files| app(files).fill(0x55), &[]);
     let says: &[_] = &["starting it again", "app_upd is not usable: "];
     Case::new(emulated, says).run();
 }
 
 /// The application is fetched before.
-#[test]
-fn emulated_bad_input_bootloader_of_another_chip() {
+fn emulated_bad_input_bootloader_of_another_chip(chip: Chip) {
     let other = example(Chip::Esp32s3).unwrap();
     let other = other.artifact(Role::Bootloader).unwrap().bytes.clone().unwrap();
-    let emulated = emulated(|files| *bootloader(files) = other, &[]);
-    let says: &[_] = &[
-        "mcuboot: the image is for esp32s3; this chip is esp32c3; starting it again",
-        "mcuboot is not usable: the image is for esp32s3; this chip is esp32c3",
+    let emulated = emulated(chip, |files| *bootloader(files) = other, &[]);
+    let differs = format!("the image is for esp32s3; this chip is {chip}");
+    let says = [
+        format!("mcuboot: {differs}; starting it again"),
+        format!("mcuboot is not usable: {differs}"),
     ];
-    Case::new(emulated, says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
+    Case::new(emulated, &says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
+}
+
+/// The mask ROM would start it; what it does on a chip that it was not built for nobody knows.
+fn emulated_bad_input_bootloader_for_later_revisions(chip: Chip) {
+    /// Offset and value of the least revision in an image's header: major * 100 + minor.
+    const LEAST_REVISION: (usize, u16) = (15, 9900);
+    let change = |files: &mut Files| {
+        let bootloader = bootloader(files);
+        let (at, revision) = LEAST_REVISION;
+        bootloader[at..at + 2].copy_from_slice(&revision.to_le_bytes());
+        image::update_checksums(bootloader).unwrap();
+    };
+    let says = [
+        "mcuboot: the bootloader is for revisions v99.0 to any of the chip, this one is v",
+        "mcuboot is not usable: the bootloader is for revisions v99.0",
+    ];
+    let case = Case::new(emulated(chip, change, &[]), &says);
+    case.trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
 }
 
 /// A bootloader that would start, but is not the one that was packed. It is verified in staging.
-#[test]
-fn emulated_bad_input_another_bootloader() {
+fn emulated_bad_input_another_bootloader(chip: Chip) {
     let change = |files: &mut Files| {
         let bootloader = bootloader(files);
         bootloader[0x1000] ^= 1;
@@ -314,15 +341,14 @@ fn emulated_bad_input_another_bootloader() {
     ];
     // Unclaimed flash; one erase of 32 KiB takes a sector more than the file needs.
     let waits = Region::clamped(FlashAddr(0x31_0000), 0x8000);
-    Case::new(emulated(change, &[]), says)
+    Case::new(emulated(chip, change, &[]), says)
         .trying(MAX_ATTEMPTS + 1)
         .reaching(vec![OTA_0, waits])
         .run();
 }
 
 /// Another attempt would read the same configuration, so there is only one.
-#[test]
-fn emulated_bad_input_configuration() {
+fn emulated_bad_input_configuration(chip: Chip) {
     let cases: [(Change, &[&str]); 4] = [
         (
             |section| section[200] ^= 1,
@@ -353,18 +379,17 @@ fn emulated_bad_input_configuration() {
         ),
     ];
     for (change, says) in cases {
-        Case::new(with_section(good_server(), false, change), says).trying(1).run();
+        Case::new(with_section(good_server(chip), false, change), says).trying(1).run();
     }
 }
 
 /// The bootloader notices a bad bit in flash, and starts the old firmware by itself.
-#[test]
-fn emulated_bad_input_worn_image() {
-    let emulated = with_section(good_server(), true, |section| section[200] ^= 1);
+fn emulated_bad_input_worn_image(chip: Chip) {
+    let emulated = with_section(good_server(chip), true, |section| section[200] ^= 1);
     let flash = emulated.device();
     let before = fs::read(&flash).unwrap();
     let console =
-        watch(&flash, Network::None, Time::Fast, Power::UntilSeen(OLD_STARTS), &mut |_| {});
+        watch(chip, &flash, Network::None, Time::Fast, Power::UntilSeen(OLD_STARTS), &mut |_| {});
     assert_eq!(console.ended, Ended::Seen);
     in_order(&console, &["E (", "esp_image: ", OLD_STARTS]);
     assert!(fs::read(&flash).unwrap() == before, "{}", console.text());
@@ -372,14 +397,15 @@ fn emulated_bad_input_worn_image() {
 
 /// Without a firmware to go back to, the migrator does not reset in a loop: it shows what is wrong,
 /// waits longer each time, and then for an hour.
-#[test]
-fn emulated_bad_input_without_a_way_back() {
-    let mut emulated =
-        EmulatedMigration::download(|migration| migration.running = Some("factory".to_owned()));
+fn emulated_bad_input_without_a_way_back(chip: Chip) {
+    let mut emulated = EmulatedMigration::download(chip, |migration| {
+        migration.running = Some("factory".to_owned())
+    });
     emulated = with_section(emulated, false, |section| section[200] ^= 1);
     let flash = emulated.device();
     let before = fs::read(&flash).unwrap();
-    let console = watch(&flash, Network::None, Time::Fast, Power::UntilSeen(RESTS), &mut |_| {});
+    let console =
+        watch(chip, &flash, Network::None, Time::Fast, Power::UntilSeen(RESTS), &mut |_| {});
     assert_eq!(console.ended, Ended::Seen, "{}", console.text());
     let mut says = Vec::new();
     for attempt in 1..=3 {
@@ -390,7 +416,7 @@ fn emulated_bad_input_without_a_way_back() {
         ));
     }
     says.push(RESTS.to_owned());
-    in_order(&console, &says.iter().map(String::as_str).collect::<Vec<_>>());
+    in_order(&console, &says);
     assert!(fs::read(&flash).unwrap() == before, "{}", console.text());
     print(&[console]);
 }
@@ -403,4 +429,19 @@ fn crc32(bytes: &[u8]) -> u32 {
         (0..8).for_each(|_| crc = crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 });
     }
     !crc
+}
+
+on_each_chip! {
+    emulated_bad_input_no_dhcp
+    emulated_bad_input_no_server
+    emulated_bad_input_server_goes_away
+    emulated_bad_input_404
+    emulated_bad_input_damaged_image
+    emulated_bad_input_no_mcuboot_image
+    emulated_bad_input_bootloader_of_another_chip
+    emulated_bad_input_bootloader_for_later_revisions
+    emulated_bad_input_another_bootloader
+    emulated_bad_input_configuration
+    emulated_bad_input_worn_image
+    emulated_bad_input_without_a_way_back
 }

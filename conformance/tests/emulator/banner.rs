@@ -15,6 +15,7 @@ use std::path::Path;
 
 use bootswap_migration::content::classify;
 use bootswap_plan::{Content, Role};
+use esp_idf_format::Chip;
 use flash_region::{Region, SECTOR_BYTES};
 
 use crate::device::{EmulatedMigration, Migrated, bytes, text_of};
@@ -26,7 +27,7 @@ pub const BOOTLOADER: &str = "BOOTSWAP_TARGET_BOOTLOADER";
 /// Names the file of the target application.
 pub const APP: &str = "BOOTSWAP_TARGET_APP";
 /// Holds what the application prints when it runs.
-pub const BANNER: &str = "BOOTSWAP_TARGET_BANNER";
+const BANNER: &str = "BOOTSWAP_TARGET_BANNER";
 /// The last line of Espressif's port of MCUboot before it jumps to the application. Without a given
 /// banner, any line after it is one.
 pub const JUMP: &str = "] start=0x";
@@ -42,8 +43,19 @@ struct Target {
     banner: Option<String>,
 }
 
+/// The variable for a chip: those of ESP32 end in its name.
+fn variable(chip: Chip, name: &str) -> String {
+    if chip == Chip::Esp32 { format!("{name}_ESP32") } else { name.to_owned() }
+}
+
+/// What the application prints, where it was given.
+pub fn banner(chip: Chip) -> Option<String> {
+    env::var_os(variable(chip, BANNER)).map(|text| text.into_string().unwrap())
+}
+
 /// The file that a variable names.
-pub fn given(name: &str) -> Vec<u8> {
+pub fn given(chip: Chip, name: &str) -> Vec<u8> {
+    let name = &variable(chip, name);
     let path = env::var_os(name).unwrap_or_else(|| {
         panic!(
             "{name} does not name a file; run `cargo xtask emulate`, which leaves these tests out \
@@ -55,18 +67,18 @@ pub fn given(name: &str) -> Vec<u8> {
 
 impl Target {
     /// The target that was given, for a device whose migrator runs in the partition `label`.
-    fn given(label: &'static str) -> Self {
-        let emulated = EmulatedMigration::download(|migration| {
+    fn given(chip: Chip, label: &'static str) -> Self {
+        let emulated = EmulatedMigration::download(chip, |migration| {
             from(label)(migration);
             let map = migration.mcuboot.clone();
             for (role, name) in [(Role::Bootloader, BOOTLOADER), (Role::Application, APP)] {
-                let bytes = given(name);
+                let bytes = given(chip, name);
                 let artifact = migration.artifacts.iter_mut().find(|a| a.role == role).unwrap();
                 artifact.content = Some(classify(&bytes, role, map.as_ref()).unwrap());
                 artifact.bytes = Some(bytes);
             }
         });
-        let banner = env::var_os(BANNER).map(|text| text.into_string().unwrap());
+        let banner = banner(chip);
         Self { emulated, banner }
     }
 
@@ -82,7 +94,7 @@ impl Target {
     fn start(&self, device: &Path) -> Console {
         let modelled = self.emulated.simulate_from(&fs::read(device).unwrap());
         let power = self.banner.as_deref().map_or(Power::UntilPast(JUMP), Power::UntilSeen);
-        let console = emulator::run(device, self.emulated.has_network, power);
+        let console = emulator::run(self.emulated.chip(), device, self.emulated.has_network, power);
         assert_eq!(console.ended, Ended::Seen, "no banner:\n{}", console.text());
         let flash = fs::read(device).unwrap();
         if let Some(differs) = difference(&flash, &modelled.after.to_bytes()) {
@@ -118,8 +130,8 @@ impl Target {
 }
 
 /// Migrates, and goes on up to the banner.
-fn up_to_the_banner(label: &'static str) {
-    let target = Target::given(label);
+fn up_to_the_banner(chip: Chip, label: &'static str) {
+    let target = Target::given(chip, label);
     let device = target.emulated.device();
     let migrated = target.migrate(&device);
     let console = target.start(&device);
@@ -140,25 +152,22 @@ fn up_to_the_banner(label: &'static str) {
     }
 }
 
-#[test]
-fn emulated_from_factory() {
-    up_to_the_banner("factory");
+fn emulated_from_factory(chip: Chip) {
+    up_to_the_banner(chip, "factory");
 }
 
-#[test]
-fn emulated_from_ota_0() {
-    up_to_the_banner("ota_0");
+fn emulated_from_ota_0(chip: Chip) {
+    up_to_the_banner(chip, "ota_0");
 }
 
-#[test]
-fn emulated_from_ota_1() {
-    up_to_the_banner("ota_1");
+fn emulated_from_ota_1(chip: Chip) {
+    up_to_the_banner(chip, "ota_1");
 }
 
 /// Cuts power at many points spread over the first start of MCUboot, and each time once more in the
 /// next start.
-fn cut_often(cuts: u32) {
-    let target = Target::given("factory");
+fn cut_often(chip: Chip, cuts: u32) {
+    let target = Target::given(chip, "factory");
     let device = target.emulated.device();
     let migrated = target.migrate(&device);
     let took = target.start(&device).took;
@@ -171,7 +180,7 @@ fn cut_often(cuts: u32) {
         // The second one somewhere else each time.
         let second = took * ((index * 7 + 3) % cuts) / cuts;
         for cut in [first, second] {
-            let console = emulator::run(&device, false, Power::CutAfter(cut));
+            let console = emulator::run(chip, &device, false, Power::CutAfter(cut));
             assert_eq!(console.ended, Ended::Killed, "it reset:\n{}", console.text());
             match fs::read(&device).unwrap() {
                 flash if flash == migrated.flash => before += 1,
@@ -189,13 +198,19 @@ fn cut_often(cuts: u32) {
     assert!(within > 0, "no cut came while MCUboot swapped");
 }
 
-#[test]
-fn emulated_power_cuts() {
-    cut_often(CUTS);
+fn emulated_power_cuts(chip: Chip) {
+    cut_often(chip, CUTS);
 }
 
-#[test]
-#[ignore = "takes minutes: hundreds of power cuts"]
-fn emulated_many_power_cuts() {
-    cut_often(MANY_CUTS);
+fn emulated_many_power_cuts(chip: Chip) {
+    cut_often(chip, MANY_CUTS);
+}
+
+on_each_chip! {
+    emulated_from_factory
+    emulated_from_ota_0
+    emulated_from_ota_1
+    emulated_power_cuts
+    #[ignore = "takes minutes: hundreds of power cuts"]
+    emulated_many_power_cuts
 }

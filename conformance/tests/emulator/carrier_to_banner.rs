@@ -29,7 +29,7 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use nor_sim::NorMemory;
 use tempfile::TempDir;
 
-use crate::banner::{APP, BANNER, BOOTLOADER, JUMP, given};
+use crate::banner::{APP, BOOTLOADER, JUMP, banner, given};
 use crate::device::FIRMWARE;
 use crate::difference;
 use crate::emulator::{self, Console, Ended, Power};
@@ -86,11 +86,11 @@ impl Hosted {
             .partitions(&partitions)
             .bootloader(at_bootloader)
             .otadata([entry(1), entry(2)])
-            .data(PRIMARY, &given(APP))
+            .data(PRIMARY, &given(CHIP, APP))
             .data(OLD_FIRMWARE, &old);
         let flash = add(builder).build().unwrap().to_bytes();
-        let copy_bytes = given(BOOTLOADER).len().next_multiple_of(SECTOR_BYTES as usize);
-        let banner = env::var_os(BANNER).map(|text| text.into_string().unwrap());
+        let copy_bytes = given(CHIP, BOOTLOADER).len().next_multiple_of(SECTOR_BYTES as usize);
+        let banner = banner(CHIP);
         Self { directory: TempDir::new().unwrap(), banner, copy_bytes, flash }
     }
 
@@ -110,7 +110,7 @@ impl Hosted {
     /// Starts a device and waits for the banner.
     fn start(&self, device: &Path) -> Console {
         let power = self.banner.as_deref().map_or(Power::UntilPast(JUMP), Power::UntilSeen);
-        let console = emulator::run(device, false, power);
+        let console = emulator::run(CHIP, device, false, power);
         assert_eq!(console.ended, Ended::Seen, "no banner:\n{}", console.text());
         console
     }
@@ -128,7 +128,7 @@ fn loader_file() -> Vec<u8> {
 }
 
 fn parts() -> (LoaderImage, TargetBootloader) {
-    let bootloader = TargetBootloader::new(given(BOOTLOADER), CHIP).unwrap();
+    let bootloader = TargetBootloader::new(given(CHIP, BOOTLOADER), CHIP).unwrap();
     (LoaderImage::new(&loader_file(), CHIP).unwrap(), bootloader)
 }
 
@@ -160,7 +160,6 @@ fn differences(before: &[u8], then: &[u8]) -> Vec<usize> {
     (0..before.len()).filter(|at| before[*at] != then[*at]).collect()
 }
 
-#[test]
 fn emulated_carrier() {
     let hosted = Hosted::with_carrier(options(0));
     let device = hosted.device();
@@ -171,7 +170,6 @@ fn emulated_carrier() {
     }
 }
 
-#[test]
 fn emulated_carrier_with_a_damaged_copy() {
     for (damaged, line_wanted) in [
         (1, "loader: bootloader at 0x268000, copy 2"),
@@ -186,23 +184,21 @@ fn emulated_carrier_with_a_damaged_copy() {
 }
 
 /// Nothing can be started: the carrier takes its own otadata entry away, and no other byte.
-#[test]
 fn emulated_carrier_without_a_whole_copy() {
     let hosted = Hosted::with_carrier(options(0));
     let copies = [hosted.copy(1), hosted.copy(2)];
     let hosted =
         hosted.changed(|flash| copies.map(|copy| damage(flash, copy)).into_iter().collect());
     let device = hosted.device();
-    let console = emulator::run(&device, false, Power::UntilReset);
+    let console = emulator::run(CHIP, &device, false, Power::UntilReset);
     assert_eq!(line(&console), "loader: no copy is whole, back to the old firmware");
     let entry = (OTADATA.get() + SECTOR_BYTES) as usize;
     let changed = differences(&hosted.flash, &fs::read(&device).unwrap());
     assert_eq!(changed, [entry, entry + 28, entry + 29, entry + 30, entry + 31]);
-    let console = emulator::run(&device, false, Power::UntilSeen(OLD_STARTS));
+    let console = emulator::run(CHIP, &device, false, Power::UntilSeen(OLD_STARTS));
     assert_eq!(console.ended, Ended::Seen, "{}", console.text());
 }
 
-#[test]
 fn emulated_first_stage() {
     let second = SECOND_COPY.get() as usize;
     for (damaged, line_wanted) in [
@@ -220,7 +216,6 @@ fn emulated_first_stage() {
 }
 
 /// Never confirmed: three starts, then back in the old firmware.
-#[test]
 fn emulated_trial_that_is_not_confirmed() {
     let hosted = Hosted::with_carrier(options(3)).changed(|flash| flash[IMAGE_OK] = 0xff);
     let device = hosted.device();
@@ -230,14 +225,13 @@ fn emulated_trial_that_is_not_confirmed() {
         assert_eq!(line(&console), wanted);
         assert_eq!(trial_word(&fs::read(&device).unwrap()), word);
     }
-    let console = emulator::run(&device, false, Power::UntilReset);
+    let console = emulator::run(CHIP, &device, false, Power::UntilReset);
     assert_eq!(line(&console), "loader: not confirmed, back to the old firmware");
-    let console = emulator::run(&device, false, Power::UntilSeen(OLD_STARTS));
+    let console = emulator::run(CHIP, &device, false, Power::UntilSeen(OLD_STARTS));
     assert_eq!(console.ended, Ended::Seen, "{}", console.text());
 }
 
 /// Confirmed once, it stays so, also when a later update of the target is on trial by MCUboot.
-#[test]
 fn emulated_trial_that_is_confirmed() {
     let hosted = Hosted::with_carrier(options(1)).changed(|flash| flash[IMAGE_OK] = 0xff);
     let device = hosted.device();
@@ -254,7 +248,6 @@ fn emulated_trial_that_is_confirmed() {
 }
 
 /// Without an entry in force there is nothing to go back to, so the target keeps being started.
-#[test]
 fn emulated_trial_without_a_way_back() {
     let hosted = Hosted::with_carrier(options(1)).changed(|flash| {
         let otadata = OTADATA.get() as usize;
@@ -278,7 +271,7 @@ fn emulated_trial_without_a_way_back() {
 fn modelled(hosted: &Hosted) -> Device<NorMemory> {
     let old = esp_idf_bootloaders::bootloader(CHIP, FlashSize::Mb4.bytes()).unwrap();
     let board = Board::new(CHIP).esp_idf(&old, EspIdfConfig::default()).unwrap();
-    let board = board.mcuboot(&given(BOOTLOADER), McubootConfig::example()).unwrap();
+    let board = board.mcuboot(&given(CHIP, BOOTLOADER), McubootConfig::example()).unwrap();
     Device::new(board.loader(&loader_file()).unwrap(), NorMemory::from_bytes(&hosted.flash))
 }
 
@@ -298,7 +291,6 @@ fn compare(console: &Console, device: &Path, model: &mut Device<NorMemory>) {
 }
 
 /// The simulated device judges: so it has to do what the chip does, boot by boot.
-#[test]
 fn emulated_carrier_as_simulated() {
     let on_trial = || Hosted::with_carrier(options(2)).changed(|flash| flash[IMAGE_OK] = 0xff);
     let confirmed = on_trial().changed(|flash| flash[IMAGE_OK] = 1);
@@ -314,9 +306,9 @@ fn emulated_carrier_as_simulated() {
             compare(&hosted.start(&device), &device, &mut model);
         }
         if goes_back {
-            let console = emulator::run(&device, false, Power::UntilReset);
+            let console = emulator::run(CHIP, &device, false, Power::UntilReset);
             compare(&console, &device, &mut model);
-            let console = emulator::run(&device, false, Power::UntilSeen(OLD_STARTS));
+            let console = emulator::run(CHIP, &device, false, Power::UntilSeen(OLD_STARTS));
             assert_eq!(console.ended, Ended::Seen, "{}", console.text());
             compare(&console, &device, &mut model);
         }
@@ -331,7 +323,7 @@ fn cut_often(cuts: u32) {
     let mut counted = 0;
     for index in 0..cuts {
         let device = hosted.device();
-        let console = emulator::run(&device, false, Power::CutAfter(took * index / cuts));
+        let console = emulator::run(CHIP, &device, false, Power::CutAfter(took * index / cuts));
         assert_eq!(console.ended, Ended::Killed, "it reset:\n{}", console.text());
         let flash = fs::read(&device).unwrap();
         match (trial_word(&flash), differences(&hosted.flash, &flash).as_slice()) {
@@ -346,13 +338,24 @@ fn cut_often(cuts: u32) {
     assert!(counted > 0 && counted < cuts, "the cuts were all on one side of the count");
 }
 
-#[test]
 fn emulated_power_cuts() {
     cut_often(CUTS);
 }
 
-#[test]
-#[ignore = "takes minutes: hundreds of power cuts"]
 fn emulated_many_power_cuts() {
     cut_often(MANY_CUTS);
+}
+
+on_esp32c3! {
+    emulated_carrier_as_simulated
+    emulated_carrier
+    emulated_carrier_with_a_damaged_copy
+    emulated_carrier_without_a_whole_copy
+    emulated_first_stage
+    emulated_trial_that_is_not_confirmed
+    emulated_trial_that_is_confirmed
+    emulated_trial_without_a_way_back
+    emulated_power_cuts
+    #[ignore = "takes minutes: hundreds of power cuts"]
+    emulated_many_power_cuts
 }

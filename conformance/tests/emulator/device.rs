@@ -25,6 +25,8 @@ use crate::emulator::{self, Console, Ended, Network, Power, Time};
 
 /// Environment variable with the directory of the images that `cargo xtask firmware` makes.
 pub const FIRMWARE: &str = "BOOTSWAP_FIRMWARE";
+/// Environment variable with the bytes of stack that a migration may use.
+const STACK: &str = "BOOTSWAP_STACK_BYTES";
 /// The host's address in the emulator's network.
 const HOST: &str = "10.0.2.2";
 /// Resets after which a device counts as caught in a loop.
@@ -59,18 +61,19 @@ pub struct Migrated {
 }
 
 impl EmulatedMigration {
-    /// The example on an ESP32-C3, its artifacts fetched from a real server.
-    pub fn download(change: impl FnOnce(&mut OwnedMigration)) -> Self {
-        Self::served(change, |_| {}, &[])
+    /// The example, its artifacts fetched from a real server.
+    pub fn download(chip: Chip, change: impl FnOnce(&mut OwnedMigration)) -> Self {
+        Self::served(chip, change, |_| {}, &[])
     }
 
     /// The same with a server that has other files, or faults.
     pub fn served(
+        chip: Chip,
         change: impl FnOnce(&mut OwnedMigration),
         put: impl FnOnce(&mut Vec<(String, Vec<u8>)>),
         faults: &[&str],
     ) -> Self {
-        let mut migration = example(Chip::Esp32c3).unwrap();
+        let mut migration = example(chip).unwrap();
         change(&mut migration);
         let mut files: Vec<_> = migration
             .artifacts
@@ -93,32 +96,37 @@ impl EmulatedMigration {
             artifact.url = Some(format!("http://{HOST}:{port}/{}.bin", artifact.name));
         }
         migration.network.old_credentials = true;
-        let emulated = Self::new(migration, false, "bootswap-esp32c3-openeth.bin", Some(server));
+        let emulated = Self::new(migration, false, "-openeth", Some(server));
         Self { asked, ..emulated }
     }
 
-    /// The example with its artifacts in the migrator's own image, and no network.
-    pub fn embedded(change: impl FnOnce(&mut OwnedMigration)) -> Self {
-        let mut migration = example(Chip::Esp32c3).unwrap();
+    /// The example with the firmware for real chips, which has their radio; the emulators have
+    /// none.
+    pub fn with_radio(chip: Chip, change: impl FnOnce(&mut OwnedMigration)) -> Self {
+        let mut migration = example(chip).unwrap();
         change(&mut migration);
-        Self::new(migration, true, "bootswap-esp32c3-embedded.bin", None)
+        migration.network.old_credentials = true;
+        Self::new(migration, false, "", None)
     }
 
-    fn new(
-        mut migration: OwnedMigration,
-        embed: bool,
-        firmware: &str,
-        server: Option<Server>,
-    ) -> Self {
-        choose_sources(&mut migration, Some(Chip::Esp32c3), embed).unwrap();
+    /// The example with its artifacts in the migrator's own image, and no network.
+    pub fn embedded(chip: Chip, change: impl FnOnce(&mut OwnedMigration)) -> Self {
+        let mut migration = example(chip).unwrap();
+        change(&mut migration);
+        Self::new(migration, true, "-embedded", None)
+    }
+
+    fn new(mut migration: OwnedMigration, embed: bool, kind: &str, server: Option<Server>) -> Self {
+        let chip = migration.chip;
+        choose_sources(&mut migration, Some(chip), embed).unwrap();
         let directory = env::var_os(FIRMWARE).unwrap_or_else(|| {
             panic!("{FIRMWARE} does not name the firmware's directory; run `cargo xtask emulate`")
         });
-        let path = PathBuf::from(directory).join(firmware);
+        let path = PathBuf::from(directory).join(format!("bootswap-{chip}{kind}.bin"));
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let firmware = Firmware::new(bytes, Chip::Esp32c3).unwrap();
+        let firmware = Firmware::new(bytes, chip).unwrap();
         let migrator = pack(&migration, firmware).unwrap().image;
-        let sent = SentImage::packed(Chip::Esp32c3, &migrator).unwrap();
+        let sent = SentImage::packed(chip, &migrator).unwrap();
         let scenario = Scenario::synthetic_with(&migration, &sent).unwrap();
         let directory = TempDir::new().unwrap();
         Self {
@@ -129,6 +137,11 @@ impl EmulatedMigration {
             server,
             asked: Asked::default(),
         }
+    }
+
+    /// The chip.
+    pub fn chip(&self) -> Chip {
+        self.migration.chip
     }
 
     /// The bytes of the artifact for `role`.
@@ -145,7 +158,7 @@ impl EmulatedMigration {
 
     fn bootloader(&self) -> Region {
         let len_bytes = u32::try_from(self.file(Role::Bootloader).len()).unwrap();
-        Region::clamped(Chip::Esp32c3.bootloader_addr(), len_bytes)
+        Region::clamped(self.chip().bootloader_addr(), len_bytes)
     }
 
     /// Whether the target bootloader is in place.
@@ -168,7 +181,7 @@ impl EmulatedMigration {
             let cut = cuts.next();
             let power = cut.map_or(Power::UntilReset, |after| Power::CutAfter(*after));
             let network = if self.has_network { Network::Host } else { Network::None };
-            let console = emulator::watch(path, network, time, power, &mut |_| {});
+            let console = emulator::watch(self.chip(), path, network, time, power, &mut |_| {});
             let is_reset = console.ended == Ended::Reset;
             consoles.push(console);
             let flash = fs::read(path).unwrap();
@@ -206,6 +219,9 @@ impl EmulatedMigration {
     pub fn check(&self, migrated: &Migrated, simulated: &Run) {
         let flash = &migrated.flash;
         assert!(self.is_migrated(flash), "{}", text_of(&migrated.consoles));
+        if self.has_network {
+            check_stack(&migrated.consoles);
+        }
         for (label, region) in kept(&self.migration, &self.scenario) {
             let before = self.scenario.flash.bytes(region);
             let then = simulated.at_reset.as_ref().unwrap().bytes(region);
@@ -226,6 +242,22 @@ impl EmulatedMigration {
         let run = run(&scenario, &server, Settings::new(Until::Boot), &observer);
         assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
         run
+    }
+}
+
+/// Checks the line with which the firmware for emulators ends, where there is one: no migration
+/// uses more of the stack than every firmware has to leave.
+fn check_stack(consoles: &[Console]) {
+    let budget: u64 =
+        env::var(STACK).ok().and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| {
+            panic!("{STACK} does not say how many bytes; run `cargo xtask emulate`")
+        });
+    let numbers = consoles.iter().flat_map(|console| &console.lines).filter_map(|(_, line)| {
+        line.split_once("stack: ")?.1.split_once(" of ")?.0.parse::<u64>().ok()
+    });
+    for used in numbers {
+        figure("stack used", format_args!("{used} bytes"));
+        assert!(used <= budget, "{used} bytes of the stack, more than {budget}");
     }
 }
 

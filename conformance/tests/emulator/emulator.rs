@@ -1,4 +1,4 @@
-//! An emulator of the ESP32-C3: a chip with its mask ROM, whose flash is a file.
+//! An emulator of ESP32 and ESP32-C3: a chip with its mask ROM, whose flash is a file.
 //!
 //! It is derived from Espressif's QEMU. `-no-reboot` makes it end when the chip resets; then it is
 //! started again on the same file, because its caches of the flash would be stale otherwise.
@@ -8,6 +8,7 @@
 //! that often.
 
 use std::env;
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,8 +16,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Environment variable with the emulator's path: `qemu-system-riscv32` with a machine `esp32c3`.
-const VARIABLE: &str = "BOOTSWAP_QEMU";
+use esp_idf_format::Chip;
+
+/// Environment variable with the path of an emulator with RISC-V cores: `qemu-system-riscv32` with
+/// a machine `esp32c3`.
+const RISCV: &str = "BOOTSWAP_QEMU";
+/// The same for Xtensa cores: `qemu-system-xtensa` with a machine `esp32`.
+const XTENSA: &str = "BOOTSWAP_QEMU_XTENSA";
 /// A device that prints nothing for so long has hung; its longest wait is that for DHCP.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -66,6 +72,8 @@ pub enum Power<'a> {
     UntilReset,
     /// Not longer than this.
     CutAfter(Duration),
+    /// Until the console has shown nothing more for so long.
+    UntilSilent(Duration),
     /// Until the console shows this.
     UntilSeen(&'a str),
     /// Until the console shows anything after a line with this.
@@ -77,7 +85,7 @@ impl Power<'_> {
         let find = |text: &str| lines.iter().position(|(_, line)| line.contains(text));
         let is_word = |(_, line): &(Duration, String)| !line.trim().is_empty();
         match self {
-            Self::UntilReset | Self::CutAfter(_) => false,
+            Self::UntilReset | Self::CutAfter(_) | Self::UntilSilent(_) => false,
             Self::UntilSeen(text) => find(text).is_some(),
             Self::UntilPast(text) => {
                 find(text).is_some_and(|at| lines[at + 1..].iter().any(is_word))
@@ -111,25 +119,27 @@ pub enum Time {
 }
 
 /// Runs the chip on a flash file, with or without a network.
-pub fn run(flash: &Path, has_network: bool, power: Power<'_>) -> Console {
+pub fn run(chip: Chip, flash: &Path, has_network: bool, power: Power<'_>) -> Console {
     let network = if has_network { Network::Host } else { Network::None };
-    watch(flash, network, Time::Counted, power, &mut |_| {})
+    watch(chip, flash, network, Time::Counted, power, &mut |_| {})
 }
 
 /// Runs the chip, and shows each line of the console to `see` as it comes.
 pub fn watch(
+    chip: Chip,
     flash: &Path,
     network: Network,
     time: Time,
     power: Power<'_>,
     see: &mut dyn FnMut(&str),
 ) -> Console {
-    let chip = Chip::start(flash, network, time);
+    let chip = Running::start(chip, flash, network, time);
     let start = Instant::now();
     let (mut lines, mut line, mut shown) = (Vec::new(), Vec::new(), 0);
     let ended = loop {
         let left = match power {
             Power::CutAfter(limit) => limit.saturating_sub(start.elapsed()),
+            Power::UntilSilent(limit) => limit,
             Power::UntilReset | Power::UntilSeen(_) | Power::UntilPast(_) => PATIENCE,
         };
         match chip.console.recv_timeout(left) {
@@ -144,7 +154,8 @@ pub fn watch(
             }
             Err(RecvTimeoutError::Disconnected) => break Ended::Reset,
             Err(RecvTimeoutError::Timeout) => {
-                assert!(matches!(power, Power::CutAfter(_)), "the chip hangs:\n{lines:#?}");
+                let is_cut = matches!(power, Power::CutAfter(_) | Power::UntilSilent(_));
+                assert!(is_cut, "the chip hangs:\n{lines:#?}");
                 break Ended::Killed;
             }
         }
@@ -170,22 +181,50 @@ fn take(lines: &mut Vec<(Duration, String)>, line: &mut Vec<u8>, piece: &[u8], n
     }
 }
 
-struct Chip {
+/// The file with the eFuses of an ESP32 that has this flash file. Where there is none, it gets
+/// those of the latest revision, 3.0; all zeros are those of revision 0.0.
+pub fn efuse_file(flash: &Path) -> PathBuf {
+    flash.with_extension("efuse")
+}
+
+/// The eFuses of an ESP32 of revision 3.0: bits 15 of word 3 and 20 of word 5 of block 0, beside
+/// one of another register, which the emulator always sets (ESP32 Technical Reference Manual,
+/// "eFuse Controller"; `hw/nvram/esp32_efuse.c` of the emulator).
+fn efuses_of_revision_3() -> Vec<u8> {
+    /// Words of the four blocks.
+    const WORDS: usize = 7 + 3 * 8;
+    let mut words = [0_u32; WORDS];
+    (words[3], words[5]) = (1 << 15, 1 << 20);
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+/// A chip that has power.
+struct Running {
     child: Child,
     console: Receiver<Vec<u8>>,
 }
 
-impl Chip {
-    fn start(flash: &Path, network: Network, time: Time) -> Self {
-        let program = PathBuf::from(env::var_os(VARIABLE).unwrap_or_else(|| {
+impl Running {
+    fn start(chip: Chip, flash: &Path, network: Network, time: Time) -> Self {
+        let variable = if chip == Chip::Esp32 { XTENSA } else { RISCV };
+        let program = PathBuf::from(env::var_os(variable).unwrap_or_else(|| {
             panic!(
-                "{VARIABLE} does not name an emulator; run `cargo xtask emulate`, which finds one"
+                "{variable} does not name an emulator; run `cargo xtask emulate`, which finds one"
             )
         }));
         let mut command = Command::new(&program);
-        command.args(["-M", "esp32c3", "-nographic", "-no-reboot", "-drive"]);
+        command.args(["-M", chip.name(), "-nographic", "-no-reboot", "-drive"]);
         // Completed writes survive a kill.
         command.arg(format!("file={},if=mtd,format=raw,cache=writethrough", flash.display()));
+        if chip == Chip::Esp32 {
+            let file = efuse_file(flash);
+            if !file.exists() {
+                fs::write(&file, efuses_of_revision_3()).expect("the file of the eFuses");
+            }
+            command.arg("-drive");
+            command.arg(format!("file={},if=none,format=raw,id=efuse", file.display()));
+            command.args(["-global", "driver=nvram.esp32.efuse,property=drive,value=efuse"]);
+        }
         command.args(match network {
             Network::None => &["-nic", "none"][..],
             Network::Silent => &["-nic", "hubport,hubid=0,model=open_eth"],
@@ -214,7 +253,7 @@ impl Chip {
 }
 
 /// `SIGKILL`: the power is gone.
-impl Drop for Chip {
+impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,9 +1,31 @@
-//! The real firmware on an emulated ESP32-C3: mask ROM, real ESP-IDF bootloader, real HTTP.
+//! The real firmware on an emulated ESP32 and ESP32-C3: mask ROM, real ESP-IDF bootloader, real
+//! HTTP.
 //!
 //! `cargo xtask emulate` builds the firmware, looks for an emulator and runs these tests; without
 //! an emulator it names each of them as not run.
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+/// Makes tests for the one emulated chip that the loader is built for.
+macro_rules! on_esp32c3 {
+    ($($(#[$attribute:meta])* $name:ident)+) => {
+        mod esp32c3 {
+            $(#[test] $(#[$attribute])* fn $name() { super::$name() })+
+        }
+    };
+}
+
+/// Makes tests of functions that take the chip: one for each chip, in a module of its name.
+macro_rules! on_each_chip {
+    ($($(#[$attribute:meta])* $name:ident)+) => {
+        mod esp32 {
+            $(#[test] $(#[$attribute])* fn $name() { super::$name(esp_idf_format::Chip::Esp32) })+
+        }
+        mod esp32c3 {
+            $(#[test] $(#[$attribute])* fn $name() { super::$name(esp_idf_format::Chip::Esp32c3) })+
+        }
+    };
+}
 
 mod bad_input;
 mod banner;
@@ -11,17 +33,24 @@ mod carrier_to_banner;
 mod device;
 mod emulator;
 mod pace;
+mod radio;
+mod signed;
 
+use std::fs;
 use std::time::Duration;
 
 use bootswap_migration::OwnedMigration;
 use bootswap_migration::content::classify;
 use bootswap_plan::Role;
+use esp_idf_format::Chip;
 use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
 use device::{EmulatedMigration, bytes, figure, text_of};
+use emulator::efuse_file;
 
+/// The eFuses of an ESP32 in which nothing was burnt.
+const NO_EFUSES: [u8; 124] = [0; 124];
 /// Power cuts of a short run, spread over the migration.
 const CUTS: u32 = 12;
 /// Power cuts of a long run.
@@ -54,25 +83,21 @@ fn compare(emulated: &EmulatedMigration) {
     }
 }
 
-#[test]
-fn emulated_from_factory() {
-    compare(&EmulatedMigration::download(from("factory")));
+fn emulated_from_factory(chip: Chip) {
+    compare(&EmulatedMigration::download(chip, from("factory")));
 }
 
-#[test]
-fn emulated_from_ota_0() {
-    compare(&EmulatedMigration::download(from("ota_0")));
+fn emulated_from_ota_0(chip: Chip) {
+    compare(&EmulatedMigration::download(chip, from("ota_0")));
 }
 
-#[test]
-fn emulated_from_ota_1() {
-    compare(&EmulatedMigration::download(from("ota_1")));
+fn emulated_from_ota_1(chip: Chip) {
+    compare(&EmulatedMigration::download(chip, from("ota_1")));
 }
 
 /// Out of the primary slot, into which the application has to go.
-#[test]
-fn emulated_relocation() {
-    compare(&EmulatedMigration::download(|migration| {
+fn emulated_relocation(chip: Chip) {
+    compare(&EmulatedMigration::download(chip, |migration| {
         let map = migration.mcuboot.as_mut().unwrap();
         (map.swap, map.scratch) = (SwapKind::Move, None);
         let app = migration.artifacts.iter_mut().find(|a| a.role == Role::Application).unwrap();
@@ -82,16 +107,19 @@ fn emulated_relocation() {
     }));
 }
 
-#[test]
-fn emulated_embedded_artifacts() {
-    let emulated = EmulatedMigration::embedded(from("factory"));
+fn emulated_embedded_artifacts(chip: Chip) {
+    let emulated = EmulatedMigration::embedded(chip, from("factory"));
     assert!(!emulated.has_network);
+    if chip == Chip::Esp32 {
+        // The oldest revision, of which many devices are; all other tests have the latest.
+        fs::write(efuse_file(&emulated.device()), NO_EFUSES).unwrap();
+    }
     compare(&emulated);
 }
 
 /// Cuts power at many points spread over the migration, and once more in the recovery.
-fn cut_often(cuts: u32) {
-    let emulated = EmulatedMigration::download(from("factory"));
+fn cut_often(chip: Chip, cuts: u32) {
+    let emulated = EmulatedMigration::download(chip, from("factory"));
     let run = emulated.simulate();
     let whole = emulated.migrate(&emulated.device(), &[]);
     let took = whole.consoles.iter().map(|console| console.took).sum::<Duration>();
@@ -124,13 +152,21 @@ fn cut_often(cuts: u32) {
     assert!(survived > lost && lost <= 1 + cuts / 10, "{survived} survived, {lost} lost");
 }
 
-#[test]
-fn emulated_power_cuts() {
-    cut_often(CUTS);
+fn emulated_power_cuts(chip: Chip) {
+    cut_often(chip, CUTS);
 }
 
-#[test]
-#[ignore = "takes minutes: hundreds of power cuts"]
-fn emulated_many_power_cuts() {
-    cut_often(MANY_CUTS);
+fn emulated_many_power_cuts(chip: Chip) {
+    cut_often(chip, MANY_CUTS);
+}
+
+on_each_chip! {
+    emulated_from_factory
+    emulated_from_ota_0
+    emulated_from_ota_1
+    emulated_relocation
+    emulated_embedded_artifacts
+    emulated_power_cuts
+    #[ignore = "takes minutes: hundreds of power cuts"]
+    emulated_many_power_cuts
 }

@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use esp_idf_format::Chip;
 use nor_sim::DatasheetTiming;
 
 use crate::device::{EmulatedMigration, Migrated, figure};
@@ -58,10 +59,10 @@ fn line(console: &Console, words: &str) -> (Duration, Duration) {
     (*when, Duration::from_millis(stamp_ms.unwrap_or_else(|| panic!("no time: {line}"))))
 }
 
-#[test]
-fn emulated_pace() {
-    let emulated =
-        EmulatedMigration::download(|migration| migration.running = Some("factory".to_owned()));
+fn emulated_pace(chip: Chip) {
+    let emulated = EmulatedMigration::download(chip, |migration| {
+        migration.running = Some("factory".to_owned())
+    });
     let run = emulated.simulate();
     let flash_us = run.migration.duration_us(&DatasheetTiming::W25Q32JV).typ;
     let flash = Duration::from_micros(flash_us);
@@ -90,4 +91,8 @@ fn ms(duration: Duration) -> String {
 
 fn ratio(took: Duration, allowed: Duration) -> f64 {
     took.as_secs_f64() / allowed.as_secs_f64()
+}
+
+on_each_chip! {
+    emulated_pace
 }

@@ -213,7 +213,12 @@ impl<'a> Scan<'a> {
                 load.push(bytes).map_err(ImageFault::Load)?;
             }
             Kind::Esp(verifier) => {
-                verifier.push(bytes.get(before..).unwrap_or_default()).map_err(ImageFault::Esp)?;
+                let pushed = verifier.push(bytes.get(before..).unwrap_or_default());
+                let header = verifier.header().filter(|_| !had_header).copied();
+                // What the header says is told first: that an image is for another chip, and not
+                // that this one has no memory where its segments go.
+                header.map_or(Ok(()), |header| self.check_header(&header))?;
+                pushed.map_err(ImageFault::Esp)?;
             }
             Kind::Open | Kind::Opaque => {}
         }
@@ -230,7 +235,6 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         match &self.kind {
-            Kind::Esp(verifier) => verifier.header().map_or(Ok(()), |h| self.check_header(h)),
             Kind::Mcuboot(validator, _) => match (validator.header(), self.rules.slot) {
                 (Some(header), Some(slot)) => slot
                     .image
@@ -238,7 +242,7 @@ impl<'a> Scan<'a> {
                     .map_err(|over| ImageFault::Downgrade { version: header.version, over }),
                 _ => Ok(()),
             },
-            Kind::Open | Kind::Opaque => Ok(()),
+            Kind::Esp(_) | Kind::Open | Kind::Opaque => Ok(()),
         }
     }
 

@@ -6,10 +6,11 @@
 //!   assumed:   a stand-in        | container        where there is no firmware image to look at
 //! ```
 
-use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, AppDescription};
+use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES, AppDescription};
 use esp_idf_format::image::{
     self, DIGEST_LEN_BYTES, HEADER_LEN_BYTES, ImageBuilder, ImageInfo, SEGMENT_HEADER_LEN_BYTES,
 };
+use esp_idf_format::memory::constants_addr;
 use esp_idf_format::{Chip, FixedText};
 
 use crate::container;
@@ -168,7 +169,8 @@ fn stand_in(chip: Chip, len_bytes: u32) -> Vec<u8> {
     });
     let filling: Vec<u8> = filling.take(len as usize).collect();
     let builder = ImageBuilder::new(chip).entry_addr(0x4038_0000);
-    builder.app_segment(0x3c00_0020, &description, &filling).build().unwrap_or_default()
+    let at = constants_addr(chip) + APP_DESC_OFFSET_BYTES;
+    builder.app_segment(at, &description, &filling).build().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -49,6 +49,20 @@ impl fmt::Display for MemoryRange {
     }
 }
 
+/// Where the cache maps the constants of an app to; the bootloader refuses an app that has them
+/// elsewhere.
+///
+/// `SOC_DROM_LOW` in `components/soc/CHIP/include/soc/soc.h` of `espressif/esp-idf`.
+#[must_use]
+pub const fn constants_addr(chip: Chip) -> u32 {
+    match chip {
+        Chip::Esp32 => 0x3f40_0000,
+        Chip::Esp32s2 => 0x3f00_0000,
+        Chip::Esp32s3 | Chip::Esp32c3 => 0x3c00_0000,
+        Chip::Esp32c6 | Chip::Esp32h2 => 0x4200_0000,
+    }
+}
+
 /// The addresses at which the other bus, of instructions or of data, has the same RAM.
 ///
 /// `SOC_DIRAM_IRAM_LOW`, `SOC_DIRAM_DRAM_LOW` and their `_HIGH` in

@@ -16,12 +16,24 @@ fn init() -> Peripherals {
 #[cfg(not(feature = "wifi"))]
 #[esp_hal::main]
 fn main() -> ! {
-    crate::polled::run(async {
-        if let Some(prepared) = crate::prepare(init()).await {
-            crate::go_on(prepared).await;
-        }
-    });
+    if let Some(prepared) = prelude() {
+        migrate(prepared);
+    }
     esp_hal::system::software_reset()
+}
+
+/// Prepares the migration. A function of its own, so that the stack that it needs is free again.
+#[cfg(not(feature = "wifi"))]
+#[inline(never)]
+fn prelude() -> Option<crate::Prepared> {
+    crate::polled::run(async { crate::prepare(init()).await })
+}
+
+/// Does the rest. A function of its own, so that what it needs is not on the stack before.
+#[cfg(not(feature = "wifi"))]
+#[inline(never)]
+fn migrate(prepared: crate::Prepared) {
+    crate::polled::run(crate::go_on(prepared));
 }
 
 /// The start with Wi-Fi: the radio needs threads, interrupts and a heap. Nothing of that is there
@@ -39,9 +51,10 @@ fn main() -> ! {
     let Some(Prelude { prepared, interrupt, timers }) = prelude() else {
         esp_hal::system::software_reset()
     };
-    // The memory that the bootloader used, and some more.
-    esp_alloc::heap_allocator!(#[ram(reclaimed)] size: 64 * 1024);
-    esp_alloc::heap_allocator!(size: 36 * 1024);
+    // The memory that the bootloader used, and some more where that is not enough.
+    esp_alloc::heap_allocator!(#[ram(reclaimed)] size: HEAP_BYTES - HEAP_BESIDE_STACK_BYTES);
+    #[cfg(not(feature = "esp32s2"))]
+    esp_alloc::heap_allocator!(size: HEAP_BESIDE_STACK_BYTES);
     esp_rtos::start(TimerGroup::new(timers).timer0, interrupt);
     EXECUTOR.init(Executor::new()).run(|spawner| match with_radio(prepared) {
         Ok(task) => spawner.spawn(task),
@@ -49,6 +62,14 @@ fn main() -> ! {
         Err(_) => esp_hal::system::software_reset(),
     })
 }
+
+/// Bytes of the radio's heap.
+#[cfg(feature = "wifi")]
+const HEAP_BYTES: usize = 100 * 1024;
+/// Bytes of it that lie in the memory of the stack. ESP32-S2 has none to spare there, but twice as
+/// much as the others where the bootloader was (`memory.x` of esp-hal).
+#[cfg(feature = "wifi")]
+const HEAP_BESIDE_STACK_BYTES: usize = if cfg!(feature = "esp32s2") { 0 } else { 36 * 1024 };
 
 /// What there is before threads.
 #[cfg(feature = "wifi")]

@@ -1,6 +1,7 @@
 //! A migration that fetches what it places.
 
 use core::future::pending;
+use core::mem::MaybeUninit;
 
 use bootswap_config::{Config, NetworkSettings, Wifi};
 use bootswap_engine::{Buffers, HTTP_BUFFER_BYTES, HttpSource};
@@ -20,7 +21,21 @@ use crate::{Parts, Prepared};
 static HTTP: ConstStaticCell<[u8; HTTP_BUFFER_BYTES]> =
     ConstStaticCell::new([0; HTTP_BUFFER_BYTES]);
 static RESOURCES: StaticCell<Resources> = StaticCell::new();
-static CONNECTIONS: StaticCell<Connections> = StaticCell::new();
+
+/// Memory of the connections. On ESP32-S2, where there is too little for the stack, it lies where
+/// the bootloader was.
+///
+/// # Panics
+///
+/// If it is called a second time.
+fn connections() -> &'static mut Connections {
+    #[cfg_attr(feature = "esp32s2", esp_hal::ram(reclaimed))]
+    static mut CONNECTIONS: MaybeUninit<Connections> = MaybeUninit::uninit();
+    static ONCE: StaticCell<()> = StaticCell::new();
+    ONCE.init(());
+    // Safety: `ONCE` lets nobody come here twice, so this is the only reference.
+    unsafe { (*(&raw mut CONNECTIONS)).write(Connections::new()) }
+}
 
 /// Migrates, and runs the network beside it. If the radio does not start there is no network: what
 /// is in flash already may be enough, and if it is not, the attempt has failed.
@@ -45,7 +60,7 @@ pub async fn migrate(prepared: Prepared) {
     let parts = Parts { flash, board: board.with_radio(radio.as_ref()), log, buffers };
     let (stack, mut runner) = driver.map(|driver| open(driver, &config)).unzip();
     let tcp = stack.map(|stack| {
-        let mut tcp = TcpClient::new(stack, CONNECTIONS.init(Connections::new()));
+        let mut tcp = TcpClient::new(stack, connections());
         tcp.set_timeout(Some(network::TIMEOUT));
         tcp
     });

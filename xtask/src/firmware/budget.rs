@@ -4,6 +4,14 @@ use super::chip::{Firmware, Network};
 
 const KIB: usize = 1024;
 
+/// The most of the stack that a migration may use. The emulated tests measure it on ESP32 and
+/// ESP32-C3: cores of both kinds, and nothing else on the stack depends on the chip. There the
+/// futures are on it too, which with a radio are in a static.
+pub(crate) const STACK_USED_BYTES: u64 = 56 * 1024;
+/// What interrupts and the start of the radio may need besides, which no emulator runs. The radio's
+/// threads have stacks of their own, so it is a few frames of handlers.
+const STACK_MARGIN_BYTES: u64 = 8 * 1024;
+
 /// The limits of a firmware.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Budget {
@@ -11,6 +19,9 @@ pub(super) struct Budget {
     pub(super) image_bytes: usize,
     /// The least memory that is left for the stack.
     pub(super) stack_bytes: u64,
+    /// Addresses of memory that the mask ROM goes on using, where the linker script does not keep
+    /// them free.
+    pub(super) rom_memory: Option<(u64, u64)>,
 }
 
 impl Budget {
@@ -26,6 +37,10 @@ impl Budget {
             // larger than those of ESP32-C3, and so is code for Xtensa cores.
             _ => 832 * KIB,
         };
-        Self { image_bytes, stack_bytes: 0 }
+        // `_stack_sentry` and what follows it in esp-rom-sys, `ld/esp32s2/rom/esp32s2.rom.ld`: the
+        // ROM's stack and its data, among them what its functions know of the flash chip.
+        let rom_memory = (firmware.chip.name() == "esp32s2").then_some((0x3fff_c410, 0x4000_0000));
+        let stack_bytes = STACK_USED_BYTES + STACK_MARGIN_BYTES;
+        Self { image_bytes, stack_bytes, rom_memory }
     }
 }

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use budget::STACK_USED_BYTES;
 pub(crate) use checks::all as check_all;
 pub(crate) use chip::{CHIPS, Chip, Firmware, Network};
 pub(crate) use loader::{exists as has_loader, file_name as loader_name, make as make_loader};

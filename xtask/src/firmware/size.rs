@@ -91,6 +91,13 @@ impl Sizes {
             "{what} leaves {left_bytes} bytes for the stack, it needs {}",
             budget.stack_bytes
         );
+        for Section { name, address, len_bytes, .. } in self.sections.iter().filter(|s| s.is_ram) {
+            let meets = |(start, end)| *address < end && start < address + len_bytes;
+            ensure!(
+                !budget.rom_memory.is_some_and(meets),
+                "{what}: section {name} goes over the mask ROM's memory"
+            );
+        }
         Ok(())
     }
 

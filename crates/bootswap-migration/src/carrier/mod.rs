@@ -28,11 +28,12 @@ use carrier_format::{
     COPIES_OFFSET_BYTES, IMAGE_MAX_BYTES, LoaderRecord, MAX_STARTS, Place, TRIAL_OFFSET_BYTES,
     Trial,
 };
+use esp_idf_format::FixedText;
 use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES, AppDescription};
 use esp_idf_format::image::{
     HEADER_LEN_BYTES, ImageBuilder, SEGMENT_HEADER_LEN_BYTES, update_checksums,
 };
-use esp_idf_format::{Chip, FixedText};
+use esp_idf_format::memory::constants_addr;
 use flash_region::{ERASED, FlashAddr, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::{MAGIC_LEN_BYTES, TrailerConfig, TrailerLayout};
@@ -172,7 +173,6 @@ fn app(
         )
     };
     let code = loader.code_with(record);
-    let (data_window, code_window) = windows(loader.chip);
     // A mapped address has the same offset in its page as its data has in flash, and each of the
     // two segments gets its own page.
     let page_bytes = 1 << PAGE_SIZE_LOG2;
@@ -184,20 +184,15 @@ fn app(
         .saturating_add(2 * SEGMENT_HEADER_LEN_BYTES);
     let builder = ImageBuilder::new(loader.chip)
         .entry_addr(loader.entry_addr)
-        .app_segment(data_window + APP_DESC_OFFSET_BYTES, &description, &[])
+        .app_segment(constants_addr(loader.chip) + APP_DESC_OFFSET_BYTES, &description, &[])
         .segment(loader.load_addr, &code)
-        .segment(code_window + page_bytes + mapped_code_offset_bytes, &NO_CODE);
+        .segment(CODE_WINDOW + page_bytes + mapped_code_offset_bytes, &NO_CODE);
     finish(builder, bootloader)
 }
 
-/// Where the cache maps data and code: `SOC_DROM_LOW` and `SOC_IROM_LOW`
+/// Where the cache of the RISC-V chips maps code to: `SOC_IROM_LOW`
 /// (`components/soc/CHIP/include/soc/soc.h` of `espressif/esp-idf`).
-const fn windows(chip: Chip) -> (u32, u32) {
-    match chip {
-        Chip::Esp32c6 | Chip::Esp32h2 => (0x4200_0000, 0x4200_0000),
-        _ => (0x3c00_0000, 0x4200_0000),
-    }
-}
+const CODE_WINDOW: u32 = 0x4200_0000;
 
 /// Builds the image with the flash settings, pins and chip revisions of the bootloader's header.
 fn finish(builder: ImageBuilder, bootloader: &TargetBootloader) -> Result<Vec<u8>, CarrierError> {

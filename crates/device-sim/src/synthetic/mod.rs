@@ -4,11 +4,12 @@ mod mcuboot;
 
 pub use mcuboot::mcuboot;
 
-use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, AppDescription};
+use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES, AppDescription};
 use esp_idf_format::image::{
     BuildError, DIGEST_LEN_BYTES, FlashSize, HEADER_LEN_BYTES, ImageBuilder,
     SEGMENT_HEADER_LEN_BYTES,
 };
+use esp_idf_format::memory::constants_addr;
 use esp_idf_format::partition::{Partition, PartitionType, subtype};
 use esp_idf_format::{Chip, FixedText};
 use flash_region::{FlashAddr, Region};
@@ -72,7 +73,11 @@ pub fn app(
     let len_bytes = len_bytes.next_multiple_of(16).max(APP_OVERHEAD_BYTES);
     ImageBuilder::new(chip)
         .entry_addr(0x4038_0000)
-        .app_segment(0x3c00_0020, &description, &noise(len_bytes - APP_OVERHEAD_BYTES, seed))
+        .app_segment(
+            constants_addr(chip) + APP_DESC_OFFSET_BYTES,
+            &description,
+            &noise(len_bytes - APP_OVERHEAD_BYTES, seed),
+        )
         .build()
 }
 
