@@ -72,8 +72,8 @@ pub enum Power<'a> {
     UntilReset,
     /// Not longer than this.
     CutAfter(Duration),
-    /// Until the console has shown nothing more for so long.
-    UntilSilent(Duration),
+    /// Until the console has shown this, and nothing more for so long.
+    UntilSilent(&'a str, Duration),
     /// Until the console shows this.
     UntilSeen(&'a str),
     /// Until the console shows anything after a line with this.
@@ -85,7 +85,7 @@ impl Power<'_> {
         let find = |text: &str| lines.iter().position(|(_, line)| line.contains(text));
         let is_word = |(_, line): &(Duration, String)| !line.trim().is_empty();
         match self {
-            Self::UntilReset | Self::CutAfter(_) | Self::UntilSilent(_) => false,
+            Self::UntilReset | Self::CutAfter(_) | Self::UntilSilent(..) => false,
             Self::UntilSeen(text) => find(text).is_some(),
             Self::UntilPast(text) => {
                 find(text).is_some_and(|at| lines[at + 1..].iter().any(is_word))
@@ -137,10 +137,14 @@ pub fn watch(
     let start = Instant::now();
     let (mut lines, mut line, mut shown) = (Vec::new(), Vec::new(), 0);
     let ended = loop {
+        let is_seen = |text| lines.iter().any(|(_, line): &(_, String)| line.contains(text));
         let left = match power {
             Power::CutAfter(limit) => limit.saturating_sub(start.elapsed()),
-            Power::UntilSilent(limit) => limit,
-            Power::UntilReset | Power::UntilSeen(_) | Power::UntilPast(_) => PATIENCE,
+            Power::UntilSilent(text, limit) if is_seen(text) => limit,
+            Power::UntilReset
+            | Power::UntilSilent(..)
+            | Power::UntilSeen(_)
+            | Power::UntilPast(_) => PATIENCE,
         };
         match chip.console.recv_timeout(left) {
             Ok(piece) => {
@@ -154,7 +158,11 @@ pub fn watch(
             }
             Err(RecvTimeoutError::Disconnected) => break Ended::Reset,
             Err(RecvTimeoutError::Timeout) => {
-                let is_cut = matches!(power, Power::CutAfter(_) | Power::UntilSilent(_));
+                let is_cut = match power {
+                    Power::CutAfter(_) => true,
+                    Power::UntilSilent(text, _) => is_seen(text),
+                    _ => false,
+                };
                 assert!(is_cut, "the chip hangs:\n{lines:#?}");
                 break Ended::Killed;
             }

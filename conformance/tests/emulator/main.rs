@@ -30,6 +30,7 @@ macro_rules! on_each_chip {
 mod bad_input;
 mod banner;
 mod carrier_to_banner;
+mod cross_check;
 mod device;
 mod emulator;
 mod pace;

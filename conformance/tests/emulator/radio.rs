@@ -10,7 +10,9 @@ use flash_region::{ERASED, SECTOR_BYTES};
 use crate::device::{EmulatedMigration, bytes};
 use crate::emulator::{Ended, Network, Power, Time, watch};
 
-/// Longer than anything before the radio takes.
+/// The last line before the radio.
+const PLANNED: &str = "migration of 9 steps";
+/// Longer than counting the attempt takes.
 const SILENCE: Duration = Duration::from_secs(10);
 /// Bytes of a record of the journal.
 const RECORD_BYTES: usize = 16;
@@ -24,14 +26,14 @@ fn emulated_radio_that_hangs(chip: Chip) {
     let before = fs::read(&flash).unwrap();
     let journal = emulated.simulate().plan.unwrap().journal.unwrap();
     for attempts in 1..=2 {
-        let power = Power::UntilSilent(SILENCE);
+        let power = Power::UntilSilent(PLANNED, SILENCE);
         let console = watch(chip, &flash, Network::None, Time::Counted, power, &mut |_| {});
         assert_eq!(console.ended, Ended::Killed, "{}", console.text());
         let lines = || console.lines.iter().filter(|(_, line)| line.contains(" bootswap: "));
         let first = lines().next().map(|(_, line)| line.as_str()).unwrap_or_default();
         assert!(first.ends_with(&format!(" for {chip}")), "{}", console.text());
         let last = lines().next_back().map(|(_, line)| line.as_str()).unwrap_or_default();
-        assert!(last.contains("migration of 9 steps"), "{}", console.text());
+        assert!(last.contains(PLANNED), "{}", console.text());
 
         let after = fs::read(&flash).unwrap();
         let programmed = bytes(&after, journal);

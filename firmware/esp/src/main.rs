@@ -19,6 +19,8 @@
 mod board;
 mod chip;
 mod console;
+#[cfg(feature = "openeth")]
+mod cross_check;
 mod entry;
 mod flash;
 mod network;
@@ -91,6 +93,10 @@ async fn prepare(peripherals: Peripherals) -> Option<Prepared> {
     log.info(format_args!("bootswap {} for {}", env!("CARGO_PKG_VERSION"), chip::CHIP));
     // Safety: the engine does not write to the migrator's own image.
     let mut flash = unsafe { Flash::new(peripherals.FLASH) };
+    #[cfg(feature = "openeth")]
+    if cross_check::answers(&mut flash, log).await {
+        return None;
+    }
     let identity = chip::identity((&raw const ESP_APP_DESC).cast(), flash.len_bytes());
     let mut board = EspBoard::new(identity, watchdog);
     let buffers = BUFFERS.take();

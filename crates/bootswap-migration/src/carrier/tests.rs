@@ -5,6 +5,7 @@ use device_sim::{
     AppExit, Board, Device, EspIdfConfig, FlashBuilder, LifeOutcome, Machine, McubootConfig,
     RunningApp, TargetAct, synthetic,
 };
+use esp_idf_format::Chip;
 use esp_idf_format::bootloader_desc::BootloaderDescription;
 use esp_idf_format::image::{self, FlashMode, FlashSize, RomFault};
 use esp_idf_format::otadata::{OtaEntry, OtaState};

@@ -19,6 +19,14 @@ pub fn planner(input: &[u8]) {
     case.with(check_plan);
 }
 
+/// Passes on the migration and the device that an input chooses; `None` if it is too short for one.
+pub fn with_case<R>(
+    input: &[u8],
+    use_it: impl FnOnce(&Migration<'_>, &DeviceFacts<'_>) -> R,
+) -> Option<R> {
+    Case::arbitrary(&mut Unstructured::new(input)).ok().map(|case| case.with(use_it))
+}
+
 /// Makes a plan and checks it; returns whether there is one.
 pub(crate) fn check_plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> bool {
     let outcome = plan(migration, facts);
