@@ -1,15 +1,15 @@
-//! Futures whose code stays apart from that of who waits for them.
+//! Futures whose code stays separate from the code that awaits them.
 //!
-//! A compiler puts the code of a future into that of the one place that polls it, and so the code
-//! of all steps into one function. With so much in it, a stack frame is too large for the short
-//! forms of RISC-V's loads and stores, and what it holds has to be saved and loaded again at every
-//! turn: 47,900 bytes of the migrator for ESP32-C3 were that function.
+//! A compiler inlines the code of a future into the one place that polls it, and so the code of all
+//! steps into one function. Such a large function has a stack frame that is too large for the short
+//! forms of RISC-V's loads and stores, and must save and reload its values all the time: 47,900
+//! bytes of the migrator for ESP32-C3 were that function.
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-/// Waits for a future, whose code is a function of its own. That of [`Engine`](crate::Engine) and
-/// of what drives it is large enough to be worth it.
+/// Awaits a future whose code becomes a separate function. This pays off for the large futures of
+/// [`Engine`](crate::Engine) and its callers.
 #[macro_export]
 macro_rules! apart {
     ($future:expr) => {{

@@ -1,5 +1,5 @@
-//! What the engine remembers from one start to the next: attempts without progress, and what has
-//! arrived.
+//! What the engine remembers from one start to the next: attempts without progress, and which
+//! artifacts have arrived.
 //!
 //! ```text
 //!   wait ---> attempt noted ---> radio, engine ---> failed noted ---> reset
@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A plan without a journal sector, on flash that is full, remembers nothing: every start is the
-//! first one, and such a device tries for as long as it has power. Memory that survives a reset
-//! would not survive the loss of power, and NVS belongs to the old firmware.
+//! first one, and such a device tries as long as it has power. Memory that survives a reset would
+//! not survive a loss of power, and NVS belongs to the old firmware.
 
 use bootswap_plan::{Step, Target};
 use embedded_storage_async::nor_flash::NorFlash;
@@ -26,29 +26,30 @@ use crate::{Event, Failure, Platform};
 const MAX_ATTEMPTS: u32 = 8;
 /// Wait before the second attempt without progress in milliseconds; it doubles each time.
 const FIRST_BACKOFF_MS: u32 = 1000;
-/// Attempts without progress that may lose power, one after the other. It is no fault of theirs;
-/// but a device that always loses power, perhaps because its radio starts, must not stay for ever.
+/// Successive attempts without progress that may lose power. This is not their fault; but a device
+/// that always loses power, perhaps because its radio starts, must not stay in the migrator for
+/// ever.
 const MAX_LOST: u32 = 256;
-/// Most places in which artifacts end: a critical and a harmless one for each of eight.
+/// Largest number of final regions: a critical and a harmless one for each of eight artifacts.
 pub const MAX_PLACES: usize = 16;
 
-/// An attempt that has begun, from [`begin`] to [`Engine::go_on`](crate::Engine::go_on).
+/// An attempt that has begun; [`begin`] returns it for [`Engine::go_on`](crate::Engine::go_on).
 #[derive(Debug)]
 pub struct Begun {
     pub(crate) journal: Journal,
 }
 
-/// Reads what is remembered of this job.
+/// Reads what the journal has about this job.
 async fn recall<F: NorFlash>(medium: &mut Medium<'_, F>, job: &Job<'_>) -> Journal {
     Journal::load(medium, job.plan.journal, job.tag()).await
 }
 
-/// Counts an attempt, after a wait if earlier ones failed. To be called before anything that can
-/// hang or reset the chip, so that this counts, too.
+/// Counts an attempt, after a wait if earlier ones failed. Call it before anything that can hang or
+/// reset the chip, so that such a failure counts, too.
 ///
 /// # Power-fail safety
 ///
-/// That of the journal. Power lost while it waits changes nothing; power lost later leaves an
+/// That of the journal. Power lost during the wait changes nothing; power lost later leaves an
 /// attempt that does not count.
 ///
 /// # Errors
@@ -86,8 +87,8 @@ pub async fn begin<F: NorFlash, P: Platform>(
     Ok(Begun { journal })
 }
 
-/// Notes how an attempt ended: that it failed by itself, unless it got somewhere, or was only told
-/// to wait for a better moment.
+/// Records that an attempt failed, unless it made progress or was only told to wait for a better
+/// moment.
 pub(crate) async fn end<F: NorFlash, E>(
     medium: &mut Medium<'_, F>,
     journal: &mut Journal,
@@ -101,19 +102,19 @@ pub(crate) async fn end<F: NorFlash, E>(
 }
 
 /// Forgets earlier attempts, so that the engine starts a new series of them: for devices that have
-/// nowhere to go back to, after a long rest.
+/// no firmware to go back to, after a long wait.
 ///
 /// # Power-fail safety
 ///
-/// That of the journal: a torn record is passed over, and the attempts count as they did before.
+/// That of the journal: a torn record is ignored, and the attempts count as before.
 pub async fn forget_attempts<F: NorFlash>(flash: &mut F, job: &Job<'_>) {
     let medium = &mut Medium::new(flash);
     let mut journal = recall(medium, job).await;
     journal.note(medium, Entry::Failed(0)).await;
 }
 
-/// Where artifacts end that have come, or begun to, as far as the journal knows: what lies there is
-/// the target's, and not a firmware to go back to.
+/// The final regions of artifacts that have arrived, completely or in part, according to the
+/// journal: they contain the target, not a firmware to go back to.
 pub async fn arrived<F: NorFlash>(flash: &mut F, job: &Job<'_>) -> Vec<Region, MAX_PLACES> {
     let journal = recall(&mut Medium::new(flash), job).await;
     let mut regions = Vec::new();

@@ -1,5 +1,5 @@
-//! What an ESP-IDF bootloader makes of the files that it will boot by: partition table, otadata and
-//! application, each read as it reads them.
+//! How an ESP-IDF bootloader will read the files that it boots from: partition table, otadata and
+//! application.
 //!
 //! ```text
 //!   bootloader --flash size--> partition table --slots--> otadata --names one--> application
@@ -17,7 +17,7 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
 use crate::ImageFault;
 
-/// The two entries of otadata, each from the begin of its sector.
+/// The two entries of otadata, each from the start of its sector.
 pub(crate) type OtaEntries = [[u8; ENTRY_LEN_BYTES]; 2];
 
 /// How many bytes of a bootloader's image say what it goes by.
@@ -58,9 +58,10 @@ pub(crate) struct Chain<'c> {
     pub otadata: Option<(ArtifactIndex, OtaEntries)>,
 }
 
-/// Where in its file the artifact has the partition table; `None` for one that goes elsewhere.
+/// Offset of the partition table in the artifact's file; `None` if the artifact does not cover the
+/// table's address.
 ///
-/// A bootloader that reaches over the table's place leaves no table there.
+/// A bootloader that reaches over the table's address leaves no table there.
 pub(crate) fn table_at(
     facts: &DeviceFacts<'_>,
     artifact: &Artifact<'_>,
@@ -71,8 +72,8 @@ pub(crate) fn table_at(
     covers.then(|| facts.table_addr.bytes_since(dest.start()))
 }
 
-/// Reads the table of an artifact as a bootloader with that flash size in its header does; `None`
-/// where the file is blank there.
+/// Reads an artifact's table as a bootloader with that flash size in its header does; `None` if the
+/// file is blank there.
 pub(crate) fn read_table(
     bytes: &[u8],
     table_addr: FlashAddr,
@@ -96,8 +97,8 @@ impl<'c> Chain<'c> {
         })
     }
 
-    /// Where in its file the artifact has that sector of otadata, 0 or 1; `None` for one that goes
-    /// elsewhere.
+    /// Offset of that sector of otadata, 0 or 1, in the artifact's file; `None` if the artifact
+    /// does not cover it.
     pub(crate) fn otadata_at(
         &self,
         artifact: &Artifact<'_>,
@@ -109,14 +110,14 @@ impl<'c> Chain<'c> {
         let start = otadata.start().saturating_add(sector * SECTOR_BYTES);
         let entry = Region::clamped(start, ENTRY_LEN_BYTES as u32);
         let blank = artifact.blanks.at(dest.start()).any(|blank| blank.contains_region(entry));
-        // Under the blank sectors of a merged image the old entries stay.
+        // The old entries stay under the blank sectors of a merged image.
         let kept = blank && dest.start() < otadata.start();
         let covers = dest.prefix(len_bytes).contains_region(entry);
         (covers && !kept).then(|| start.bytes_since(dest.start()))
     }
 
-    /// Checks that an application of the migration is what the bootloader starts. `first` is the
-    /// first byte of an artifact, where it is known, and `len_bytes` its length.
+    /// Checks that the bootloader starts an application of the migration. `first` is the first byte
+    /// of an artifact, if known, and `len_bytes` its length.
     pub(crate) fn check(
         &self,
         first: &dyn Fn(ArtifactIndex) -> Option<u8>,

@@ -8,10 +8,10 @@ use crate::item::Placed;
 use crate::work::Work;
 use crate::{Failure, ImageFault, trailers};
 
-/// Bytes that are programmed for a flag: drivers want whole words.
+/// Bytes that are programmed for a flag: drivers need whole words.
 pub(crate) const FLAG_WRITE_LEN: usize = 4;
 
-/// Whether a flag can be set, or is, where these bytes are.
+/// Whether these bytes can contain, or contain, a set flag.
 pub(crate) fn takes_flag(bytes: &[u8; FLAG_WRITE_LEN]) -> bool {
     let [flag, rest @ ..] = bytes;
     matches!(*flag, ERASED | FLAG_SET) && is_blank(rest)
@@ -29,8 +29,8 @@ pub(crate) async fn confirm<F: NorFlash, P>(
     trailer: &TrailerLayout,
 ) -> Result<(), Failure<F::Error>> {
     let known = work.fetched(placed)?;
-    // What is inside of the file is part of it. A flag can be set in it, if nothing is in the way;
-    // a magic cannot, since that would change the file's digest.
+    // What is inside of the file is part of it. A flag can be set in it if the bytes allow it; a
+    // magic cannot be written, since that would change the file's digest.
     let end = trailer.slot().start().saturating_add(known.len_bytes);
     let found = trailers::read(work.medium, trailer).await?;
     let mut flag = [0; FLAG_WRITE_LEN];

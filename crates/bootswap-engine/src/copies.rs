@@ -2,8 +2,8 @@
 //!
 //! # Power-fail safety
 //!
-//! That of [`copy`](crate::copy): what is copied stays where it was until the copy is complete, and
-//! the next run compares the two again.
+//! That of [`copy`](crate::copy): the source stays unchanged until the copy is complete, and the
+//! next run compares the two again.
 
 use bootswap_plan::{Place, Target};
 use embedded_storage_async::nor_flash::NorFlash;
@@ -16,7 +16,7 @@ use crate::scan::{Rules, Scan};
 use crate::work::Work;
 use crate::{Event, Failure, Platform, copy, trailers, verify};
 
-/// Copies the running image; what is there already is not written again.
+/// Copies the running image; correct sectors are not written again.
 pub(crate) async fn copy_self<F: NorFlash, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     from: Region,
@@ -27,7 +27,7 @@ pub(crate) async fn copy_self<F: NorFlash, P: Platform>(
     copy::copy(work.medium, work.platform, work.sector, &wanted).await.map(drop)
 }
 
-/// Copies what was staged in `from` to where the item ends, unless it is there.
+/// Copies what was staged in `from` to the item's final region, unless it is there.
 pub(crate) async fn copy<F: NorFlash, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     item: &Item<'_>,
@@ -38,7 +38,7 @@ pub(crate) async fn copy<F: NorFlash, P: Platform>(
     if verify::holds(work, item).await? {
         work.platform.event(&Event::Holds);
     } else {
-        // Of a file whose first part waits for the commit, the rest is copied.
+        // If the first part of a file is staged for the commit, only the rest is copied.
         let skipped = item.placed.routes.iter().find(|route| route.to == Target::Flash(*to));
         let file_offset = skipped.map_or(0, |route| route.file_offset);
         let len_bytes = known.len_bytes.saturating_sub(file_offset).min(from.len_bytes());
@@ -46,14 +46,14 @@ pub(crate) async fn copy<F: NorFlash, P: Platform>(
         let gap = padding(work, from, region, &item.rules).await?;
         let wanted = wanted(from, region, to, gap);
         if copy::copy(work.medium, work.platform, work.sector, &wanted).await? {
-            // Progress: this attempt does not count.
+            // This is progress, so the attempt does not count.
             work.journal.note(work.medium, Entry::Failed(0)).await;
         }
     }
     trailers::finish_slot(work.medium, work.sector, to, &item.rules, known.len_bytes).await
 }
 
-/// The bytes that wait in `from` as they are to be in `region`, within the bounds of a place.
+/// The bytes staged in `from` with `region` as their destination, within the bounds of a place.
 fn wanted(from: Region, region: Region, place: &Place, gap: Option<Region>) -> Wanted<'static> {
     Wanted {
         from: Bytes::Flash(from.start()),
@@ -66,7 +66,7 @@ fn wanted(from: Region, region: Region, place: &Place, gap: Option<Region>) -> W
     }
 }
 
-/// Where in the slot `to` the image waiting in `from` has padding.
+/// Where in the slot `to` the image staged in `from` has padding.
 async fn padding<F: NorFlash, P>(
     work: &mut Work<'_, '_, F, P>,
     from: Region,

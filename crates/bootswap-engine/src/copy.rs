@@ -1,9 +1,9 @@
-//! Copies what lies in flash already to another place, with the fewest operations.
+//! Copies what is already in flash to another region, with the fewest operations.
 //!
 //! # Power-fail safety
 //!
-//! What is copied stays where it was. A cut leaves the destination in any mixture of old, erased
-//! and new; comparing the two again is all it takes to go on.
+//! The source stays unchanged. A cut leaves the destination in any mixture of old, erased and new;
+//! the next run only needs to compare the two again.
 
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -13,7 +13,7 @@ use crate::erase::Bounds;
 use crate::medium::{Medium, SECTOR};
 use crate::{Failure, Platform, writer};
 
-/// Brings the destination to hold the bytes, and reads them back. Says whether anything had to be
+/// Makes the destination equal to the bytes, and reads it back. Returns whether anything had to be
 /// done.
 pub(crate) async fn copy<F: NorFlash, P: Platform>(
     medium: &mut Medium<'_, F>,
@@ -30,7 +30,7 @@ pub(crate) async fn copy<F: NorFlash, P: Platform>(
             if at >= erased_to
                 && let Some(unit) = block::erase_at(&states, block, at, true)
             {
-                // An erase that fails is repeated where a sector turns out to need it.
+                // An erase that failed is repeated when a sector turns out to need it.
                 let _ = medium.erase(unit).await;
                 changed = true;
                 erased_to = unit.end();
@@ -49,7 +49,7 @@ pub(crate) async fn copy<F: NorFlash, P: Platform>(
     Ok(changed)
 }
 
-/// Writes the part of the destination that lies in one sector.
+/// Writes the part of the destination that is in one sector.
 async fn put<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     buffer: &mut [u8; SECTOR],

@@ -1,7 +1,7 @@
-//! CRC-32, as Ethernet and zip have it.
+//! CRC-32, as in Ethernet and zip.
 //!
-//! Bit by bit: it covers a few hundred bytes now and then, and a table would be larger than
-//! everything that it is computed over.
+//! Computed bit by bit: it rarely covers more than a few hundred bytes, and a table would be larger
+//! than that.
 
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, NoTable};
 

@@ -1,4 +1,4 @@
-//! Artifacts that travel inside the migrator's own image, behind its end.
+//! Artifacts that are embedded in the migrator's own image, after its end.
 //!
 //! ```text
 //!   | ESP image of the migrator | container                                            |
@@ -11,7 +11,7 @@
 //!
 //! Numbers are little-endian; offset and length are in bytes, from the container's start; the CRC
 //! covers header and entries. The ESP-IDF bootloader reads an app image up to its appended digest
-//! and does not mind what follows in the partition.
+//! and ignores what follows in the partition.
 
 use core::fmt;
 
@@ -22,7 +22,7 @@ use heapless::Vec;
 use crate::SourceError;
 use crate::medium::Medium;
 
-/// A container starts at a multiple of this within the migrator's image.
+/// A container starts at a multiple of this offset in the migrator's image.
 pub const CONTAINER_ALIGN_BYTES: u32 = 16;
 /// Most artifacts in a container.
 pub const MAX_CONTAINER_ENTRIES: usize = bootswap_plan::MAX_ARTIFACTS;
@@ -59,9 +59,9 @@ pub struct ContainerHeader {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ContainerError {
-    /// There is none here.
+    /// There is no container here.
     NoMagic,
-    /// It is of a newer form.
+    /// It has a newer version of the format.
     Version {
         /// Version found.
         found: u16,
@@ -78,12 +78,12 @@ pub enum ContainerError {
     },
     /// The directory's CRC is wrong.
     Crc,
-    /// An entry lies outside of the container.
+    /// An entry is outside of the container.
     OutOfBounds {
         /// Which entry, from 0.
         entry: usize,
     },
-    /// A name is longer than an entry holds, in bytes.
+    /// A name is longer than the field of an entry, in bytes.
     NameTooLong {
         /// Its length in bytes.
         len: usize,
@@ -118,7 +118,7 @@ impl ContainerEntry {
 }
 
 impl ContainerHeader {
-    /// Bytes that the directory of so many entries takes.
+    /// Bytes of a directory with this many entries.
     #[must_use]
     pub const fn directory_len(entries: usize) -> usize {
         HEADER + entries * ENTRY + CRC
@@ -128,7 +128,7 @@ impl ContainerHeader {
     ///
     /// # Errors
     ///
-    /// A [`ContainerError`] for anything that is not a whole, sound directory.
+    /// A [`ContainerError`] for anything that is not a complete, valid directory.
     pub fn parse(bytes: &[u8]) -> Result<Self, ContainerError> {
         let head = match bytes.first_chunk::<HEADER>() {
             Some(head) => head,
@@ -147,13 +147,13 @@ impl ContainerHeader {
         }
         let mut header = Self { entries: Vec::new(), len_bytes };
         for (index, entry) in body.split_at(HEADER).1.as_chunks::<ENTRY>().0.iter().enumerate() {
-            // There is room for as many as were counted.
+            // There is room for as many entries as were counted.
             let _ = header.entries.push(checked_entry(entry, index, count, len_bytes)?);
         }
         Ok(header)
     }
 
-    /// Writes the directory to the start of `out` and says how many bytes it took.
+    /// Writes the directory to the start of `out` and returns its length.
     ///
     /// # Errors
     ///
@@ -186,13 +186,13 @@ impl ContainerHeader {
     }
 }
 
-/// Writes fields one behind the other.
+/// Writes fields one after the other.
 fn put(out: &mut [u8], fields: &[&[u8]]) {
     let bytes = fields.iter().flat_map(|field| field.iter());
     out.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
 }
 
-/// Reads how many entries there are, and how long the container is.
+/// Reads the number of entries, and the length of the container.
 fn parse_head(head: &[u8; HEADER]) -> Result<(usize, u32), ContainerError> {
     if !head.starts_with(&MAGIC) {
         return Err(ContainerError::NoMagic);
@@ -208,7 +208,7 @@ fn parse_head(head: &[u8; HEADER]) -> Result<(usize, u32), ContainerError> {
     Ok((found, u32_at(head, 12).unwrap_or(0)))
 }
 
-/// Reads an entry, which has to lie between the directory and the container's end.
+/// Reads an entry, which must be between the directory and the container's end.
 fn checked_entry(
     bytes: &[u8; ENTRY],
     index: usize,
@@ -237,9 +237,9 @@ fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
 
-/// Where the bytes of the artifact called `name` lie, by the directory of the container.
+/// Where the bytes of the artifact `name` are, according to the container's directory.
 ///
-/// The directory is read entry by entry: what it says counts once its CRC was seen.
+/// The directory is read entry by entry; it is used only after its CRC was checked.
 pub(crate) async fn locate<F: NorFlash, E>(
     medium: &mut Medium<'_, F>,
     container: Region,
@@ -277,7 +277,7 @@ fn len_bytes_of(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 
-/// A source for migrations whose artifacts are all embedded: it has nothing else.
+/// A source for migrations whose artifacts are all embedded: it has no network.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Offline;
 
@@ -300,15 +300,19 @@ impl fmt::Display for ContainerError {
             Self::Version { found } => {
                 write!(
                     f,
-                    "container version {found} at offset 8, this program knows {VERSION}; \
-                     use a newer one"
+                    "container version {found} at offset 8, but this program supports {VERSION}; \
+                    use a newer one"
                 )
             }
             Self::TooMany { found } => {
-                write!(f, "{found} entries at offset 10, a container holds {MAX_CONTAINER_ENTRIES}")
+                write!(
+                    f,
+                    "{found} entries at offset 10, but a container has at most \
+                {MAX_CONTAINER_ENTRIES}"
+                )
             }
             Self::Truncated { needed_bytes } => {
-                write!(f, "the directory takes {needed_bytes} bytes, there are fewer")
+                write!(f, "the directory needs {needed_bytes} bytes, but there are fewer")
             }
             Self::Crc => {
                 f.write_str("the directory's CRC-32 does not match; pack the migrator again")

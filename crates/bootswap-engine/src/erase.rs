@@ -1,12 +1,12 @@
-//! Which erase clears a sector in the least time, while bytes stream in.
+//! The fastest erase that clears a sector while bytes stream in.
 //!
-//! The rule, with its times, is the planner's ([`bootswap_plan::cheapest_erase`]); here it is asked
-//! about what lies in flash.
+//! The rule, with its times, is the planner's ([`bootswap_plan::cheapest_erase`]); this module
+//! applies it to the contents of flash.
 //!
-//! What streams in is known up to the current sector and no further. A sector further on that is
-//! not blank counts as one that has to be erased; the only sign that it might not is that the
-//! sectors before it held what they should already, and [`Bounds::combine`] says so. Where
-//! everything is known beforehand, [`block`](crate::block) decides instead.
+//! The incoming bytes are known only up to the current sector. A later sector that is not blank is
+//! assumed to need an erase. The only sign that it might not is that the sectors before it were
+//! correct already; [`Bounds::combine`] tells. If everything is known in advance,
+//! [`block`](crate::block) decides instead.
 
 use bootswap_plan::{Erase, HalfBlock, cheapest_erase};
 use embedded_storage_async::nor_flash::NorFlash;
@@ -15,11 +15,11 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use crate::FlashFailure;
 use crate::medium::Medium;
 
-/// What may be erased around a sector that has to be.
+/// What may be erased around a sector that must be erased.
 pub(crate) use bootswap_plan::EraseBounds as Bounds;
 
-/// The block that starts with the sector at `at` and is cheaper to erase as a whole, if one is;
-/// `must_go` says that the sector itself has to be erased.
+/// The block that starts with the sector at `at`, if erasing it as a whole is cheaper; `must_go`
+/// says that the sector itself must be erased.
 pub(crate) async fn block<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     at: FlashAddr,
@@ -41,8 +41,7 @@ pub(crate) async fn block<F: NorFlash>(
     Ok((erase != Erase::Sector4K).then(|| Region::clamped(at, erase.len_bytes())))
 }
 
-/// Sectors of the region before the horizon that are not blank, counted up to where more makes no
-/// difference.
+/// Sectors of the region before the horizon that are not blank, counted only as far as it matters.
 async fn to_erase<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     region: Region,

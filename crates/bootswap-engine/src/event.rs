@@ -1,4 +1,4 @@
-//! What the engine says while it works, in the words of a serial console.
+//! The engine's console messages.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -47,7 +47,7 @@ pub enum Event<'a> {
         /// First byte that is asked for.
         offset: u32,
     },
-    /// So many bytes of the artifact are in place.
+    /// This many bytes of the artifact are in place.
     Progress {
         /// Artifact.
         name: &'a str,
@@ -63,7 +63,7 @@ pub enum Event<'a> {
         /// Bytes that need not be fetched.
         len_bytes: u32,
     },
-    /// The transfer broke; it goes on after a while.
+    /// The transfer broke; it is resumed after a wait.
     Retry {
         /// Artifact.
         name: &'a str,
@@ -72,14 +72,14 @@ pub enum Event<'a> {
         /// Milliseconds until then.
         wait_ms: u32,
     },
-    /// What was fetched is not what it should be; it is fetched again from the start, or that is
-    /// the end of the attempt.
+    /// What was fetched is not what it should be; it is fetched again from the start, or this ends
+    /// the attempt.
     Refused {
         /// Artifact.
         name: &'a str,
         /// Why.
         fault: &'a ImageFault,
-        /// What the owner can do about it, at the end of the attempt.
+        /// What the owner can do about it, if this ends the attempt.
         advice: Option<Advice>,
     },
     /// An artifact in flash was verified by its digest and by the rules of its format.
@@ -96,8 +96,8 @@ pub enum Event<'a> {
         /// Where.
         region: Region,
     },
-    /// The commit begins: from here to [`Event::Committed`], losing power leaves a device that does
-    /// not boot.
+    /// The commit begins: from now until [`Event::Committed`], a loss of power leaves a device that
+    /// does not boot.
     Committing {
         /// What is overwritten.
         region: Region,
@@ -120,11 +120,11 @@ pub enum Event<'a> {
 /// What an owner can do about a file that devices refuse.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Advice {
-    /// Another file was packed than is served.
+    /// The file that was packed is not the one that is served.
     Serve,
-    /// It was not known what is served.
+    /// It was not known which file would be served.
     Build,
-    /// It came with the migrator.
+    /// The file is embedded in the migrator.
     Pack,
 }
 

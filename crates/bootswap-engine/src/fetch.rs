@@ -1,4 +1,4 @@
-//! Fetches one artifact: with patience, from where it broke off, and not for ever.
+//! Fetches one artifact: with retries, from where it was interrupted, and with a limit.
 
 use bootswap_plan::Origin;
 use embedded_storage_async::nor_flash::NorFlash;
@@ -14,17 +14,17 @@ use crate::source::{Flow, Header, Request, Sink, Source, SourceError};
 use crate::work::{Known, Work};
 use crate::{Advice, Event, Failure, Platform, apart, embedded, trailers, verify};
 
-/// Transfers that may break in a row without a byte of progress.
+/// Successive transfers that may break without a byte of progress.
 const MAX_BROKEN: u32 = 6;
-/// Times that an artifact may turn out to be the wrong one.
+/// How often an artifact may turn out to be the wrong one.
 const MAX_REFUSED: u32 = 3;
 /// Wait after the first broken transfer in milliseconds; it doubles each time.
 const FIRST_WAIT_MS: u32 = 500;
 
-/// Brings an item to its places, unless it is there already, and verifies it by reading flash.
+/// Brings an item to its regions, unless it is there already, and verifies it by reading flash.
 ///
-/// `end` is the item where it ends, if that is somewhere else: when it has arrived there, it does
-/// not need the place where it waited, which may hold another one by now.
+/// `end` is the item in its final region, if that is elsewhere: once it has arrived there, its
+/// staging region is not needed, and another artifact may be there already.
 pub(crate) async fn fetch<F: NorFlash, S: Source, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     source: &mut S,
@@ -45,7 +45,7 @@ pub(crate) async fn fetch<F: NorFlash, S: Source, P: Platform>(
         let told_bytes = work.journal.progress(item.placed.number());
         let mut len_bytes = receive(work, source, container, item).await?;
         if !ends_well(work, item, told_bytes, len_bytes).await? {
-            // Something else has been written there since the journal was.
+            // Something else has been written there since the journal's record.
             let nothing = Entry::Progress { artifact: item.placed.number(), len_bytes: 0 };
             work.journal.note(work.medium, nothing).await;
             len_bytes = receive(work, source, container, item).await?;
@@ -68,8 +68,9 @@ pub(crate) async fn fetch<F: NorFlash, S: Source, P: Platform>(
     }
 }
 
-/// Whether what was not fetched, because the journal had it in place, is what the image's own hash
-/// leaves out: a trailer that MCUboot accepts. What the migrator is to confirm has none yet.
+/// Whether the part that was not fetched, because the journal says that it is in place, is correct
+/// where the image's own hash does not cover it: a trailer that MCUboot accepts. If the migrator
+/// will confirm the image, there is no trailer yet.
 async fn ends_well<F: NorFlash, P>(
     work: &mut Work<'_, '_, F, P>,
     item: &Item<'_>,
@@ -84,7 +85,7 @@ async fn ends_well<F: NorFlash, P>(
     verify::is_good(verify::trailer(work.medium, slot, &item.rules).await)
 }
 
-/// Takes the artifact from its source, and says how long it is.
+/// Receives the artifact from its source, and returns its length.
 async fn receive<F: NorFlash, S: Source, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     source: &mut S,
@@ -102,7 +103,7 @@ async fn receive<F: NorFlash, S: Source, P: Platform>(
     loop {
         let before = receiver.received();
         let sent = match receiver.predict().await {
-            // An earlier run may have got as far as the padding.
+            // An earlier run may have reached the padding.
             Ok(true) => return Ok(receiver.received()),
             Ok(false) => {
                 let request = Request { artifact: item.placed.index, name, url };
@@ -118,7 +119,7 @@ async fn receive<F: NorFlash, S: Source, P: Platform>(
             Ok(()) if receiver.is_short() => Err(SourceError::Broken),
             Ok(()) => receiver.end().await.map_err(SourceError::Sink),
             Err(SourceError::Sink(refusal)) => Err(SourceError::Sink(refusal)),
-            // Whatever went wrong afterwards.
+            // Whatever went wrong afterwards does not matter.
             Err(_) if receiver.is_complete() => Ok(()),
             Err(error) => Err(error),
         };
@@ -151,7 +152,7 @@ async fn receive<F: NorFlash, S: Source, P: Platform>(
     }
 }
 
-/// Hands over an artifact that travelled inside the migrator's own image.
+/// Unpacks an artifact that is embedded in the migrator's own image.
 async fn unpack<F: NorFlash, P: Platform>(
     receiver: &mut Receiver<'_, '_, '_, F, P>,
     container: Option<Region>,

@@ -1,4 +1,4 @@
-//! An artifact on its way, as the steps work with it.
+//! An artifact with what the steps need to handle it.
 
 use bootswap_plan::{Artifact, ArtifactIndex, Place, Route, Target};
 use flash_region::{FlashAddr, Region};
@@ -6,17 +6,17 @@ use flash_region::{FlashAddr, Region};
 use crate::scan::Rules;
 use crate::{Failure, ImageFault, routes};
 
-/// An artifact and its places.
+/// An artifact and its regions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Placed<'j> {
-    /// Its place in the migration.
+    /// Its index in the migration.
     pub index: ArtifactIndex,
     pub artifact: &'j Artifact<'j>,
-    /// Where its bytes are, or are to be, in the order of the file.
+    /// Where its bytes are, or will be, in the order of the file.
     pub routes: &'j [Route],
 }
 
-/// An artifact, its places, and the rules that its bytes have to meet there.
+/// An artifact, its regions, and the rules that its bytes must follow there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Item<'j> {
     pub placed: Placed<'j>,
@@ -29,7 +29,7 @@ impl Placed<'_> {
         self.index.0
     }
 
-    /// The place among the routes that is an MCUboot slot, or stages for one.
+    /// The place among the routes that is an MCUboot slot, or that stages for one.
     pub(crate) fn slot_place(&self) -> Option<Place> {
         routes::slot_place(self.routes)
     }
@@ -39,19 +39,19 @@ impl Placed<'_> {
         self.slot_place().and_then(|place| place.slot)
     }
 
-    /// The failure that something is wrong with the artifact.
+    /// The failure for a fault of the artifact.
     pub(crate) fn failure<E>(&self, fault: ImageFault) -> Failure<E> {
         Failure::Image { artifact: self.index, fault }
     }
 
-    /// What is wrong with a file that is longer than its places.
+    /// The fault of a file that is longer than its regions.
     pub(crate) fn too_long(&self) -> ImageFault {
         ImageFault::TooLong { room_bytes: routes::room_bytes(self.routes) }
     }
 }
 
 impl<'j> Item<'j> {
-    /// What is wrong with a file that is longer than its places.
+    /// The fault of a file that is longer than its regions.
     pub(crate) fn too_long(&self) -> ImageFault {
         ImageFault::TooLong { room_bytes: self.rules.room_bytes }
     }

@@ -5,28 +5,28 @@ use flash_region::Region;
 use mcuboot_format::key::PublicKey;
 use sha2::{Digest, Sha256};
 
-/// What is to be done.
+/// The job of the engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
     /// What the owner wants.
     pub migration: &'a Migration<'a>,
-    /// What is true of the device.
+    /// The facts of the device.
     pub facts: &'a DeviceFacts<'a>,
-    /// The steps, from [`bootswap_plan::plan`] over these two.
+    /// The plan, from [`bootswap_plan::plan`] for these two.
     pub plan: &'a Plan,
-    /// Where the container of embedded artifacts lies, if there is one.
+    /// Where the container of embedded artifacts is, if there is one.
     pub container: Option<Region>,
 }
 
 impl Job<'_> {
-    /// The key of the target bootloader, as [`key_of`] has it.
+    /// The key of the target bootloader, from [`key_of`].
     pub(crate) fn key(&self) -> Option<Option<PublicKey>> {
         key_of(self.migration)
     }
 
-    /// What distinguishes this migration from another one in the journal: a digest over what it
-    /// fetches and where it puts it, cut to 32 bits. A chance match costs a wasted download, which
-    /// the digests find out.
+    /// Distinguishes this migration from others in the journal: a digest over what it fetches and
+    /// where it writes it, cut to 32 bits. A collision costs a wasted download, which the digests
+    /// detect.
     pub(crate) fn tag(&self) -> u32 {
         let mut sha256 = Sha256::new();
         for artifact in self.migration.artifacts {
@@ -52,8 +52,8 @@ impl Job<'_> {
     }
 }
 
-/// The key of the target bootloader; `Some(None)` where it has none, `None` where this build cannot
-/// use it.
+/// The key of the target bootloader; `Some(None)` if it has none, `None` if this build cannot use
+/// it.
 pub(crate) fn key_of(migration: &Migration<'_>) -> Option<Option<PublicKey>> {
     match migration.mcuboot.as_ref().and_then(|map| map.key_der) {
         Some(der) => PublicKey::from_known_der(der).map(Some),

@@ -1,8 +1,8 @@
 //! The engine: executes a [`Plan`](bootswap_plan::Plan) on a device's flash.
 //!
-//! It is asynchronous, without allocation, and the same on a chip and on a host: flash is whatever
-//! implements the NOR flash traits of `embedded-storage-async`, artifacts come from whatever
-//! implements [`Source`], and everything else that a device is asked for is in [`Platform`].
+//! It is asynchronous, without allocation, and the same on a chip and on a host: flash is anything
+//! that implements the NOR flash traits of `embedded-storage-async`, artifacts come from anything
+//! that implements [`Source`], and everything else that is needed from a device is in [`Platform`].
 //!
 //! ```text
 //!                 +------------- Engine::run -------------+

@@ -1,4 +1,4 @@
-//! The flash, in the engine's words: addresses and regions, errors that say where.
+//! The flash with typed addresses and regions, and errors that name the operation and region.
 
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::{FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES};
@@ -9,10 +9,10 @@ use crate::{FlashFailure, FlashOp};
 pub(crate) const PAGE: usize = PAGE_BYTES as usize;
 /// Bytes of a sector, as an array length.
 pub(crate) const SECTOR: usize = SECTOR_BYTES as usize;
-/// What drivers of these chips read and write whole numbers of, in bytes.
+/// Drivers of these chips read and write multiples of this many bytes.
 const WORD_BYTES: u32 = 4;
 const WORD: usize = WORD_BYTES as usize;
-/// How often a failing read is tried before it counts.
+/// How often a failing read is tried before it counts as an error.
 const READ_ATTEMPTS: u32 = 3;
 
 /// A NOR flash behind the asynchronous traits.
@@ -28,7 +28,7 @@ impl<'a, F: NorFlash> Medium<'a, F> {
 
     /// Reads into all of `out`, from any address and in any length.
     ///
-    /// Drivers want whole words, so the ends of what is not whole are read through one.
+    /// Drivers need whole words, so unaligned ends are read through a word.
     pub(crate) async fn read(
         &mut self,
         at: FlashAddr,
@@ -80,7 +80,7 @@ impl<'a, F: NorFlash> Medium<'a, F> {
         }
     }
 
-    /// Programs bytes; bits go from one to zero only.
+    /// Programs bytes; bits can only change from one to zero.
     pub(crate) async fn program(
         &mut self,
         at: FlashAddr,

@@ -1,4 +1,4 @@
-//! What the engine asks of the device around it.
+//! What the engine needs from the device around it.
 
 use core::fmt;
 
@@ -6,32 +6,32 @@ use crate::Event;
 
 /// The device around the engine.
 ///
-/// One implementation lives in the firmware, one in the simulator.
+/// There is one implementation in the firmware and one in the simulator.
 pub trait Platform {
-    /// Called for everything that happens, in that order.
+    /// Called for every event, in order.
     fn event(&mut self, event: &Event<'_>);
 
-    /// Whether a reset brought about this start, as of a watchdog, a panic or a weak supply, and
-    /// not the return of power.
+    /// Whether this start follows a reset, such as that of a watchdog, a panic or a weak supply,
+    /// and not the return of power.
     ///
     /// An attempt that was ended by such a reset has failed. One that lost power has not.
     fn follows_reset(&mut self) -> bool {
         false
     }
 
-    /// Waits for `ms` milliseconds. Watchdogs are to be fed meanwhile.
+    /// Waits for `ms` milliseconds. Watchdogs must be fed meanwhile.
     fn delay_ms(&mut self, ms: u32) -> impl Future<Output = ()>;
 
-    /// Is called often while the engine works, to feed a watchdog.
+    /// Called often while the engine works, to feed a watchdog.
     fn alive(&mut self) {}
 
-    /// Is called right before the commit's first erase: the radio goes off, the other core is
-    /// parked, the watchdogs are held off, the supply is checked.
+    /// Called right before the commit's first erase: switch the radio off, park the other core,
+    /// hold off the watchdogs, check the supply.
     ///
     /// # Errors
     ///
-    /// A [`Veto`] where the commit must not start now, for example because the supply is weak. The
-    /// device is untouched and can try again later.
+    /// A [`Veto`] if the commit must not start now, for example because the supply is weak. The
+    /// device is unchanged and can try again later.
     fn before_commit(&mut self) -> impl Future<Output = Result<(), Veto>>;
 }
 
@@ -43,12 +43,12 @@ pub enum Veto {
     WeakSupply {
         /// Measured voltage in millivolts.
         found_mv: u32,
-        /// Wanted voltage in millivolts.
+        /// Required voltage in millivolts.
         wanted_mv: u32,
     },
-    /// The board has a reason of its own.
+    /// The board has another reason.
     NotReady {
-        /// The reason, by a number that the board gives it.
+        /// A number for the reason, defined by the board.
         code: u16,
     },
 }

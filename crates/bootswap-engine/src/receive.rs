@@ -1,18 +1,18 @@
-//! Takes an artifact's bytes, sector by sector, to where the plan sends them.
+//! Receives an artifact's bytes and writes them, sector by sector, where the plan says.
 //!
 //! ```text
 //!   source --> | 4 KiB buffer | --> route --> flash: writer       every 8 KiB a checkpoint
 //!              '--> Scan            '------> memory
 //! ```
 //!
-//! A sector is written once it is complete and the scan has found nothing against it, so an HTML
-//! page or an image for another chip is refused before anything is erased.
+//! A sector is written when it is complete and the scan accepts it, so an HTML page or an image for
+//! another chip is refused before anything is erased.
 //!
 //! # Power-fail safety
 //!
-//! A cut leaves a prefix of the artifact in place, then a sector or block in any mixture, then what
-//! was there before. None of it is looked at by a bootloader before the commit. The next run takes
-//! up at the last checkpoint, or at the first byte.
+//! A cut leaves a prefix of the artifact in place, then a sector or block in any mixture, then the
+//! old contents. No bootloader reads any of it before the commit. The next run continues at the
+//! last checkpoint, or at the first byte.
 
 use bootswap_plan::{Place, Target};
 use embedded_storage_async::nor_flash::NorFlash;
@@ -29,32 +29,32 @@ use crate::scan::{Rules, Scan};
 use crate::work::Work;
 use crate::{Event, Failure, Flow, Header, ImageFault, Platform, Sink, writer};
 
-/// Sectors in a row that held what they should, from which on a block is not erased on the
-/// suspicion that the next ones do not. More than a resumed transfer brings again.
+/// Successive sectors that were correct already, after which a block is no longer erased on the
+/// assumption that the next ones are not. More than a resumed transfer sends again.
 const FAMILIAR_SECTORS: u32 = 4;
-/// Bytes of padding that are made up at a time.
+/// Bytes of padding that are generated at a time.
 const PADDING: [u8; PAGE] = [ERASED; PAGE];
 
-/// Takes one artifact.
+/// Receives one artifact.
 pub(crate) struct Receiver<'r, 'w, 'f, F, P> {
     pub work: &'r mut Work<'w, 'f, F, P>,
     item: &'r Item<'r>,
     scan: Scan<'r>,
-    /// Bytes taken, of which the last ones may still wait in the buffer.
+    /// Bytes received; the last ones may still be in the buffer.
     received: u32,
-    /// Bytes waiting in the buffer.
+    /// Bytes in the buffer.
     filled: usize,
     /// Length of the file, as the source says.
     total: Option<u32>,
     /// Bytes in place as of the last checkpoint.
     checkpoint: u32,
-    /// Bytes in place to go back to, should what is being sent turn out to be something else.
+    /// Bytes in place to return to if the incoming bytes turn out to be something else.
     fallback: u32,
-    /// Sectors in a row that held what they should.
+    /// Successive sectors that were correct already.
     familiar: u32,
-    /// Whether the rest is made up instead of fetched.
+    /// Whether the rest is generated instead of fetched.
     predicted: bool,
-    /// Whether everything was taken.
+    /// Whether everything was received.
     complete: bool,
 }
 
@@ -79,19 +79,19 @@ impl<'r, 'w, 'f, F: NorFlash, P: Platform> Receiver<'r, 'w, 'f, F, P> {
         &self.item.rules
     }
 
-    /// The failure that the file is longer than its places, which comes too late here: `put` has
-    /// refused such a file.
+    /// The failure that the file is longer than its regions. It should not occur: `put` has refused
+    /// such a file.
     #[cold]
     fn too_long(&self) -> Failure<F::Error> {
         self.item.placed.failure(self.item.too_long())
     }
 
-    /// Bytes taken so far.
+    /// Bytes received so far.
     pub(crate) fn received(&self) -> u32 {
         self.received
     }
 
-    /// Whether everything was taken.
+    /// Whether everything was received.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
@@ -103,20 +103,20 @@ impl<'r, 'w, 'f, F: NorFlash, P: Platform> Receiver<'r, 'w, 'f, F, P> {
         (self.total, self.complete, self.familiar) = (None, false, 0);
     }
 
-    /// Takes up where an earlier run left off, as the journal remembers it.
+    /// Continues where an earlier run stopped, according to the journal.
     pub(crate) async fn resume(&mut self) -> Result<(), Failure<F::Error>> {
         self.go_to(self.work.journal.progress(self.item.placed.number())).await
     }
 
-    /// Forgets what was sent last, which turned out to be something else, and takes up where that
+    /// Discards what was sent last, which turned out to be something else, and continues where that
     /// began.
     pub(crate) async fn fall_back(&mut self) -> Result<(), Failure<F::Error>> {
         let in_place = core::mem::take(&mut self.fallback);
         self.go_to(in_place).await
     }
 
-    /// Starts with so many bytes that are said to be in place, or with the first one if they turn
-    /// out not to be.
+    /// Starts with this many bytes that are expected to be in place, or with the first byte if they
+    /// are not.
     async fn go_to(&mut self, in_place: u32) -> Result<(), Failure<F::Error>> {
         self.restart();
         let end = in_place & !(SECTOR_BYTES - 1);
@@ -144,12 +144,12 @@ impl<'r, 'w, 'f, F: NorFlash, P: Platform> Receiver<'r, 'w, 'f, F, P> {
         Ok(())
     }
 
-    /// Whether a reset leaves what was taken.
+    /// Whether the received bytes survive a reset.
     fn is_in_flash(&self) -> bool {
         self.item.placed.routes.iter().all(|route| matches!(route.to, Target::Flash(_)))
     }
 
-    /// Writes what waits in the buffer, at the end of the file or of a sector.
+    /// Writes the contents of the buffer, at the end of the file or of a sector.
     async fn flush(&mut self) -> Result<(), Failure<F::Error>> {
         let filled = core::mem::take(&mut self.filled);
         let Some(bytes) = self.work.sector.get(..filled).filter(|bytes| !bytes.is_empty()) else {
@@ -192,8 +192,8 @@ impl<'r, 'w, 'f, F: NorFlash, P: Platform> Receiver<'r, 'w, 'f, F, P> {
         Ok(())
     }
 
-    /// First address of the place that nothing will be written to from `addr`, which takes the
-    /// file's bytes from `offset`, as far as is known.
+    /// The first address after `addr` in the place to which nothing will be written, as far as is
+    /// known. `addr` is where the file's bytes from `offset` on are written.
     fn horizon(&self, place: &Place, addr: FlashAddr, offset: u32) -> FlashAddr {
         let needed = self.scan.needed_bytes();
         let end = match self.rules().slot {
@@ -202,22 +202,22 @@ impl<'r, 'w, 'f, F: NorFlash, P: Platform> Receiver<'r, 'w, 'f, F, P> {
         };
         match end {
             Some(end) if end > offset => addr.saturating_add(end - offset).min(place.region.end()),
-            // Behind the image comes the trailer, which ends with the place.
+            // The image is followed by the trailer, which ends with the place.
             _ => place.region.end(),
         }
     }
 
-    /// Length that the file has, as the migration or the source says.
+    /// Length of the file, according to the migration or the source.
     fn length(&self) -> Option<u32> {
         self.rules().artifact.len_bytes.or(self.total)
     }
 
-    /// Takes bytes that belong behind those taken so far.
+    /// Receives the bytes that follow those received so far.
     async fn take(&mut self, bytes: &[u8]) -> Result<(), Refusal<F::Error>> {
         self.put(bytes, true).await
     }
 
-    /// Takes bytes, which the scan looks at first unless they are `new` to it no more.
+    /// Receives bytes. The scan checks them first, if they are `new` to it.
     async fn put(&mut self, mut bytes: &[u8], new: bool) -> Result<(), Refusal<F::Error>> {
         let room_bytes = self.rules().room_bytes;
         if self.received.saturating_add(len_bytes(bytes)) > room_bytes {
@@ -226,7 +226,7 @@ impl<'r, 'w, 'f, F: NorFlash, P: Platform> Receiver<'r, 'w, 'f, F, P> {
         while !bytes.is_empty() {
             let room = self.work.sector.get_mut(self.filled..).unwrap_or_default();
             let (now, rest) = bytes.split_at(bytes.len().min(room.len()));
-            // First the look, then the write: nothing is erased for what will not do.
+            // Check first, then write: nothing is erased for bytes that are refused.
             if new {
                 self.scan.push(now)?;
             }
@@ -243,9 +243,9 @@ impl<'r, 'w, 'f, F: NorFlash, P: Platform> Receiver<'r, 'w, 'f, F, P> {
 
     /// Completes a padded image without its last bytes.
     ///
-    /// Between the image's TLVs and the end of the slot such a file has padding and a trailer, and
-    /// nothing else. Where the migration names the file's digest, that can be proved without
-    /// fetching them: if the digest comes out right with them made up, they are right.
+    /// Between the image's TLVs and the end of the slot, such a file has only padding and a
+    /// trailer. If the migration names the file's digest, this can be proved without fetching them:
+    /// if the digest is right with the generated bytes, they are right.
     pub(crate) async fn predict(&mut self) -> Result<bool, Refusal<F::Error>> {
         let rules = self.item.rules;
         let (Some(slot), Some(wanted), Some(len)) =
@@ -275,7 +275,7 @@ impl<'r, 'w, 'f, F: NorFlash, P: Platform> Receiver<'r, 'w, 'f, F, P> {
         let name = self.item.name();
         self.work.platform.event(&Event::Predicted { name, len_bytes: len - start });
         self.predicted = true;
-        // Hashed once is enough: it takes a chip most of a second.
+        // Hashing them once is enough: it takes a chip most of a second.
         self.scan.skip_padding(tail_start - start, sha256);
         for bytes in padding(start, tail_start) {
             self.put(bytes, false).await?;
@@ -326,7 +326,7 @@ impl<F: NorFlash, P: Platform> Sink for Receiver<'_, '_, '_, F, P> {
 
     fn begin(&mut self, header: Header) -> Result<(), Self::Error> {
         let (rules, wanted) = (self.item.rules, self.received);
-        // What is in place is kept until the first sector that is not the same.
+        // What is in place is kept until the first sector that differs.
         self.fallback = wanted - u32::try_from(self.filled).unwrap_or(0);
         match (header.total_len_bytes, rules.artifact.len_bytes) {
             (Some(0), _) => return Err(ImageFault::Empty.into()),
@@ -364,7 +364,7 @@ impl<F: NorFlash, P: Platform> Sink for Receiver<'_, '_, '_, F, P> {
             self.end().await?;
             return Ok(Flow::Enough);
         }
-        // The moment to try is when the image's own bytes are all there.
+        // Try when all of the image's own bytes are there.
         if !was_complete && self.scan.is_complete() && self.predict().await? {
             return Ok(Flow::Enough);
         }

@@ -1,4 +1,4 @@
-//! Why bytes were not accepted, on their way in or in flash.
+//! Why bytes were not accepted, when received or in flash.
 
 use bootswap_plan::ArtifactIndex;
 
@@ -7,9 +7,9 @@ use crate::{Failure, FlashFailure, ImageFault};
 /// Why bytes were not accepted.
 #[derive(Debug)]
 pub(crate) enum Refusal<E> {
-    /// They are not what they should be. Another server, or another moment, may have better ones.
+    /// They are not what they should be. A retry or another server may give better ones.
     Image(ImageFault),
-    /// The device cannot go on.
+    /// The device cannot continue.
     Failure(Failure<E>),
 }
 

@@ -1,9 +1,9 @@
-//! Where a plan sends the bytes of an artifact.
+//! Where a plan writes the bytes of an artifact.
 
 use bootswap_plan::{Place, Route, Target};
 use flash_region::FlashAddr;
 
-/// The place that a byte of the file goes to, and its address there; in memory that is an offset.
+/// The place of a byte of the file, and its address there; in memory, the address is an offset.
 pub(crate) fn place_of(routes: &[Route], offset: u32) -> Option<(Target, FlashAddr)> {
     let route = routes.iter().rev().find(|route| route.file_offset <= offset)?;
     let within = offset - route.file_offset;
@@ -14,7 +14,7 @@ pub(crate) fn place_of(routes: &[Route], offset: u32) -> Option<(Target, FlashAd
     (within < route.to.len_bytes()).then(|| (route.to, start.saturating_add(within)))
 }
 
-/// The place among the routes that is an MCUboot slot, or stages for one.
+/// The place among the routes that is an MCUboot slot, or that stages for one.
 pub(crate) fn slot_place(routes: &[Route]) -> Option<Place> {
     routes.iter().find_map(|route| match route.to {
         Target::Flash(place) => place.slot.map(|_| place),
@@ -22,7 +22,7 @@ pub(crate) fn slot_place(routes: &[Route]) -> Option<Place> {
     })
 }
 
-/// Most bytes of a file that the places take.
+/// Most bytes of a file that fit into the places.
 pub(crate) fn room_bytes(routes: &[Route]) -> u32 {
     let ends = routes.iter().map(|route| route.file_offset.saturating_add(route.to.len_bytes()));
     ends.max().unwrap_or(0)

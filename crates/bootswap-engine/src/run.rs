@@ -14,12 +14,12 @@ use crate::{
     window,
 };
 
-/// What the reset that the chip is to make now leads to.
+/// What the chip boots after the reset that must follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Done {
     /// The migration is done: the new bootloader.
     NewBootloader,
-    /// The migrator has moved: the old bootloader, which starts the copy, which plans anew.
+    /// The migrator has moved: the old bootloader, which starts the copy, which plans again.
     Copy,
 }
 
@@ -34,8 +34,8 @@ pub struct Engine<'a, F, S, P> {
 }
 
 impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
-    /// An engine over this flash, source and platform. `memory` is what the plan may stage in, as
-    /// many bytes as the facts say; empty where it may not.
+    /// An engine with this flash, source and platform. `memory` is for staging, with as many bytes
+    /// as the facts say; empty if there is none.
     pub fn new(
         flash: &'a mut F,
         source: &'a mut S,
@@ -46,20 +46,20 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
         Self { flash, source, platform, buffers, memory }
     }
 
-    /// Carries out the plan, from wherever an earlier run left off: [`begin`](crate::begin) and
+    /// Carries out the plan, from wherever an earlier run stopped: [`begin`](crate::begin) and
     /// [`go_on`](Self::go_on).
     ///
     /// # Power-fail safety
     ///
-    /// Power may go at any flash operation. Before the commit the device boots this migrator again,
-    /// which runs this again and goes on; during the commit it is lost; after it MCUboot has all it
-    /// needs.
+    /// Power may be lost at any flash operation. Before the commit, the device boots this migrator
+    /// again, which runs this again and continues; during the commit, the device no longer boots;
+    /// after it, MCUboot has everything that it needs.
     ///
     /// # Errors
     ///
     /// A [`Failure`]. Unless it is [`Failure::Commit`], the device still boots what it booted
-    /// before, and may be reset to try again. After that one, running the engine again without a
-    /// reset goes on repairing.
+    /// before, and may be reset to try again. After [`Failure::Commit`], running the engine again
+    /// without a reset continues the repair.
     pub async fn run<'j>(&mut self, job: &Job<'j>) -> Result<Done, Failure<F::Error, &'j str>> {
         let mut begun = attempts::begin(self.flash, self.platform, job).await?;
         self.go_on(job, &mut begun).await
@@ -146,8 +146,8 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
                     let end = item(at.placed(*artifact, routes)?);
                     apart!(verify::verify(&mut work, &end))?;
                 }
-                // Once the bootloader is being written nothing may come in between, so all commits
-                // are one.
+                // While the bootloader is being written, nothing must happen in between, so all
+                // commits are one.
                 Step::Commit { .. } if checked.is_last_commit(index) => {
                     apart!(window::commit_all(&mut work, &checked))?;
                 }

@@ -1,8 +1,8 @@
-//! Looks at an artifact's bytes as they pass: on the way in, and again when flash is read back.
+//! Checks an artifact's bytes as they pass: when they are received, and again when flash is read
+//! back.
 //!
-//! One [`Scan`] computes the file's digest and, beside it, follows the format that the artifact's
-//! role asks for. The rules are those of the code that will read the artifact: MCUboot, or the mask
-//! ROM.
+//! One [`Scan`] computes the file's digest and checks the format that the artifact's role requires.
+//! The rules are those of the code that will read the artifact: MCUboot, or the mask ROM.
 
 use bootswap_plan::{
     Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role, reach_end,
@@ -18,19 +18,19 @@ use sha2::{Digest, Sha256};
 
 use crate::ImageFault;
 
-/// What one artifact has to be.
+/// The rules for one artifact.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
     /// The artifact, as the migration names it.
     pub artifact: &'a Artifact<'a>,
-    /// The slot that it is for, with what MCUboot asks of it.
+    /// The slot that it is for, with MCUboot's requirements.
     pub slot: Option<SlotRules<'a>>,
     /// The device.
     pub facts: &'a DeviceFacts<'a>,
-    /// Bytes there is room for.
+    /// Bytes that there is room for.
     pub room_bytes: u32,
-    /// Where in the file the ROM will find the bootloader that it starts, if it will find it there:
-    /// a merged image may have something before it.
+    /// Offset in the file at which the ROM will find the bootloader, if it is in this file: a
+    /// merged image may have something before it.
     pub boots_at: Option<u32>,
     /// End of what the target bootloader has to reach, where it is known.
     pub map_end: Option<FlashAddr>,
@@ -44,15 +44,15 @@ pub(crate) struct Rules<'a> {
 /// An application that is a part of a merged image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AppPart<'a> {
-    /// Where in the file the primary slot begins.
+    /// Offset of the primary slot in the file.
     pub at: u32,
     /// The slot.
     pub slot: Region,
-    /// What MCUboot asks of an image there.
+    /// MCUboot's requirements for an image there.
     pub rules: SlotRules<'a>,
 }
 
-/// What MCUboot asks of an image in a slot.
+/// MCUboot's requirements for an image in a slot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlotRules<'a> {
     /// Trailer of the slot, as if it began at address 0, so that addresses are file offsets.
@@ -61,12 +61,12 @@ pub(crate) struct SlotRules<'a> {
     pub limits: SlotLimits,
     /// Key that must have signed it.
     pub key: Option<&'a PublicKey>,
-    /// Which trailers will do.
+    /// Which trailers are accepted.
     pub image: ImageRules,
 }
 
 impl<'a> Rules<'a> {
-    /// The rules for an artifact; `slot` is where it ends if that is an MCUboot slot.
+    /// The rules for an artifact; `slot` is its final region if that is an MCUboot slot.
     pub(crate) fn new(
         migration: &'a Migration<'a>,
         facts: &'a DeviceFacts<'a>,
@@ -98,13 +98,13 @@ impl<'a> Rules<'a> {
         Self { artifact, slot, facts, room_bytes, boots_at, map_end, is_mcuboot, app }
     }
 
-    /// Whether the file has the target bootloader in it, and that is to be MCUboot.
+    /// Whether the file contains the target bootloader, which must be MCUboot.
     fn boots_mcuboot(&self) -> bool {
         self.boots_at.is_some() && self.is_mcuboot
     }
 
-    /// The bytes of the file that mean nothing to MCUboot, if its image ends there: they lie behind
-    /// it and before the trailer, in whole sectors of which none reaches into either.
+    /// The bytes of the file that MCUboot ignores, if its image ends there: whole sectors after the
+    /// image and before the trailer.
     pub(crate) fn padding(&self, image_end: u32) -> Option<(u32, u32)> {
         let slot = self.slot?;
         let first = image_end.checked_next_multiple_of(flash_region::SECTOR_BYTES)?;
@@ -137,7 +137,7 @@ fn slot_rules<'a>(
     })
 }
 
-/// Follows an artifact's bytes.
+/// The state of checking an artifact's bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan<'a> {
     rules: Rules<'a>,
@@ -153,18 +153,18 @@ pub(crate) struct Scan<'a> {
 enum Kind<'a> {
     /// Not known before the first byte.
     Open,
-    /// An MCUboot image, and what Espressif's loader asks of it.
+    /// An MCUboot image, with the requirements of Espressif's loader.
     Mcuboot(ImageValidator<'a>, LoadHeaderReader),
-    /// An ESP image, maybe with more behind it.
+    /// An ESP image, possibly with more after it.
     Esp(ImageVerifier),
-    /// Bytes without a format of their own.
+    /// Bytes without a known format.
     Opaque,
 }
 
-/// How many bytes were looked at, and their digest.
+/// How many bytes were scanned, and their digest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Scanned {
-    /// Bytes looked at.
+    /// Bytes scanned.
     pub len_bytes: u32,
     /// Their SHA-256.
     pub sha256: [u8; 32],
@@ -191,7 +191,7 @@ impl<'a> Scan<'a> {
         Self { rules, sha256: Sha256::new(), len_bytes: 0, kind, app }
     }
 
-    /// Takes the next bytes.
+    /// Scans the next bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), ImageFault> {
         let Some(&first) = bytes.first() else { return Ok(()) };
         if self.len_bytes == 0 {
@@ -205,7 +205,7 @@ impl<'a> Scan<'a> {
             }
         }
         let had_header = self.has_header();
-        // What a merged image has before the bootloader is not part of that.
+        // What a merged image has before the bootloader is not part of the bootloader.
         let before = self.rules.boots_at.unwrap_or(0).saturating_sub(self.len_bytes) as usize;
         match &mut self.kind {
             Kind::Mcuboot(validator, load) => {
@@ -246,8 +246,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Checks that these bytes, as far as they are padding, are erased: padding is not written,
-    /// and counts as erased when flash is read back.
+    /// Checks that the padding among these bytes is erased: padding is not written, and counts as
+    /// erased when flash is read back.
     fn is_padded(&self, bytes: &[u8]) -> Result<(), ImageFault> {
         let Some((first, last)) = self.image_end().and_then(|end| self.rules.padding(end)) else {
             return Ok(());
@@ -277,7 +277,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// What an ESP image's header says of the device it was built for.
+    /// Checks an ESP image's header against the device.
     fn check_header(&self, header: &EspImageHeader) -> Result<(), ImageFault> {
         let facts = self.rules.facts;
         let wanted = facts.chip.image_chip_id();
@@ -293,16 +293,16 @@ impl<'a> Scan<'a> {
             let (wanted_bytes, found_bytes) = (size.bytes(), facts.flash().len_bytes());
             return Err(ImageFault::FlashSize { wanted_bytes, found_bytes });
         }
-        // Espressif's bootloaders take an unknown size for 2 MiB (`update_flash_config` in
-        // components/bootloader_support of ESP-IDF), and their reads stop at its end.
+        // Espressif's bootloaders treat an unknown size as 2 MiB (`update_flash_config` in
+        // components/bootloader_support of ESP-IDF), and cannot read beyond it.
         let found_bytes = header.flash_size().unwrap_or(FlashSize::Mb2).bytes();
         if let Some(map_end) = self.rules.map_end
             && map_end.get() > found_bytes
         {
             return Err(ImageFault::MapBehindFlash { map_end, found_bytes });
         }
-        // As ESP-IDF's bootloaders ask for it, `bootloader_common_check_chip_validity`; before
-        // version 5 by one byte, which on ESP32 is the major revision. 0 means no limit.
+        // As ESP-IDF's bootloaders check it, `bootloader_common_check_chip_validity`; before
+        // version 5 with one byte, which on ESP32 is the major revision. 0 means no limit.
         let min = match (header.min_chip_rev_full, facts.chip) {
             (0, Chip::Esp32) => u16::from(header.min_chip_rev).saturating_mul(100),
             (min, _) => min,
@@ -326,7 +326,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Where an MCUboot image ends, once that is known.
+    /// End of an MCUboot image, once it is known.
     pub(crate) fn image_end(&self) -> Option<u32> {
         match &self.kind {
             Kind::Mcuboot(validator, _) => validator.image_end_bytes(),
@@ -334,7 +334,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Bytes of the file that the format needs, as far as is known by now.
+    /// Bytes of the file that the format needs, as far as is known so far.
     pub(crate) fn needed_bytes(&self) -> Option<u32> {
         match &self.kind {
             Kind::Mcuboot(validator, _) => Some(validator.needed_bytes()),
@@ -346,7 +346,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Whether bytes are missing for certain: the format knows its end, and this is not it.
+    /// Whether bytes are certainly missing: the format knows its end, and it was not reached.
     pub(crate) fn is_short(&self) -> bool {
         matches!(self.kind, Kind::Mcuboot(..) | Kind::Esp(_)) && !self.is_complete()
     }
@@ -360,7 +360,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Ends the scan: are these the bytes that the migration means, and will they do?
+    /// Ends the scan: checks whether these are the bytes that the migration means, and whether they
+    /// are usable.
     pub(crate) fn finish(self) -> Result<Scanned, ImageFault> {
         let Rules { artifact, .. } = self.rules;
         let len_bytes = self.len_bytes;
@@ -374,14 +375,14 @@ impl<'a> Scan<'a> {
         if let Some(wanted) = artifact.sha256.filter(|wanted| *wanted != scanned.sha256) {
             return Err(ImageFault::Digest { wanted: head(&wanted), found: head(&scanned.sha256) });
         }
-        // A file may end before the slot that its place goes on to.
+        // A file may end before the end of its slot.
         if let (Some((validator, load)), Some(part)) = (self.app, self.rules.app)
             && len_bytes > part.at
         {
             validator.finish().map_err(ImageFault::Mcuboot)?;
             load.finish().map_err(ImageFault::Load)?;
         }
-        // Behind an image's own digest nothing vouches for the bytes but the migration's.
+        // After an image's own digest, only the migration's digest covers the bytes.
         let vouched = match self.kind {
             Kind::Mcuboot(validator, load) => {
                 validator.finish().map_err(ImageFault::Mcuboot)?;
@@ -402,27 +403,27 @@ impl<'a> Scan<'a> {
         if vouched || artifact.sha256.is_some() { Ok(scanned) } else { Err(ImageFault::NoDigest) }
     }
 
-    /// Takes so many bytes behind an MCUboot image, which were hashed already: `sha256` is the
+    /// Skips this many bytes after an MCUboot image, which were hashed already: `sha256` is the
     /// digest's state with them.
     pub(crate) fn skip_padding(&mut self, len_bytes: u32, sha256: Sha256) {
         self.sha256 = sha256;
         self.len_bytes = self.len_bytes.saturating_add(len_bytes);
     }
 
-    /// The digest's state: what the file's SHA-256 is if nothing more comes.
+    /// The digest's state: the file's SHA-256 if nothing follows.
     pub(crate) fn sha256(&self) -> Sha256 {
         self.sha256.clone()
     }
 }
 
-/// How a digest begins.
+/// The start of a digest.
 pub(crate) fn head(digest: &[u8; 32]) -> [u8; 4] {
     let [a, b, c, d, ..] = *digest;
     [a, b, c, d]
 }
 
-/// Whether a file begins as a web page does. Of what should be an image one character is enough;
-/// other files may well begin with a bracket.
+/// Whether a file begins like a web page. For something that should be an image, one character is
+/// enough; other files may begin with a bracket.
 fn looks_like_web_page(bytes: &[u8], image: bool) -> bool {
     let begins = bytes.trim_ascii_start();
     let tags: [&[u8]; 4] = [b"<!doctype", b"<html", b"<head", b"<script"];
@@ -431,7 +432,7 @@ fn looks_like_web_page(bytes: &[u8], image: bool) -> bool {
     (image && begins.first() == Some(&b'<')) || tags.into_iter().any(is)
 }
 
-/// Data lines that a flash mode uses.
+/// Number of data lines of a flash mode.
 fn wires(mode: FlashMode) -> u32 {
     match mode {
         FlashMode::Qio | FlashMode::Qout => 4,

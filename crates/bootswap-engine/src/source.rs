@@ -1,7 +1,7 @@
 //! Where artifacts come from, as the engine sees it.
 //!
-//! A source pushes bytes into a [`Sink`]. That way round, a network client can keep its buffers and
-//! connections in its own stack frame, and the engine needs no self-referential state.
+//! A source pushes bytes into a [`Sink`]. In this direction, a network client can keep its buffers
+//! and connections in its own stack frame, and the engine needs no self-referential state.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -9,13 +9,13 @@ use core::fmt;
 use bootswap_plan::{ArtifactIndex, UrlError};
 use heapless::String;
 
-/// Redirections that are followed.
+/// Number of redirections that are followed.
 pub const MAX_REDIRECTS: u32 = 5;
-/// Longest address that a redirection may lead to, in bytes. Presigned ones of the large object
-/// stores have up to 2 KiB of query.
+/// Longest URL that a redirection may lead to, in bytes. Presigned URLs of the large object stores
+/// have up to 2 KiB of query.
 pub const MAX_REDIRECT_URL_LEN_BYTES: usize = 2560;
-/// Most bytes of an answer's headers, those of interim answers among them: as much as the largest
-/// that servers and proxies pass on by default (nginx, `large_client_header_buffers`; Node.js,
+/// Most bytes of an answer's headers, including those of interim answers: as much as the most that
+/// servers and proxies pass on by default (nginx, `large_client_header_buffers`; Node.js,
 /// `--max-http-header-size`).
 pub const MAX_HEAD_LEN_BYTES: usize = 16 * 1024;
 
@@ -26,8 +26,8 @@ pub trait Source {
     ///
     /// # Errors
     ///
-    /// [`SourceError::Sink`] where the sink refused, anything else where the transfer broke; what
-    /// was handed over before counts.
+    /// [`SourceError::Sink`] if the sink refused, another error if the transfer broke; bytes that
+    /// were passed on before remain received.
     fn fetch<K: Sink>(
         &mut self,
         request: &Request<'_>,
@@ -35,64 +35,64 @@ pub trait Source {
     ) -> impl Future<Output = Result<(), SourceError<K::Error>>>;
 }
 
-/// Which artifact is wanted.
+/// The requested artifact.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Its place in the migration.
+    /// Its index in the migration.
     pub artifact: ArtifactIndex,
     /// Its name.
     pub name: &'a str,
-    /// Its address; `None` for an embedded one.
+    /// Its URL; `None` if it is embedded.
     pub url: Option<&'a str>,
 }
 
-/// What a source says of the bytes that it is about to send.
+/// What a source says about the bytes that it is going to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
-    /// Place of the first byte in the file.
+    /// Offset of the first byte in the file.
     pub offset: u32,
-    /// Bytes of the whole file, if the source says.
+    /// Bytes of the whole file, if known.
     pub total_len_bytes: Option<u32>,
 }
 
-/// Whether a sink wants more.
+/// Whether a sink needs more bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Flow {
-    /// More is welcome.
+    /// Send more.
     Continue,
     /// The rest is known already; the transfer may end here.
     Enough,
 }
 
-/// Takes the bytes of an artifact.
+/// Receives the bytes of an artifact.
 pub trait Sink {
     /// Why it refuses bytes.
     type Error;
 
-    /// Place in the file of the byte that is wanted next.
+    /// Offset in the file of the next byte that is needed.
     fn wanted(&self) -> u32;
 
-    /// Takes the place of the bytes that follow.
+    /// Receives the offset of the bytes that follow.
     ///
     /// # Errors
     ///
-    /// Where the file is not what it should be, by its length.
+    /// If the file has the wrong length.
     fn begin(&mut self, header: Header) -> Result<(), Self::Error>;
 
-    /// Takes the next bytes.
+    /// Receives the next bytes.
     ///
     /// # Errors
     ///
-    /// Where the bytes are not what they should be, or the flash does not take them.
+    /// If the bytes are not what they should be, or the flash cannot be written.
     fn data(&mut self, bytes: &[u8]) -> impl Future<Output = Result<Flow, Self::Error>>;
 }
 
-/// How a body is packed, as its server calls it; cut off where that is long.
+/// The content encoding of a body, as its server names it; cut off if the name is long.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Encoding(String<12>);
 
 impl Encoding {
-    /// That name, as far as it can be printed.
+    /// This name, as far as it can be printed.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let mut kept = Self::default();
@@ -117,13 +117,13 @@ impl fmt::Display for Encoding {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RedirectFault {
-    /// It says not where to.
+    /// It has no `Location`.
     NoLocation,
-    /// The address has more than [`MAX_REDIRECT_URL_LEN_BYTES`].
+    /// The URL has more than [`MAX_REDIRECT_URL_LEN_BYTES`].
     TooLong,
-    /// No device can fetch from the address.
+    /// No device can fetch from the URL.
     Url(UrlError),
-    /// The address wants TLS, and this build has none.
+    /// The URL needs TLS, and this build has none.
     Tls,
 }
 
@@ -134,14 +134,13 @@ impl fmt::Display for RedirectFault {
             Self::TooLong => {
                 write!(
                     f,
-                    "to an address of more than {MAX_REDIRECT_URL_LEN_BYTES} bytes, the most that \
-                     there is room for"
+                    "to a URL of more than {MAX_REDIRECT_URL_LEN_BYTES} bytes, which is the limit"
                 )
             }
-            Self::Url(error) => write!(f, "to an address that cannot be used: {error}"),
+            Self::Url(error) => write!(f, "to a URL that cannot be used: {error}"),
             Self::Tls => f.write_str(
-                "to an https:// address, and this build has no TLS; let the server answer over \
-                 http://",
+                "to an https:// URL, but this build has no TLS; make the server answer over \
+                http://",
             ),
         }
     }
@@ -153,47 +152,47 @@ impl fmt::Display for RedirectFault {
 pub enum SourceError<E> {
     /// The sink refused.
     Sink(E),
-    /// The address in the migration is not one that can be fetched.
+    /// No device can fetch from the URL in the migration.
     BadUrl(UrlError),
-    /// The address wants TLS, and this build has none.
+    /// The URL needs TLS, and this build has none.
     NoTls,
     /// The host's name could not be resolved.
     Dns,
-    /// No connection came about.
+    /// No connection could be made.
     Connect,
     /// The connection broke, was reset, or was closed before the end.
     Broken,
-    /// Nothing came for too long.
+    /// Nothing was received for too long.
     Stalled,
     /// A status that is neither success nor a redirection.
     Status(u16),
     /// More redirections than are followed.
     Redirects,
-    /// A redirection without, or with an unusable, address.
+    /// A redirection without a URL, or to one that cannot be used.
     BadRedirect(RedirectFault),
     /// An answer that is not HTTP.
     Protocol,
-    /// A partial answer to another question than was asked.
+    /// A partial answer to another request.
     WrongRange {
-        /// Offset that was asked for.
+        /// The requested offset.
         asked: u32,
-        /// Offset that was answered, where one could be read.
+        /// The answered offset, if it could be read.
         answered: Option<u32>,
     },
     /// The artifact is not among those embedded in the migrator.
     NotEmbedded,
     /// The embedded artifacts could not be read, or their directory is damaged.
     BadContainer,
-    /// There is no network to reach the server by.
+    /// There is no network to reach the server through.
     NoNetwork,
     /// An answer whose headers have more than [`MAX_HEAD_LEN_BYTES`].
     HeadTooLong,
-    /// The body is packed, which was not asked for.
+    /// The body has a content encoding, which was not requested.
     Encoded(Encoding),
 }
 
 impl<E> SourceError<E> {
-    /// Separates what the sink said from what went wrong on the way.
+    /// Separates the sink's error from what went wrong on the way.
     pub(crate) fn split(self) -> Result<E, SourceError<Infallible>> {
         Err(match self {
             Self::Sink(refusal) => return Ok(refusal),
@@ -216,7 +215,7 @@ impl<E> SourceError<E> {
         })
     }
 
-    /// The error's number, as reports from devices carry it. Never reordered.
+    /// The error's number, as in reports from devices. Never reordered.
     #[must_use]
     pub const fn number(&self) -> u16 {
         match self {
@@ -240,7 +239,7 @@ impl<E> SourceError<E> {
         }
     }
 
-    /// Whether trying again can help.
+    /// Whether a retry cannot help.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(
@@ -258,9 +257,9 @@ impl<E: fmt::Display> fmt::Display for SourceError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sink(error) => error.fmt(f),
-            Self::BadUrl(error) => write!(f, "no device can fetch from the address: {error}"),
+            Self::BadUrl(error) => write!(f, "no device can fetch from the URL: {error}"),
             Self::NoTls => {
-                f.write_str("the address wants TLS, which this build does not have; use http://")
+                f.write_str("the URL needs TLS, which this build does not have; use http://")
             }
             Self::Dns => f.write_str(
                 "the host's name could not be resolved; check url and the network's DNS",
@@ -274,28 +273,31 @@ impl<E: fmt::Display> fmt::Display for SourceError<E> {
                 write!(f, "the server answered with status {status}; check path and server")
             }
             Self::Redirects => {
-                write!(f, "the server redirected more often than is followed ({MAX_REDIRECTS})")
+                write!(f, "the server redirected more than {MAX_REDIRECTS} times")
             }
             Self::BadRedirect(fault) => write!(f, "the server redirected {fault}"),
             Self::Protocol => f.write_str("the answer is not HTTP"),
             Self::HeadTooLong => write!(
                 f,
-                "the answer's headers have more than {MAX_HEAD_LEN_BYTES} bytes, the most that are \
-                 read"
+                "the answer's headers have more than {MAX_HEAD_LEN_BYTES} bytes, which is the limit"
             ),
             Self::Encoded(encoding) => write!(
                 f,
                 "the server answered with Content-Encoding {encoding} although only identity was \
-                 asked for; turn compression off there, or in a proxy before it"
+                requested; turn compression off there, or in a proxy before it"
             ),
             Self::WrongRange { asked, answered: Some(answered) } => {
-                write!(f, "the server answered from byte {answered}, asked for {asked}")
+                write!(
+                    f,
+                    "the server answered from byte {answered}, but byte {asked} was \
+                requested"
+                )
             }
             Self::WrongRange { asked, answered: None } => {
                 write!(
                     f,
-                    "the server's partial answer does not say where it begins, asked for byte \
-                     {asked}"
+                    "the server's partial answer does not say where it begins; byte {asked} was \
+                    requested"
                 )
             }
             Self::NotEmbedded => {

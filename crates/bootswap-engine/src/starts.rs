@@ -1,7 +1,7 @@
-//! Whether the target starts: the questions that need more than one file.
+//! Whether the target starts: the checks that need more than one file.
 //!
-//! They are asked of files in flash before the commit ([`target_starts`]), and of files at the desk
-//! before anything is sent out (`examine`): [`Files`] is where the bytes are.
+//! They are made for files in flash before the commit ([`target_starts`]), and for files at the
+//! desk before anything is sent out (`examine`): [`Files`] reads the bytes.
 
 use bootswap_plan::{ArtifactIndex, DeviceFacts, MAX_ARTIFACTS, Migration, Step, Target};
 use embedded_storage_async::nor_flash::NorFlash;
@@ -22,23 +22,23 @@ use crate::scan::Rules;
 use crate::work::Work;
 use crate::{Failure, ImageFault, Platform};
 
-/// A file that the migration brings, which was verified, and what in it boots.
+/// A verified file of the migration, and what in it is booted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Brought<'j> {
     placed: Placed<'j>,
     len_bytes: u32,
-    /// Where in it the application for MCUboot begins.
+    /// Offset of the application for MCUboot in it.
     app_at: Option<u32>,
-    /// Where in it the bootloader begins that the ROM starts.
+    /// Offset in it of the bootloader that the ROM starts.
     boots_at: Option<u32>,
 }
 
-/// Where the bytes of the files are.
+/// Reads the bytes of the files.
 pub(crate) trait Files {
-    /// What reading flash can end with.
+    /// The error of reading flash.
     type Error;
 
-    /// Reads bytes of a file; they must not cross from one place to another.
+    /// Reads bytes of a file; they must not cross from one region to another.
     async fn read(
         &mut self,
         file: &Placed<'_>,
@@ -46,12 +46,12 @@ pub(crate) trait Files {
         out: &mut [u8],
     ) -> Result<(), Failure<Self::Error>>;
 
-    /// Says that something is being done.
+    /// Called while work is being done.
     fn alive(&mut self) {}
 }
 
 impl<'j> Brought<'j> {
-    /// A file of so many bytes with these rules.
+    /// A file of this length with these rules.
     pub(crate) fn new(placed: Placed<'j>, rules: &Rules<'_>, len_bytes: u32) -> Self {
         let within = |at: &u32| *at < len_bytes;
         let app_at = if rules.slot.is_some() { Some(0) } else { rules.app.map(|app| app.at) };
@@ -60,7 +60,7 @@ impl<'j> Brought<'j> {
     }
 }
 
-/// Checks that the target starts, by the files in their places.
+/// Checks that the target starts, with the files in their regions.
 ///
 /// Everything was verified before.
 pub(crate) async fn target_starts<F: NorFlash, P: Platform>(
@@ -82,7 +82,7 @@ pub(crate) async fn target_starts<F: NorFlash, P: Platform>(
 
 /// Checks the application against the bootloader that starts it.
 ///
-/// Where one of them does not come with the migration there is nothing to compare.
+/// If the migration does not contain both, there is nothing to compare.
 pub(crate) async fn starts<R: Files>(
     files: &mut R,
     brought: &[Brought<'_>],
@@ -118,8 +118,8 @@ pub(crate) async fn starts<R: Files>(
     reader.finish().check(&load).map_err(fault)
 }
 
-/// Checks that the bootloader, the new one or the one that stays, starts what the migration brings:
-/// all of its files.
+/// Checks that the bootloader, the new one or the remaining one, starts what the migration writes,
+/// with all of its files.
 pub(crate) async fn boots<R: Files>(
     files: &mut R,
     brought: &[Brought<'_>],
@@ -176,7 +176,7 @@ pub(crate) async fn boots<R: Files>(
         .map_err(|(artifact, fault)| Failure::Image { artifact, fault })
 }
 
-/// The files in their places.
+/// The files in their regions.
 impl<F: NorFlash, P: Platform> Files for Work<'_, '_, F, P> {
     type Error = F::Error;
 

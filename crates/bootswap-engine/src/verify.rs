@@ -1,4 +1,4 @@
-//! Reads an artifact back from its places and judges it as the bootloader that reads it will.
+//! Reads an artifact back from its regions and checks it as the bootloader that reads it will.
 
 use bootswap_plan::Target;
 use embedded_storage_async::nor_flash::NorFlash;
@@ -12,7 +12,7 @@ use crate::scan::{Rules, Scan, Scanned, SlotRules, head};
 use crate::work::{Known, Work};
 use crate::{Event, Failure, ImageFault, Platform, trailers};
 
-/// Verifies an item in its places by all its rules, and says so on the console.
+/// Verifies an item in its regions by all of its rules, and reports it on the console.
 pub(crate) async fn verify<F: NorFlash, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     item: &Item<'_>,
@@ -32,8 +32,8 @@ pub(crate) async fn verify<F: NorFlash, P: Platform>(
     Ok(())
 }
 
-/// Whether the item is in its places already. What the migration's digest does not prove, the
-/// journal has to remember as fetched.
+/// Whether the item is in its regions already. If the migration's digest does not prove it, the
+/// journal must have recorded it as fetched.
 pub(crate) async fn holds<F: NorFlash, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     item: &Item<'_>,
@@ -46,7 +46,7 @@ pub(crate) async fn holds<F: NorFlash, P: Platform>(
     }
 }
 
-/// Whether bytes were accepted, unless the device cannot go on.
+/// Whether bytes were accepted, unless the device cannot continue.
 pub(crate) fn is_good<T, E>(judged: Result<T, Refusal<E>>) -> Result<bool, Failure<E>> {
     match judged {
         Ok(_) => Ok(true),
@@ -55,7 +55,7 @@ pub(crate) fn is_good<T, E>(judged: Result<T, Refusal<E>>) -> Result<bool, Failu
     }
 }
 
-/// Reads the item from its places and scans it.
+/// Reads the item from its regions and scans it.
 pub(crate) async fn in_place<F: NorFlash, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     item: &Item<'_>,
@@ -70,7 +70,7 @@ pub(crate) async fn in_place<F: NorFlash, P: Platform>(
             break judge(scan, known);
         };
         if rules.is_padding(offset, len, scan.image_end()) {
-            // Whatever old data lies here, the artifact has padding, and MCUboot never looks.
+            // Whatever old data is here, the artifact has padding, and MCUboot never reads it.
             bytes.fill(ERASED);
         } else {
             let is_there = match item.place_of(offset) {
@@ -94,7 +94,7 @@ pub(crate) async fn in_place<F: NorFlash, P: Platform>(
         if offset == known.len_bytes
             && let Some(confirmed) = confirmation(bytes, offset - len, rules)
         {
-            // The file may have come confirmed, or the migrator did it.
+            // The file may have been confirmed already, or the migrator did it.
             let mut unconfirmed = scan.clone();
             let as_found = scan.push(bytes).and_then(|()| judge(scan, known));
             if let Some(byte) = bytes.get_mut(confirmed) {
@@ -121,15 +121,15 @@ fn judge(scan: Scan<'_>, known: Known) -> Result<Scanned, ImageFault> {
     }
 }
 
-/// Where in the last bytes of a file that the migrator is to confirm the flag for that is, unless
-/// it is blank.
+/// Offset of the flag for the confirmation in the last bytes of a file that the migrator will
+/// confirm, unless it is blank.
 fn confirmation(bytes: &[u8], offset: u32, rules: &Rules<'_>) -> Option<usize> {
     let slot = rules.slot.filter(|_| rules.artifact.confirm)?;
     let at = slot.trailer.image_ok().get().checked_sub(offset)? as usize;
     bytes.get(at).is_some_and(|byte| *byte != ERASED).then_some(at)
 }
 
-/// Checks that MCUboot will accept the trailer in `slot` as this migration wants it.
+/// Checks that MCUboot will accept the trailer in `slot` as this migration requires.
 pub(crate) async fn trailer<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     slot: Region,
@@ -156,7 +156,7 @@ async fn trailer_of<F: NorFlash>(
     if good { Ok(()) } else { Err(ImageFault::Trailer.into()) }
 }
 
-/// Says on the console that an item is what it should be.
+/// Reports on the console that an item is verified.
 pub(crate) fn report<P: Platform>(platform: &mut P, item: &Item<'_>, scanned: &Scanned) {
     let Scanned { len_bytes, sha256 } = scanned;
     platform.event(&Event::Verified { name: item.name(), len_bytes: *len_bytes, sha256 });

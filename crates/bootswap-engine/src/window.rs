@@ -19,8 +19,8 @@ use crate::{Failure, Platform};
 ///
 /// # Power-fail safety
 ///
-/// That of [`commit`]: power lost in the window leaves a device that does not boot. Nothing of the
-/// window is open before everything is gathered.
+/// That of [`commit`]: power lost in the window leaves a device that does not boot. The window
+/// opens only after everything is gathered.
 pub(crate) async fn commit_all<F: NorFlash, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     checked: &Checked<'_>,
@@ -67,7 +67,7 @@ pub(crate) async fn commit_all<F: NorFlash, P: Platform>(
     commit(work.medium, work.platform, work.sector, &mut commits).await
 }
 
-/// Which bytes of a file are padding: MCUboot never looks at them, and old data may lie there.
+/// Which bytes of a file are padding: MCUboot never reads them, and old data may be there.
 async fn padding<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     sector: &mut [u8; SECTOR],
@@ -97,7 +97,7 @@ async fn padding<F: NorFlash>(
     Ok(scan.image_end().and_then(|end| item.rules.padding(end)))
 }
 
-/// Where the bytes of a file behind its first `file_offset` lie, which are so many; empty for none.
+/// Where the bytes of a file after its first `file_offset` are, this many; empty for none.
 fn rest_of(routes: &[Route], file_offset: u32, len_bytes: u32) -> Option<Region> {
     if len_bytes == 0 {
         return Some(Region::default());

@@ -7,7 +7,7 @@ use crate::journal::Journal;
 use crate::medium::{Medium, SECTOR};
 use crate::{Event, Failure, ImageFault, Platform};
 
-/// Memory that the engine works in, besides its own stack: static on a chip.
+/// Memory of the engine, besides its stack: static on a chip.
 #[derive(Debug)]
 pub struct Buffers {
     pub(crate) sector: [u8; SECTOR],
@@ -32,28 +32,28 @@ impl Default for Buffers {
     }
 }
 
-/// What the steps work with, lent for one run.
+/// What the steps need, lent for one run.
 pub(crate) struct Work<'w, 'f, F, P> {
     pub medium: &'w mut Medium<'f, F>,
     pub platform: &'w mut P,
     pub journal: &'w mut Journal,
     /// Memory to stage in.
     pub memory: &'w mut [u8],
-    /// A sector on its way.
+    /// Buffer for one sector.
     pub sector: &'w mut [u8; SECTOR],
 }
 
-/// What an artifact is known by, besides what the migration says of it.
+/// What is known about an artifact besides what the migration says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Known {
     /// Bytes of the file.
     pub len_bytes: u32,
-    /// How its SHA-256 began when it was fetched.
+    /// The start of its SHA-256 when it was fetched.
     pub digest: Option<[u8; 4]>,
 }
 
 impl<F, P: Platform> Work<'_, '_, F, P> {
-    /// Says on the console that a step begins.
+    /// Reports on the console that a step begins.
     pub(crate) fn announce(&mut self, index: usize, steps: &[Step], artifact: Option<&str>) {
         if let Some(step) = steps.get(index) {
             let (number, of) = (index + 1, steps.len());
@@ -63,14 +63,14 @@ impl<F, P: Platform> Work<'_, '_, F, P> {
 }
 
 impl<F, P> Work<'_, '_, F, P> {
-    /// What an artifact is known by: its length from the migration, or from when it was fetched.
+    /// What is known about an artifact: its length from the migration, or from when it was fetched.
     pub(crate) fn known(&self, placed: &Placed<'_>) -> Option<Known> {
         let fetched = self.journal.fetched(placed.number());
         let len_bytes = placed.artifact.len_bytes.or(fetched.map(|fetched| fetched.len_bytes))?;
         Some(Known { len_bytes, digest: fetched.map(|fetched| fetched.digest) })
     }
 
-    /// The same of an artifact that an earlier step has fetched.
+    /// The same for an artifact that an earlier step has fetched.
     pub(crate) fn fetched<E>(&self, placed: &Placed<'_>) -> Result<Known, Failure<E>> {
         self.known(placed).ok_or_else(|| placed.failure(ImageFault::NotFetched))
     }

@@ -1,10 +1,10 @@
-//! The way back to the firmware that was there before, or on to another one.
+//! The way back to the previous firmware, or on to another one.
 //!
 //! # Power-fail safety
 //!
 //! The previous firmware is read and verified first, then otadata is changed as the engine changes
-//! it: in one sector while the other still counts. Whichever app the bootloader starts after a cut
-//! is whole.
+//! it: in one sector while the other is still valid. Whichever app the bootloader starts after a
+//! cut is complete.
 
 use bootswap_engine::{Failure, select_app};
 use bootswap_plan::{App, DeviceFacts, ways_to_go_back};
@@ -23,7 +23,7 @@ const HEAD_LEN_BYTES: u32 = APP_DESC_OFFSET_BYTES + APP_DESC_LEN_BYTES as u32;
 pub(crate) struct Way {
     otadata: Region,
     app: App,
-    /// Where it lies.
+    /// Its partition.
     pub(crate) partition: Region,
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn find<F: NorFlash, B: Hardware>(
     None
 }
 
-/// Lets the bootloader start it at the next reset.
+/// Makes the bootloader start it at the next reset.
 pub(crate) async fn take<F: NorFlash>(
     flash: &mut F,
     way: &Way,
@@ -59,7 +59,7 @@ pub(crate) async fn take<F: NorFlash>(
     select_app(flash, way.otadata, way.app).await
 }
 
-/// Whether two partitions begin alike, as far as an app's description with its SHA-256 goes.
+/// Whether two partitions begin with the same app, judging by its description with its SHA-256.
 async fn is_same_app<F: NorFlash>(flash: &mut F, first: Region, second: Region) -> bool {
     const PART: usize = 64;
     let parts = Region::clamped(FlashAddr::ZERO, HEAD_LEN_BYTES).chunks(PART as u32);

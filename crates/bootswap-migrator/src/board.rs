@@ -1,4 +1,4 @@
-//! What the migrator asks of the chip and the board around it.
+//! What the migrator needs from the chip and the board around it.
 
 use bootswap_engine::Veto;
 use esp_idf_format::Chip;
@@ -6,13 +6,13 @@ use flash_region::FlashAddr;
 
 use crate::News;
 
-/// The chip and its board, as far as the migrator has to do with them.
+/// The chip and its board, as far as the migrator uses them.
 pub trait Hardware {
-    /// What can be found out without reading flash.
+    /// What can be found without reading flash.
     fn identity(&mut self) -> Identity;
 
-    /// Whether a reset brought about this start, as of the watchdog, a panic or a weak supply, and
-    /// not the return of power. A hardware that does not know says that it was power.
+    /// Whether this start follows a reset, such as that of the watchdog, a panic or a weak supply,
+    /// and not the return of power. Hardware that does not know returns `false`.
     fn follows_reset(&mut self) -> bool {
         false
     }
@@ -23,8 +23,7 @@ pub trait Hardware {
     /// Waits, and feeds the watchdog meanwhile.
     fn delay_ms(&mut self, ms: u32) -> impl Future<Output = ()>;
 
-    /// Whether the supply can be trusted for the next second. Boards that can measure it say so
-    /// here.
+    /// Checks whether the supply can be trusted for the next second, on boards that can measure it.
     ///
     /// # Errors
     ///
@@ -34,21 +33,21 @@ pub trait Hardware {
     }
 
     /// Makes the chip quiet for the commit: radio off, second core parked, watchdogs held off. It
-    /// stays so until the next reset.
+    /// remains quiet until the next reset.
     fn quiet(&mut self) -> impl Future<Output = ()>;
 
-    /// Hears what happens. Boards with a light or a display show it.
+    /// Receives every event. Boards with a light or a display show it.
     fn hears(&mut self, news: News<'_>) {
         let _ = news;
     }
 }
 
-/// What a chip says of itself.
+/// What a chip reports about itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
     /// The chip.
     pub chip: Chip,
-    /// Its revision from the eFuses, major times 100 plus minor; `None` where it cannot be read.
+    /// Its revision from the eFuses, major times 100 plus minor; `None` if it cannot be read.
     pub chip_revision: Option<u16>,
     /// Size of the flash in bytes, from its JEDEC identification.
     pub flash_len_bytes: u32,

@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the commit window may be open: a `static` in the firmware.
 ///
-/// Code that can reset the chip outside of the migrator's own course, above all a panic handler,
-/// has to ask first: a reset in the window leaves a device that does not boot.
+/// Code outside of the migrator that can reset the chip, above all a panic handler, must check this
+/// first: a reset in the window leaves a device that does not boot.
 #[derive(Debug, Default)]
 pub struct CommitWindow(AtomicBool);
 
@@ -17,18 +17,19 @@ impl CommitWindow {
         Self(AtomicBool::new(false))
     }
 
-    /// Whether a reset may find a bootloader that does not boot.
+    /// Whether the bootloader may be incomplete, so that a reset would leave a device that does not
+    /// boot.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Notes that the bootloader is about to be overwritten.
+    /// Records that the bootloader is about to be overwritten.
     pub(crate) fn open(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Notes that the bootloader in place is whole.
+    /// Records that the bootloader in place is complete.
     pub(crate) fn close(&self) {
         self.0.store(false, Ordering::Release);
     }

@@ -1,11 +1,11 @@
-//! Where a container of embedded artifacts lies behind an app image.
+//! Where a container of embedded artifacts is after an app image.
 //!
 //! ```text
 //!   partition:  | app image | pad to 16 bytes | container: directory, files | unused |
 //! ```
 //!
-//! Nothing here reads flash, so the same rule serves the device and a dump of one: ask for the
-//! [`directory`](ContainerPlace::directory), read it, and hand it to
+//! Nothing here reads flash, so the same rule is used on the device and for a dump: get the
+//! [`directory`](ContainerPlace::directory), read it, and pass it to
 //! [`container`](ContainerPlace::container).
 
 use bootswap_engine::{CONTAINER_ALIGN_BYTES, ContainerHeader, MAX_CONTAINER_ENTRIES};
@@ -15,16 +15,16 @@ use flash_region::Region;
 pub(crate) const MAX_DIRECTORY: usize = ContainerHeader::directory_len(MAX_CONTAINER_ENTRIES);
 const MAX_DIRECTORY_BYTES: u32 = MAX_DIRECTORY as u32;
 
-/// The rest of a partition behind its app image, where a container may be.
+/// The rest of a partition after its app image, where a container may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ContainerPlace {
     rest: Region,
 }
 
 impl ContainerPlace {
-    /// The place behind the image of `image_len_bytes` at the start of `partition`.
+    /// The rest of `partition` after the image of `image_len_bytes` at its start.
     ///
-    /// `None` where the image ends at the end of the address space.
+    /// `None` if the image ends at the end of the address space.
     #[must_use]
     pub fn behind(partition: Region, image_len_bytes: u32) -> Option<Self> {
         let image_end = partition.start().checked_add(image_len_bytes)?;
@@ -32,16 +32,16 @@ impl ContainerPlace {
         Some(Self { rest: partition.from(start) })
     }
 
-    /// What has to be read to see whether there is a container; empty where nothing fits.
+    /// What must be read to see whether there is a container; empty if nothing fits.
     #[must_use]
     pub const fn directory(self) -> Region {
         self.rest.prefix(MAX_DIRECTORY_BYTES)
     }
 
-    /// The container whose directory was read. More bytes than [`directory`](Self::directory) asks
-    /// for do not matter.
+    /// The container whose directory was read. More bytes than those of
+    /// [`directory`](Self::directory) are ignored.
     ///
-    /// `None` where the bytes are not a sound directory, or the container would not end in the
+    /// `None` if the bytes are not a valid directory, or the container would not end in the
     /// partition.
     #[must_use]
     pub fn container(self, directory: &[u8]) -> Option<Region> {

@@ -1,4 +1,4 @@
-//! Finds out what is true of the device that the migrator runs on.
+//! Finds the facts of the device that the migrator runs on.
 
 use core::fmt;
 
@@ -16,7 +16,7 @@ use crate::table::{self, Tables};
 use crate::twice::Twice;
 use crate::{Identity, image};
 
-/// Most objections to the table that are remembered, for the console.
+/// Most objections to the table that are kept for the console.
 const MAX_OBJECTIONS: usize = 6;
 
 /// Facts that were read on the device itself, with their data.
@@ -40,24 +40,25 @@ pub struct LiveFacts {
 pub enum LiveFactsError<E> {
     /// Flash cannot be read.
     Flash(E),
-    /// There is no partition table that the bootloader would take.
+    /// There is no partition table that the bootloader would accept.
     Table(PartitionTableError),
-    /// Two tables list the running app and disagree on where otadata and apps are.
+    /// Two tables list the running app and disagree about where otadata and apps are.
     TwoTables {
-        /// Where the first is.
+        /// Address of the first table.
         first: FlashAddr,
-        /// Where the second is.
+        /// Address of the second table.
         second: FlashAddr,
     },
 }
 
 impl LiveFacts {
     /// Reads partition table, bootloader header and the running image's headers. The table is
-    /// looked for at `named` first, if somebody said where it is. `buffer` holds a partition table.
+    /// looked for at `named` first, if an address is given. `buffer` has room for a partition
+    /// table.
     ///
     /// # Errors
     ///
-    /// A [`LiveFactsError`] where flash cannot be read or holds no partition table.
+    /// A [`LiveFactsError`] if flash cannot be read or has no partition table.
     pub async fn read<F: ReadNorFlash>(
         flash: &mut F,
         identity: Identity,
@@ -78,7 +79,7 @@ impl LiveFacts {
         let partitions: Vec<Partition, MAX_ENTRIES> = table.iter().take(MAX_ENTRIES).collect();
         let objections = table.objections().take(MAX_OBJECTIONS).collect();
 
-        // Where no partition is, the planner says so.
+        // If there is no such partition, the planner refuses.
         let running = running_partition(&partitions, identity.image_start)
             .map_or(Region::clamped(identity.image_start, SECTOR_BYTES), |p| p.region);
         let image = image::len_bytes(flash, running).await.map_err(LiveFactsError::Flash)?;
@@ -104,8 +105,8 @@ impl LiveFacts {
         })
     }
 
-    /// The facts, for planner and engine alike. So many bytes of memory can be staged in, and that
-    /// is what MCUboot will compare of its primary slot.
+    /// The facts, for planner and engine. `memory_len` bytes of memory are available for staging;
+    /// `primary` is what MCUboot will compare with in its primary slot.
     #[must_use]
     pub fn lend(&self, memory_len: usize, primary: Option<ImageRank>) -> DeviceFacts<'_> {
         DeviceFacts {
@@ -127,13 +128,13 @@ impl LiveFacts {
         }
     }
 
-    /// Where the container of embedded artifacts lies, if there is one.
+    /// Where the container of embedded artifacts is, if there is one.
     #[must_use]
     pub const fn container(&self) -> Option<Region> {
         self.container
     }
 
-    /// Where the partition table lies.
+    /// Address of the partition table.
     #[must_use]
     pub const fn table_addr(&self) -> FlashAddr {
         self.tables.addr
@@ -145,14 +146,14 @@ impl LiveFacts {
         &self.partitions
     }
 
-    /// What is wrong with the partition table although the bootloader takes it: the first few
+    /// What is wrong with the partition table although the bootloader accepts it: the first few
     /// objections.
     #[must_use]
     pub fn objections(&self) -> &[PartitionTableError] {
         &self.objections
     }
 
-    /// The partition that the migrator runs from; `None` where the table has none there.
+    /// The partition that the migrator runs from; `None` if the table has none there.
     #[must_use]
     pub fn running(&self) -> Option<&Partition> {
         let found = running_partition(&self.partitions, self.running.start());
@@ -167,8 +168,8 @@ impl<E: fmt::Debug> fmt::Display for LiveFactsError<E> {
             Self::Table(error) => write!(f, "the partition table is not usable: {error}"),
             Self::TwoTables { first, second } => write!(
                 f,
-                "partition tables at {first} and {second} both list the running app, and disagree; \
-                 pack again with the right place in `partition_table_offset`"
+                "partition tables at {first} and {second} both list the running app, and \
+                disagree; pack again with the right address in `partition_table_offset`"
             ),
         }
     }

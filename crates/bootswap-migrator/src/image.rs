@@ -1,4 +1,4 @@
-//! The running image: how long it is, and what lies behind it.
+//! The running image: its length, and what is after it.
 
 use embedded_storage_async::nor_flash::ReadNorFlash;
 use esp_idf_format::image::{
@@ -8,12 +8,11 @@ use flash_region::{Region, SECTOR_BYTES};
 
 use crate::ContainerPlace;
 
-/// What drivers of these chips read whole numbers of, in bytes.
+/// Drivers of these chips read multiples of this many bytes.
 const WORD: usize = 4;
 
-/// Bytes of the image that begins where `partition` does, with checksum and digest; `None` where
-/// there is none. It looks at headers alone: the bootloader has verified the rest when it started
-/// the image.
+/// Bytes of the image at the start of `partition`, with checksum and digest; `None` if there is
+/// none. Only headers are read: the bootloader verified the rest when it started the image.
 pub(crate) async fn len_bytes<F: ReadNorFlash>(
     flash: &mut F,
     partition: Region,
@@ -39,7 +38,7 @@ pub(crate) async fn len_bytes<F: ReadNorFlash>(
     Ok((total <= partition.len_bytes()).then_some(total))
 }
 
-/// The container of embedded artifacts behind an image of so many bytes, if there is one.
+/// The container of embedded artifacts after an image of this length, if there is one.
 pub(crate) async fn container<F: ReadNorFlash>(
     flash: &mut F,
     partition: Region,

@@ -4,16 +4,16 @@ use core::fmt;
 
 use bootswap_config::LogLevel;
 
-/// Where lines go.
+/// Where lines are printed.
 pub trait LogSink {
     /// Milliseconds since the start.
     fn now_ms(&self) -> u64;
 
-    /// Puts a line out.
+    /// Prints a line.
     fn line(&self, line: fmt::Arguments<'_>);
 }
 
-/// A console, and how much is said on it.
+/// A console with its log level.
 #[derive(Clone, Copy)]
 pub struct Log<'a> {
     sink: &'a dyn LogSink,
@@ -21,13 +21,13 @@ pub struct Log<'a> {
 }
 
 impl<'a> Log<'a> {
-    /// A log that says everything up to `level`.
+    /// A log that prints everything up to `level`.
     #[must_use]
     pub const fn new(sink: &'a dyn LogSink, level: LogLevel) -> Self {
         Self { sink, level }
     }
 
-    /// Says something.
+    /// Prints a message.
     pub fn say(&self, level: LogLevel, what: fmt::Arguments<'_>) {
         if level <= self.level {
             let (letter, stamp_ms) = (letter(level), self.sink.now_ms());
@@ -35,17 +35,17 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// Says what went wrong.
+    /// Prints an error.
     pub fn error(&self, what: fmt::Arguments<'_>) {
         self.say(LogLevel::Error, what);
     }
 
-    /// Says what may go wrong.
+    /// Prints a warning.
     pub fn warn(&self, what: fmt::Arguments<'_>) {
         self.say(LogLevel::Warn, what);
     }
 
-    /// Says what happens.
+    /// Prints information.
     pub fn info(&self, what: fmt::Arguments<'_>) {
         self.say(LogLevel::Info, what);
     }

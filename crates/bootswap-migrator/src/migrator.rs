@@ -15,15 +15,15 @@ use crate::{CommitWindow, Hardware, LiveFacts, Log, News, back, primary};
 
 /// Wait before the reset after a failed attempt, so that the console can be read, in milliseconds.
 const FAILED_WAIT_MS: u32 = 1000;
-/// Wait before the supply is asked again whether a commit may be, in milliseconds.
+/// Wait before the supply is checked again for a commit, in milliseconds.
 const VETO_WAIT_MS: u32 = 60_000;
 /// Wait between attempts to repair a bootloader that did not verify, in milliseconds.
 const REPAIR_WAIT_MS: u32 = 10_000;
-/// Wait before a new series of attempts where there is no firmware to go back to, in milliseconds.
+/// Wait before a new series of attempts if there is no firmware to go back to, in milliseconds.
 const NO_WAY_BACK_WAIT_MS: u32 = 60 * 60 * 1000;
-/// How often the device is looked at before it counts as unreadable.
+/// How often the facts are read before the device counts as unreadable.
 const LOOKS: u32 = 3;
-/// How often a firmware to go back to is looked for where there is nothing to migrate, before that
+/// How often a firmware to go back to is looked for if there is nothing to migrate, before that
 /// wait.
 const RETREATS: u32 = 3;
 
@@ -36,34 +36,34 @@ pub struct Migrator<'a, F, B> {
     pub board: &'a mut B,
     /// The console.
     pub log: Log<'a>,
-    /// Whether the commit window may be open, for others to see.
+    /// Whether the commit window may be open, for code outside of the migrator.
     pub window: &'a CommitWindow,
     /// Memory for the engine.
     pub buffers: &'a mut Buffers,
 }
 
-/// Memory for what is true of the device, and for the plan: 8 KiB on a chip.
+/// Memory for the device's facts and for the plan: 8 KiB on a chip.
 ///
-/// It is not part of any future, because a future holds what it is given once for itself and once
-/// in each future that it waits for.
+/// It is not part of a future, because a future stores what it is given once for itself and once
+/// more in each future that it awaits.
 #[derive(Debug, Default)]
 pub struct Room {
     found: Option<LiveFacts>,
     plan: Plan,
 }
 
-/// A migration that can begin: what is true of the device, the plan, and an attempt that counts.
+/// A migration that can begin: facts, plan, and a counted attempt.
 #[derive(Debug)]
 pub struct Ready<'r> {
     found: &'r LiveFacts,
-    /// What MCUboot will compare of its primary slot.
+    /// What MCUboot will compare with in its primary slot.
     primary: Option<ImageRank>,
     plan: &'r Plan,
     begun: Begun,
 }
 
 impl<'r> Ready<'r> {
-    /// What was read on the device.
+    /// The facts that were read on the device.
     #[must_use]
     pub const fn found(&self) -> &'r LiveFacts {
         self.found
@@ -71,13 +71,13 @@ impl<'r> Ready<'r> {
 }
 
 impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
-    /// Finds out about the device, plans, and carries out the plan. `memory` is what may be staged
-    /// in. When this returns, the chip is to be reset.
+    /// Reads the facts, plans, and carries out the plan. `memory` is for staging. When this
+    /// returns, the chip must be reset.
     ///
     /// # Power-fail safety
     ///
     /// That of [`Engine::run`]: whatever happens before the commit, the next start does the same
-    /// again from where this one got to.
+    /// again and continues where this one stopped.
     pub async fn migrate<S: Source>(
         mut self,
         migration: &Migration<'_>,
@@ -90,16 +90,16 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
         }
     }
 
-    /// Does what needs no network: finds out about the device, plans, counts the attempt, and waits
-    /// before it if earlier ones failed. So much memory may be staged in.
+    /// Does what needs no network: reads the facts, plans, counts the attempt, and first waits if
+    /// earlier attempts failed. `memory_len` bytes are available for staging.
     ///
-    /// To be called before anything that can hang or reset the chip, such as the start of a radio:
-    /// such a start counts, and after so many of them the device goes back to the firmware before.
-    /// `None` where there is nothing to do but to reset the chip.
+    /// Call it before anything that can hang or reset the chip, such as the start of a radio: such
+    /// a start counts, and after eight of them the device goes back to the previous firmware.
+    /// Returns `None` if the chip must be reset.
     ///
     /// # Power-fail safety
     ///
-    /// Nothing is written but the journal, and otadata where the device goes back.
+    /// Only the journal is written, and otadata if the device goes back.
     pub async fn prepare<'r>(
         &mut self,
         migration: &Migration<'_>,
@@ -134,7 +134,7 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
     }
 
     /// Carries out a plan that was [prepared](Self::prepare), with the same memory. When this
-    /// returns, the chip is to be reset.
+    /// returns, the chip must be reset.
     ///
     /// # Power-fail safety
     ///
@@ -152,12 +152,12 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
         self.carry_out(&job, begun, source, memory).await;
     }
 
-    /// Says why there is nothing to do, and goes back to where the migrator came from. When this
-    /// returns, the chip is to be reset.
+    /// Prints why there is nothing to do, and goes back to the previous firmware. When this
+    /// returns, the chip must be reset.
     ///
     /// # Power-fail safety
     ///
-    /// Nothing is written but otadata, of which one sector always counts.
+    /// Only otadata is written, of which one sector is valid at every moment.
     pub async fn without_config(mut self, error: &ConfigError) {
         let tell = |log: Log<'_>| log.error(format_args!("{error}"));
         match self.look(None, &mut None).await {
@@ -169,7 +169,7 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
         }
     }
 
-    /// Finds out about the device; its partition table is at `table`, if somebody says so.
+    /// Reads the facts; the partition table is at `table`, if an address is given.
     async fn look<'r>(
         &mut self,
         table: Option<FlashAddr>,
@@ -197,7 +197,8 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
                     }
                     for objection in found.objections() {
                         self.log.warn(format_args!(
-                            "{objection}; the bootloader takes it, what that concerns is left alone"
+                            "{objection}; the bootloader accepts it, and the partitions concerned \
+                            are left alone"
                         ));
                     }
                     return Some(found);
@@ -233,13 +234,12 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
         self.retreat(facts, &tell).await;
     }
 
-    /// Goes back because there is nothing to migrate, which no further attempt would change; `tell`
-    /// says why there is not.
+    /// Goes back because there is nothing to migrate, which another attempt would not change;
+    /// `tell` prints why.
     ///
-    /// Without a plan there is no sector that a journal may be in, so what is counted is counted in
-    /// memory. Where there is nothing to go back to it ends in a reset, after an hour: an error
-    /// that came from reading flash may be gone then, and someone who attaches a console sees what
-    /// is wrong.
+    /// Without a plan there is no sector for a journal, so attempts are counted in memory. If there
+    /// is nothing to go back to, it ends in a reset after an hour: an error from reading flash may
+    /// be gone then, and someone who attaches a console sees what is wrong.
     async fn retreat(&mut self, facts: &DeviceFacts<'_>, tell: &dyn Fn(Log<'_>)) {
         let mut wait_ms = FAILED_WAIT_MS;
         for attempt in 1..=RETREATS {
@@ -298,7 +298,7 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
             if !self.window.is_open() {
                 return apart!(self.end(job, &failure));
             }
-            // What boots the device is half written: only writing on can help, a reset cannot.
+            // The bootloader is half written: only writing on can help, not a reset.
             if matches!(failure, Failure::GivenUp { .. }) {
                 forget_attempts(self.flash, job).await;
             }
@@ -309,17 +309,18 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
         }
     }
 
-    /// Ends an attempt that failed, so that the chip can be reset: to try again, or after too many
-    /// attempts to go back.
+    /// Ends a failed attempt, so that the chip can be reset: to try again, or to go back after too
+    /// many attempts.
     ///
     /// # Power-fail safety
     ///
-    /// The attempts are forgotten before otadata changes, so that a migrator that is delivered once
-    /// more has all of them again. Power lost between the two starts a new series a little early.
+    /// The attempts are forgotten before otadata changes, so that a migrator that is delivered
+    /// again has all of its attempts. Power lost between the two starts a new series a little
+    /// early.
     async fn end(&mut self, job: &Job<'_>, failure: &Failure<F::Error, &str>) {
         let mut not_in = None;
         if matches!(failure, Failure::GivenUp { .. }) {
-            // A part of the target is not a firmware to go back to, though the bootloader would
+            // A part of the target is not a firmware to go back to, although the bootloader would
             // start it.
             not_in = Some(arrived(self.flash, job).await);
             forget_attempts(self.flash, job).await;
@@ -332,27 +333,28 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
             }
             return;
         }
-        // A weak supply is not a failed attempt, so it is asked again for as long as it takes.
+        // A weak supply is not a failed attempt, so the supply is checked again as long as
+        // necessary.
         let is_veto = matches!(failure, Failure::Veto(_));
         let wait_ms = if is_veto { VETO_WAIT_MS } else { FAILED_WAIT_MS };
         self.log.info(format_args!("resetting in {wait_ms} ms to try again"));
         self.board.delay_ms(wait_ms).await;
     }
 
-    /// Ends a migration of which everything is in its place, and was when the migrator was started:
-    /// what the device boots by has not changed, so that a reset would start it again. It starts
-    /// the application that the migration brought, if that is an app of the table, else the
-    /// firmware before.
+    /// Ends a migration of which everything was in place already when the migrator was started:
+    /// what the device boots from has not changed, so a reset would start the migrator again.
+    /// Starts the application that the migration wrote, if it is an app in the table, else the
+    /// previous firmware.
     ///
     /// # Power-fail safety
     ///
-    /// That of going back: in otadata one sector always counts, and until the other does, the
-    /// migrator is started and finds everything in its place again.
+    /// That of going back: one sector of otadata is valid at every moment, and until the other is,
+    /// the migrator is started and finds everything in place again.
     async fn hand_over(&mut self, job: &Job<'_>) {
         let facts = job.facts;
         let target = successor(job.migration, facts.partitions).map(|(_, partition)| partition);
         self.log.info(format_args!(
-            "everything was in its place already, and the bootloader started the migrator"
+            "everything was in place already, but the bootloader started the migrator"
         ));
         let buffer = self.buffers.sector();
         let way = back::find(self.flash, self.board, facts, target, &|_| false, buffer).await;
@@ -366,14 +368,14 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
                 self.board.delay_ms(FAILED_WAIT_MS).await;
             }
             Ok(None) => {
-                self.log.warn(format_args!("done, and there is no other app to be started"));
+                self.log.warn(format_args!("done, but there is no other app to start"));
                 self.rest().await;
             }
             Err(failure) => self.log.error(format_args!("{failure}")),
         }
     }
 
-    /// Where nothing else can be done: a long rest, and everything again.
+    /// If nothing else can be done: a long wait, and everything again.
     async fn rest(&mut self) {
         self.log.warn(format_args!(
             "the next series of attempts begins in {} minutes",
@@ -382,7 +384,7 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
         self.board.delay_ms(NO_WAY_BACK_WAIT_MS).await;
     }
 
-    /// Lets the bootloader start the previous firmware, if there is one; says whether there is.
+    /// Makes the bootloader start the previous firmware, if there is one; returns whether there is.
     async fn go_back(&mut self, facts: &DeviceFacts<'_>, not_in: &[Region]) -> bool {
         let is_lost = |image: Region| not_in.iter().any(|region| region.overlaps(image));
         let way =
@@ -405,7 +407,7 @@ impl<F: NorFlash, B: Hardware> Migrator<'_, F, B> {
     }
 }
 
-/// Puts the plan into its place; apart from the future, which would hold it twice.
+/// Writes the plan to its memory; outside of the future, which would store it twice.
 #[allow(clippy::result_large_err, reason = "as the planner has it: no allocator")]
 fn make(
     room: &mut Plan,

@@ -1,11 +1,11 @@
-//! What happens, for those who show it in another way than the console does.
+//! Events for boards that show them in another way than on the console.
 
 use core::fmt;
 
 use bootswap_engine::Event;
 use bootswap_plan::{Plan, Reasons};
 
-/// What a [`Hardware`](crate::Hardware) hears, at the time when the console says it.
+/// An event for a [`Hardware`](crate::Hardware), at the time when the console prints it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum News<'a> {
@@ -13,8 +13,8 @@ pub enum News<'a> {
     Planned(&'a Plan),
     /// There is none.
     Refused(&'a Reasons),
-    /// The engine does something.
+    /// An event of the engine.
     Event(&'a Event<'a>),
-    /// The engine could not go on.
+    /// The engine has failed.
     Failed(&'a dyn fmt::Display),
 }

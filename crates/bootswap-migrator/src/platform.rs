@@ -13,9 +13,9 @@ pub(crate) struct Talking<'a, 'l, B> {
     board: &'a mut B,
     log: Log<'l>,
     window: &'a CommitWindow,
-    /// Bytes in place when progress was last told.
+    /// Bytes in place when progress was last printed.
     told_bytes: u32,
-    /// Whether anything was written that the device boots by.
+    /// Whether anything was written that the device boots from.
     has_committed: bool,
 }
 
@@ -24,7 +24,7 @@ impl<'a, 'l, B: Hardware> Talking<'a, 'l, B> {
         Self { board, log, window, told_bytes: 0, has_committed: false }
     }
 
-    /// Whether anything was written that the device boots by.
+    /// Whether anything was written that the device boots from.
     pub(crate) const fn has_committed(&self) -> bool {
         self.has_committed
     }
@@ -45,7 +45,7 @@ impl<B: Hardware> Platform for Talking<'_, '_, B> {
             _ => LogLevel::Info,
         };
         self.has_committed |= matches!(event, Event::Committing { .. });
-        // A commit that holds already, after one that did not verify, says nothing but that it
+        // A commit that is complete already, after one that did not verify, only reports that it
         // resets.
         if matches!(event, Event::Committed | Event::Resetting) {
             self.window.close();
@@ -66,8 +66,7 @@ impl<B: Hardware> Platform for Talking<'_, '_, B> {
     }
 
     async fn before_commit(&mut self) -> Result<(), Veto> {
-        // The engine comes here again where what it wrote did not verify. There is no way back
-        // then.
+        // The engine comes here again if what it wrote did not verify. There is no way back then.
         if self.window.is_open() {
             return Ok(());
         }

@@ -6,8 +6,8 @@ use mcuboot_format::{ImageHeader, ImageRank};
 
 use crate::twice::Twice;
 
-/// What MCUboot will compare of what its primary slot holds now; `None` where the migration has no
-/// map, or the slot cannot be read: the planner then assumes what it can.
+/// What MCUboot will compare with in its primary slot, as it is now; `None` if the migration has no
+/// map, or the slot cannot be read: the planner then makes an assumption.
 pub(crate) async fn rank<F: ReadNorFlash>(
     flash: &mut F,
     migration: &Migration<'_>,

@@ -1,7 +1,7 @@
-//! Where the device's partition table lies.
+//! Finds the device's partition table.
 //!
-//! The place is compiled into the bootloader, so it is looked for: [`TableSearch`] says where, and
-//! what a table has to look like to be the one that the bootloader has started this app from.
+//! Its address is compiled into the bootloader, so it is searched: [`TableSearch`] says where, and
+//! what a table must look like to be the one from which the bootloader has started this app.
 
 use embedded_storage_async::nor_flash::ReadNorFlash;
 use esp_idf_format::partition::{
@@ -14,15 +14,15 @@ use heapless::Vec;
 use crate::twice::Twice;
 use crate::{Identity, LiveFactsError, image};
 
-/// Bytes of a place that are read first: the rest only where these may begin a table.
+/// Bytes that are read first at an address; the rest is read only if these may begin a table.
 const HEAD: usize = 4;
 
-/// Where tables are.
+/// Addresses of partition tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Tables {
-    /// The one in force.
+    /// The table that the bootloader uses.
     pub(crate) addr: FlashAddr,
-    /// Another one, that may be the one in force as well; it names the same otadata and apps.
+    /// Another table that the bootloader may use; it lists the same otadata and apps.
     pub(crate) other: Option<FlashAddr>,
 }
 
@@ -31,8 +31,8 @@ const MAX_ROLES: usize = 3 + MAX_OTA_SLOTS as usize;
 
 type Sector = [u8; SECTOR_BYTES as usize];
 
-/// Finds the table: at `named`, else behind the bootloader, else where it usually is, where reading
-/// it says what is wrong.
+/// Finds the table: at `named`, else after the bootloader, else at the usual address, where reading
+/// it reports what is wrong.
 pub(crate) async fn find<F: ReadNorFlash>(
     flash: &mut Twice<'_, F>,
     identity: &Identity,
@@ -48,7 +48,7 @@ pub(crate) async fn find<F: ReadNorFlash>(
     }
     let mut search = TableSearch::new();
     for place in TableSearch::places(bootloader_end(flash, identity).await?) {
-        // Every partition lies behind the table.
+        // Every partition is after the table.
         if place >= identity.image_start {
             break;
         }
@@ -74,8 +74,8 @@ pub(crate) async fn find<F: ReadNorFlash>(
     }
 }
 
-/// What the bootloader starts apps by, otadata and apps, each with its subtype; `None` where there
-/// is no table, or one with more of them than there are roles.
+/// The partitions by which the bootloader starts apps, otadata and apps, each with its subtype;
+/// `None` if there is no table, or one with more of them than there are roles.
 fn booted_from(table: &[u8]) -> Option<Vec<(u8, Region), MAX_ROLES>> {
     let table = PartitionTable::parse_as_bootloader(table).ok()?;
     let mut found = Vec::new();
@@ -95,7 +95,8 @@ async fn read<'b, F: ReadNorFlash>(
     Ok(bytes)
 }
 
-/// The end of the bootloader's image, as its headers have it; at least that of its first sector.
+/// The end of the bootloader's image according to its headers; at least the end of its first
+/// sector.
 async fn bootloader_end<F: ReadNorFlash>(
     flash: &mut Twice<'_, F>,
     identity: &Identity,

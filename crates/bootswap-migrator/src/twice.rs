@@ -1,16 +1,16 @@
-//! Reading flash twice, for what no digest proves.
+//! Reads flash twice, for data that no digest proves.
 
 use embedded_storage_async::nor_flash::{ErrorType, ReadNorFlash};
 
-/// Reads until two readings agree, at most so many times.
+/// Reads until two readings agree, at most this many times.
 const MAX_READINGS: u32 = 4;
 /// Bytes that are compared at a time.
 const PART: usize = 64;
 
 /// A flash of which everything is read twice.
 ///
-/// For what nothing proves: a bit read wrongly in the header of the running image makes it as long
-/// as its partition, and the plan another one. What goes through the engine is proved by digests.
+/// For data that nothing proves: a bit read wrongly in the header of the running image could make
+/// it as long as its partition, and change the plan. What the engine reads is proved by digests.
 pub(crate) struct Twice<'a, F>(pub(crate) &'a mut F);
 
 impl<F: ErrorType> ErrorType for Twice<'_, F> {

@@ -57,7 +57,7 @@ fn a_refused_migration_goes_back_to_the_old_firmware() {
     assert_eq!(lab.boot().1, "old");
 }
 
-/// It is told again and again, more and more seldom, and there is no loop of resets.
+/// It is printed again and again, ever less often, and there is no reset loop.
 #[test]
 fn a_refused_migration_without_a_way_back_rests_before_it_resets() {
     let mut lab = DeviceUnderTest::new("factory");
@@ -131,7 +131,7 @@ fn a_weak_supply_leaves_everything_as_it_was() {
     assert!(lab.boot().0.is_target());
 }
 
-/// No further attempt would read another configuration, so there is one.
+/// Another attempt would read the same configuration, so there is only one.
 #[test]
 fn without_a_configuration_it_says_so_and_goes_back() {
     let cases = [
@@ -168,7 +168,7 @@ fn without_a_configuration_and_without_a_way_back_it_rests_before_it_resets() {
     assert!(lab.everything() == before, "flash was written");
 }
 
-/// A radio whose start hangs or panics: the watchdog or the panic resets the chip, every time.
+/// A radio whose start hangs or panics: the watchdog or the panic resets the chip every time.
 #[test]
 fn starts_that_do_not_get_to_the_engine_count() {
     let mut lab = DeviceUnderTest::new("ota_1");
@@ -182,7 +182,7 @@ fn starts_that_do_not_get_to_the_engine_count() {
     assert!(lab.console.has("given up after 8 attempts"), "{}", lab.console.text());
     assert_eq!(lab.bootloader_in_place(), before);
     assert_eq!(lab.boot().1, "old");
-    // Delivered once more, to a device whose radio starts, it has all attempts again.
+    // Delivered again, to a device whose radio starts, it has all attempts again.
     let waited = lab.waits_ms.len();
     (lab.hangs, lab.follows_reset) = (false, false);
     assert!(lab.run());
@@ -190,7 +190,7 @@ fn starts_that_do_not_get_to_the_engine_count() {
     assert!(lab.boot().0.is_target());
 }
 
-/// Where it waits before it tries again, somebody switches it off, ten times and more.
+/// Somebody switches it off while it waits before the next attempt, more than ten times.
 #[test]
 fn power_lost_in_a_wait_is_no_failed_attempt() {
     let mut lab = DeviceUnderTest::new("ota_1");
@@ -203,7 +203,7 @@ fn power_lost_in_a_wait_is_no_failed_attempt() {
         assert!(!lab.run(), "power goes in the wait");
         assert_eq!(lab.boot().1, "bootswap", "{}", lab.console.text());
     }
-    // Nor while it looks for a network, or before.
+    // Nor while it looks for a network, or before that.
     (lab.patience, lab.hangs) = (1000, true);
     for _ in 0..30 {
         assert!(!lab.run());
@@ -223,8 +223,8 @@ fn table(change: impl FnOnce(&mut Vec<Partition>)) -> Vec<u8> {
     table
 }
 
-/// Misaligned, overlapping and duplicate entries, and entries behind the MD5, are no reason to
-/// stay: the old bootloader has started from such a table.
+/// Misaligned, overlapping and duplicate entries, and entries after the MD5, are no obstacle: the
+/// old bootloader has booted from such a table.
 #[test]
 fn from_any_table_that_booted_it_ends_in_the_target() {
     let behind_md5 = {
@@ -247,7 +247,7 @@ fn from_any_table_that_booted_it_ends_in_the_target() {
         for running in ["factory", "ota_1"] {
             let mut lab = DeviceUnderTest::with_table(running, TABLE_ADDR, &table);
             assert!(lab.run(), "{what} {running}: {}", lab.console.text());
-            assert!(lab.console.has("what that concerns is left alone"), "{what} {running}");
+            assert!(lab.console.has("the partitions concerned are left alone"), "{what} {running}");
             assert!(lab.boot().0.is_target(), "{what} {running}: {}", lab.console.text());
         }
     }
@@ -257,7 +257,7 @@ fn from_any_table_that_booted_it_ends_in_the_target() {
 fn a_table_elsewhere_is_found_and_kept() {
     for addr in [0xc000, 0xf000] {
         let table_addr = FlashAddr(addr);
-        // As a project lays it out that moves its table.
+        // The layout of a project that moves its table.
         let table = table(|entries| {
             let first = table_addr.saturating_add(0x1000);
             entries[0].region = Region::clamped(first, 0x1000);
@@ -287,7 +287,7 @@ fn a_table_elsewhere_is_found_and_kept() {
     }
 }
 
-/// Two tables that name the same otadata and apps are enough for the way back, and for nothing
+/// Two tables that list the same otadata and apps are enough for the way back, and for nothing
 /// else.
 #[test]
 fn of_two_tables_the_way_back_is_taken_if_it_is_the_same() {
@@ -303,7 +303,7 @@ fn of_two_tables_the_way_back_is_taken_if_it_is_the_same() {
     assert_eq!(lab.boot().1, "old");
 
     let mut lab = DeviceUnderTest::with_table("ota_1", TABLE_ADDR, &first);
-    // The other one's otadata is what this one takes for NVS.
+    // The other one's otadata is NVS in this one.
     second = table(|entries| {
         entries.retain(|p| p.is_app() || p.is_otadata());
         entries[0].region = Region::clamped(FlashAddr(0x9000), 0x2000);
@@ -329,7 +329,7 @@ fn of_two_otadata_the_last_one_leads_back() {
     assert_eq!(lab.boot().1, "old", "{}", lab.console.text());
 }
 
-/// Whatever it is that cannot be read, resetting at once would not help.
+/// Whatever cannot be read, an immediate reset would not help.
 #[test]
 fn a_table_that_cannot_be_read_is_told_and_no_loop_of_resets() {
     let mut lab = DeviceUnderTest::new("ota_0");
@@ -339,8 +339,8 @@ fn a_table_that_cannot_be_read_is_told_and_no_loop_of_resets() {
     assert_eq!(lab.waits_ms.last(), Some(&HOUR_MS));
 }
 
-/// The planner has looked at the primary slot, and whoever checks the application afterwards goes
-/// by what it saw there.
+/// The planner has read the primary slot, and the later check of the application uses what it saw
+/// there.
 #[test]
 fn what_is_in_the_primary_slot_counts_for_plan_and_application_alike() {
     let mut lab = DeviceUnderTest::new("ota_1");
@@ -359,7 +359,7 @@ fn what_is_in_the_primary_slot_counts_for_plan_and_application_alike() {
     assert!(lab.boot().0.is_target());
 }
 
-/// The device checks RSA itself, before the commit: the image of another key never gets there.
+/// The device checks RSA itself, before the commit: an image with another key is refused.
 #[test]
 fn an_rsa_signature_is_checked_on_the_device() {
     let rsa_2048 = include_str!("../../mcuboot-format/testdata/rsa-2048.pem");
@@ -382,7 +382,7 @@ fn an_rsa_signature_is_checked_on_the_device() {
     }
 }
 
-/// Files that come every time and are never the right ones do not keep a device for ever.
+/// Files that arrive every time and are never the right ones do not keep a device busy for ever.
 #[test]
 fn attempts_with_the_wrong_file_are_counted_until_it_goes_back() {
     let mut lab = DeviceUnderTest::new("ota_1");

@@ -1,5 +1,5 @@
-//! The example: what Espressif's "boot swap download" migrates, with files made up to the sizes of
-//! its own.
+//! The example: what Espressif's "boot swap download" migrates, with generated files of the same
+//! sizes.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ use crate::{Run, Scenario};
 pub(crate) const APP_LEN_BYTES: u32 = 149_824;
 /// Bytes of the bootloader of the C example.
 const BOOTLOADER_LEN_BYTES: u32 = 27_376;
-/// Bytes of them that are no code: header, two segment headers, checksum with its padding, SHA-256.
+/// Bytes of it that are not code: header, two segment headers, checksum with its padding, SHA-256.
 const BOOTLOADER_OVERHEAD_BYTES: u32 = 24 + 2 * 8 + 8 + 32;
 /// Bytes of the bootloader's region in the C example's configuration.
 const BOOTLOADER_REGION_BYTES: u32 = 0xf000;
@@ -50,11 +50,11 @@ impl fmt::Display for ExampleError {
 
 impl std::error::Error for ExampleError {}
 
-/// The C example's migration, with an application and a bootloader made up to its sizes.
+/// The C example's migration, with a generated application and bootloader of its sizes.
 ///
 /// # Errors
 ///
-/// [`ExampleError`] where one of them cannot be made.
+/// [`ExampleError`] if one of them cannot be made.
 pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
     let broken = |what, error: &dyn fmt::Display| ExampleError { what, why: error.to_string() };
     let slot = |start| Region::clamped(FlashAddr(start), 0x10_0000);
@@ -79,7 +79,7 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
     let artifact = |name: &str, role, bytes: Vec<u8>, content| OwnedArtifact {
         name: name.to_owned(),
         role,
-        // The address of the C example's lab; the simulator serves it on loopback.
+        // The URL of the C example's lab; the simulator serves it on loopback.
         url: Some(format!("http://192.168.100.101:8070/{name}.bin")),
         bytes: Some(bytes),
         dest: None,
@@ -126,13 +126,13 @@ pub fn unsigned_app(chip: Chip) -> Vec<u8> {
     synthetic::target_payload(chip, APP_LEN_BYTES, SEED)
 }
 
-/// The ESP image that a region began with.
+/// The ESP image at the start of a region, before the run.
 #[must_use]
 pub fn image_at(run: &Run, region: Region) -> Vec<u8> {
     image_in(&run.before, region)
 }
 
-/// The ESP image that a region of that flash begins with.
+/// The ESP image at the start of a region of that flash.
 #[must_use]
 pub fn image_in(flash: &NorMemory, region: Region) -> Vec<u8> {
     let mut bytes = flash.bytes(region);

@@ -1,4 +1,4 @@
-//! Whether faults of the server concern what it serves.
+//! Checks that server faults affect something that is served.
 
 use std::fmt;
 
@@ -12,23 +12,23 @@ use crate::origin::path_of;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum IdleFault {
-    /// Nothing is served under its path.
+    /// Nothing is served at its path.
     UnknownPath {
         /// The fault.
         fault: ServerFault,
-        /// The paths of what is served.
+        /// The paths that are served.
         known: Vec<String>,
     },
-    /// The byte that it changes is not fetched, or is not there.
+    /// The byte that it changes is not fetched, or does not exist.
     NotFetched {
         /// The fault.
         fault: ServerFault,
-        /// Each file that it concerns, and how many of its bytes a device fetches.
+        /// Each file that it affects, and how many of its bytes a device fetches.
         files: Vec<(String, u64)>,
     },
 }
 
-/// Checks that each of the faults changes something of what a device of that migration fetches.
+/// Checks that each of the faults changes something that a device with this migration fetches.
 ///
 /// # Errors
 ///
@@ -50,7 +50,7 @@ pub fn check_faults(migration: &OwnedMigration, faults: &[ServerFault]) -> Resul
             fault.kinds.iter().any(|kind| match kind {
                 FaultKind::Corrupt(offset) => {
                     let len = artifact.bytes.as_ref().map_or(0, Vec::len) as u64;
-                    // As the server does: the middle, or the last byte where it is past the end.
+                    // Like the server: the middle, or the last byte if the offset is past the end.
                     let offset = offset.unwrap_or(len / 2).min(len.saturating_sub(1));
                     fetched_bytes(artifact).is_some_and(|fetched| offset >= fetched)
                 }
@@ -68,7 +68,7 @@ pub fn check_faults(migration: &OwnedMigration, faults: &[ServerFault]) -> Resul
 }
 
 /// Bytes of a file that a device fetches: of a padded, confirmed image those up to the end of its
-/// TLVs. `None` where the file is not at hand.
+/// TLVs. `None` if the file is not known.
 fn fetched_bytes(artifact: &OwnedArtifact) -> Option<u64> {
     match artifact.content {
         Some(Content::Mcuboot { image_len_bytes, padded: true, confirmed: true, .. }) => {
@@ -84,10 +84,9 @@ impl IdleFault {
     pub fn help(&self) -> String {
         match self {
             Self::UnknownPath { known, .. } if known.is_empty() => {
-                "nothing is served, since nothing in the migration has both `file` and `url`"
-                    .to_owned()
+                "nothing is served, because no artifact has both `file` and `url`".to_owned()
             }
-            Self::UnknownPath { known, .. } => format!("what is served is {}", known.join(", ")),
+            Self::UnknownPath { known, .. } => format!("served paths: {}", known.join(", ")),
             Self::NotFetched { files, .. } => {
                 let files = files.iter().map(|(path, len)| format!("{len} bytes of {path}"));
                 let files: Vec<String> = files.collect();
@@ -101,7 +100,7 @@ impl fmt::Display for IdleFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownPath { fault, .. } => {
-                write!(f, "the fault {fault} concerns nothing that is served")
+                write!(f, "the fault {fault} affects nothing that is served")
             }
             Self::NotFetched { fault, .. } => {
                 write!(f, "the fault {fault} changes nothing: no device fetches that byte")
@@ -128,8 +127,8 @@ mod tests {
     fn a_fault_that_concerns_nothing_is_told_with_what_there_is() {
         assert_eq!(checked(&["drop=100", "/app_upd.bin:html*2", "corrupt=100"]), Ok(()));
         let error = checked(&["html", "/app.bin:html"]).unwrap_err();
-        assert!(error.to_string().contains("/app.bin:html concerns nothing"), "{error}");
-        assert_eq!(error.help(), "what is served is /app_upd.bin, /mcuboot.bin");
+        assert!(error.to_string().contains("/app.bin:html affects nothing"), "{error}");
+        assert_eq!(error.help(), "served paths: /app_upd.bin, /mcuboot.bin");
     }
 
     #[test]

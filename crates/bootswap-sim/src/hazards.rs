@@ -1,6 +1,6 @@
-//! Ways in which a migration kills a device, each provoked, each with what has to come of it.
+//! Ways in which a migration could brick a device, each provoked, each with the required result.
 //!
-//! Without the prevention that its name tells, each of these tests fails.
+//! Without the prevention that its name describes, each of these tests fails.
 
 use std::cell::RefCell;
 
@@ -46,7 +46,7 @@ fn assert_target(run: &Run) {
 fn a_stale_magic_at_the_end_of_the_scratch_area_is_erased() {
     let migration = example(CHIP).unwrap();
     let mut scenario = Scenario::synthetic(&migration).unwrap();
-    // A good magic, and before it a status that says that a swap is under way.
+    // A good magic, and before it a status that indicates a swap in progress.
     let end = 0x25_0000;
     scenario.flash.load(FlashAddr(end - 16), &magic_bytes(8));
     scenario.flash.load(FlashAddr(end - 64), &[0x01; 24]);
@@ -76,7 +76,8 @@ fn stale_bytes_in_the_primary_trailer_are_erased() {
     assert!(flash_region::is_blank(&run.at_reset.unwrap().bytes(trailer)));
 }
 
-/// A migrator that came by OTA and is on trial: at the next reset the old bootloader would go back.
+/// A migrator that was installed by OTA and is on trial: at the next reset the old bootloader would
+/// go back.
 #[test]
 fn a_migrator_on_trial_is_kept_through_every_reset() {
     let mut migration = example(CHIP).unwrap();
@@ -140,8 +141,8 @@ fn an_image_of_another_key_never_gets_to_the_commit() {
             ..SignOptions::espressif(map.primary.len_bytes(), map.swap)
         };
         let payload = device_sim::synthetic::target_payload(CHIP, 100_000, 1);
-        // As if nobody had looked at the file before: no digest of its own helps here, it is the
-        // right file of the wrong owner.
+        // As if the file had not been checked before: no digest helps here, it is the right file of
+        // the wrong owner.
         migration.artifacts[0].bytes = Some(sign(&payload, &options).unwrap());
         migration.artifacts[0].content = None;
         let scenario = Scenario::synthetic(&migration).unwrap();
@@ -166,7 +167,7 @@ fn a_bootloader_for_another_chip_never_gets_to_the_commit() {
     assert!(run.before.bytes(old) == run.after.bytes(old));
 }
 
-/// Built for less flash than its map takes, MCUboot would not reach its own scratch area.
+/// Built for less flash than its map needs, MCUboot would not reach its own scratch area.
 #[test]
 fn a_bootloader_for_less_flash_than_its_map_takes_never_gets_to_the_commit() {
     let mut migration = example(CHIP).unwrap();
@@ -178,7 +179,7 @@ fn a_bootloader_for_less_flash_than_its_map_takes_never_gets_to_the_commit() {
         Some(classify(bytes, Role::Bootloader, migration.mcuboot.as_ref()).unwrap());
     let run = live(&migration, &scenario);
     assert_eq!((run.outcome, run.reasons[0].code()), (RunOutcome::Refused, "map-behind-flash"));
-    // Nor where nobody had looked at the file before.
+    // Nor if the file had not been checked before.
     migration.artifacts[1].content = None;
     let run = live(&migration, &scenario);
     assert!(matches!(run.outcome, RunOutcome::Stuck { .. }), "{}", run.outcome);
@@ -186,7 +187,7 @@ fn a_bootloader_for_less_flash_than_its_map_takes_never_gets_to_the_commit() {
     assert!(run.before.bytes(old) == run.after.bytes(old));
 }
 
-/// A step that fails for ever must not wear the flash out, reset after reset.
+/// A step that always fails must not wear the flash out, reset after reset.
 #[test]
 fn failing_again_and_again_wears_nothing_out() {
     let migration = example(CHIP).unwrap();

@@ -6,11 +6,11 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
 use crate::Scenario;
 
-/// How the reports name the partition table.
+/// The name of the partition table in reports.
 const TABLE: &str = "partition table";
 
-/// What has to stay as it is until the reset into the new bootloader: everything of the owner's
-/// that the migration does not give up by name.
+/// What must stay unchanged until the reset into the new bootloader: all of the owner's data that
+/// the migration does not name in `[allow]`.
 #[must_use]
 pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Region)> {
     let bytes = scenario.flash.bytes(scenario.table());
@@ -18,9 +18,9 @@ pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Reg
         PartitionTable::parse_as_bootloader(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
     let sector = Region::clamped(scenario.table_addr, SECTOR_BYTES);
     let mut kept = vec![(TABLE.to_owned(), sector)];
-    // The migrator that comes by OTA is on trial, and says in otadata that it stays.
+    // A migrator that was installed by OTA is on trial, and marks itself valid in otadata.
     let by_ota = scenario.running.ota_index().is_some();
-    // Where the table lists the bootloader that is replaced, or itself, that is no data.
+    // If the table lists the bootloader that is replaced, or itself, that is not data.
     let boot = Region::clamped(FlashAddr::ZERO, sector.end().get());
     let lists_boot = |p: &Partition| p.is_boot_area() && boot.contains_region(p.region);
     let owned =
@@ -31,13 +31,13 @@ pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Reg
         let code = scenario.running.region.prefix(info.total_len_bytes);
         kept.push(("the running migrator".to_owned(), code));
     }
-    // Nothing is given up by writing to it: the owner has to say so, by its label or, for the
-    // table, in the words of the book.
+    // Writing to it is not permission: the owner must name it, by its label or, for the table, by
+    // the name in the book.
     let given_up = |label: &str| {
         let label = if label == TABLE { "partition-table" } else { label };
         migration.allow_overwrite.iter().any(|named| named == label)
     };
-    // So is a partition in which artifacts are to wait.
+    // The same holds for a partition that is named for staging.
     let waits_in = |label: &str| migration.staging == OwnedStaging::Label(label.to_owned());
     kept.retain(|(label, _)| !given_up(label) && !waits_in(label));
     kept

@@ -1,8 +1,8 @@
 //! Simulated migrations: a device in memory, real HTTP on loopback, the firmware's own code in
 //! between.
 //!
-//! Power is lost at twenty flash operations of a migration, torn ones among them, and each time the
-//! device has to end with the target running:
+//! This example cuts the power at twenty flash operations of a migration, also in the middle of
+//! operations, and each time the device must end with the target running:
 //!
 //! ```
 //! use bootswap_sim::sweep::{Amount, Pool, PowerCuts, Sweeps, sweep};
@@ -37,11 +37,11 @@
 //!               '--> sweep: power cuts, flash faults, network faults --> SweepOutcome
 //! ```
 //!
-//! What is simulated: the flash chip with datasheet times ([`nor_sim`]), mask ROM, ESP-IDF
-//! bootloader and MCUboot ([`device_sim`]). What is real: the migrator ([`bootswap_migrator`]) with
-//! planner and engine, the HTTP client, server and sockets. The simulator judges the migrator:
-//! beyond what the firmware itself would report it looks only at flash, at what boots from it, and
-//! at what came over the network.
+//! Simulated are the flash chip with datasheet times ([`nor_sim`]), mask ROM, ESP-IDF bootloader
+//! and MCUboot ([`device_sim`]). Real are the migrator ([`bootswap_migrator`]) with planner and
+//! engine, the HTTP client, server and sockets. The simulator judges the migrator: apart from what
+//! the firmware itself would report, it looks only at flash, at what boots from it, and at what was
+//! received over the network.
 
 pub mod example;
 mod fault_check;

@@ -1,4 +1,4 @@
-//! One simulated life: power on, migrator, reset, target. It is what a sweep does by the thousand.
+//! One simulated life: power on, migrator, reset, target. A sweep runs thousands of them.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ pub enum Until {
 /// The flash chip: its bytes, and bits that are stuck.
 pub type FlashChip = Faulty<NorMemory>;
 
-/// A chip that holds `memory`.
+/// A chip that contains `memory`.
 pub fn chip(memory: NorMemory, stuck: Option<StuckBits>) -> FlashChip {
     let chip = Faulty::new(memory);
     match stuck {
@@ -45,53 +45,53 @@ pub fn chip(memory: NorMemory, stuck: Option<StuckBits>) -> FlashChip {
 pub struct Settings {
     /// How far it goes.
     pub until: Until,
-    /// Bytes of memory that the migrator may stage in.
+    /// Bytes of memory that the migrator may use for staging.
     pub staging_memory_len_bytes: u32,
     /// How long a connection may stay silent, in real time.
     pub network_timeout: Duration,
 }
 
 impl Settings {
-    /// Without memory to stage in, and with two seconds before a silent connection is given up.
+    /// Without memory for staging, and with a timeout of two seconds for a silent connection.
     #[must_use]
     pub const fn new(until: Until) -> Self {
         Self { until, staging_memory_len_bytes: 0, network_timeout: Duration::from_secs(2) }
     }
 }
 
-/// What a device is besides its flash, and the network around it.
+/// The device apart from its flash, and the network around it.
 #[derive(Clone, Copy)]
 pub struct Environment<'a> {
     /// The board.
     pub board: &'a Board,
-    /// The migrator's image, by which it is known.
+    /// The migrator's image, by which it is recognised.
     pub image: &'a ImageInfo,
     /// The migration with its files, by which the target is recognised.
     pub files: &'a OwnedMigration,
-    /// The migration as the migrator has it.
+    /// The migration as the migrator received it.
     pub migration: &'a Migration<'a>,
     /// Settings of the life.
     pub settings: Settings,
-    /// Which migrator it is.
+    /// The migrator to run.
     pub firmware: &'a MigratorFactory<'a>,
     /// The server to which every connection goes; `None` for the hosts that the migration names.
     pub server: Option<SocketAddr>,
     /// Bits of the flash that never change.
     pub stuck: Option<StuckBits>,
-    /// Who watches the device.
+    /// Observer of the device.
     pub monitor: &'a RefCell<dyn Monitor + 'a>,
 }
 
 /// Why a life was ended before something stayed running.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop {
-    /// The device has reset into the new bootloader, and [`Until::Reboot`] was asked for.
+    /// The device has reset into the new bootloader, and [`Until::Reboot`] was requested.
     AtReset,
     /// Power was lost.
     PowerLost,
 }
 
-/// What was counted over a life.
+/// What was counted during a life.
 #[derive(Debug)]
 pub struct LifeRecord {
     /// How it ended, and how often the device booted.
@@ -100,16 +100,16 @@ pub struct LifeRecord {
     pub stop: Option<Stop>,
     /// What the migrator did.
     pub migrator: MigratorOutcome,
-    /// Flash operations, the one at which power was lost among them.
+    /// Flash operations, including the one at which power was lost.
     pub ops: u64,
-    /// How many of them there were when the migrator was done.
+    /// Number of operations when the migrator was done.
     pub ops_at_reset: Option<u64>,
     /// Body bytes received.
     pub received_bytes: u64,
 }
 
-/// Lives from power on until something stays, until power is lost, or until the device has booted
-/// often enough to say that it does so for ever.
+/// Runs lives from power on until something stays running, until power is lost, or until the device
+/// has booted so often that it counts as a boot loop.
 pub fn live<D: NorModel>(
     environment: &Environment<'_>,
     device: &mut Device<D>,
@@ -154,7 +154,7 @@ pub fn live<D: NorModel>(
                 ControlFlow::Break(())
             }
             // The flash of a simulated device reads the same each time: only a bootloader that
-            // wrote before it gave up may find something else the next time.
+            // wrote before it gave up may find something else at the next boot.
             BootOutcome::Failed(_) if boot.ops == 0 => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         }

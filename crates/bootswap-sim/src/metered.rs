@@ -1,4 +1,4 @@
-//! What came over the network before each flash operation: how much a loss of power there costs.
+//! Bytes received before each flash operation: how much a loss of power there costs.
 
 use std::cell::Cell;
 

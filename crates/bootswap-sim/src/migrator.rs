@@ -28,7 +28,7 @@ use crate::net::HostNetwork;
 /// of a series of attempts together, and shorter than the pause between two series.
 const PATIENCE_MS: u32 = 30 * 60 * 1000;
 
-/// What the migrator did, the last time that it ran to an end.
+/// The results of the migrator's last complete run.
 #[derive(Debug, Default)]
 pub struct MigratorOutcome {
     /// The plan that it carried out.
@@ -37,7 +37,7 @@ pub struct MigratorOutcome {
     pub reasons: Reasons,
     /// Why it failed.
     pub failure: Option<String>,
-    /// Whether it can neither go on nor reset, because the bootloader is half written.
+    /// Whether it can neither continue nor reset, because the bootloader is half written.
     pub stuck: bool,
     /// Whether it was done.
     pub done: bool,
@@ -45,14 +45,14 @@ pub struct MigratorOutcome {
     pub requests: u32,
 }
 
-/// All software of a simulated device; the migrator is part of it.
+/// All software of a simulated device, including the migrator.
 pub trait MigratorSoftware: Software {
     /// What the migrator did so far.
     fn outcome(&mut self) -> &mut MigratorOutcome;
 }
 
-/// Makes the migrator of a device: the one that is passed in, or one with a fault, to find out
-/// whether a test notices.
+/// Makes the migrator of a device: the one that is passed in, or one with a planted fault, to check
+/// that a test detects it.
 pub type MigratorFactory<'f> =
     dyn for<'a> Fn(SimulatedMigrator<'a>) -> Box<dyn MigratorSoftware + 'a> + Sync + 'f;
 
@@ -65,19 +65,19 @@ pub fn unchanged(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + 
 /// All software of a simulated device: the migrator; any other app that is started just stays
 /// running.
 pub struct SimulatedMigrator<'a> {
-    /// Its image. Whatever other app is started is not this migrator, whatever its name.
+    /// Its image. Any other app that is started is not this migrator, whatever its name.
     pub image: ImageInfo,
     /// The migration, as it was packed into the migrator.
     pub migration: &'a Migration<'a>,
     /// Modelled time.
     pub clock: Clock,
-    /// Who watches the device.
+    /// Observer of the device.
     pub monitor: &'a RefCell<dyn Monitor + 'a>,
     /// Counts body bytes as they arrive.
     pub received: &'a Cell<u64>,
-    /// What it did.
+    /// Its results.
     pub outcome: MigratorOutcome,
-    /// Bytes of memory that it may stage in.
+    /// Bytes of memory that it may use for staging.
     pub staging_memory_len_bytes: u32,
     /// How long a connection may stay silent, in real time.
     pub network_timeout: Duration,
@@ -160,7 +160,7 @@ struct SimulatedBoard<'a> {
     clock: &'a Clock,
     monitor: &'a RefCell<dyn Monitor + 'a>,
     outcome: &'a mut MigratorOutcome,
-    /// How long it waited since it was started.
+    /// Its waiting time since it was started.
     waited_ms: &'a Cell<u32>,
 }
 
@@ -174,7 +174,7 @@ impl Hardware for SimulatedBoard<'_> {
     async fn delay_ms(&mut self, ms: u32) {
         self.waited_ms.set(self.waited_ms.get().saturating_add(ms));
         if self.waited_ms.get() > PATIENCE_MS {
-            // It has been watched for long enough.
+            // It has been watched long enough.
             pending::<()>().await;
         }
         let us = u64::from(ms) * 1000;

@@ -1,22 +1,22 @@
-//! Who watches a simulated device: its serial console, and how far the migrator is.
+//! Observers of a simulated device: its serial console, and the migrator's progress.
 
 use bootswap_config::LogLevel;
 use bootswap_engine::Event;
 use nor_sim::Modelled;
 
-/// What a simulated device is watched through, as a real one is through its serial port.
+/// Observes a simulated device, like a serial port observes a real one.
 pub trait Monitor {
-    /// A line of the device's console, or of the simulator about it.
+    /// A line of the device's console, or a line of the simulator about it.
     fn line(&mut self, text: &str);
 
-    /// How much the migrator is to say on its console.
+    /// Log level of the migrator's console.
     fn level(&self) -> LogLevel;
 
     /// Something that the migrator did.
     fn progress(&mut self, event: &Event<'_>);
 }
 
-/// The [`Monitor`] of a device that nobody watches.
+/// The [`Monitor`] of a device that is not observed.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Unwatched;
 

@@ -1,7 +1,7 @@
 //! The host's TCP and DNS, behind the traits that the engine's HTTP client uses.
 //!
-//! Calls block; the client never has two at a time. A read that takes too long fails with
-//! `TimedOut`, as the socket of a chip's network stack does.
+//! Calls block; the client never makes two at a time. A read that takes too long fails with
+//! `TimedOut`, like the socket of a chip's network stack.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -38,7 +38,7 @@ impl std::error::Error for HostError {}
 impl embedded_io_async::Error for HostError {
     fn kind(&self) -> ErrorKind {
         match self.0.kind() {
-            // How a blocking read reports that its time is up depends on the platform.
+            // The error kind of a timeout depends on the platform.
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ErrorKind::TimedOut,
             io::ErrorKind::ConnectionRefused => ErrorKind::ConnectionRefused,
             io::ErrorKind::ConnectionReset => ErrorKind::ConnectionReset,
@@ -78,7 +78,8 @@ impl TcpConnect for HostNetwork {
         let connection = TcpStream::connect_timeout(&remote, self.timeout).map_err(HostError)?;
         connection.set_read_timeout(Some(self.timeout)).map_err(HostError)?;
         connection.set_write_timeout(Some(self.timeout)).map_err(HostError)?;
-        // Requests are written in pieces; none of them should wait for an answer to the one before.
+        // Requests are written in pieces; none of them should wait for an acknowledgement of the
+        // one before.
         connection.set_nodelay(true).map_err(HostError)?;
         Ok(HostConnection(connection))
     }

@@ -8,7 +8,7 @@ use bootswap_serve::{AccessLog, Files, Server, ServerConfig, ServerFault};
 
 use bootswap_migration::OwnedMigration;
 
-/// The artifacts that have an address and a file, for any number of servers.
+/// The artifacts that have a URL and a file, for any number of servers.
 #[derive(Clone, Debug)]
 pub struct ServedFiles {
     content: Files,
@@ -29,17 +29,17 @@ impl ServedFiles {
     ///
     /// # Errors
     ///
-    /// Where no port can be listened on.
+    /// If no port can be listened on.
     pub fn serve(&self, faults: Vec<ServerFault>, log: Option<AccessLog>) -> io::Result<Server> {
         let content = self.content.clone();
         Server::start(ServerConfig { faults, log, ..ServerConfig::on_loopback(content) })
     }
 }
 
-/// The migration with addresses that the server on loopback can answer: the same, without TLS.
+/// The migration with URLs that the server on loopback can answer: the same, without TLS.
 ///
 /// Every connection of a simulated device goes to that server, whatever host it names. So what the
-/// device remembers of an address stays the same from one server to the next.
+/// device remembers about a URL remains the same from one server to the next.
 #[must_use]
 pub fn over_http(migration: &OwnedMigration) -> OwnedMigration {
     let mut migration = migration.clone();
@@ -51,21 +51,21 @@ pub fn over_http(migration: &OwnedMigration) -> OwnedMigration {
     migration
 }
 
-/// A server with a migration's artifacts, and the migration as the device has it.
+/// A server with a migration's artifacts, and the migration that the device receives.
 #[derive(Debug)]
 pub struct OriginServer {
     /// Serves until it is dropped; `None` for the servers that the migration names.
     server: Option<Server>,
-    /// The migration as the device is to see it.
+    /// The migration that the device receives.
     pub migration: OwnedMigration,
 }
 
 impl OriginServer {
-    /// Serves every artifact that has an address and a file.
+    /// Serves every artifact that has a URL and a file.
     ///
     /// # Errors
     ///
-    /// Where no port of the loopback interface can be listened on.
+    /// If no port of the loopback interface can be listened on.
     pub fn open(
         migration: &OwnedMigration,
         faults: Vec<ServerFault>,
@@ -75,21 +75,21 @@ impl OriginServer {
         Ok(Self { server, migration: over_http(migration) })
     }
 
-    /// Leaves the migration's addresses as they are: the real servers answer.
+    /// Leaves the migration's URLs unchanged: the real servers answer.
     #[must_use]
     pub fn online(migration: &OwnedMigration) -> Self {
         Self { server: None, migration: migration.clone() }
     }
 
-    /// The address of the server to which every connection goes; `None` if they go to the hosts
-    /// that they name.
+    /// The address of the server to which every connection goes; `None` if they go to the hosts in
+    /// the URLs.
     #[must_use]
     pub fn addr(&self) -> Option<SocketAddr> {
         self.server.as_ref().map(Server::addr)
     }
 }
 
-/// The path of an address, from its slash on.
+/// The path of a URL, from its slash on.
 pub fn path_of(url: &str) -> &str {
     Url::parse(url).map_or("/", |url| url.path())
 }

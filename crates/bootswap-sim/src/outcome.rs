@@ -1,4 +1,4 @@
-//! The outcome of a run, as reports name it.
+//! The outcome of a run, with its name in reports.
 
 use std::fmt;
 
@@ -13,33 +13,33 @@ use crate::life::{Environment, LifeRecord, Stop};
 pub enum RunOutcome {
     /// The target application runs, or would be started next.
     TargetRunning {
-        /// What the bootloader said about it.
+        /// What the bootloader reported.
         what: String,
     },
     /// The old system runs and can be migrated again.
     OldFirmware {
         /// Why it is not the target.
         why: String,
-        /// Whether the migrator went back to the firmware before it, so that it has to be delivered
+        /// Whether the migrator went back to the previous firmware, so that it must be delivered
         /// again.
         went_back: bool,
     },
     /// The migrator has given up, and there is no firmware to go back to: it tries again every
-    /// hour, and does nothing else.
+    /// hour.
     Stuck {
         /// Why it gave up.
         why: String,
     },
     /// The planner refused.
     Refused,
-    /// Nothing runs any more.
+    /// The device no longer boots.
     Bricked {
         /// Why.
         why: String,
     },
 }
 
-/// The outcome of a run whose life left `after`, on a device and with a migration like that.
+/// The outcome of a run whose life left `after`, with this device and migration.
 #[must_use]
 pub fn of(record: &LifeRecord, environment: &Environment<'_>, after: &NorMemory) -> RunOutcome {
     let migrator = &record.migrator;
@@ -61,7 +61,7 @@ pub fn of(record: &LifeRecord, environment: &Environment<'_>, after: &NorMemory)
         LifeOutcome::OldFirmwareRunning(_) if migrator.stuck => RunOutcome::Bricked { why: why() },
         LifeOutcome::OldFirmwareRunning(app) => {
             let application = environment.files.artifact(Role::Application);
-            // Without a file what was fetched and verified counts, in its place.
+            // Without a file, what was fetched and verified counts, if it is in place.
             let fetched = migrator.done
                 && app.image != *environment.image
                 && application.is_some_and(|a| {
@@ -79,7 +79,7 @@ pub fn of(record: &LifeRecord, environment: &Environment<'_>, after: &NorMemory)
                 RunOutcome::Refused
             } else if goes_back && app.image != *environment.image {
                 RunOutcome::TargetRunning {
-                    what: format!("{app}, and everything is in its place that was to be brought"),
+                    what: format!("{app}, and everything that the migration writes is in place"),
                 }
             } else if fetched || runs.is_some_and(in_place) {
                 RunOutcome::TargetRunning { what: app.to_string() }
@@ -93,10 +93,10 @@ pub fn of(record: &LifeRecord, environment: &Environment<'_>, after: &NorMemory)
             }
         }
         LifeOutcome::Bricked(failure) => RunOutcome::Bricked { why: failure.to_string() },
-        // While the migrator still runs and says why, the device can be helped.
+        // While the migrator still runs and reports why, the device can be helped.
         _ => match failure() {
-            Some(why) => RunOutcome::Stuck { why: format!("it resets for ever: {why}") },
-            None => RunOutcome::Bricked { why: "it resets for ever".to_owned() },
+            Some(why) => RunOutcome::Stuck { why: format!("it resets again and again: {why}") },
+            None => RunOutcome::Bricked { why: "it resets again and again".to_owned() },
         },
     }
 }

@@ -10,7 +10,7 @@ use crate::run::{Run, modelled_ms};
 use crate::sweep::SweepOutcome;
 use crate::sweep::report::{FaultsReport, PowerCutsReport};
 
-/// What `--json` prints and `report.json` holds. Keys are never renamed; `null` where something
+/// What `--json` prints and `report.json` contains. Keys are never renamed; `null` if something
 /// does not apply.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -21,11 +21,11 @@ pub struct Report {
     pub detail: String,
     /// Why it was refused.
     pub reasons: Vec<ReasonReport>,
-    /// Everything done to flash until the reset into the new bootloader.
+    /// All flash operations until the reset into the new bootloader.
     pub flash: FlashReport,
-    /// What was done to flash in the commit window.
+    /// The flash operations in the commit window.
     pub commit_window: Option<WindowReport>,
-    /// What came over the network.
+    /// What was received over the network.
     pub download: Option<DownloadReport>,
     /// Regions that had to stay unchanged, and whether they did.
     pub kept: Vec<KeptReport>,
@@ -35,12 +35,13 @@ pub struct Report {
     pub flash_faults: Option<FaultsReport>,
     /// Results of the sweep of network faults; `null` without one.
     pub network_faults: Option<FaultsReport>,
-    /// Label of the partition that the migrator ran from; `null` where nobody says.
+    /// Label of the partition that the migrator ran from; `null` if it is not known.
     pub running: Option<String>,
-    /// The outcome from each partition that was tried, the one that everything else is about first;
-    /// empty where there is no dump.
+    /// The outcome from each partition that was tried, first the one that everything else is about;
+    /// empty without a dump.
     pub partitions: Vec<PartitionReport>,
-    /// The case that was replayed; `null` without one. Everything else then is about its last life.
+    /// The case that was replayed; `null` without one. With it, everything else is about its last
+    /// life.
     pub replayed: Option<ReplayReport>,
 }
 
@@ -50,7 +51,7 @@ pub struct Report {
 pub struct PartitionReport {
     /// Label of the partition.
     pub running: String,
-    /// Whether the next update of the device goes there.
+    /// Whether the next update of the device is written there.
     pub next_update: bool,
     /// As in [`Report::outcome`].
     pub outcome: &'static str,
@@ -72,9 +73,9 @@ pub struct PartitionReport {
 pub struct ReplayReport {
     /// The case.
     pub case: String,
-    /// Whether its last cut fell into the commit window.
+    /// Whether its last cut was in the commit window.
     pub in_commit_window: bool,
-    /// What flash should hold in the end and does not.
+    /// What flash should contain at the end and does not.
     pub missing: Option<String>,
 }
 
@@ -173,7 +174,7 @@ impl Report {
         }
     }
 
-    /// What this report says about the partition that it is about.
+    /// The part of this report about the partition that it is about.
     #[must_use]
     pub fn of_partition(&self, next_update: bool) -> PartitionReport {
         PartitionReport {

@@ -22,7 +22,7 @@ use crate::{Monitor, window};
 /// The flash of a recorded device: the chip at the bottom, recorders and counters on top.
 type Watched<'a> = Timed<Counted<Metered<'a, Recorded<FlashChip>>>>;
 
-/// A migration on a simulated device, and the flash that it left.
+/// A migration on a simulated device, and the resulting flash.
 #[derive(Debug)]
 pub struct Run {
     /// How it ended.
@@ -71,7 +71,7 @@ impl Run {
 }
 
 impl Run {
-    /// The run of a migrator that cannot be delivered, so that nothing happens.
+    /// The run of a migrator that cannot be delivered, in which nothing happens.
     fn undelivered(scenario: &Scenario) -> Self {
         Self {
             outcome: RunOutcome::Refused,
@@ -92,7 +92,7 @@ impl Run {
         }
     }
 
-    /// Which operations of [`Run::ops`] are the commit window.
+    /// The range of [`Run::ops`] that is the commit window.
     #[must_use]
     pub fn commit_window(&self) -> Option<Range<usize>> {
         window::of(&self.ops, self.commit_region())

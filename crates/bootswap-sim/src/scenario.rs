@@ -28,27 +28,27 @@ const SEED: u64 = 0xb007_50a9;
 /// A device before its migration.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Its flash, with the migrator delivered and not started yet.
+    /// Its flash, with the migrator delivered but not started yet.
     pub flash: NorMemory,
     /// Its flash before that.
     pub old: NorMemory,
     /// Its board.
     pub board: Board,
-    /// The partition that the migrator is in.
+    /// The partition that contains the migrator.
     pub running: Partition,
-    /// The migrator's image, by which the simulator knows it.
+    /// The migrator's image, by which the simulator recognises it.
     pub migrator: ImageInfo,
-    /// Where its partition table is.
+    /// Address of its partition table.
     pub table_addr: FlashAddr,
-    /// Why the migrator cannot even be delivered; empty where it is.
+    /// Why the migrator cannot be delivered; empty if it can.
     pub undeliverable: Reasons,
 }
 
-/// Why a device for the simulation cannot be made.
+/// Why a device for the simulation cannot be set up.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ScenarioError {
-    /// There is no partition table to lay the flash out by.
+    /// There is no partition table for the layout of the flash.
     NoTable,
     /// The partition table is not valid.
     Table(esp_idf_format::partition::PartitionTableError),
@@ -136,8 +136,8 @@ impl Scenario {
         Self::new(migration, &old, delivered, EspIdfConfig::default())
     }
 
-    /// A device of which there is a dump, with its migrator delivered. Its bootloader has rollback,
-    /// so that the migrator is on trial at first: one without it only does less.
+    /// The device of a dump, with its migrator delivered. Its bootloader is assumed to have
+    /// rollback, so that the migrator is on trial at first: one without rollback only does less.
     ///
     /// # Errors
     ///
@@ -214,8 +214,8 @@ impl Scenario {
     }
 }
 
-/// Where the old firmware is: in the factory partition, else in a slot that the migrator does not
-/// come to, else where it is replaced.
+/// Where the old firmware is: in the factory partition, else in a slot that the migrator is not
+/// written to, else where it is replaced.
 fn home(partitions: &[Partition], running: &str) -> Option<Partition> {
     let apps = || partitions.iter().filter(|p| p.is_factory() || p.ota_index().is_some());
     let other = || apps().find(|p| p.label.as_str() != Some(running));
@@ -244,15 +244,15 @@ fn with_target(
         };
         board = board.mcuboot(image, config).map_err(ScenarioError::Mcuboot)?;
     } else {
-        // Any other bootloader is treated as one that starts apps by the partition table.
+        // Any other bootloader is treated as one that starts apps from the partition table.
         board = board.esp_idf(image, EspIdfConfig::default()).map_err(ScenarioError::NotATarget)?;
     }
     Ok(board)
 }
 
-/// The board after the migrator has written a bootloader of which there was no file: what is in
-/// place is what came over the network, and is taken for the bootloader that the migration
-/// describes. `None` where the file was there before, or nothing is in place that could start.
+/// The board after the migrator has written a bootloader whose file was not known: what is in place
+/// was fetched over the network, and is assumed to be the bootloader that the migration describes.
+/// `None` if the file was known before, or nothing is in place that could boot.
 pub(crate) fn board_with_fetched(
     board: &Board,
     migration: &OwnedMigration,

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::report::{PartitionReport, ReplayReport, Report};
 
-/// What Espressif's C component does to flash for the same work.
+/// What Espressif's C component does to flash for the same migration.
 ///
 /// Measured: esp-self-reflasher 1.0.1 with its unmodified source against a NOR flash model, the
 /// example's default configuration, 64 KiB block erases where the driver would use them, times of
@@ -41,7 +41,7 @@ pub const C_COMPONENT: Baseline = Baseline {
     window_max_ms: 6321.0,
 };
 
-/// The report as text, with a baseline beside it for the example's work.
+/// The report as text, with a baseline beside it for the example.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary<'a> {
     /// What to show.
@@ -104,7 +104,7 @@ impl fmt::Display for Summary<'_> {
             writeln!(f, "\nmigrator in       outcome")?;
             for partition in &self.report.partitions {
                 let PartitionReport { running, next_update, detail, .. } = partition;
-                let note = if *next_update { "  (the next update goes there)" } else { "" };
+                let note = if *next_update { "    (the next update is written there)" } else { "" };
                 let codes: Vec<&str> = partition.reasons.iter().map(|reason| reason.code).collect();
                 let colon = if codes.is_empty() { "" } else { ": " };
                 let failed = partition.failed_cases();
@@ -137,7 +137,7 @@ fn row(f: &mut fmt::Formatter<'_>, what: &str, value: f64, base: Option<f64>) ->
     writeln!(f, "{line}")
 }
 
-/// A number with separated thousands, and a tenth if it is not whole.
+/// A number with thousands separators, and one decimal if it is not an integer.
 pub fn number(value: f64) -> String {
     let rounded = format!("{value:.1}");
     let (digits, tenth) = rounded.split_once('.').unwrap_or((&rounded, "0"));

@@ -7,8 +7,8 @@
 //!   after    |&&&&&&&&  |##|##|##|%%%%            |############    |  &             |
 //! ```
 //!
-//! Regions are drawn wider the larger they are, but not in proportion: a bootloader of 32 KiB would
-//! be a hair's breadth beside a slot of 1 MiB. Within a region everything is to scale.
+//! Larger regions are drawn wider, but not in proportion: a bootloader of 32 KiB would be too thin
+//! to see beside a slot of 1 MiB. Within a region everything is to scale.
 
 use std::collections::HashMap;
 
@@ -17,12 +17,12 @@ use nor_sim::NorMemory;
 use svg::Document;
 use svg::node::element::{Group, Line, Rectangle, Text, Title};
 
-/// What a sector holds.
+/// The contents of a sector.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum SectorContent {
     /// Erased.
     Blank,
-    /// The bootloader that was there before.
+    /// The old bootloader.
     OldBootloader,
     /// Partition table, NVS and other data of the owner.
     Kept,
@@ -170,7 +170,7 @@ impl Picture<'_> {
         )
     }
 
-    /// What one sector holds.
+    /// The contents of one sector.
     fn content(
         &self,
         memory: &NorMemory,
@@ -194,7 +194,7 @@ impl Picture<'_> {
         }
     }
 
-    /// Known byte strings cut into sectors; what fills less than a sector is erased behind.
+    /// Known byte strings cut into sectors; an incomplete sector is filled up with erased bytes.
     fn known_sectors(&self) -> HashMap<Vec<u8>, SectorContent> {
         let mut sectors = HashMap::new();
         for (content, bytes) in self.known {
@@ -224,7 +224,7 @@ impl Picture<'_> {
     }
 }
 
-/// How wide a region is drawn: more for each doubling.
+/// The width of a region: one step more for each doubling.
 fn width(region: Region) -> f64 {
     let sectors = f64::from(region.len_bytes()) / f64::from(SECTOR_BYTES);
     18.0 + 21.0 * (sectors + 1.0).log2()

@@ -11,15 +11,15 @@ use mcuboot_format::builder::{Padding, SignOptions, sign};
 
 use crate::example::{APP_LEN_BYTES, ExampleError, example};
 
-/// Where the application begins in [`merged`]: the example's primary slot.
+/// Start of the application in [`merged`]: the example's primary slot.
 const PRIMARY: u32 = 0x1_0000;
 
-/// Signs an application of about `len_bytes` for the migration's map, with that padding, in place
-/// of its own.
+/// Signs an application of about `len_bytes` for the migration's map, with that padding, and
+/// replaces the migration's application by it.
 ///
 /// # Errors
 ///
-/// [`ExampleError`] where the migration has no map or no application, or this one does not fit.
+/// [`ExampleError`] if the migration has no map or no application, or this one does not fit.
 pub fn resign(
     migration: &mut OwnedMigration,
     len_bytes: u32,
@@ -48,7 +48,7 @@ pub fn resign(
 ///
 /// # Errors
 ///
-/// [`ExampleError`] where it cannot be made.
+/// [`ExampleError`] if it cannot be made.
 pub fn merged(chip: Chip) -> Result<OwnedMigration, ExampleError> {
     let mut migration = example(chip)?;
     resign(&mut migration, APP_LEN_BYTES, Padding::None)?;

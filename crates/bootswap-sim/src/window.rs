@@ -1,4 +1,4 @@
-//! The commit window of a run, found from what was done to flash.
+//! The commit window of a run, derived from its flash operations.
 
 use std::ops::Range;
 
@@ -6,15 +6,15 @@ use flash_region::{FlashAddr, Region};
 use nor_sim::{Cut, Op, Phase};
 
 /// The part of flash that the device boots from, up to and including the partition table: a write
-/// here opens the commit window. It starts where the chips with the lowest bootloader have theirs,
-/// and ends with the sector of the partition table.
+/// here opens the commit window. It starts at the lowest bootloader address of all chips, and ends
+/// with the sector of the partition table.
 pub const BOOT_AREA: Region = Region::clamped(FlashAddr::ZERO, 0x9000);
 
-/// The commit window: the last operations in a row that write what the commit is for, from the
-/// first to the last of them that touches what the ROM boots from.
+/// The commit window: the last series of operations that write the commit's regions, from the first
+/// to the last of them that changes what the ROM boots from.
 ///
-/// Whoever touches the bootloader and then does something else has no window there, so that every
-/// cut in between has to be survived.
+/// If something changes the bootloader and then does something else, there is no window in between,
+/// so every cut there must be survived.
 pub fn of(ops: &[Op], commit: Option<Region>) -> Option<Range<usize>> {
     let boots = |op: &Op| op.region().overlaps(BOOT_AREA);
     let commits =
@@ -25,8 +25,8 @@ pub fn of(ops: &[Op], commit: Option<Region>) -> Option<Range<usize>> {
     Some(first..last + 1)
 }
 
-/// Whether power goes after the first operation of the window has begun and before its last one is
-/// done.
+/// Whether power is lost after the first operation of the window has begun and before its last one
+/// is done.
 pub fn is_inside(window: &Range<usize>, cut: Cut) -> bool {
     let inside = usize::try_from(cut.op).is_ok_and(|op| window.contains(&op));
     let (first, last) = (window.start as u64, window.end as u64 - 1);
@@ -55,7 +55,7 @@ mod tests {
     fn the_window_is_what_comes_last_and_in_a_row() {
         assert_eq!(of(&ops(&[0x110, 0x111, 0, 1, 2]), None), Some(2..5));
         assert_eq!(of(&ops(&[0x110, 0, 1, 0x110]), None), Some(1..3));
-        // Touched early, and again at the end: only the end is the window.
+        // Changed early, and again at the end: only the end is the window.
         assert_eq!(of(&ops(&[0, 0x110, 0, 1]), None), Some(2..4));
         assert_eq!(of(&ops(&[0x110, 0x111]), None), None);
         assert_eq!(of(&[], None), None);

@@ -269,7 +269,7 @@ fn a_device_with_nothing_to_go_back_to_is_stuck() {
 fn what_would_change_nothing_is_said() {
     let lab = lab();
     for (fault, parts) in [
-        ("/app.bin:html", ["concerns nothing", "/app_upd.bin, /mcuboot.bin"]),
+        ("/app.bin:html", ["affects nothing", "/app_upd.bin, /mcuboot.bin"]),
         ("/app_upd.bin:corrupt", ["changes nothing", "bytes of /app_upd.bin"]),
     ] {
         let ended = lab.ends_with(2, &["simulate", "migration.toml", "--fault", fault]);

@@ -1,13 +1,13 @@
-//! What has to happen to a block of flash so that it holds bytes that are all known already.
+//! Chooses the flash operations for a block whose new contents are completely known.
 //!
 //! ```text
 //!   sector:  | equal | equal | bits to clear | bits to set | nothing counts | in use |
 //!            '------ look: 16 of them, then the erases that take the least time -----'
 //! ```
 //!
-//! An erase of 32 or 64 KiB is used where it takes less time than the sectors that need one,
-//! counting the pages that have to be programmed again because of it; a sector that is in use
-//! forbids it.
+//! An erase of 32 or 64 KiB is used if it is faster than erasing the sectors that need it,
+//! including the pages that must be programmed again because of it; it is not used if a sector is
+//! in use.
 
 use bootswap_plan::{Erase, HalfBlock, cheapest_erase};
 use embedded_storage_async::nor_flash::NorFlash;
@@ -17,64 +17,64 @@ use crate::FlashFailure;
 use crate::erase::Bounds;
 use crate::medium::{Medium, PAGE};
 
-/// Sectors of a 64 KiB block, which is what is looked at at once.
+/// Sectors of a 64 KiB block, which is compared at once.
 pub(crate) const SECTORS: usize = (BLOCK_64K_BYTES / SECTOR_BYTES) as usize;
 
-/// Where bytes wait.
+/// Where the new bytes are staged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bytes<'m> {
-    /// In flash, from a sector's start on.
+    /// In flash, from the start of a sector.
     Flash(FlashAddr),
     /// In memory.
     Memory(&'m [u8]),
 }
 
-/// Bytes and where they are to be.
+/// New bytes and their destination.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'m> {
-    /// Where they wait.
+    /// Where they are staged.
     pub from: Bytes<'m>,
-    /// Where they go; starts at a sector.
+    /// Their destination; starts at a sector.
     pub to: Region,
     /// Whole sectors that may be erased; contains `to`.
     pub erasable: Region,
-    /// Whole sectors that are in use for something else.
+    /// Whole sectors that are used for something else.
     pub reserved: Option<Region>,
-    /// Whole sectors of `to` whose contents mean nothing.
+    /// Whole sectors of `to` whose contents do not matter.
     pub gap: Option<Region>,
     /// A sector before `to` that may be erased while it is blank.
     pub unused: Option<Region>,
-    /// Whether sectors for which there is nothing but 0xFF stay as they are.
+    /// Whether sectors for which the artifact has only 0xFF stay unchanged.
     pub keep_under_blank: bool,
 }
 
-/// What is to happen to one sector.
+/// What to do with one sector.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Sector {
     /// Neither written nor erased.
     Keep,
-    /// Nothing in it counts: it may be erased along with others.
+    /// Its contents do not matter: it may be erased along with others.
     Free,
-    /// It holds what it should; if it is erased along with others, so many pages are written again.
+    /// It is correct already; if it is erased along with others, this many pages are written again.
     Equal {
         /// Pages that are not blank.
         pages: u32,
     },
-    /// Pages are to be programmed, no erase is needed.
+    /// Pages must be programmed, but no erase is needed.
     Clear,
-    /// It has to be erased.
+    /// It must be erased.
     Erase,
 }
 
 impl Sector {
-    /// Whether the sector does not hold what it should.
+    /// Whether the sector is not correct yet.
     pub(crate) fn differs(self) -> bool {
         matches!(self, Self::Clear | Self::Erase)
     }
 }
 
 impl Wanted<'_> {
-    /// All of the sectors that may be touched, by 64 KiB block.
+    /// All sectors that may be changed, by 64 KiB block.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = Region> + use<> {
         let all = self.erasable;
         let reach = match self.unused {
@@ -84,8 +84,7 @@ impl Wanted<'_> {
         reach.chunks(BLOCK_64K_BYTES)
     }
 
-    /// Reads what the addresses of `part`, which lies in `to`, are to hold; `out` is as long as
-    /// that.
+    /// Reads the new contents of `part`, which is in `to`; `out` has the same length.
     pub(crate) async fn bytes<F: NorFlash>(
         &self,
         medium: &mut Medium<'_, F>,
@@ -103,7 +102,7 @@ impl Wanted<'_> {
         }
     }
 
-    /// Compares every sector of a block with what it should hold.
+    /// Compares every sector of a block with its new contents.
     pub(crate) async fn look<F: NorFlash>(
         &self,
         medium: &mut Medium<'_, F>,
@@ -118,7 +117,7 @@ impl Wanted<'_> {
                 _ if self.gap.is_some_and(|gap| gap.contains_region(sector)) => Sector::Free,
                 Some(part) => self.compare(medium, part).await?,
                 None if self.erasable.contains_region(sector) => Sector::Free,
-                // What is blank before the bytes' place can be erased and stays what it is.
+                // A blank sector before the bytes' destination can be erased without changing it.
                 None if medium.is_blank(sector).await? => Sector::Free,
                 None => Sector::Keep,
             };
@@ -126,7 +125,7 @@ impl Wanted<'_> {
         Ok(states)
     }
 
-    /// Compares the part of `to` that lies in one sector.
+    /// Compares the part of `to` that is in one sector.
     async fn compare<F: NorFlash>(
         &self,
         medium: &mut Medium<'_, F>,
@@ -153,8 +152,7 @@ impl Wanted<'_> {
     }
 }
 
-/// The erase to use at `addr`, if there is to be one there: the one that takes the least time.
-/// Without `combine`, sector by sector.
+/// The fastest erase to use at `addr`, if one is needed there. Without `combine`, sector by sector.
 pub(crate) fn erase_at(
     states: &[Sector; SECTORS],
     block: Region,
@@ -173,7 +171,7 @@ pub(crate) fn erase_at(
     (erase != Erase::Sector4K || sectors_of(states, block, unit).any(is_needed)).then_some(unit)
 }
 
-/// What there is to do in a 32 KiB block.
+/// What must be done in a 32 KiB block.
 fn half_block(states: &[Sector; SECTORS], block: Region, half: Region) -> HalfBlock {
     sectors_of(states, block, half).fold(HalfBlock::default(), |sum, state| match state {
         Sector::Erase => HalfBlock { erases: sum.erases + 1, ..sum },
@@ -182,7 +180,7 @@ fn half_block(states: &[Sector; SECTORS], block: Region, half: Region) -> HalfBl
     })
 }
 
-/// States of the sectors of `part`, which lies in `block`.
+/// States of the sectors of `part`, which is in `block`.
 fn sectors_of(
     states: &[Sector; SECTORS],
     block: Region,

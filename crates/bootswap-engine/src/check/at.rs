@@ -1,4 +1,4 @@
-//! What one step of a plan works with.
+//! What one step of a plan needs.
 
 use bootswap_plan::{ArtifactIndex, Purpose, Route, Step};
 use flash_region::Region;
@@ -9,9 +9,9 @@ use crate::job::Job;
 use crate::routes::slot_place;
 use crate::{PlanError, StepFault};
 
-/// A step's place in the plan, from where it finds what it works with.
+/// The position of a step in the plan, from which it looks up what it needs.
 ///
-/// Whatever is missing was found by the check, before the first step ran.
+/// The check, which runs before the first step, has found everything that is missing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At<'j> {
     pub(super) job: &'j Job<'j>,
@@ -19,7 +19,7 @@ pub(crate) struct At<'j> {
 }
 
 impl<'j> At<'j> {
-    /// Asks for all that the step works with.
+    /// Looks up everything that the step needs.
     pub(super) fn check(&self, step: &'j Step) -> Result<(), PlanError> {
         match step {
             Step::Fetch { artifact, routes } => {
@@ -49,7 +49,7 @@ impl<'j> At<'j> {
         Ok(())
     }
 
-    /// An artifact with these places.
+    /// An artifact with these regions.
     pub(crate) fn placed(
         &self,
         index: ArtifactIndex,
@@ -61,12 +61,12 @@ impl<'j> At<'j> {
         }
     }
 
-    /// The artifact in the places where it is verified in the end.
+    /// The artifact in the regions in which it is finally verified.
     pub(crate) fn end(&self, wanted: ArtifactIndex) -> Result<Placed<'j>, PlanError> {
         self.verified(&|artifact, _| artifact == wanted)
     }
 
-    /// The same of an artifact that is copied there from where it was fetched to.
+    /// The same for an artifact that is copied there from where it was fetched to.
     pub(crate) fn end_elsewhere(
         &self,
         wanted: ArtifactIndex,
@@ -82,7 +82,7 @@ impl<'j> At<'j> {
         self.verified(&|_, routes| slot_place(routes).and_then(|place| place.slot) == Some(slot))
     }
 
-    /// The first artifact that is verified and is the wanted one.
+    /// The first verified artifact that matches.
     fn verified(
         &self,
         is_wanted: &dyn Fn(ArtifactIndex, &[Route]) -> bool,
@@ -97,7 +97,7 @@ impl<'j> At<'j> {
         Err(self.error(StepFault::NotVerified))
     }
 
-    /// The trailer at the end of a region, if the migrator itself writes to it later.
+    /// The trailer at the end of a region, if the migrator itself writes it later.
     pub(crate) fn own_trailer(&self, region: Region, purpose: Purpose) -> Option<TrailerLayout> {
         let map = self.job.migration.mcuboot.as_ref().filter(|_| purpose == Purpose::OwnTrailer);
         map?.trailer_ending(region.end())

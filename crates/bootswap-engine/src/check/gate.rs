@@ -1,7 +1,7 @@
-//! The gate before the first step: what a plan must never do.
+//! The check before the first step: what a plan must never do.
 //!
-//! The planner makes no such plan. That the running code, what the device boots from and the
-//! journal are safe is checked here once more, because one mistake there costs a device.
+//! The planner makes no such plan. But one mistake here would brick a device, so it is checked once
+//! more that the running code, what the device boots from and the journal are safe.
 
 use bootswap_plan::{DeviceFacts, MAX_ARTIFACTS, Place, Plan, Route, Step, Target};
 use flash_region::{Region, SECTOR_BYTES};
@@ -11,7 +11,7 @@ use crate::{PlanError, StepFault};
 /// Most artifacts that one commit window takes: all of them.
 pub(crate) const MAX_COMMITS: usize = MAX_ARTIFACTS;
 
-/// What the steps of a plan are held against.
+/// What the steps of a plan are checked against.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gate<'j> {
     pub plan: &'j Plan,
@@ -20,7 +20,7 @@ pub(super) struct Gate<'j> {
 }
 
 impl Gate<'_> {
-    /// Whether the journal, if there is one, is a sector that nothing needs.
+    /// Checks that the journal, if there is one, is a sector that nothing else needs.
     pub(super) fn check_journal(&self) -> Result<(), PlanError> {
         match self.plan.journal {
             Some(sector)
@@ -35,7 +35,7 @@ impl Gate<'_> {
         }
     }
 
-    /// Whether a step keeps off what must stay as it is, and comes where it may.
+    /// Checks that a step changes only what it may change.
     pub(super) fn check(&self, index: usize, step: &Step) -> Result<(), StepFault> {
         self.check_order(index, step)?;
         match step {
@@ -73,7 +73,7 @@ impl Gate<'_> {
         if commits == MAX_COMMITS && is_commit(step) {
             return Err(StepFault::TooManyCommits);
         }
-        // What was fetched is known by its length.
+        // The length of a fetched artifact is known.
         let is_fetch = matches!(step, Step::Fetch { .. });
         if fetched || is_fetch { Ok(()) } else { Err(StepFault::NotFetched) }
     }
@@ -120,12 +120,13 @@ impl Gate<'_> {
         Ok(())
     }
 
-    /// Whether an operation there hits that place and no other.
+    /// Whether an operation there affects that address and no other.
     fn reaches(&self, region: Region) -> bool {
         self.facts.reachable().contains_region(region)
     }
 
-    /// Whether the device, as it is before the commit, boots the migrator by some of the region.
+    /// Whether the region contains something from which the device boots the migrator before the
+    /// commit.
     fn is_vital(&self, region: Region) -> bool {
         let facts = self.facts;
         let table = facts.table();
@@ -136,7 +137,7 @@ impl Gate<'_> {
     }
 }
 
-/// Whether a place begins with a sector, and erasing its whole sectors erases all of it.
+/// Whether a place begins at a sector, and erasing its whole sectors erases all of it.
 fn is_whole(place: &Place) -> bool {
     place.region.start().is_aligned(SECTOR_BYTES)
         && place.erasable.is_aligned(SECTOR_BYTES)

@@ -1,11 +1,11 @@
-//! The check of a job before anything is done.
+//! Checks a job before anything is done.
 //!
-//! [`Job::check`] goes through the whole plan. It finds what every step works with, its artifact
-//! with rules and places above all, and everything that is wrong with the plan. A step that runs
-//! has what it needs.
+//! [`Job::check`] goes through the whole plan. It looks up what every step needs, above all its
+//! artifact with rules and regions, and finds everything that is wrong with the plan. So a step
+//! that runs has what it needs.
 //!
-//! A step that runs looks its artifact up again. Keeping what the check found would take memory for
-//! every step that a plan may have, for a search through a few entries.
+//! A step that runs looks its artifact up again. Storing the results would need memory for every
+//! possible step, to save a search through a few entries.
 
 mod at;
 mod gate;
@@ -30,7 +30,7 @@ pub(crate) struct Checked<'j> {
 }
 
 impl Job<'_> {
-    /// Checks the plan, for an engine that has so many bytes of memory to stage in.
+    /// Checks the plan, for an engine with this many bytes of memory for staging.
     pub(crate) fn check(&self, memory_len_bytes: usize) -> Result<Checked<'_>, PlanError> {
         let gate = Gate { plan: self.plan, facts: self.facts, memory_len_bytes };
         gate.check_journal()?;
@@ -49,7 +49,7 @@ impl<'j> Checked<'j> {
         self.job.facts.chip
     }
 
-    /// What is to be done.
+    /// The job.
     pub(crate) fn job(&self) -> &'j Job<'j> {
         self.job
     }
@@ -77,12 +77,12 @@ impl<'j> Checked<'j> {
         self.steps().iter().take(index).any(is_commit)
     }
 
-    /// The place of a step in the plan.
+    /// The position of a step in the plan.
     pub(crate) fn at(&self, index: usize) -> At<'j> {
         At { job: self.job, index }
     }
 
-    /// An artifact with the rules for it in its places; `key` is the bootloader's.
+    /// An artifact with the rules for it in its regions; `key` is the bootloader's.
     pub(crate) fn item<'i>(&'i self, placed: Placed<'i>, key: Option<&'i PublicKey>) -> Item<'i> {
         let Job { migration, facts, .. } = *self.job;
         let room_bytes = room_bytes(placed.routes);

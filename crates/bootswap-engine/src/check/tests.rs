@@ -63,14 +63,14 @@ fn nothing_vital_is_written_before_the_commit() {
         let journal = Some(PlanError::Journal { sector: region });
         assert_eq!(error_in(|plan| plan.journal = Some(region)), journal, "{region}");
     }
-    // Right behind the running image is free.
+    // The sector right after the running image is free.
     let free = at(PRIMARY.start().get() + RUNNING_LEN, SECTOR_BYTES);
     assert_eq!(error_in(|plan| plan.journal = Some(free)), None);
 }
 
 #[test]
 fn nothing_is_written_where_addresses_wrap() {
-    // The example's flash ends long before.
+    // The example's flash ends long before these addresses.
     for start in [0x40_0000, 0x100_0000] {
         let region = at(start, 0x1000);
         let out = Some(StepFault::OutOfReach);
@@ -88,7 +88,7 @@ fn the_journal_is_in_nobodys_way() {
     let sector = SECONDARY.prefix(SECTOR_BYTES);
     let over = Some(StepFault::OverJournal);
     assert_eq!(fault_in(|plan| plan.journal = Some(sector)), over);
-    // Unless the place leaves it out.
+    // Unless the place excludes it.
     let reserve = |plan: &mut Plan| {
         plan.journal = Some(sector);
         fetch_to(plan, |place| {

@@ -12,10 +12,11 @@
 //!
 //! # Power-fail safety
 //!
-//! This is the only place where losing power leaves a device that does not boot: none of the chips'
-//! ROMs has a second bootloader to turn to. Everything was verified before; the window holds
-//! erases, programs and the reads that these need; no error of the flash ends it, since the bytes
-//! still wait where they were verified, and a device that were reset half way would not come back.
+//! This is the only place where a loss of power leaves a device that does not boot: none of the
+//! chips' ROMs has a second bootloader to fall back to. Everything was verified before. The window
+//! contains only erases, programs and the reads that these need. No error of the flash ends it,
+//! since the bytes are still staged where they were verified, and a device that is reset in between
+//! would not boot.
 
 use bootswap_plan::Artifact;
 use embedded_storage_async::nor_flash::NorFlash;
@@ -27,8 +28,8 @@ use crate::medium::{Medium, PAGE, SECTOR};
 use crate::scan::head;
 use crate::{Event, Failure, FlashFailure, Platform};
 
-/// Rounds of writing and reading back before the flash counts as broken. Far more than a flash that
-/// can be repaired needs; a bound at all, so that the failure can be told.
+/// Rounds of writing and reading back before the flash counts as broken. This is far more than
+/// repairable flash needs; there is a limit only so that the failure can be reported.
 const MAX_ROUNDS: u32 = 64;
 
 /// One artifact that the commit writes.
@@ -36,31 +37,31 @@ const MAX_ROUNDS: u32 = 64;
 pub(crate) struct Commit<'a> {
     /// What it is.
     pub artifact: &'a Artifact<'a>,
-    /// How its SHA-256 begins, where the migration does not name it.
+    /// The start of its SHA-256, if the migration does not name it.
     pub digest: Option<[u8; 4]>,
-    /// The part that waits for the commit, and where it goes.
+    /// The part that is staged for the commit, and its destination.
     pub wanted: Wanted<'a>,
-    /// Where the rest of it lies already; empty where there is none.
+    /// Where the rest of it is already; empty if there is none.
     pub rest: Region,
-    /// From where to where the file has padding, whatever flash has there.
+    /// Start and end of the padding in the file; the contents of flash do not matter there.
     pub padding: Option<(u32, u32)>,
-    /// Sectors that differ, as the look before the window finds them.
+    /// Sectors that differ, according to the comparison before the window.
     pub sectors: u32,
 }
 
-/// What the look before the window found of the first block in which something differs.
+/// Result of the comparison before the window, for the first block in which something differs.
 #[derive(Clone, Copy, Debug)]
 struct Look {
     block: Region,
     states: [Sector; SECTORS],
 }
 
-/// Writes all of the artifacts over their destinations and reads them back.
+/// Writes all of the artifacts to their destinations and reads them back.
 ///
 /// # Errors
 ///
-/// Before the window: what the flash or the platform say against it; nothing was touched then. From
-/// its first erase on [`Failure::Commit`] and nothing else.
+/// Before the window: errors of the flash or of the platform; nothing was changed then. From its
+/// first erase on, only [`Failure::Commit`].
 pub(crate) async fn commit<F: NorFlash, P: Platform>(
     medium: &mut Medium<'_, F>,
     platform: &mut P,
@@ -105,9 +106,9 @@ pub(crate) async fn commit<F: NorFlash, P: Platform>(
     }
 }
 
-/// One pass over a destination. The first time, with what was seen before the window, erases are
-/// combined; a repair is sector by sector. Errors are no reason to stop: reading back tells what
-/// they left.
+/// One pass over a destination. In the first pass, erases are combined according to the comparison
+/// before the window; a repair goes sector by sector. An error does not stop it: reading back shows
+/// what it left.
 async fn write<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     buffer: &mut [u8; SECTOR],
@@ -140,7 +141,7 @@ async fn write<F: NorFlash>(
     }
 }
 
-/// Programs what is to be in one sector; `blank` says that it was just erased.
+/// Programs the new contents of one sector; `blank` says that it was just erased.
 async fn write_sector<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     buffer: &mut [u8; SECTOR],
@@ -162,14 +163,14 @@ async fn write_sector<F: NorFlash>(
         }
         let clears = old.iter().zip(new).all(|(old, new)| old & new == *new);
         if clears && old.iter().zip(new).any(|(old, new)| old != new) {
-            // Drivers want whole words; what lies behind the part stays as it is.
+            // Drivers need whole words; what is after the part stays unchanged.
             old.iter_mut().zip(new).for_each(|(old, new)| *old = *new);
             let _ = medium.program(page.start(), &old).await;
         }
     }
 }
 
-/// The first address at which something is wrong, be it only that it cannot be read.
+/// The first address at which something is wrong, even if it only cannot be read.
 async fn wrong<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     buffer: &mut [u8; SECTOR],
@@ -184,7 +185,7 @@ async fn wrong<F: NorFlash>(
                 return Some(sector.start());
             }
         }
-        // The comparison trusts the waiting bytes to read now as they did when they were verified;
+        // The comparison assumes that the staged bytes read as they did when they were verified;
         // the digest does not.
         match digest(medium, buffer, commit).await {
             Ok(sha256) if is_digest_of(commit, &sha256) => {}
@@ -202,8 +203,8 @@ fn is_digest_of(commit: &Commit<'_>, sha256: &[u8; 32]) -> bool {
     }
 }
 
-/// The digest of the artifact as it lies in its places. What a gap of it left as it was counts as
-/// the 0xFF that the file has there, and so does padding.
+/// The digest of the artifact as it is in its regions. Gaps of a merged image and padding count as
+/// the 0xFF that the file has there.
 async fn digest<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     buffer: &mut [u8; SECTOR],

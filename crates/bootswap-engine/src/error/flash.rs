@@ -1,10 +1,10 @@
-//! Errors of the flash driver, with what it was asked for.
+//! Errors of the flash driver, with the operation that failed.
 
 use core::fmt;
 
 use flash_region::Region;
 
-/// What was done to flash when it failed.
+/// The flash operation that failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FlashOp {
     /// Reading.
@@ -15,14 +15,14 @@ pub enum FlashOp {
     Erase,
 }
 
-/// The flash driver's error, with what it was asked for.
+/// The flash driver's error, with the operation that failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlashFailure<E> {
-    /// What was done.
+    /// The operation.
     pub op: FlashOp,
-    /// Where.
+    /// Its region.
     pub region: Region,
-    /// What the driver said.
+    /// The driver's error.
     pub cause: E,
 }
 

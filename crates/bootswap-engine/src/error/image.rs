@@ -21,14 +21,14 @@ pub enum ImageFault {
         /// Bytes of the file.
         found_bytes: u32,
     },
-    /// The file is longer than the place it is for.
+    /// The file is longer than its region.
     TooLong {
-        /// Bytes there is room for.
+        /// Bytes that there is room for.
         room_bytes: u32,
     },
-    /// The bytes are not those that were asked for.
+    /// The bytes are not those that were requested.
     Misplaced {
-        /// Offset of the first byte asked for.
+        /// Offset of the first requested byte.
         wanted: u32,
         /// Offset of the first byte sent.
         found: u32,
@@ -44,7 +44,7 @@ pub enum ImageFault {
     Mcuboot(mcuboot_format::ValidateError),
     /// Not an ESP image, or a damaged one.
     Esp(esp_idf_format::image::ImageError),
-    /// An application that Espressif's loader does not start, or starts where it cannot run.
+    /// An application that Espressif's loader does not start, or loads to the wrong memory.
     Load(mcuboot_format::espressif::LoadFault),
     /// An ESP image for another chip.
     Chip {
@@ -60,39 +60,41 @@ pub enum ImageFault {
         /// Bytes that the device has.
         found_bytes: u32,
     },
-    /// A bootloader whose header says less flash than its own map takes.
+    /// A bootloader whose header has a smaller flash size than its own map needs.
     MapBehindFlash {
         /// End of the map's last area.
         map_end: FlashAddr,
-        /// Bytes of flash in the header; 2 MiB where it holds no known size, as the bootloader
-        /// takes it.
+        /// Flash size in the header in bytes; 2 MiB if the size is unknown, as the bootloader
+        /// assumes.
         found_bytes: u32,
     },
-    /// A bootloader for other revisions of the chip: it starts, looks, and resets, for ever.
+    /// A bootloader for other revisions of the chip: it starts, checks the revision, and resets,
+    /// again and again.
     ChipRevision {
         /// First supported revision, major times 100 plus minor.
         min: u16,
         /// Last supported revision.
         max: u16,
-        /// The chip's.
+        /// The chip's revision.
         found: u16,
     },
-    /// An ESP image that talks to the flash through more lines than the bootloader in place does.
+    /// An ESP image that uses more data lines to the flash than the bootloader in place.
     FlashMode,
-    /// A bootloader whose header has a number for the flash that no chip and no bootloader knows.
+    /// A bootloader whose header has a number for a flash setting that no chip and no bootloader
+    /// supports.
     FlashSetting {
         /// `mode`, at offset 2, or `frequency`, the lower half of offset 3.
         field: &'static str,
         /// The number.
         number: u8,
     },
-    /// An ESP image that ends before its file does, or has no digest of its own.
+    /// An ESP image that ends before its file does, or has no digest.
     NoDigest,
-    /// A partition table that the bootloader would not boot by.
+    /// A partition table that the bootloader would not accept.
     Table(esp_idf_format::partition::PartitionTableError),
     /// The new partition table has no app partition with room for the application.
     NoSlot {
-        /// Where the application goes.
+        /// The application's destination.
         start: FlashAddr,
         /// Its bytes.
         needed_bytes: u32,
@@ -107,7 +109,7 @@ pub enum ImageFault {
     },
     /// What the bootloader would start is nothing that the migration brings.
     StartsOther {
-        /// What it would start; `None` where it finds no app partition.
+        /// What it would start; `None` if it finds no app partition.
         start: Option<FlashAddr>,
     },
     /// The new partition table has its otadata elsewhere, or another number of slots, and nothing
@@ -125,19 +127,20 @@ pub enum ImageFault {
     Padding {
         /// Offset of the first such byte in the file.
         offset: u32,
-        /// What it is.
+        /// The byte.
         found: u8,
     },
     /// A trailer that MCUboot would not accept as that of a confirmed image.
     Trailer,
-    /// An image that MCUboot would erase instead of swapping it in: it prevents downgrades.
+    /// An image that MCUboot would erase instead of swapping it in, because it prevents downgrades.
     Downgrade {
         /// The image's version.
         version: ImageVersion,
-        /// What MCUboot reads in the primary slot.
+        /// The version that MCUboot reads in the primary slot.
         over: ImageVersion,
     },
-    /// ESP-IDF's bootloader where MCUboot belongs: it has the descriptor that only that one has.
+    /// ESP-IDF's bootloader instead of MCUboot: it has the descriptor that only ESP-IDF's
+    /// bootloader has.
     NotMcuboot,
     /// The file has not been fetched.
     NotFetched,
@@ -151,13 +154,17 @@ impl fmt::Display for ImageFault {
                 f.write_str("the file is a web page, not an image: a login page or an error page")
             }
             Self::Length { wanted_bytes, found_bytes } => {
-                write!(f, "the file has {found_bytes} bytes, the migration says {wanted_bytes}")
+                write!(f, "the file has {found_bytes} bytes, but the migration says {wanted_bytes}")
             }
             Self::TooLong { room_bytes } => {
-                write!(f, "the file is longer than its place of {room_bytes} bytes")
+                write!(f, "the file is longer than its region of {room_bytes} bytes")
             }
             Self::Misplaced { wanted, found } => {
-                write!(f, "bytes from {found} on were sent, from {wanted} on were asked for")
+                write!(
+                    f,
+                    "bytes from {found} on were sent, but bytes from {wanted} on were \
+                requested"
+                )
             }
             Self::Digest { wanted, found } => {
                 f.write_str("the file's SHA-256 begins with ")?;
@@ -174,7 +181,8 @@ impl fmt::Display for ImageFault {
             }
             Self::FlashSize { wanted_bytes, found_bytes } => write!(
                 f,
-                "the image is built for {wanted_bytes} bytes of flash, there are {found_bytes}"
+                "the image is built for {wanted_bytes} bytes of flash, but there are only \
+                {found_bytes}"
             ),
             Self::MapBehindFlash { map_end, found_bytes } => write!(
                 f,
@@ -185,8 +193,8 @@ impl fmt::Display for ImageFault {
                 let [min, max, found] = [min, max, found].map(|rev| Revision(*rev));
                 write!(
                     f,
-                    "the bootloader is for revisions {min} to {max} of the chip, this one is \
-                     {found}"
+                    "the bootloader is for revisions {min} to {max} of the chip, but this one is \
+                    {found}"
                 )
             }
             Self::FlashMode => f.write_str(
@@ -194,11 +202,11 @@ impl fmt::Display for ImageFault {
                  may not have",
             ),
             Self::FlashSetting { field, number } => {
-                write!(f, "no flash {field} has the number {number:#x}, which its header says")
+                write!(f, "the flash {field} {number:#x} in its header does not exist")
             }
             Self::NoDigest => f.write_str("neither the image nor the migration has a digest"),
             Self::Table(error) => {
-                f.write_str("the partition table would not boot: ")?;
+                f.write_str("the bootloader would not accept the partition table: ")?;
                 error.fmt(f)
             }
             Self::NoSlot { start, needed_bytes } | Self::NoPartition { start, needed_bytes } => {
@@ -221,7 +229,11 @@ impl fmt::Display for ImageFault {
                  old one, so that nobody knows which slot it names"
             ),
             Self::NoApp { start } => {
-                write!(f, "the bootloader would start what goes to {start}, which is no app image")
+                write!(
+                    f,
+                    "the bootloader would start what is written to {start}, which is not an \
+                app image"
+                )
             }
             Self::Padding { offset, found } => write!(
                 f,
@@ -232,7 +244,7 @@ impl fmt::Display for ImageFault {
             Self::Downgrade { version, over } => write!(
                 f,
                 "the image is version {version}; MCUboot reads version {over} in the primary slot \
-                 and prevents downgrades, so that it would erase the image"
+                 and prevents downgrades, so it would erase the image"
             ),
             Self::NotMcuboot => f.write_str("it is ESP-IDF's bootloader, not MCUboot"),
             Self::NotFetched => f.write_str("it was not fetched"),
@@ -242,7 +254,7 @@ impl fmt::Display for ImageFault {
 
 impl core::error::Error for ImageFault {}
 
-/// A revision as Espressif writes it.
+/// A chip revision in Espressif's notation.
 struct Revision(u16);
 
 impl fmt::Display for Revision {

@@ -19,68 +19,68 @@ use crate::{SourceError, Veto};
 /// Why a migration ended early. The device still boots the migrator, or the old firmware, unless
 /// the failure is [`Failure::Commit`].
 ///
-/// `E` is the flash driver's error. `A` says which artifact it is about: its index among steps and
-/// the name that the owner gave it, `&str`, in what [`Engine::run`](crate::Engine::run) returns.
+/// `E` is the flash driver's error. `A` says which artifact it is about: its index in steps, or the
+/// name that the owner gave it, `&str`, in the result of [`Engine::run`](crate::Engine::run).
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Failure<E, A = ArtifactIndex> {
-    /// The flash reports an error, even when asked again.
+    /// The flash reports an error, even after retries.
     Flash(FlashFailure<E>),
-    /// A sector does not take its contents, although the driver reports no error.
+    /// A sector cannot be written correctly, although the driver reports no error.
     Stuck {
         /// The sector.
         sector: FlashAddr,
     },
-    /// An artifact could not be fetched, even when tried again.
+    /// An artifact could not be fetched, even after retries.
     Source {
-        /// Which one.
+        /// The artifact.
         artifact: A,
         /// The last error.
         cause: SourceError<Infallible>,
     },
-    /// An artifact is not what it should be, even when fetched again.
+    /// An artifact is not what it should be, even after it was fetched again.
     Image {
-        /// Which one.
+        /// The artifact.
         artifact: A,
         /// What is wrong.
         fault: ImageFault,
     },
-    /// Bytes would be lost that must stay.
+    /// Bytes that must stay would be lost.
     InUse {
-        /// Where.
+        /// Their region.
         region: Region,
     },
-    /// A region that must be blank or marked is neither, and may not be erased.
+    /// A region that must be blank or marked is neither, and must not be erased.
     Unclean {
-        /// Where.
+        /// The region.
         region: Region,
     },
-    /// The plan is not one for this device, or asks for what the engine was not given.
+    /// The plan is not for this device, or needs something that the engine was not given.
     Plan(PlanError),
-    /// The platform does not let the commit start.
+    /// The platform does not allow the commit to start.
     Veto(Veto),
-    /// Too many attempts without progress; the firmware goes back to where it came from.
+    /// Too many attempts without progress; the device goes back to the old firmware.
     GivenUp {
         /// Attempts without progress.
         attempts: u32,
     },
-    /// The bootloader's place does not take the new bootloader. The device **must not be reset**:
-    /// it would not boot.
+    /// The new bootloader cannot be written correctly. The device **must not be reset**: it would
+    /// not boot.
     Commit {
         /// First address that differs.
         at: FlashAddr,
     },
     /// The public key of the target bootloader cannot be used.
     Key,
-    /// Otadata has no entry left for the app that is to be started.
+    /// Otadata has no entry left for the app that should be started.
     Otadata {
-        /// Where it is.
+        /// Its region.
         region: Region,
     },
 }
 
 impl<E, A> Failure<E, A> {
-    /// The failure's number, as reports from devices carry it. Never reordered.
+    /// The failure's number, as in reports from devices. Never reordered.
     #[must_use]
     pub const fn number(&self) -> u16 {
         match self {
@@ -99,13 +99,13 @@ impl<E, A> Failure<E, A> {
         }
     }
 
-    /// Whether the device may be reset: everywhere but after a commit that did not verify.
+    /// Whether the device may be reset: always, except after a commit that did not verify.
     #[must_use]
     pub const fn may_reset(&self) -> bool {
         !matches!(self, Self::Commit { .. })
     }
 
-    /// The same, with another way to say which artifact it is about.
+    /// The same failure, with another type for the artifact.
     #[must_use]
     pub fn map_artifact<B>(self, name: impl FnOnce(A) -> B) -> Failure<E, B> {
         match self {
@@ -126,7 +126,7 @@ impl<E, A> Failure<E, A> {
 }
 
 impl<E> Failure<E> {
-    /// The same, with the name of the artifact, which is one of these.
+    /// The same failure, with the name of the artifact, which is one of these.
     pub(crate) fn named<'j>(self, artifacts: &'j [Artifact<'j>]) -> Failure<E, &'j str> {
         let name = |ArtifactIndex(index)| artifacts.get(usize::from(index)).map(|found| found.name);
         self.map_artifact(|artifact| name(artifact).unwrap_or_default())
@@ -151,7 +151,7 @@ impl<E: fmt::Debug, A: fmt::Display> fmt::Display for Failure<E, A> {
             Self::Flash(failure) => failure.fmt(f),
             Self::Stuck { sector } => write!(
                 f,
-                "the sector at {sector} does not take its contents; the flash may be worn out"
+                "the sector at {sector} cannot be written correctly; the flash may be worn out"
             ),
             Self::Source { artifact, cause } => {
                 write!(f, "{artifact} could not be fetched: ")?;
@@ -172,13 +172,13 @@ impl<E: fmt::Debug, A: fmt::Display> fmt::Display for Failure<E, A> {
             }
             Self::Commit { at } => write!(
                 f,
-                "the bootloader's place does not take its contents at {at}; do not reset, the \
-                 device would not boot"
+                "the bootloader cannot be written correctly at {at}; do not reset, the device \
+                would not boot"
             ),
             Self::Key => {
                 f.write_str("the bootloader's public key is of a kind that this build cannot check")
             }
-            Self::Otadata { region } => write!(f, "otadata at {region} cannot name the app"),
+            Self::Otadata { region } => write!(f, "otadata at {region} cannot select the app"),
         }
     }
 }

@@ -10,12 +10,12 @@ use flash_region::Region;
 pub enum PlanError {
     /// The journal is not one free sector.
     Journal {
-        /// Where it would be.
+        /// Its sector in the plan.
         sector: Region,
     },
     /// A step is wrong.
     Step {
-        /// Which one, counted from 0.
+        /// Index of the step, from 0.
         index: usize,
         /// What is wrong.
         fault: StepFault,
@@ -34,23 +34,23 @@ pub enum StepFault {
     NotFetched,
     /// No step verifies its artifact.
     NotVerified,
-    /// The places of its artifact leave bytes of the file out, or do not begin with a sector of it.
+    /// The regions of its artifact leave out bytes of the file, or do not begin at a sector of it.
     Gap,
-    /// It stages in more memory than there is.
+    /// It stages more in memory than there is room for.
     Memory,
-    /// A place is not made of whole sectors.
+    /// A region does not consist of whole sectors.
     PartialSector,
     /// It may erase the journal.
     OverJournal,
     /// It may erase what the device boots from.
     OverBoot,
-    /// A commit to a place that is not made of whole sectors, or where the running code is.
+    /// A commit to a region that does not consist of whole sectors, or where the running code is.
     CommitPlace,
     /// There is no MCUboot trailer at the end of its slot or scratch area.
     NoTrailer,
-    /// There are more commits than one window holds.
+    /// There are more commits than fit in one window.
     TooManyCommits,
-    /// It writes or erases where flash addresses do not reach.
+    /// It writes or erases beyond the range of flash addresses.
     OutOfReach,
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Journal { sector } => write!(f, "the journal at {sector} is not a free sector"),
-            // As the console counts them.
+            // The console counts from 1.
             Self::Step { index, fault } => write!(f, "step {}: {fault}", index.saturating_add(1)),
         }
     }
@@ -73,15 +73,15 @@ impl fmt::Display for StepFault {
             Self::UnknownArtifact => "there is no such artifact",
             Self::NotFetched => "its artifact is not fetched",
             Self::NotVerified => "its artifact is never verified",
-            Self::Gap => "the places of its artifact have gaps",
+            Self::Gap => "the regions of its artifact have gaps",
             Self::Memory => "too little memory to stage in",
-            Self::PartialSector => "a place is not made of whole sectors",
+            Self::PartialSector => "a region does not consist of whole sectors",
             Self::OverJournal => "the journal is in its way",
-            Self::OverBoot => "the device boots from its place",
+            Self::OverBoot => "the device boots from its region",
             Self::CommitPlace => "it cannot commit there",
             Self::NoTrailer => "no trailer fits its slot",
             Self::TooManyCommits => "too many commits",
-            Self::OutOfReach => "its place is outside of the flash or above 16 MB",
+            Self::OutOfReach => "its region is outside of the flash or above 16 MB",
         })
     }
 }

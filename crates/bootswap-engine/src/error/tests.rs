@@ -35,7 +35,7 @@ fn numbers_stay() {
 fn messages_name_what_the_owner_knows() {
     let says = [
         "erasing flash at 0x1000..0x2000 failed: 7",
-        "the sector at 0x1000 does not take its contents",
+        "the sector at 0x1000 cannot be written correctly",
         "app could not be fetched: the host's name could not be resolved",
         "app is not usable: the file is empty",
         "0x1000..0x2000 is in use",
@@ -43,9 +43,9 @@ fn messages_name_what_the_owner_knows() {
         "the plan cannot be carried out: step 3: its artifact is not fetched",
         "the commit did not start: the board is not ready (3)",
         "given up after 8 attempts",
-        "the bootloader's place does not take its contents at 0x1000; do not reset",
+        "the bootloader cannot be written correctly at 0x1000; do not reset",
         "the bootloader's public key",
-        "otadata at 0x1000..0x2000 cannot name the app",
+        "otadata at 0x1000..0x2000 cannot select the app",
     ];
     for (failure, says) in all().into_iter().zip(says) {
         assert!(failure.to_string().starts_with(says), "{failure}");

@@ -1,6 +1,7 @@
-//! What the device would say of files that are at hand: the engine's own checks, without a device.
+//! What a device would refuse about files: the engine's own checks, without a device.
 //!
-//! The desk asks here before a migrator is sent out, so that both judge by the same code.
+//! The desk uses this before a migrator is sent out, so that desk and device judge with the same
+//! code.
 
 use core::convert::Infallible;
 use core::pin::pin;
@@ -19,11 +20,11 @@ use crate::scan::{Rules, Scan, SlotRules};
 use crate::starts::{Brought, Files, boots, starts};
 use crate::{Failure, ImageFault};
 
-/// Says what a device with this job would refuse of these files, which are those of the artifacts
-/// in their order; `None` for one that is not at hand.
+/// Finds what a device with this job would refuse about these files, which are those of the
+/// artifacts in order; `None` for a file that is not known.
 ///
-/// What a device checks of the plan is checked too. A plan that moves the migrator does nothing
-/// with the files yet.
+/// The device's checks of the plan are included. A plan that moves the migrator does not use the
+/// files yet.
 ///
 /// # Errors
 ///
@@ -35,8 +36,8 @@ pub fn examine<'j>(
     files_of(job, files).map_err(|failure| failure.named(job.migration.artifacts))
 }
 
-/// Says the same of files for devices of which nothing is known, and so without a plan: `facts` is
-/// of a device that has all that the migration asks for.
+/// The same for devices of which nothing is known, and so without a plan: `facts` describes a
+/// device that has everything that the migration needs.
 ///
 /// # Errors
 ///
@@ -51,7 +52,7 @@ pub fn examine_files<'j>(
     let mut files = AtHand(files);
     let mut brought: Vec<Brought<'_>, MAX_ARTIFACTS> = Vec::new();
     for (index, artifact) in (0..).map(ArtifactIndex).zip(migration.artifacts) {
-        // From the primary slot an image starts without a trailer, so that the least is asked for.
+        // From the primary slot, an image starts without a trailer, so this requires the least.
         let map = migration.mcuboot.filter(|_| artifact.role == Role::Application);
         let slot = map.and_then(|map| match artifact.dest {
             Some(dest) => (dest == map.primary || dest == map.secondary).then_some(dest),
@@ -60,7 +61,7 @@ pub fn examine_files<'j>(
         let rules = Rules::new(migration, facts, artifact, slot, u32::MAX, key.as_ref());
         let placed = Placed { index, artifact, routes: &[] };
         if let Some(file) = files.look(placed, rules).map_err(named)? {
-            // No device takes more.
+            // No device accepts more.
             let _ = brought.push(file);
         }
     }
@@ -82,14 +83,14 @@ fn files_of(job: &Job<'_>, files: &[Option<&[u8]>]) -> Result<(), Failure<Infall
         }
     }
     at_once(starts(&mut files, &brought, checked.chip()))?;
-    // Without one of the files nothing can be said of what they are together.
+    // If one of the files is missing, nothing can be said about all of them together.
     if brought.len() < job.migration.artifacts.len() {
         return Ok(());
     }
     at_once(boots(&mut files, &brought, job.migration, job.facts))
 }
 
-/// The files at hand, each that of the artifact with its number.
+/// The known files, each with the index of its artifact.
 struct AtHand<'f>(&'f [Option<&'f [u8]>]);
 
 impl<'f> AtHand<'f> {
@@ -97,7 +98,7 @@ impl<'f> AtHand<'f> {
         self.0.get(usize::from(index)).copied().flatten()
     }
 
-    /// Looks at a file by its rules; `None` where it is not at hand.
+    /// Checks a file by its rules; `None` if it is not known.
     fn look<'j>(
         &self,
         placed: Placed<'j>,
@@ -112,7 +113,7 @@ impl<'f> AtHand<'f> {
 impl Files for AtHand<'_> {
     type Error = Infallible;
 
-    /// What a file does not reach is blank.
+    /// What a file does not cover is blank.
     async fn read(
         &mut self,
         file: &Placed<'_>,
@@ -126,7 +127,7 @@ impl Files for AtHand<'_> {
     }
 }
 
-/// What a future says that never waits: all that it reads is at hand.
+/// The result of a future that never waits: everything that it reads is in memory.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {
@@ -136,7 +137,7 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Passes a file by its rules as it would come.
+/// Passes a file through its scan as if it were fetched.
 fn scan(file: &[u8], rules: Rules<'_>) -> Result<(), ImageFault> {
     if file.len() > rules.room_bytes as usize {
         return Err(ImageFault::TooLong { room_bytes: rules.room_bytes });
@@ -152,8 +153,8 @@ fn scan(file: &[u8], rules: Rules<'_>) -> Result<(), ImageFault> {
     if own && within { Ok(()) } else { Err(ImageFault::Trailer) }
 }
 
-/// Whether the slot will have a trailer that MCUboot accepts as this migration wants it, once the
-/// file is in it and the migrator has added what it adds. What `verify` asks of flash.
+/// Whether the slot will have a trailer that MCUboot accepts as this migration requires, after the
+/// file was written and the migrator has added its part. `verify` checks the same in flash.
 fn brings_its_trailer(file: &[u8], slot: &SlotRules<'_>, confirm: bool) -> bool {
     let layout = slot.trailer;
     let from = |start: usize| file.get(start..).unwrap_or_default();
@@ -162,7 +163,7 @@ fn brings_its_trailer(file: &[u8], slot: &SlotRules<'_>, confirm: bool) -> bool 
     if !is_blank(in_status.get(..status).unwrap_or(in_status)) {
         return false;
     }
-    // The fields of the largest trailer take 192 bytes; what the file does not reach is blank.
+    // The fields of the largest trailer need 192 bytes; what the file does not cover is blank.
     let mut tail = [ERASED; PAGE];
     let start = (layout.slot().len_bytes() as usize).saturating_sub(PAGE);
     tail.iter_mut().zip(from(start)).for_each(|(to, from)| *to = *from);
@@ -172,7 +173,7 @@ fn brings_its_trailer(file: &[u8], slot: &SlotRules<'_>, confirm: bool) -> bool 
         if from(at).first_chunk().is_some_and(|flag| !takes_flag(flag)) {
             return false;
         }
-        // A magic inside of the file is part of it, and none is added there.
+        // A magic inside of the file is part of it, so none is added there.
         let inside = file.len() > layout.magic().get() as usize;
         state.magic = match state.magic {
             Magic::Unset if !inside => Magic::Good,

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::tests::kit::*;
 
-/// What is said of the scene's files, and what the device ends with.
+/// The verdict on the scene's files, and the result on the device.
 fn both(scene: &Scene) -> [Result<(), Failure<(), &'static str>>; 2] {
     let files: Vec<Option<&[u8]>> = scene.parts.iter().map(|p| Some(p.bytes.as_slice())).collect();
     let on_desk = scene.with_job(|job| {
@@ -112,7 +112,7 @@ fn an_application_over_its_bootloader_is_refused() {
         matches!(fault, Some(ImageFault::Load(LoadFault::Memory { name, .. })) if name == lp),
         "{fault:?}"
     );
-    // One that says nothing of them does not look at them.
+    // A bootloader whose file does not mention them does not check them.
     let mut old = noise(0x2000, 7);
     old[500..539].copy_from_slice(b"IRAM region in load header is not valid");
     deep.part("bootloader").bytes = bootloader_of(&old);
@@ -193,7 +193,7 @@ proptest! {
     }
 }
 
-/// An ESP-IDF app for the factory partition, and a file for what the bootloader boots by.
+/// An ESP-IDF app for the factory partition, and a file that the bootloader boots from.
 fn app_and(name: &'static str, dest: Region, file: Vec<u8>) -> Scene {
     let mut scene = Scene::example();
     scene.map = None;
@@ -221,13 +221,13 @@ fn otadata_names_what_comes() {
     };
     // Nothing named: the factory app.
     assert_eq!(fault_of(&app_and("otadata", place, vec![0xff; 0x2000])), None);
-    // The migrator's slot, and another that nothing comes to.
+    // The migrator's slot, and another to which nothing is written.
     for (index, start) in [(1, 0x3_0000), (0, 0x2_0000)] {
         let start = Some(flash_region::FlashAddr(start));
         let other = Some(ImageFault::StartsOther { start });
         assert_eq!(fault_of(&app_and("otadata", place, naming(index))), other);
     }
-    // Nobody says anything, so that the migrator would run for ever.
+    // Nothing selects another app, so the migrator would be started for ever.
     let mut alone = app_and("otadata", place, Vec::new());
     alone.parts.truncate(1);
     assert!(matches!(fault_of(&alone), Some(ImageFault::StartsOther { .. })));

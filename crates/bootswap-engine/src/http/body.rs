@@ -1,7 +1,7 @@
-//! The body of an answer, to its end and no further.
+//! The body of an answer, up to its end.
 //!
-//! Chunks are taken apart here (RFC 9112, 7.1): a line that should have a chunk's size and has none
-//! is no end, and what servers may put behind a size, or behind the last chunk, is passed over.
+//! Chunks are parsed here (RFC 9112, 7.1): a line that should have a chunk's size and has none is
+//! not the end, and extensions after a size and trailers after the last chunk are skipped.
 //!
 //! ```text
 //!   size [ ";" extension ... ] CRLF  data  CRLF      as often as there are chunks
@@ -13,23 +13,23 @@ use embedded_io_async::Read;
 use super::head::Head;
 use super::stream::{Fault, Stream};
 
-/// Most bytes of extensions and trailers of one body.
+/// Most bytes of chunk extensions and trailers in one body.
 const MAX_EXTRAS: u32 = 4096;
-/// Most digits of a size: more than 32 bits have, for there may be zeros before them.
+/// Most digits of a size: more than 32 bits need, since there may be leading zeros.
 const MAX_DIGITS: u32 = 16;
 
-/// Where in a body.
+/// Position in a body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum At {
-    /// In one that ends with the connection.
+    /// In a body that ends with the connection.
     Endless,
-    /// In one of known length, with so many bytes left.
+    /// In a body of known length, with this many bytes left.
     Length(u32),
     /// Before the first chunk.
     Start,
-    /// In a chunk, with so many bytes left.
+    /// In a chunk, with this many bytes left.
     Data(u32),
-    /// Behind the last chunk.
+    /// After the last chunk.
     End,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Body<'b, C> {
 }
 
 impl<'b, C: Read> Body<'b, C> {
-    /// The body behind that head.
+    /// The body after this head.
     pub(super) fn new(raw: Stream<'b, C>, head: &Head) -> Self {
         let at = match head.len_bytes {
             _ if head.is_chunked => At::Start,
@@ -51,7 +51,7 @@ impl<'b, C: Read> Body<'b, C> {
         Self { raw, at, extras: 0 }
     }
 
-    /// The bytes that come next; none at the end, and where the connection ended before it.
+    /// The next bytes; none at the end, or if the connection ended before it.
     pub(super) async fn fill_buf(&mut self) -> Result<&[u8], Fault> {
         if self.at == At::Data(0) && self.line().await? > 0 {
             return Err(Fault::Syntax);
@@ -81,8 +81,8 @@ impl<'b, C: Read> Body<'b, C> {
         self.raw.consume(len);
     }
 
-    /// Whether a body that gives no more bytes has come to its end, as far as the server said where
-    /// that is.
+    /// Whether a body that gives no more bytes is complete, as far as the server said how long it
+    /// is.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.at, At::Endless | At::Length(0) | At::End)
     }
@@ -107,7 +107,7 @@ impl<'b, C: Read> Body<'b, C> {
         }
     }
 
-    /// Passes over the rest of a line, and says how many bytes that was without its end.
+    /// Skips the rest of a line, and returns its length without the line end.
     async fn line(&mut self) -> Result<u32, Fault> {
         let mut len = 0;
         loop {

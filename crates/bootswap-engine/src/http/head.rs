@@ -1,4 +1,4 @@
-//! The head of an answer, line by line: of all its headers only those that mean something are kept.
+//! The head of an answer, line by line: only the headers that are used are kept.
 //!
 //! ```text
 //!   "HTTP/1." digit SP status [ SP reason ] EOL      1xx: passed over with its headers, and again
@@ -15,29 +15,29 @@ use crate::source::{Encoding, MAX_HEAD_LEN_BYTES};
 
 /// Longest entity tag that is kept, in bytes.
 pub(super) const MAX_ETAG: usize = 72;
-/// Longest value that means something, but for addresses.
+/// Longest value that is used, except URLs.
 const MAX_VALUE: usize = 80;
-/// Longest name that means something: `transfer-encoding`.
+/// Longest name that is used: `transfer-encoding`.
 const MAX_NAME: usize = 17;
 
-/// What a head says.
+/// The parts of a head that are used.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     /// The status.
     pub(super) status: u16,
-    /// Bytes of the body; more than 32 bits are as many as that.
+    /// Bytes of the body; a larger number is clamped to 32 bits.
     pub(super) len_bytes: Option<u32>,
     /// Whether the body comes in chunks.
     pub(super) is_chunked: bool,
-    /// First byte and length of the file, of a part that says so.
+    /// First byte and length of the file, for a partial answer.
     pub(super) range: Option<(u32, Option<u32>)>,
-    /// The entity tag, where it promises the same bytes.
+    /// The entity tag, if it is a strong one.
     pub(super) etag: Option<String<MAX_ETAG>>,
-    /// How the body is packed, if it is.
+    /// Content encoding of the body, if any.
     pub(super) encoding: Option<Encoding>,
 }
 
-/// Reads a head, and writes down where it leads if it is a redirection.
+/// Reads a head, and stores the new URL of a redirection.
 pub(super) async fn read<C: Read>(
     stream: &mut Stream<'_, C>,
     location: &mut Location<'_, '_>,
@@ -45,7 +45,7 @@ pub(super) async fn read<C: Read>(
     let mut lines = Lines { stream, left: MAX_HEAD_LEN_BYTES };
     loop {
         let mut head = Head { status: lines.status().await?, ..Head::default() };
-        // Nobody asked for another protocol, so 101 is no step on the way.
+        // No other protocol was requested, so 101 is not an interim answer.
         let is_passed_over = (100..200).contains(&head.status) && head.status != 101;
         let leads = matches!(head.status, 301 | 302 | 303 | 307 | 308);
         loop {
@@ -62,7 +62,7 @@ pub(super) async fn read<C: Read>(
             }
         }
         if !is_passed_over {
-            // A length beside another framing is the mark of something in between that is confused
+            // A length together with another framing shows that something in between is confused
             // (RFC 9112, 6.3).
             let is_confused = head.is_chunked && head.len_bytes.is_some();
             return if is_confused { Err(Fault::Syntax) } else { Ok(head) };
@@ -75,7 +75,7 @@ impl Head {
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         if is("content-length") {
             let len_bytes = value.text().and_then(number).ok_or(Fault::Syntax)?;
-            // Lengths that contradict each other are the same mark.
+            // Contradicting lengths show the same.
             if self.len_bytes.is_some_and(|other| other != len_bytes) {
                 return Err(Fault::Syntax);
             }
@@ -89,7 +89,7 @@ impl Head {
         } else if is("content-range") {
             self.range = self.range.or_else(|| value.text().and_then(content_range));
         } else if is("etag") {
-            // A weak tag does not promise the same bytes, so it is of no use for a range.
+            // A weak tag does not promise the same bytes, so it cannot be used for a range.
             let tag = value.text().filter(|tag| tag.starts_with('"'));
             self.etag = tag.and_then(|tag| String::try_from(tag).ok());
         } else if is("content-encoding") {
@@ -102,7 +102,7 @@ impl Head {
     }
 }
 
-/// A value that means something; `is_cut` where it is longer than any that does.
+/// A value that is used; `is_cut` if it is longer than any that is used.
 #[derive(Default)]
 struct Value {
     bytes: heapless::Vec<u8, MAX_VALUE>,
@@ -123,7 +123,7 @@ impl Value {
 /// The lines of a head.
 struct Lines<'s, 'b, C> {
     stream: &'s mut Stream<'b, C>,
-    /// Bytes that may still come.
+    /// Bytes that are still accepted.
     left: usize,
 }
 
@@ -162,7 +162,7 @@ impl<C: Read> Lines<'_, '_, C> {
         Ok(status)
     }
 
-    /// The name of the next header, empty if it means nothing; `None` at the end of the head.
+    /// The name of the next header, empty if it is not used; `None` at the end of the head.
     async fn name(&mut self) -> Result<Option<String<MAX_NAME>>, Fault> {
         let (mut name, mut len) = (String::new(), 0_usize);
         loop {
@@ -171,7 +171,7 @@ impl<C: Read> Lines<'_, '_, C> {
                 b'\n' if len == 0 => return Ok(None),
                 b':' if len > 0 => break,
                 byte if byte.is_ascii_graphic() && byte != b':' => {
-                    // One that does not fit means nothing.
+                    // A name that does not fit is not used.
                     let _ = name.push(char::from(byte));
                     len += 1;
                 }
@@ -184,7 +184,7 @@ impl<C: Read> Lines<'_, '_, C> {
         Ok(Some(name))
     }
 
-    /// Hands over the rest of a line without its end.
+    /// Passes the rest of a line on, without the line end.
     async fn value(&mut self, mut take: impl FnMut(u8)) -> Result<(), Fault> {
         loop {
             match self.byte().await? {
@@ -197,7 +197,7 @@ impl<C: Read> Lines<'_, '_, C> {
     }
 }
 
-/// A length in digits alone; one of more than 32 bits is more than any sink takes.
+/// A length, only digits; one of more than 32 bits is more than any sink accepts.
 fn number(text: &str) -> Option<u32> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u32::MAX))

@@ -1,8 +1,8 @@
-//! Where a redirection leads: what a `Location` means, seen from the address that was asked.
+//! Resolves a `Location` against the URL that was requested.
 //!
-//! The two never lie side by side: a device has room for one long address. What the new one keeps
-//! of the old is always its beginning, so it is cut there, and the rest is put behind it as it
-//! comes.
+//! The two are never in memory at the same time: a device has room for one long URL. What the new
+//! one keeps of the old is always its beginning, so the old one is cut there, and the rest is
+//! appended as it arrives.
 //!
 //! ```text
 //!   http://lab:8070/images/app.bin?v=1        kept of it before
@@ -16,22 +16,22 @@ use bootswap_plan::{Scheme, Url, UrlError};
 
 use crate::source::{MAX_REDIRECT_URL_LEN_BYTES, RedirectFault};
 
-/// Bytes of the begin of a `Location` by which its kind is known: more than a scheme has.
+/// Bytes at the start of a `Location` by which its kind is recognised: more than a scheme has.
 const PEEK: usize = 24;
 
-/// An address, in the buffer that it has.
+/// A URL, in its buffer.
 pub(super) struct Address<'b> {
     area: &'b mut [u8; MAX_REDIRECT_URL_LEN_BYTES],
     len: usize,
 }
 
 impl<'b> Address<'b> {
-    /// That of the migration.
+    /// The URL of the migration.
     pub(super) fn new(
         area: &'b mut [u8; MAX_REDIRECT_URL_LEN_BYTES],
         url: &str,
     ) -> Result<Self, UrlError> {
-        // Checked by the rule for migrations, which is stricter about the length.
+        // Checked by the rule for migrations, which has a stricter limit for the length.
         let url = Url::parse(url)?;
         let mut address = Self { area, len: 0 };
         for byte in url.as_str().bytes() {
@@ -41,7 +41,7 @@ impl<'b> Address<'b> {
         Ok(address)
     }
 
-    /// The address in its parts.
+    /// The URL in its parts.
     pub(super) fn url(&self) -> Result<Url<'_>, UrlError> {
         let bytes = self.area.get(..self.len).unwrap_or_default();
         let text = core::str::from_utf8(bytes).map_err(|error| {
@@ -52,7 +52,7 @@ impl<'b> Address<'b> {
         Url::parse_within(text, MAX_REDIRECT_URL_LEN_BYTES)
     }
 
-    /// Begins to take a `Location`.
+    /// Begins to receive a `Location`.
     pub(super) fn location<'a>(&'a mut self) -> Location<'a, 'b> {
         let kept = self.url().map_or_else(|_| Kept::default(), |url| Kept::of(&url));
         let peek = heapless::Vec::new();
@@ -71,7 +71,7 @@ impl<'b> Address<'b> {
     }
 }
 
-/// Bytes of an address that a relative one keeps, by the kind of that.
+/// Bytes of a URL that a relative reference keeps, by the kind of reference.
 #[derive(Clone, Copy, Debug, Default)]
 struct Kept {
     /// With its colon.
@@ -99,21 +99,21 @@ impl Kept {
     }
 }
 
-/// Where in a `Location`.
+/// Position in a `Location`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
-    /// At its begin, which may still be of any kind.
+    /// At its start; it may still be of any kind.
     Peeking,
-    /// In it, and the address is no longer the one that was asked.
+    /// In it; the buffer no longer has the requested URL.
     Taking,
-    /// Behind the address: a fragment is for whoever shows the page, not for the server.
+    /// After the URL: a fragment is not sent to the server.
     Fragment,
-    /// Behind it all.
+    /// After the end.
     Ended,
 }
 
-/// A `Location` that comes byte by byte, and turns the address into the one that it means (RFC
-/// 9110, 10.2.2). Whether that can be fetched from, [`Url::parse_within`] says.
+/// A `Location` that is received byte by byte, and replaces the URL by the one that it means (RFC
+/// 9110, 10.2.2). [`Url::parse_within`] decides whether a device can fetch from it.
 pub(super) struct Location<'a, 'b> {
     address: &'a mut Address<'b>,
     kept: Kept,
@@ -123,17 +123,17 @@ pub(super) struct Location<'a, 'b> {
 }
 
 impl Location<'_, '_> {
-    /// Whether none has come so far: of several the first counts.
+    /// Whether none was received yet: of several, the first is used.
     pub(super) fn is_empty(&self) -> bool {
         self.state == State::Peeking
     }
 
-    /// Takes the next byte.
+    /// Receives the next byte.
     pub(super) fn push(&mut self, byte: u8) {
         match self.state {
             State::Peeking if self.peek.is_empty() && matches!(byte, b' ' | b'\t') => {}
             State::Peeking => {
-                // Room is made below before there is none.
+                // Room is made below before the buffer is full.
                 let _ = self.peek.push(byte);
                 if self.peek.is_full() {
                     self.begin();
@@ -156,7 +156,7 @@ impl Location<'_, '_> {
         self.address.len -= blank;
     }
 
-    /// Whether an address came, and fits.
+    /// Whether a URL was received, and fits.
     pub(super) fn fault(&self) -> Result<(), RedirectFault> {
         match self.state {
             State::Ended if self.is_full => Err(RedirectFault::TooLong),
@@ -165,14 +165,14 @@ impl Location<'_, '_> {
         }
     }
 
-    /// Cuts the address down to what is kept of it, and puts behind it what came so far.
+    /// Cuts the URL to what is kept of it, and appends what was received so far.
     fn begin(&mut self) {
         self.state = State::Taking;
         let peek = core::mem::take(&mut self.peek);
         let delimiter = peek.iter().find(|byte| matches!(byte, b':' | b'/' | b'?' | b'#'));
         let Kept { scheme, authority, directory, path } = self.kept;
         let (kept, slash) = match (peek.as_slice(), delimiter) {
-            // Nothing, or the same address again.
+            // Empty, or the same URL again.
             ([] | [b'#', ..], _) => (0, false),
             // A relative path has no colon in its first part (RFC 3986, 4.2).
             (_, Some(b':')) => (0, false),

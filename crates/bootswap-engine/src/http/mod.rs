@@ -1,16 +1,16 @@
-//! Artifacts over HTTP, through whatever network implements embedded-nal-async.
+//! Fetches artifacts over HTTP, through any network that implements embedded-nal-async.
 //!
 //! | server | what is done |
 //! | --- | --- |
-//! | 1xx | passed over; the answer comes behind it |
-//! | 200 | the whole file, from its first byte, whatever was asked for |
-//! | 206 | with a `Content-Range` that begins where it was asked to; else asked again without |
+//! | 1xx | skipped; the answer follows it |
+//! | 200 | the whole file, from its first byte, whatever was requested |
+//! | 206 | with a `Content-Range` from the requested byte on; else requested again without |
 //! | 3xx | followed, at most five times |
-//! | 416 | the file is shorter than what is in place already: asked again without a range |
+//! | 416 | the file is shorter than what is in place already: requested again without a range |
 //! | else | an error with the status |
 //!
-//! A transfer is resumed with `Range` and, where the server gave a strong `ETag`, with `If-Range`,
-//! so that a file which was replaced meanwhile is sent whole. Timeouts are the network's: a
+//! A transfer is resumed with `Range` and, if the server sent a strong `ETag`, with `If-Range`, so
+//! that a file that was replaced meanwhile is sent from the start. Timeouts are the network's: a
 //! connection whose read fails with `TimedOut` counts as stalled.
 //!
 //! An answer's head is read line by line ([`head`]), so that it may be far longer than the buffer:
@@ -41,7 +41,7 @@ use head::{Head, MAX_ETAG};
 use location::Address;
 use stream::Out;
 
-/// Bytes of what is sent, and of what comes, that are held at a time.
+/// Bytes of the request, and of the answer, that are buffered at a time.
 const WINDOW_LEN_BYTES: usize = 1024;
 /// Bytes of buffer that a source needs.
 pub const HTTP_BUFFER_BYTES: usize = MAX_REDIRECT_URL_LEN_BYTES + WINDOW_LEN_BYTES;
@@ -57,18 +57,18 @@ pub struct HttpSource<'a, T, D> {
 
 /// The result of one request.
 enum Answer {
-    /// The body was handed over.
+    /// The body was passed on.
     Done,
-    /// It is elsewhere; the address was replaced by that.
+    /// The file is elsewhere; the URL was replaced.
     Elsewhere,
-    /// Ask again from the first byte, the file has changed.
+    /// Request again from the first byte, because the file has changed.
     StartAgain,
 }
 
-/// What is counted, and kept from one request to the next.
+/// Counters, and what is kept from one request to the next.
 #[derive(Debug, Default)]
 struct Kept {
-    /// Entity tag of the file that was begun, and whose it is.
+    /// Entity tag of the file, and the artifact that it belongs to.
     etag: Option<(u8, String<MAX_ETAG>)>,
     /// Requests sent so far.
     requests: u32,
@@ -88,14 +88,14 @@ impl<'a, T: TcpConnect, D: Dns> HttpSource<'a, T, D> {
         self.kept.requests
     }
 
-    /// Body bytes received so far, those among them that turned out to be of no use.
+    /// Body bytes received so far, including those that could not be used.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
         self.kept.received_bytes
     }
 }
 
-/// Sends one request and hands over what comes.
+/// Sends one request and passes the answer on.
 async fn ask<T: TcpConnect, D: Dns, K: Sink>(
     (tcp, dns): (&T, &D),
     kept: &mut Kept,
@@ -112,7 +112,7 @@ async fn ask<T: TcpConnect, D: Dns, K: Sink>(
         let server = SocketAddr::new(named.map_err(|_| SourceError::Dns)?, url.port());
         let connection = tcp.connect(server).await.map_err(|error| connecting(error.kind()))?;
         let mut out = Out::new(connection, window);
-        // Bytes are counted, so they must not be packed on the way.
+        // Bytes are counted, so they must not be encoded on the way.
         let parts = [
             "GET ",
             url.path(),
@@ -206,7 +206,7 @@ enum Meant {
     Bytes(Header),
     /// The file is elsewhere.
     Elsewhere,
-    /// The question has to be asked without a range.
+    /// Request again without a range.
     StartAgain,
 }
 

@@ -1,4 +1,4 @@
-//! A connection with a window on what comes, which is all that is ever held of an answer.
+//! A connection with a window on the incoming bytes: only this window of an answer is in memory.
 
 use embedded_io_async::{ErrorKind, Read, Write};
 
@@ -13,7 +13,7 @@ pub(super) enum Fault {
     Closed,
     /// It is not HTTP.
     Syntax,
-    /// The head has more bytes than are read.
+    /// The head is longer than the limit.
     TooLong,
 }
 
@@ -28,7 +28,7 @@ impl<E> From<Fault> for SourceError<E> {
     }
 }
 
-/// What is sent, gathered in the window so that it leaves in few packets.
+/// The request, gathered in the window so that it is sent in few packets.
 pub(super) struct Out<'b, C> {
     conn: C,
     window: &'b mut [u8],
@@ -40,7 +40,7 @@ impl<'b, C: Read + Write> Out<'b, C> {
         Self { conn, window, len: 0 }
     }
 
-    /// Sends these texts, one behind the other.
+    /// Sends these texts, one after the other.
     pub(super) async fn put(&mut self, texts: &[&str]) -> Result<(), Fault> {
         for text in texts {
             for byte in text.bytes() {
@@ -56,7 +56,7 @@ impl<'b, C: Read + Write> Out<'b, C> {
         Ok(())
     }
 
-    /// Sends what is left, and turns round to the answer.
+    /// Sends the rest, and starts to receive the answer.
     pub(super) async fn end(mut self) -> Result<Stream<'b, C>, Fault> {
         self.send().await?;
         self.conn.flush().await.map_err(network)?;
@@ -78,7 +78,7 @@ impl<'b, C: Read + Write> Out<'b, C> {
     }
 }
 
-/// What comes.
+/// The answer.
 pub(super) struct Stream<'b, C> {
     conn: C,
     window: &'b mut [u8],
@@ -87,7 +87,7 @@ pub(super) struct Stream<'b, C> {
 }
 
 impl<C: Read> Stream<'_, C> {
-    /// The bytes that come next; none where the connection has ended.
+    /// The next bytes; none if the connection has ended.
     pub(super) async fn fill_buf(&mut self) -> Result<&[u8], Fault> {
         if self.start == self.end {
             self.start = 0;

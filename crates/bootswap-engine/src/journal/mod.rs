@@ -1,8 +1,8 @@
 //! Checkpoints in one sector of flash: they save time after a reset, and count attempts.
 //!
-//! The sector is a row of cells of 16 bytes. Records are appended and never changed; the cell
-//! behind a progress record takes marks, one bit each, so that the longest image leaves the sector
-//! with room:
+//! The sector is a row of cells of 16 bytes. Records are appended and never changed. The cell after
+//! a progress record is for marks, one bit each, so that even the longest image leaves room in the
+//! sector:
 //!
 //! ```text
 //!   0      1          2      4         8         12        16
@@ -16,20 +16,20 @@
 //!   kind 4  failed    the attempt ended by itself; value counts failures since there was progress
 //! ```
 //!
-//! The CRC begins with a tag that says which migration the record belongs to; records of another
-//! one count as garbage.
+//! The CRC begins with a tag of the migration that the record belongs to; records of another
+//! migration count as garbage.
 //!
-//! Attempts are counted from the last one that got further than all before it. Bytes that come a
-//! second time, because a file was the wrong one or a server knows no ranges, are no progress:
-//! otherwise a device would fetch them for ever. An attempt that begins and is never said to have
-//! failed was ended by something else: by a reset, which counts, or by a loss of power, which does
-//! not.
+//! Attempts are counted from the last one that got further than all before it. Bytes that arrive a
+//! second time, because a file was the wrong one or a server does not support ranges, are not
+//! progress: otherwise a device would fetch them for ever. An attempt that begins and is never
+//! recorded as failed was ended by something else: by a reset, which counts, or by a loss of power,
+//! which does not.
 //!
 //! # Power-fail safety
 //!
-//! A torn record fails its CRC and is passed over; a torn mark is there or it is not. A torn erase
-//! leaves garbage or old records: the worst that follows is a download from an earlier byte, or
-//! from a later one, which the digest finds out. Nothing is believed because the journal says it.
+//! A torn record fails its CRC and is ignored; a torn mark is either set or not. A torn erase
+//! leaves garbage or old records: at worst, the download continues from an earlier byte, or from a
+//! later one, which the digest detects. Nothing is taken as true only because the journal says so.
 
 pub(crate) use bootswap_plan::CHECKPOINT_BYTES;
 use embedded_storage_async::nor_flash::NorFlash;
@@ -42,19 +42,19 @@ use crate::medium::{Medium, PAGE};
 /// Bytes of a cell.
 const CELL_BYTES: u32 = 16;
 const CELL: usize = CELL_BYTES as usize;
-/// Marks that fit a cell.
+/// Marks that fit in a cell.
 const MARKS: u32 = u128::BITS;
 /// Most artifacts of a migration; more than are remembered are fetched again after a reset.
 const MAX_FETCHED: usize = bootswap_plan::MAX_ARTIFACTS;
 
-/// What a record says. Artifacts go by their index in the migration.
+/// A record. Artifacts are identified by their index in the migration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Entry {
-    /// The n-th attempt since there was progress begins, after so many that lost power.
+    /// The n-th attempt since there was progress begins, after this many that lost power.
     Attempt { number: u32, lost: u32 },
-    /// So many attempts have failed since there was progress.
+    /// This many attempts have failed since there was progress.
     Failed(u32),
-    /// So many bytes of the artifact are in place.
+    /// This many bytes of the artifact are in place.
     Progress { artifact: u8, len_bytes: u32 },
     /// The artifact is complete.
     Fetched(Fetched),
@@ -66,11 +66,11 @@ pub(crate) struct Fetched {
     pub artifact: u8,
     /// Bytes of the file.
     pub len_bytes: u32,
-    /// How its SHA-256 begins.
+    /// The start of its SHA-256.
     pub digest: [u8; 4],
 }
 
-/// The cell of marks that goes on where the last progress record ended.
+/// The cell of marks that continues the last progress record.
 #[derive(Clone, Copy, Debug)]
 struct Marks {
     at: FlashAddr,
@@ -82,24 +82,26 @@ struct Marks {
 /// The journal of one migration on one device.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    /// Its sector, and where the next record goes; `None` where there is no sector, or it failed.
+    /// Its sector, and where the next record is written; `None` if there is no sector, or it
+    /// failed.
     at: Option<(Region, FlashAddr)>,
     marks: Option<Marks>,
     tag: u32,
     /// Attempts that failed since there was progress.
     failed: u32,
-    /// Whether an attempt began that has got nowhere, and of which nobody said how it ended.
+    /// Whether an attempt has begun without progress and without a record of how it ended.
     open: bool,
-    /// Attempts in a row that lost power, the open one not counted.
+    /// Successive attempts that lost power, not counting the open one.
     lost: u32,
     progress: Option<(u8, u32)>,
-    /// The furthest that this artifact ever got, whether or not it is there still.
+    /// The furthest point that this artifact ever reached, whether or not those bytes are still
+    /// there.
     furthest: Option<(u8, u32)>,
     fetched: Vec<Fetched, MAX_FETCHED>,
 }
 
 impl Journal {
-    /// Reads the journal in `sector`. One that cannot be read is none.
+    /// Reads the journal in `sector`. A journal that cannot be read is empty.
     pub(crate) async fn load<F: NorFlash>(
         medium: &mut Medium<'_, F>,
         sector: Option<Region>,
@@ -117,13 +119,13 @@ impl Journal {
             fetched: Vec::new(),
         };
         if let Some(sector) = sector {
-            // What was read before a failure is as good as any hint.
+            // What was read before a failure is still a usable hint.
             journal.at = journal.read(medium, sector).await.ok().map(|next| (sector, next));
         }
         journal
     }
 
-    /// Takes in all records and says where the next one goes.
+    /// Reads all records and returns where the next one is written.
     async fn read<F: NorFlash>(
         &mut self,
         medium: &mut Medium<'_, F>,
@@ -155,7 +157,7 @@ impl Journal {
                 }
             }
         }
-        // A sector full of something else is erased before the first record, as is a full one.
+        // A sector full of something else is erased before the first record; so is a full one.
         Ok(if ours || next == sector.start() { next } else { sector.end() })
     }
 
@@ -164,27 +166,27 @@ impl Journal {
         self.failed
     }
 
-    /// Whether an attempt began that has got nowhere, and of which nobody said how it ended.
+    /// Whether an attempt has begun without progress and without a record of how it ended.
     pub(crate) const fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Attempts in a row that lost power, an open one not counted.
+    /// Successive attempts that lost power, not counting the open one.
     pub(crate) const fn lost(&self) -> u32 {
         self.lost
     }
 
-    /// Bytes of the artifact that are said to be in place.
+    /// Bytes of the artifact that are in place according to the journal.
     pub(crate) fn progress(&self, artifact: u8) -> u32 {
         self.progress.filter(|(of, _)| *of == artifact).map_or(0, |(_, len_bytes)| len_bytes)
     }
 
-    /// What is remembered of the artifact, if it was fetched completely.
+    /// What is recorded about the artifact, if it was fetched completely.
     pub(crate) fn fetched(&self, artifact: u8) -> Option<Fetched> {
         self.fetched.iter().find(|fetched| fetched.artifact == artifact).copied()
     }
 
-    /// Appends a record. Failing to is no failure: the journal only saves time.
+    /// Appends a record. A failure here is ignored: the journal only saves time.
     pub(crate) async fn note<F: NorFlash>(&mut self, medium: &mut Medium<'_, F>, entry: Entry) {
         self.apply(entry);
         if let Entry::Progress { artifact, len_bytes } = entry
@@ -196,13 +198,13 @@ impl Journal {
             Some((sector, next)) if sector.end().bytes_since(next) >= room_bytes(entry) => {
                 self.append(medium, entry).await;
             }
-            // The new record is applied, so it is among what is written anew.
+            // The new record is applied already, so it is among those that are written again.
             Some((sector, _)) => self.start_over(medium, sector).await,
             None => {}
         }
     }
 
-    /// Clears the next mark, if that says what is to be said.
+    /// Sets the next mark, if that is enough to record the entry.
     async fn mark<F: NorFlash>(
         &mut self,
         medium: &mut Medium<'_, F>,
@@ -227,7 +229,7 @@ impl Journal {
         done
     }
 
-    /// Erases the sector and writes anew what is known.
+    /// Erases the sector and writes the known state again.
     async fn start_over<F: NorFlash>(&mut self, medium: &mut Medium<'_, F>, sector: Region) {
         let erased = match medium.is_blank(sector).await {
             Ok(true) => true,
@@ -250,7 +252,7 @@ impl Journal {
         }
     }
 
-    /// What records have to say of progress: first the furthest, unless that is where things are.
+    /// The progress records to write: first the furthest point, unless it is the current one.
     fn progress_records(&self) -> [Option<(u8, u32)>; 2] {
         [self.furthest.filter(|furthest| self.progress != Some(*furthest)), self.progress]
     }
@@ -268,7 +270,7 @@ impl Journal {
         };
     }
 
-    /// However an attempt ends that got further than all before it, it does not count.
+    /// An attempt that got further than all before it does not count, however it ends.
     const fn got_somewhere(&mut self) {
         (self.failed, self.open, self.lost) = (0, false, 0);
     }
@@ -297,7 +299,7 @@ impl Journal {
     }
 }
 
-/// Bytes that a record takes, with its marks.
+/// Bytes of a record, with its marks.
 fn room_bytes(entry: Entry) -> u32 {
     match entry {
         Entry::Progress { .. } => 2 * CELL_BYTES,

@@ -33,7 +33,7 @@ fn flash() -> Flash {
     Driver::with_alignment(NorMemory::erased(0x4000))
 }
 
-/// Notes entries as one run of the engine does.
+/// Records entries as one run of the engine does.
 fn note(flash: &mut Flash, entries: &[Entry]) {
     run(async {
         let mut medium = Medium::new(flash);
@@ -68,11 +68,11 @@ proptest! {
     fn no_flipped_bit_goes_unnoticed(entry in entry(), tag: u32, bit in 0..128usize) {
         let mut record = emit(entry, tag);
         record[bit / 8] ^= 1 << (bit % 8);
-        // The two bytes that carry nothing are covered by the CRC as well.
+        // The CRC covers the two unused bytes, too.
         prop_assert_eq!(parse(&record, tag), None);
     }
 
-    /// Whatever is noted in however many runs, the journal says what was noted last.
+    /// Whatever is recorded in however many runs, the journal returns what was recorded last.
     #[test]
     fn says_what_was_noted_last(
         runs in proptest::collection::vec(
@@ -131,7 +131,7 @@ proptest! {
         }
     }
 
-    /// Noise is no journal, and what is noted over it can be read.
+    /// Noise is not a journal, and what is recorded over it can be read.
     #[test]
     fn noise_is_erased_before_the_first_record(seed: u64) {
         let mut memory = NorMemory::erased(0x4000);
@@ -148,7 +148,7 @@ proptest! {
 fn progress_survives_a_reset_and_a_torn_record() {
     let mut flash = flash();
     note(&mut flash, &[Entry::Failed(1), progress(2, 1)]);
-    // Half a record behind attempt, progress and its marks, as a power cut leaves it.
+    // Half a record after attempt, progress and its marks, as a power cut leaves it.
     run(async {
         let mut medium = Medium::new(&mut flash);
         medium.program(FlashAddr(0x1030), &[2, 2, 0xff, 0xff, 0, 0x30, 0, 0]).await.unwrap();
@@ -194,7 +194,7 @@ fn a_mark_is_one_word() {
     assert_eq!(flash.device().inner().bytes(marks), wanted);
 }
 
-/// Marks that were set after an attempt was noted must not be taken for older than it.
+/// Marks that were set after an attempt was recorded must not be treated as older than it.
 #[test]
 fn progress_after_an_attempt_counts_as_such() {
     let mut flash = flash();
@@ -204,7 +204,7 @@ fn progress_after_an_attempt_counts_as_such() {
     assert_eq!((journal.failed(), journal.progress(0)), (0, 4 * CHECKPOINT_BYTES));
 }
 
-/// Nor does a journal that is written anew forget how far things were.
+/// Nor does a journal that is rewritten forget the furthest point.
 #[test]
 fn what_comes_again_is_no_progress() {
     let mut flash = flash();
@@ -246,7 +246,7 @@ fn a_sector_that_cannot_be_read_is_no_journal() {
         let mut medium = Medium::new(&mut flash);
         let mut journal = Journal::load(&mut medium, Some(SECTOR), TAG).await;
         journal.note(&mut medium, progress(0, 1)).await;
-        // It is remembered for this run all the same.
+        // It is remembered for this run nevertheless.
         assert_eq!(journal.progress(0), CHECKPOINT_BYTES);
     });
     assert_eq!(flash.device().ops(), 0);
@@ -267,8 +267,8 @@ fn a_sector_that_cannot_be_written_is_given_up() {
     assert_eq!(flash.device().ops(), 1);
 }
 
-/// Power goes before, in the middle of and after every operation of a life with a full journal:
-/// what is read then was noted at some time.
+/// Power is lost before, in the middle of and after every operation of a life with a full journal:
+/// what is read then was recorded at some time.
 #[test]
 fn a_cut_never_makes_anything_up() {
     use nor_sim::{Cut, PowerCut};

@@ -6,16 +6,15 @@
 //!   after       seq 3, pending     seq 5, valid           in force: 1, for good
 //! ```
 //!
-//! A migrator that came by OTA may be on trial: unless it is marked valid, a bootloader with
-//! rollback goes back to the old firmware at the next reset, in the middle of the migration.
-//! Writing a new entry over the one that does not count, instead of changing the one that does,
-//! leaves no moment without a good entry.
+//! A migrator that was installed by OTA may be on trial: unless it is marked valid, a bootloader
+//! with rollback goes back to the old firmware at the next reset, in the middle of the migration. A
+//! new entry is written over the unused one, instead of changing the one in use, so there is a good
+//! entry at every moment.
 //!
 //! # Power-fail safety
 //!
-//! A cut leaves the entry in force untouched and the other one blank, torn (its checksum is wrong
-//! then) or good. In each case an app is started that is whole, and the next run does this step
-//! again.
+//! A cut leaves the entry in use unchanged and the other one blank, torn (its checksum is wrong
+//! then) or good. In each case a complete app is started, and the next run does this step again.
 
 use bootswap_plan::App;
 use embedded_storage_async::nor_flash::NorFlash;
@@ -26,10 +25,10 @@ use crate::erase::Bounds;
 use crate::medium::Medium;
 use crate::{Failure, writer};
 
-/// Lets otadata select `app`, not on trial; does nothing where it does already.
+/// Makes otadata select `app`, not on trial; does nothing if it does already.
 ///
-/// The engine does this for itself where the plan says so. From outside it is the way back to the
-/// firmware that was there before.
+/// The engine calls this if the plan says so. Callers outside of the engine use it to go back to
+/// the old firmware.
 ///
 /// # Power-fail safety
 ///
@@ -37,8 +36,8 @@ use crate::{Failure, writer};
 ///
 /// # Errors
 ///
-/// [`Failure::Flash`] and [`Failure::Stuck`] where the flash fails, [`Failure::Otadata`] where
-/// otadata cannot name the app, [`Failure::Unclean`] where it does not take the entry.
+/// [`Failure::Flash`] and [`Failure::Stuck`] if the flash fails, [`Failure::Otadata`] if otadata
+/// cannot select the app, [`Failure::Unclean`] if the entry cannot be written.
 pub async fn select_app<F: NorFlash>(
     flash: &mut F,
     otadata: Region,
@@ -48,7 +47,7 @@ pub async fn select_app<F: NorFlash>(
     select(&mut Medium::new(flash), otadata, app).await.map_err(|failure| failure.named(&[]))
 }
 
-/// Lets otadata select `app`, not on trial; does nothing where it does already.
+/// Makes otadata select `app`, not on trial; does nothing if it does already.
 pub(crate) async fn select<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     otadata: Region,
@@ -87,13 +86,13 @@ fn selects(data: &OtaData, index: u8, count: u8) -> bool {
     state.is_some_and(|entry| matches!(entry.state, OtaState::Valid | OtaState::Undefined))
 }
 
-/// Without a good entry the bootloader starts the factory app. The entry in force goes last, so
-/// that until then the app that runs now is started again.
+/// Without a good entry, the bootloader starts the factory app. The entry in use is erased last, so
+/// that until then the running app is started again.
 async fn select_factory<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     otadata: Region,
 ) -> Result<(), Failure<F::Error>> {
-    // How many slots there are makes no difference to which entry counts.
+    // Which entry is in use does not depend on the number of slots.
     let in_force = read(medium, otadata).await?.select(1).map(|selection| selection.entry_index);
     let last = in_force.unwrap_or(1);
     for entry_index in [usize::from(last == 0), usize::from(last != 0)] {

@@ -84,7 +84,7 @@ fn starts_the_factory_app() {
     }
 }
 
-/// Power may go at any operation: what is started then is what ran before, or what was selected.
+/// Power may be lost at any operation: the app that ran before or the selected one is started then.
 #[test]
 fn no_cut_starts_anything_else() {
     let before = flash([Some((4, OtaState::PendingVerify)), Some((3, OtaState::Valid))]);
@@ -136,7 +136,7 @@ fn what_cannot_be_is_said() {
         assert_eq!(done, Err(Failure::Otadata { region: OTADATA }));
         assert_eq!((ops, after.first_difference(&memory)), (0, None));
     }
-    // A chip that fails once is asked again.
+    // A chip that fails once is tried again.
     let device = Faulty::new(flash([Some((4, OtaState::New)), Some((3, OtaState::Valid))]));
     let device = device.with(When::Touching(OTADATA, 2), OpFault::FailsTorn { seed: 3 });
     let mut driver = Driver::<_, 4, 4>::with_alignment(device);

@@ -1,4 +1,4 @@
-//! Which attempts count: those that failed by themselves, and those that a reset ended.
+//! Which attempts count: those that failed by themselves, and those that were ended by a reset.
 
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -16,11 +16,11 @@ fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// What one start is like until the engine takes over.
+/// A start up to the point at which the engine takes over.
 fn start(scene: &mut Scene, log: &mut Log) -> Result<(), u32> {
     let mut flash: Flash = Driver::with_alignment(scene.flash.clone());
     let begun = scene.with_job(|job| {
-        // A wait that never ends is where power goes.
+        // Power is lost in a wait that never ends.
         match poll_once(begin(&mut flash, log, job)) {
             Poll::Ready(Err(Failure::GivenUp { attempts })) => Err(attempts),
             Poll::Ready(Err(failure)) => panic!("{failure}"),
@@ -68,7 +68,7 @@ fn power_lost_in_an_attempt_does_not_count() {
     scene.migrated();
 }
 
-/// The bound is for devices of which the radio, say, ends the supply at every start.
+/// The limit is for devices on which, for example, the radio causes a loss of power at every start.
 #[test]
 fn power_lost_in_every_attempt_ends_all_the_same() {
     let mut scene = Scene::example();
@@ -87,7 +87,7 @@ fn power_lost_in_every_attempt_ends_all_the_same() {
     scene.migrated();
 }
 
-/// A hang that a watchdog ends, or a panic, wherever it is behind [`begin`].
+/// A hang that is ended by a watchdog, or a panic, anywhere after [`begin`].
 #[test]
 fn attempts_that_a_reset_ends_count() {
     let mut scene = Scene::example();
@@ -103,7 +103,7 @@ fn attempts_that_a_reset_ends_count() {
     assert!(waits_ms.iter().is_sorted());
 }
 
-/// What was counted is not forgotten by a cut right behind it.
+/// The count survives a power cut right after it.
 #[test]
 fn a_hang_counts_though_power_goes_in_the_wait_behind_it() {
     let mut scene = Scene::example();

@@ -1,4 +1,4 @@
-//! Power goes before, in the middle of and after every operation of a migration.
+//! Power is lost before, in the middle of and after every operation of a migration.
 
 use std::format;
 use std::vec::Vec;
@@ -40,7 +40,7 @@ impl Whole {
     }
 }
 
-/// Lets power go once at `cut`. Gives the flash, and the server with what it has sent.
+/// Cuts the power once at `cut`. Returns the flash, and the server with what it has sent.
 fn cut_off(scene: &Scene, cut: Cut, server: Script) -> (NorMemory, Script, u64) {
     let mut flash = Driver::with_alignment(PowerCut::new(scene.flash.clone()).with(cut));
     let power = flash.device().power();
@@ -67,7 +67,7 @@ fn sweep_some(scene: &Scene, is_asked_for: impl Fn(&Op) -> bool) {
         for cut in phases(op) {
             let case = format!("{cut:?} of {}", whole.ops.len());
             let (flash, mut server, _) = cut_off(scene, cut, scene.server());
-            // Before the window the way back is whole.
+            // Before the window, the way back is intact.
             if op < whole.window || cut == Cut::before(whole.window) {
                 assert!(flash.bytes(BOOT) == scene.flash.bytes(BOOT), "{case}: bootloader");
             }
@@ -85,7 +85,7 @@ fn sweep_some(scene: &Scene, is_asked_for: impl Fn(&Op) -> bool) {
                 "{case}: {done} and {}: {redone:?}",
                 redone.len()
             );
-            // What waits in memory is gone with the power, all of it.
+            // What is staged in memory is lost with the power, all of it.
             let lost = LOST_BYTES + scene.memory_len as usize;
             assert!(server.sent_bytes <= whole.bytes + lost, "{case}: {}", server.sent_bytes);
         }
@@ -112,7 +112,7 @@ fn a_long_unpadded_image_of_unknown_length() {
     let app = scene.part("app");
     (app.bytes, app.confirm) = (app_for(SwapKind::Scratch, 0xe400, Padding::None), true);
     (app.known_len, app.known_digest) = (false, false);
-    // The sectors before hold nothing that other cases do not have.
+    // The sectors before have nothing that other cases do not have.
     sweep_some(&scene, |op| op.region().overlaps(SECONDARY.suffix(0x3000)));
 }
 
@@ -143,7 +143,7 @@ fn straight_to_the_primary() {
     sweep(&scene);
 }
 
-/// Power goes again while the migrator recovers.
+/// Power is lost again during the recovery.
 #[test]
 fn twice() {
     let scene = Scene::example();

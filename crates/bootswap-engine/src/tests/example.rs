@@ -25,7 +25,7 @@ fn a_second_run_finds_everything_in_place() {
     let ended = scene.run_with(&mut again, &mut server, &mut log, &Power::new());
     assert_eq!(ended, Some(Ok(Done::NewBootloader)));
     assert_eq!(server.asked, Vec::new());
-    // The journal notes the attempt, and that is all.
+    // The journal records the attempt, nothing else.
     assert_eq!((again.device().counts().ops(), log.asked_to_commit), (1, 0));
 }
 
@@ -58,7 +58,7 @@ fn takes_these_operations_and_no_others() {
     assert_eq!(counts.pages_programmed, image + 1 + 2 * bootloader + 5);
 }
 
-/// The same over a device that is blank where it may be: only what the files hold is programmed.
+/// The same on a device that is blank where it may be: only what the files contain is programmed.
 #[test]
 fn takes_no_erase_but_the_commits_on_a_blank_device() {
     let mut scene = Scene::example();
@@ -71,7 +71,7 @@ fn takes_no_erase_but_the_commits_on_a_blank_device() {
     assert_eq!((counts.erase_4k, counts.erase_32k, counts.erase_64k), (2, 0, 0));
 }
 
-/// An older copy of the same image with a few damaged sectors: those are written and nothing else.
+/// An older copy of the same image with a few damaged sectors: only those are written.
 #[test]
 fn repairs_an_older_copy_sector_by_sector() {
     let mut scene = Scene::example();

@@ -1,5 +1,5 @@
-//! A small device, a migration for it, and a source that misbehaves by script. Long, because the
-//! three know one another, and every test of the engine needs all of them.
+//! A small device, a migration for it, and a source with scripted faults. The file is long because
+//! the three depend on one another, and every test of the engine needs all of them.
 //!
 //! ```text
 //!   0x00000  bootloader (16 KiB of the old one)  0x0d000  otadata
@@ -52,7 +52,7 @@ pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// A signed application: padded and confirmed, unless asked for otherwise.
+/// A signed application: padded and confirmed by default.
 pub(crate) fn app(payload_len: usize, padding: Padding) -> Vec<u8> {
     app_for(SwapKind::Scratch, payload_len, padding)
 }
@@ -67,7 +67,7 @@ pub(crate) fn app_for(swap: SwapKind, payload_len: usize, padding: Padding) -> V
     sign(&payload, &options).unwrap()
 }
 
-/// An ESP image of about so many bytes.
+/// An ESP image of about this many bytes.
 pub(crate) fn bootloader(len: usize, seed: u64) -> Vec<u8> {
     bootloader_of(&noise(len - 96, seed))
 }
@@ -79,7 +79,7 @@ pub(crate) fn bootloader_of(bytes: &[u8]) -> Vec<u8> {
     image.segment(0x403d_0000, bytes).build().unwrap()
 }
 
-/// A file, how the migration names it, and what is known of it beforehand.
+/// A file, its name in the migration, and what is known about it in advance.
 #[derive(Clone)]
 pub(crate) struct Part {
     pub name: &'static str,
@@ -139,10 +139,10 @@ fn blanks_of(bytes: &[u8]) -> Vec<u8> {
     blank.flat_map(|(index, _)| Blanks::encode(index, 1)).collect()
 }
 
-/// What a run leads to.
+/// The result of a run.
 pub(crate) type Ended = Result<Done, Failure<NorError, &'static str>>;
 
-/// A device and what is wanted of it.
+/// A device and its migration.
 #[derive(Clone)]
 pub(crate) struct Scene {
     pub flash: NorMemory,
@@ -270,14 +270,14 @@ impl Scene {
         (ended, flash.into_device(), log)
     }
 
-    /// Runs the engine once on a sound flash and a sound server, which has to do.
+    /// Runs the engine once on a flash and a server without faults; it must succeed.
     pub(crate) fn migrated(&self) -> (NorMemory, Log) {
         let (ended, flash, log) = self.run(&mut self.server());
         assert_eq!(ended, Ok(Done::NewBootloader), "{:#?}", log.lines);
         (flash, log)
     }
 
-    /// Asserts that the migration is done on this flash and nothing else was harmed.
+    /// Asserts that the migration is done on this flash and nothing else was changed.
     pub(crate) fn assert_done(&self, flash: &NorMemory) {
         for part in &self.parts {
             let len = u32::try_from(part.bytes.len()).unwrap();
@@ -293,7 +293,7 @@ impl Scene {
         self.assert_unharmed(flash);
     }
 
-    /// What MCUboot looks at is that of the file; in the padding old data may lie.
+    /// What MCUboot reads is that of the file; the padding may contain old data.
     fn assert_app(&self, flash: &NorMemory, part: &Part) {
         let map = self.map.unwrap();
         let layout = map.trailer(SECONDARY).unwrap();
@@ -313,7 +313,7 @@ impl Scene {
         assert!(flash.bytes(slot.suffix(layout.trailer().len_bytes())) == trailer, "trailer");
     }
 
-    /// Everything that is nobody's destination is as it was: partition table, NVS, PHY data, the
+    /// Everything that is not a destination is unchanged: partition table, NVS, PHY data, the
     /// running image.
     pub(crate) fn assert_unharmed(&self, flash: &NorMemory) {
         let running = self.running.prefix(RUNNING_LEN);
@@ -355,41 +355,41 @@ pub(crate) fn table() -> Vec<Partition> {
 /// What one answer does wrong.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
-    /// The connection breaks after so many bytes of this answer.
+    /// The connection breaks after this many bytes of this answer.
     Breaks(usize),
-    /// The body ends after so many bytes of this answer, as if that were all.
+    /// The body ends after this many bytes of this answer, as if it were complete.
     Ends(usize),
-    /// The whole file is sent, whatever was asked for.
+    /// The whole file is sent, whatever was requested.
     IgnoresRange,
-    /// Bytes are said to begin there.
+    /// The answer claims to begin at this byte.
     Begins(u32),
-    /// The length is not said.
+    /// The answer does not state the length.
     NoLength,
-    /// The length is said to be another one.
+    /// The answer states another length.
     Length(u32),
-    /// So many bytes follow the file.
+    /// This many bytes follow the file.
     Longer(usize),
-    /// Something else is sent, from its first byte, its length said or not.
+    /// Something else is sent, from its first byte, with or without its length.
     Other(Vec<u8>, bool),
-    /// A byte of the file is another one.
+    /// A byte of the file is changed.
     Damaged(usize),
-    /// There is no answer but this error.
+    /// There is no answer, only this error.
     Fails(SourceError<core::convert::Infallible>),
 }
 
-/// Serves files from memory; each answer takes the next faults off the script.
+/// Serves files from memory; each answer uses the next faults of the script.
 #[derive(Clone)]
 pub(crate) struct Script {
     pub files: Vec<(&'static str, Vec<u8>)>,
     pub faults: VecDeque<Vec<Fault>>,
     pub chunk: usize,
     pub sent_bytes: usize,
-    /// What was asked for: address and offset.
+    /// The requests: URL and offset.
     pub asked: Vec<(String, u32)>,
 }
 
 impl Script {
-    /// A script with these faults, one a request.
+    /// A script with these faults, one per request.
     pub(crate) fn with(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults = faults.into_iter().map(|fault| vec![fault]).collect();
         self
@@ -447,18 +447,18 @@ impl Source for Script {
     }
 }
 
-/// The platform of the tests: writes down what happens.
+/// The platform of the tests: records what happens.
 #[derive(Default)]
 pub(crate) struct Log {
     pub lines: Vec<String>,
     pub delays_ms: Vec<u32>,
     pub alive: usize,
-    /// Operations at the time of `before_commit` are not known here, but that it was asked is.
+    /// How often `before_commit` was called; the operations up to then are not known here.
     pub asked_to_commit: usize,
     pub veto: Option<Veto>,
-    /// Whether a reset brought about this start.
+    /// Whether this start follows a reset.
     pub follows_reset: bool,
-    /// Whether power goes in the first wait.
+    /// Whether power is lost in the first wait.
     pub dies_waiting: bool,
 }
 

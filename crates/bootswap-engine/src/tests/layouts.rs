@@ -14,7 +14,7 @@ use mcuboot_format::builder::Padding;
 use nor_sim::{Driver, NorMemory, Power, Recorded};
 use sha2::{Digest, Sha256};
 
-/// Runs to the end, and again on what that left, which must have nothing to do.
+/// Runs to the end, and again on the result, which must do nothing.
 fn assert_migrates(scene: &Scene) -> (NorMemory, Log) {
     let (flash, log) = scene.migrated();
     scene.assert_done(&flash);
@@ -59,8 +59,8 @@ fn any_swap_and_any_padding() {
     }
 }
 
-/// Swap using move or offset starts an image in the primary slot without a trailer; stale bytes in
-/// its place would be taken for a swap.
+/// Swap using move or offset starts an image in the primary slot without a trailer; it would
+/// misread stale bytes there as a swap.
 #[test]
 fn straight_to_the_primary_no_trailer_is_needed_and_no_stale_one_stays() {
     for (known_len, end) in
@@ -95,7 +95,7 @@ fn an_image_that_ends_in_the_trailers_sector() {
     }
 }
 
-/// A trailer that the migrator would have to write over the file's own is not written.
+/// A trailer that would overwrite the file's own is not written.
 #[test]
 fn a_slot_sized_file_without_magic_cannot_be_confirmed() {
     let mut scene = Scene::example();
@@ -118,7 +118,8 @@ fn an_unconfirmed_image_is_refused_unless_allowed() {
     assert_migrates(&scene);
 }
 
-/// Everything through a partition by its label, one artifact after the other in the same place.
+/// Everything through a partition named by its label, one artifact after the other in the same
+/// region.
 #[test]
 fn by_label() {
     for padding in [Padding::Confirmed, Padding::None] {
@@ -141,8 +142,8 @@ fn by_label() {
     }
 }
 
-/// A staged application that has arrived is not fetched again because something else waits in its
-/// place.
+/// A staged application that has arrived is not fetched again because something else is in its
+/// staging region.
 #[test]
 fn by_label_what_has_arrived_is_not_fetched_again() {
     let mut scene = Scene::example();
@@ -175,7 +176,7 @@ fn in_memory() {
     }
 }
 
-/// With memory to stage in, a reset brings the bootloader's download again and nothing else.
+/// With staging in memory, a reset causes another download of the bootloader and nothing else.
 #[test]
 fn memory_is_lost_with_the_power() {
     let mut scene = Scene::example();
@@ -194,7 +195,7 @@ fn memory_is_lost_with_the_power() {
     scene.assert_done(&flash);
 }
 
-/// A bootloader of unknown length: what waits behind it in its staging place is not part of it.
+/// A bootloader of unknown length: what is after it in its staging region is not part of it.
 #[test]
 fn an_unknown_length_commits_the_file_and_no_more() {
     let mut scene = Scene::example();
@@ -249,13 +250,13 @@ fn merged_over_everything() {
         let range = part.start().get() as usize..part.end().get() as usize;
         assert!(flash.bytes(part) == file[range], "{part}");
     }
-    // NVS lives in a gap of the image.
+    // NVS is in a gap of the image.
     assert!(flash.bytes(at(0x9000, 0x4000)) == scene.flash.bytes(at(0x9000, 0x4000)));
     assert_eq!(log.asked_to_commit, 1);
 }
 
-/// The critical part waits for the commit, the rest is in place before it; cut anywhere before the
-/// commit, what the device boots from is whole.
+/// The critical part is staged for the commit, the rest is in place before it; after a cut anywhere
+/// before the commit, what the device boots from is intact.
 #[test]
 fn merged_is_critical_only_in_the_commit() {
     let scene = merged_scene();
@@ -269,7 +270,7 @@ fn merged_is_critical_only_in_the_commit() {
     assert!(first > 20);
 }
 
-/// ESP-IDF's bootloaders look at the chip's revision when they start, and reset if it will not do.
+/// ESP-IDF's bootloaders check the chip's revision when they start, and reset if it does not fit.
 #[test]
 fn a_bootloader_for_other_revisions_is_refused() {
     use esp_idf_format::image::{EspImageHeader, update_checksums};
@@ -297,10 +298,10 @@ fn a_bootloader_for_other_revisions_is_refused() {
         assert!(is_good || flash.bytes(BOOT) == scene.flash.bytes(BOOT));
     }
     let fault = ImageFault::ChipRevision { min: 301, max: u16::MAX, found: 100 };
-    assert!(fault.to_string().contains("v3.1 to any of the chip, this one is v1.0"), "{fault}");
+    assert!(fault.to_string().contains("v3.1 to any of the chip, but this one is v1.0"), "{fault}");
 }
 
-/// No artifact is blamed for it, and the attempts count, so that the device goes back.
+/// No artifact is blamed for it, and the attempts count, so the device goes back.
 #[test]
 fn a_key_that_cannot_be_used_is_its_own_failure() {
     let mut scene = Scene::example();
@@ -315,7 +316,8 @@ fn a_key_that_cannot_be_used_is_its_own_failure() {
     assert_eq!(ended, Err(Failure::GivenUp { attempts: 8 }));
 }
 
-/// A merged image for another chip is found out, though its rules are those of a bare file.
+/// A merged image for another chip is detected, although its rules are those of a file without a
+/// format.
 #[test]
 fn merged_is_checked_for_its_chip() {
     let mut scene = merged_scene();
@@ -330,7 +332,7 @@ fn merged_is_checked_for_its_chip() {
     assert!(flash.bytes(BOOT) == scene.flash.bytes(BOOT));
 }
 
-/// Any number of files, each at a place of its own, without MCUboot.
+/// Any number of files, each with an explicit destination, without MCUboot.
 #[test]
 fn files_with_places_of_their_own() {
     let mut scene = Scene::example();
@@ -346,13 +348,13 @@ fn files_with_places_of_their_own() {
     let (ended, flash, log) = scene.run(&mut server);
     assert_eq!(ended, Ok(Done::NewBootloader), "{:#?}", log.lines);
     scene.assert_done(&flash);
-    // Without a digest nothing vouches for a bare file.
+    // Without a digest, nothing covers a file without a format.
     scene.parts[1].known_digest = false;
     let (ended, ..) = scene.run(&mut scene.server());
     assert!(matches!(ended, Err(Failure::Image { fault: ImageFault::NoDigest, .. })), "{ended:?}");
 }
 
-/// A file whose bytes look like the begin of an image or a page, and are neither.
+/// A file whose bytes look like the start of an image or a page, and are neither.
 #[test]
 fn a_bare_file_may_begin_with_anything() {
     for begin in [b"\xe9\x01".as_slice(), b"<?xml version", b"<settings>"] {
@@ -367,7 +369,7 @@ fn a_bare_file_may_begin_with_anything() {
     }
 }
 
-/// Packs the parts behind the running image.
+/// Packs the parts after the running image.
 fn embed(scene: &mut Scene, align: u32) {
     let start = RUNNING_LEN.next_multiple_of(CONTAINER_ALIGN_BYTES);
     let mut header = ContainerHeader::default();
@@ -436,12 +438,12 @@ fn what_is_not_embedded_or_damaged_is_said_at_once() {
     assert!(flash.bytes(BOOT) == scene.flash.bytes(BOOT));
 }
 
-/// A file that has no room but the padding of the application's own slot.
+/// A file for which there is room only in the padding of the application's own slot.
 #[test]
 fn the_bootloader_waits_in_the_applications_slack() {
     let mut scene = Scene::example();
     scene.map = Some(map(SwapKind::Overwrite));
-    // Nothing is free but the slot itself.
+    // Only the slot itself is free.
     scene.partitions.push(esp_idf_format::partition::Partition {
         label: esp_idf_format::FixedText::new("storage").unwrap(),
         kind: esp_idf_format::partition::PartitionType::Data,
@@ -469,7 +471,7 @@ fn the_bootloader_waits_in_the_applications_slack() {
     let kept = at(0x3_0000, FLASH_LEN - 0x3_0000);
     let (flash, _) = assert_migrates(&scene);
     assert!(flash.bytes(kept) == scene.flash.bytes(kept));
-    // It waits there still.
+    // It is still staged there.
     let boot = &scene.parts[1].bytes;
     let slot = flash.bytes(SECONDARY);
     assert!(slot.windows(0x1000).step_by(0x1000).any(|sector| sector == &boot[..0x1000]));

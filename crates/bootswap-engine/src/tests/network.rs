@@ -1,4 +1,4 @@
-//! The example with servers that misbehave.
+//! The example with faulty servers.
 
 use std::string::ToString;
 use std::vec;
@@ -8,7 +8,7 @@ use super::kit::*;
 use crate::{Done, Failure, ImageFault, SourceError};
 use nor_sim::NorMemory;
 
-/// The migration comes to its end with a server like this.
+/// The migration succeeds with such a server.
 fn succeeds(scene: &Scene, server: Script) -> (Script, Log) {
     let mut server = server;
     let (ended, flash, log) = scene.run(&mut server);
@@ -17,7 +17,7 @@ fn succeeds(scene: &Scene, server: Script) -> (Script, Log) {
     (server, log)
 }
 
-/// It does not, and the device is left as it was, but for staging and the slot.
+/// It fails, and the device is unchanged, except for staging and the slot.
 fn fails(scene: &Scene, server: Script) -> (Failure<nor_sim::NorError, &'static str>, Script, Log) {
     let mut server = server;
     let (ended, flash, log) = scene.run(&mut server);
@@ -118,8 +118,8 @@ fn misplaced_bytes_are_not_taken() {
     let scene = Scene::example();
     let (server, log) =
         succeeds(&scene, scene.server().with([Fault::Breaks(9000), Fault::Begins(5000)]));
-    assert!(log.has("bytes from 5000 on were sent, from 9000 on were asked for"));
-    // What was in place before stays; the half sector that waited in memory does not.
+    assert!(log.has("bytes from 5000 on were sent, but bytes from 9000 on were requested"));
+    // What was in place before stays; the half sector in memory does not.
     assert_eq!(server.asked[2], (APP.to_string(), 8192));
 }
 
@@ -162,14 +162,14 @@ fn a_file_larger_than_its_place_is_refused() {
     assert_eq!(failure, Failure::Image { artifact: "app", fault });
     assert_eq!(server.sent_bytes, 0);
 
-    // Without a length it shows when the place is full.
+    // Without a length, it is noticed when the region is full.
     let mut server = scene.server();
     server.faults = (0..9).map(|_| vec![Fault::NoLength, Fault::Longer(5000)]).collect();
     let (failure, ..) = fails(&scene, server);
     assert_eq!(failure, Failure::Image { artifact: "app", fault });
 }
 
-/// The migration knows where the file ends; what a server sends behind that is nobody's business.
+/// The migration knows where the file ends; what a server sends after it does not matter.
 #[test]
 fn bytes_behind_the_file_are_ignored() {
     let scene = Scene::example();
@@ -203,7 +203,7 @@ fn a_web_page_is_no_image() {
     }
 }
 
-/// A login page in the middle of a transfer does not cost what was in place before it.
+/// A login page in the middle of a transfer does not destroy what was in place before it.
 #[test]
 fn a_web_page_in_between_costs_nothing() {
     let scene = Scene::example();
@@ -245,7 +245,7 @@ fn damaged_bytes_are_found_before_the_commit() {
     }
 }
 
-/// Without a digest in the migration the image's own is all there is: any damage is still found.
+/// Without a digest in the migration, there is only the image's own: any damage is still found.
 #[test]
 fn without_a_digest_the_image_vouches_for_itself() {
     let mut scene = Scene::example();
@@ -274,7 +274,7 @@ fn an_image_for_another_chip_or_flash_is_refused_at_its_first_bytes() {
         (build(Chip::Esp32, FlashSize::Mb1), "the image is for esp32; this chip is esp32c3"),
         (
             build(CHIP, FlashSize::Mb4),
-            "the image is built for 4194304 bytes of flash, there are 1048576",
+            "the image is built for 4194304 bytes of flash, but there are only 1048576",
         ),
     ] {
         let mut scene = Scene::example();
@@ -286,7 +286,7 @@ fn an_image_for_another_chip_or_flash_is_refused_at_its_first_bytes() {
     }
 }
 
-/// Between two runs at most two sectors between checkpoints and one that was under way are lost.
+/// Between two runs, at most two sectors between checkpoints and one in progress are lost.
 #[test]
 fn another_run_takes_up_at_the_last_checkpoint() {
     let scene = Scene::example();
@@ -309,7 +309,7 @@ fn another_run_takes_up_at_the_last_checkpoint() {
     }
 }
 
-/// What the journal remembers is not believed: the bytes may be gone.
+/// The journal is not trusted: the bytes may be gone.
 #[test]
 fn a_journal_that_says_more_than_is_there_costs_time_only() {
     let scene = Scene::example();
@@ -328,7 +328,7 @@ fn a_journal_that_says_more_than_is_there_costs_time_only() {
     }
 }
 
-/// The image's own hash leaves the trailer out, and without a digest nothing else tells.
+/// The image's own hash does not cover the trailer, and without a digest nothing else does.
 #[test]
 fn a_trailer_that_is_gone_is_fetched_again() {
     let mut scene = Scene::example();
@@ -372,12 +372,11 @@ fn attempts_without_progress_end() {
     scene.assert_done(&scene.migrated().0);
 }
 
-/// The bytes come every time, and lead nowhere every time.
+/// The bytes arrive every time, and are useless every time.
 #[test]
 fn attempts_with_the_wrong_file_end() {
     let mut scene = Scene::example();
-    // Damage that the format does not notice, only the digest; and a server that never gets to the
-    // end.
+    // Damage that only the digest detects, not the format; and a server that never completes.
     let damaged = || vec![Fault::IgnoresRange, Fault::Damaged(700)];
     let breaking = || vec![Fault::IgnoresRange, Fault::Breaks(9000)];
     for (name, faults) in [("damaged", damaged()), ("breaking", breaking())] {
@@ -395,7 +394,7 @@ fn attempts_with_the_wrong_file_end() {
             attempts += 1;
             assert!(attempts < 20, "{name}: no end of it");
         }
-        // The first one got somewhere for the first time.
+        // The first one made progress for the first time.
         assert_eq!(attempts, 9, "{name}");
         scene.flash = before;
     }

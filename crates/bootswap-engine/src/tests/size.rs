@@ -1,4 +1,4 @@
-//! How much memory an engine takes.
+//! How much memory an engine needs.
 
 use embedded_io_async::{ErrorType, Read, Write};
 use embedded_nal_async::{AddrType, Dns, TcpConnect};
@@ -7,10 +7,10 @@ use super::kit::*;
 use crate::{Buffers, Engine, HTTP_BUFFER_BYTES, HttpSource};
 use nor_sim::{Driver, NorMemory};
 
-/// What design.md allows the engine, without TLS.
+/// The engine's limit, without TLS.
 const BUDGET_BYTES: usize = 16 * 1024;
 
-/// A network stack of no size, so that the engine's own part is measured.
+/// A network stack of size zero, so that the engine's own part is measured.
 struct NoNetwork;
 struct NoConnection;
 

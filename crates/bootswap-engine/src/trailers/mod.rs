@@ -1,13 +1,13 @@
 //! Leaves trailers and scratch area in a state that MCUboot accepts.
 //!
-//! MCUboot believes what it finds at the ends of slots and scratch area. Stale bytes there make it
-//! resume a swap that never began, and run off its arrays.
+//! MCUboot trusts what it finds at the ends of slots and scratch area. Stale bytes there make it
+//! resume a swap that never began, and access its arrays out of bounds.
 //!
 //! # Power-fail safety
 //!
-//! All of this happens before the commit, in places that the old bootloader never looks at. A cut
-//! leaves a sector that is neither what it was nor blank, or a flag or magic with some of its bits
-//! cleared; the next run finds the postcondition unmet and erases again, or clears the rest.
+//! All of this happens before the commit, in regions that the old bootloader never reads. A cut
+//! leaves a sector that is neither old nor blank, or a flag or magic with some of its bits cleared;
+//! the next run finds that the postcondition does not hold and erases again, or clears the rest.
 
 use bootswap_plan::{Place, Purpose};
 use embedded_storage_async::nor_flash::NorFlash;
@@ -22,7 +22,7 @@ use crate::work::Work;
 use crate::writer::{self, ATTEMPTS};
 use crate::{Event, Failure, FlashFailure, Platform};
 
-/// Makes `region` blank by erasing whole sectors of `erasable`, only where it is not.
+/// Makes `region` blank by erasing whole sectors of `erasable`, if it is not blank.
 pub(crate) async fn clean<F: NorFlash, P: Platform>(
     medium: &mut Medium<'_, F>,
     platform: &mut P,
@@ -54,8 +54,8 @@ pub(crate) async fn clean<F: NorFlash, P: Platform>(
     Ok(())
 }
 
-/// As [`clean`], but leaves the trailer `own` as it is where the migrator itself has written to it,
-/// or is to.
+/// As [`clean`], but leaves the trailer `own` unchanged where the migrator itself has written to
+/// it, or will.
 pub(crate) async fn clean_but_own<F: NorFlash, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     region: Region,
@@ -70,7 +70,7 @@ pub(crate) async fn clean_but_own<F: NorFlash, P: Platform>(
     clean(work.medium, work.platform, region, erasable).await
 }
 
-/// Erases the last sector of the scratch area where it ends in a good trailer magic.
+/// Erases the last sector of the scratch area if it ends with a good trailer magic.
 pub(crate) async fn clean_scratch<F: NorFlash, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     layout: &TrailerLayout,
@@ -83,10 +83,10 @@ pub(crate) async fn clean_scratch<F: NorFlash, P: Platform>(
     clean(work.medium, work.platform, end, erasable).await
 }
 
-/// Erases the first sector of the primary slot where it begins with MCUboot's magic.
+/// Erases the first sector of the primary slot if it begins with MCUboot's magic.
 ///
 /// Whatever image that was, MCUboot would use its lengths when it swaps the slot's contents out,
-/// and stop at every boot where they make no sense.
+/// and stop at every boot if they make no sense.
 pub(crate) async fn clean_header<F: NorFlash, P: Platform>(
     work: &mut Work<'_, '_, F, P>,
     slot: Region,
@@ -100,18 +100,18 @@ pub(crate) async fn clean_header<F: NorFlash, P: Platform>(
     clean(work.medium, work.platform, slot.prefix(SECTOR_BYTES), erasable).await
 }
 
-/// Completes the trailer of a slot: `image_ok` first, then the magic that makes it count.
+/// Completes the trailer of a slot: `image_ok` first, then the magic that makes it valid.
 pub(crate) async fn confirm<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     layout: &TrailerLayout,
 ) -> Result<(), Failure<F::Error>> {
-    // Drivers want whole words; the bytes behind the flag stay as they are.
+    // Drivers need whole words; the bytes after the flag stay unchanged.
     let flag = [FLAG_SET, ERASED, ERASED, ERASED];
     clear_to(medium, layout.image_ok(), &flag).await?;
     clear_to(medium, layout.magic(), &magic_bytes(layout.config().max_align)).await
 }
 
-/// Clears bits until flash reads so; `Unclean` where bits would have to be set.
+/// Clears bits until flash reads like this; `Unclean` if bits would have to be set.
 async fn clear_to<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     at: FlashAddr,
@@ -138,11 +138,11 @@ async fn clear_to<F: NorFlash>(
     }
 }
 
-/// Makes sure that nothing stale lies in a slot's trailer behind a file of `len_bytes` that ends
-/// before it, as an unpadded image does.
+/// Makes sure that nothing stale is in a slot's trailer after a file of `len_bytes` that ends
+/// before it, such as an unpadded image.
 ///
-/// What the migrator itself has put there to confirm the image stays. The first of the trailer's
-/// sectors can hold the end of the image, which is then written again.
+/// What the migrator itself has written to confirm the image stays. The first of the trailer's
+/// sectors may contain the end of the image, which is then written again.
 pub(crate) async fn finish_slot<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     buffer: &mut [u8; SECTOR],
@@ -163,7 +163,7 @@ pub(crate) async fn finish_slot<F: NorFlash>(
         }
         let sector = Region::clamped(part.start().align_down(SECTOR_BYTES), SECTOR_BYTES);
         medium.read(sector.start(), buffer).await?;
-        // What lies before the trailer stays: the end of the image may be there.
+        // What is before the trailer stays: the end of the image may be there.
         let kept = part.start().bytes_since(sector.start()) as usize;
         buffer.iter_mut().skip(kept).for_each(|byte| *byte = ERASED);
         let (erasable, reserved) = (place.erasable, place.reserved);
@@ -173,7 +173,7 @@ pub(crate) async fn finish_slot<F: NorFlash>(
     Ok(())
 }
 
-/// Whether the trailer is blank, confirmed, or on the way from the one to the other.
+/// Whether the trailer is blank, confirmed, or in between.
 pub(crate) async fn is_untouched<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     layout: &TrailerLayout,
@@ -194,22 +194,22 @@ pub(crate) async fn read<F: NorFlash>(
 ) -> Result<TrailerState, FlashFailure<F::Error>> {
     let mut tail = [0; PAGE];
     medium.read(layout.slot().suffix(PAGE_BYTES).start(), &mut tail).await?;
-    // The fields of the largest trailer take 192 bytes, so that a page has all of them.
+    // The fields of the largest trailer need 192 bytes, so a page contains all of them.
     let unusable = TrailerState { magic: Magic::Bad, ..TrailerState::UNSET };
     Ok(TrailerState::parse(layout, &tail).unwrap_or(unusable))
 }
 
-/// The last page of a slot as it may become: blank, or confirmed.
+/// The last page of a slot in its possible final states: blank, or confirmed.
 fn fresh_tail(layout: &TrailerLayout, confirm: bool) -> [u8; PAGE] {
     let state = if confirm { TrailerState::CONFIRMED } else { TrailerState::UNSET };
     let mut tail = [ERASED; PAGE];
-    // As in `read`, a page has all of the fields.
+    // As in `read`, a page contains all of the fields.
     let _ = state.emit(layout, &mut tail);
     tail
 }
 
-/// Whether the bytes at `part` of the slot are blank, but for bits of its last page that `tail` has
-/// cleared too.
+/// Whether the bytes at `part` of the slot are blank, except for bits of its last page that `tail`
+/// has cleared too.
 async fn is_fresh<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     part: Region,
@@ -225,7 +225,7 @@ async fn is_fresh<F: NorFlash>(
     let mut old = [ERASED; PAGE];
     let Some(old) = old.get_mut(..fields.len_bytes() as usize) else { return Ok(false) };
     medium.read(fields.start(), old).await?;
-    // Both end with the slot, whatever they begin with.
+    // Both end with the slot, wherever they begin.
     Ok(old.iter().rev().zip(tail.iter().rev()).all(|(old, new)| old & new == *new))
 }
 

@@ -154,8 +154,8 @@ fn confirming_takes_two_programs_and_repeating_it_none() {
     assert_eq!((done, device.recording().len()), (Ok::<_, Failure<NorError>>(()), 0));
 }
 
-/// A flag or magic that a cut left half written is completed; until the magic is whole MCUboot does
-/// not count the trailer.
+/// A flag or magic that a cut left half written is completed; until the magic is complete, MCUboot
+/// ignores the trailer.
 #[test]
 fn a_torn_confirmation_is_completed() {
     for op in 0..2 {

@@ -1,4 +1,4 @@
-//! Brings one sector to its new contents with the fewest flash operations.
+//! Writes new contents to one sector with the fewest flash operations.
 //!
 //! ```text
 //!            +--> equal ------------------------------------------> done
@@ -6,15 +6,15 @@
 //!            +--> a bit to set       --> erase                     --> compare
 //! ```
 //!
-//! The loop is its own read-back: it ends when flash reads as it should, and a program or erase
-//! that failed, with or without saying so, is repeated a few times before the sector counts as worn
+//! The loop includes the read-back: it ends when flash reads as it should, and a program or erase
+//! that failed, with or without an error, is repeated a few times before the sector counts as worn
 //! out.
 //!
 //! # Power-fail safety
 //!
 //! A cut leaves the sector, or the block that was erased with it, in any mixture of old, erased and
-//! new. Comparing again is all it takes to go on, so the next run repairs it when it comes by; what
-//! was there before is never needed again, or the plan would not have put the sector here.
+//! new. The next run compares again and repairs it; the old contents are never needed again, or the
+//! plan would not have used the sector.
 
 use embedded_storage_async::nor_flash::NorFlash;
 use flash_region::{FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES, is_blank};
@@ -26,22 +26,22 @@ use crate::medium::{Medium, PAGE, len_bytes};
 /// How often a sector is erased, and how often programmed, before it counts as worn out.
 pub(crate) const ATTEMPTS: u32 = 3;
 
-/// How a sector in flash compares with what it should hold.
+/// How a sector in flash compares with its new contents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Comparison {
-    /// It holds that already.
+    /// It has them already.
     Equal,
     /// The marked pages (bit 0 is the first) have bits to clear and none to set.
     Clear {
         /// Pages to program.
         pages: u16,
     },
-    /// At least one bit has to be set, which takes an erase.
+    /// At least one bit must be set, which needs an erase.
     Erase,
 }
 
-/// Brings the sector at `at` to begin with `new`, at most a sector; what lies behind is not kept.
-/// Says whether anything had to be done for it.
+/// Makes the sector at `at` begin with `new`, which is at most a sector; what is after it is not
+/// kept. Returns whether anything had to be done for it.
 pub(crate) async fn put_sector<F: NorFlash>(
     medium: &mut Medium<'_, F>,
     at: FlashAddr,
@@ -60,8 +60,8 @@ pub(crate) async fn put_sector<F: NorFlash>(
         if !bounds.allows(sector) {
             return Err(Failure::InUse { region: sector });
         }
-        // A block may do the first time, also where the sector at its start is not in the way
-        // itself; a repetition is about this sector alone.
+        // A block erase is possible the first time, even if the sector at its start does not need
+        // it itself; a repetition is about this sector only.
         let block = match erases + programs {
             0 => erase::block(medium, at, must_go, bounds).await?,
             _ => None,
@@ -125,7 +125,7 @@ async fn program<F: NorFlash>(
         if len_bytes(new) == PAGE_BYTES {
             medium.program(addr, new).await?;
         } else if !is_blank(new) {
-            // Drivers want whole words; behind the end nothing is programmed.
+            // Drivers need whole words; nothing is programmed after the end.
             page.fill(flash_region::ERASED);
             page.iter_mut().zip(new).for_each(|(to, from)| *to = *from);
             medium.program(addr, &page).await?;

@@ -94,8 +94,7 @@ fn what_is_equal_is_left_alone() {
     assert!(device.recording().is_empty());
 }
 
-/// The first sector of a block need not be in the way itself for the block to be the cheapest
-/// erase.
+/// A block erase can be the cheapest even if the first sector of the block does not need it.
 #[test]
 fn a_blank_sector_does_not_hide_the_block_behind_it() {
     let mut memory = old_data();
@@ -120,7 +119,7 @@ fn a_reserved_hole_is_never_erased_and_never_written() {
     let reserved = at(0x1_5000, 0x2000);
     let bounds = Bounds { reserved: Some(reserved), ..bounds() };
     let old = old_data();
-    // Outside of the hole the largest erases that spare it.
+    // Outside of the hole, the largest erases that leave it alone.
     let (ops, flash) = ops(&old, 0x1_0000, &noise(0x5000, 1), bounds);
     assert!(erases(&ops).iter().all(|(unit, _)| *unit == EraseUnit::Sector4K));
     let (more, flash) = super::tests::ops(&flash, 0x1_8000, &noise(0x8000, 2), bounds);
@@ -182,9 +181,9 @@ fn a_chip_that_always_fails_is_given_up_soon() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// Any file over any old contents: the right bytes end in place, blank pages are not
-    /// programmed, no sector is erased twice, nothing outside of the place changes. Where blocks
-    /// cannot be erased, sectors that are equal are not touched, and blank ones are not erased.
+    /// Any file over any old contents: the right bytes are in place at the end, blank pages are not
+    /// programmed, no sector is erased twice, nothing outside of the place changes. If blocks
+    /// cannot be erased, equal sectors are not changed, and blank ones are not erased.
     #[test]
     fn any_file_over_any_contents(
         len in 1..0x1_8000usize,

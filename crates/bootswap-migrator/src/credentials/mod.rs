@@ -1,4 +1,4 @@
-//! The network that the old firmware was in, from its NVS.
+//! The old firmware's network, from its NVS.
 //!
 //! ESP-IDF's Wi-Fi driver keeps it in the partition labelled `nvs`, in the namespace
 //! `nvs.net80211`:
@@ -8,8 +8,7 @@
 //!   sta.pswd   0  password, 65 bytes, up to a NUL
 //! ```
 //!
-//! Both are binary values, which [`nvs::Lookup`] finds. Nothing is written, whatever is found
-//! there.
+//! Both are binary values, which [`nvs::Lookup`] finds. NVS is never written.
 
 use core::fmt;
 
@@ -26,14 +25,14 @@ use heapless::{String, Vec};
 const NAMESPACE: &str = "nvs.net80211";
 const SSID: &str = "sta.ssid";
 const PASSWORD: &str = "sta.pswd";
-/// Label of the partition that ESP-IDF uses unless told otherwise.
+/// Label of the partition that ESP-IDF uses by default.
 const LABEL: &str = "nvs";
 
 /// Bytes of the longer one of both values: the password's. With room for that, the search for the
 /// SSID (`wifi_ssid_t`, 36 bytes) is the same code.
 const VALUE: usize = MAX_PASSWORD + 1;
 
-/// The network that the old firmware was in.
+/// The old firmware's network.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     ssid: Vec<u8, MAX_SSID>,
@@ -46,9 +45,9 @@ pub struct Credentials {
 pub enum CredentialsError<E> {
     /// Flash cannot be read.
     Flash(E),
-    /// There is no partition that it could be in.
+    /// There is no NVS partition.
     NoPartition,
-    /// The partition does not say it.
+    /// The value is not in the partition.
     Nvs {
         /// The value that was looked for.
         key: &'static str,
@@ -59,17 +58,17 @@ pub enum CredentialsError<E> {
     Unset,
     /// A value is not what the Wi-Fi driver writes.
     Malformed {
-        /// Which one.
+        /// Its key.
         key: &'static str,
     },
 }
 
 impl Credentials {
-    /// Reads them from NVS. `buffer` holds a page of it.
+    /// Reads them from NVS. `buffer` has room for a page of it.
     ///
     /// # Errors
     ///
-    /// A [`CredentialsError`] where they are not there, or not whole.
+    /// A [`CredentialsError`] if they are missing or damaged.
     pub async fn on<F: ReadNorFlash>(
         flash: &mut F,
         partitions: &[Partition],
@@ -81,7 +80,7 @@ impl Credentials {
         let password = value(flash, partition, PASSWORD, buffer).await;
         let password = match password {
             Ok(password) => password_of(password.value())?,
-            // An open network may have none.
+            // An open network may have no password.
             Err(CredentialsError::Nvs { cause: NvsError::NoKey, .. }) => String::new(),
             Err(error) => return Err(error),
         };
@@ -92,20 +91,20 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// A [`WifiError`] if there can be no such network.
+    /// A [`WifiError`] if name or password are invalid.
     pub fn wifi(&self) -> Result<Wifi<'_>, WifiError> {
         Wifi::new(self.ssid.as_slice(), &self.password)
     }
 }
 
-/// The partition with the label that ESP-IDF uses, else the first of the kind.
+/// The partition with ESP-IDF's default label, else the first NVS partition.
 fn partition(partitions: &[Partition]) -> Option<Region> {
     let mut all = partitions.iter().filter(|partition| partition.is_nvs());
     let usual = all.clone().find(|partition| partition.label.as_str() == Some(LABEL));
     usual.or_else(|| all.next()).map(|partition| partition.region)
 }
 
-/// Looks for a value, page after page.
+/// Looks for a value, page by page.
 async fn value<F: ReadNorFlash>(
     flash: &mut F,
     partition: Region,
@@ -133,7 +132,7 @@ fn ssid_of<E>(value: &[u8]) -> Result<Vec<u8, MAX_SSID>, CredentialsError<E>> {
     match usize::try_from(u32::from_le_bytes(*len)) {
         _ if bytes.len() > MAX_SSID => Err(malformed),
         Ok(0) => Err(CredentialsError::Unset),
-        // A name is bytes, of whatever encoding its access point has.
+        // A name consists of bytes, in whatever encoding its access point uses.
         Ok(len) => bytes.get(..len).and_then(|name| Vec::from_slice(name).ok()).ok_or(malformed),
         Err(_) => Err(malformed),
     }
@@ -150,7 +149,7 @@ fn text<const N: usize>(bytes: &[u8]) -> Option<String<N>> {
     String::try_from(text).ok()
 }
 
-/// The password stays out of logs.
+/// The password must not appear in logs.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("wifi", &self.wifi()).finish_non_exhaustive()

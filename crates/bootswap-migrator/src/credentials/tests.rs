@@ -1,4 +1,4 @@
-//! With a partition that ESP-IDF's own generator made of `testdata/nvs.csv`; a conformance test
+//! With a partition that ESP-IDF's own generator made from `testdata/nvs.csv`; a conformance test
 //! makes it again.
 
 #![allow(clippy::unwrap_used)]
@@ -68,7 +68,7 @@ fn found(nvs: &[u8]) -> Result<(Text, Text), CredentialsError<Infallible>> {
 fn the_old_network_is_found() {
     let network = ("fleet".to_string(), "correct horse".to_string());
     assert_eq!(found(NVS), Ok(network.clone()));
-    // The one with the usual label counts, else the first.
+    // The partition with the usual label is used, else the first.
     let partitions = [nvs_at("config", 0), nvs_at("nvs", START)];
     assert_eq!(read(NVS, &partitions), Ok(network.clone()));
     assert_eq!(read(NVS, &[nvs_at("settings", START)]), Ok(network));

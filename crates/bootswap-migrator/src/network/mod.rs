@@ -1,7 +1,7 @@
-//! The network, joined when something has to be fetched and not before.
+//! The network, which is joined only when something must be fetched.
 //!
-//! A migration that has everything in flash already, after a reset at a late moment, needs no
-//! network and does not wait for one.
+//! A migration that has everything in flash already, after a late reset, needs no network and does
+//! not wait for one.
 
 use core::fmt;
 
@@ -10,20 +10,20 @@ use bootswap_engine::{Request, Sink, Source, SourceError, apart};
 
 use crate::Log;
 
-/// A network that has to be joined before it is used.
+/// A network that must be joined before it is used.
 pub trait Network {
-    /// Joins the network, unless that is done; says on the console what goes wrong.
+    /// Joins the network, if that is not done yet; prints on the console what goes wrong.
     ///
     /// Returns whether there is a network now.
     fn join(&mut self) -> impl Future<Output = bool>;
 }
 
-/// A card that can be in one network or another.
+/// A radio that can join one network at a time.
 pub trait Station {
-    /// Enters a network and waits for an address in it.
+    /// Joins a network and waits for an address in it.
     fn enter(&mut self, wifi: &Wifi<'_>) -> impl Future<Output = Result<(), JoinError>>;
 
-    /// Leaves it, or what there was of it.
+    /// Leaves it, or ends a failed attempt to join it.
     fn leave(&mut self) -> impl Future<Output = ()>;
 }
 
@@ -31,33 +31,33 @@ pub trait Station {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The card does not accept the name or the password.
+    /// The radio does not accept the name or the password.
     Settings,
     /// There is no such network in range.
     NotFound,
-    /// The password is not the one that the network wants.
+    /// The password is wrong.
     Password,
-    /// The network's encryption is not supported by the card.
+    /// The radio does not support the network's encryption.
     Security,
     /// The connection to it was lost.
     Lost,
     /// There is no room in it for another station.
     Full,
-    /// It does not let the card in, for a reason of its own.
+    /// It does not accept the device, for another reason.
     NotLetIn,
-    /// Nothing came back from it.
+    /// It did not answer.
     NoAnswer {
-        /// How long was waited, in seconds.
+        /// Waiting time in seconds.
         within_s: u64,
     },
-    /// It let the card in, and gave it no address.
+    /// It accepted the device, but assigned no address.
     NoAddress {
-        /// How long was waited, in seconds.
+        /// Waiting time in seconds.
         within_s: u64,
     },
 }
 
-/// Tries one network after the other until one lets the device in and gives it an address; says on
+/// Tries one network after the other until one accepts the device and assigns an address; prints on
 /// the console what goes wrong.
 pub async fn join<'w, S: Station>(
     station: &mut S,
@@ -77,20 +77,20 @@ pub async fn join<'w, S: Station>(
 
 /// A source that joins its network first.
 ///
-/// One without a network, where the card does not start, is of the same type, so that the engine is
-/// not built twice.
+/// A source without a network, for a radio that does not start, has the same type, so that the
+/// engine is not compiled twice.
 #[derive(Debug)]
 pub struct Joining<N, S> {
     parts: Option<(N, S)>,
 }
 
 impl<N: Network, S: Source> Joining<N, S> {
-    /// A source in this network.
+    /// A source that uses this network.
     pub const fn new(network: N, source: S) -> Self {
         Self { parts: Some((network, source)) }
     }
 
-    /// A source in a network that is not there and will not come.
+    /// A source without a network.
     #[must_use]
     pub const fn absent() -> Self {
         Self { parts: None }
@@ -118,11 +118,11 @@ impl fmt::Display for JoinError {
                 "the radio does not accept the name or password; correct [network] and pack again"
             }
             Self::NotFound => "no such network found; check its name and that it is in range",
-            Self::Password => "not let in; check the password",
+            Self::Password => "access denied; check the password",
             Self::Security => "the network's encryption is not supported; use WPA or WPA2",
             Self::Lost => "the connection to it was lost; check that it is in range",
             Self::Full => "it has no room for another station; switch another one off",
-            Self::NotLetIn => "not let in; check the network's settings",
+            Self::NotLetIn => "access denied; check the network's settings",
             Self::NoAnswer { within_s } => {
                 return write!(
                     f,

@@ -1,4 +1,4 @@
-//! Networks that let the device in, and such that do not.
+//! Networks that accept the device, and networks that do not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use core::convert::Infallible;
@@ -27,7 +27,7 @@ impl crate::LogSink for CollectedLog {
     }
 }
 
-/// A radio, and what each network makes of it.
+/// A radio, and the reaction of each network.
 struct Air {
     networks: Vec<(&'static str, Result<(), JoinError>)>,
     entered: Vec<String>,
@@ -50,7 +50,7 @@ fn air(networks: &[(&'static str, Result<(), JoinError>)]) -> Air {
     Air { networks: networks.to_vec(), entered: vec![], left: 0 }
 }
 
-/// Joins one of these networks; says whether one let the device in, and what was on the console.
+/// Joins one of these networks; returns whether one accepted the device, and the console's lines.
 fn joined(air: &mut Air, ssids: &[&str]) -> (bool, Vec<String>) {
     let console = CollectedLog::default();
     let log = Log::new(&console, LogLevel::Info);
@@ -67,7 +67,7 @@ fn after_a_wrong_password_the_next_network_is_tried() {
     assert_eq!((air.entered, air.left), (vec!["one".to_string(), "two".to_string()], 1));
     let wanted = [
         "I (0) bootswap:       joining the network one",
-        "E (0) bootswap: one: not let in; check the password",
+        "E (0) bootswap: one: access denied; check the password",
         "I (0) bootswap:       joining the network two",
     ];
     assert_eq!(console, wanted);
@@ -97,7 +97,7 @@ fn each_network_that_does_not_let_in_is_told_with_what_to_do() {
     }
 }
 
-/// No networks at all, as where the old firmware's was to be tried and it had none.
+/// No networks at all, as if only the old firmware's was to be tried and it had none.
 #[test]
 fn without_candidates_there_is_no_network() {
     assert_eq!(joined(&mut air(&[]), &[]), (false, vec![]));
@@ -111,7 +111,7 @@ impl Network for Cable {
     }
 }
 
-/// Gives a file of no bytes.
+/// Returns an empty file.
 struct Nothing;
 
 impl Source for Nothing {

@@ -1,4 +1,4 @@
-//! A device for the migrator: flash, board, files, and somebody who listens to the console.
+//! A device for the migrator: flash, board, files, and a recorded console.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 use std::cell::RefCell;
@@ -29,7 +29,7 @@ pub const CHIP: Chip = Chip::Esp32c3;
 const SLOT_LEN: u32 = 0x10_0000;
 const MIGRATOR_LEN: u32 = 0x3_0000;
 
-/// A device before its migration, and what became of it.
+/// A device before its migration, and its state afterwards.
 pub struct DeviceUnderTest {
     pub flash: Faulty<NorMemory>,
     board: Board,
@@ -39,19 +39,19 @@ pub struct DeviceUnderTest {
     running: FlashAddr,
     /// Whether the server can be reached.
     pub online: bool,
-    /// Whether the server's application has another bit somewhere.
+    /// Whether a bit of the server's application is wrong.
     pub damaged: bool,
-    /// What the supply hook says.
+    /// Result of the supply check.
     pub veto: Option<Veto>,
-    /// Whether the chip is one that boots signed bootloaders only.
+    /// Whether the chip boots only signed bootloaders.
     pub secure_boot: bool,
-    /// Whether a reset brought about the starts, and not the return of power.
+    /// Whether the starts follow a reset, and not the return of power.
     pub follows_reset: bool,
     /// Whether the start of the radio hangs, or panics.
     pub hangs: bool,
-    /// After so many waits the device is left alone for good.
+    /// After this many waits, the device is left alone for good.
     pub patience: u32,
-    /// What the migrator said.
+    /// The console's lines.
     pub console: CollectedLog,
     pub window: CommitWindow,
     /// Waits so far, in milliseconds.
@@ -60,7 +60,7 @@ pub struct DeviceUnderTest {
     pub quiet: bool,
 }
 
-/// Keeps what is said.
+/// Records the console.
 #[derive(Default)]
 pub struct CollectedLog(RefCell<Vec<String>>);
 
@@ -69,7 +69,7 @@ impl CollectedLog {
         self.0.borrow().iter().any(|line| line.contains(words))
     }
 
-    /// In how many lines they are.
+    /// Number of lines that contain them.
     pub fn count(&self, words: &str) -> usize {
         self.0.borrow().iter().filter(|line| line.contains(words)).count()
     }
@@ -154,15 +154,15 @@ impl Network for Air {
 }
 
 impl DeviceUnderTest {
-    /// The example, with the migrator in the partition of this label. Where that is an OTA slot,
-    /// the factory app is the old firmware.
+    /// The example, with the migrator in the partition with this label. If it is an OTA slot, the
+    /// factory app is the old firmware.
     pub fn new(label: &str) -> Self {
         let mut table = vec![0; TABLE_LEN_BYTES as usize];
         emit(&synthetic::example_partitions(), &mut table).unwrap();
         Self::with_table(label, TABLE_ADDR, &table)
     }
 
-    /// The same with another table, at another place.
+    /// The same with another table, at another address.
     pub fn with_table(label: &str, table_addr: FlashAddr, table: &[u8]) -> Self {
         let partitions: Vec<Partition> =
             PartitionTable::parse_as_bootloader(table).unwrap().iter().collect();
@@ -208,7 +208,7 @@ impl DeviceUnderTest {
         }
     }
 
-    /// Has the target bootloader built in another way, and the application signed for that.
+    /// Replaces the target bootloader by one with other settings, and signs the application for it.
     pub fn build_mcuboot(&mut self, map: &McubootConfig, signer: Option<&PrivateKey>) {
         self.bootloader = synthetic::bootloader(CHIP, FlashSize::Mb4, 0x6000, 7).unwrap();
         self.board = self.board.clone().mcuboot(&self.bootloader, map.clone()).unwrap();
@@ -216,8 +216,7 @@ impl DeviceUnderTest {
         self.map = map.clone();
     }
 
-    /// The app partition that the migrator runs from, and what it is told to do, become one run of
-    /// it. Says whether it came to a reset.
+    /// One run of the migrator. Returns whether it reached a reset.
     pub fn run(&mut self) -> bool {
         let (app, bootloader) = (self.app.clone(), self.bootloader.clone());
         let url = |name| Origin::Url(name);
@@ -228,7 +227,7 @@ impl DeviceUnderTest {
         self.run_with(Ok(&artifacts))
     }
 
-    /// A run of a migrator whose configuration is none.
+    /// A run of a migrator without a valid configuration.
     pub fn run_without_config(&mut self, error: &ConfigError) -> bool {
         self.run_with(Err(error))
     }
@@ -260,7 +259,7 @@ impl DeviceUnderTest {
             buffers: &mut buffers,
         };
         let mut app = self.app.clone();
-        // In the middle of the code, where nothing but a digest notices.
+        // In the middle of the code, where only a digest notices.
         app[0x8000] ^= u8::from(self.damaged);
         let (hangs, map) = (self.hangs, self.map.clone());
         let files = [("app", app.as_slice()), ("bootloader", self.bootloader.as_slice())];
@@ -268,7 +267,7 @@ impl DeviceUnderTest {
         let future = async {
             match what {
                 Ok(artifacts) => {
-                    // As the firmware does it: the radio starts in between.
+                    // As in the firmware: the radio starts in between.
                     let key_der = map.key.as_ref().map(PublicKey::to_der);
                     let mut migration = migration(artifacts, &map);
                     if let Some(mcuboot) = &mut migration.mcuboot {
@@ -285,11 +284,11 @@ impl DeviceUnderTest {
                 Err(error) => migrator.without_config(error).await,
             }
         };
-        // Nothing here ever waits for anything but the patience to end.
+        // Nothing here ever waits, except when the patience ends.
         embassy_futures::poll_once(std::pin::pin!(future)).is_ready()
     }
 
-    /// Lets the device live on by itself: whichever app is started is asked for its name and stays.
+    /// Lets the device boot by itself: the started app is asked for its name and stays.
     pub fn boot(&mut self) -> (LifeOutcome, String) {
         let mut started = String::new();
         let mut device = Device::new(self.board.clone(), &mut self.flash);
@@ -316,7 +315,7 @@ impl DeviceUnderTest {
         self.read(CHIP.bootloader_region())
     }
 
-    /// Wears out a cell of the bootloader's place.
+    /// Wears out a cell in the bootloader's region.
     pub fn wear_out(&mut self, addr: u32) {
         let bits = StuckBits { addr: FlashAddr(addr), at_0: 0xff, at_1: 0 };
         self.flash = self.flash.clone().with_stuck_bits(bits);

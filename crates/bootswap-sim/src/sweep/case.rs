@@ -1,4 +1,4 @@
-//! One case of a sweep, and how it is written down to be replayed.
+//! One case of a sweep, and its notation for replaying it.
 //!
 //! ```text
 //! case  = item { "," item }
@@ -10,9 +10,9 @@
 //! phase = "before" | "middle:" SEED | "after"
 //! ```
 //!
-//! A cut ends an *episode*: items before it, since the last cut, happen in it; items after the last
-//! cut happen in the recovery. `cut:1234:middle:7,cut:15:after` loses power in the
-//! middle of operation 1234, and again right after operation 15 of what the device then does.
+//! A cut ends an *episode*: items before it, since the last cut, happen in that episode; items
+//! after the last cut happen in the recovery. `cut:1234:middle:7,cut:15:after` loses power in the
+//! middle of operation 1234, and again right after operation 15 of the recovery.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,16 +27,16 @@ use super::flash_fault::FlashFault;
 pub struct Case {
     /// What happens before each cut, and the cut.
     pub interrupted: Vec<(Hazards, Cut)>,
-    /// What happens behind the last cut.
+    /// What happens after the last cut.
     pub last: Hazards,
 }
 
-/// What goes wrong while there is power.
+/// Faults while there is power.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Hazards {
-    /// With the flash.
+    /// Of the flash.
     pub flash: Option<FlashFault>,
-    /// With the server, in the order in which it tries the rules.
+    /// Of the server, in the order in which it tries the rules.
     pub network: Vec<ServerFault>,
 }
 
@@ -94,7 +94,7 @@ fn cut_text(Cut { op, phase }: Cut) -> String {
     }
 }
 
-/// Why a text is no case.
+/// Why a text is not a case.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadCase {
     item: String,
@@ -145,7 +145,7 @@ impl FromStr for Case {
     }
 }
 
-/// The items: a comma within the path of a server's fault separates nothing.
+/// The items: a comma within the path of a server fault does not separate items.
 fn items(text: &str) -> Vec<&str> {
     const BEGINNINGS: [&str; 5] = ["cut:", "op:", "read:", "stuck:", "net:"];
     let mut items = Vec::new();

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use nor_sim::Noise;
 
-/// How many cases are wanted.
+/// How many cases are tried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Amount {
     /// None.
     None,
-    /// All that there are.
+    /// All.
     All,
-    /// So many, picked at random, or all if there are no more.
+    /// This many, picked at random, or all if there are no more.
     Some(u64),
 }
 
 impl Amount {
-    /// Picks from `total` cases; ascending, none twice, and always the same for a seed.
+    /// Picks from `total` cases; ascending, without duplicates, and always the same for a seed.
     #[must_use]
     pub fn pick(self, total: u64, seed: u64) -> Vec<u64> {
         match self {

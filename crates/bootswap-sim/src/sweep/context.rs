@@ -16,24 +16,24 @@ pub struct SweepContext<'a> {
     pub scenario: &'a Scenario,
     /// The migration with its files.
     pub files: &'a OwnedMigration,
-    /// The same, lent. No address in it asks for TLS: whatever host it names, the server of the
-    /// sweep answers.
+    /// The same, lent. No URL in it uses TLS: whatever host it names, the server of the sweep
+    /// answers.
     pub migration: &'a Migration<'a>,
     /// The files, to be served.
     pub files_served: ServedFiles,
-    /// How the server fails in every episode.
+    /// The faults of the server in every episode.
     pub faults: Vec<ServerFault>,
-    /// What flash has to hold in the end.
+    /// What flash must contain at the end.
     pub expected: Expected,
-    /// What every life is like.
+    /// The settings of every life.
     pub settings: Settings,
-    /// The migrator on trial.
+    /// The migrator under test.
     pub firmware: &'a MigratorFactory<'a>,
 }
 
 impl<'a> SweepContext<'a> {
-    /// The context for this device and migration, which is both owned and lent, with a server that
-    /// does not fail.
+    /// The context for this device and migration, which is both owned and lent, with a server
+    /// without faults.
     #[must_use]
     pub fn new(
         scenario: &'a Scenario,

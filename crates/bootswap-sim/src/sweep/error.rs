@@ -1,26 +1,26 @@
-//! Why a sweep cannot be made.
+//! Why a sweep cannot be run.
 
 use std::fmt;
 use std::io;
 
-/// Why a sweep cannot be made.
+/// Why a sweep cannot be run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SweepError {
     /// No server can be started.
     Server(io::Error),
-    /// The device behaves differently each time: a recorded run says nothing about the next.
+    /// The device behaves differently each time: a recorded run does not predict the next.
     Unsteady {
-        /// The flash operation that was made once.
+        /// The flash operation that was done the first time.
         op: u64,
-        /// How many were made this time.
+        /// Number of operations this time.
         ops: usize,
     },
-    /// A cut that is to be replayed is at a flash operation that the device does not come to.
+    /// A cut of a replayed case is at a flash operation that the device does not reach.
     NeverCut {
         /// The operation.
         op: u64,
-        /// How many are made.
+        /// Number of operations.
         ops: u64,
     },
 }

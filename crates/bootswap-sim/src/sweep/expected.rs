@@ -1,4 +1,4 @@
-//! What flash has to hold in the end, whatever happened on the way.
+//! What flash must contain at the end, whatever happened before.
 
 use bootswap_migration::OwnedMigration;
 use esp_idf_format::otadata::{self, ENTRY_LEN_BYTES, OtaData, OtaState};
@@ -20,10 +20,10 @@ struct Part {
     label: String,
     region: Region,
     bytes: Vec<u8>,
-    /// Whether it is the owner's and held these bytes before, too.
+    /// Whether it is the owner's data and contained these bytes before, too.
     is_kept: bool,
-    /// How many OTA slots there are, if the part is otadata: of it only the selection counts, which
-    /// can be written in many ways.
+    /// Number of OTA slots, if the part is otadata: only its selection matters, which can be
+    /// written in many ways.
     ota_count: Option<u8>,
 }
 
@@ -36,7 +36,7 @@ impl Part {
     }
 }
 
-/// Which slot otadata selects, and whether that is on trial.
+/// The slot that otadata selects, and whether it is on trial.
 fn told(bytes: &[u8], ota_count: u8) -> Option<(u8, bool)> {
     let whole = Region::clamped(flash_region::FlashAddr::ZERO, u32::try_from(bytes.len()).ok()?);
     let entry = |index| {
@@ -51,7 +51,8 @@ fn told(bytes: &[u8], ota_count: u8) -> Option<(u8, bool)> {
 }
 
 impl Expected {
-    /// What `life`, which nothing interrupted, kept of the owner's, and what it left to boot from.
+    /// What `life`, which was not interrupted, kept of the owner's data, and what it left to boot
+    /// from.
     #[must_use]
     pub fn of(files: &OwnedMigration, scenario: &Scenario, life: &Run) -> Self {
         let mut regions = kept(files, scenario);
@@ -75,8 +76,8 @@ impl Expected {
         Self { parts: parts.collect() }
     }
 
-    /// The first part that `memory` does not hold. What the target has to bring is only asked for
-    /// where it runs.
+    /// The first part that `memory` does not contain. The target's parts are required only if the
+    /// target runs.
     #[must_use]
     pub fn missing_in(&self, memory: &NorMemory, target_runs: bool) -> Option<String> {
         let mut asked = self.parts.iter().filter(|part| part.is_kept || target_runs);

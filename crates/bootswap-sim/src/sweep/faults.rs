@@ -1,7 +1,7 @@
-//! Faults that do not take the power: one a case, and what it may lead to.
+//! Faults without a loss of power: one per case, with the required result.
 //!
-//! A fault that passes must not keep a device from its target, or only until the next power on. One
-//! that stays, a stuck bit, may: then the old firmware has to run.
+//! A transient fault must not keep a device from its target, or only until the next power on. A
+//! permanent one, a stuck bit, may: then the old firmware must run.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use super::worker::{CaseOutcome, Worker};
 use crate::outcome::RunOutcome;
 use crate::run::Run;
 
-/// What is asked of a case.
+/// The required result of a case.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Demand {
     /// The target runs without another power cycle.
@@ -26,7 +26,7 @@ pub enum Demand {
     Alive,
 }
 
-/// Tries cases and holds each against what is asked of it.
+/// Tries cases and compares each with its required result.
 pub fn try_all(
     context: &SweepContext<'_>,
     life: &Run,

@@ -1,8 +1,8 @@
-//! A migrator whose flash goes wrong at one point.
+//! A migrator whose flash fails at one point.
 //!
-//! Operations and reads are counted while the migrator runs, and nothing else: what the mask ROM
-//! and the bootloaders make of a flash that fails under them is not the migrator's to mend. A stuck
-//! bit lies in the chip, so that everybody meets it.
+//! Only operations and reads of the migrator are counted: it cannot repair what the mask ROM and
+//! the bootloaders do when flash fails under them. A stuck bit is in the chip, so it affects
+//! everybody.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,15 +13,15 @@ use nor_sim::{EraseUnit, NorDevice, NorError, Op, OpFault, ReadFault};
 use super::flash_fault::FlashFault;
 use crate::migrator::{MigratorFactory, MigratorOutcome, MigratorSoftware};
 
-/// How many reads in a row fail: more than a driver's user tries before it says so.
+/// How many successive reads fail: more than the retries of a caller of the driver.
 const FAILING_READS: u64 = 5;
 
-/// What a migrator did to its flash, in its order.
+/// What a migrator did to its flash, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Accesses {
     /// Its operations.
     pub ops: Vec<Op>,
-    /// For every read, how many operations there were before it.
+    /// For every read, the number of operations before it.
     pub reads: Vec<u64>,
 }
 
@@ -34,7 +34,7 @@ pub struct FaultyMigrator<'a> {
 }
 
 impl FaultyMigrator<'_> {
-    /// `firmware` over a flash that does that to it.
+    /// `firmware` on a flash with this fault.
     pub fn firmware<'f>(
         firmware: &'f MigratorFactory<'f>,
         fault: FlashFault,
@@ -45,7 +45,7 @@ impl FaultyMigrator<'_> {
         })
     }
 
-    /// `firmware` over a flash that works; `told` is what it did to it.
+    /// `firmware` on a flash without faults; `told` receives its accesses.
     pub fn watched<'f>(
         firmware: &'f MigratorFactory<'f>,
         told: Arc<Mutex<Accesses>>,
@@ -82,7 +82,7 @@ struct FaultyFlash<'a> {
 }
 
 impl FaultyFlash<'_> {
-    /// Counts an operation; says what becomes of it, if it goes wrong.
+    /// Counts an operation; returns its fault, if it has one.
     fn begin(&mut self, op: Op) -> Option<OpFault> {
         let number = self.seen.ops.len() as u64;
         self.seen.ops.push(op);

@@ -1,4 +1,4 @@
-//! What goes wrong with the flash in one case of a sweep, and how it is written down.
+//! A fault of the flash in one case of a sweep, and its notation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,21 +6,21 @@ use std::str::FromStr;
 use flash_region::FlashAddr;
 use nor_sim::{OpFault, ReadFault};
 
-/// What goes wrong with the flash.
+/// A fault of the flash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FlashFault {
     /// One of the migrator's operations.
     Op {
         /// Its number, from 0.
         op: u64,
-        /// What becomes of it.
+        /// How it fails.
         fault: OpFault,
     },
     /// One of the migrator's reads; a failing one fails five times in a row.
     Read {
         /// Its number, from 0.
         read: u64,
-        /// What becomes of it.
+        /// How it fails.
         fault: ReadFault,
     },
     /// A bit that never changes.

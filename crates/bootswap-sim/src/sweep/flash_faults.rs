@@ -1,7 +1,7 @@
 //! Flash that fails: every operation of the migrator and every read, in each way, and bits that are
 //! stuck.
 //!
-//! A fault in the commit window has to be repaired there, because there is nobody to try again.
+//! A fault in the commit window must be repaired there, because there is no other attempt.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,7 +50,7 @@ pub fn sweep(
     try_all(context, life, cases, seed, ("flash faults", pool))
 }
 
-/// Everything that can go wrong once with what the migrator does to its flash.
+/// Everything that can go wrong once in the migrator's accesses to its flash.
 fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, Demand)> {
     let window = window::of(&accesses.ops, life.commit_region());
     let demand = |op: u64, window: &Option<Range<usize>>| {
@@ -70,8 +70,8 @@ fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, 
             faults.push((FlashFault::Op { op, fault }, demand(op, &window)));
         }
     }
-    // Reads are inside once the first erase was made; what is read behind the last program is read
-    // back.
+    // A read is inside of the window after the first erase; what is read after the last program is
+    // the read-back.
     let opened = window.map(|window| window.start + 1..window.end + 1);
     for (read, op) in (0..).zip(&accesses.reads) {
         let bit = Noise::new(seed ^ read).below(8);
@@ -83,9 +83,9 @@ fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, 
     faults
 }
 
-/// One bit that is stuck in every sector that the migrator writes, but for what the commit writes:
-/// there it is the end of the device, and nobody's fault. In a blank sector it is stuck either way;
-/// where something was written, the bit is stuck as it is.
+/// One bit that is stuck in every sector that the migrator writes, except in what the commit
+/// writes: there it bricks the device, and no software can help. In a blank sector it is stuck at
+/// either value; elsewhere, at its present value.
 fn stuck_bits(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, Demand)> {
     let commit = life.commit_region();
     let vital = |region: Region| {
@@ -102,7 +102,7 @@ fn stuck_bits(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, De
     let mut noise = Noise::new(seed);
     let mut faults = Vec::new();
     for sector in sectors {
-        // Most files begin where sectors do, and few fill the last one.
+        // Most files begin at a sector, and few fill their last one.
         let offset = noise.below(u64::from(SECTOR_BYTES) / 8);
         let addr = sector.saturating_add(u32::try_from(offset).unwrap_or(0));
         let bit = u8::try_from(noise.below(8)).unwrap_or(0);

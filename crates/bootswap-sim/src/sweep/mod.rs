@@ -1,4 +1,4 @@
-//! Sweeps: a migration is tried again and again, and each time something else goes wrong.
+//! Sweeps: a migration is tried again and again, each time with a different fault.
 //!
 //! ```text
 //!   SweepContext, Worker  what a case is tried on: device, files, server      context, worker
@@ -9,8 +9,8 @@
 //!   SweepOutcome          what was found                                      report, text
 //! ```
 //!
-//! Nothing here knows what the migrator would call a checkpoint or a step: it looks at flash, at
-//! what boots from it, and at what came over the network.
+//! Nothing here knows the migrator's checkpoints or steps: it looks at flash, at what boots from
+//! it, and at what was received over the network.
 
 mod case;
 mod choice;
@@ -47,7 +47,7 @@ use report::{FaultsReport, PowerCutsReport};
 use crate::origin::over_http;
 use crate::{Run, RunOutcome, Scenario, Settings};
 
-/// Which sweeps are made.
+/// Which sweeps are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweeps {
     /// Losses of power.
@@ -56,11 +56,11 @@ pub struct Sweeps {
     pub flash_faults: Amount,
     /// Faults of the server.
     pub network_faults: Amount,
-    /// On how many threads.
+    /// The threads.
     pub pool: Pool,
 }
 
-/// What sweeps came to; `None` for one that was not made.
+/// The results of sweeps; `None` for one that was not run.
 #[derive(Clone, Debug, Default)]
 pub struct SweepOutcome {
     /// Losses of power.
@@ -72,14 +72,14 @@ pub struct SweepOutcome {
 }
 
 impl Sweeps {
-    /// Whether any sweep is made.
+    /// Whether any sweep is requested.
     #[must_use]
     pub fn are_wanted(&self) -> bool {
         let Self { power_cuts, flash_faults, network_faults, .. } = self;
         [power_cuts.amount, *flash_faults, *network_faults].iter().any(|a| *a != Amount::None)
     }
 
-    /// Makes the sweeps of `life`, which begins with the context's device and was not interrupted.
+    /// Runs the sweeps of `life`, which begins with the context's device and was not interrupted.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl Sweeps {
     }
 }
 
-/// Lives through a migration and, if that reaches the target, makes the sweeps of that life.
+/// Runs a migration and, if it reaches the target, the sweeps of that life.
 ///
 /// # Errors
 ///

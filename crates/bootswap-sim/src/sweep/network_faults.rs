@@ -1,5 +1,5 @@
-//! Servers that fail: connections lost at every KiB, answers that end early, lie about ranges or
-//! have a wrong bit, silence. Each once, and also while the device recovers from a loss of power.
+//! Servers that fail: connections lost at every KiB, answers that end early, have wrong ranges or a
+//! wrong bit, silence. Each once, and also while the device recovers from a loss of power.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::Settings;
 use crate::origin::path_of;
 use crate::run::Run;
 
-/// Patience with a silent server where servers are silent on purpose.
+/// Timeout for a silent server in cases in which servers are silent on purpose.
 const TIMEOUT: Duration = Duration::from_millis(60);
 /// Distance in bytes of the points at which a connection is lost.
 const DROP_EVERY_BYTES: u32 = 1024;
@@ -53,7 +53,7 @@ pub fn sweep(
         cases.extend(faults.into_iter().map(|faults| Case::network(None, faults)));
     }
     let alone = cases.len() as u64;
-    // The same faults met by a device that comes back from a loss of power.
+    // The same faults for a device that recovers from a loss of power.
     let mut noise = Noise::new(!seed);
     let ops = life.ops.len() as u64;
     for number in 0..CUT_AND_DROPPED.min(alone * ops) {
@@ -67,7 +67,7 @@ pub fn sweep(
         let faults = cases.get(at).map(|case| case.last.network.clone());
         cases.push(Case::network(Some(cut), faults.unwrap_or_default()));
     }
-    // Nobody is asked to survive a cut in the window here either.
+    // Here too, a device need not survive a cut in the window.
     let inside = |case: &Case| case.interrupted.iter().any(|(_, cut)| life.window_is_open_at(*cut));
     cases.retain(|case| !inside(case));
     let picked = amount.pick(cases.len() as u64, seed);
@@ -81,7 +81,7 @@ pub fn sweep(
     try_all(&impatient, life, cases, seed, ("network faults", pool))
 }
 
-/// What can go wrong with one file, of which so many bytes are fetched.
+/// What can go wrong with one file of which this many bytes are fetched.
 fn server_faults(path: &str, fetched_bytes: u32, seed: u64) -> Vec<Vec<ServerFault>> {
     let once = |kinds: &[FaultKind]| ServerFault {
         path: Some(path.to_owned()),
@@ -102,7 +102,7 @@ fn server_faults(path: &str, fetched_bytes: u32, seed: u64) -> Vec<Vec<ServerFau
     }
     for at in points(STALL_EVERY_BYTES) {
         stories.push(vec![once(&[FaultKind::Stall(Some(at))])]);
-        // The device asks for the rest, and the server has its own idea of what that is.
+        // The device requests the rest, and the server answers with another range.
         let dropped = once(&[FaultKind::Drop(Some(at))]);
         for lie in [
             FaultKind::RangeIgnored,

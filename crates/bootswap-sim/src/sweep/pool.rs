@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Shows progress: given what is done and how many pieces of it there are, it returns what is
-/// called once for each piece that is done, and dropped at the end.
+/// Shows progress: called with a description and the number of pieces of work, it returns a
+/// function that is called once for each finished piece, and dropped at the end.
 pub type SweepProgress = fn(what: &'static str, count: usize) -> Box<dyn Fn() + Send + Sync>;
 
-/// How many threads there are to be, and how progress is shown.
+/// The number of threads, and how progress is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
     jobs: usize,
@@ -33,11 +33,11 @@ impl Pool {
 
     /// Does work 0, 1, ... `count` - 1 in any order and returns the results in that order.
     ///
-    /// Each thread sets up once what it works with.
+    /// Each thread sets up its own context once.
     ///
     /// # Errors
     ///
-    /// The first error of any work; what was not begun by then is not done.
+    /// The first error; work that was not begun by then is not done.
     pub fn run<S, T: Send, E: Send>(
         &self,
         what: &'static str,

@@ -1,8 +1,7 @@
 //! Power lost before, in the middle of, and after every flash operation of a device's life.
 //!
-//! The life is lived once without interruption and recorded. Every case begins with flash as the
-//! cut leaves it, which the recording knows, and then lives on from its mask ROM: no shortcut
-//! there.
+//! The life is run once without interruption and recorded. Every case begins with flash as the cut
+//! leaves it, which the recording knows, and continues from its mask ROM, without shortcuts.
 //!
 //! ```text
 //!   op 0 ... migrator ... op 840 ... MCUboot's swap ... op 3133     the recorded life
@@ -11,7 +10,7 @@
 //!        '--> ROM, ... target?                    '--> ROM, ... target?
 //! ```
 //!
-//! Power may be lost once more in each of these recoveries, which are recorded in their turn.
+//! Power may be lost once more in each of these recoveries, which are recorded too.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -28,9 +27,9 @@ use super::worker::{CaseOutcome, Worker};
 use crate::run::Run;
 use crate::window;
 
-/// Pairs of cuts up to which all are tried; a second is enough for some hundred.
+/// Number of pairs of cuts up to which all are tried; a second is enough for some hundred.
 const FEASIBLE_PAIRS: u64 = 20_000;
-/// Pairs tried where there are more.
+/// Number of pairs that are tried if there are more.
 const SAMPLED_PAIRS: u64 = 10_000;
 
 /// Which cuts are tried.
@@ -38,22 +37,22 @@ const SAMPLED_PAIRS: u64 = 10_000;
 pub struct PowerCuts {
     /// How many.
     pub amount: Amount,
-    /// Whether operations are broken off in the middle, too.
+    /// Whether operations are interrupted in the middle, too.
     pub torn: bool,
     /// Whether power is lost again while the device recovers.
     pub twice: bool,
-    /// Picks what is picked.
+    /// Seed of the random choice.
     pub seed: u64,
 }
 
-/// What came of a cut.
+/// The result of a cut.
 struct Tried {
     in_window: bool,
     ended: CaseOutcome,
     cost: Cost,
 }
 
-/// What the cut made the device do again.
+/// What the device did again because of the cut.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cost {
     downloaded_bytes: u64,
@@ -98,7 +97,7 @@ impl PowerCuts {
         Ok(tally.report(self, life.recording.len() as u64, second, seconds))
     }
 
-    /// Cuts the recoveries: every one everywhere where that is feasible, else a sample of all
+    /// Cuts the recoveries: each at every operation if that is feasible, else a sample of all
     /// pairs.
     fn second_cuts(
         self,
@@ -155,7 +154,7 @@ impl PowerCuts {
     }
 }
 
-/// The picked pairs by their first cuts; each names its second cut by its number within the
+/// The picked pairs grouped by their first cuts; each gives the number of its second cut within the
 /// recovery.
 fn group(recoveries: &[(Cut, u64)], picked: &[u64]) -> Vec<(Cut, Vec<u64>)> {
     let mut groups = Vec::new();
@@ -205,7 +204,7 @@ impl<'a> Interrupted<'a> {
         Ok(Tried { in_window, ended, cost })
     }
 
-    /// What was done before the cut and after it, less what the uninterrupted life takes.
+    /// What was done before and after the cut, minus the uninterrupted life.
     fn cost(&self, cut: Cut, ended: &CaseOutcome) -> Cost {
         if !ended.is_good() {
             return Cost::default();
@@ -242,7 +241,7 @@ struct Counts {
     failed: u64,
 }
 
-/// What is counted over all cases.
+/// Counters over all cases.
 #[derive(Debug, Default)]
 struct Tally {
     counts: Counts,

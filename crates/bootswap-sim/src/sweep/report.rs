@@ -8,15 +8,15 @@ use super::case::Case;
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PowerCutsReport {
-    /// Cases tried, those with a second cut among them.
+    /// Cases tried, including those with a second cut.
     pub cases: u64,
     /// Of these, those after which the target ran in the end.
     pub recovered: u64,
-    /// Cases whose last cut fell into the commit window, survived or not.
+    /// Cases whose last cut was in the commit window, survived or not.
     pub in_commit_window: u64,
     /// Cases outside of the commit window after which the target never ran.
     pub failed: u64,
-    /// How long the sweep took, in real time.
+    /// Duration of the sweep, in real time.
     pub seconds: f64,
     /// Cases in the commit window after which the target never ran.
     pub lost_in_commit_window: u64,
@@ -48,9 +48,9 @@ pub struct SecondCutsReport {
     pub cases: u64,
     /// Of these, those after which the target ran in the end.
     pub recovered: u64,
-    /// Pairs whose second cut fell into the commit window.
+    /// Pairs whose second cut was in the commit window.
     pub in_commit_window: u64,
-    /// Pairs after which the target never ran although neither fell into the commit window.
+    /// Pairs after which the target never ran although neither cut was in the commit window.
     pub failed: u64,
 }
 
@@ -62,12 +62,12 @@ pub struct FaultsReport {
     pub cases: u64,
     /// Of these, those in which the target ran.
     pub target_running: u64,
-    /// Those in which the old firmware ran, and, where the fault was a passing one, could be
-    /// migrated at the next attempt.
+    /// Those in which the old firmware ran and, if the fault was a transient one, could be migrated
+    /// at the next attempt.
     pub old_firmware: u64,
     /// Cases that ended in any other way.
     pub failed: u64,
-    /// How long the sweep took, in real time.
+    /// Duration of the sweep, in real time.
     pub seconds: f64,
     /// Seed of the sample and of the torn bits.
     pub seed: u64,
@@ -86,7 +86,7 @@ pub struct Worst {
 }
 
 impl Worst {
-    /// Takes a case into account.
+    /// Adds a case.
     pub fn note(&mut self, value: u64, case: &Case) {
         if value > self.most {
             *self = Self { most: value, case: Some(case.to_string()) };

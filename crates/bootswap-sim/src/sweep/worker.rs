@@ -1,4 +1,4 @@
-//! Lives through the cases of a sweep.
+//! Runs the cases of a sweep.
 //!
 //! ```text
 //!   SweepContext  device, migration, files     one for a sweep
@@ -36,16 +36,17 @@ pub struct CaseOutcome {
     pub outcome: RunOutcome,
     /// Flash operations of the first run.
     pub ops: u64,
-    /// How many of them the migrator had made when it was done; `None` if it was not, or never ran.
+    /// How many of them the migrator had done when it was finished; `None` if it was not, or never
+    /// ran.
     pub ops_at_reset: Option<u64>,
     /// Body bytes received.
     pub received_bytes: u64,
-    /// What flash should hold in the end and does not.
+    /// What flash should contain at the end and does not.
     pub missing: Option<String>,
 }
 
 impl CaseOutcome {
-    /// Whether the target runs in the end, and nothing was lost on the way.
+    /// Whether the target runs at the end, and nothing was lost.
     #[must_use]
     pub const fn is_good(&self) -> bool {
         matches!(self.outcome, RunOutcome::TargetRunning { .. }) && self.missing.is_none()
@@ -65,24 +66,24 @@ impl fmt::Display for CaseOutcome {
 pub struct Replay {
     /// Its last run, with the device before all of them as `before`.
     pub run: Run,
-    /// Whether its last cut fell into the commit window.
+    /// Whether its last cut was in the commit window.
     pub in_window: bool,
-    /// What flash should hold in the end and does not.
+    /// What flash should contain at the end and does not.
     pub missing: Option<String>,
-    /// Flash as its last cut left it; as the case ended, where it has none.
+    /// Flash as its last cut left it; without a cut, as the case ended.
     pub left: NorMemory,
 }
 
-/// What one thread of a sweep works with.
+/// What one thread of a sweep needs.
 pub struct Worker<'a> {
     context: &'a SweepContext<'a>,
-    /// The server of all cases that need no other one.
+    /// The server of all cases that need no separate one.
     server: Option<Server>,
     monitor: RefCell<Box<dyn Monitor>>,
 }
 
 impl<'a> Worker<'a> {
-    /// A worker whose devices nobody watches.
+    /// A worker whose devices are not observed.
     ///
     /// # Errors
     ///
@@ -91,7 +92,7 @@ impl<'a> Worker<'a> {
         Self::with_monitor(context, Box::new(Unwatched))
     }
 
-    /// A worker whose devices `monitor` watches.
+    /// A worker whose devices `monitor` observes.
     ///
     /// # Errors
     ///
@@ -100,8 +101,7 @@ impl<'a> Worker<'a> {
         context: &'a SweepContext<'a>,
         monitor: Box<dyn Monitor>,
     ) -> Result<Self, SweepError> {
-        // Fault rules that are used up must be fresh for the next case, so each gets its own
-        // server.
+        // Used-up fault rules must be fresh for the next case, so each case gets its own server.
         let shared =
             context.faults.is_empty().then(|| context.files_served.serve(Vec::new(), None));
         Ok(Self { context, server: shared.transpose()?, monitor: RefCell::new(monitor) })
@@ -144,7 +144,7 @@ impl<'a> Worker<'a> {
         Ok(ended)
     }
 
-    /// Runs a case as it is written: every episode from power on, with real power cuts.
+    /// Runs a case literally: every episode from power on, with real power cuts.
     ///
     /// # Errors
     ///

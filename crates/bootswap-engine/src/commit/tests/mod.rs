@@ -19,7 +19,7 @@ mod repair;
 const FLASH_LEN: u32 = 0x4_0000;
 const STAGING: FlashAddr = FlashAddr(0x2_0000);
 
-/// A destination, what it is to hold, and how.
+/// A destination, its new contents, and how they are written.
 #[derive(Clone, Debug)]
 struct Case {
     new: Vec<u8>,
@@ -88,7 +88,7 @@ impl Case {
         (done, driver.into_device())
     }
 
-    /// Runs on this flash; says which operations it took.
+    /// Runs on this flash; returns the operations.
     fn ops(&self, flash: &NorMemory) -> (Vec<Op>, NorMemory) {
         let mut log = Log::default();
         let (done, device) = self.run(Recorded::new(flash.clone()), &mut log);
@@ -119,7 +119,7 @@ fn a_bootloader_at_0_takes_one_erase() {
     assert!(flash.bytes(at(0x8000, 0x1000)) == case.flash().bytes(at(0x8000, 0x1000)));
 }
 
-/// At 0x1000 the block would begin with the sector before, which may go with it only while it is
+/// At 0x1000, the block would begin with the sector before, which may be erased only while it is
 /// blank.
 #[test]
 fn a_bootloader_at_0x1000_takes_one_erase_if_the_sector_before_is_blank() {
@@ -199,7 +199,7 @@ fn from_memory_nothing_is_read_in_the_window() {
     assert_eq!(device.inner().bytes(case.to), case.new);
 }
 
-/// A merged image: bootloader, table and a gap in which other data lives.
+/// A merged image: bootloader, table and a gap that contains other data.
 #[test]
 fn gaps_of_a_merged_image_stay() {
     let mut new = noise(0xf000, 1);
@@ -220,7 +220,7 @@ fn gaps_of_a_merged_image_stay() {
     assert_eq!(ops.iter().filter(|op| matches!(op, Op::Erase { .. })).count(), 7);
 }
 
-/// Two artifacts are one window: the platform is asked once, and nothing in between can end it.
+/// Two artifacts share one window: the platform is asked once, and nothing in between can end it.
 #[test]
 fn two_commits_are_one_window() {
     let (table, boot) = (noise(0xc00, 3), noise(0x2000, 4));
@@ -281,8 +281,8 @@ fn two_commits_are_one_window() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Any old contents, any new ones: the right bytes end in place, blank pages are not
-    /// programmed, equal sectors are not touched unless a cheaper block erase took them along,
+    /// Any old contents, any new ones: the right bytes are in place at the end, blank pages are not
+    /// programmed, equal sectors are not changed unless a cheaper block erase included them, and
     /// nothing else changes.
     #[test]
     fn any_contents_over_any_contents(
@@ -342,7 +342,7 @@ proptest! {
         }
         prop_assert!(after.max_erase_count(at(0, FLASH_LEN)) <= 1);
         let counts: nor_sim::Counts = ops.into_iter().collect();
-        // Four sectors one by one are never cheaper than the block, whatever it takes along.
+        // Four single sectors are never cheaper than the block, whatever else it erases.
         prop_assert!(counts.erase_4k <= 3 && counts.erases() <= 3, "{counts}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Everything that a chip can do wrong and then do right is repaired.
+/// Everything that a chip can do wrong once and then right is repaired.
 #[test]
 fn errors_are_repaired() {
     let case = Case::new(noise(27_376, 1), 0, at(0, 0x8000));
@@ -37,7 +37,7 @@ fn errors_are_repaired() {
     }
 }
 
-/// A driver that fails reads from the first flash operation on, so many times.
+/// A driver whose reads fail from the first flash operation on, this many times.
 struct ReadsFail {
     inner: NorMemory,
     region: Region,
@@ -98,8 +98,8 @@ fn reads_that_go_wrong_in_the_window_are_repaired() {
     }
 }
 
-/// A byte that reads wrong in the same way while it is copied and while it is compared: the digest
-/// tells.
+/// A byte that reads wrong in the same way during copying and during comparing: the digest finds
+/// it.
 #[test]
 fn a_wrong_byte_that_the_comparison_believes_is_found_by_the_digest() {
     let mut case = Case::new(noise(0x2000, 1), 0, at(0, 0x8000));
@@ -122,7 +122,7 @@ fn a_wrong_byte_that_the_comparison_believes_is_found_by_the_digest() {
     }
 }
 
-/// Before the first erase an error is just an error: the device is whole.
+/// Before the first erase, an error is just an error: the device is unchanged.
 #[test]
 fn errors_before_the_window_leave_everything_as_it_is() {
     let case = Case::new(noise(27_376, 1), 0, at(0, 0x8000));
@@ -136,8 +136,8 @@ fn errors_before_the_window_leave_everything_as_it_is() {
     }
 }
 
-/// What cannot be repaired is told as what it is, whatever else is wrong: never as something after
-/// which the device may be reset.
+/// What cannot be repaired is always reported as that, never as something after which the device
+/// may be reset.
 #[test]
 fn what_cannot_be_repaired_forbids_the_reset() {
     let case = Case::new(noise(27_376, 1), 0, at(0, 0x8000));
@@ -169,7 +169,7 @@ fn what_cannot_be_repaired_forbids_the_reset() {
     assert!(!done.unwrap_err().may_reset());
 }
 
-/// Bits that stick for a while and then let go.
+/// Bits that are stuck for a while and then work again.
 #[test]
 fn bits_that_let_go_late_are_waited_for() {
     let case = Case::new(noise(0x2000, 1), 0, at(0, 0x8000));

@@ -1,4 +1,4 @@
-//! The client against scripted servers: what it asks, and what it makes of every kind of answer.
+//! The client against scripted servers: its requests, and its reaction to every kind of answer.
 
 use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
@@ -22,16 +22,16 @@ mod framing;
 mod ranges;
 mod redirects;
 
-/// What a connection does, one after the other.
+/// What a connection does next.
 #[derive(Clone, Debug)]
 enum Act {
-    /// Sends these bytes, in pieces of at most so many.
+    /// Sends these bytes, in pieces of at most this size.
     Send(Vec<u8>, usize),
-    /// Fails so.
+    /// Fails with this error.
     Fail(ErrorKind),
 }
 
-/// A network with one server, that takes one script for each connection.
+/// A network with one server, which uses one script for each connection.
 #[derive(Default)]
 struct Net {
     scripts: RefCell<VecDeque<Vec<Act>>>,
@@ -113,7 +113,7 @@ impl Dns for Net {
     }
 }
 
-/// Takes everything, as a receiver does that has nothing against it.
+/// Accepts everything.
 #[derive(Default)]
 struct Taker {
     bytes: Vec<u8>,
@@ -283,7 +283,7 @@ fn interim_answers_are_passed_over() {
         assert_eq!((case.taker.bytes.as_slice(), case.taker.total), (BODY, Some(16)));
         assert_eq!(case.net.requests.borrow().len(), 1);
     }
-    // Nothing comes behind it.
+    // Nothing follows it.
     let mut alone = case([in_pieces(b"HTTP/1.1 100 Continue\r\n\r\n", 500)]);
     assert_eq!(alone.fetch(URL), Err(SourceError::Broken));
 }

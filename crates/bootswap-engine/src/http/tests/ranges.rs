@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Bytes that are not those asked for are never taken for them.
+/// Bytes that were not requested are never mistaken for the requested ones.
 #[test]
 fn a_partial_answer_to_another_question_is_not_taken() {
     for range in [
@@ -22,7 +22,7 @@ fn a_partial_answer_to_another_question_is_not_taken() {
         assert!(!case.request(1).contains("Range"), "{}", case.request(1));
         assert_eq!(case.taker.begun, [Header { offset: 0, total_len_bytes: Some(16) }]);
     }
-    // Unasked, there is nothing left to ask differently.
+    // Without a range in the request, there is nothing to request differently.
     let part = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 4-15/16\r\n\r\n";
     let mut case = case([in_pieces(part, 500)]);
     assert_eq!(case.fetch(URL), Err(SourceError::WrongRange { asked: 0, answered: Some(4) }));
@@ -81,7 +81,7 @@ fn a_strong_tag_goes_with_the_range_and_a_weak_one_does_not() {
     }
 }
 
-/// A connection that does not come about does not make the client forget which file it was.
+/// A connection that fails does not make the client forget the file's tag.
 #[test]
 fn a_tag_outlives_a_failed_connection() {
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\nETag: \"v1\"\r\n\r\n0123";

@@ -55,7 +55,7 @@ fn redirections_to_nowhere() {
     assert_eq!(case.fetch(URL), Err(SourceError::BadRedirect(NoLocation)));
 }
 
-/// As those of object stores: 2 KiB of signature, among 8 KiB of headers.
+/// Like those of object stores: 2 KiB of signature, among 8 KiB of headers.
 #[test]
 fn a_presigned_redirection_is_followed() {
     let query = format!("/bucket/app.bin?X-Amz-Signature={}", "f".repeat(2048));

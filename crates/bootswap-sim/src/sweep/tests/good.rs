@@ -34,7 +34,8 @@ fn a_good_migrator_survives_two_cuts() {
     assert_eq!((report.failed, second.failed, second.cases, report.cases), (0, 0, 60, 120));
     assert!(second.possible > 5000, "{}", second.possible);
     assert_eq!(second.recovered + second.in_commit_window, 60);
-    // The same seed, the same cases; what a connection had received by then is not always the same.
+    // The same seed gives the same cases; but what a connection had received by then is not always
+    // the same.
     let again = power_cuts(&unchanged, cuts);
     assert_eq!(again.operations_again, report.operations_again);
     assert_eq!(again.second_cuts, report.second_cuts);

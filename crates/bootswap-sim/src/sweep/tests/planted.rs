@@ -8,7 +8,7 @@ use super::{ALL, NVS, on_small_device, power_cuts, sweeps};
 use crate::migrator::{MigratorOutcome, MigratorSoftware, SimulatedMigrator, unchanged};
 use crate::sweep::{Amount, PowerCuts, Sweeps};
 
-/// A migrator that does something more before or after its work.
+/// A migrator that does something in addition before or after its work.
 struct Planted<'a, F> {
     migrator: SimulatedMigrator<'a>,
     bug: F,
@@ -37,7 +37,7 @@ fn planted<'a>(
     Box::new(Planted { migrator, bug })
 }
 
-/// Erases a sector and puts back what was there: harmless, unless power is lost.
+/// Erases a sector and restores it: harmless, unless power is lost.
 fn touch(machine: &mut Machine<'_>, sector: FlashAddr) -> Result<(), NorError> {
     let mut bytes = [0; 0x1000];
     machine.flash.read(sector, &mut bytes)?;
@@ -68,8 +68,8 @@ fn a_migrator_that_touches_the_bootloader_early_is_found() {
     assert!(report.failures[0].detail.contains("ROM"), "{}", report.failures[0].detail);
 }
 
-/// The report and the judge of power cuts mean the same window: an early touch of the bootloader
-/// does not belong to it, so the report must not count it and no cut there is excused.
+/// The report and the judge of power cuts use the same window: an early change of the bootloader is
+/// not part of it, so the report must not count it and no cut there is excused.
 #[test]
 fn the_reported_window_is_the_one_that_excuses_cuts() {
     fn early(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + '_> {
@@ -94,7 +94,7 @@ fn a_migrator_that_loses_the_owners_data_is_found() {
 
 #[test]
 fn a_second_cut_finds_what_only_a_recovery_does_wrong() {
-    // An interrupted run leaves a mark in the slot that it fills; the next one touches the
+    // An interrupted run leaves a mark in the slot that it fills; the next one changes the
     // bootloader.
     fn hasty(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + '_> {
         planted(migrator, |migrator, app, mut machine| {
@@ -118,7 +118,7 @@ fn a_second_cut_finds_what_only_a_recovery_does_wrong() {
 fn a_migrator_that_starts_anew_each_time_is_measured() {
     fn forgetful(migrator: SimulatedMigrator<'_>) -> Box<dyn MigratorSoftware + '_> {
         planted(migrator, |migrator, app, machine| {
-            // Whatever was fetched so far, and every note about it.
+            // Everything that was fetched so far, and every record about it.
             for block in [0x3_0000, 0x5_0000, 0x6_0000, 0x7_0000] {
                 let erased = machine.flash.erase(EraseUnit::Block64K, FlashAddr(block));
                 if erased.is_err() {
@@ -134,8 +134,8 @@ fn a_migrator_that_starts_anew_each_time_is_measured() {
     assert!(report.operations_again.most > 40, "{:?}", report.operations_again);
 }
 
-/// A driver with a cache over the bootloader's place: what was written is what is read, whatever
-/// the chip made of it.
+/// A driver with a cache over the bootloader's region: what was written is what is read, whatever
+/// the chip did.
 struct Cached<'a> {
     inner: &'a mut dyn NorDevice,
     cache: &'a mut Vec<u8>,
