@@ -127,6 +127,12 @@ pub(crate) fn destination(
     // reach.
     let behind = critical(facts).map(Region::start).filter(|start| *start >= written.end());
     let end = behind.min().map_or(region.end(), |start| start.min(region.end()));
+    // What a file from before the table leaves of its place is nobody's to erase.
+    let end = if is_merged(facts, artifact, region) {
+        written.end().align_up(SECTOR_BYTES).map_or(end, |written_end| written_end.min(end))
+    } else {
+        end
+    };
     let region = match slot {
         Some(slot) => slot,
         None => Region::new(region.start(), end).unwrap_or(region),

@@ -188,23 +188,31 @@ impl<'a> Planner<'a> {
     /// Reserves what is staged inside the application's slot, and the running code if it is there,
     /// so that writing the application leaves them alone.
     pub(super) fn reserve_in_slot(&self, ways: &mut [Way<'_>]) {
-        let running = self.facts.running_image();
-        let running = running.align_out(SECTOR_BYTES).unwrap_or(running);
-        let in_use = self.taken.iter().copied().chain(self.plan.journal).chain([running]);
         for way in ways {
-            let Some(slot) = way.destination.slot else { continue };
-            let inside = in_use.clone().filter(|r| slot.contains_region(*r));
-            let bounds = inside.fold(None, |all: Option<Region>, next| match all {
-                None => Some(next),
-                Some(all) => Region::new(all.start().min(next.start()), all.end().max(next.end())),
-            });
+            let slot = way.destination.slot;
+            let reserved = self.reserved_in(slot);
             for route in &mut way.routes {
                 if let Target::Flash(place) = &mut route.to
-                    && place.slot == Some(slot)
+                    && slot.is_some()
+                    && place.slot == slot
                 {
-                    place.reserved = bounds;
+                    place.reserved = reserved;
                 }
             }
         }
+    }
+
+    /// What is in use inside of the application's slot, from the first such byte to the last.
+    pub(super) fn reserved_in(&self, slot: Option<Region>) -> Option<Region> {
+        let slot = slot?;
+        let running = self.facts.running_image();
+        let running = running.align_out(SECTOR_BYTES).unwrap_or(running);
+        let in_use = self.taken.iter().copied().chain(self.plan.journal).chain([running]);
+        let mut inside = in_use.filter(|r| !r.is_empty() && slot.contains_region(*r));
+        let first = inside.next()?;
+        Some(inside.fold(first, |all, next| {
+            let (start, end) = (all.start().min(next.start()), all.end().max(next.end()));
+            Region::new(start, end).unwrap_or(all)
+        }))
     }
 }

@@ -30,7 +30,9 @@ impl Planner<'_> {
             self.push(Step::Fetch { artifact: way.index, routes: way.routes.clone() });
             if let Some(from) = way.harmless {
                 let to = way.destination.place();
-                let to = Place { region: to.region.prefix(from.len_bytes()), ..to };
+                // In its slot it leaves alone what its fetch would.
+                let reserved = self.reserved_in(to.slot);
+                let to = Place { region: to.region.prefix(from.len_bytes()), reserved, ..to };
                 self.push(Step::Copy { artifact: way.index, from, to });
             }
         }

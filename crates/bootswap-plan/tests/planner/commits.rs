@@ -80,3 +80,33 @@ fn a_commit_erases_nothing_of_another_artifact() {
     assert!(!erased.is_empty());
     assert!(!erased.iter().any(|erased| erased.overlaps(region(0, 0x1000))), "{erased:?}");
 }
+
+/// A file from before the partition table that ends within its place: behind it data begins.
+#[test]
+fn a_merged_file_erases_no_further_than_it_reaches() {
+    let mut case = example();
+    case.map = None;
+    case.table[0].region = region(0x3f_0000, 0x4000);
+    case.table[1].region = region(0x9000, 0x2000);
+    case.table[2].region = region(0xd000, 0x2000);
+    let blanks = Blanks::from_bytes(&[0, 0, 1, 0]);
+    let dest = Some(region(0x7000, 0x8000));
+    case.artifacts = vec![Artifact { dest, len_bytes: Some(0x5200), blanks, ..other("data") }];
+    case.allow.overwrite = &["otadata", PARTITION_TABLE];
+    assert_safe(&case, &case.plan().unwrap());
+}
+
+/// An application that waits in a partition of its own, for a slot that the migrator runs in.
+#[test]
+fn a_copy_into_the_slot_leaves_the_running_code_alone() {
+    let mut case = example();
+    case.table[4].region = region(0x15_0000, 0x8_0000);
+    case.table[5].region = region(0x31_0000, 0x8_0000);
+    (case.running, case.running_len_bytes) = ("ota_0", 0x5_0000);
+    case.staging = Staging::Label("ota_1");
+    case.artifacts[0].len_bytes = Some(APP_IMAGE_BYTES);
+    case.artifacts[0].confirm = true;
+    let plan = case.plan().unwrap();
+    assert!(plan.steps.iter().any(|step| matches!(step, Step::Copy { .. })), "{:?}", case.steps());
+    assert_safe(&case, &plan);
+}
