@@ -93,16 +93,20 @@ pub const GEN_ESP32PART_ENV: &str = "BOOTSWAP_GEN_ESP32PART";
 /// The path of ESP-IDF's `gen_esp32part.py`, a script for the interpreter: the value of
 /// [`GEN_ESP32PART_ENV`], else the one in the ESP-IDF that `IDF_PATH` names.
 ///
+/// `None` if neither is set: the interpreter has the same code then, without its command line, in
+/// the package `esp_idf_defs`.
+///
 /// # Panics
 ///
-/// If there is none, with a message that says how to get it.
+/// If one is set and there is no such file.
 #[must_use]
-pub fn gen_esp32part() -> PathBuf {
+pub fn gen_esp32part() -> Option<PathBuf> {
     let named = std::env::var_os(GEN_ESP32PART_ENV).map(PathBuf::from);
     let esp_idf = std::env::var_os("IDF_PATH").map(PathBuf::from);
     let inside = esp_idf.map(|dir| dir.join("components/partition_table/gen_esp32part.py"));
-    let found = named.or(inside).filter(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("no gen_esp32part.py: set IDF_PATH or {GEN_ESP32PART_ENV}"))
+    let path = named.or(inside)?;
+    assert!(path.is_file(), "no gen_esp32part.py at {}", path.display());
+    Some(path)
 }
 
 #[cfg(test)]

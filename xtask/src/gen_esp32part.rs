@@ -1,4 +1,7 @@
 //! ESP-IDF's `gen_esp32part.py`, which partition tables are compared with.
+//!
+//! It comes with ESP-IDF and cannot be installed by itself; the package esp-idf-defs has its code
+//! without its command line, and is compared with where there is no ESP-IDF.
 
 use std::env;
 use std::fs;
@@ -15,21 +18,29 @@ const INSIDE: &str = "components/partition_table/gen_esp32part.py";
 /// The version of ESP-IDF 6: earlier ones know less of partition tables.
 const LEAST: (u32, u32) = (1, 5);
 
-/// Gives the path of the script: the one that is named, or the one in the ESP-IDF of `IDF_PATH`.
+/// What partition tables are compared with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Tool {
+    /// The script of an ESP-IDF.
+    Script(PathBuf),
+    /// Its code in a package, which the interpreter of the other tests has.
+    Package,
+}
+
+/// Gives the script that is named, or that in the ESP-IDF of `IDF_PATH`, else the package.
 ///
 /// # Errors
 ///
-/// If there is none, or if it is older than that of ESP-IDF 6.
-pub(crate) fn find() -> Result<PathBuf> {
+/// If a script that is named is not there, or is older than that of ESP-IDF 6.
+pub(crate) fn find() -> Result<Tool> {
     let named = env::var_os(VARIABLE).map(PathBuf::from);
     let inside = env::var_os("IDF_PATH").map(|dir| PathBuf::from(dir).join(INSIDE));
-    let path = named.or(inside);
-    let path = path.with_context(|| format!("neither IDF_PATH nor {VARIABLE} is set"))?;
+    let Some(path) = named.or(inside) else { return Ok(Tool::Package) };
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     if version(&text).is_none_or(|version| version < LEAST) {
         bail!("{} is older than that of ESP-IDF 6", path.display());
     }
-    Ok(path)
+    Ok(Tool::Script(path))
 }
 
 fn version(script: &str) -> Option<(u32, u32)> {

@@ -149,7 +149,7 @@ struct Programs<'a> {
     nginx: Option<&'a PathBuf>,
     groff: Option<&'a PathBuf>,
     openssl: Option<&'a PathBuf>,
-    gen_esp32part: Option<&'a PathBuf>,
+    gen_esp32part: Option<&'a gen_esp32part::Tool>,
     tmux: Option<&'a PathBuf>,
     emulated: &'a [Emulated],
 }
@@ -189,7 +189,10 @@ fn test_all(report: &mut Report, options: &Options, programs: Programs<'_>) -> R
         None => drop(test.args(["--skip", "nginx"])),
     }
     match gen_esp32part {
-        Some(path) => drop(test.env("BOOTSWAP_GEN_ESP32PART", path)),
+        Some(gen_esp32part::Tool::Script(path)) => {
+            let _ = test.env("BOOTSWAP_GEN_ESP32PART", path);
+        }
+        Some(gen_esp32part::Tool::Package) => {}
         None => drop(test.args(["--skip", gen_esp32part::MARK])),
     }
     if groff.is_none() {
