@@ -15,7 +15,7 @@ use bootswap_sim::{Run, Scenario, Settings};
 use esp_idf_format::Chip;
 use mcuboot_format::SwapKind;
 use mcuboot_format::builder::Padding;
-use support::{other_bootloader, resign};
+use support::{other_bootloader, resign, signed};
 
 /// Cases of each sweep in a run of the tests.
 const SAMPLE: Amount = Amount::Some(15);
@@ -138,6 +138,10 @@ fn kinds() -> Vec<Kind> {
     memory.forgotten_bytes = memory.settings.staging_memory_len_bytes.into();
     kinds.push(memory);
 
+    let rsa_2048 = include_str!("../../mcuboot-format/testdata/rsa-2048.pem");
+    let rsa_3072 = include_str!("../../mcuboot-format/testdata/rsa-3072.pem");
+    kinds.push(Kind::new("signed with RSA-2048", signed(Chip::Esp32c3, rsa_2048)));
+    kinds.push(Kind::new("signed with RSA-3072", signed(Chip::Esp32s3, rsa_3072)));
     kinds.push(Kind::new("merged image", merged(Chip::Esp32).unwrap()));
     kinds.push(Kind::new("other bootloader", other_bootloader()));
     kinds

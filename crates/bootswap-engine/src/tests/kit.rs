@@ -16,7 +16,7 @@ use std::vec;
 use std::vec::Vec;
 
 use bootswap_plan::*;
-use esp_idf_format::image::{FlashSize, ImageBuilder};
+use esp_idf_format::image::{FlashMode, FlashSize, ImageBuilder};
 use esp_idf_format::partition::{Partition, PartitionType, TABLE_ADDR, subtype};
 use esp_idf_format::{Chip, FixedText};
 use flash_region::{FlashAddr, Region};
@@ -154,6 +154,8 @@ pub(crate) struct Scene {
     pub running: Region,
     pub memory_len: u32,
     pub container: Option<Region>,
+    /// Flash mode of the bootloader in place.
+    pub flash_mode: Option<FlashMode>,
 }
 
 impl Scene {
@@ -181,6 +183,7 @@ impl Scene {
             running: PRIMARY,
             memory_len: 0,
             container: None,
+            flash_mode: None,
         }
     }
 
@@ -221,7 +224,7 @@ impl Scene {
             running_len_bytes: RUNNING_LEN,
             previous: None,
             bootloader_flash_len_bytes: None,
-            bootloader_flash_mode: None,
+            bootloader_flash_mode: self.flash_mode,
             secure_boot: false,
             flash_encryption: false,
             staging_memory_len_bytes: self.memory_len,

@@ -7,5 +7,6 @@ mod cuts;
 mod example;
 mod layouts;
 mod network;
+mod refused;
 #[cfg(feature = "http")]
 mod size;
