@@ -11,6 +11,7 @@ use esp_idf_format::partition::Partition;
 
 use crate::error::CommandError;
 use crate::input::Inputs;
+use crate::output::note;
 use crate::pack;
 
 /// The migrator that is sent out: the given file, else the prebuilt firmware, else a placeholder of
@@ -49,7 +50,7 @@ fn prebuilt(migration: &OwnedMigration, inputs: &mut Inputs) -> Option<Firmware>
     match firmware {
         Ok(firmware) => Some(firmware),
         Err(error) => {
-            eprintln!("warning: {error}; the length of the migrator is assumed");
+            note(format_args!("warning: {error}; the length of the migrator is assumed"));
             None
         }
     }
@@ -83,7 +84,7 @@ impl Device {
             .map_err(|error| CommandError::of_dump(path, &error))?;
         if let Some(first) = delivered.first() {
             for warning in &first.found.warnings {
-                eprintln!("warning: {}: {warning}", path.display());
+                note(format_args!("warning: {}: {warning}", path.display()));
             }
             refuse_unknown_labels(migration, &first.found.facts.partitions)?;
         }

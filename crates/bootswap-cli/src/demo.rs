@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 
-use bootswap_migration::OwnedMigration;
+use bootswap_migration::{OwnedArtifact, OwnedMigration};
 use bootswap_sim::example::{example, image_at, image_in, picture, toml, unsigned_app};
 use bootswap_sim::summary::{C_COMPONENT, Summary};
 use bootswap_sim::{Report, Run, Scenario, Until, kept};
@@ -24,12 +24,17 @@ use crate::simulation::{live, scenario_failure, verdict};
 pub fn command(args: &DemoArgs) -> Result<Verdict, CommandError> {
     let migration =
         example(args.chip).map_err(|error| CommandError::input(error, "report this as a bug"))?;
-    let scenario = Scenario::synthetic(&migration).map_err(scenario_failure)?;
+    // Its files are saved as an owner has them.
+    let mut carried_out = migration.clone();
+    if !args.chip.has_wifi() {
+        carried_out.artifacts.iter_mut().for_each(OwnedArtifact::embed);
+    }
+    let scenario = Scenario::synthetic(&carried_out).map_err(scenario_failure)?;
     let files = args.out.as_deref().map(|dir| Files::new(dir, &migration, args.force));
     let files = files.transpose()?;
     let monitor = RefCell::new(TerminalMonitor::new());
-    let run = live(&migration, &scenario, false, Vec::new(), Until::Boot, &monitor)?;
-    let report = Report::new(&run, &kept(&migration, &scenario));
+    let run = live(&carried_out, &scenario, false, Vec::new(), Until::Boot, &monitor)?;
+    let report = Report::new(&run, &kept(&carried_out, &scenario));
     if let Some(files) = &files {
         save(files, &migration, &scenario, &run, &report)?;
     }

@@ -58,7 +58,7 @@ impl CommandError {
     pub fn file(doing: &str, path: &Path, error: &std::io::Error) -> Self {
         Self::input(
             format_args!("cannot {doing} {}: {error}", path.display()),
-            "check the path and its permissions",
+            bootswap_migration::input::help(error),
         )
     }
 

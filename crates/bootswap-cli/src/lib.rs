@@ -10,6 +10,9 @@
 //! data goes to stdout, everything else to stderr, and only `main` ends the process. Start reading
 //! at [`run`].
 
+// A closed pipe is no reason to panic: `output` writes to both.
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod args;
 pub mod config;
 mod delivery;

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 use bootswap_cli::args::Cli;
+use bootswap_cli::output::note;
 use bootswap_cli::run;
 use clap::Parser;
 use miette::{MietteHandlerOpts, set_hook};
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
     match run(&cli.command) {
         Ok(verdict) => verdict.into(),
         Err(failure) => {
-            eprintln!("{:?}", failure.report());
+            note(format_args!("{:?}", failure.report()));
             ExitCode::from(&failure)
         }
     }

@@ -8,6 +8,8 @@ use bootswap_engine::Event;
 use bootswap_sim::Monitor;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
+use crate::output::note;
+
 /// Lines go to stderr, and a progress bar if that is a terminal.
 #[derive(Debug)]
 pub struct TerminalMonitor {
@@ -32,8 +34,8 @@ impl Default for TerminalMonitor {
 impl Monitor for TerminalMonitor {
     fn line(&mut self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| note(text)),
+            None => note(text),
         }
     }
 

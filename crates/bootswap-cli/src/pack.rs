@@ -8,9 +8,10 @@ use bootswap_migration::{OwnedIdentity, OwnedMigration};
 use esp_idf_format::Chip;
 
 use crate::args::PackArgs;
+use crate::delivery::refuse_unknown_labels;
 use crate::error::{CommandError, Verdict};
 use crate::input::Inputs;
-use crate::output::Destination;
+use crate::output::{Destination, note};
 
 /// Environment variable that names the directory with the firmware images.
 const DIR_VARIABLE: &str = "BOOTSWAP_FIRMWARE";
@@ -48,7 +49,13 @@ pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
     let packed = pack(&migration, firmware)
         .map_err(|error| CommandError::input(format_args!("{name}: {error}"), error.help()))?;
 
+    if migration.partition_table.is_some() {
+        refuse_unknown_labels(&migration, &[])?;
+    }
     let rehearsal = Rehearsal::new(&migration, &packed);
+    if let Some(error) = rehearsal.unusable() {
+        return Err(CommandError::input(format_args!("{name}: {error}"), error.help()));
+    }
     if let Some(refused) = rehearsal.refused() {
         return Err(CommandError::unsafe_because(
             format_args!("{name}: {refused}"),
@@ -57,9 +64,9 @@ pub fn command(args: &PackArgs) -> Result<Verdict, CommandError> {
     }
     out.write(&packed.image)?;
     for warning in rehearsal.warnings().chain(unknown_contents(&migration)) {
-        eprintln!("warning: {warning}");
+        note(format_args!("warning: {warning}"));
     }
-    eprintln!("wrote {out}: {packed}");
+    note(format_args!("wrote {out}: {packed}"));
     Ok(Verdict::Safe)
 }
 

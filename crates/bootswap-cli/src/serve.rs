@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::thread;
@@ -14,7 +15,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::args::ServeArgs;
 use crate::error::{CommandError, Verdict};
-use crate::output;
+use crate::input;
+use crate::output::{self, note};
 
 /// Characters that are not encoded in a URL's path: RFC 3986 section 2.3, unreserved characters,
 /// and slashes.
@@ -28,33 +30,49 @@ const IN_PATH: &AsciiSet =
 /// [`CommandError::Input`] if there is nothing to serve, or the address cannot be listened on.
 pub fn command(args: &ServeArgs) -> Result<Verdict, CommandError> {
     let content = if args.what.is_dir() { of_dir(args)? } else { of_migration(args)? };
-    let log = Box::new(|line: &str| eprintln!("{}", logged(line)));
+    let log = Box::new(|line: &str| note(format_args!("{}", logged(line))));
     let server = Server::start(ServerConfig {
         listen: args.listen,
         content,
         faults: args.faults.clone(),
         log: Some(log),
     })
-    .map_err(|error| {
-        CommandError::input(error, "name a directory, and an address with a free port")
-    })?;
+    .map_err(|error| CommandError::input(&error, not_started(&error)))?;
     let (addr, what) = (server.addr(), args.what.display());
     if args.what.is_dir() {
-        eprintln!("serving {what} on {addr}, end with Ctrl-C");
-        eprintln!(
+        note(format_args!("serving {what} on {addr}, end with Ctrl-C"));
+        note(format_args!(
             "warning: everybody who can reach this address can fetch every listed file; `bootswap \
-            serve MIGRATION.toml` serves only the migration's files"
-        );
+             serve MIGRATION.toml` serves only the migration's files"
+        ));
     } else {
-        eprintln!("serving the files of {what} on {addr} and nothing else, end with Ctrl-C");
+        note(format_args!(
+            "serving the files of {what} on {addr} and nothing else, end with Ctrl-C"
+        ));
     }
     let Listing { files, withheld } = server.listing();
     for (path, why) in withheld {
-        eprintln!("not served: {path}, {why}");
+        note(format_args!("not served: {path}, {why}"));
     }
     output::text(&addresses(&files, reachable(addr), args.what.is_dir()))?;
     loop {
         thread::park();
+    }
+}
+
+/// What to do about a server that does not start.
+fn not_started(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            "another program has that port; end it, or name another port with --listen"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address; --listen 0.0.0.0:8070 takes all that it has"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 want privileges; name another one with --listen"
+        }
+        _ => "name another address with --listen, and a directory that can be read",
     }
 }
 
@@ -87,22 +105,29 @@ fn of_dir(args: &ServeArgs) -> Result<Files, CommandError> {
 /// The files of a migration, each at the path of its URL.
 fn of_migration(args: &ServeArgs) -> Result<Files, CommandError> {
     let mut files: Vec<(String, PathBuf)> = Vec::new();
+    let bytes = input::read(&args.what)?;
+    if str::from_utf8(&bytes).is_err() {
+        return Err(CommandError::input(
+            format_args!("{} is neither a directory nor a migration", args.what.display()),
+            "name the migration whose files are to be served, or their directory",
+        ));
+    }
     for ServedFile { name, url, file } in served(&args.what)? {
         let url = Url::parse(&url)
             .map_err(|error| CommandError::input(error, "correct the `url` in the migration"))?;
         let Some(file) = file else {
             let path = MaskedUrl(url.path());
-            eprintln!("not served: {path}, {name} has no `file` in the migration");
+            note(format_args!("not served: {path}, {name} has no `file` in the migration"));
             continue;
         };
         if url.scheme() == Scheme::Https {
-            eprintln!("warning: {name} has an https:// URL, and this server has no TLS");
+            note(format_args!("warning: {name} has an https:// URL, and this server has no TLS"));
         } else if args.listen.port() != 0 && url.port() != args.listen.port() {
             let (wanted, here) = (url.port(), args.listen.port());
-            eprintln!(
-                "warning: devices fetch {name} from port {wanted}, but this server listens \
-            on port {here}"
-            );
+            note(format_args!(
+                "warning: devices fetch {name} from port {wanted}, but this server listens on \
+                 port {here}"
+            ));
         }
         files.push((url.path().to_owned(), file));
     }

@@ -9,7 +9,7 @@ use crate::delivery::{Device, refuse_unknown_labels, sent};
 use crate::error::{CommandError, Verdict};
 use crate::input::Inputs;
 use crate::monitor::TerminalMonitor;
-use crate::output::{self, Destination};
+use crate::output::{self, Destination, note};
 use crate::simulation::{live, scenario_failure, verdict};
 use crate::sweep;
 use bootswap_sim::summary::Summary;
@@ -53,7 +53,7 @@ pub fn command(args: &SimulateArgs) -> Result<Verdict, CommandError> {
         }
         let scenario =
             Scenario::delivered(&migration, &device.dump, delivered).map_err(scenario_failure)?;
-        eprintln!("--- the migrator is in {}", scenario.running.label);
+        note(format_args!("--- the migrator is in {}", scenario.running.label));
         let (report, verdict) =
             simulated(args, &migration, &scenario, out.as_ref().filter(|_| is_first))?;
         if verdict == Verdict::Unsafe {
@@ -78,9 +78,10 @@ fn simulated(
     out: Option<&Destination>,
 ) -> Result<(Report, Verdict), CommandError> {
     let running = Some(scenario.running.label.to_string());
+    let assumed = scenario.assumed.clone();
     if let Some(case) = &args.sweep.replay {
         let (report, verdict) = sweep::replay(args, migration, scenario, case, out)?;
-        return Ok((Report { running, ..report }, verdict));
+        return Ok((Report { running, assumed, ..report }, verdict));
     }
     let monitor = RefCell::new(TerminalMonitor::new());
     let run =
@@ -88,7 +89,7 @@ fn simulated(
     if let Some(out) = out {
         out.write(&run.after.to_bytes())?;
     }
-    let mut report = Report { running, ..Report::new(&run, &kept(migration, scenario)) };
+    let mut report = Report { running, assumed, ..Report::new(&run, &kept(migration, scenario)) };
     let mut verdict = verdict(&run);
     if args.sweep.sweeps().are_wanted() && verdict == Verdict::Safe {
         let outcomes = sweep::sweep(args, migration, scenario, &run)?;
@@ -97,10 +98,7 @@ fn simulated(
         }
         report = report.with(outcomes);
     } else if args.sweep.sweeps().are_wanted() {
-        eprintln!(
-            "no sweep is run, because the run without interruption does not reach the \
-        target"
-        );
+        note("no sweep is run, because the run without interruption does not reach the target");
     }
     Ok((report, verdict))
 }

@@ -8,7 +8,7 @@ use bootswap_sim::{Run, Scenario, Settings, kept};
 use crate::args::{SimulateArgs, UntilArg};
 use crate::error::{CommandError, Verdict};
 use crate::monitor::{self, TerminalMonitor};
-use crate::output::Destination;
+use crate::output::{Destination, note};
 use crate::simulation::{at_hand, no_server, verdict};
 use bootswap_migration::OwnedMigration;
 
@@ -29,7 +29,7 @@ pub fn sweep(
     let mut outcomes = in_context(args, migration, scenario, |bench| sweeps.run(bench, run))?;
     for failure in outcomes.failures_mut() {
         failure.replay = replay_command(args, &running, &failure.case);
-        eprintln!("FAILED {}: {}\n  {}", failure.case, failure.detail, failure.replay);
+        note(format_args!("FAILED {}: {}\n  {}", failure.case, failure.detail, failure.replay));
     }
     Ok(outcomes)
 }

@@ -7,7 +7,6 @@
 use bootswap_plan::{
     Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role, reach_end,
 };
-use esp_idf_format::Chip;
 use esp_idf_format::image::{EspImageHeader, FlashMode, FlashSize, ImageVerifier};
 use flash_region::{ERASED, FlashAddr, Region};
 use mcuboot_format::espressif::LoadHeaderReader;
@@ -301,16 +300,11 @@ impl<'a> Scan<'a> {
         {
             return Err(ImageFault::MapBehindFlash { map_end, found_bytes });
         }
-        // As ESP-IDF's bootloaders check it, `bootloader_common_check_chip_validity`; before
-        // version 5 with one byte, which on ESP32 is the major revision. 0 means no limit.
-        let min = match (header.min_chip_rev_full, facts.chip) {
-            (0, Chip::Esp32) => u16::from(header.min_chip_rev).saturating_mul(100),
-            (min, _) => min,
-        };
-        let max = if header.max_chip_rev_full == 0 { u16::MAX } else { header.max_chip_rev_full };
+        let runs_on = header.chip_revisions(facts.chip);
         if let Some(found) = facts.chip_revision
-            && !(min..=max).contains(&found)
+            && !runs_on.contains(&found)
         {
+            let (min, max) = runs_on.into_inner();
             return Err(ImageFault::ChipRevision { min, max, found });
         }
         let unknown = |field, number| ImageFault::FlashSetting { field, number };

@@ -58,6 +58,11 @@ impl<'j> Brought<'j> {
         let (app_at, boots_at) = (app_at.filter(within), rules.boots_at.filter(within));
         Self { placed, len_bytes, app_at, boots_at }
     }
+
+    /// Where in it the application for MCUboot begins.
+    pub(crate) const fn app_at(&self) -> Option<u32> {
+        self.app_at
+    }
 }
 
 /// Checks that the target starts, with the files in their regions.

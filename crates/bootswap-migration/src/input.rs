@@ -26,6 +26,18 @@ pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// What to do about a file that could not be read or written.
+#[must_use]
+pub fn help(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::IsADirectory => "name a file; that is a directory",
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "check the path",
+        io::ErrorKind::PermissionDenied => "check the permissions of the file and its directory",
+        io::ErrorKind::FileTooLarge => "name the right file",
+        _ => "check the path and its permissions",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -51,6 +51,7 @@ mod identity;
 pub mod image;
 pub mod input;
 pub mod judge;
+pub mod key_file;
 pub mod keys;
 mod load;
 mod network;

@@ -7,11 +7,11 @@ use esp_idf_format::image::FlashSize;
 use esp_idf_format::partition::{
     CsvPlaces, ENTRY_MAGIC, PartitionTable, TABLE_ADDR, TABLE_LEN_BYTES, emit, parse_csv,
 };
-use mcuboot_format::key::{KeyError, PublicKey};
 
 use crate::bootloader;
 use crate::content::classify;
 use crate::input;
+use crate::key_file::public_key;
 use crate::owned::OwnedMigration;
 use crate::problem::{At, LoadError, Problem};
 use crate::spec::{self, Spec};
@@ -50,13 +50,22 @@ pub(crate) fn load_with_text(path: &Path) -> Result<(OwnedMigration, String), Lo
 fn text(path: &Path) -> Result<String, LoadError> {
     let bytes = input::bytes(path).map_err(|error| {
         let why = format_args!("cannot read {}: {error}", path.display());
-        LoadError::of_file(why, "check the path and its permissions")
+        LoadError::of_file(why, input::help(&error))
     })?;
+    if bytes.is_empty() {
+        return Err(LoadError::of_file(
+            format_args!("{} is empty", path.display()),
+            "name a migration; `bootswap config FILE --chip CHIP --partitions TABLE` begins one",
+        ));
+    }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         LoadError::of_file(
-            format_args!("{}: byte at offset {at} is not UTF-8", path.display()),
-            "save the file as UTF-8; is it a migration file at all?",
+            format_args!(
+                "{} is no migration, which is a text: the byte at offset {at} is not UTF-8",
+                path.display()
+            ),
+            "name the migration's TOML file; a dump of a device is named with --flash",
         )
     })
 }
@@ -112,9 +121,10 @@ fn from_files(text: &str, named: &mut NamedFiles<'_>) -> Result<OwnedMigration, 
             };
             file.failed(format_args!("{}: {damage}", file.value), help)
         })?);
-        // An embedded artifact is treated as `bootswap pack` embeds it.
-        if artifact.url.is_none() {
-            artifact.leave_out_padding();
+        // An embedded artifact is treated as `bootswap pack` embeds it. On a chip that cannot fetch
+        // anything, everything with a file is embedded.
+        if artifact.url.is_none() || !migration.chip.has_wifi() {
+            artifact.embed();
         }
     }
     Ok(migration)
@@ -157,6 +167,9 @@ fn table(
     let bytes = files
         .read(file, "name the devices' partition table, as CSV or binary, relative to this file")?;
     let name = &file.value;
+    if bytes.is_empty() {
+        return Err(file.problem(format_args!("{name} is empty"), "name a partition table"));
+    }
     // As Espressif's tool tells a binary table from CSV.
     let table = if bytes.starts_with(&ENTRY_MAGIC) {
         bytes.get(..TABLE_LEN_BYTES as usize).unwrap_or(&bytes).to_vec()
@@ -189,14 +202,9 @@ fn key_der(file: &At<String>, files: &mut NamedFiles<'_>) -> Result<Vec<u8>, Pro
         file,
         "name the public key that the bootloader was built with, relative to this file",
     )?;
-    let key = std::str::from_utf8(&bytes).map_err(|_| KeyError::Pem).and_then(PublicKey::from_pem);
-    key.map(|key| key.to_der()).map_err(|error| {
-        file.problem(
-            format_args!("{}: {error}", file.value),
-            "name a public key as PEM, as `imgtool getpub --encoding pem` writes it of a private \
-             one",
-        )
-    })
+    public_key(&bytes)
+        .map(|key| key.to_der())
+        .map_err(|error| file.problem(format_args!("{}: {error}", file.value), error.help()))
 }
 
 fn artifact_bytes(

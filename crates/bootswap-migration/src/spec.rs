@@ -4,7 +4,7 @@ use bootswap_engine::ContainerEntry;
 use bootswap_plan::{DEFAULT_MAX_SECTORS, MaskedUrl, Role, Url};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
-use flash_region::{FlashAddr, Region, SECTOR_BYTES};
+use flash_region::{FlashAddr, REACHABLE_BYTES, Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::TrailerConfig;
 
@@ -79,11 +79,12 @@ pub(crate) fn parse(text: &str) -> Result<Spec, Problem> {
 fn table_addr(root: &Table<'_>, chip: Chip) -> Result<Option<FlashAddr>, Problem> {
     let Some(offset) = root.number("partition_table_offset")? else { return Ok(None) };
     let addr = FlashAddr(offset.value);
-    if addr.is_aligned(SECTOR_BYTES) && addr > chip.bootloader_addr() {
+    let reachable = Region::clamped(chip.bootloader_addr(), REACHABLE_BYTES);
+    if addr.is_aligned(SECTOR_BYTES) && addr > reachable.start() && reachable.contains(addr) {
         return Ok(Some(addr));
     }
     Err(offset.problem(
-        format_args!("{addr} is not the start of a sector after the bootloader"),
+        format_args!("{addr} is not the start of a sector between the bootloader and 0x1000000"),
         "write the devices' CONFIG_PARTITION_TABLE_OFFSET, a multiple of 0x1000, or leave it out",
     ))
 }

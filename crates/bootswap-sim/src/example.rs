@@ -145,7 +145,8 @@ pub fn image_in(flash: &NorMemory, region: Region) -> Vec<u8> {
 #[must_use]
 pub fn toml(chip: Chip) -> String {
     let text = MIGRATION.replace("\"esp32s3\"", &format!("\"{chip}\""));
-    text.replace("partitions.csv", "partitions.bin")
+    let text = text.replace("partitions.csv", "partitions.bin");
+    if chip.has_wifi() { text } else { text.replace("\nurl", "\n# url") }
 }
 
 /// The picture of the flash map.

@@ -1,5 +1,6 @@
 //! The report of a simulated migration, with keys that scripts may rely on.
 
+use bootswap_migration::Assumption;
 use bootswap_migration::plan::ReasonReport;
 use flash_region::Region;
 use nor_sim::{Counts, NorMemory};
@@ -23,6 +24,9 @@ pub struct Report {
     pub reasons: Vec<ReasonReport>,
     /// All flash operations until the reset into the new bootloader.
     pub flash: FlashReport,
+    /// What it relies on and nobody could look at, as `plan` has it; empty where the whole device
+    /// is made up.
+    pub assumed: Vec<Assumption>,
     /// The flash operations in the commit window.
     pub commit_window: Option<WindowReport>,
     /// What was received over the network.
@@ -158,6 +162,7 @@ impl Report {
             detail: run.outcome.to_string(),
             reasons: run.reasons.iter().map(ReasonReport::from).collect(),
             flash: FlashReport::new(&run.migration, run.most_erases_of_a_sector()),
+            assumed: Vec::new(),
             commit_window: (run.window.ops() > 0).then(|| WindowReport::new(&run.window)),
             download: (run.requests > 0)
                 .then_some(DownloadReport { bytes: run.downloaded_bytes, requests: run.requests }),

@@ -4,8 +4,8 @@ use std::fmt;
 
 use bootswap_migration::facts::{self, ASSUMED_FLASH_SIZE, Delivered, FactsError};
 use bootswap_migration::pack::PackError;
-use bootswap_migration::plan::judged;
-use bootswap_migration::{OwnedMigration, SentImage};
+use bootswap_migration::plan::{assumptions, judged};
+use bootswap_migration::{Assumption, OwnedMigration, SentImage};
 use bootswap_plan::{Reasons, plan};
 use device_sim::{
     Board, EspIdfConfig, FlashBuildError, FlashBuilder, McubootConfig, OldData, synthetic,
@@ -42,6 +42,8 @@ pub struct Scenario {
     pub table_addr: FlashAddr,
     /// Why the migrator cannot be delivered; empty if it can.
     pub undeliverable: Reasons,
+    /// What the simulation relies on and nobody could look at: how far a device can differ.
+    pub assumed: Vec<Assumption>,
 }
 
 /// Why a device for the simulation cannot be set up.
@@ -133,7 +135,7 @@ impl Scenario {
             .map_err(ScenarioError::Facts)?;
         // A label is one partition.
         let delivered = delivered.into_iter().next().ok_or(ScenarioError::NoTable)?;
-        Self::new(migration, &old, delivered, EspIdfConfig::default())
+        Self::new(migration, &old, delivered, EspIdfConfig::default(), false)
     }
 
     /// The device of a dump, with its migrator delivered. Its bootloader is assumed to have
@@ -152,6 +154,7 @@ impl Scenario {
             dump,
             delivered,
             EspIdfConfig { rollback: true, ..EspIdfConfig::default() },
+            true,
         )
     }
 
@@ -160,8 +163,10 @@ impl Scenario {
         dump: &[u8],
         delivered: Delivered,
         config: EspIdfConfig,
+        is_dump: bool,
     ) -> Result<Self, ScenarioError> {
         let facts = delivered.found.facts.lend();
+        let assumed = assumptions(migration, &facts, is_dump.then_some(dump));
         let undeliverable = if delivered.fits() {
             Reasons::new()
         } else {
@@ -193,6 +198,7 @@ impl Scenario {
             migrator,
             table_addr,
             undeliverable,
+            assumed,
         })
     }
 

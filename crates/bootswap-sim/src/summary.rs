@@ -57,9 +57,12 @@ impl fmt::Display for Summary<'_> {
         for reason in &self.report.reasons {
             writeln!(f, "  {}: {}", reason.code, reason.message)?;
         }
+        for assumption in &self.report.assumed {
+            writeln!(f, "  assumed: {assumption}")?;
+        }
         let base = |of: fn(&Baseline) -> f64| self.baseline.map(of);
-        let header = if self.baseline.is_some() { "C component" } else { "" };
-        writeln!(f, "\n{:<28}{:>14}{header:>14}", "", "bootswap")?;
+        let header = if self.baseline.is_some() { "   C component" } else { "" };
+        writeln!(f, "\n{:<28}{:>14}{header}", "", "bootswap")?;
         row(f, "erases, 4 KiB", count(flash.erase_4k), base(|b| count(b.erase_4k)))?;
         row(f, "erases, 32 KiB", count(flash.erase_32k), base(|_| 0.0))?;
         row(f, "erases, 64 KiB", count(flash.erase_64k), base(|b| count(b.erase_64k)))?;

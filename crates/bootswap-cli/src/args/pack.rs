@@ -45,7 +45,8 @@ pub struct PackArgs {
     /// Version for anti-rollback; without it, `migrator.secure_version`, or the firmware image's
     #[arg(long, value_name = "NUMBER", value_parser = number)]
     pub secure_version: Option<u32>,
-    /// Embed the artifacts in the migrator, so that devices need no network
+    /// Embed the artifacts in the migrator, so that devices need no network; on a chip without
+    /// Wi-Fi that is done anyway
     #[arg(long)]
     pub embed: bool,
 }

@@ -9,7 +9,7 @@ use bootswap_migration::carrier::{
 use crate::args::{CarrierArgs, FirstStageArgs, LoaderArgs};
 use crate::error::{CommandError, Verdict};
 use crate::input::Inputs;
-use crate::output::Destination;
+use crate::output::{Destination, note};
 use crate::pack;
 
 /// What both commands read.
@@ -41,18 +41,18 @@ pub(super) fn carrier(args: &CarrierArgs) -> Result<Verdict, CommandError> {
         carrier::carrier(&loader, &bootloader, options).map_err(|error| refused(name, &error))?;
     out.write(&file)?;
     if otadata.is_none() {
-        eprintln!(
+        note(format_args!(
             "warning: without --flash or --otadata, the carrier has no way back if both copies are \
              damaged"
-        );
+        ));
     }
     if args.flash.is_none() {
-        eprintln!(
+        note(format_args!(
             "warning: without --flash, MCUboot's flash settings were not compared with those of \
             the old bootloader, which remain in effect"
-        );
+        ));
     }
-    eprintln!("wrote {out}: {:#x} bytes, for any app partition of that size", file.len());
+    note(format_args!("wrote {out}: {:#x} bytes, for any app partition of that size", file.len()));
     Ok(Verdict::Safe)
 }
 
@@ -65,12 +65,12 @@ pub(super) fn first_stage(args: &FirstStageArgs) -> Result<Verdict, CommandError
         .map_err(|error| refused(name, &error))?;
     out.write(&file)?;
     let (chip, second) = (args.loader.chip, args.second);
-    eprintln!(
+    note(format_args!(
         "wrote {out}: {:#x} bytes for {}; write {} itself to {second}",
         file.len(),
         chip.bootloader_addr(),
         name.display()
-    );
+    ));
     Ok(Verdict::Safe)
 }
 

@@ -6,8 +6,8 @@ use mcuboot_format::builder::{SignError, confirm};
 use crate::args::ConfirmArgs;
 use crate::error::{CommandError, Verdict};
 use crate::input::Inputs;
-use crate::output::Destination;
 use crate::output::whole::{self, Existing};
+use crate::output::{Destination, note};
 
 /// Runs the command.
 pub(super) fn command(args: &ConfirmArgs) -> Result<Verdict, CommandError> {
@@ -36,6 +36,6 @@ pub(super) fn command(args: &ConfirmArgs) -> Result<Verdict, CommandError> {
         None => whole::write(&args.file, &image, Existing::Replace)
             .map_err(|error| CommandError::file("write", &args.file, &error))?,
     }
-    eprintln!("confirmed {}", args.out.as_deref().unwrap_or(&args.file).display());
+    note(format_args!("confirmed {}", args.out.as_deref().unwrap_or(&args.file).display()));
     Ok(Verdict::Safe)
 }

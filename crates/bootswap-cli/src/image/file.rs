@@ -20,24 +20,25 @@ pub(super) fn read_known(path: &Path) -> Result<(Vec<u8>, FileKind), CommandErro
                 "name a file for one of the ESP32 family's chips",
             );
         }
+        if bytes.is_empty() {
+            return CommandError::input(
+                format_args!("{} is empty", path.display()),
+                "name a file with something in it",
+            );
+        }
         let begin = Hex(bytes.get(..bytes.len().min(8)).unwrap_or_default()).to_string();
         CommandError::input(
             format_args!(
                 "{}: {} bytes that begin with {} at offset 0 are not of a known kind",
                 path.display(),
                 bytes.len(),
-                if begin.is_empty() { "nothing" } else { &begin }
+                begin
             ),
             "name an MCUboot image, an ESP image, a partition table, otadata, a factory image or \
             a dump of the whole flash",
         )
     })?;
     Ok((bytes, kind))
-}
-
-/// Reads a text file, such as a key.
-pub(super) fn read_text(path: &Path) -> Result<String, CommandError> {
-    text(path, read(path)?)
 }
 
 /// The text of a file whose bytes were read.

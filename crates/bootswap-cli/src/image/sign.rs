@@ -7,7 +7,11 @@ use super::file::text;
 use crate::args::SignArgs;
 use crate::error::{CommandError, Verdict};
 use crate::input::Inputs;
-use crate::output::Destination;
+use crate::output::{Destination, note};
+
+/// What a private key may be.
+pub(super) const PRIVATE_KEY_HELP: &str = "name a private key of ECDSA P-256, Ed25519, RSA-2048 or \
+                                           RSA-3072 as PEM, without passphrase";
 
 /// Runs the command.
 pub(super) fn command(args: &SignArgs) -> Result<Verdict, CommandError> {
@@ -23,11 +27,7 @@ pub(super) fn command(args: &SignArgs) -> Result<Verdict, CommandError> {
     }
     let key = args.key.as_deref().map(|path| {
         PrivateKey::from_pem(&text(path, inputs.read(path)?)?).map_err(|error| {
-            CommandError::input(
-                format_args!("{}: {error}", path.display()),
-                "name a private key of ECDSA P-256, Ed25519, RSA-2048 or RSA-3072 as PEM, without \
-                 passphrase",
-            )
+            CommandError::input(format_args!("{}: {error}", path.display()), PRIVATE_KEY_HELP)
         })
     });
     let key = key.transpose()?;
@@ -52,7 +52,7 @@ pub(super) fn command(args: &SignArgs) -> Result<Verdict, CommandError> {
     })?;
     out.write(&image)?;
     let signed = key.map_or("not signed".to_owned(), |key| format!("signed with {}", key.kind()));
-    eprintln!("wrote {out}: version {}, {:#x} bytes, {signed}", args.version, image.len());
+    note(format_args!("wrote {out}: version {}, {:#x} bytes, {signed}", args.version, image.len()));
     Ok(Verdict::Safe)
 }
 

@@ -4,11 +4,14 @@ use std::path::Path;
 
 use bootswap_migration::OwnedMap;
 use bootswap_migration::image::{FileKind, Wanted, verify};
-use mcuboot_format::key::{KeyError, PrivateKey, PublicKey};
+use bootswap_migration::key_file::{self, KeyFileError};
+use mcuboot_format::key::{PrivateKey, PublicKey};
 
-use super::file::{read_known, read_text};
+use super::file::read_known;
+use super::sign::PRIVATE_KEY_HELP;
 use crate::args::{TrailerArgs, VerifyArgs};
 use crate::error::{CommandError, Verdict};
+use crate::input::read;
 use crate::output;
 
 /// Runs the command.
@@ -79,19 +82,18 @@ fn map_of(path: &Path) -> Result<OwnedMap, CommandError> {
     })
 }
 
-/// The public key in a PEM file, which may also be a private key.
+/// The public key in a file, which may also be a private key as PEM.
 fn public_key(path: &Path) -> Result<PublicKey, CommandError> {
-    let pem = read_text(path)?;
-    let key = match PublicKey::from_pem(&pem) {
-        Err(KeyError::PemLabel | KeyError::Pem) => {
-            PrivateKey::from_pem(&pem).map(|key| key.public_key())
+    let file = read(path)?;
+    let (error, help) = match key_file::public_key(&file) {
+        Ok(key) => return Ok(key),
+        Err(KeyFileError::Private) => {
+            match PrivateKey::from_pem(str::from_utf8(&file).unwrap_or_default()) {
+                Ok(key) => return Ok(key.public_key()),
+                Err(error) => (error.to_string(), PRIVATE_KEY_HELP),
+            }
         }
-        key => key,
+        Err(error) => (error.to_string(), error.help()),
     };
-    key.map_err(|error| {
-        CommandError::input(
-            format_args!("{}: {error}", path.display()),
-            "name a key of ECDSA P-256, Ed25519, RSA-2048 or RSA-3072 as PEM, without passphrase",
-        )
-    })
+    Err(CommandError::input(format_args!("{}: {error}", path.display()), help))
 }

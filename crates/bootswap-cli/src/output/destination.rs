@@ -41,6 +41,11 @@ impl Destination {
             Err(error) => return Err(failed(path, &error)),
         };
         if is_new {
+            let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+            if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
+                let why = format!("there is no directory {}", dir.display());
+                return Err(refused(path, &why, "make it, or name a file elsewhere"));
+            }
             return Ok(Self { path: path.to_owned(), existing: Existing::Keep });
         }
         let found = fs::metadata(path).map_err(|error| match error.kind() {
@@ -103,10 +108,14 @@ fn failed(path: &Path, error: &io::Error) -> CommandError {
             "make room, or name a file elsewhere"
         }
         ErrorKind::AlreadyExists => "it was created meanwhile; name another file",
-        _ => "check the path and its permissions",
+        _ => bootswap_migration::input::help(error),
     };
     let what = format_args!("cannot write {}: {error}", path.display());
-    CommandError::input(what, format_args!("{help}; an existing file is unchanged"))
+    let left = match fs::symlink_metadata(path) {
+        Ok(_) => "the existing file is unchanged",
+        Err(_) => "nothing was written",
+    };
+    CommandError::input(what, format_args!("{help}; {left}"))
 }
 
 #[cfg(test)]
@@ -167,6 +176,24 @@ mod tests {
         assert!(error.contains("cannot write"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// Told before the work, and by the name that the user gave.
+    #[test]
+    fn a_file_in_no_directory_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("none/file.bin");
+        let refused = error(Destination::new(&path, &Inputs::default(), FORCE));
+        let part = format!("there is no directory {}", dir.path().join("none").display());
+        assert!(refused.contains("none/file.bin is not written: ") && refused.contains(&part));
+        // One that vanishes meanwhile.
+        fs::create_dir(dir.path().join("none")).unwrap();
+        let place = Destination::new(&path, &Inputs::default(), FORCE).unwrap();
+        fs::remove_dir(dir.path().join("none")).unwrap();
+        let error = place.write(b"x").unwrap_err();
+        let (message, help) = (error.to_string(), error.report().help().unwrap().to_string());
+        assert!(message.contains("cannot write ") && !message.contains(".part"), "{message}");
+        assert_eq!(help, "check the path; nothing was written");
     }
 
     #[cfg(unix)]

@@ -13,6 +13,7 @@
 mod destination;
 pub(crate) mod whole;
 
+use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
@@ -37,6 +38,14 @@ pub fn text(text: &str) -> Result<(), CommandError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Writes a line to stderr: progress, a warning, what was done.
+///
+/// Whoever reads stderr may have seen enough; that ends no command, so that nothing comes of an
+/// error.
+pub fn note(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// Writes one JSON object to stdout.

@@ -49,7 +49,7 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     // A signal between the two lines leaves an empty temporary file.
-    let mut part = builder.tempfile_in(dir)?;
+    let mut part = builder.tempfile_in(dir).map_err(|error| of_system(&error))?;
     let _removed = interrupt::remove_on_signal(part.path());
     part.write_all(bytes)?;
     if let Some(old) = old {
@@ -64,6 +64,13 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     // The file is complete; it is not an error if its name does not survive a loss of power.
     let _ = File::open(dir).and_then(|dir| dir.sync_all());
     Ok(())
+}
+
+/// The error without the name of the part, which is none of the user's.
+fn of_system(error: &io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|error| error.source()?.downcast_ref::<io::Error>());
+    let code = inner.unwrap_or(error).raw_os_error();
+    code.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 #[cfg(test)]

@@ -305,3 +305,29 @@ fn a_replayed_cut_leaves_its_flash() {
     assert!(!left.starts_with(&lab.read("mcuboot.bin")));
     assert!(lab.read("after.bin").starts_with(&lab.read("mcuboot.bin")));
 }
+
+/// Tools that patch a bootloader's header in place leave its SHA-256 as it was. The ROM starts it,
+/// and so does everything here, with a warning.
+#[test]
+fn a_bootloader_with_a_stale_digest_is_taken_with_a_warning() {
+    let lab = WorkDir::new();
+    let mut dump = dump("factory");
+    // The frequency, from 40 MHz to 20 MHz, as esptool changes it; the digest is not touched.
+    assert_eq!(dump[3] & 0xf, 0);
+    dump[3] |= 2;
+    lab.write("dump.bin", &dump);
+    for command in ["plan", "simulate"] {
+        let args = [command, "migration.toml", "--flash", "dump.bin", "--json"];
+        let ended = lab.ends_with(0, &args);
+        for part in ["warning: dump.bin: ", "SHA-256"] {
+            assert!(ended.stderr.contains(part), "{command}: {part}\n{}", ended.stderr);
+        }
+        let outcome = ended.json()["outcome"].clone();
+        assert!(["planned", "target-running"].map(Value::from).contains(&outcome), "{outcome}");
+    }
+    // The checksum is what the ROM asks for.
+    dump[0x20] ^= 1;
+    lab.write("dump.bin", &dump);
+    let ended = lab.ends_with(2, &["plan", "migration.toml", "--flash", "dump.bin"]);
+    assert!(ended.stderr.contains("no complete bootloader at 0x0"), "{}", ended.stderr);
+}

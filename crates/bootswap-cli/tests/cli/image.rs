@@ -179,7 +179,7 @@ fn what_cannot_be_answered_is_bad_input() {
             &["info", "page"][..],
             "6 bytes that begin with 3c68746d6c3e at offset 0 are not of a known kind",
         ),
-        (&["info", "nothing"], "0 bytes"),
+        (&["info", "nothing"], "nothing is empty"),
         (&["verify", "none"], "cannot read none"),
         (
             &["verify", "table.bin", "--key", &pem],

@@ -3,10 +3,12 @@
 // Helpers are test code as much as tests are: a failure has no caller to be reported to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod assumed;
 mod carrier;
 mod config;
 mod dumps;
 mod image;
+mod messages;
 mod pack;
 mod plan;
 mod program;
@@ -59,4 +61,15 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let ended = plan.output().unwrap();
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
     assert_eq!(ended.status.code(), Some(0));
+    // The same of stderr: the work is done, and an error is one.
+    for (status, args) in [
+        (0, &["simulate", "migration.toml", "--out", "after.bin"][..]),
+        (2, &["plan", "none.toml"]),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = bootswap(lab.path()).args(args).stderr(writer).output().unwrap();
+        assert_eq!(ended.status.code(), Some(status), "{args:?}");
+    }
+    assert_eq!(lab.read("after.bin").len(), 0x40_0000);
 }

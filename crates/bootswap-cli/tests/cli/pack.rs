@@ -48,7 +48,7 @@ fn lab() -> WorkDir {
     lab
 }
 
-const PACK: [&str; 7] =
+pub const PACK: [&str; 7] =
     ["pack", "migration.toml", "--firmware", "firmware.bin", "--out", "migrator.bin", "--force"];
 
 fn packed(lab: &WorkDir, more: &[&str]) -> Ended {
@@ -353,7 +353,15 @@ fn a_chip_without_radio_needs_everything_inside() {
     let lab = lab();
     lab.write("firmware.bin", &firmware(Chip::Esp32h2, Section::empty().bytes()));
     changed(&lab, "esp32s3", "esp32h2");
-    refused(&lab, 2, &[], &["esp32h2 has no Wi-Fi", "--embed"]);
+    changed(&lab, "file   = \"app_upd.bin\"\n", "");
+    let text = String::from_utf8(lab.read("migration.toml")).unwrap();
+    lab.write("migration.toml", text.replace("esp32s3", "esp32h2").as_bytes());
+    refused(
+        &lab,
+        2,
+        &[],
+        &["app: there is no `file`, and esp32h2 has no Wi-Fi", "name its `file`"],
+    );
 }
 
 #[test]

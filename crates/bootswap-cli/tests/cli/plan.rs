@@ -246,3 +246,34 @@ fn bad_input_is_status_2_and_names_what_to_change() {
         }
     }
 }
+
+/// Steps with numbers of two digits, and the words behind them.
+#[test]
+fn the_way_back_of_late_steps_is_told_apart_from_their_numbers() {
+    let lab = WorkDir::new();
+    let mut text = MIGRATION.to_owned();
+    for n in 0..6 {
+        lab.write(&format!("data{n}.bin"), &[n; 100]);
+        text += &format!(
+            "[[artifact]]\nname = \"data{n}\"\nfile = \"data{n}.bin\"\nurl = \"http://lab/{n}\"\n\
+             dest = {:#x}\nsize = 0x1000\n",
+            0x32_0000 + u32::from(n) * 0x1000
+        );
+    }
+    lab.write("migration.toml", text.as_bytes());
+    let plan = lab.ends_with(0, &["plan", "migration.toml"]).stdout;
+    let (_, told) = plan.split_once("if power is lost\n").unwrap();
+    let lines: Vec<&str> = told.lines().take_while(|line| line.starts_with("  ")).collect();
+    let mut late = 0;
+    for line in lines.iter().filter_map(|line| line.strip_prefix("  in ")) {
+        let mut words = line.split_whitespace();
+        let number = |word: Option<&str>| word.unwrap().parse::<u32>();
+        let first = number(words.next()).unwrap_or_else(|_| panic!("{line:?}"));
+        if words.next() == Some("to") {
+            let last = number(words.next()).unwrap_or_else(|_| panic!("{line:?}"));
+            assert!(first < last, "{line}");
+        }
+        late += u32::from(first >= 10);
+    }
+    assert!(late > 0, "{told}");
+}

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use esp_idf_format::ImageChip;
+use esp_idf_format::image::ChipRevision;
 use flash_region::{FlashAddr, Hex, Region};
 use mcuboot_format::ImageVersion;
 
@@ -190,7 +191,7 @@ impl fmt::Display for ImageFault {
                  partition table goes on to {map_end}; it cannot read beyond its flash"
             ),
             Self::ChipRevision { min, max, found } => {
-                let [min, max, found] = [min, max, found].map(|rev| Revision(*rev));
+                let [min, max, found] = [min, max, found].map(|rev| ChipRevision(*rev));
                 write!(
                     f,
                     "the bootloader is for revisions {min} to {max} of the chip, but this one is \
@@ -253,15 +254,3 @@ impl fmt::Display for ImageFault {
 }
 
 impl core::error::Error for ImageFault {}
-
-/// A chip revision in Espressif's notation.
-struct Revision(u16);
-
-impl fmt::Display for Revision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            u16::MAX => f.write_str("any"),
-            rev => write!(f, "v{}.{}", rev / 100, rev % 100),
-        }
-    }
-}

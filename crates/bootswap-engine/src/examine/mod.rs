@@ -4,12 +4,15 @@
 //! code.
 
 use core::convert::Infallible;
+use core::mem::discriminant;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use bootswap_plan::{ArtifactIndex, DeviceFacts, MAX_ARTIFACTS, Migration, Role, Step};
 use flash_region::{ERASED, SECTOR_BYTES, is_blank};
 use heapless::Vec;
+use mcuboot_format::ImageHeader;
+use mcuboot_format::espressif;
 use mcuboot_format::trailer::{Flag, Magic, TrailerState};
 
 use crate::confirm::takes_flag;
@@ -23,35 +26,36 @@ use crate::{Failure, ImageFault};
 /// Finds what a device with this job would refuse about these files, which are those of the
 /// artifacts in order; `None` for a file that is not known.
 ///
+/// `tell` gets every [`Failure`] that there is, and first the one that every device would end with.
 /// The device's checks of the plan are included. A plan that moves the migrator does not use the
 /// files yet.
-///
-/// # Errors
-///
-/// The [`Failure`] that every device would end with.
 pub fn examine<'j>(
     job: &Job<'j>,
     files: &[Option<&[u8]>],
-) -> Result<(), Failure<Infallible, &'j str>> {
-    files_of(job, files).map_err(|failure| failure.named(job.migration.artifacts))
+    tell: &mut dyn FnMut(Failure<Infallible, &'j str>),
+) {
+    let artifacts = job.migration.artifacts;
+    let tell: Tell<'_> = &mut |failure| tell(failure.named(artifacts));
+    if let Err(failure) = files_of(job, files, tell) {
+        tell(failure);
+    }
 }
 
-/// The same for devices of which nothing is known, and so without a plan: `facts` describes a
-/// device that has everything that the migration needs.
-///
-/// # Errors
-///
-/// The [`Failure`] that every device would end with.
+/// The same without a plan: for devices of which nothing is known, and where the planner refuses
+/// the migration. `facts` describes the device, or one that has everything that the migration
+/// needs.
 pub fn examine_files<'j>(
     migration: &Migration<'j>,
     facts: &DeviceFacts<'_>,
     files: &[Option<&[u8]>],
-) -> Result<(), Failure<Infallible, &'j str>> {
-    let key = key_of(migration).ok_or(Failure::Key)?;
-    let named = |failure: Failure<Infallible>| failure.named(migration.artifacts);
+    tell: &mut dyn FnMut(Failure<Infallible, &'j str>),
+) {
+    let artifacts = migration.artifacts;
+    let tell: Tell<'_> = &mut |failure| tell(failure.named(artifacts));
+    let Some(key) = key_of(migration) else { return tell(Failure::Key) };
     let mut files = AtHand(files);
     let mut brought: Vec<Brought<'_>, MAX_ARTIFACTS> = Vec::new();
-    for (index, artifact) in (0..).map(ArtifactIndex).zip(migration.artifacts) {
+    for (index, artifact) in (0..).map(ArtifactIndex).zip(artifacts) {
         // From the primary slot, an image starts without a trailer, so this requires the least.
         let map = migration.mcuboot.filter(|_| artifact.role == Role::Application);
         let slot = map.and_then(|map| match artifact.dest {
@@ -60,15 +64,24 @@ pub fn examine_files<'j>(
         });
         let rules = Rules::new(migration, facts, artifact, slot, u32::MAX, key.as_ref());
         let placed = Placed { index, artifact, routes: &[] };
-        if let Some(file) = files.look(placed, rules).map_err(named)? {
+        if let Some(file) = files.look(placed, rules, tell) {
             // No device accepts more.
             let _ = brought.push(file);
         }
     }
-    at_once(starts(&mut files, &brought, facts.chip)).map_err(named)
+    if let Err(failure) = at_once(starts(&mut files, &brought, facts.chip)) {
+        tell(failure);
+    }
 }
 
-fn files_of(job: &Job<'_>, files: &[Option<&[u8]>]) -> Result<(), Failure<Infallible>> {
+/// Takes what is wrong with a file, or with all of them.
+type Tell<'t> = &'t mut dyn FnMut(Failure<Infallible>);
+
+fn files_of(
+    job: &Job<'_>,
+    files: &[Option<&[u8]>],
+    tell: Tell<'_>,
+) -> Result<(), Failure<Infallible>> {
     let memory_len_bytes = job.facts.staging_memory_len_bytes as usize;
     let checked = job.check(memory_len_bytes)?;
     let key = key_of(job.migration).ok_or(Failure::Key)?;
@@ -77,12 +90,15 @@ fn files_of(job: &Job<'_>, files: &[Option<&[u8]>]) -> Result<(), Failure<Infall
     for (index, step) in checked.steps().iter().enumerate() {
         let Step::Verify { artifact, routes } = step else { continue };
         let placed = checked.at(index).placed(*artifact, routes)?;
-        if let Some(file) = files.look(placed, checked.item(placed, key.as_ref()).rules)? {
+        let rules = checked.item(placed, key.as_ref()).rules;
+        if let Some(file) = files.look(placed, rules, tell) {
             // The check has counted them.
             let _ = brought.push(file);
         }
     }
-    at_once(starts(&mut files, &brought, checked.chip()))?;
+    if let Err(failure) = at_once(starts(&mut files, &brought, checked.chip())) {
+        tell(failure);
+    }
     // If one of the files is missing, nothing can be said about all of them together.
     if brought.len() < job.migration.artifacts.len() {
         return Ok(());
@@ -98,15 +114,32 @@ impl<'f> AtHand<'f> {
         self.0.get(usize::from(index)).copied().flatten()
     }
 
-    /// Checks a file by its rules; `None` if it is not known.
+    /// Checks a file by its rules, and tells what is wrong with it; `None` if it is not known, or
+    /// no application that a bootloader could start.
     fn look<'j>(
         &self,
         placed: Placed<'j>,
         rules: Rules<'_>,
-    ) -> Result<Option<Brought<'j>>, Failure<Infallible>> {
-        let Some(file) = self.get(placed.index) else { return Ok(None) };
-        scan(file, rules).map_err(|fault| placed.failure(fault))?;
-        Ok(Some(Brought::new(placed, &rules, len_bytes(file))))
+        tell: Tell<'_>,
+    ) -> Option<Brought<'j>> {
+        let file = self.get(placed.index)?;
+        let brought = Brought::new(placed, &rules, len_bytes(file));
+        let Err(found) = scan(file, rules) else { return Some(brought) };
+        tell(placed.failure(found));
+        // A device ends with the first; whoever mends the file wants to know of the others. What is
+        // no image at all has none.
+        let app = brought.app_at().and_then(|at| file.get(at as usize..));
+        let Some(app) = app.filter(|app| ImageHeader::parse(app).is_ok()) else {
+            return rules.slot.is_none().then_some(brought);
+        };
+        let load = espressif::check(rules.facts.chip, app).map(|_| ()).map_err(ImageFault::Load);
+        let trailer = check_trailers(file, &rules);
+        let starts = load.is_ok();
+        let others = [load, trailer].into_iter().filter_map(Result::err);
+        others
+            .filter(|fault| discriminant(fault) != discriminant(&found))
+            .for_each(|fault| tell(placed.failure(fault)));
+        starts.then_some(brought)
     }
 }
 
@@ -145,6 +178,11 @@ fn scan(file: &[u8], rules: Rules<'_>) -> Result<(), ImageFault> {
     let mut scan = Scan::new(rules);
     file.chunks(SECTOR_BYTES as usize).try_for_each(|sector| scan.push(sector))?;
     scan.finish()?;
+    check_trailers(file, &rules)
+}
+
+/// The trailers that a file brings along.
+fn check_trailers(file: &[u8], rules: &Rules<'_>) -> Result<(), ImageFault> {
     let own = rules.slot.is_none_or(|slot| brings_its_trailer(file, &slot, rules.artifact.confirm));
     let within = rules.app.is_none_or(|app| {
         let image = file.get(app.at as usize..).unwrap_or_default();

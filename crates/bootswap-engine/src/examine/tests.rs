@@ -16,13 +16,13 @@ use crate::tests::kit::*;
 fn both(scene: &Scene) -> [Result<(), Failure<(), &'static str>>; 2] {
     let files: Vec<Option<&[u8]>> = scene.parts.iter().map(|p| Some(p.bytes.as_slice())).collect();
     let on_desk = scene.with_job(|job| {
-        examine(job, &files).map_err(|failure| match failure {
-            Failure::Image { artifact, fault } => {
-                let found = scene.parts.iter().find(|part| part.name == artifact);
-                Failure::Image { artifact: found.unwrap().name, fault }
-            }
-            other => panic!("{other}"),
-        })
+        let mut first = Ok(());
+        examine(job, &files, &mut |failure| {
+            let Failure::Image { artifact, fault } = failure else { panic!("{failure}") };
+            let found = scene.parts.iter().find(|part| part.name == artifact).unwrap();
+            first = first.and(Err((found.name, fault)));
+        });
+        first.map_err(|(artifact, fault)| Failure::Image { artifact, fault })
     });
     let (ended, ..) = scene.run(&mut scene.server());
     let on_device = match ended {
@@ -167,6 +167,31 @@ fn the_device_decides_about_the_bootloader_too() {
     scene.part("app").bytes = app;
     let magic = matches!(fault_of(&scene), Some(ImageFault::Mcuboot(ValidateError::Header(_))));
     assert!(magic, "{}", fault_of(&scene).unwrap().to_string());
+}
+
+/// What is wrong with a file in several ways is told all at once, the device's fault first.
+#[test]
+fn every_fault_of_a_file_is_told() {
+    let mut scene = loading(LoadHeader::for_code(esp_idf_format::Chip::Esp32s3, 20_000));
+    let len = scene.part("app").bytes.len();
+    scene.part("app").bytes[len - 24] = 0xff;
+    scene.part("bootloader").bytes[2] = 0x77;
+    let files: Vec<Option<&[u8]>> = scene.parts.iter().map(|p| Some(p.bytes.as_slice())).collect();
+    let mut told = Vec::new();
+    scene.with_job(|job| {
+        examine(job, &files, &mut |failure| {
+            let Failure::Image { artifact, fault } = failure else { panic!("{failure}") };
+            told.push((artifact.to_string(), fault));
+        });
+    });
+    let [(app, load), (same, trailer), (bootloader, other)] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!([app, same, bootloader], ["app", "app", "bootloader"]);
+    assert!(matches!(load, ImageFault::Load(fault) if fault.is_of_another_chip()), "{load:?}");
+    assert_eq!(*trailer, ImageFault::Trailer);
+    // Its checksum does not cover the header, its digest does.
+    assert!(matches!(other, ImageFault::FlashSetting { .. } | ImageFault::Esp(_)), "{other:?}");
 }
 
 proptest! {

@@ -23,6 +23,7 @@ mod primary;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unseen;
 mod warning;
 
 pub use assumed::{ASSUMED_FLASH_SIZE, assumed, assumed_with, assumed_with_image};
@@ -30,6 +31,7 @@ pub use delivery::{Delivered, deliver};
 pub use dump::{bytes, bytes_from, read_flash};
 pub use error::FactsError;
 pub use found::FoundFacts;
-pub(crate) use primary::{assumption, with_primary};
+pub(crate) use primary::with_primary;
 pub use table::{Tables, find as find_table};
+pub(crate) use unseen::{assumptions, assumptions_alone};
 pub use warning::FactsWarning;

@@ -27,7 +27,7 @@ pub(crate) fn with_primary<'a>(
 
 /// What is assumed about the primary slot, if it matters: MCUboot compares versions, and the slot's
 /// contents are not known.
-pub(crate) fn assumption(
+pub(super) fn assumption(
     migration: &OwnedMigration,
     facts: &DeviceFacts<'_>,
 ) -> Option<Assumption> {

@@ -107,9 +107,9 @@ impl EspInfo {
             version: app.map(|app| app.version.to_string()),
             secure_version: app.map(|app| app.secure_version),
             idf_version: idf_version
-                .filter(|version| !version.is_empty())
-                .map(|version| version.to_string()),
-            built: built.filter(|built| !built.trim().is_empty()),
+                .map(|version| version.to_string())
+                .filter(|version| is_said(version)),
+            built: built.filter(|built| is_said(built)),
             embedded: info.map(|info| embedded(file, info)).unwrap_or_default(),
             // An embedded artifact may itself be a migrator.
             configuration: MigratorInfo::of(
@@ -160,6 +160,12 @@ impl EspInfo {
             carrier.write(lines);
         }
     }
+}
+
+/// Whether a text of an image says anything: what was not built with ESP-IDF has zeros or dashes
+/// where that would have its version and the time of the build.
+fn is_said(text: &str) -> bool {
+    text != "0.0.0" && text.contains(|letter: char| letter.is_ascii_alphanumeric())
 }
 
 fn segments(file: &[u8]) -> Vec<SegmentInfo> {

@@ -306,8 +306,8 @@ const TRUST: [Key; 3] = [
         "Public key",
         ValueKind::File,
         NONE,
-        "The key that the bootloader was built with, as PEM, relative to this file. The \
-        application must be signed with it. Without it, the key is read from the bootloader's \
+        "The public key that the bootloader was built with, as PEM or DER, relative to this file. \
+        The application must be signed with it. Without it, the key is read from the bootloader's \
         file.",
     )
     .begin(Begin::Comment("\"root.pub.pem\"", "key that the bootloader was built with, if any")),

@@ -3,7 +3,7 @@
 use super::migrator::Packed;
 use crate::facts::{self, FactsError};
 use crate::owned::OwnedMigration;
-use crate::plan::{ReasonReport, judged, judged_alone};
+use crate::plan::{ReasonReport, assumptions, judged, judged_alone};
 
 /// The planner's verdict on devices as the migration describes them.
 #[derive(Clone, Debug, Default)]
@@ -34,18 +34,20 @@ impl Rehearsal {
         let found = match facts::assumed_with_image(migration, packed.info, len_bytes) {
             Ok(found) => found,
             Err(error) => {
-                let unusable = judged_alone(migration).err().as_ref().map(in_words);
-                rehearsal.against.extend(unusable);
+                let assumed = facts::assumptions_alone(migration);
+                rehearsal.assumed = assumed.iter().map(ToString::to_string).collect();
+                rehearsal.against.extend(judged_alone(migration).iter().map(in_words));
                 return Self { unknown: Some(error), ..rehearsal };
             }
         };
         for found in found {
             let label = found.running.to_string();
             let facts = facts::with_primary(migration, found.facts.lend(), None);
-            let assumption = facts::assumption(migration, &facts);
-            let assumption = assumption.map(|assumption| assumption.to_string());
-            if let Some(assumption) = assumption.filter(|a| !rehearsal.assumed.contains(a)) {
-                rehearsal.assumed.push(assumption);
+            for assumption in assumptions(migration, &facts, None) {
+                let assumption = assumption.to_string();
+                if !rehearsal.assumed.contains(&assumption) {
+                    rehearsal.assumed.push(assumption);
+                }
             }
             let against = judged(migration, facts).err().map(|reasons| {
                 let reasons: Vec<String> = reasons.iter().map(in_words).collect();
@@ -57,6 +59,13 @@ impl Rehearsal {
             }
         }
         rehearsal
+    }
+
+    /// What is wrong with the devices as the migration describes them; that it does not describe
+    /// them is not wrong.
+    #[must_use]
+    pub fn unusable(&self) -> Option<&FactsError> {
+        self.unknown.as_ref().filter(|error| **error != FactsError::NoTable)
     }
 
     /// Why no device could carry the migration out; `None` if one could, or if that is not known.

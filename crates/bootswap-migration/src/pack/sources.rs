@@ -28,8 +28,10 @@ pub enum SourcesError {
         /// Its name.
         name: String,
     },
-    /// The chip has no radio to fetch anything with.
+    /// An artifact has no file, and the chip has no radio to fetch it with.
     NoRadio {
+        /// Its name.
+        name: String,
         /// The chip.
         chip: Chip,
     },
@@ -37,7 +39,8 @@ pub enum SourcesError {
     NoNetwork,
 }
 
-/// Makes every artifact embedded, or checks that every one can be fetched.
+/// Makes every artifact embedded, or checks that every one can be fetched. On a chip without Wi-Fi
+/// every one is embedded, whether that was asked for or not.
 ///
 /// `chip` is the requested chip, if any.
 ///
@@ -53,23 +56,21 @@ pub fn choose_sources(
     if let Some(wanted) = chip.filter(|wanted| *wanted != found) {
         return Err(SourcesError::Chip { found, wanted });
     }
+    // A chip without a radio has no other way.
+    let embeds = embed || !found.has_wifi();
     for artifact in &mut migration.artifacts {
         let name = || artifact.name.clone();
-        match (embed, &artifact.bytes, &artifact.url) {
-            (true, None, _) => return Err(SourcesError::NoFile { name: name() }),
-            (true, Some(_), _) => {
-                artifact.url = None;
-                artifact.leave_out_padding();
-            }
+        match (embeds, &artifact.bytes, &artifact.url) {
+            (true, None, _) if embed => return Err(SourcesError::NoFile { name: name() }),
+            (true, None, _) => return Err(SourcesError::NoRadio { name: name(), chip: found }),
+            (true, Some(_), _) => artifact.embed(),
             (false, _, None) => return Err(SourcesError::NoUrl { name: name() }),
             (false, _, Some(_)) => {}
         }
     }
     let network = &migration.network;
-    if embed {
+    if embeds {
         Ok(())
-    } else if !found.has_wifi() {
-        Err(SourcesError::NoRadio { chip: found })
     } else if network.wifi.is_empty() && !network.old_credentials && network.rescue.is_none() {
         Err(SourcesError::NoNetwork)
     } else {
@@ -78,10 +79,16 @@ pub fn choose_sources(
 }
 
 impl OwnedArtifact {
+    /// Embeds it in the migrator's own image. Its file has to be at hand.
+    pub fn embed(&mut self) {
+        self.url = None;
+        self.leave_out_padding();
+    }
+
     /// Cuts a padded, confirmed image off at the end of its TLVs: a whole slot hardly fits into a
     /// migrator that itself runs from such a slot. MCUboot ignores what is between TLVs and
     /// trailer, and the migrator writes the trailer.
-    pub(crate) fn leave_out_padding(&mut self) {
+    fn leave_out_padding(&mut self) {
         let Some(Content::Mcuboot {
             image_len_bytes,
             padded: true,
@@ -117,7 +124,7 @@ impl SourcesError {
                 "name the `url` that devices fetch it from, or put everything into the migrator \
                  with --embed"
             }
-            Self::NoRadio { .. } => "put everything into the migrator with --embed",
+            Self::NoRadio { .. } => "name its `file`, which then goes into the migrator",
             Self::NoNetwork => {
                 "add [[network.wifi]] with `ssid` and `password`, or `old_credentials = true` to \
                  try the old firmware's"
@@ -136,7 +143,9 @@ impl fmt::Display for SourcesError {
                 write!(f, "{name}: there is no `file` to put into the migrator")
             }
             Self::NoUrl { name } => write!(f, "{name}: there is no `url` to fetch it from"),
-            Self::NoRadio { chip } => write!(f, "chip: {chip} has no Wi-Fi to fetch files with"),
+            Self::NoRadio { name, chip } => {
+                write!(f, "{name}: there is no `file`, and {chip} has no Wi-Fi to fetch it with")
+            }
             Self::NoNetwork => f.write_str("network: there is no network that a device could join"),
         }
     }

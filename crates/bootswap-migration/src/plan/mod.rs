@@ -28,5 +28,7 @@ pub use flash_layout::{FlashLayout, MapRow};
 pub use given_up::GivenUp;
 pub use objection::{judged, judged_alone};
 pub use region::RegionReport;
-pub use report::{DeviceReport, PlanReport, ReasonReport, StageReport, StepReport, report};
+pub use report::{
+    DeviceReport, PlanReport, ReasonReport, StageReport, StepReport, assumptions, report,
+};
 pub use stage::{PlanStage, stages};

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 
 use bootswap_engine::{Failure, ImageFault, Job, examine, examine_files};
-use bootswap_plan::{DeviceFacts, Migration, Reason, Reasons, name};
+use bootswap_plan::{DeviceFacts, McubootMap, Migration, Reason, Reasons, name};
 use esp_idf_format::Chip;
+use esp_idf_format::image::ImageError;
 
 use super::report::ReasonReport;
 use super::stage::{PlanStage, stages};
@@ -15,36 +16,93 @@ use crate::owned::OwnedMigration;
 ///
 /// # Errors
 ///
-/// All reasons of the planner, or the first of the engine.
+/// All reasons of the planner, and all that the engine adds.
 pub fn judged<'a>(
     migration: &OwnedMigration,
     facts: DeviceFacts<'a>,
 ) -> Result<Vec<PlanStage<'a>>, Vec<ReasonReport>> {
     migration.with(|lent| {
-        let found = stages(lent, facts);
-        let stages = found.map_err(|reasons| reports(&reasons))?;
+        let stages = match stages(lent, facts) {
+            Ok(stages) => stages,
+            Err(reasons) => {
+                let mut against = Against { reports: reports(&reasons), reasons };
+                against.files_alone(migration, lent, &facts);
+                return Err(against.reports);
+            }
+        };
+        let mut against = Against::default();
         for PlanStage { facts, plan } in &stages {
             let job = Job { migration: lent, facts, plan, container: None };
-            examine(&job, &files(migration)).map_err(|failure| vec![report(&failure, facts)])?;
+            examine(&job, &files(migration), &mut |failure| against.add(&failure, lent, facts));
         }
-        match no_radio(migration, facts.chip) {
-            Some(reason) => Err(vec![ReasonReport::from(&reason)]),
-            None => Ok(stages),
-        }
+        against.reports.extend(no_radio(migration, facts.chip).as_ref().map(ReasonReport::from));
+        if against.reports.is_empty() { Ok(stages) } else { Err(against.reports) }
     })
 }
 
-/// What can be checked with the files alone, if nothing is known about the devices.
-///
-/// # Errors
-///
-/// The first reason against them.
-pub fn judged_alone(migration: &OwnedMigration) -> Result<(), ReasonReport> {
+/// What can be checked with the files alone, if nothing is known about the devices: all reasons
+/// against them.
+pub fn judged_alone(migration: &OwnedMigration) -> Vec<ReasonReport> {
     migration.with(|lent| {
-        let facts = any_device(lent);
-        let examined = examine_files(lent, &facts, &files(migration));
-        examined.map_err(|failure| report(&failure, &facts))
+        let mut against = Against::default();
+        against.files_alone(migration, lent, &any_device(lent));
+        against.reports
     })
+}
+
+/// What is against a migration.
+#[derive(Default)]
+struct Against {
+    /// What the planner has said.
+    reasons: Reasons,
+    /// All of it, for scripts.
+    reports: Vec<ReasonReport>,
+}
+
+impl Against {
+    /// Adds what the engine says of the files without a plan.
+    fn files_alone(
+        &mut self,
+        migration: &OwnedMigration,
+        lent: &Migration<'_>,
+        facts: &DeviceFacts<'_>,
+    ) {
+        let files = files(migration);
+        examine_files(lent, facts, &files, &mut |failure| self.add(&failure, lent, facts));
+    }
+
+    /// Adds what the engine says, unless the planner has said it.
+    fn add(
+        &mut self,
+        failure: &Failure<Infallible, &str>,
+        migration: &Migration<'_>,
+        facts: &DeviceFacts<'_>,
+    ) {
+        let report = report(failure, migration, facts);
+        if !self.is_said(failure, report.code) && !self.reports.contains(&report) {
+            self.reports.push(report);
+        }
+    }
+
+    /// Whether the planner has refused the same file for the same: by the code of it, or by one
+    /// that says more.
+    fn is_said(&self, failure: &Failure<Infallible, &str>, code: &str) -> bool {
+        let Failure::Image { artifact, fault } = failure else { return false };
+        let other: &[&str] = match fault {
+            ImageFault::Mcuboot(_) => &["reaches-trailer", "too-large", "not-signed"],
+            ImageFault::Trailer => &["not-confirmed", "reaches-trailer", "bad-map"],
+            ImageFault::Esp(_) => &["too-large"],
+            _ => &[],
+        };
+        let file = name(artifact);
+        self.reasons.iter().any(|reason| {
+            let said = reason.code();
+            let is_same = said == code || other.contains(&said);
+            // Of the devices, and not of one file.
+            let is_of_all = matches!(said, "flash-too-small" | "bad-map");
+            is_same && (is_of_all || reason.to_string().contains(file.as_str()))
+        })
+    }
 }
 
 /// A device that has everything that the migration needs.
@@ -68,9 +126,13 @@ pub(crate) fn reports(reasons: &Reasons) -> Vec<ReasonReport> {
     reasons.iter().map(ReasonReport::from).collect()
 }
 
-fn report(failure: &Failure<Infallible, &str>, facts: &DeviceFacts<'_>) -> ReasonReport {
+fn report(
+    failure: &Failure<Infallible, &str>,
+    migration: &Migration<'_>,
+    facts: &DeviceFacts<'_>,
+) -> ReasonReport {
     let (reason, detail) = match failure {
-        Failure::Image { artifact, fault } => reason(artifact, fault, facts),
+        Failure::Image { artifact, fault } => reason(artifact, fault, migration, facts),
         Failure::Key => (Reason::PublicKey, None),
         // The planner makes no plan that the engine cannot carry out.
         other => return ReasonReport { code: "plan", message: other.to_string() },
@@ -84,7 +146,12 @@ fn report(failure: &Failure<Infallible, &str>, facts: &DeviceFacts<'_>) -> Reaso
 }
 
 /// The reason for a fault, with the details that the fault itself does not have.
-fn reason(file: &str, fault: &ImageFault, facts: &DeviceFacts<'_>) -> (Reason, Option<String>) {
+fn reason(
+    file: &str,
+    fault: &ImageFault,
+    migration: &Migration<'_>,
+    facts: &DeviceFacts<'_>,
+) -> (Reason, Option<String>) {
     let artifact = name(file);
     let wrong = |wanted| Reason::WrongContent { artifact: artifact.clone(), wanted };
     let reason = match *fault {
@@ -115,9 +182,14 @@ fn reason(file: &str, fault: &ImageFault, facts: &DeviceFacts<'_>) -> (Reason, O
         ImageFault::Mcuboot(mcuboot_format::ValidateError::Unsigned) => {
             Reason::NotSigned { artifact }
         }
+        ImageFault::NotMcuboot => Reason::not_mcuboot(file, "ESP-IDF"),
+        ImageFault::Downgrade { version, over } => {
+            let primary = migration.mcuboot.map_or(McubootMap::ESPRESSIF.primary, |m| m.primary);
+            Reason::Downgrade { artifact, version, over, primary }
+        }
         ImageFault::Mcuboot(_) => return (wrong("an image that MCUboot accepts"), detail(fault)),
-        ImageFault::FlashSetting { .. } => {
-            return (wrong("a bootloader with valid flash settings"), detail(fault));
+        ImageFault::FlashSetting { .. } | ImageFault::Esp(ImageError::Rom(_)) => {
+            return (Reason::RomRefuses { artifact }, detail(fault));
         }
         ImageFault::Esp(_) => return (wrong("an ESP image that starts"), detail(fault)),
         _ => return (wrong("what it should be"), detail(fault)),

@@ -16,7 +16,7 @@ use super::objection::judged;
 use super::region::RegionReport;
 use super::stage::PlanStage;
 use crate::bootloader::Assumption;
-use crate::facts::{FoundFacts, assumption, bytes, with_primary};
+use crate::facts::{self, FoundFacts, bytes, with_primary};
 use crate::owned::OwnedMigration;
 
 /// Plans the migration of the device that was found; `dump` is its flash, if known.
@@ -37,9 +37,20 @@ pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]
         Ok(stages) => migration.with(|lent| PlanReport::planned(device, lent, &stages, dump)),
         Err(reasons) => PlanReport::refused(device, reasons),
     };
-    let assumed = migration.assumed.iter().cloned().chain(assumption(migration, &facts));
-    let assumed = assumed.chain(elsewhere::assumption(migration, &facts));
-    PlanReport { assumed: assumed.collect(), ..report }
+    PlanReport { assumed: assumptions(migration, &facts, dump), ..report }
+}
+
+/// All that a plan for this device relies on and that neither the files nor `dump`, where there is
+/// one, show.
+#[must_use]
+pub fn assumptions(
+    migration: &OwnedMigration,
+    facts: &DeviceFacts<'_>,
+    dump: Option<&[u8]>,
+) -> Vec<Assumption> {
+    let mut all = facts::assumptions(migration, facts, dump);
+    all.extend(elsewhere::assumption(migration, facts));
+    all
 }
 
 /// Whether the migration leaves it to the firmware before to start, and the dump has none that the

@@ -60,6 +60,7 @@ impl Reason {
             Self::StartsOther { .. } => 50,
             Self::NoOtadata { .. } => 51,
             Self::OtadataMoves { .. } => 52,
+            Self::RomRefuses { .. } => 53,
         }
     }
 
@@ -119,6 +120,7 @@ impl Reason {
             Self::StartsOther { .. } => "starts-other",
             Self::NoOtadata { .. } => "no-otadata",
             Self::OtadataMoves { .. } => "otadata-moves",
+            Self::RomRefuses { .. } => "rom-refuses",
         }
     }
 }

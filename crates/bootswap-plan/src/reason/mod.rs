@@ -414,7 +414,12 @@ pub enum Reason {
         /// Where the new table has otadata.
         otadata: Region,
     },
-    /// An artifact is to be fetched, and the chip has no radio.
+    /// A bootloader that the chip's mask ROM could not load, or not start.
+    RomRefuses {
+        /// Artifact.
+        artifact: Name,
+    },
+    /// An artifact must be fetched, but the chip has no radio.
     NoRadio {
         /// Artifact.
         artifact: Name,

@@ -107,8 +107,8 @@ impl fmt::Display for Reason {
             ),
             Self::NotSigned { artifact } => write!(
                 f,
-                "{artifact} has no signature, but the bootloader requires one; sign it with the \
-                 bootloader's key"
+                "{artifact} has no signature that the bootloader would check, behind the hash of \
+                 its key; sign it with the bootloader's key, and without --public-key-format full"
             ),
             Self::NoScratch => f.write_str(
                 "swap using scratch needs a scratch area of at least one sector; name it in \
@@ -328,6 +328,11 @@ impl fmt::Display for Reason {
                 "{artifact} has otadata at {otadata}, or another number of slots than the old \
                  table, so that nobody knows which slot it names; bring otadata that names the \
                  application's slot, too"
+            ),
+            Self::RomRefuses { artifact } => write!(
+                f,
+                "{artifact} is a bootloader that the chip's ROM could not load or start; link it \
+                 for this chip, with flash settings that there are"
             ),
             Self::NoRadio { artifact, chip } => write!(
                 f,

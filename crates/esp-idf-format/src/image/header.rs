@@ -1,5 +1,8 @@
 //! The first 24 bytes of an image.
 
+use core::fmt;
+use core::ops::RangeInclusive;
+
 use super::{FlashFreq, FlashMode, FlashSize, ImageError, MAX_SEGMENTS};
 use crate::Chip;
 use crate::cursor::{Reader, Writer};
@@ -142,6 +145,22 @@ impl EspImageHeader {
         Chip::from_image_chip_id(self.chip_id)
     }
 
+    /// The revisions of that chip that the image runs on, major times 100 plus minor.
+    ///
+    /// As ESP-IDF's bootloaders read it, `bootloader_common_check_chip_validity`; before version 5
+    /// by one byte, which on ESP32 is the major revision. 0 means no limit.
+    #[must_use]
+    pub const fn chip_revisions(&self, chip: Chip) -> RangeInclusive<u16> {
+        let min = match (self.min_chip_rev_full, chip) {
+            (0, Chip::Esp32) => (self.min_chip_rev as u16) * 100,
+            (min, _) => min,
+        };
+        match self.max_chip_rev_full {
+            0 => min..=u16::MAX,
+            max => min..=max,
+        }
+    }
+
     /// How the flash is read, if the number is a known one.
     #[must_use]
     pub fn flash_mode(&self) -> Option<FlashMode> {
@@ -158,5 +177,19 @@ impl EspImageHeader {
     #[must_use]
     pub fn flash_size(&self) -> Option<FlashSize> {
         FlashSize::from_raw(self.spi_size)
+    }
+}
+
+/// A revision of a chip, major times 100 plus minor, as Espressif writes it: `v3.1`. 65535 is
+/// "any".
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ChipRevision(pub u16);
+
+impl fmt::Display for ChipRevision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            u16::MAX => f.write_str("any"),
+            rev => write!(f, "v{}.{}", rev / 100, rev % 100),
+        }
     }
 }

@@ -41,7 +41,7 @@ pub use checksums::update_checksums;
 pub use error::ImageError;
 pub use esp8266::is_esp8266;
 pub use flash::{FlashFreq, FlashMode, FlashSize};
-pub use header::{EspImageHeader, HEADER_LEN_BYTES, IMAGE_MAGIC, WP_PIN_DISABLED};
+pub use header::{ChipRevision, EspImageHeader, HEADER_LEN_BYTES, IMAGE_MAGIC, WP_PIN_DISABLED};
 pub use rom::{RomFault, RomLoad};
 pub use segment::{SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments};
 pub use verifier::{

@@ -165,7 +165,9 @@ impl fmt::Display for ValidateError {
                 Hex(found),
                 Hex(computed)
             ),
-            Self::Unsigned => f.write_str("image: not signed, but the bootloader has a key"),
+            Self::Unsigned => f.write_str(
+                "image: no signature behind the hash of its key, and the bootloader has a key",
+            ),
             Self::OtherKey { found, expected } => write!(
                 f,
                 "image: signed with key {}, the bootloader has {}",

@@ -339,7 +339,10 @@ fn every_error_says_what_was_found_and_where() {
     let public = private_key().public_key();
     let mut image = unsigned();
     let says = |image: &[u8], key| validate(image, LIMITS, key).unwrap_err().to_string();
-    assert_eq!(says(&image, Some(&public)), "image: not signed, but the bootloader has a key");
+    assert_eq!(
+        says(&image, Some(&public)),
+        "image: no signature behind the hash of its key, and the bootloader has a key"
+    );
     image[32 + 700] = 0x07;
     assert_eq!(says(&image, None), "TLV area at offset 0x2dc: magic is 0x6907, not 0x6908");
 }

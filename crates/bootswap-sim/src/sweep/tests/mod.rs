@@ -91,6 +91,7 @@ fn small() -> (OwnedMigration, Scenario) {
         running: partitions[3],
         table_addr: TABLE_ADDR,
         migrator: esp_idf_format::image::verify(&migrator).unwrap(),
+        assumed: Vec::new(),
         undeliverable: Reasons::new(),
     };
     let migration = OwnedMigration {
