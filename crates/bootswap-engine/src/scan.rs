@@ -8,7 +8,7 @@ use bootswap_plan::{
     Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role, reach_end,
 };
 use esp_idf_format::image::{EspImageHeader, FlashMode, FlashSize, ImageVerifier};
-use flash_region::{ERASED, FlashAddr, Region};
+use flash_region::{ERASED, FlashAddr, Region, is_blank};
 use mcuboot_format::espressif::LoadHeaderReader;
 use mcuboot_format::key::PublicKey;
 use mcuboot_format::trailer::TrailerLayout;
@@ -254,6 +254,9 @@ impl<'a> Scan<'a> {
         let skip = first.saturating_sub(self.len_bytes) as usize;
         let end = last.saturating_sub(self.len_bytes) as usize;
         let padding = bytes.get(..end).unwrap_or(bytes).get(skip..).unwrap_or_default();
+        if is_blank(padding) {
+            return Ok(());
+        }
         match padding.iter().zip(skip..).find(|(byte, _)| **byte != ERASED) {
             Some((&found, at)) => {
                 let offset = self.len_bytes.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));

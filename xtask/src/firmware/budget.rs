@@ -32,7 +32,7 @@ impl Budget {
             (Network::None, _) => 384 * KIB,
             // With a migration of any kind in it, it has to fit OTA partitions of 1 MiB and those
             // of 768 KiB; the rest keeps it from growing unseen.
-            (_, "esp32c3") => 684 * KIB,
+            (_, "esp32c3") => 700 * KIB,
             // OTA partitions of 1 MiB and those of 896 KiB. The radio's libraries of ESP32-C6 are
             // larger than those of ESP32-C3, and so is code for Xtensa cores.
             _ => 832 * KIB,
