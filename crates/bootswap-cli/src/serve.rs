@@ -9,7 +9,7 @@ use std::thread;
 
 use bootswap_migration::private::Private;
 use bootswap_migration::{ServedFile, served};
-use bootswap_plan::{MaskedUrl, Scheme, Url};
+use bootswap_plan::{MaskedUrl, Url};
 use bootswap_serve::{File, Files, Listing, Server, ServerConfig, Withheld};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -120,9 +120,7 @@ fn of_migration(args: &ServeArgs) -> Result<Files, CommandError> {
             note(format_args!("not served: {path}, {name} has no `file` in the migration"));
             continue;
         };
-        if url.scheme() == Scheme::Https {
-            note(format_args!("warning: {name} has an https:// URL, and this server has no TLS"));
-        } else if args.listen.port() != 0 && url.port() != args.listen.port() {
+        if args.listen.port() != 0 && url.port() != args.listen.port() {
             let (wanted, here) = (url.port(), args.listen.port());
             note(format_args!(
                 "warning: devices fetch {name} from port {wanted}, but this server listens on \

@@ -1,7 +1,7 @@
 //! What a migration file says, before the files that it names are read.
 
 use bootswap_engine::ContainerEntry;
-use bootswap_plan::{DEFAULT_MAX_SECTORS, MaskedUrl, Role, Url};
+use bootswap_plan::{DEFAULT_MAX_SECTORS, MaskedUrl, Role, Scheme, Url};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use flash_region::{FlashAddr, REACHABLE_BYTES, Region, SECTOR_BYTES};
@@ -299,9 +299,13 @@ fn place(
 
 fn url(field: Field<'_>) -> Result<String, Problem> {
     let text = field.text()?;
-    // `https` is accepted here although no build of the migrator has TLS yet: the simulator serves
-    // such URLs without TLS, and a device refuses to fetch from them, `SourceError::NoTls`.
     match Url::parse(text.value) {
+        // A device would refuse to fetch from it, `SourceError::NoTls`, and give the attempt up.
+        Ok(url) if url.scheme() == Scheme::Https => Err(text.problem(
+            format_args!("found {:?}: the firmware has no TLS", MaskedUrl(text.value)),
+            "write an http:// URL, or leave `url` out and embed the `file` in the migrator; \
+             devices accept no other file than the one that `file` names, however it comes",
+        )),
         Ok(url) => Ok(url.as_str().to_owned()),
         Err(error) => {
             Err(text.problem(format_args!("found {:?}: {error}", MaskedUrl(text.value)), URL_HELP))

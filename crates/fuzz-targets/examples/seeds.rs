@@ -226,9 +226,9 @@ secondary = { offset = 0x110000, size = 0x100000 }
 swap = "overwrite"
 public_key = "key.pem"
 [app]
-url = "https://lab/app.bin"
+url = "http://lab/app.bin"
 [bootloader]
-url = "https://lab/boot.bin"
+url = "http://lab/boot.bin"
 [network]
 old_credentials = false
 hostname = "sensor-17"

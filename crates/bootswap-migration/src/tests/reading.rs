@@ -70,7 +70,7 @@ fn everything_that_is_optional_is_read() {
             size = 0x1000
 
             [[artifact]]
-            url = "https://lab/assets/www.tar.gz"
+            url = "http://lab/assets/www.tar.gz"
             dest = 0x310000
             size = 0x1000
             "#,
