@@ -319,7 +319,7 @@ fn emulated_bad_input_bootloader_for_later_revisions(chip: Chip) {
         image::update_checksums(bootloader).unwrap();
     };
     let says = [
-        "mcuboot: the bootloader is for revisions v99.0 to any of the chip, this one is v",
+        "mcuboot: the bootloader is for revisions v99.0 to any of the chip, but this one is v",
         "mcuboot is not usable: the bootloader is for revisions v99.0",
     ];
     let case = Case::new(emulated(chip, change, &[]), &says);

@@ -99,8 +99,6 @@ fn the_reader_and_the_devices_client_accept_the_same_addresses() {
         ("http://192.168.100.101:8070/app_upd.bin", true),
         ("http://lab", true),
         ("HTTP://lab/a", true),
-        ("https://lab/a", false),
-        ("HTTPS://lab:8443/a", false),
         ("http://lab/a?v=1", true),
         ("http://my_lab.example./%20", true),
         (&long[..512], true),
@@ -129,11 +127,7 @@ fn the_reader_and_the_devices_client_accept_the_same_addresses() {
         ("http://a..b/a", false),
         ("http://192.168.100.999/a", false),
     ] {
-        let text = format!(
-            "chip = \"esp32c3\"\n[app]\nurl = {}\ndest = 0x10000\nsize = 0x1000\n",
-            toml_edit::Value::from(url)
-        );
-        let found = spec::parse(&text);
+        let found = spec::parse(&migration_with(url));
         assert_eq!(found.is_ok(), is_accepted, "{url}: {found:?}");
         assert_eq!(Url::parse(url).is_ok(), is_accepted, "{url}");
         assert_eq!(client_takes(url), is_accepted, "{url}");
@@ -143,4 +137,24 @@ fn the_reader_and_the_devices_client_accept_the_same_addresses() {
             assert!(url.is_empty() || problem.help == URL_HELP, "{url}: {}", problem.help);
         }
     }
+}
+
+/// These are URLs, and no firmware has TLS.
+#[test]
+fn the_reader_and_the_devices_client_refuse_tls() {
+    for url in ["https://lab/a", "HTTPS://lab:8443/a"] {
+        assert!(Url::parse(url).is_ok(), "{url}");
+        assert!(!client_takes(url), "{url}");
+        let problem = spec::parse(&migration_with(url)).map(|_| ()).unwrap_err();
+        assert_eq!(problem.field, "app.url");
+        assert!(problem.message.contains("no TLS"), "{problem:?}");
+    }
+}
+
+/// A migration with that URL.
+fn migration_with(url: &str) -> String {
+    format!(
+        "chip = \"esp32c3\"\n[app]\nurl = {}\ndest = 0x10000\nsize = 0x1000\n",
+        toml_edit::Value::from(url)
+    )
 }
