@@ -33,8 +33,9 @@ fn connections() -> &'static mut Connections {
     static mut CONNECTIONS: MaybeUninit<Connections> = MaybeUninit::uninit();
     static ONCE: StaticCell<()> = StaticCell::new();
     ONCE.init(());
+    let connections = &raw mut CONNECTIONS;
     // Safety: `ONCE` lets nobody come here twice, so this is the only reference.
-    unsafe { (*(&raw mut CONNECTIONS)).write(Connections::new()) }
+    unsafe { &mut *connections }.write(Connections::new())
 }
 
 /// Migrates, and runs the network beside it. If the radio does not start there is no network: what
