@@ -20,7 +20,7 @@ use flash_region::{Region, SECTOR_BYTES};
 
 use crate::device::{EmulatedMigration, Migrated, bytes, text_of};
 use crate::emulator::{self, Console, Ended, Power};
-use crate::{difference, from};
+use crate::{CUTS, MANY_CUTS, difference, from};
 
 /// Names the file of the target bootloader.
 pub const BOOTLOADER: &str = "BOOTSWAP_TARGET_BOOTLOADER";
@@ -31,11 +31,6 @@ const BANNER: &str = "BOOTSWAP_TARGET_BANNER";
 /// The last line of Espressif's port of MCUboot before it jumps to the application. Without a given
 /// banner, any line after it is one.
 pub const JUMP: &str = "] start=0x";
-
-/// Power cuts of a short run.
-const CUTS: u32 = 12;
-/// Power cuts of a long run.
-const MANY_CUTS: u32 = 200;
 
 /// A device and the target that was given.
 struct Target {

@@ -31,8 +31,8 @@ use tempfile::TempDir;
 
 use crate::banner::{APP, BOOTLOADER, JUMP, banner, given};
 use crate::device::FIRMWARE;
-use crate::difference;
 use crate::emulator::{self, Console, Ended, Power};
+use crate::{CUTS, MANY_CUTS, difference};
 
 const CHIP: Chip = Chip::Esp32c3;
 /// MCUboot's primary slot.
@@ -46,10 +46,6 @@ const CARRIER: FlashAddr = FlashAddr(0x26_0000);
 const SECOND_COPY: FlashAddr = FlashAddr(0x36_0000);
 /// What the real bootloader says when it starts the old firmware.
 const OLD_STARTS: &str = "boot: Loaded app from partition at offset 0x110000";
-/// Power cuts of a short run.
-const CUTS: u32 = 12;
-/// Power cuts of a long run.
-const MANY_CUTS: u32 = 200;
 
 /// A device whose flash is a file.
 struct Hosted {

@@ -10,7 +10,7 @@ use bootswap_plan::{App, Artifact, ArtifactIndex, DeviceFacts, Migration, Role, 
 use esp_idf_format::bootloader_desc::{
     BOOTLOADER_DESC_LEN_BYTES, BOOTLOADER_DESC_OFFSET_BYTES, BootloaderDescription,
 };
-use esp_idf_format::image::{EspImageHeader, FlashSize, IMAGE_MAGIC};
+use esp_idf_format::image::{EspImageHeader, IMAGE_MAGIC};
 use esp_idf_format::otadata::{ENTRY_LEN_BYTES, OtaData};
 use esp_idf_format::partition::{BootRoles, Partition, PartitionTable};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -40,7 +40,7 @@ impl BootHead {
         let description = bytes.get(BOOTLOADER_DESC_OFFSET_BYTES as usize..).unwrap_or_default();
         let description = BootloaderDescription::parse(description);
         Some(Self {
-            flash_len_bytes: header.flash_size().unwrap_or(FlashSize::Mb2).bytes(),
+            flash_len_bytes: header.readable_flash_size().bytes(),
             is_esp_idf: description.is_ok_and(|description| description.is_plausible()),
         })
     }

@@ -7,7 +7,7 @@
 use bootswap_plan::{
     Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role, reach_end,
 };
-use esp_idf_format::image::{EspImageHeader, FlashMode, FlashSize, ImageVerifier};
+use esp_idf_format::image::{EspImageHeader, FlashMode, ImageVerifier};
 use flash_region::{ERASED, FlashAddr, Region, is_blank};
 use mcuboot_format::espressif::LoadHeaderReader;
 use mcuboot_format::key::PublicKey;
@@ -295,9 +295,7 @@ impl<'a> Scan<'a> {
             let (wanted_bytes, found_bytes) = (size.bytes(), facts.flash().len_bytes());
             return Err(ImageFault::FlashSize { wanted_bytes, found_bytes });
         }
-        // Espressif's bootloaders treat an unknown size as 2 MiB (`update_flash_config` in
-        // components/bootloader_support of ESP-IDF), and cannot read beyond it.
-        let found_bytes = header.flash_size().unwrap_or(FlashSize::Mb2).bytes();
+        let found_bytes = header.readable_flash_size().bytes();
         if let Some(map_end) = self.rules.map_end
             && map_end.get() > found_bytes
         {

@@ -71,8 +71,7 @@ impl<'a> Device<'a> {
         let tables = table::find(chip, flash, bootloader.total_len_bytes, named);
         let table = PartitionTable::parse_as_bootloader(bytes_from(flash, tables.addr))
             .map_err(|error| FactsError::Table { addr: tables.addr, error })?;
-        // For a size that it does not know, the bootloader takes 2 MB (`update_flash_config`).
-        let header = bootloader.header.flash_size().unwrap_or(FlashSize::Mb2);
+        let header = bootloader.header.readable_flash_size();
         let known = Region::clamped(FlashAddr::ZERO, header.bytes());
         if let Some(Partition { label, region, .. }) =
             table.iter().find(|partition| !known.contains_region(partition.region))

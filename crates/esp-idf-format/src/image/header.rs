@@ -178,6 +178,14 @@ impl EspImageHeader {
     pub fn flash_size(&self) -> Option<FlashSize> {
         FlashSize::from_raw(self.spi_size)
     }
+
+    /// The size of the flash that a bootloader with this header can read. Espressif's bootloaders
+    /// treat an unknown size as 2 MiB (`update_flash_config` in components/bootloader_support of
+    /// ESP-IDF).
+    #[must_use]
+    pub fn readable_flash_size(&self) -> FlashSize {
+        self.flash_size().unwrap_or(FlashSize::Mb2)
+    }
 }
 
 /// A revision of a chip, major times 100 plus minor, as Espressif writes it: `v3.1`. 65535 is
