@@ -6,7 +6,7 @@ use crate::Event;
 
 /// The device around the engine.
 ///
-/// There is one implementation in the firmware and one in the simulator.
+/// `bootswap-migrator` implements it, for the firmware and the simulator alike.
 pub trait Platform {
     /// Called for every event, in order.
     fn event(&mut self, event: &Event<'_>);
