@@ -7,7 +7,8 @@ use crate::{LogLevel, Wifi};
 /// Longest host name in bytes: that of embassy-net's DHCP client (`MAX_HOSTNAME_LEN`).
 pub const MAX_HOSTNAME_LEN_BYTES: usize = 32;
 
-/// What is configured in a migrator: what it has to do, and how it gets what it needs for that.
+/// The configuration of a migrator: what it has to do, how it gets into a network, and how much it
+/// prints.
 #[derive(Clone, Copy, Debug)]
 pub struct Config<'a> {
     /// What the owner wants.
@@ -18,13 +19,13 @@ pub struct Config<'a> {
     pub log_level: LogLevel,
 }
 
-/// How a device gets into a network: [`NetworkSettings::wifi`] in its order, then the old
-/// firmware's, then [`NetworkSettings::rescue`].
+/// How a device gets into a network: it tries those in [`NetworkSettings::wifi`] in their order,
+/// then the old firmware's, then [`NetworkSettings::rescue`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NetworkSettings<'a> {
     /// Networks, in the order in which they are tried.
     pub wifi: &'a [Wifi<'a>],
-    /// Whether the network that the old firmware was in is tried, from its NVS.
+    /// Whether the old firmware's network, which is read from its NVS, is tried.
     pub old_credentials: bool,
     /// The last resort: a network that somebody sets up near a device that found no other.
     pub rescue: Option<Wifi<'a>>,

@@ -1,4 +1,4 @@
-//! From a section to a configuration, without allocation.
+//! Reads a configuration from a section, without allocation.
 
 use bootswap_plan::{
     Allow, Artifact, Blanks, Content, DEFAULT_MAX_SECTORS, MAX_ARTIFACTS, McubootMap, Migration,
@@ -17,9 +17,9 @@ use crate::{
     Config, ConfigError, FieldProblem, LogLevel, Malformed, NetworkSettings, Wifi, is_hostname,
 };
 
-/// Most labels that may be overwritten.
+/// Largest number of labels in `allow.overwrite`.
 pub const MAX_LABELS: usize = 16;
-/// Most networks, the rescue network not counted.
+/// Largest number of networks, without the rescue network.
 pub const MAX_NETWORKS: usize = 8;
 
 /// Roles by their numbers.
@@ -42,15 +42,15 @@ pub struct Storage<'d> {
 ///
 /// A [`ConfigError`] that names the offset, what was found there, and what to do:
 /// [`ConfigError::Empty`] for a section that nothing was packed into, [`ConfigError::Version`] for
-/// one of another major version. Every bit of a section counts: one that is not as it was written
-/// is found.
+/// one of another major version. Checksums and filling cover the whole section, so that every
+/// changed bit is found.
 pub fn decode<'s, 'd: 's>(
     section: &'d [u8],
     storage: &'s mut Storage<'d>,
 ) -> Result<Config<'s>, ConfigError> {
     let payload = section::payload(section)?;
     let mut decoder = Decoder::new(payload);
-    // The payload's end has no position in an error of its own.
+    // minicbor gives no position in the error for the end of the payload.
     let root = decoder.decode().map_err(|error: Error| cbor(&error, decoder.position()));
     let wire::Root { migration, device } = root?;
     if decoder.position() != payload.len() {
@@ -182,7 +182,7 @@ fn wifi<'d>(
     })
 }
 
-/// Reads a list to where it belongs.
+/// Reads the entries of a list into `to`.
 fn fill<'d, T, W: minicbor::Decode<'d, ()>, const N: usize>(
     to: &mut Vec<T, N>,
     list: &List<'d, W>,

@@ -1,4 +1,4 @@
-//! From a configuration to a section.
+//! Writes a configuration to a section.
 
 use core::fmt;
 
@@ -36,12 +36,12 @@ pub enum EncodeError {
         /// The most there can be.
         most: usize,
     },
-    /// The host name cannot be one.
+    /// The host name is not valid.
     Hostname,
 }
 
-/// Writes the configuration to a section, which is filled to its end, and says how many bytes of it
-/// are taken.
+/// Writes the configuration to a section, fills the rest of it with 0xff, and returns how many
+/// bytes the header and the payload take.
 ///
 /// # Errors
 ///
@@ -78,7 +78,7 @@ fn write(root: &wire::Root<'_>, section: &mut [u8]) -> Result<usize, EncodeError
         None => (None, Default::default()),
     };
     let mut encoder = Encoder::new(Counted { out: &mut *body, len_bytes: 0 });
-    // Counting does not fail, and there is nothing else that could.
+    // Neither `Counted` nor the encoding of these types can fail.
     let _ = encoder.encode(root);
     let payload_len_bytes = encoder.into_writer().len_bytes;
     let needed_bytes = HEADER_LEN_BYTES + payload_len_bytes;
@@ -170,7 +170,7 @@ const fn span(region: Region) -> wire::Span {
     wire::Span { start: region.start().get(), len_bytes: region.len_bytes() }
 }
 
-/// The number of a value; every value is in its list.
+/// The number of a value: its index in the list, which has every value.
 fn number<T: PartialEq>(values: &[T], value: T) -> u8 {
     let index = values.iter().position(|other| *other == value);
     index.and_then(|index| u8::try_from(index).ok()).unwrap_or(u8::MAX)

@@ -88,7 +88,7 @@ pub enum ConfigError {
 pub enum Malformed {
     /// The payload's end.
     End,
-    /// More, where the payload should be at its end.
+    /// More bytes after the CBOR.
     More,
     /// A value of another type.
     Type,
@@ -121,9 +121,9 @@ pub enum FieldProblem {
         /// The most there can be.
         most: usize,
     },
-    /// It is not a possible network.
+    /// The network is not possible.
     Wifi(WifiError),
-    /// It is not a host name.
+    /// The host name is not valid.
     Hostname,
 }
 
@@ -211,11 +211,11 @@ impl fmt::Display for ConfigError {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::End => "the end",
-            Self::More => "more than there should be",
-            Self::Type => "a value of another type",
+            Self::End => "the end of the data",
+            Self::More => "extra data",
+            Self::Type => "a value of the wrong type",
             Self::Kind => "a value of an unknown kind",
-            Self::Missing => "a map without all its keys",
+            Self::Missing => "a map that lacks a key",
             Self::Other => "an unusable value",
         })
     }
@@ -225,10 +225,9 @@ impl fmt::Display for FieldProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown { found } => write!(f, "{found} is not supported by this program"),
-            Self::Region { start, len_bytes } => write!(
-                f,
-                "{start:#x} and {len_bytes:#x} bytes from there on end past the last address"
-            ),
+            Self::Region { start, len_bytes } => {
+                write!(f, "{len_bytes:#x} bytes from {start:#x} end past the last address")
+            }
             Self::TooMany { most } => write!(f, "there can be at most {most}"),
             Self::Wifi(error) => error.fmt(f),
             Self::Hostname => write!(

@@ -16,10 +16,10 @@
 //!
 //! # Versions
 //!
-//! A section has a version `major.minor`. Within one major version, keys are only ever added, and
-//! only such that a reader may ignore those it does not know: so a newer minor version is read,
-//! without its unknown keys. Anything else (a new kind of contents, another meaning) makes a new
-//! major version, which is refused with an error that says so.
+//! A section has a version `major.minor`. Within a major version, keys are only added, and only
+//! keys that a reader may ignore. So a newer minor version can be read; its unknown keys are
+//! ignored. Any other change (a new kind of contents, another meaning of a key) makes a new major
+//! version, which older programs refuse with an error that says so.
 #![no_std]
 #![warn(clippy::indexing_slicing)]
 

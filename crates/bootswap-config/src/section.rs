@@ -1,4 +1,4 @@
-//! The section of an image that a configuration lies in.
+//! The section of an image that holds a configuration.
 //!
 //! ```text
 //!    0  magic, 16 bytes          16  major u16     18  minor u16
@@ -11,8 +11,8 @@
 //! that any program can read the version of any section. In an image as it was built, the payload's
 //! length is 0; `bootswap pack` keeps the section's length and writes all the rest.
 //!
-//! The header has a CRC of its own for two reasons: the magic alone may be found elsewhere in an
-//! image (in the code that compares it), and damage is distinguished from another version.
+//! The header has its own CRC for two reasons. The magic alone may occur elsewhere in an image, in
+//! the code that compares it. And damage can be told from another version.
 
 use core::ops::Range;
 
@@ -53,8 +53,9 @@ impl Section {
         Self(bytes)
     }
 
-    /// The section's bytes as they are in flash, which are not those that the compiler saw: the
-    /// address goes through [`core::hint::black_box`], so that it cannot assume an empty section.
+    /// The section's bytes as they are in flash. `bootswap pack` changes them after compilation, so
+    /// the address goes through [`core::hint::black_box`]: the compiler must not assume an empty
+    /// section.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &core::hint::black_box(self).0
@@ -79,14 +80,14 @@ const fn put(to: &mut [u8; HEADER_LEN_BYTES], offset: usize, from: &[u8]) {
     room.copy_from_slice(from);
 }
 
-/// The CRC-32 of Ethernet and zip. Without a table, which would be larger than what it is computed
-/// over; `const`, because [`Section::empty`] is.
+/// The CRC-32 of Ethernet and zip. Computed without a table, which would take 1 KiB of the
+/// firmware; `const`, because [`Section::empty`] is.
 pub(crate) const fn crc32(bytes: &[u8]) -> u32 {
     const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
     CRC.checksum(bytes)
 }
 
-/// A length in 32 bits; all lengths here are far below.
+/// A length in 32 bits; all lengths here are far below 2^32.
 pub(crate) const fn len_u32(len: usize) -> u32 {
     if len > u32::MAX as usize { u32::MAX } else { len as u32 }
 }
@@ -139,8 +140,8 @@ impl Header {
     }
 }
 
-/// The payload of the section at the start of `bytes`, once everything about the section is as it
-/// has to be.
+/// The payload of the section at the start of `bytes`, if header, checksums and filling are right
+/// and it is not empty.
 pub(crate) fn payload(bytes: &[u8]) -> Result<&[u8], ConfigError> {
     let header = Header::parse(bytes)?;
     let needed_bytes = header.section_len_bytes;
@@ -163,7 +164,7 @@ pub(crate) fn payload(bytes: &[u8]) -> Result<&[u8], ConfigError> {
 
 /// Where the section lies in an image file.
 ///
-/// What is inside is not looked at: a section that is empty, or holds anything at all, is found.
+/// The payload is not checked: a section is found whether it is empty or holds anything.
 ///
 /// # Errors
 ///
@@ -176,8 +177,8 @@ pub fn find_section(image: &[u8]) -> Result<Range<usize>, ConfigError> {
         let rest = image.get(offset..).unwrap_or_default();
         let header = match Header::parse(rest) {
             Ok(header) => header,
-            // It may be chance, and counts only if there is no other section.
             Err(ConfigError::NoMagic | ConfigError::TooShort { .. }) => continue,
+            // The magic may be there by chance: the error counts only if there is no section.
             Err(error) => {
                 wrong = error;
                 continue;

@@ -272,7 +272,7 @@ fn decoded(section: &[u8]) -> Result<(String, String), ConfigError> {
     decode(section, &mut storage).map(|config| said(&config))
 }
 
-/// All that a configuration says, passwords included, which its own text hides.
+/// Everything in a configuration, with the passwords, which `Debug` hides.
 fn said(config: &Config<'_>) -> (String, String) {
     let network = &config.network;
     let wifi = network.wifi.iter().chain(&network.rescue);
@@ -280,7 +280,7 @@ fn said(config: &Config<'_>) -> (String, String) {
     (format!("{config:?}"), passwords.join(" "))
 }
 
-/// A section with this payload, as a sound one would have it.
+/// A valid section with this payload.
 fn section_of(payload: &[u8]) -> Bytes {
     let header = section::Header {
         section_len_bytes: HEADER_LEN_BYTES + payload.len() + 8,
@@ -306,7 +306,7 @@ proptest! {
     }
 
     #[test]
-    fn survives_any_section(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_refused_as_a_section(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(decoded(&bytes).is_err());
         let mut headed = SECTION_MAGIC.to_vec();
         headed.extend(&bytes);
@@ -314,15 +314,16 @@ proptest! {
     }
 
     #[test]
-    fn survives_any_payload(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_refused_as_a_payload(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(decoded(&section_of(&bytes)).is_err());
     }
 
     #[test]
-    fn survives_a_payload_with_any_byte_changed(at in any::<prop::sample::Index>(), byte: u8) {
+    fn a_changed_byte_is_refused_or_still_valid(at in any::<prop::sample::Index>(), byte: u8) {
         let mut bytes = payload(&example().section());
         *at.get_mut(&mut bytes) = byte;
-        // It may still be one, with another value somewhere: then it is one that can be written.
+        // The payload may still be valid, with another value somewhere. Then it can be written
+        // again.
         let section = section_of(&bytes);
         let mut storage = Storage::default();
         if let Ok(config) = decode(&section, &mut storage) {
@@ -416,9 +417,9 @@ fn another_major_version_is_refused_before_its_contents_are_looked_at() {
 }
 
 #[test]
-fn unknown_keys_of_a_newer_minor_version_are_passed_over() {
-    // The root's two entries are followed by a third: key 15, as a signature will have, with a map
-    // of everything there is in it.
+fn unknown_keys_of_a_newer_minor_version_are_ignored() {
+    // The root's two entries are followed by a third: key 15, which is reserved for a signature,
+    // with a map of values of every type.
     let mut bytes = payload(&example().section());
     assert_eq!(bytes[0], 0xa2, "a map of two entries");
     bytes[0] = 0xa3;
@@ -429,7 +430,7 @@ fn unknown_keys_of_a_newer_minor_version_are_passed_over() {
 }
 
 #[test]
-fn what_is_wrong_with_a_payload_is_named_with_its_offset() {
+fn errors_in_a_payload_have_their_offset() {
     let refused = |payload: &[u8]| decoded(&section_of(payload)).unwrap_err();
     let cbor = |offset, found| ConfigError::Cbor { offset: HEADER_LEN_BYTES + offset, found };
     assert_eq!(refused(&[0xa1]), cbor(1, Malformed::End));
@@ -441,18 +442,18 @@ fn what_is_wrong_with_a_payload_is_named_with_its_offset() {
     assert_eq!(refused(&more), cbor(len, Malformed::More));
 }
 
-/// A root with this migration and device, each the entries of a map.
+/// A root with this migration and this device, each given as a map.
 fn root(migration: &[u8], device: &[u8]) -> Bytes {
     section_of(&[&[0xa2, 0], migration, &[1], device].concat())
 }
 
 /// A migration for ESP32-C3 with nothing in it.
 const NOTHING: [u8; 3] = [0xa1, 0, 5];
-/// A device that says nothing and uses the old credentials.
+/// A device with nothing but the old credentials.
 const SILENT: [u8; 5] = [0xa2, 1, 0xf5, 4, 0];
 
 #[test]
-fn a_value_that_cannot_be_is_named_with_its_field() {
+fn an_impossible_value_is_named_with_its_field() {
     assert!(decoded(&root(&NOTHING, &SILENT)).is_ok());
     let refused = |migration: &[u8], device: &[u8]| match decoded(&root(migration, device)) {
         Err(ConfigError::Field { name, index, problem }) => (name, index, problem),
@@ -481,7 +482,7 @@ fn a_value_that_cannot_be_is_named_with_its_field() {
 }
 
 #[test]
-fn what_would_not_be_read_back_is_not_written() {
+fn what_could_not_be_read_back_is_not_written() {
     let mut section = vec![0; SECTION_LEN_BYTES];
     let mut refused =
         |owned: &Owned| owned.with(|config| encode(config, &mut section)).unwrap_err();

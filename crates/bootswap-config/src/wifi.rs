@@ -8,7 +8,7 @@ use esp_idf_format::FixedText;
 pub const MAX_SSID_LEN_BYTES: usize = 32;
 /// Shortest and longest passphrase in bytes (IEEE 802.11-2020, annex J.4.1 "Introduction").
 const PASSPHRASE_LEN_BYTES: core::ops::RangeInclusive<usize> = 8..=63;
-/// Length of a pre-shared key written in hexadecimal digits.
+/// Length of a pre-shared key of 256 bits, written in hexadecimal digits.
 const KEY_DIGITS: usize = 64;
 /// Longest password in bytes, which is such a key.
 pub const MAX_PASSWORD_LEN_BYTES: usize = KEY_DIGITS;
@@ -43,13 +43,13 @@ pub enum WifiError {
 }
 
 impl<'a> Wifi<'a> {
-    /// The network with this name, and this password; an empty one for a network without any.
+    /// The network with this name and password; the password of an open network is empty.
     ///
-    /// A name is bytes: most are UTF-8, and access points may send any others.
+    /// A name is bytes. Most names are UTF-8, but an access point may send any bytes.
     ///
     /// # Errors
     ///
-    /// A [`WifiError`] if no access point can be of that name, or have that password.
+    /// A [`WifiError`] if no access point can have that name or that password.
     pub fn new<S: AsRef<[u8]> + ?Sized>(ssid: &'a S, password: &'a str) -> Result<Self, WifiError> {
         let ssid = ssid.as_ref();
         if ssid.is_empty() {
@@ -77,7 +77,7 @@ impl<'a> Wifi<'a> {
         self.ssid
     }
 
-    /// Its name to be shown: what is not UTF-8 as `\xNN`.
+    /// Its name for display: bytes that are not UTF-8 are shown as `\xNN`.
     #[must_use]
     pub fn shown_ssid(&self) -> FixedText<MAX_SSID_LEN_BYTES> {
         let mut field = [0; MAX_SSID_LEN_BYTES];
@@ -143,7 +143,7 @@ mod tests {
     use std::format;
 
     #[test]
-    fn takes_what_an_access_point_can_be() {
+    fn names_and_passwords_that_wifi_allows_are_accepted() {
         let ssid = "s".repeat(32);
         for password in ["", "8 bytes!", &"p".repeat(63), &"0aF9".repeat(16)] {
             let wifi = Wifi::new(&ssid, password).unwrap();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_none_can_be() {
+    fn names_and_passwords_that_wifi_does_not_allow_are_refused() {
         let long = "s".repeat(33);
         assert_eq!(Wifi::new("", "password"), Err(WifiError::NoSsid));
         assert_eq!(Wifi::new(&long, "password"), Err(WifiError::LongSsid { len_bytes: 33 }));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_password_out_of_logs() {
+    fn the_password_is_not_logged() {
         let wifi = Wifi::new("fleet", "correct horse").unwrap();
         assert_eq!(format!("{wifi:?}"), r#"Wifi { ssid: "fleet", password: "********" }"#);
     }

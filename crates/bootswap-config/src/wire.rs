@@ -4,11 +4,12 @@
 //!   root       0 migration   1 device   15 reserved for a signature over the bytes of 0
 //!   migration  0 chip        1 flash length   2 MCUboot map   3 artifacts   4 staging
 //!              5 test image allowed           6 labels that may be overwritten
+//!              7 address of the partition table
 //!   device     0 networks    1 old credentials   2 rescue network   3 host name   4 log level
 //! ```
 //!
-//! A key that is absent means `None`, or nothing in the list. Numbers with a meaning are those of
-//! the format it is from (chips: ESP image headers) or given here; none is ever given twice.
+//! A key that is absent means `None`, or nothing in the list. Chips have the numbers of ESP image
+//! headers. Other values have the numbers given here, and no number is ever reused.
 
 use core::convert::Infallible;
 
@@ -32,7 +33,7 @@ pub(crate) struct Root<'b> {
 #[derive(Clone, Debug, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Migration<'b> {
-    /// As ESP image headers have it.
+    /// The chip's number in ESP image headers.
     #[n(0)]
     pub chip: u16,
     #[n(1)]
@@ -68,7 +69,7 @@ pub(crate) struct Map<'b> {
     pub max_align_bytes: u32,
     #[b(5)]
     pub key_der: Option<&'b ByteSlice>,
-    /// Absent for 512, which Espressif's port has.
+    /// Absent for 512, the number of Espressif's port.
     #[n(6)]
     pub max_sectors: Option<u32>,
     /// Absent for none, 1 version, 2 version and build number, 3 security counter.
@@ -98,7 +99,7 @@ pub(crate) struct Artifact<'b> {
     /// 0 application, 1 bootloader, 2 other.
     #[n(1)]
     pub role: u8,
-    /// Absent for one that is embedded.
+    /// Absent for an embedded artifact.
     #[b(2)]
     pub url: Option<&'b str>,
     #[n(3)]
@@ -149,7 +150,7 @@ pub(crate) enum Content {
     },
 }
 
-/// [`bootswap_plan::Staging`] that is not left to the planner.
+/// [`bootswap_plan::Staging`], if it is not left to the planner.
 #[derive(Clone, Copy, Debug, Encode, Decode)]
 pub(crate) enum Staging<'b> {
     #[n(0)]
@@ -158,7 +159,7 @@ pub(crate) enum Staging<'b> {
     Memory,
 }
 
-/// All that is not the migration.
+/// Everything but the migration.
 #[derive(Clone, Debug, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Device<'b> {
@@ -181,7 +182,7 @@ pub(crate) struct Device<'b> {
 pub(crate) struct Wifi<'b> {
     #[b(0)]
     pub ssid: Ssid<'b>,
-    /// Absent for a network without.
+    /// Absent for an open network.
     #[b(1)]
     pub password: Option<&'b str>,
 }
@@ -213,18 +214,18 @@ impl<'b, C> Decode<'b, C> for Ssid<'b> {
     }
 }
 
-/// A list, which is read entry by entry: so it is nowhere in memory as a whole but where it
-/// belongs.
+/// A list. It is read entry by entry into its final place, so that there is no second copy of it in
+/// memory.
 #[derive(Clone, Debug)]
 pub(crate) enum List<'b, T> {
     /// To be written.
     Values(&'b [T]),
-    /// As found: a decoder that is about to read it.
+    /// As found: a decoder at its first byte.
     Encoded(Decoder<'b>),
 }
 
 impl<'b, T: Decode<'b, ()>> List<'b, T> {
-    /// Hands over every entry with its index.
+    /// Calls `each` for every entry, with its index.
     pub(crate) fn read<E: From<Error>>(
         &self,
         mut each: impl FnMut(usize, T) -> Result<(), E>,
@@ -267,7 +268,7 @@ impl<C, T: Encode<C>> Encode<C> for List<'_, T> {
     }
 }
 
-/// Takes what there is room for, and counts the rest.
+/// Writes the bytes that there is room for, and counts all of them.
 #[derive(Debug)]
 pub(crate) struct Counted<'o> {
     pub out: &'o mut [u8],

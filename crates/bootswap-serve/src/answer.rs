@@ -1,7 +1,7 @@
-//! What is answered to a request: the file, or what a fault makes of it.
+//! The answer to a request: the file, or what a fault puts in its place.
 //!
 //! An answer is decided here in full, before its first byte is sent: which bytes, how their end is
-//! marked, and where the connection breaks. [`crate::wire`] only carries it out.
+//! marked, and where the connection breaks. [`crate::wire`] only sends it.
 
 use std::ops::Range;
 use std::time::SystemTime;
@@ -20,7 +20,7 @@ use crate::request::{BadRequest, HOPS_QUERY, Method, Request};
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    /// All headers but those that concern the connection and the end of the body.
+    /// All headers except those about the connection and the end of the body.
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Body,
     /// Whether only the head is sent, as for HEAD.
@@ -44,7 +44,7 @@ pub(crate) enum Framing {
 /// A connection that breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken {
-    /// Body bytes that are sent before; `None` if not even the head is.
+    /// Body bytes that are sent before; `None` if the head is not sent either.
     pub(crate) after_bytes: Option<u64>,
     pub(crate) how: Break,
 }
@@ -107,7 +107,7 @@ impl Answer {
         answer
     }
 
-    /// A redirection of the request to itself, with so many more to come.
+    /// A redirection of the request to its own path, which `hops_left` more will follow.
     pub(crate) fn redirection(request: &Request, hops_left: u32) -> Self {
         Self::see(format!("{}?{HOPS_QUERY}{hops_left}", request.raw_path))
     }
@@ -184,7 +184,7 @@ impl Answer {
         answer
     }
 
-    /// An answer that says its status in words, too.
+    /// An answer whose body is its status in words.
     fn plain(status: StatusCode) -> Self {
         Self::text(status, &format!("{status}\n"))
     }
@@ -238,7 +238,7 @@ fn broken(kind: &FaultKind) -> Option<Broken> {
     }
 }
 
-/// The range that is one byte early, or late where it begins at 0.
+/// The range that begins one byte before `asked`, or one byte after it if `asked` begins at 0.
 fn misplaced(asked: &Range<u64>, total_bytes: u64) -> Range<u64> {
     if asked.start > 0 {
         asked.start - 1..asked.end - 1
@@ -251,7 +251,7 @@ fn misplaced(asked: &Range<u64>, total_bytes: u64) -> Range<u64> {
 fn is_not_modified(request: &Request, etag: &str, modified: Option<Timestamp>) -> bool {
     match (&request.if_none_match, &request.if_modified_since) {
         (Some(tags), _) => tags.split(',').map(str::trim).any(|tag| {
-            // Weak comparison: the mark of a weak tag does not count.
+            // Weak comparison: the mark of a weak tag is ignored.
             tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
         }),
         (None, Some(since)) => match (parse_http_date(since), modified) {
@@ -262,7 +262,8 @@ fn is_not_modified(request: &Request, etag: &str, modified: Option<Timestamp>) -
     }
 }
 
-/// `If-Range`: whether the range may be answered, or the file is another than the client has.
+/// `If-Range`, RFC 9110 section 13.1.5: whether the client has this file, so that it may get a
+/// range of it.
 fn range_holds(request: &Request, etag: &str, modified: Option<Timestamp>) -> bool {
     let Some(condition) = &request.if_range else { return true };
     // Strong comparison, so a weak tag matches nothing.

@@ -15,19 +15,19 @@ use crate::content::{Bytes, Opened};
 
 /// Bytes that are read, and handed to the connection, at once.
 pub(crate) const PIECE_BYTES: usize = 16 * 1024;
-/// What follows the file when the answer is too long: neither erased flash nor zero.
+/// Byte that follows the file in an answer that is made too long: neither erased flash nor zero.
 const OVERSIZE_FILL: u8 = 0xa5;
 
-/// A part of bytes that others may hold, too.
+/// Part of a file, or of bytes that other answers may share.
 #[derive(Debug)]
 pub(crate) struct Body {
     source: Source,
     source_len_bytes: u64,
-    /// The byte of the source whose lowest bit is another.
+    /// The byte of the source whose lowest bit is flipped.
     flipped: Option<u64>,
-    /// What of it is still to come.
+    /// The part that is still to be read.
     range: Range<u64>,
-    /// Bytes that were read, and how many of them were handed over.
+    /// Bytes that were read, of which the first `handed` were handed over.
     buffer: Vec<u8>,
     handed: usize,
 }
@@ -54,18 +54,19 @@ impl Body {
         Self { source, source_len_bytes: len_bytes, flipped: None, range, buffer, handed: 0 }
     }
 
-    /// That many more bytes behind the file.
+    /// Adds `count` bytes after the file.
     pub(crate) const fn lengthen(&mut self, count: u64) {
         self.range.end = self.range.end.saturating_add(count);
     }
 
-    /// The lowest bit of that byte flipped, or of the last one where there are fewer.
+    /// Flips the lowest bit of the byte at `offset`: of the last byte if there are fewer, of the
+    /// byte in the middle without an offset.
     pub(crate) fn flip(&mut self, offset: Option<u64>) {
         let last = self.source_len_bytes.checked_sub(1);
         self.flipped = last.map(|last| offset.unwrap_or(self.source_len_bytes / 2).min(last));
     }
 
-    /// Only that part.
+    /// Keeps only that part.
     pub(crate) const fn cut(&mut self, range: Range<u64>) {
         self.range = range;
     }
@@ -75,11 +76,11 @@ impl Body {
         self.range.end - self.range.start + (self.buffer.len() - self.handed) as u64
     }
 
-    /// The next bytes, at most so many; none at the end.
+    /// The next bytes, not more than `most`; none at the end.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, or has become shorter than it was.
+    /// If the file cannot be read, or has become shorter.
     pub(crate) async fn next(&mut self, most: usize) -> io::Result<&[u8]> {
         if self.handed == self.buffer.len() {
             self.handed = 0;
@@ -94,7 +95,7 @@ impl Body {
     async fn fill(&mut self) -> io::Result<()> {
         let Range { start, end } = self.range;
         let end = end.min(start + PIECE_BYTES as u64);
-        // Both fit, for they are no more than a piece.
+        // Neither is longer than a piece, so both fit.
         let len = (end - start) as usize;
         let of_source = (end.min(self.source_len_bytes).saturating_sub(start)) as usize;
         self.buffer.clear();

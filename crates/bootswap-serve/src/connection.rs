@@ -1,4 +1,4 @@
-//! One connection: requests come, answers go, until one side ends it.
+//! One connection: reads requests and sends answers until one side ends it.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +16,8 @@ use crate::request::{BadRequest, MAX_HEAD_BYTES, Method, Parsed, Request, parse}
 use crate::shared::Shared;
 use crate::wire::{self, ConnectionEnd};
 
-/// How long a connection may wait for a request: devices vanish without closing theirs.
+/// How long a connection may wait for a request: devices disappear without closing their
+/// connections.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Serves a connection to its end.
@@ -37,7 +38,8 @@ async fn serve_stream(mut stream: TcpStream, peer: IpAddr, shared: &Shared) -> i
     }
 }
 
-/// Answers requests until one side ends the conversation; the caller then decides about the stream.
+/// Answers requests until one side ends the conversation. The caller then closes, resets or holds
+/// the stream as the result says.
 pub(crate) async fn converse<S>(
     stream: &mut S,
     peer: IpAddr,
@@ -72,7 +74,7 @@ enum Next {
     Gone,
 }
 
-/// Takes the next request from `received`, into which more is read as needed.
+/// Takes the next request from `received`, and reads more into it as needed.
 async fn next_request<S>(stream: &mut S, received: &mut Vec<u8>) -> io::Result<Next>
 where
     S: AsyncRead + Unpin,

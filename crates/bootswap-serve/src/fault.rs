@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 
 /// A rule that says for which requests the server fails, and how.
 ///
-/// Of several rules the first whose path is the request's, and which was not used up before,
-/// applies to a request; so that rules in a row make a story: `none*1`, `drop=13000*2`,
-/// `status=503`. Requests by other methods than GET and HEAD use up none.
+/// The first rule that matches the path of a request and is not used up applies to it. So rules can
+/// follow one another: `none*1`, `drop=13000*2`, `status=503`. Only requests by GET and HEAD use up
+/// rules.
 ///
 /// Written out, as the command line takes it:
 ///
@@ -27,10 +27,11 @@ use std::num::NonZeroU32;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerFault {
-    /// The only path that it concerns; `None` for every path.
+    /// The only path that it applies to; `None` for every path.
     pub path: Option<String>,
-    /// What goes wrong. Kinds that concern the same aspect exclude each other: the text form
-    /// refuses them together, and of those put here the last applies.
+    /// What goes wrong. Each aspect of an answer (its contents, range, entity tag, bytes, framing,
+    /// end) can have one kind: the text form refuses two, and of two in this list the last one
+    /// applies.
     pub kinds: Vec<FaultKind>,
     /// For how many requests it applies; `None` for all.
     pub times: Option<NonZeroU32>,
@@ -38,12 +39,13 @@ pub struct ServerFault {
 
 /// What goes wrong with one answer.
 ///
-/// Positions and counts of body bytes are those of the answer's body, so they begin anew with every
-/// answer; only [`FaultKind::Corrupt`] counts from the start of the file.
+/// Body bytes are counted from the start of each answer's body; only [`FaultKind::Corrupt`] counts
+/// from the start of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// `none`: nothing, the request is served; to let requests pass before another rule applies.
+    /// `none`: nothing. The request is served; for requests that are to pass before another rule
+    /// applies.
     Pass,
     /// `status=CODE`: that status, 200 to 599, with a short text instead of the file.
     Status(u16),
@@ -55,21 +57,23 @@ pub enum FaultKind {
     Redirect(u32),
     /// `redirect-loop`: a redirection to the same address, for ever.
     RedirectLoop,
-    /// `range-ignored`: ranges are not known to the server, so it answers 200 with the whole file.
+    /// `range-ignored`: status 200 with the whole file, as by a server that does not support
+    /// ranges.
     RangeIgnored,
-    /// `range-wrong`: status 206 with another range than the one asked for, which begins one byte
-    /// early (late where it was asked for from 0); `Content-Range` is true.
+    /// `range-wrong`: status 206 with a range that begins one byte before the one asked for (one
+    /// byte after it, if that begins at 0); `Content-Range` says so.
     RangeWrong,
     /// `range-misplaced`: as `range-wrong`, but `Content-Range` claims the range asked for.
     RangeMisplaced,
     /// `etag-changes`: another entity tag with every answer, as if the file were replaced each
     /// time.
     EtagChanges,
-    /// `corrupt` or `corrupt=OFFSET`: the lowest bit of the file's byte at the offset is flipped,
-    /// of the byte in its middle without one, of its last byte where the offset is past the end.
+    /// `corrupt` or `corrupt=OFFSET`: the lowest bit of one byte of the file is flipped. It is the
+    /// byte at the offset, the last byte if the offset is past the end, the byte in the middle
+    /// without an offset.
     Corrupt(Option<u64>),
     /// `oversize=N`: N bytes of 0xa5 after the file, announced as part of it; at most
-    /// [`FaultKind::MAX_OVERSIZE_BYTES`], which the server holds in memory.
+    /// [`FaultKind::MAX_OVERSIZE_BYTES`].
     Oversize(u64),
     /// `no-length`: an HTTP/1.0 answer without `Content-Length`; the body ends with the connection.
     NoLength,
@@ -78,13 +82,14 @@ pub enum FaultKind {
     /// `drop=N`: the connection is reset after N body bytes; `drop` alone: instead of an answer.
     Drop(Option<u64>),
     /// `stall=N`: nothing more is sent after N body bytes, and the connection stays open; `stall`
-    /// alone: there is never an answer.
+    /// alone: nothing is sent at all.
     Stall(Option<u64>),
-    /// `truncate=N`: everything is announced, the connection is closed in order after N body bytes.
+    /// `truncate=N`: the whole length is announced, and the connection is closed (not reset) after
+    /// N body bytes.
     Truncate(u64),
 }
 
-/// The aspects of an answer, each of which one fault can concern.
+/// The aspects of an answer. Each can have one fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Aspect {
     Nothing,
@@ -99,7 +104,8 @@ pub(crate) enum Aspect {
 impl FaultKind {
     /// The most redirections that `redirect=N` can ask for.
     pub const MAX_REDIRECTS: u32 = 100;
-    /// The most bytes that `oversize=N` puts after a file: 256 MiB, twice the largest flash.
+    /// The most bytes that `oversize=N` puts after a file: 256 MiB, twice the largest flash that an
+    /// ESP image header can name.
     pub const MAX_OVERSIZE_BYTES: u64 = 256 << 20;
 
     /// The names of all kinds, as the text form has them.
@@ -213,8 +219,8 @@ impl Rules {
 
     /// The rule that applies to a request for `path`, which counts as used once.
     ///
-    /// `redirected` says that the request is the last of a chain of redirections, which must not
-    /// begin again.
+    /// `redirected` says that the request is the last of a chain of redirections; it must not be
+    /// redirected again.
     pub(crate) fn take(&mut self, path: &str, redirected: bool) -> Option<ServerFault> {
         let applies = |(fault, used): &&mut (ServerFault, u32)| {
             fault.path.as_deref().is_none_or(|only| only == path)
@@ -240,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_used_up_one_behind_the_other() {
+    fn rules_are_used_up_one_after_the_other() {
         let mut rules = rules(&["none*1", "drop=7*2", "html"]);
         let taken: Vec<_> = (0..5).map(|_| take(&mut rules, "/a", false)).collect();
         assert_eq!(taken, ["none*1", "drop=7*2", "drop=7*2", "html", "html"]);
     }
 
     #[test]
-    fn a_rule_concerns_its_path_only() {
+    fn a_rule_applies_to_its_path_only() {
         let mut rules = rules(&["/a:html*1"]);
         assert_eq!(take(&mut rules, "/b", false), "-");
         assert_eq!(take(&mut rules, "/a", false), "/a:html*1");

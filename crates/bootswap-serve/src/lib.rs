@@ -1,9 +1,9 @@
-//! A small HTTP/1.1 server for the lab, which also misbehaves on request.
+//! A small HTTP/1.1 server for the lab, which can also fail on request.
 //!
 //! It gives reflashing images to devices on the bench, to the simulator and to the tests. It serves
 //! files from a directory or from memory, with everything that a resuming download needs (ranges,
-//! `If-Range`, strong entity tags), and it can fail on request in the ways in which servers,
-//! proxies and captive portals fail in the field: see [`ServerFault`].
+//! `If-Range`, strong entity tags), and it can fail in the ways in which servers, proxies and
+//! captive portals fail in the field: see [`ServerFault`].
 //!
 //! ```text
 //!  Server::start ──> thread ─── accept ──┬── connection: request ─> answer ─> faults ─> wire

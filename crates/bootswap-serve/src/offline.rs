@@ -16,10 +16,10 @@ use crate::fault::ServerFault;
 use crate::shared::{Shared, Stats};
 use crate::wire::ConnectionEnd;
 
-/// A server that is given what a client sends, and says what it answers.
+/// A server that is given the bytes that a client sends, and returns those that it answers.
 ///
 /// It parses, decides and writes as a [`Server`](crate::Server) does, on the caller's thread and
-/// without ever waiting, so that the same bytes get the same answers but for their `Date`.
+/// without ever waiting, so that the same bytes get the same answers, except for `Date`.
 ///
 /// ```
 /// use bootswap_serve::{Files, ConnectionEnd, OfflineServer};
@@ -41,15 +41,15 @@ impl OfflineServer {
     ///
     /// # Errors
     ///
-    /// Where the content's directory is not there.
+    /// If the content's directory does not exist.
     pub fn new(content: Files, faults: Vec<ServerFault>) -> io::Result<Self> {
         let shared = Shared::new(Store::open(content)?, faults, None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         Ok(Self { shared, runtime })
     }
 
-    /// Everything that is answered on a connection on which `sent` comes, in these pieces, and then
-    /// its end; and how the conversation ends.
+    /// All bytes that are answered on a connection over which the client sends these pieces and
+    /// nothing more, and how the conversation ends.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl OfflineServer {
     }
 }
 
-/// Bytes that come in pieces; an empty one is nothing, and not the end.
+/// Bytes that come in pieces. An empty piece is skipped; it is not the end.
 struct Pieces<'a>(VecDeque<&'a [u8]>);
 
 impl AsyncRead for Pieces<'_> {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_is_refused_has_no_body_either() {
+    fn the_answer_to_a_refused_head_has_no_body() {
         for rest in ["/a HTTP/1.1\r\n\r\n", "/a\x01 HTTP/1.1\r\n\r\n"] {
             let head = converse(&[], &[format!("HEAD {rest}").as_bytes()]).0;
             assert!(head.starts_with("HTTP/1.1 400 ") && head.ends_with("\r\n\r\n"), "{head}");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_is_sent_on_has_no_body_either() {
+    fn the_answer_to_a_redirected_head_has_no_body() {
         let (answers, ending, _) =
             converse(&[], &[b"HEAD /a?redirects-left=2 HTTP/1.1\r\nHost: x\r\n\r\n", TWO]);
         assert!(answers.starts_with("HTTP/1.1 302 "), "{answers}");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_end_the_conversation_in_their_way() {
+    fn each_fault_ends_the_conversation_in_its_way() {
         for (fault, ending) in [
             ("drop=1", ConnectionEnd::Reset),
             ("stall", ConnectionEnd::Silent),

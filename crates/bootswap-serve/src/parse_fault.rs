@@ -91,31 +91,31 @@ impl ServerFault {
     /// The text form in a few lines, for the help of a command line.
     pub const HELP: &str = "\
 [/PATH:]KIND[=NUMBER][+KIND...][*TIMES], for example /app_upd.bin:drop=13000*2
-  none               serve as usual, to let requests pass before the next rule
+  none               serve as usual: lets requests pass before the next rule
   status=CODE        answer with that status
   html               answer 200 with a login page
   empty              answer 200 with an empty body
   redirect=N         redirect N times, then serve
   redirect-loop      redirect for ever
-  range-ignored      answer 200 with the whole file to a range
-  range-wrong        answer a range with another, and say so
-  range-misplaced    answer a range with another, and do not say so
-  etag-changes       give every answer another entity tag
+  range-ignored      answer a range request with 200 and the whole file
+  range-wrong        send another range than asked for, with its own Content-Range
+  range-misplaced    send another range than asked for, with the Content-Range asked for
+  etag-changes       send another ETag with every answer
   corrupt[=OFFSET]   flip one bit of the file
-  oversize=N         put N bytes after the file
-  no-length          end the body with the connection
-  chunked            send the body in chunks, without its length
-  drop[=N]           reset the connection after N body bytes, or instead of an answer
-  stall[=N]          go silent after N body bytes, or instead of an answer
+  oversize=N         append N bytes to the file
+  no-length          send no Content-Length; the end of the connection ends the body
+  chunked            send the body in chunks, without Content-Length
+  drop[=N]           reset the connection after N body bytes; without N, instead of answering
+  stall[=N]          send nothing more after N body bytes; without N, never answer
   truncate=N         close the connection after N body bytes
-The first rule that concerns the path and is not used up applies.";
+The first rule that matches the path and is not used up applies.";
 }
 
 impl FromStr for ServerFault {
     type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
-        // No kind has a colon, but a path may: the last one is the separator.
+        // No kind has a colon, but a path may have one: the last colon is the separator.
         let (path, rest) = match text.rsplit_once(':') {
             Some((path, _)) if !path.starts_with('/') => {
                 return Err(FaultError::Path { found: path.to_owned() });

@@ -40,7 +40,7 @@ fn part(range: Range<u64>, total_bytes: u64) -> Selection {
 enum Spec {
     /// First byte and last byte.
     From(u64, u64),
-    /// So many bytes at the end.
+    /// That many bytes at the end.
     Suffix(u64),
 }
 
@@ -60,7 +60,7 @@ fn parse(header: &str) -> Option<Spec> {
     }
 }
 
-/// A number of digits only; one too large for 64 bits is as good as the largest.
+/// A number in decimal digits; one that does not fit into 64 bits counts as the largest.
 fn number(digits: &str) -> Option<u64> {
     let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| digits.parse().unwrap_or(u64::MAX))
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_single_range_of_bytes_is_ignored() {
+    fn headers_other_than_one_range_of_bytes_are_ignored() {
         for header in [
             "",
             "bytes",

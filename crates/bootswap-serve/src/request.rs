@@ -37,7 +37,7 @@ pub(crate) enum Method {
 /// Why a request is not served; the connection ends after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadRequest {
-    /// What came is not HTTP, or a header it must have is missing.
+    /// The bytes are not HTTP, or lack a header that they must have.
     Malformed(&'static str),
     /// The head is longer than the server reads.
     TooLong,
@@ -72,17 +72,17 @@ impl fmt::Display for BadRequest {
 /// The longest head that is read.
 pub(crate) const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
-/// The query by which redirections are counted down.
+/// The query in which redirections are counted down.
 pub(crate) const HOPS_QUERY: &str = "redirects-left=";
 
-/// What the bytes that came so far are.
+/// What the bytes received so far are.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed {
     /// The beginning of a head.
     Partial,
-    /// A head of so many bytes.
+    /// A head, and its length in bytes.
     Complete(usize, Box<Request>),
-    /// Nothing that could become a request, with its first line.
+    /// Bytes that cannot become a request: their first line, and the reason.
     Bad(String, BadRequest),
 }
 
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_says_what_it_wants() {
+    fn the_fields_of_a_request_are_read() {
         let got = request(
             "GET /a%20b?redirects-left=3 HTTP/1.1\r\nhost: x\r\n\
              RANGE: bytes=1-2\r\nIf-Range: \"t\"\r\n\r\n",
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_served_is_told_apart() {
+    fn requests_that_are_not_served_have_their_reason() {
         assert_eq!(bad("POST / HTTP/1.1\r\nHost: x\r\n\r\n"), BadRequest::Method);
         assert_eq!(bad("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"), BadRequest::Body);
         assert!(matches!(bad("GET / HTTP/1.1\r\n\r\n"), BadRequest::Malformed(_)));

@@ -16,13 +16,13 @@ use crate::shared::{AccessLog, Shared, Stats};
 
 /// What a server serves, where, and how it fails.
 pub struct ServerConfig {
-    /// Address and port to listen on; port 0 for one that is free.
+    /// Address and port to listen on; port 0 for any free port.
     pub listen: SocketAddr,
     /// What it serves.
     pub content: Files,
-    /// How it fails, in the order in which the rules are tried.
+    /// How it fails: rules, in the order in which they are tried.
     pub faults: Vec<ServerFault>,
-    /// What takes the access log; `None` for none. It is called from the server's thread, which
+    /// Receives the access log; `None` for no log. It is called from the server's thread, which
     /// waits for it.
     pub log: Option<AccessLog>,
 }
@@ -48,7 +48,8 @@ impl fmt::Debug for ServerConfig {
 
 /// A server that runs until it is dropped.
 ///
-/// Dropping it closes its connections, whatever they are at, and waits until its port is free.
+/// Dropping it closes its connections, also in the middle of an answer, and waits until its port is
+/// free.
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
@@ -62,7 +63,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Where the address cannot be listened on or the directory is not there; the message names it.
+    /// If it cannot listen on the address, or the directory does not exist; the message names
+    /// which.
     pub fn start(config: ServerConfig) -> io::Result<Self> {
         let ServerConfig { listen, content, faults, log } = config;
         let store = Store::open(content)?;
@@ -78,7 +80,7 @@ impl Server {
             runtime.block_on(async {
                 tokio::select! {
                     () = accepting => {}
-                    // Nothing is ever sent: the sender goes with the server.
+                    // Nothing is ever sent: this ends when the server drops the sender.
                     _ = stopped => {}
                 }
             });
@@ -122,7 +124,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It fails only if the log panicked, which has been reported where it happened.
+            // It fails only if the log panicked, and the panic was reported then.
             let _ = thread.join();
         }
     }

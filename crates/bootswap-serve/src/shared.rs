@@ -12,7 +12,7 @@ use crate::access_log;
 use crate::content::Store;
 use crate::fault::{Rules, ServerFault};
 
-/// What takes the lines of the access log, which come without a line end.
+/// Receives the lines of the access log, without a line end.
 pub type AccessLog = Box<dyn FnMut(&str) + Send>;
 
 /// What a server has done since it was started.
@@ -21,12 +21,12 @@ pub type AccessLog = Box<dyn FnMut(&str) + Send>;
 pub struct Stats {
     /// Connections that were accepted.
     pub connections: u64,
-    /// Requests, those that were refused among them.
+    /// Requests, including those that were refused.
     pub requests: u64,
     /// Requests for which a fault was due.
     pub faults: u64,
-    /// Bytes of bodies that were sent. Of a connection that the client broke off, up to 16 KiB and
-    /// what was under way are counted though they never arrived.
+    /// Bytes of bodies that were sent. If the client breaks a connection off, up to 16 KiB, and
+    /// what was still on its way, are counted although they did not arrive.
     pub body_bytes: u64,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Logs a request; `status` is `None` where nothing is answered.
+    /// Logs a request; `status` is `None` if nothing is answered.
     pub(crate) fn log_line(
         &mut self,
         peer: IpAddr,

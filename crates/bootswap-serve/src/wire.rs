@@ -1,4 +1,4 @@
-//! How an answer gets onto the connection, and how the connection breaks on request.
+//! Sends an answer over the connection, and breaks the connection on request.
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,7 +30,7 @@ pub enum ConnectionEnd {
     Silent,
 }
 
-/// Sends an answer, up to where it breaks; `None` where the next request may come.
+/// Sends an answer up to where it breaks; `None` if the next request may follow.
 pub(crate) async fn send<S: AsyncWrite + Unpin>(
     stream: &mut S,
     mut answer: Answer,
@@ -137,7 +137,7 @@ async fn send_chunked<S: AsyncWrite + Unpin>(
     while left > 0 && body_left > 0 {
         let chunk = body_left.min(CHUNK_BYTES);
         stream.write_all(format!("{chunk:x}\r\n").as_bytes()).await?;
-        // A break inside a chunk leaves it shorter than it was announced.
+        // If the break is inside a chunk, fewer bytes are sent than its header announces.
         send_counted(stream, &mut answer.body, chunk.min(left), counters).await?;
         if left < chunk {
             return Ok(());
@@ -159,8 +159,8 @@ pub(crate) async fn close(mut stream: TcpStream) -> io::Result<()> {
     const LINGER_BYTES: u64 = 64 * 1024;
 
     stream.shutdown().await?;
-    // A socket that is dropped with bytes unread resets the connection, which may take from the
-    // client what it has not read yet.
+    // Dropping a socket with unread bytes resets the connection, and the client may lose what it
+    // has not read yet.
     let mut rest = stream.take(LINGER_BYTES);
     let mut sink = tokio::io::sink();
     let drained = timeout(LINGER, tokio::io::copy(&mut rest, &mut sink)).await;
@@ -178,20 +178,22 @@ pub(crate) async fn hold(mut stream: TcpStream) -> io::Result<()> {
     tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
 }
 
-/// Waits until no byte is left that was written and not yet sent.
+/// Waits until all bytes that were written have been sent.
 ///
-/// A reset throws such bytes away, and the client would see a break earlier than asked for.
+/// A reset discards unsent bytes, and the client would see the break earlier than asked for.
 #[cfg(target_os = "linux")]
 async fn all_sent(stream: TcpStream) -> io::Result<TcpStream> {
-    // With this option a socket is writable only when fewer than so many bytes are unsent (tcp(7)).
+    // With this option a socket is writable only when fewer than that many bytes are unsent
+    // (tcp(7)).
     socket2::SockRef::from(&stream).set_tcp_notsent_lowat(1)?;
-    // Readiness from before the option is remembered, a socket registered anew is asked again.
+    // tokio remembers that the socket was ready before the option was set; a newly registered
+    // socket is asked again.
     let stream = TcpStream::from_std(stream.into_std()?)?;
     stream.writable().await?;
     Ok(stream)
 }
 
-/// Elsewhere this cannot be asked; a break may come a little early where the client is slow.
+/// Other systems cannot tell; there a break may come a little early if the client is slow.
 #[cfg(not(target_os = "linux"))]
 async fn all_sent(stream: TcpStream) -> io::Result<TcpStream> {
     Ok(stream)

@@ -1,4 +1,4 @@
-//! Every fault, seen by a client that takes every byte as it comes.
+//! Every fault, as a plain client sees it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
@@ -8,13 +8,13 @@ use std::net::TcpStream;
 
 use client::{End, exchange, get, head, pattern, request, server};
 
-/// A file that is larger than what sockets take at once, so that breaks happen with a full queue.
+/// A file that is larger than the buffers of sockets, so that breaks happen while bytes are queued.
 fn large() -> Vec<u8> {
     pattern(6_000_000)
 }
 
 #[test]
-fn drop_resets_behind_exactly_so_many_bytes() {
+fn drop_resets_after_exactly_that_many_bytes() {
     let bytes = large();
     for count in [0, 1, 13_000, 65_536, 5_000_000, bytes.len()] {
         let server = server(&bytes, &[&format!("drop={count}")]);
@@ -26,7 +26,7 @@ fn drop_resets_behind_exactly_so_many_bytes() {
 }
 
 #[test]
-fn drop_behind_the_end_still_resets() {
+fn drop_after_the_end_still_resets() {
     let reply = get(&server(b"abc", &["drop=9"]), "/app.bin", &[]);
     assert_eq!((&reply.body[..], reply.end), (&b"abc"[..], End::Reset));
 }
@@ -55,7 +55,7 @@ fn a_download_that_is_dropped_can_be_resumed() {
 }
 
 #[test]
-fn a_stalled_answer_stays_open_and_silent() {
+fn a_stalled_answer_stays_open_and_sends_nothing() {
     for (fault, count) in [("stall", 0), ("stall=0", 0), ("stall=20000", 20_000)] {
         let bytes = pattern(100_000);
         let server = server(&bytes, &[&format!("/app.bin:{fault}")]);
@@ -71,7 +71,7 @@ fn a_stalled_answer_stays_open_and_silent() {
         }
         let at = body_at(&got).unwrap_or(0);
         assert!(got[at..] == bytes[..count]);
-        // No answer to wait for: give a server that goes on the time to be seen.
+        // Nothing more may come. The timeout gives a faulty server time to send something.
         stream.set_read_timeout(Some(std::time::Duration::from_millis(30))).unwrap();
         let error = stream.read(&mut [0; 1]).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
@@ -92,7 +92,7 @@ fn truncate_announces_all_and_closes_early() {
 }
 
 #[test]
-fn html_is_a_portal_that_says_all_is_well() {
+fn html_is_a_login_page_with_status_200() {
     let reply = get(&server(&pattern(100), &["html"]), "/app.bin", &[("Range", "bytes=5-")]);
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"));
@@ -100,7 +100,7 @@ fn html_is_a_portal_that_says_all_is_well() {
 }
 
 #[test]
-fn an_empty_answer_says_that_it_is_empty() {
+fn an_empty_answer_announces_no_bytes() {
     let reply = get(&server(&pattern(100), &["empty"]), "/app.bin", &[]);
     assert_eq!((reply.status, reply.header("content-length")), (200, Some("0")));
     assert_eq!(reply.body, b"");
@@ -153,7 +153,7 @@ fn ignored_ranges_get_the_whole_file() {
 }
 
 #[test]
-fn a_wrong_range_says_so_and_a_misplaced_one_does_not() {
+fn a_wrong_range_has_its_own_content_range_and_a_misplaced_one_has_not() {
     let bytes = pattern(1000);
     for (fault, asked, claimed, sent) in [
         ("range-wrong", "bytes=500-", "bytes 499-998/1000", &bytes[499..999]),
@@ -171,7 +171,7 @@ fn a_wrong_range_says_so_and_a_misplaced_one_does_not() {
 }
 
 #[test]
-fn corruption_is_one_bit_whichever_range_it_comes_by() {
+fn corrupt_flips_the_same_bit_in_every_range() {
     let bytes = pattern(1000);
     for (fault, at) in [("corrupt", 500), ("corrupt=7", 7), ("corrupt=5000", 999)] {
         let server = server(&bytes, &[fault]);
@@ -186,7 +186,7 @@ fn corruption_is_one_bit_whichever_range_it_comes_by() {
 }
 
 #[test]
-fn corruption_keeps_the_entity_tag() {
+fn corrupt_keeps_the_entity_tag() {
     let server = server(&pattern(1000), &["corrupt*1"]);
     let tags: Vec<_> =
         (0..2).map(|_| get(&server, "/app.bin", &[]).header("etag").unwrap().to_owned()).collect();
@@ -194,7 +194,7 @@ fn corruption_keeps_the_entity_tag() {
 }
 
 #[test]
-fn an_oversize_file_is_announced_as_it_comes() {
+fn oversize_announces_the_longer_length() {
     let reply = get(&server(b"abc", &["oversize=2"]), "/app.bin", &[]);
     assert_eq!(reply.header("content-length"), Some("5"));
     assert_eq!(reply.body, b"abc\xa5\xa5");
@@ -263,7 +263,7 @@ fn an_http_1_0_client_gets_no_chunks() {
 }
 
 #[test]
-fn a_changing_entity_tag_never_holds() {
+fn a_changing_entity_tag_never_matches() {
     let server = server(&pattern(100), &["etag-changes"]);
     let first = get(&server, "/app.bin", &[]).header("etag").unwrap().to_owned();
     let resumed = get(&server, "/app.bin", &[("Range", "bytes=5-"), ("If-Range", &first)]);
@@ -272,7 +272,7 @@ fn a_changing_entity_tag_never_holds() {
 }
 
 #[test]
-fn head_has_its_faults_too() {
+fn faults_apply_to_head_too() {
     assert_eq!(head(&server(b"abc", &["status=503"]), "/app.bin", &[]).status, 503);
     let reply = head(&server(b"abc", &["drop=2"]), "/app.bin", &[]);
     assert_eq!((reply.status, &reply.body[..], reply.end), (200, &b""[..], End::Reset));

@@ -1,4 +1,4 @@
-//! The server without faults, seen by a client that takes every byte as it comes.
+//! The server without faults, as a plain client sees it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
@@ -36,7 +36,7 @@ fn head_has_the_head_of_get_and_no_body() {
 }
 
 #[test]
-fn a_range_comes_with_its_place() {
+fn a_range_comes_with_its_content_range() {
     let bytes = pattern(1000);
     let server = server(&bytes, &[]);
     let reply = get(&server, "/app.bin", &[("Range", "bytes=100-199")]);
@@ -53,7 +53,7 @@ fn a_range_comes_with_its_place() {
 }
 
 #[test]
-fn a_range_is_answered_only_of_the_file_that_the_client_has() {
+fn a_range_is_sent_only_if_the_client_has_the_same_file() {
     let server = server(&pattern(1000), &[]);
     let whole = get(&server, "/app.bin", &[]);
     let (etag, date) = (whole.header("etag").unwrap(), whole.header("last-modified").unwrap());
@@ -87,7 +87,7 @@ fn an_unchanged_file_is_not_sent_again() {
 fn a_connection_carries_one_request_after_the_other() {
     let server = server(&pattern(10), &[]);
     let mut stream = TcpStream::connect(server.addr()).unwrap();
-    // Two at once, then one more: a client may send the next before the answer has come.
+    // Two at once, then one more: a client may send a request before it has the last answer.
     let one = "GET /app.bin HTTP/1.1\r\nHost: lab\r\n\r\n";
     stream.write_all(format!("{one}{one}").as_bytes()).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -114,7 +114,7 @@ fn a_connection_carries_one_request_after_the_other() {
 }
 
 #[test]
-fn a_missing_file_is_answered_with_those_there_are() {
+fn the_answer_to_a_missing_file_lists_the_others() {
     let server = server(b"x", &[]);
     for path in ["/", "/app", "/app.bin/", "/../app.bin", "/%2e%2e/app.bin"] {
         let reply = get(&server, path, &[]);
@@ -139,7 +139,7 @@ fn a_directory_is_served_and_nothing_outside_it() {
 }
 
 #[test]
-fn what_is_no_request_for_a_file_is_refused() {
+fn requests_that_are_not_for_a_file_are_refused() {
     let server = server(b"x", &[]);
     let status = |request: &str| {
         let (bytes, end) = exchange(server.addr(), request);
@@ -155,7 +155,7 @@ fn what_is_no_request_for_a_file_is_refused() {
 }
 
 #[test]
-fn an_http_1_0_client_gets_its_answer_and_its_end() {
+fn an_http_1_0_client_gets_its_answer_and_a_closed_connection() {
     let server = server(b"x", &[]);
     let (bytes, end) = exchange(server.addr(), "GET /app.bin HTTP/1.0\r\n\r\n");
     assert!(String::from_utf8(bytes).unwrap().ends_with("Connection: close\r\n\r\nx"));

@@ -8,12 +8,12 @@
 //!          | copy 2, in a sector of its own    |   anywhere else: copy 2
 //! ```
 //!
-//! The loader starts the better of two copies of a bootloader that the mask ROM cannot start from
-//! there. A copy lies behind the loader's image and not in it, so that one that is damaged does not
-//! make the loader's own image a damaged one.
+//! The loader starts a bootloader from the first of two copies that is whole; the mask ROM could
+//! not start it from there. The copies lie after the loader's image and not inside it, so that a
+//! damaged copy leaves the loader's own image valid.
 //!
 //! The loader (`firmware/loader`), the program that composes the files, and the simulator that
-//! judges them share this format, and nothing else.
+//! judges them share this format and nothing else.
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
@@ -29,16 +29,17 @@ pub use trial::{MAX_STARTS, Trial, TrialWord};
 
 use flash_region::SECTOR_BYTES;
 
-/// Bytes of code and data that a loader may have.
+/// Largest length of a loader's code and data, in bytes; a limit of this format.
 pub const LOADER_MAX_BYTES: u32 = 2048;
 
-/// Bytes that the loader's image may have, header, checksum and digest included: one sector, the
-/// trial word's line left out.
+/// Largest length of the loader's image in bytes, with header, checksum and digest: one sector
+/// without its last 16 bytes, which are for the trial word.
 pub const IMAGE_MAX_BYTES: u32 = TRIAL_OFFSET_BYTES;
 
-/// Where the trial word lies, from the first byte of a carrier: in the last line of the sector that
-/// its app image leaves erased.
+/// Where the trial word lies, in bytes from the start of a carrier: in the last 16 bytes of the
+/// first sector, which the app image leaves erased.
 pub const TRIAL_OFFSET_BYTES: u32 = SECTOR_BYTES - 16;
 
-/// Where the first copy lies, from the first byte of a carrier or of the bootloader's place.
+/// Where the first copy lies, in bytes from the start of a carrier or from the bootloader's
+/// address.
 pub const COPIES_OFFSET_BYTES: u32 = SECTOR_BYTES;

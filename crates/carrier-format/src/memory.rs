@@ -10,18 +10,19 @@ use esp_idf_format::memory::{BootRam, MemoryRange, other_bus};
 ///   | loader and its stack | segments of the bootloader | ROM's stack and data |
 /// ```
 ///
-/// Addresses are those of the data bus; on ESP32-C3 the same bytes have another address for
-/// instructions, [`data_addr`](Self::data_addr).
+/// Addresses are those of the data bus; on ESP32-C3 the same bytes have another address on the
+/// instruction bus, see [`data_addr`](Self::data_addr).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LoaderMemory {
-    /// Where the loader is loaded to, as its image says: an address for instructions.
+    /// Where the loader is loaded to, as its image says: an address on the instruction bus.
     pub load_addr: u32,
     /// Where segments of the bootloader may go.
     pub segments: MemoryRange,
-    /// The stack that the ROM enters a bootloader with ends here.
+    /// End of the stack on which the ROM starts a bootloader.
     pub rom_stack_end_addr: u32,
-    /// Loader and segments on the bus of instructions, and how far apart the two buses are.
+    /// Loader and segments, by their addresses on the instruction bus.
     instructions: MemoryRange,
+    /// How far the addresses of the instruction bus are above those of the data bus.
     offset_bytes: u32,
 }
 
@@ -29,12 +30,12 @@ impl LoaderMemory {
     /// Bytes of RAM that the loader has for itself: code, data and stack.
     pub const RESERVED_BYTES: u32 = 0x2000;
 
-    /// Bytes that are left to the ROM's stack, on which a bootloader runs: from `__stack_sentry` to
-    /// `__stack` (`components/bootloader/subproject/main/ld/CHIP/bootloader.ld` of
-    /// `espressif/esp-idf`).
+    /// Bytes that are kept free for the ROM's stack, on which a bootloader runs: from
+    /// `__stack_sentry` to `__stack` (`components/bootloader/subproject/main/ld/CHIP/bootloader.ld`
+    /// of `espressif/esp-idf`).
     const ROM_STACK_BYTES: u32 = 0x2000;
 
-    /// The memory of that chip; `None` for one that there is no loader for.
+    /// The memory of that chip; `None` if there is no loader for it.
     #[must_use]
     pub const fn of(chip: Chip) -> Option<Self> {
         if !matches!(chip, Chip::Esp32c3 | Chip::Esp32c6 | Chip::Esp32h2) {
@@ -56,13 +57,14 @@ impl LoaderMemory {
         })
     }
 
-    /// The address for data of what has that address.
+    /// The address on the data bus of the byte at `addr`, which may be an address on either bus.
     #[must_use]
     pub const fn data_addr(&self, addr: u32) -> u32 {
         if self.instructions.contains(addr) { addr - self.offset_bytes } else { addr }
     }
 
-    /// Whether a segment may be loaded: whole words, all of them where segments may go.
+    /// Whether a segment may be loaded: it has whole words, and all of it lies in
+    /// [`segments`](Self::segments).
     #[must_use]
     pub const fn holds(&self, load_addr: u32, len_bytes: u32) -> bool {
         let start = self.data_addr(load_addr);
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_over_the_loader_the_stack_or_out_of_memory() {
+    fn segments_stay_in_memory_and_clear_of_loader_and_stack() {
         for chip in [Chip::Esp32c3, Chip::Esp32c6, Chip::Esp32h2] {
             let memory = LoaderMemory::of(chip).unwrap();
             let MemoryRange { start_addr: start, end_addr: end } = memory.segments;

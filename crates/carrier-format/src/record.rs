@@ -13,33 +13,33 @@ pub const RECORD_LEN_BYTES: usize = RECORD_WORDS * 4;
 /// What a record begins with.
 pub const RECORD_MAGIC: [u32; 2] = [u32::from_le_bytes(*b"bswp"), u32::from_le_bytes(*b"-ldr")];
 
-/// The layout below.
+/// Version of the layout below.
 const VERSION: u16 = 1;
-/// A word that says nothing, as erased flash has it.
+/// Value of a word that is not set, as in erased flash.
 const NONE: u32 = u32::MAX;
 
-/// What a loader is to do. Words in little-endian order, `ffffffff` where there is nothing:
+/// What a loader is to do. Words are little-endian; a word that is not set is `ffffffff`:
 ///
 /// ```text
 ///   0        8         12        16             24             28        32
 ///   | magic  | version | place   | copies 1, 2  | their length | otadata |
 ///   |        | chip id |         | from start   |              |         |
 ///
-///   32          36       40         44         48          52             64
-///   | trial     | starts | watchdog | image_ok | end of    | what the end |
-///   | word from |        | ms       |          | the magic | has to be    | unused
-///   | start     |        |          |          |           |
+///   32          36       40         44         48          52           56       64
+///   | trial     | starts | watchdog | image_ok | end of    | its value  | unused |
+///   | word from |        | ms       |          | the magic | if good    |        |
+///   | start     |        |          |          |           |            |        |
 /// ```
 ///
 /// "From start" is from the first byte of the loader's image in flash, so that a carrier is the
-/// same in every partition. All else are flash addresses.
+/// same in every partition. All other addresses are flash addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LoaderRecord {
     /// The chip that the loader was built for, `Chip::image_chip_id`.
     pub chip_id: u16,
     /// What the loader is part of; `None` until a composer has filled the record.
     pub place: Option<Place>,
-    /// Where the copies of the bootloader begin, from the first byte of the loader's image.
+    /// Where the copies of the bootloader begin, in bytes from the start of the loader's image.
     pub copies: [Option<u32>; 2],
     /// Bytes of a copy.
     pub copy_len_bytes: u32,
@@ -68,7 +68,7 @@ impl Place {
 }
 
 impl LoaderRecord {
-    /// The record of a loader for that chip that is part of nothing so far.
+    /// The record of a loader for that chip before a composer has filled it.
     #[must_use]
     pub const fn blank(chip_id: u16) -> Self {
         Self {
@@ -120,7 +120,7 @@ impl LoaderRecord {
         ]
     }
 
-    /// What those words say; magic and version are not looked at.
+    /// The record in these words; magic and version are not checked.
     #[must_use]
     pub const fn from_words(words: &[u32; RECORD_WORDS]) -> Self {
         let [_, _, version_and_chip, place, copy_1, copy_2, copy_len_bytes, otadata, ..] = *words;
@@ -200,12 +200,12 @@ const fn some(word: u32) -> Option<u32> {
     if word == NONE { None } else { Some(word) }
 }
 
-/// The record in a loader's image, and where it begins: the first of the bytes that begin with the
-/// magic, at a multiple of 4.
+/// Finds the record in a loader's image: at the first magic whose offset is a multiple of 4.
+/// Returns that offset, in bytes, and the record.
 ///
 /// # Errors
 ///
-/// [`RecordError::Magic`] if there is none, else why it is not understood.
+/// [`RecordError::Magic`] if there is none, otherwise why it cannot be read.
 pub fn find(image: &[u8]) -> Result<(usize, LoaderRecord), RecordError> {
     let [first, second] = RECORD_MAGIC.map(u32::to_le_bytes);
     let starts = |bytes: &[u8]| bytes.starts_with(&first) && bytes.get(4..8) == Some(&second);
@@ -239,7 +239,7 @@ impl fmt::Display for RecordError {
                 f,
                 "a loader's record has {RECORD_LEN_BYTES} bytes, only {found_bytes} are there"
             ),
-            Self::Magic => f.write_str("there is no loader's record in it"),
+            Self::Magic => f.write_str("no loader's record found"),
             Self::Version { found } => {
                 write!(f, "the loader's record is of version {found} at offset 8, not {VERSION}")
             }
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_named() {
+    fn other_bytes_are_refused_with_the_reason() {
         let bytes = LoaderRecord::blank(5).to_bytes();
         assert_eq!(
             LoaderRecord::parse(&bytes[..63]),

@@ -15,7 +15,7 @@ pub const MAX_STARTS: u32 = 24;
 /// A trial: how often the target is started until it has to be confirmed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Trial {
-    /// Where the [`TrialWord`] lies, from the first byte of the loader's image in flash.
+    /// Where the [`TrialWord`] lies, in bytes from the start of the loader's image in flash.
     pub word_offset_bytes: u32,
     /// How many starts there are, 1 to [`MAX_STARTS`].
     pub starts: u32,
@@ -27,18 +27,18 @@ pub struct Trial {
     pub image_ok: FlashAddr,
     /// The last four bytes of that trailer's magic, which the slot ends with.
     pub magic_end: FlashAddr,
-    /// What they are in a good trailer.
+    /// Their value in a good trailer.
     pub magic: u32,
 }
 
-/// The word that starts are counted in. Each change only clears bits, so it needs no erase.
+/// The word in which starts are counted. Each change only clears bits, so it needs no erase.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TrialWord(pub u32);
 
 impl TrialWord {
     /// Before the first start.
     pub const BLANK: Self = Self(u32::MAX);
-    /// The target was seen to have confirmed, and starts without being counted.
+    /// The target has confirmed; its starts are no longer counted.
     pub const CONFIRMED: Self = Self(0);
 
     /// How many starts were counted.
@@ -51,7 +51,8 @@ impl TrialWord {
     ///
     /// # Power-fail safety
     ///
-    /// It differs in one bit. Torn, the start is counted or not; nothing has to be repaired.
+    /// The new word differs in one bit. If its program is torn, the start is counted or not;
+    /// nothing has to be repaired.
     #[must_use]
     pub const fn after_start(self) -> Self {
         Self(self.0 & self.0.wrapping_sub(1))

@@ -1,9 +1,9 @@
 //! Real ESP-IDF second-stage bootloaders, for devices that exist only in a simulation.
 //!
 //! The bootloaders are those that the `espflash` crate carries (ESP-IDF v6.1, built by Espressif's
-//! toolchain, with default configuration). It has no function that hands them out, but it puts one
-//! in front of every app that it makes an image of; so an app without content is made, and what
-//! is put in front of it is kept.
+//! toolchain, with default configuration). espflash has no function that returns them, but it puts
+//! one before every app of which it makes an image. So this crate lets it make the image of an
+//! empty app, and keeps the bootloader alone.
 #![warn(clippy::indexing_slicing)]
 
 use std::fmt;
@@ -14,12 +14,13 @@ use espflash::flasher::{self, FlashData, FlashSettings};
 use espflash::image_format::idf::IdfBootloaderFormat;
 use espflash::target;
 
-/// The bootloader of `chip` as espflash would write it to a device with so much flash: DIO, at the
-/// frequency that works with any flash chip, with checksum and SHA-256 that fit.
+/// The bootloader of `chip` as espflash writes it to a device with `flash_size_bytes` of flash:
+/// mode DIO, espflash's default frequency, the right checksum and SHA-256.
 ///
 /// # Errors
 ///
-/// [`Error`]; with a flash size of 1 to 128 MB never, unless espflash changes what it carries.
+/// [`Error::FlashSize`] unless the size is a power of two from 1 to 128 MB. The other errors mean
+/// that this version of espflash carries other bootloaders.
 pub fn bootloader(chip: Chip, flash_size_bytes: u32) -> Result<Vec<u8>, Error> {
     let unknown_size = Error::FlashSize { found_bytes: flash_size_bytes };
     let size = FlashSize::from_bytes(flash_size_bytes).ok_or(unknown_size)?;
@@ -125,12 +126,12 @@ const fn flasher_size(size: FlashSize) -> flasher::FlashSize {
     }
 }
 
-/// An ELF file of nothing but its header: 32 bits, little-endian, no section, no segment.
+/// An ELF file that is only its header: 32 bits, little-endian, without sections and segments.
 fn empty_elf() -> [u8; 52] {
     const IDENT: [u8; 7] = *b"\x7fELF\x01\x01\x01";
     // Executable, RISC-V, version 1. espflash takes the chip from elsewhere.
     const KIND: [u8; 8] = [2, 0, 243, 0, 1, 0, 0, 0];
-    // Length of this header, and of the entries of the two tables that are not there.
+    // Lengths of this header and of the entries of its two tables, which are empty.
     const LENGTHS: [u8; 8] = [52, 0, 32, 0, 0, 0, 40, 0];
     let mut elf = [0; 52];
     for (at, field) in [(0, IDENT.as_slice()), (16, &KIND), (40, &LENGTHS)] {
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_chip_has_a_bootloader_of_esp_idf_for_every_flash() {
+    fn every_chip_has_a_bootloader_for_every_flash_size() {
         for chip in Chip::ALL {
             for size in FlashSize::ALL {
                 let bootloader = bootloader(chip, size.bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! The description that a second-stage bootloader carries of itself, since ESP-IDF 5.1.
+//! The description that a second-stage bootloader carries of itself, since ESP-IDF 5.2.
 //!
 //! ```text
 //!   image offset   0        24        32                                     112

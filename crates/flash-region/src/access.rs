@@ -1,32 +1,32 @@
-//! What of a flash can be reached at all.
+//! Which part of a flash chip a driver can access.
 
 use core::fmt;
 
 use crate::{FlashAddr, Region};
 
-/// Bytes that commands with addresses of 24 bits reach: those that the ROMs' functions send. A
-/// larger flash takes the rest of the address for nothing, so that an erase at 0x1000000 hits the
-/// bootloader (W25Q256JV datasheet, "3-Byte Address Mode").
+/// Bytes that commands with addresses of 24 bits can reach, which are those that the functions in
+/// the chips' ROMs send. A larger flash chip receives the address without its upper bits, so that
+/// an erase at 0x1000000 erases the sector at 0x0 (W25Q256JV datasheet, "3-Byte Address Mode").
 pub const REACHABLE_BYTES: u32 = 16 * 1024 * 1024;
 
-/// Why a flash driver must not do what it is asked for.
+/// Why a flash driver must refuse an access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum AccessError {
     /// Address or length is not a multiple of the operation's unit.
     Alignment,
-    /// It goes beyond the end of the flash.
+    /// The access goes past the end of the flash.
     OutOfBounds,
-    /// It goes beyond [`REACHABLE_BYTES`], though not beyond the end of the flash.
+    /// The access goes past [`REACHABLE_BYTES`], but not past the end of the flash.
     OutOfReach,
 }
 
-/// Checks what a driver is asked for: `len` bytes from `at`, in units of `unit_bytes` (not 0), in a
-/// flash of `flash_len_bytes`. Returns the region.
+/// Checks an access of `len` bytes from `at`, in units of `unit_bytes` (not 0), to a flash of
+/// `flash_len_bytes`. Returns its region.
 ///
 /// # Errors
 ///
-/// An [`AccessError`]. Nothing of it may be done then.
+/// An [`AccessError`]. The driver must then do no part of the access.
 pub fn check_access(
     at: FlashAddr,
     len: usize,
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_done_where_addresses_wrap() {
+    fn accesses_where_addresses_wrap_are_refused() {
         let check = |at, len| check_access(FlashAddr(at), len, 0x1000, 32 << 20).map(drop);
         assert_eq!(check(0xff_f000, 0x1000), Ok(()));
         // One sector further, and across the limit: the command would hit the bootloader.
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_flash_has_an_end_and_operations_a_unit() {
+    fn accesses_past_the_end_or_misaligned_are_refused() {
         let check = |at, len| check_access(FlashAddr(at), len, 4, 4 << 20).map(Region::len_bytes);
         assert_eq!(check(0x3f_fffc, 4), Ok(4));
         assert_eq!(check(0x40_0000, 0), Ok(0));

@@ -27,13 +27,13 @@ impl FlashAddr {
         }
     }
 
-    /// The address `len_bytes` further on, at most the last one there is.
+    /// The address `len_bytes` further on, or the last address if that is past it.
     #[must_use]
     pub const fn saturating_add(self, len_bytes: u32) -> Self {
         Self(self.0.saturating_add(len_bytes))
     }
 
-    /// Bytes from `earlier` to here; 0 where `earlier` is after it.
+    /// Bytes from `earlier` to here; 0 if `earlier` is the later one.
     #[must_use]
     pub const fn bytes_since(self, earlier: Self) -> u32 {
         self.0.saturating_sub(earlier.0)

@@ -1,4 +1,4 @@
-//! Bytes in messages.
+//! Bytes as hexadecimal digits, for messages.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! Flash addresses and half-open regions: the two types in which every other crate gives a place.
+//! Flash addresses and half-open regions: the types for places in NOR flash.
 //!
 //! ```
 //! use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -25,8 +25,8 @@
 //! Both are plain values over `u32`: the flash of every ESP32 is addressed with at most 32 bits. An
 //! end of exactly 2^32 cannot be represented and is not needed, as the largest chips hold 256 MiB.
 //!
-//! What else nearly every crate needs is here too: the sizes of NOR flash, what of it a driver can
-//! reach ([`check_access`]), [`is_blank`], and [`Hex`] for digests in messages.
+//! The crate also has what nearly all code for flash needs: the sizes of pages, sectors and blocks,
+//! the limits of a driver ([`check_access`]), [`is_blank`], and [`Hex`] for digests in messages.
 #![no_std]
 #![warn(clippy::indexing_slicing)]
 
@@ -48,13 +48,14 @@ pub const SECTOR_BYTES: u32 = 4 * 1024;
 pub const BLOCK_32K_BYTES: u32 = 32 * 1024;
 /// Bytes of the larger erase block (W25Q32JV datasheet, "64KB Block Erase").
 pub const BLOCK_64K_BYTES: u32 = 64 * 1024;
-/// What every byte of erased flash reads as.
+/// Value of every byte of erased flash (W25Q32JV datasheet, "Sector Erase").
 pub const ERASED: u8 = 0xff;
 
 /// Whether every byte reads as erased flash does.
 #[must_use]
 pub fn is_blank(bytes: &[u8]) -> bool {
-    // A word at a time: this is asked of every sector of a flash, also where nothing optimizes it.
+    // A word at a time, because every sector of a flash is checked, in builds without optimization
+    // too.
     let (words, rest) = bytes.as_chunks::<{ size_of::<usize>() }>();
     words.iter().all(|word| *word == [ERASED; size_of::<usize>()])
         && rest.iter().all(|&byte| byte == ERASED)

@@ -14,13 +14,14 @@ pub struct Region {
 }
 
 impl Region {
-    /// The region from `start` up to, not including, `end`; `None` if it would run backwards.
+    /// The region from `start` up to, not including, `end`; `None` if `end` is before `start`.
     #[must_use]
     pub const fn new(start: FlashAddr, end: FlashAddr) -> Option<Self> {
         if start.0 <= end.0 { Some(Self { start, end }) } else { None }
     }
 
-    /// The region of `len_bytes` from `start`; `None` if it would leave the address space.
+    /// The region of `len_bytes` from `start`; `None` if it would go past the end of the address
+    /// space.
     #[must_use]
     pub const fn from_len(start: FlashAddr, len_bytes: u32) -> Option<Self> {
         match start.checked_add(len_bytes) {
@@ -67,7 +68,8 @@ impl Region {
         self.start.0 <= addr.0 && addr.0 < self.end.0
     }
 
-    /// Whether all of `other` is inside; an empty region is inside where both its ends touch.
+    /// Whether all of `other` is inside. An empty region is inside if its address is from `start`
+    /// to `end`, both included.
     #[must_use]
     pub const fn contains_region(self, other: Self) -> bool {
         self.start.0 <= other.start.0 && other.end.0 <= self.end.0
@@ -93,14 +95,14 @@ impl Region {
         Some(Self { start, end })
     }
 
-    /// The first `len_bytes` of the region, or all of it where it is shorter.
+    /// The first `len_bytes` of the region, or all of it if it is shorter.
     #[must_use]
     pub const fn prefix(self, len_bytes: u32) -> Self {
         let end = self.start.saturating_add(len_bytes);
         Self { start: self.start, end: if end.0 < self.end.0 { end } else { self.end } }
     }
 
-    /// The last `len_bytes` of the region, or all of it where it is shorter.
+    /// The last `len_bytes` of the region, or all of it if it is shorter.
     #[must_use]
     pub const fn suffix(self, len_bytes: u32) -> Self {
         let start = self.end.0.saturating_sub(len_bytes);
@@ -132,7 +134,7 @@ impl Region {
         }
     }
 
-    /// The largest region of whole units inside this one; empty where not one fits.
+    /// The largest region of whole units inside this one; empty if none fits.
     #[must_use]
     pub const fn align_in(self, unit_bytes: u32) -> Self {
         let end = self.end.align_down(unit_bytes);

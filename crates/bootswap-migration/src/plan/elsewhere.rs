@@ -12,7 +12,7 @@ use crate::owned::{OwnedArtifact, OwnedMigration};
 
 /// Why the application would never be started by the bootloader that comes with it.
 ///
-/// A device sees that of a bootloader since ESP-IDF 5.1, which has a descriptor; of older ones the
+/// A device sees that of a bootloader since ESP-IDF 5.2, which has a descriptor; of older ones the
 /// whole file says it.
 pub(super) fn refused(migration: &OwnedMigration, facts: &DeviceFacts<'_>) -> Option<Reason> {
     let (app, system) = found(migration, facts)?;

@@ -21,16 +21,16 @@ use crate::request::Request;
 /// What a server serves.
 #[derive(Clone, Debug)]
 pub enum Files {
-    /// The files of a directory and of those inside it, but for those whose name begins with a dot
-    /// and those that are withheld.
+    /// The files of a directory and of the directories in it, except those whose name begins with a
+    /// dot and those that are withheld.
     Dir {
         /// The directory.
         root: PathBuf,
         /// What else is not given out.
         withheld: Withheld,
     },
-    /// Files by their path, which begins with a slash or is taken as if it did. It may have a query
-    /// and percent-encoded bytes, as in an address.
+    /// Files by path. A path without a slash at its start gets one. It may have a query and
+    /// percent-encoded bytes, as in an address.
     Named(BTreeMap<String, File>),
 }
 
@@ -59,7 +59,8 @@ pub struct Withheld(Option<Arc<WhyNot>>);
 type WhyNot = dyn Fn(&Path) -> Option<String> + Send + Sync;
 
 impl Withheld {
-    /// Asks that function about a file, once for each state of it; it gives the reason against.
+    /// Withholds the files for which that function returns a reason. It is called again only if the
+    /// file's length or time has changed.
     pub fn by(why_not: impl Fn(&Path) -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(why_not)))
     }
@@ -88,7 +89,7 @@ impl File {
         Self(Place::Memory { bytes: bytes.into(), etag: Arc::default(), modified })
     }
 
-    /// The file at that path, which is opened when it is asked for.
+    /// The file at that path, which is opened when it is requested.
     pub fn on_disk(path: impl Into<PathBuf>) -> Self {
         Self(Place::Disk(path.into()))
     }
@@ -140,7 +141,7 @@ impl Opened {
         let metadata = file.metadata()?;
         // A pipe has neither length nor ranges, and waits for its other end.
         if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         let modified = metadata.modified()?;
         Ok(Self {
@@ -152,8 +153,8 @@ impl Opened {
     }
 }
 
-/// Of a file on disk its length and its time in nanoseconds: hashing all of it first would take
-/// longer than a client waits.
+/// The entity tag of a file on disk: its length and its time in nanoseconds. To hash all of it
+/// first could take longer than a client waits.
 fn disk_tag(metadata: &Metadata, modified: SystemTime) -> String {
     let time = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     format!("\"{:x}-{time:x}\"", metadata.len())
@@ -176,7 +177,7 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Opens the content; fails if its directory is not there.
+    /// Opens the content; fails if its directory does not exist.
     pub(crate) fn open(content: Files) -> io::Result<Self> {
         match content {
             Files::Named(files) => Ok(Self::Named(
@@ -196,11 +197,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Where a file is there and cannot be read.
+    /// If the file exists but cannot be read.
     pub(crate) fn find(&mut self, request: &Request) -> io::Result<Option<Opened>> {
         match self {
             Self::Named(files) => {
-                // An address with a query or encoded bytes is a name as it stands.
+                // A name may have a query and encoded bytes, so the target as it came is looked up
+                // first.
                 let file = files.get(&request.raw_target).or_else(|| files.get(&request.path));
                 file.map(File::open).transpose()
             }
@@ -229,7 +231,7 @@ impl Store {
     }
 }
 
-/// The most files that a list names: enough for every lab, little enough for a terminal.
+/// Largest number of files in a listing: enough for a lab, and not too many for a terminal.
 const LISTED_FILES: usize = 200;
 
 fn with_slash(path: &str) -> String {
@@ -240,12 +242,12 @@ fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// A directory, and what was found out about its files.
+/// A directory, and the reasons found so far for withholding its files.
 #[derive(Debug)]
 pub(crate) struct Dir {
     root: PathBuf,
     withheld: Withheld,
-    /// The reason against a file, in the state with that length and time.
+    /// For each file its length and time when it was judged, and the reason to withhold it.
     judged: HashMap<PathBuf, (u64, SystemTime, Option<String>)>,
 }
 
@@ -257,7 +259,7 @@ impl Dir {
         if !relative.components().all(|component| matches!(component, Component::Normal(_))) {
             return None;
         }
-        // A symbolic link could too, so the place that counts is the one that the links lead to.
+        // A symbolic link could too, so the path is resolved before it is checked.
         let file = self.root.join(relative).canonicalize().ok()?;
         let under_root = file.strip_prefix(&self.root).ok()?;
         let is_shown = !has_dotfile(relative) && !has_dotfile(under_root);
@@ -290,7 +292,7 @@ impl Dir {
                 continue;
             }
             let path = format!("{prefix}{name}");
-            // The type of the entry itself: a link to a directory could lead round in circles.
+            // The type of the entry itself: following a link to a directory could never end.
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => {
                     self.list(&entry.path(), &format!("{path}/"), listing);

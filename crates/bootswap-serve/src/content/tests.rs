@@ -65,7 +65,7 @@ fn dotfiles_are_neither_found_nor_listed() {
 }
 
 #[test]
-fn what_is_withheld_is_listed_with_its_reason_and_judged_anew_when_it_changes() {
+fn withheld_files_are_listed_with_a_reason_and_judged_again_after_a_change() {
     let dir = tempfile::tempdir().unwrap();
     let secret =
         |path: &Path| fs::read(path).unwrap().starts_with(b"secret").then(|| "a secret".to_owned());
@@ -95,7 +95,7 @@ fn a_changed_file_has_another_tag() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_named() {
+fn a_missing_directory_is_named() {
     let error = Store::open(Files::dir("/no/such/directory")).unwrap_err();
     assert!(error.to_string().contains("/no/such/directory"));
 }
@@ -121,7 +121,7 @@ fn named_files_need_no_slash_and_may_have_a_query() {
 }
 
 #[test]
-fn a_file_on_disk_is_opened_when_it_is_asked_for() {
+fn a_file_on_disk_is_opened_when_it_is_requested() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("app.bin");
     let mut store = Store::open(Files::memory([("/fw/app", File::on_disk(&path))])).unwrap();

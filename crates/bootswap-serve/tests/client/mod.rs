@@ -1,4 +1,4 @@
-//! A client that does nothing by itself: it sends the bytes of a request and says what came back.
+//! A plain client: it sends the bytes of a request and returns what comes back.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ pub enum End {
 pub struct Reply {
     pub status: u16,
     pub head: String,
-    /// What came after the head, as it came.
+    /// What came after the head, undecoded.
     pub body: Vec<u8>,
     pub end: End,
 }
