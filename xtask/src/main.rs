@@ -4,6 +4,7 @@
 //! cargo xtask test          all checks that a change has to pass
 //! cargo xtask test --long   also the tests that take minutes
 //! cargo xtask house         the rules of the house alone, in a second
+//! cargo xtask hazards       takes each prevention of a hazard out, and sees its tests fail
 //! cargo xtask firmware      the migrator for a chip
 //! cargo xtask dist          the folder of a release
 //! cargo xtask emulate       the migrator in emulators of ESP32 and ESP32-C3
@@ -23,6 +24,7 @@ mod dist;
 mod emulate;
 mod firmware;
 mod gen_esp32part;
+mod hazards;
 mod house;
 mod licences;
 mod nginx;
@@ -50,6 +52,8 @@ enum Task {
     Test(test::Options),
     /// Checks the rules of the house alone: width of lines, circles of imports
     House,
+    /// Takes out what prevents each hazard, one at a time, and sees its tests fail
+    Hazards(hazards::Options),
     /// Builds the migrator for a chip, as an app image for any ESP-IDF OTA mechanism
     Firmware(firmware::Options),
     /// Makes the folder of a release: program, prebuilt firmware, completions, man pages,
@@ -66,6 +70,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
         Task::House => Ok(house::run()),
+        Task::Hazards(options) => hazards::run(&options),
         Task::Firmware(options) => firmware::run(&options),
         Task::Emulate(options) => emulate::run(&options),
         Task::Dist(options) => dist::run(&options),
