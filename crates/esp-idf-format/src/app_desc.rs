@@ -118,7 +118,7 @@ impl AppDescription {
         bytes
     }
 
-    /// Writes it over a description that is there; reserved bytes stay as they are.
+    /// Writes it over an existing description; reserved bytes stay as they are.
     pub fn write_over(&self, bytes: &mut [u8; APP_DESC_LEN_BYTES]) {
         *bytes = Writer::over(*bytes)
             .put(&APP_DESC_MAGIC.to_le_bytes())

@@ -1,4 +1,4 @@
-//! The description that a second-stage bootloader carries of itself, since ESP-IDF 5.2.
+//! The description of itself that a second-stage bootloader carries since ESP-IDF 5.2.
 //!
 //! ```text
 //!   image offset   0        24        32                                     112
@@ -21,7 +21,7 @@ pub const BOOTLOADER_DESC_LEN_BYTES: usize = 80;
 /// First byte of a description (`ESP_BOOTLOADER_DESC_MAGIC_BYTE`).
 pub const BOOTLOADER_DESC_MAGIC: u8 = 80;
 
-/// What a bootloader says of itself.
+/// What a bootloader says about itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BootloaderDescription {
     /// Version for the bootloader's own anti-rollback; reserved before ESP-IDF 5.4.
@@ -40,8 +40,8 @@ impl BootloaderDescription {
     ///
     /// # Errors
     ///
-    /// [`DescriptionError`]: too few bytes, or something else is there. The magic has one byte
-    /// only, so that one in 256 older bootloaders seems to have a description.
+    /// [`DescriptionError`]: too few bytes, or something else is there. The magic is only one byte,
+    /// so about one in 256 older bootloaders seems to have a description.
     pub fn parse(bytes: &[u8]) -> Result<Self, DescriptionError> {
         let found_bytes = bytes.len();
         let needed_bytes = BOOTLOADER_DESC_LEN_BYTES;
@@ -56,8 +56,8 @@ impl BootloaderDescription {
         Self::read(fields).ok_or(too_short)
     }
 
-    /// Whether it reads like one: it names a version of ESP-IDF. By its magic alone other bytes
-    /// pass for a description.
+    /// Whether it looks like a real description: it names a version of ESP-IDF. By the magic alone,
+    /// other bytes can look like a description.
     #[must_use]
     pub fn is_plausible(&self) -> bool {
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b".-+_".contains(&b);

@@ -66,7 +66,7 @@ impl Chip {
         }
     }
 
-    /// The chip of that number in image headers, or `None` if it is another one.
+    /// The chip of that number in image headers, or `None` if it is not one of these.
     #[must_use]
     pub fn from_image_chip_id(id: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|chip| chip.image_chip_id() == id)
@@ -113,13 +113,13 @@ impl FromStr for Chip {
     }
 }
 
-/// A chip by its number in image headers. It prints as its name, and says so of a chip that there
-/// is no support for.
+/// A chip by its number in image headers. It prints as its name; for a chip without support it
+/// prints that, too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ImageChip(pub u16);
 
 impl ImageChip {
-    /// The name of a chip that there is no support for.
+    /// The name of a chip without support.
     ///
     /// `esp_chip_id_t` in `components/bootloader_support/include/esp_app_format.h` of
     /// `espressif/esp-idf`, as of 2026-07.
@@ -147,7 +147,7 @@ impl fmt::Display for ImageChip {
     }
 }
 
-/// A name that is not of a supported chip.
+/// A name that is not that of a supported chip.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UnknownChip;
 

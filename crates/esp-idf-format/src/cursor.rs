@@ -1,4 +1,4 @@
-//! Reading and writing little-endian fields one after the other, without a panic.
+//! Reads and writes little-endian fields one after the other, without panics.
 
 /// Reads fields from the front of a slice.
 pub(crate) struct Reader<'a>(&'a [u8]);
@@ -8,7 +8,7 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
-    /// The next `N` bytes, or `None` where fewer are left.
+    /// The next `N` bytes, or `None` if fewer are left.
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
@@ -28,9 +28,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes fields into an array of known length; what does not fit any more is dropped.
+/// Writes fields into an array of known length; a field that does not fit is dropped.
 ///
-/// The lengths of all records here are constants, so that a field dropped fails the first
+/// The lengths of all records here are constants, so a dropped field would fail the first
 /// round-trip test of its record.
 pub(crate) struct Writer<const N: usize> {
     out: [u8; N],
@@ -43,7 +43,7 @@ impl<const N: usize> Writer<N> {
         Self { out: [fill; N], filled: 0 }
     }
 
-    /// A record that is there, to be written over.
+    /// An existing record, to be written over.
     pub(crate) const fn over(out: [u8; N]) -> Self {
         Self { out, filled: 0 }
     }

@@ -14,7 +14,7 @@ pub struct MemoryRange {
 }
 
 impl MemoryRange {
-    /// From the first address up to and without the last.
+    /// From the first address up to, not including, `end_addr`.
     #[must_use]
     pub const fn new(start_addr: u32, end_addr: u32) -> Self {
         Self { start_addr, end_addr }
@@ -66,9 +66,8 @@ pub const fn constants_addr(chip: Chip) -> u32 {
 /// The addresses at which the other bus, of instructions or of data, has the same RAM.
 ///
 /// `SOC_DIRAM_IRAM_LOW`, `SOC_DIRAM_DRAM_LOW` and their `_HIGH` in
-/// `components/soc/<chip>/include/soc/soc.h`, of
-/// `espressif/esp-hal-3rdparty`, branch `sync/release_v5.1.c`. ESP32-C6 and -H2 have
-/// one bus.
+/// `components/soc/<chip>/include/soc/soc.h` of `espressif/esp-hal-3rdparty`, branch
+/// `sync/release_v5.1.c`. ESP32-C6 and ESP32-H2 have one bus.
 #[must_use]
 pub const fn other_bus(chip: Chip, range: MemoryRange) -> Option<MemoryRange> {
     let (iram, dram) = match chip {
@@ -91,7 +90,7 @@ pub const fn other_bus(chip: Chip, range: MemoryRange) -> Option<MemoryRange> {
     }
 }
 
-/// The same for ESP32, on which the one bus has the words in the order opposite to the other's.
+/// The same for ESP32, where the two buses have the words in opposite order.
 const fn other_bus_of_esp32(range: MemoryRange) -> Option<MemoryRange> {
     const fn turned(shared: MemoryRange, from: MemoryRange, to: MemoryRange) -> MemoryRange {
         let start_addr = to.start_addr + (from.end_addr - shared.end_addr);
@@ -109,19 +108,20 @@ const fn other_bus_of_esp32(range: MemoryRange) -> Option<MemoryRange> {
 /// The RAM in which a second-stage bootloader can lie while the mask ROM loads it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BootRam {
-    /// On the bus of instructions, without what is the cache of a CPU that runs.
+    /// On the instruction bus, without the cache of the CPU that runs the ROM.
     pub instruction: MemoryRange,
-    /// On the bus of data; the same where the chip has one bus.
+    /// On the data bus; the same addresses if the chip has one bus.
     pub data: MemoryRange,
-    /// Of `data`, what the ROM itself uses until it jumps: its variables, and the end of its stack.
+    /// The parts of `data` that the ROM itself uses until it jumps: its variables, and the end of
+    /// its stack.
     pub rom: [MemoryRange; 2],
 }
 
 /// How much of its stack the ROM may have in use while it loads.
 ///
 /// The ROM of the ESP32-C3, in an emulator, refuses segments over 0x3fcde160 to 0x3fcdf664 itself
-/// ("overlaps ..., can't load"): 1,456 bytes of stack, and variables. This is more, for the ROMs
-/// that were not run.
+/// ("overlaps ..., can't load"): 1,456 bytes of stack, and variables. The constant is larger,
+/// because the ROMs of the other chips were not run.
 const ROM_STACK_BYTES: u32 = 2048;
 
 impl BootRam {

@@ -1,4 +1,4 @@
-//! Text in a field of fixed length, as labels and versions are kept.
+//! Text in a field of fixed length, such as a label or a version.
 
 use core::fmt::{self, Write};
 

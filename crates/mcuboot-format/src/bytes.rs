@@ -1,4 +1,4 @@
-//! Little-endian numbers out of byte slices that may be too short.
+//! Reads little-endian numbers from byte slices that may be too short.
 
 /// The `N` bytes at `offset`, or `None` where the slice ends before.
 pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
@@ -15,7 +15,7 @@ pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     array(bytes, offset).map(u32::from_le_bytes)
 }
 
-/// Copies `value` to `offset`; `None` where it does not fit, and then nothing is written.
+/// Copies `value` to `offset`; `None` if it does not fit, and then nothing is written.
 pub(crate) fn put(out: &mut [u8], offset: usize, value: &[u8]) -> Option<()> {
     let end = offset.checked_add(value.len())?;
     out.get_mut(offset..end)?.copy_from_slice(value);

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! The swaps (scratch, move, offset) ask when an image is swapped in, for a test or for good, and
-//! never when one is swapped back. Overwriting asks before every copy, knows nothing but versions
-//! even where it was built for counters, and lets any image into an erased primary.
+//! never when one is swapped back. Overwriting asks before every copy, compares versions even if it
+//! was built for counters, and lets any image into an erased primary.
 //!
 //! From `check_downgrade_prevention` and `boot_validate_slot`, boot/bootutil/src/loader.c, and
 //! `boot_compare_version`, bootutil_loader.c beside it.
@@ -40,7 +40,7 @@ pub enum DowngradePrevention {
     SecurityCounter,
 }
 
-/// What is compared of an image, or of whatever else is in its slot.
+/// What is compared: an image, or whatever else is in its slot.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct ImageRank {
     /// Its version.
@@ -52,8 +52,8 @@ pub struct ImageRank {
 }
 
 impl ImageRank {
-    /// What the first bytes of a slot say to MCUboot, which takes them for a header without looking
-    /// at the magic. An ESP-IDF app with a digest is version 0.0.256.
+    /// What MCUboot reads from the first bytes of a slot: it takes them for a header without
+    /// looking at the magic. An ESP-IDF app with a digest is version 0.0.256.
     ///
     /// The security counter is not in the header and stays `None`, which is right for an ESP-IDF
     /// app.
@@ -180,7 +180,7 @@ mod tests {
             let admits = |kind: DowngradePrevention, new| kind.admits(swap, &app, &rank(new, None));
             assert!(!admits(DowngradePrevention::Version, "0.0.255+9"), "{swap}");
             assert!(admits(DowngradePrevention::Version, "0.0.256"), "{swap}");
-            // Its first segment's address is the build number.
+            // The address of its first segment is read as the build number.
             assert!(!admits(DowngradePrevention::VersionAndBuild, "0.0.256"), "{swap}");
             assert!(admits(DowngradePrevention::VersionAndBuild, "0.0.257"), "{swap}");
             assert!(admits(DowngradePrevention::None, "0.0.0"), "{swap}");

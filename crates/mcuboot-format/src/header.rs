@@ -110,7 +110,7 @@ impl ImageHeader {
         }
     }
 
-    /// Applies what MCUboot asks of a header before it looks at the image
+    /// Applies the rules that MCUboot has for a header, before it looks at the image
     /// (`boot_check_header_valid`, boot/bootutil/src/bootutil_loader.c, and `boot_validate_slot`,
     /// boot/bootutil/src/loader.c, as Espressif configures them: no decryption, no decompression).
     ///
@@ -118,7 +118,7 @@ impl ImageHeader {
     /// would begin inside the header, and imgtool writes no such image.
     ///
     /// # Errors
-    /// Every variant of [`HeaderError`] but the first two.
+    /// Every variant of [`HeaderError`] except `Truncated` and `Magic`.
     pub fn check(&self, slot_len_bytes: u32) -> Result<(), HeaderError> {
         let Self { hdr_size, img_size, protect_tlv_size, flags, .. } = *self;
         if usize::from(hdr_size) < Self::LEN_BYTES {
@@ -252,7 +252,7 @@ pub enum HeaderError {
         /// Offset 10, in bytes.
         protect_tlv_size: u16,
     },
-    /// Header, payload and protected TLVs fill the slot or more.
+    /// Header, payload and protected TLVs take the whole slot or more.
     LargerThanSlot {
         /// What they take together.
         len_bytes: u32,

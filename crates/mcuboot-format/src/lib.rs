@@ -35,15 +35,15 @@
 //! |<------- hashed and signed ------->|                   |<-------- trailer -------->|
 //! ```
 //!
-//! Everything is a checked view or a plain value over bytes that somebody else read; nothing here
-//! touches flash. The reference is bootutil in mcu-tools/mcuboot, named by path wherever a constant
-//! or a rule comes from it, and imgtool, which writes what bootutil reads.
+//! Everything is a checked view or a plain value over bytes that the caller has read; nothing here
+//! accesses flash. The references are bootutil in mcu-tools/mcuboot, whose paths are named wherever
+//! a constant or a rule is from it, and imgtool, which writes what bootutil reads.
 //!
-//! Features: `alloc` adds the `builder`, private keys, and `bootloader`, which reads what a
-//! bootloader's file says about itself; `rsa` adds RSA keys and signatures. ECDSA
-//! and Ed25519 signatures are checked without either.
+//! Features: `alloc` adds `builder`, private keys, and `bootloader`, which reads what the file of a
+//! bootloader says about itself; `rsa` adds private RSA keys. Signatures of all kinds are checked
+//! without either.
 //!
-//! All numbers in the formats are little endian, which is what every chip of the ESP32 family is.
+//! All numbers in the formats are little endian, as are all chips of the ESP32 family.
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

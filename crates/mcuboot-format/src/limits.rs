@@ -39,7 +39,7 @@ fn max_image_len_bytes(layout: &TrailerLayout, sector_len_bytes: u32, spare_sect
     let config = layout.config();
     let slot_len_bytes = layout.slot().len_bytes();
     let trailer_len_bytes = layout.trailer().len_bytes();
-    // No unit is 0 bytes long; single bytes come closest to what was meant.
+    // No sector has 0 bytes; the smallest unit stands for one.
     let sector_len_bytes = sector_len_bytes.max(1);
     let sectors_of_trailer = trailer_len_bytes.div_ceil(sector_len_bytes);
     match config.swap {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn sectors_of_no_length_leave_no_more_than_any_other() {
+    fn sectors_of_0_bytes_give_no_larger_limit() {
         let slot = Region::clamped(FlashAddr(0x1_0000), 0x10_0000);
         for swap in SwapKind::ALL {
             let layout = TrailerLayout::new(slot, TrailerConfig::espressif(swap)).unwrap();

@@ -36,7 +36,7 @@ impl ImageVersion {
         Self { major, minor, revision, build_num: 0 }
     }
 
-    /// The version in 8 bytes of flash. Every bit pattern is one.
+    /// The version in 8 bytes of flash. Every bit pattern is valid.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::LEN_BYTES]) -> Self {
         let [major, minor, r0, r1, b0, b1, b2, b3] = bytes;
@@ -175,7 +175,7 @@ pub enum VersionError {
     },
     /// The number does not fit its field.
     TooLarge {
-        /// The number meant.
+        /// Which number.
         part: VersionPart,
         /// Where in the text, in bytes.
         offset: usize,

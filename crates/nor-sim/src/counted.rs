@@ -1,4 +1,4 @@
-//! How many operations and bytes.
+//! Counts operations and bytes.
 
 use core::fmt;
 use core::ops::{Add, AddAssign, Sub};
@@ -39,7 +39,7 @@ impl Counts {
         }
     }
 
-    /// Erases of all units.
+    /// Erases of all sizes.
     #[must_use]
     pub const fn erases(&self) -> u64 {
         self.erase_4k + self.erase_32k + self.erase_64k
@@ -51,7 +51,7 @@ impl Counts {
         self.erases() + self.pages_programmed
     }
 
-    /// What the operations take on a chip, in microseconds; reads are not among them.
+    /// The time that the operations take on a chip, in microseconds, without reads.
     #[must_use]
     pub const fn duration_us(&self, timing: &DatasheetTiming) -> TypMax {
         TypMax {
@@ -98,7 +98,7 @@ impl AddAssign for Counts {
     }
 }
 
-/// What came since an earlier state of the same counter.
+/// What was counted since an earlier state of the same counter.
 impl Sub for Counts {
     type Output = Self;
 
@@ -129,11 +129,11 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Counts everything that passes through, and separately what touches watched regions.
+/// Counts all operations and reads, and those that touch watched regions separately.
 ///
-/// What reaches the chip is counted: also an operation that was torn or that failed, but not one
-/// with arguments that no chip accepts. To see torn operations it has to be underneath a
-/// [`PowerCut`](crate::PowerCut), not around it; the same goes for [`Timed`](crate::Timed).
+/// What reaches the chip is counted: also torn and failed operations, but not those with arguments
+/// that no chip accepts. It sees torn operations only underneath a [`PowerCut`](crate::PowerCut),
+/// not around it. The same is true of [`Timed`](crate::Timed).
 #[derive(Clone, Debug)]
 pub struct Counted<D> {
     inner: D,
@@ -149,7 +149,7 @@ impl<D> Counted<D> {
         Self { inner, counts: Counts::default(), watched: Vec::new() }
     }
 
-    /// From now on also counts separately what touches `region`.
+    /// From now on also counts what touches `region`, separately.
     pub fn watch(&mut self, region: Region) {
         self.watched.push((region, Counts::default()));
     }
@@ -161,7 +161,7 @@ impl<D> Counted<D> {
 
     /// Everything that touched `region`, which is being watched; `None` if it is not.
     ///
-    /// Of a read that is only partly inside, the bytes inside count.
+    /// Of a read that is only partly inside, only the bytes inside are counted.
     pub fn counts_in(&self, region: Region) -> Option<Counts> {
         self.watched.iter().find(|(watched, _)| *watched == region).map(|(_, counts)| *counts)
     }

@@ -7,8 +7,8 @@ use crate::{EraseUnit, Noise, NorError, torn};
 /// A NOR flash chip, at the level of its commands.
 ///
 /// Implemented by [`NorMemory`](crate::NorMemory) and by every decorator around it. A test that
-/// wants to watch or bend operations in a way of its own implements the first four methods and
-/// passes them on.
+/// observes or changes operations in its own way implements the first four methods and forwards
+/// them.
 pub trait NorDevice {
     /// Bytes that the chip holds.
     fn capacity_bytes(&self) -> u32;
@@ -34,7 +34,7 @@ pub trait NorDevice {
     /// Out of bounds, misaligned, no power, or a fault of the chip.
     fn erase(&mut self, unit: EraseUnit, addr: FlashAddr) -> Result<(), NorError>;
 
-    /// A page program that is interrupted: of the bits to be cleared, `seed` says which are.
+    /// Programs a page as if interrupted: `seed` picks which of the bits to be cleared are cleared.
     ///
     /// # Errors
     ///
@@ -46,8 +46,8 @@ pub trait NorDevice {
         self.program_page(addr, &page)
     }
 
-    /// An erase that is interrupted: every bit of the unit is what it was, or 0, or 1, as `seed`
-    /// says.
+    /// Erases a unit as if interrupted: every bit of it stays as it was, or becomes 0 or 1, as
+    /// `seed` picks.
     ///
     /// # Errors
     ///

@@ -11,15 +11,15 @@ use crate::{EraseUnit, NorDevice, NorError};
 
 /// A flash driver over a [`NorDevice`]: the `NorFlash` traits, blocking and asynchronous.
 ///
-/// It is as simple as the drivers of the chips: a write is split into pages and every page is
+/// It does no more than the chips' drivers do: a write is split into pages, and every page is
 /// programmed, blank or not; an erase uses the largest aligned units that fit exactly.
 ///
 /// Once power is lost, or the processor has crashed, the asynchronous methods never return, so that
 /// no code of the caller runs that could not run on a device; see
-/// [`run_until_powered_off`](crate::run_until_powered_off). The blocking ones have to return: their
-/// error is final.
+/// [`run_until_powered_off`](crate::run_until_powered_off). The blocking methods have to return:
+/// they return an error that is [final](NorError::is_final).
 ///
-/// `READ_BYTES` and `WRITE_BYTES` are the alignment that reads and writes need.
+/// `READ_BYTES` and `WRITE_BYTES` are the alignments of reads and writes.
 #[derive(Debug)]
 pub struct Driver<D, const READ_BYTES: usize = 1, const WRITE_BYTES: usize = 1> {
     device: D,
@@ -44,9 +44,9 @@ impl<D: NorDevice, const READ_BYTES: usize, const WRITE_BYTES: usize>
         Self { device, units: &EraseUnit::LARGEST_FIRST }
     }
 
-    /// Restricts the erase units; the largest comes first and the last one is the sector.
+    /// Restricts the erase units. The largest must come first, and the sector last.
     ///
-    /// ESP-IDF for example knows 64 KiB and 4 KiB, but not 32 KiB.
+    /// ESP-IDF, for example, erases in units of 64 KiB and 4 KiB, but not of 32 KiB.
     #[must_use]
     pub fn with_erase_units(mut self, units: &'static [EraseUnit]) -> Self {
         self.units = units;
@@ -98,7 +98,7 @@ impl<D: NorDevice, const READ_BYTES: usize, const WRITE_BYTES: usize>
                 return Err(NorError::Misaligned { addr, unit_bytes: SECTOR_BYTES });
             }
         }
-        // Nothing may be erased of a range that does not fit as a whole.
+        // If the range does not fit as a whole, no part of it may be erased.
         crate::check::check_bounds(rest.start(), rest.len_bytes(), capacity_bytes)?;
         while !rest.is_empty() {
             let fits = |unit: &EraseUnit| {
@@ -125,7 +125,7 @@ impl<D: NorDevice, const READ_BYTES: usize, const WRITE_BYTES: usize>
     }
 }
 
-/// Returns what a running caller could see, and otherwise waits for ever.
+/// Returns the result, unless no caller could be running any more: then it never returns.
 async fn survived(result: Result<(), NorError>) -> Result<(), NorError> {
     match result {
         Err(error) if error.is_final() => pending().await,

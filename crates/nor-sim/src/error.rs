@@ -22,14 +22,14 @@ pub enum NorError {
         addr: FlashAddr,
         /// Bytes accessed.
         len_bytes: u32,
-        /// What the chip holds.
+        /// Bytes that the chip holds.
         capacity_bytes: u32,
     },
     /// An erase, or an access through the driver, that does not start or end at its unit.
     Misaligned {
-        /// The address or length that is not a multiple.
+        /// The address that is not a multiple of the unit.
         addr: FlashAddr,
-        /// Of what.
+        /// The unit, in bytes.
         unit_bytes: u32,
     },
     /// A page program that crosses the end of its page; a chip would wrap around to the start of
@@ -62,7 +62,8 @@ pub enum NorError {
 }
 
 impl NorError {
-    /// Whether the processor is dead, so that nothing the caller does next can be real.
+    /// Whether the processor has stopped, so that on a device the caller would no longer be
+    /// running.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::PowerLost | Self::Crashed)
@@ -92,9 +93,9 @@ impl fmt::Display for NorError {
             Self::PageCrossed { addr, len_bytes } => {
                 write!(f, "a program of {len_bytes} B at {addr} crosses the end of its page")
             }
-            Self::Failed { op } => write!(f, "the chip failed a {op}"),
+            Self::Failed { op } => write!(f, "{op} failed"),
             Self::ReadFailed { addr, len_bytes } => {
-                write!(f, "the chip failed a read of {len_bytes} B at {addr}")
+                write!(f, "read of {len_bytes} B at {addr} failed")
             }
             Self::Refused { op, region } => write!(f, "{op} touches guarded flash at {region}"),
         }

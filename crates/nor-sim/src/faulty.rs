@@ -1,4 +1,4 @@
-//! A chip that does not do what it is asked.
+//! A chip with faults.
 
 use flash_region::{FlashAddr, Region};
 
@@ -10,27 +10,27 @@ use crate::{EraseUnit, NorDevice, NorError, Op};
 pub enum When {
     /// The operation with this number, from 0, counted by the [`Faulty`].
     Op(u64),
-    /// The first so many operations that touch the region; `u32::MAX` for a region that is worn
-    /// out.
+    /// That many operations that touch the region, from the first on; `u32::MAX` for all, as in a
+    /// worn-out region.
     Touching(Region, u32),
 }
 
 /// What a faulty operation does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OpFault {
-    /// Nothing, and the chip says so.
+    /// Nothing is done, and the chip reports a failure.
     Fails,
-    /// Part of it, and the chip says that it failed.
+    /// A part is done, and the chip reports a failure.
     FailsTorn {
-        /// Picks the bits that got through.
+        /// Picks the bits that change.
         seed: u64,
     },
-    /// Part of it, and the chip says nothing.
+    /// A part is done, and the chip reports success.
     SilentlyTorn {
-        /// Picks the bits that got through.
+        /// Picks the bits that change.
         seed: u64,
     },
-    /// Nothing, and the chip says nothing, as it does where its block protection bits are set.
+    /// Nothing is done, and the chip reports success, as where its block protection bits are set.
     Ignored,
 }
 
@@ -39,7 +39,7 @@ pub enum OpFault {
 pub enum ReadFault {
     /// The read fails.
     Fails,
-    /// The read is answered with these bits flipped in its first byte.
+    /// The read succeeds, with these bits flipped in its first byte.
     Flipped(u8),
 }
 
@@ -48,13 +48,13 @@ pub enum ReadFault {
 pub struct StuckBits {
     /// Where.
     pub addr: FlashAddr,
-    /// Bits that read as 0 whatever is done.
+    /// Bits that always read as 0.
     pub at_0: u8,
-    /// Bits that read as 1 whatever is done.
+    /// Bits that always read as 1.
     pub at_1: u8,
 }
 
-/// A chip with faults. Without any it passes everything on.
+/// A chip with faults. Without any, it forwards everything.
 #[derive(Clone, Debug)]
 pub struct Faulty<D> {
     inner: D,
@@ -72,21 +72,22 @@ impl<D> Faulty<D> {
         Self { inner, faults: Vec::new(), read_faults: Vec::new(), stuck: Vec::new(), ops: 0 }
     }
 
-    /// Adds a fault of an operation, for building. Where several hit one, the first added counts.
+    /// Adds a fault of an operation, and returns the chip. If several hit an operation, the first
+    /// one added counts.
     #[must_use]
     pub fn with(mut self, when: When, fault: OpFault) -> Self {
         self.add(when, fault);
         self
     }
 
-    /// Adds a fault of the first `times` reads that touch `region`, for building.
+    /// Adds a fault of the first `times` reads that touch `region`, and returns the chip.
     #[must_use]
     pub fn with_read_fault(mut self, region: Region, times: u32, fault: ReadFault) -> Self {
         self.read_faults.push((region, times, fault));
         self
     }
 
-    /// Adds cells that are stuck, for building.
+    /// Adds cells that are stuck, and returns the chip.
     #[must_use]
     pub fn with_stuck_bits(mut self, bits: StuckBits) -> Self {
         self.stuck.push(bits);

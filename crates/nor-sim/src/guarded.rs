@@ -10,12 +10,12 @@ use crate::{EraseUnit, NorDevice, NorError, Op, Power, PowerState};
 /// What an operation on a guarded region leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reaction {
-    /// It is done, and noted.
+    /// The operation is done, and recorded.
     Report,
-    /// It is not done, and noted; the caller gets [`NorError::Refused`].
+    /// The operation is not done, but recorded; the caller gets [`NorError::Refused`].
     Refuse,
-    /// It is done, and noted, and then the processor crashes, as it does when the code that it runs
-    /// is erased under it; this call and all that follow are [`NorError::Crashed`].
+    /// The operation is done, and recorded, and then the processor crashes, as if the code that it
+    /// runs was erased; this call and all later ones return [`NorError::Crashed`].
     Crash,
 }
 
@@ -33,7 +33,7 @@ pub struct Guard {
 pub struct Trip {
     /// The operation.
     pub op: Op,
-    /// The guard that it met.
+    /// The guard of that region.
     pub guard: Guard,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Trip {
     }
 }
 
-/// Watches over regions.
+/// A chip with guarded regions.
 #[derive(Debug)]
 pub struct Guarded<D> {
     inner: D,
@@ -55,12 +55,13 @@ pub struct Guarded<D> {
 decorator!(Guarded);
 
 impl<D> Guarded<D> {
-    /// No guards yet. A crash is shown by `power`.
+    /// Without guards. A crash becomes the state of `power`.
     pub fn new(inner: D, power: Power) -> Self {
         Self { inner, power, guards: Vec::new(), trips: Vec::new() }
     }
 
-    /// Adds a guard, for building. Where several meet an operation, the first added counts.
+    /// Adds a guard, and returns the chip. If an operation touches several guarded regions, the
+    /// guard that was added first counts.
     #[must_use]
     pub fn with(mut self, region: Region, reaction: Reaction) -> Self {
         self.guards.push(Guard { region, reaction });
@@ -97,7 +98,7 @@ impl<D: NorDevice> Guarded<D> {
             Reaction::Report => work(&mut self.inner),
             Reaction::Refuse => Err(NorError::Refused { op, region: guard.region }),
             Reaction::Crash => {
-                // Without power nothing is left that could crash.
+                // Without power there is no crash.
                 if work(&mut self.inner) == Err(NorError::PowerLost) {
                     return Err(NorError::PowerLost);
                 }

@@ -30,7 +30,7 @@
 //!     |
 //!   Guarded         regions in which an operation is reported, refused, or crashes the device
 //!     |
-//!   PowerCut        power goes before, in the middle of (torn) or after operation n
+//!   PowerCut        power is lost before, in the middle of (torn) or after operation n
 //!     |
 //!   Counted         how many operations and bytes
 //!     |
@@ -40,9 +40,8 @@
 //! ```
 //!
 //! An *operation* is one page program or one erase, numbered from 0 by the decorator that counts;
-//! reads are not operations. [`Recorded`] remembers operations together with their bytes and gives
-//! back the flash as it was before any of them, or as a power cut in any of them would have left
-//! it.
+//! reads are not operations. [`Recorded`] records operations with their bytes, and returns the
+//! flash as it was before any of them, or as a power cut in any of them would have left it.
 //!
 //! What is not modelled: cells that read differently from one read to the next after a torn
 //! operation, and cells that lose their charge over time.

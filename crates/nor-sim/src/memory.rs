@@ -8,9 +8,8 @@
 //!                  4096 bytes, or nothing at all where the sector is erased
 //! ```
 //!
-//! A clone shares all blocks. An operation afterwards copies the one block's table and the one
-//! sector that it touches, so that a snapshot before every operation of a whole migration is
-//! affordable.
+//! A clone shares all blocks. A later operation copies only the table of the block and the sector
+//! that it touches, so that a snapshot before every operation of a whole migration is affordable.
 
 use std::sync::Arc;
 
@@ -94,9 +93,9 @@ impl NorMemory {
         out
     }
 
-    /// Puts `bytes` at `addr` as a factory would, whatever was there before, and wears nothing.
+    /// Puts `bytes` at `addr` as a factory would: over anything that was there, and without wear.
     ///
-    /// What would be past the chip's end is left out.
+    /// Bytes past the chip's end are left out.
     pub fn load(&mut self, addr: FlashAddr, bytes: &[u8]) {
         let whole = Region::clamped(addr, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         for piece in whole.chunks(SECTOR_BYTES) {
@@ -110,7 +109,7 @@ impl NorMemory {
         }
     }
 
-    /// Fills `region` with noise from `seed`: the remains of whatever was there once.
+    /// Fills `region` with noise from `seed`, which stands for old data.
     pub fn load_noise(&mut self, region: Region, seed: u64) {
         let mut noise = vec![0; region.len_bytes() as usize];
         Noise::new(seed).fill(&mut noise);
@@ -129,7 +128,8 @@ impl NorMemory {
         region.chunks(SECTOR_BYTES).map(|piece| self.erase_count(piece.start())).max().unwrap_or(0)
     }
 
-    /// The first address at which two chips differ; the end of the shorter one counts as such.
+    /// The first address at which two chips differ. If one is longer and there is no other
+    /// difference, it is the end of the shorter one.
     #[must_use]
     pub fn first_difference(&self, other: &Self) -> Option<FlashAddr> {
         let shorter = self.capacity_bytes.min(other.capacity_bytes);

@@ -9,8 +9,8 @@ pub trait NorModel: NorDevice {
     /// The memory at the bottom.
     fn memory(&self) -> &NorMemory;
 
-    /// The memory at the bottom, past all decorators: for what happens to a flash chip outside of
-    /// the life of the device.
+    /// The memory at the bottom, past all decorators: for changes to the flash that the device
+    /// itself does not make.
     fn memory_mut(&mut self) -> &mut NorMemory;
 }
 

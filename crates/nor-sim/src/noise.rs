@@ -3,7 +3,7 @@
 /// Repeatable noise from a seed (SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom
 /// number generators", 2014).
 ///
-/// A case of a sweep is named by its seed, so the sequence must not depend on the version of some
+/// A case of a sweep is named by its seed, so the sequence must not change with the version of a
 /// library.
 #[derive(Clone, Debug)]
 pub struct Noise {

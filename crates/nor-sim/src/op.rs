@@ -19,7 +19,7 @@ impl EraseUnit {
     /// Every unit, the largest first.
     pub const LARGEST_FIRST: [Self; 3] = [Self::Block64K, Self::Block32K, Self::Sector4K];
 
-    /// Bytes that it covers, which its address must be a multiple of.
+    /// Bytes that it covers. Its address must be a multiple of them.
     #[must_use]
     pub const fn len_bytes(self) -> u32 {
         match self {

@@ -1,4 +1,4 @@
-//! The supply of the device, and a decorator that cuts it.
+//! The power supply of the device, and a decorator that cuts it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ pub enum PowerState {
     On,
     /// There is no supply; nothing runs until it is restored.
     Lost,
-    /// There is supply, but the processor has crashed because of an operation on guarded flash, and
-    /// waits for its reset.
+    /// There is power, but the processor has crashed because of an operation on guarded flash, and
+    /// waits for a reset.
     Crashed,
 }
 
-/// The supply, shared by everything that can lose it or depends on it.
+/// The power supply, shared by everything that can cut it or depends on it.
 ///
 /// Clones are handles to the same supply.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +52,7 @@ impl Power {
         self.state() == PowerState::On
     }
 
-    /// Takes the supply away.
+    /// Cuts the supply.
     pub fn lose(&self) {
         self.state.store(1, Ordering::Relaxed);
     }
@@ -75,7 +75,7 @@ pub enum Phase {
     Before,
     /// The operation is torn; see [`NorDevice::tear_program`] and [`NorDevice::tear_erase`].
     Middle {
-        /// Picks the bits that got through.
+        /// Picks the bits that change.
         seed: u64,
     },
     /// The operation is complete, but its result is lost.
@@ -87,7 +87,7 @@ pub enum Phase {
 pub struct Cut {
     /// Number of the operation, from 0, counted over the whole life of the [`PowerCut`].
     pub op: u64,
-    /// Where in it.
+    /// When, relative to the operation.
     pub phase: Phase,
 }
 
@@ -111,11 +111,11 @@ impl Cut {
     }
 }
 
-/// Cuts the supply at given operations; from then on every call, reads too, is
+/// Cuts the supply at given operations. From then on every call, also a read, returns
 /// [`NorError::PowerLost`] until the supply is [restored](Power::restore).
 ///
-/// Operations are counted from 0 over all boots. The operation at which power goes has its number
-/// like any other, so the first one after the reboot is the next.
+/// Operations are counted from 0 over all boots. The operation at which power is lost is counted
+/// too, so the first one after the reboot has the next number.
 #[derive(Debug)]
 pub struct PowerCut<D> {
     inner: D,
@@ -127,7 +127,7 @@ pub struct PowerCut<D> {
 decorator!(PowerCut);
 
 impl<D> PowerCut<D> {
-    /// A supply that holds until a cut is added.
+    /// A supply that stays on until a cut is added.
     pub fn new(inner: D) -> Self {
         Self::sharing(inner, Power::new())
     }
@@ -137,14 +137,14 @@ impl<D> PowerCut<D> {
         Self { inner, power, cuts: VecDeque::new(), ops: 0 }
     }
 
-    /// Adds a cut, for building.
+    /// Adds a cut, and returns the chip.
     #[must_use]
     pub fn with(mut self, cut: Cut) -> Self {
         self.add(cut);
         self
     }
 
-    /// Adds a cut. One at an operation that is already past never happens.
+    /// Adds a cut. A cut at an operation that was already made never happens.
     pub fn add(&mut self, cut: Cut) {
         let behind = self.cuts.partition_point(|known| known.op <= cut.op);
         self.cuts.insert(behind, cut);
@@ -174,7 +174,7 @@ impl<D: NorDevice> PowerCut<D> {
         }
     }
 
-    /// Numbers `op` and says where in it power goes, if it does.
+    /// Numbers `op`, and returns when power is lost in it, if it is.
     fn begin(&mut self, op: Op) -> Result<Option<Phase>, NorError> {
         self.supplied()?;
         op.check(self.inner.capacity_bytes())?;

@@ -1,14 +1,14 @@
-//! Operations with their bytes, so that flash as it was before any of them can be had again.
+//! Records operations with their bytes, so that the flash before any of them can be computed.
 //!
-//! A sweep over all power cuts runs the whole thing once, recorded, and then starts every case from
-//! [`Recording::cut`] instead of running the operations before the cut again.
+//! A sweep over all power cuts runs everything once, recorded, and then starts every case from
+//! [`Recording::cut`] instead of repeating the operations before the cut.
 
 use flash_region::FlashAddr;
 
 use crate::model::decorator;
 use crate::{Cut, EraseUnit, NorDevice, NorError, NorMemory, NorModel, Op, Phase};
 
-/// Operations between two snapshots that are kept; what lies between is replayed.
+/// Operations from one snapshot to the next; those in between are replayed.
 const SNAPSHOT_EVERY: usize = 64;
 
 /// A recorded operation.
@@ -101,7 +101,7 @@ impl Recording {
 
 /// Records every operation that passes through and succeeds.
 ///
-/// It lies directly on what changes flash: decorators underneath that fail or tear operations would
+/// It must be directly around the memory: decorators underneath that fail or tear operations would
 /// make the recording differ from what happened.
 #[derive(Debug)]
 pub struct Recorded<D> {

@@ -1,4 +1,4 @@
-//! How long operations take on a chip, in modelled time.
+//! Adds up how long operations take on a chip.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ pub struct TypMax {
     pub max: u64,
 }
 
-/// What the operations of a chip take.
+/// The times of a chip's operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DatasheetTiming {
     /// The chip.
@@ -30,13 +30,14 @@ pub struct DatasheetTiming {
     pub erase_64k_us: TypMax,
     /// Page program, in microseconds, however many bytes of the page it programs.
     pub page_program_us: TypMax,
-    /// Read of one byte once the read runs, in nanoseconds.
+    /// Read of one byte, without the command and address before it, in nanoseconds.
     pub read_byte_ns: u64,
 }
 
 impl DatasheetTiming {
     /// Winbond W25Q32JV: datasheet, "AC Electrical Characteristics", tSE, tBE1, tBE2 and tPP. Reads
-    /// as an ESP32 makes them by default, 40 MHz on two lines, so 80 Mbit/s: 100 ns a byte.
+    /// are those of an ESP32 with default settings: 40 MHz on two lines, so 80 Mbit/s, 100 ns a
+    /// byte.
     ///
     /// Copied from the datasheet and not shared with the planner's erase rule, which this model
     /// judges.
@@ -49,7 +50,7 @@ impl DatasheetTiming {
         read_byte_ns: 100,
     };
 
-    /// What one operation takes, in microseconds.
+    /// The time of one operation, in microseconds.
     #[must_use]
     pub const fn op_us(&self, op: Op) -> TypMax {
         match op {
@@ -64,9 +65,10 @@ impl DatasheetTiming {
 /// Time that has passed in the model.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Modelled {
-    /// In erases and page programs (and what was added by hand), in microseconds.
+    /// In erases and page programs, and what [`Clock::advance_us`] added, in microseconds.
     pub busy_us: TypMax,
-    /// In reads, in microseconds; kept apart because nobody compares it.
+    /// In reads, in microseconds. Apart from the others, because flash times are compared without
+    /// reads.
     pub read_us: u64,
 }
 
@@ -90,7 +92,7 @@ impl Clock {
         Self::default()
     }
 
-    /// What it shows.
+    /// The time that it shows.
     #[must_use]
     pub fn now(&self) -> Modelled {
         Modelled {
@@ -109,9 +111,10 @@ impl Clock {
     }
 }
 
-/// Moves a [`Clock`] by what the datasheet says of every operation.
+/// Advances a [`Clock`] by the datasheet's time of every operation.
 ///
-/// A torn operation takes its whole time: power goes somewhere in it, and until then it did take.
+/// A torn operation counts with its whole time, since the moment at which power is lost in it is
+/// not modelled.
 #[derive(Debug)]
 pub struct Timed<D> {
     inner: D,
@@ -122,7 +125,7 @@ pub struct Timed<D> {
 decorator!(Timed);
 
 impl<D> Timed<D> {
-    /// A clock of its own that shows 0, moved by `timing`.
+    /// With a clock of its own, which shows 0 and is advanced by `timing`.
     pub fn new(inner: D, timing: DatasheetTiming) -> Self {
         Self::sharing(inner, timing, Clock::new())
     }
@@ -137,7 +140,7 @@ impl<D> Timed<D> {
         self.clock.clone()
     }
 
-    /// The chip's figures.
+    /// The chip's times.
     pub fn timing(&self) -> &DatasheetTiming {
         &self.timing
     }

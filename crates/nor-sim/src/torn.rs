@@ -4,9 +4,9 @@
 //! cleared may or may not be. An erase first programs every cell to 0, so that all wear alike, and
 //! then erases until every cell verifies as 1: a bit may be as it was, 0, or 1 already.
 //!
-//! Even noise over a whole unit would never hit the cases that fool software: a header that is
-//! complete above bytes that are not, a sector that looks erased but for a few bits. So the seed
-//! first picks one of several pictures and then the bits.
+//! Uniform noise over a whole unit would never produce the cases that mislead software: a complete
+//! header before bytes that are incomplete, a sector that is erased except for a few bits. So the
+//! seed picks first one of several patterns, then the bits.
 
 use flash_region::{ERASED, SECTOR_BYTES};
 
@@ -15,10 +15,10 @@ use crate::Noise;
 /// Interrupts a program of `wanted` over `cells`.
 pub(crate) fn program(cells: &mut [u8], wanted: &[u8], rng: &mut Noise) {
     let len = cells.len().min(wanted.len());
-    let picture = rng.below(4);
+    let pattern = rng.below(4);
     let boundary = rng.below(len as u64 + 1) as usize;
     for (index, (cell, &wanted)) in cells.iter_mut().zip(wanted).enumerate() {
-        let done = match picture {
+        let done = match pattern {
             0 => half(rng),
             1 => few(rng),
             2 => !few(rng),
@@ -34,22 +34,22 @@ pub(crate) fn program(cells: &mut [u8], wanted: &[u8], rng: &mut Noise) {
 /// Interrupts an erase of `cells`, one or more sectors.
 pub(crate) fn erase(cells: &mut [u8], rng: &mut Noise) {
     let sectors = cells.len() / SECTOR_BYTES as usize;
-    // A quarter of all interrupted block erases has reached some sector and no further.
+    // A quarter of all interrupted block erases have erased the sectors before a boundary only.
     let boundary = (sectors > 1 && rng.below(4) == 0).then(|| rng.below(sectors as u64) as usize);
-    let picture = rng.below(6);
+    let pattern = rng.below(6);
     for (index, sector) in cells.chunks_mut(SECTOR_BYTES as usize).enumerate() {
         match boundary {
             Some(boundary) if index < boundary => sector.fill(ERASED),
             Some(boundary) if index > boundary => {}
-            _ => erase_sector(sector, picture, rng),
+            _ => erase_sector(sector, pattern, rng),
         }
     }
 }
 
-fn erase_sector(cells: &mut [u8], picture: u64, rng: &mut Noise) {
+fn erase_sector(cells: &mut [u8], pattern: u64, rng: &mut Noise) {
     let boundary = rng.below(cells.len() as u64) as usize;
     for (index, cell) in cells.iter_mut().enumerate() {
-        *cell = match picture {
+        *cell = match pattern {
             // Old, 0 and 1 side by side.
             0 => {
                 let touched = half(rng);
@@ -61,7 +61,7 @@ fn erase_sector(cells: &mut [u8], picture: u64, rng: &mut Noise) {
             // On the way to 1, early and nearly there.
             3 => half(rng),
             4 => !(few(rng) & few(rng)),
-            // One end is done, the other not begun.
+            // The start is erased, the rest unchanged.
             _ if index < boundary => ERASED,
             _ => *cell,
         };
@@ -94,14 +94,14 @@ mod tests {
             let mut cells = old.clone();
             program(&mut cells, &wanted, &mut Noise::new(seed));
             for ((&now, &old), &wanted) in cells.iter().zip(&old).zip(&wanted) {
-                prop_assert_eq!(now & !old, 0, "a bit rose");
-                prop_assert_eq!(old & wanted & !now, 0, "a bit fell that was not to be cleared");
+                prop_assert_eq!(now & !old, 0, "a bit was set");
+                prop_assert_eq!(old & wanted & !now, 0, "a bit was cleared that should stay");
             }
         }
     }
 
     #[test]
-    fn seeds_show_different_pictures() {
+    fn seeds_give_different_patterns() {
         let old = [0x5a; SECTOR_BYTES as usize];
         let (mut all_cleared, mut mostly_erased, mut untouched_tail) = (0, 0, 0);
         for seed in 0..64 {

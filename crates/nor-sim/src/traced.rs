@@ -24,7 +24,7 @@ pub enum OpOutcome {
 pub struct TraceEntry {
     /// The operation.
     pub op: Op,
-    /// Whether it programmed nothing but 0xff, which changes nothing and takes its time.
+    /// Whether it programmed only 0xff, which changes nothing but takes time.
     pub is_blank: bool,
     /// How it ended.
     pub outcome: OpOutcome,
@@ -69,8 +69,8 @@ impl<D> Traced<D> {
         core::mem::take(&mut self.entries)
     }
 
-    /// The numbers of all operations from the first to the last one that touches `region`.
-    ///
+    /// The numbers of all operations from the first to the last one that touches `region`, with
+    /// those in between; `None` if none touches it.
     pub fn window(&self, region: Region) -> Option<Range<usize>> {
         let touches = |entry: &TraceEntry| entry.op.region().overlaps(region);
         let first = self.entries.iter().position(touches)?;

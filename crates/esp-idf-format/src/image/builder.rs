@@ -1,4 +1,4 @@
-//! Making images, for devices that exist only in a simulation.
+//! Makes images, for simulated devices.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -131,7 +131,7 @@ impl ImageBuilder {
             let segment = SegmentHeader { load_addr: *load_addr, len_bytes };
             image.extend(segment.to_bytes());
             image.extend(data);
-            // 16 segments below 16 MiB each.
+            // No overflow: there are at most 16 segments, each below 16 MiB.
             end_bytes += super::SEGMENT_HEADER_LEN_BYTES + len_bytes;
         }
         let mut behind_bytes = checksum_len_bytes(end_bytes);
@@ -144,7 +144,7 @@ impl ImageBuilder {
     }
 }
 
-/// Why an image cannot be made of these parts.
+/// Why no image can be made of these parts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BuildError {

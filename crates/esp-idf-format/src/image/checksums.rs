@@ -1,4 +1,4 @@
-//! Correcting checksum and SHA-256 after a change.
+//! Corrects checksum and SHA-256 after a change.
 
 use sha2::{Digest, Sha256};
 

@@ -22,7 +22,7 @@ pub enum ImageError {
         /// What it says.
         found: u8,
     },
-    /// A segment's length is not a multiple of 4, or [`MAX_SEGMENT_LEN_BYTES`] and more.
+    /// A segment's length is not a multiple of 4, or not below [`MAX_SEGMENT_LEN_BYTES`].
     SegmentLength {
         /// Where the length is.
         offset_bytes: u32,
@@ -63,7 +63,7 @@ pub enum ImageError {
         /// The first four bytes that would be right.
         computed: [u8; 4],
     },
-    /// A bootloader that the chip's ROM cannot load, or not start.
+    /// A bootloader that the chip's ROM cannot load or start.
     Rom(RomFault),
 }
 

@@ -1,6 +1,6 @@
-//! Telling images of the ESP8266, which begin like those of the ESP32 family.
+//! Recognizes images of the ESP8266, which begin like those of the ESP32 family.
 
-/// Where its IRAM is mapped: instruction RAM of 48 KiB, and what a cache leaves
+/// Where its IRAM is mapped: instruction RAM of 48 KiB, and what the cache leaves free
 /// (`docs/en/advanced-topics/firmware-image-format.rst` in `espressif/esptool`, "ESP8266").
 const IRAM: core::ops::Range<u32> = 0x4010_0000..0x4011_0000;
 
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_versions_are_told() {
+    fn both_versions_are_recognized() {
         let version_1 = [0xe9, 3, 2, 0x40, 0x14, 0, 0x10, 0x40, 0, 0, 0x10, 0x40];
         assert!(is_esp8266(&version_1));
         assert!(is_esp8266(&[0xea, 4, 0, 0x40, 0x14, 0, 0x10, 0x40]));

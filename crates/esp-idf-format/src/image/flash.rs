@@ -92,7 +92,7 @@ pub enum FlashFreq {
     Mhz20,
     /// 24 MHz.
     Mhz24,
-    /// 26.7 MHz, which everybody calls 26.
+    /// 26.7 MHz, which Espressif's tools call 26.
     Mhz26,
     /// 40 MHz.
     Mhz40,
@@ -153,7 +153,7 @@ impl FlashFreq {
 
     /// The frequency that the number means in an image for `chip`, if it is one.
     ///
-    /// 0x0 on ESP32-C6 is taken for 80 MHz, ESP-IDF's default there.
+    /// On ESP32-C6, 0x0 is read as 80 MHz, ESP-IDF's default there.
     #[must_use]
     pub const fn from_raw(raw: u8, chip: Chip) -> Option<Self> {
         match (chip, raw) {
@@ -178,7 +178,7 @@ impl fmt::Display for FlashFreq {
     }
 }
 
-/// The size of the flash chip; a binary megabyte is written "MB", as everywhere around ESP-IDF.
+/// The size of the flash chip. A binary megabyte is written "MB", as in all of ESP-IDF.
 ///
 /// `esp_image_flash_size_t` in `components/bootloader_support/include/esp_app_format.h`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -304,7 +304,7 @@ mod tests {
     use std::string::ToString;
 
     #[test]
-    fn numbers_and_names_lead_back() {
+    fn values_are_found_by_their_number_and_name() {
         for mode in FlashMode::ALL {
             assert_eq!(FlashMode::from_raw(mode.raw()), Some(mode));
         }
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn every_frequency_of_a_chip_leads_back_but_40_mhz_on_c6() {
+    fn every_frequency_but_40_mhz_on_c6_is_found_by_its_number() {
         for chip in Chip::ALL {
             for freq in FlashFreq::ALL {
                 let Some(raw) = freq.raw(chip) else { continue };

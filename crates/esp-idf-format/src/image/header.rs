@@ -13,7 +13,8 @@ pub const IMAGE_MAGIC: u8 = 0xe9;
 /// Bytes of the header (`sizeof(esp_image_header_t)`).
 pub const HEADER_LEN_BYTES: u32 = 24;
 
-/// The write-protect pin when it is not the ROM that sets it up, as in all images of ESP-IDF.
+/// Value of the field for the write-protect pin if the ROM does not set the pin up, as in all
+/// images of ESP-IDF (`wp_pin` of `esp_image_header_t`).
 pub const WP_PIN_DISABLED: u8 = 0xee;
 
 /// The header of an image.
@@ -49,7 +50,7 @@ pub struct EspImageHeader {
     /// The largest chip revision that the image runs on, major times 100 plus minor; 0 and 65535
     /// mean any.
     pub max_chip_rev_full: u16,
-    /// Without a meaning so far.
+    /// Reserved.
     pub reserved: [u8; 4],
     /// Whether a SHA-256 follows the checksum.
     pub hash_appended: bool,
@@ -147,8 +148,8 @@ impl EspImageHeader {
 
     /// The revisions of that chip that the image runs on, major times 100 plus minor.
     ///
-    /// As ESP-IDF's bootloaders read it, `bootloader_common_check_chip_validity`; before version 5
-    /// by one byte, which on ESP32 is the major revision. 0 means no limit.
+    /// As ESP-IDF's bootloaders read it (`bootloader_common_check_chip_validity`). Before version 5
+    /// they read one byte, which on ESP32 is the major revision. 0 means no limit.
     #[must_use]
     pub const fn chip_revisions(&self, chip: Chip) -> RangeInclusive<u16> {
         let min = match (self.min_chip_rev_full, chip) {
@@ -188,8 +189,8 @@ impl EspImageHeader {
     }
 }
 
-/// A revision of a chip, major times 100 plus minor, as Espressif writes it: `v3.1`. 65535 is
-/// "any".
+/// A revision of a chip, major times 100 plus minor. It prints as Espressif writes it, `v3.1`;
+/// 65535 prints as `any`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ChipRevision(pub u16);
 

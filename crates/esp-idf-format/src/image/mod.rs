@@ -8,11 +8,11 @@
 //!                                                                    a multiple of 16
 //! ```
 //!
-//! The checksum is the exclusive or of all segment data, begun with 0xEF. The SHA-256 is there if
-//! the header says so, over everything before it. A signature may follow, and whatever else was in
-//! flash. The ROM checks magic and checksum of a bootloader ([`verify_as_rom`]), the bootloader
-//! those of an app and the SHA-256 too. A bootloader has to lie in RAM that its chip's ROM leaves
-//! free ([`ImageVerifier::for_rom`]).
+//! The checksum is 0xEF XOR all bytes of segment data. The SHA-256 is there if the header says so,
+//! and covers everything before it. A signature may follow, and whatever else was in flash. The ROM
+//! checks magic and checksum of a bootloader ([`verify_as_rom`]), the bootloader those of an app
+//! and the SHA-256 too. A bootloader has to lie in RAM that its chip's ROM leaves free
+//! ([`ImageVerifier::for_rom`]).
 //!
 //! [`ImageVerifier`] takes an image in pieces and keeps only a hash state and a description of it;
 //! [`verify`] takes it whole; [`segments`] looks inside. [`update_checksums`] corrects checksum and
@@ -51,7 +51,8 @@ pub use verifier::{
 /// The most segments that an image may have (`ESP_IMAGE_MAX_SEGMENTS`).
 pub const MAX_SEGMENTS: u8 = 16;
 
-/// The bootloader refuses segments of this length and above.
+/// The bootloader refuses segments of this length and above (`SIXTEEN_MB`,
+/// `components/bootloader_support/src/esp_image_format.c` of `espressif/esp-idf`).
 pub const MAX_SEGMENT_LEN_BYTES: u32 = 16 * 1024 * 1024;
 
 /// Bytes of the SHA-256 after an image.
@@ -60,15 +61,16 @@ pub const DIGEST_LEN_BYTES: u32 = 32;
 /// What the checksum begins with (`ESP_ROM_CHECKSUM_INITIAL`).
 pub const CHECKSUM_SEED: u8 = 0xef;
 
-/// The checksum is the last byte of a whole number of these.
+/// The image up to its checksum is a multiple of this (ESP-IDF Programming Guide, "App Image
+/// Format").
 pub const CHECKSUM_ALIGN_BYTES: u32 = 16;
 
-/// Bytes from the end of the last segment up to and with the checksum, 1 to 16.
+/// Bytes from the end of the last segment to the end of the checksum, 1 to 16.
 const fn checksum_len_bytes(segments_end_bytes: u32) -> u32 {
     CHECKSUM_ALIGN_BYTES - segments_end_bytes % CHECKSUM_ALIGN_BYTES
 }
 
-/// The checksum over one more piece of segment data.
+/// The checksum with one more piece of segment data.
 fn add_to_checksum(checksum: u8, data: &[u8]) -> u8 {
     data.iter().fold(checksum, |sum, byte| sum ^ byte)
 }

@@ -1,4 +1,4 @@
-//! Whether the mask ROM can load a bootloader, and what it loads can run.
+//! Whether the mask ROM can load a bootloader, and whether it can run then.
 
 use core::fmt;
 
@@ -10,20 +10,20 @@ use crate::memory::{BootRam, MemoryRange, other_bus};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RomFault {
-    /// A segment goes to addresses at which there is no RAM to load it to.
+    /// A segment goes to addresses without RAM that it can be loaded to.
     NoRam {
         /// Which segment, from 0.
         index: u8,
         /// Where it goes.
         segment: MemoryRange,
     },
-    /// A segment goes over what the ROM itself uses while it loads.
+    /// A segment goes over memory that the ROM itself uses while it loads.
     OverRom {
         /// Which segment, from 0.
         index: u8,
         /// Where it goes.
         segment: MemoryRange,
-        /// What the ROM uses.
+        /// The memory that the ROM uses.
         rom: MemoryRange,
     },
     /// Two segments go to the same RAM.
@@ -35,9 +35,9 @@ pub enum RomFault {
         /// The segment before it.
         earlier: MemoryRange,
     },
-    /// Execution would begin where nothing was loaded that can be executed.
+    /// The entry point is in no loaded segment that can be executed.
     Entry {
-        /// Where it would begin.
+        /// The entry point.
         entry_addr: u32,
     },
 }
@@ -81,7 +81,8 @@ impl RomLoad {
         Self { chip, loaded, count: 0, entered: false }
     }
 
-    /// Looks at the next segment of an image with that entry. One without bytes goes nowhere.
+    /// Checks the next segment of an image with that entry point. A segment without bytes is
+    /// ignored.
     pub(super) fn segment(
         &mut self,
         index: u8,
@@ -93,7 +94,7 @@ impl RomLoad {
         }
         let segment = MemoryRange::new(load_addr, load_addr.saturating_add(len_bytes));
         let ram = BootRam::of(self.chip);
-        // A length that goes past the last address there is never fits.
+        // A segment that goes past the last address of 32 bits never fits.
         if !ram.instruction.contains_range(segment) && !ram.data.contains_range(segment) {
             return Err(RomFault::NoRam { index, segment });
         }
@@ -115,19 +116,19 @@ impl RomLoad {
         Ok(())
     }
 
-    /// Looks at where execution begins, after the last segment.
+    /// Checks the entry point, after the last segment.
     pub(super) const fn entry(&self, entry_addr: u32) -> Result<(), RomFault> {
         if self.entered { Ok(()) } else { Err(RomFault::Entry { entry_addr }) }
     }
 
-    /// Where the segments go, as far as their headers have passed and the ROM takes them; without
-    /// those that have no bytes.
+    /// Where the segments go whose headers were checked so far, without those that have no bytes.
     pub fn segments(&self) -> impl Iterator<Item = MemoryRange> {
         self.loaded.iter().copied().take(usize::from(self.count))
     }
 }
 
 #[cfg(test)]
+#[cfg(feature = "alloc")]
 mod tests {
     extern crate std;
 
@@ -196,11 +197,11 @@ mod tests {
 
     #[test]
     fn segments_meet_on_either_bus() {
-        // 0x403c_c000 of the bus of instructions is 0x3fcc_c000 of the other one.
+        // 0x403c_c000 on the instruction bus is 0x3fcc_c000 on the data bus.
         let fault =
             rom_fault(Chip::Esp32c3, 0x403c_c000, &[(0x403c_c000, 0x40), (0x3fcc_c000, 0x40)]);
         assert!(matches!(fault, Some(RomFault::Overlap { .. })), "{fault:?}");
-        // The ROM's stack, by the bus of instructions.
+        // The ROM's stack, by its address on the instruction bus.
         let over = rom_fault(Chip::Esp32c3, 0x403d_e700, &[(0x403d_e700, 0x10)]);
         assert!(matches!(over, Some(RomFault::OverRom { .. })), "{over:?}");
     }

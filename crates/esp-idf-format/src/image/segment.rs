@@ -74,7 +74,7 @@ pub fn segments(image: &[u8]) -> Result<Segments<'_>, ImageError> {
     })
 }
 
-/// The segments of an image, from [`segments`]. It ends at the first that is not all there.
+/// The segments of an image, from [`segments`]. It ends at the first that is invalid or incomplete.
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     image: &'a [u8],
@@ -93,7 +93,7 @@ impl<'a> Segments<'a> {
     fn read(&mut self) -> Result<Segment<'a>, ImageError> {
         let rest = self.image.get(self.offset_bytes as usize..).unwrap_or(&[]);
         let header = SegmentHeader::parse(rest, self.offset_bytes, self.index)?;
-        // At most 16 segments below 16 MiB each: none of these sums comes near the end of u32.
+        // At most 16 segments, each below 16 MiB: none of these sums overflows.
         let data_offset_bytes = self.offset_bytes.saturating_add(SEGMENT_HEADER_LEN_BYTES);
         let end_bytes = data_offset_bytes.saturating_add(header.len_bytes);
         let data = self.image.get(data_offset_bytes as usize..end_bytes as usize).ok_or(

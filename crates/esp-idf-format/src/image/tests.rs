@@ -39,6 +39,7 @@ fn claims(segment_count: u8, len_bytes: u32) -> Vec<u8> {
     image
 }
 
+#[cfg(feature = "alloc")]
 fn verify_in_pieces(
     image: &[u8],
     mut lens: impl Iterator<Item = usize>,
@@ -149,7 +150,7 @@ fn any_flipped_bit_is_noticed() {
 }
 
 #[test]
-fn the_first_byte_tells_a_web_page_from_an_image() {
+fn the_first_byte_distinguishes_an_image_from_a_web_page() {
     let mut verifier = ImageVerifier::new();
     let refused = Err(ImageError::BadMagic { offset_bytes: 0, found: b'<' });
     assert_eq!(verifier.push(b"<"), refused);
@@ -248,7 +249,7 @@ fn the_length_is_known_from_the_last_segment_header_on() {
 }
 
 #[test]
-fn a_wrong_checksum_and_a_wrong_digest_are_told_apart() {
+fn a_wrong_checksum_and_a_wrong_digest_are_different_errors() {
     let mut image = with_digest();
     image[40] ^= 0x80;
     assert_eq!(
@@ -261,7 +262,7 @@ fn a_wrong_checksum_and_a_wrong_digest_are_told_apart() {
 }
 
 #[test]
-fn a_changed_flash_size_is_mended() {
+fn a_changed_flash_size_gets_right_checksums() {
     let mut image = with_digest();
     image[3] = FlashSize::Mb16.raw() << 4;
     assert!(verify(&image).is_err());
@@ -450,7 +451,7 @@ mod built {
         }
 
         #[test]
-        fn pieces_do_not_matter(
+        fn pieces_of_any_length_give_the_same_result(
             (parts, hash_appended) in images(),
             lens in prop::collection::vec(1usize..200, 1..20),
             broken in prop::option::of((any::<prop::sample::Index>(), 1u8..)),

@@ -1,4 +1,4 @@
-//! Checking an image while it streams past.
+//! Checks an image while it streams past.
 
 use sha2::{Digest, Sha256};
 
@@ -163,8 +163,7 @@ impl ImageVerifier {
         self.header.as_ref()
     }
 
-    /// Where the segments go, as far as they have passed, of an image that is verified
-    /// [for a ROM](Self::for_rom).
+    /// Where the segments seen so far go, if the image is verified [for a ROM](Self::for_rom).
     #[must_use]
     pub const fn rom_load(&self) -> Option<&RomLoad> {
         self.rom.as_ref()
@@ -244,7 +243,7 @@ impl ImageVerifier {
         self.missing_bytes = self.missing_bytes.saturating_sub(len_bytes);
     }
 
-    /// What comes after a part that is complete.
+    /// Checks a part that is complete, and returns what comes next.
     fn advance(&mut self, state: State) -> Result<State, ImageError> {
         let start_bytes = self.offset_bytes.saturating_sub(self.part_len_bytes);
         match state {
@@ -275,7 +274,7 @@ impl ImageVerifier {
                 }
             }
             State::Checksum => {
-                // Whatever the padding in front of it is.
+                // The padding before it may have any value.
                 let last = self.part_len_bytes.saturating_sub(1);
                 let stored = self.part.get(last as usize).copied().unwrap_or_default();
                 let computed = self.checksum;
@@ -309,7 +308,7 @@ impl ImageVerifier {
         self.missing_bytes = len_bytes;
         let max_bytes = self.max_bytes;
         let end_bytes = self.offset_bytes.saturating_add(len_bytes);
-        // Behind the last segment the length is the one checked with it.
+        // After the last segment the length needs no check: it was part of the one before.
         if let (State::SegmentHeader { .. } | State::SegmentData { .. }, Some(header)) =
             (state, &self.header)
         {
@@ -337,7 +336,7 @@ impl ImageVerifier {
         }
     }
 
-    /// What the first segment has of a description; shorter segments have less.
+    /// The first bytes of the first segment, at most as many as a description has.
     fn description(&self) -> &[u8] {
         self.description.get(..self.description_len_bytes).unwrap_or(&[])
     }
@@ -355,10 +354,10 @@ pub fn verify(bytes: &[u8]) -> Result<ImageInfo, ImageError> {
 }
 
 /// Verifies a whole bootloader, which other bytes may follow, as the chips' ROMs do: the checksum
-/// counts, and a SHA-256 that is not that of the image is told and does not matter.
+/// must be right, and a wrong SHA-256 is only returned beside the result.
 ///
-/// Tools that change flash mode, speed or size in the header of a bootloader leave such a SHA-256
-/// behind; the chip starts it all the same.
+/// Tools that change flash mode, speed or size in the header of a bootloader may not correct the
+/// SHA-256; the chip starts such a bootloader all the same.
 ///
 /// # Errors
 ///

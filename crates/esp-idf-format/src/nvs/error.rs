@@ -6,7 +6,7 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum NvsError {
-    /// No page with a right header: nothing was ever stored, or this is not NVS.
+    /// No page has a valid header: nothing was ever stored, or this is not NVS.
     NoPages,
     /// There are entries, and none of them can be read: they are encrypted, or all damaged.
     Unreadable {
@@ -17,7 +17,7 @@ pub enum NvsError {
     NoNamespace,
     /// There is no binary value of that key in the namespace.
     NoKey,
-    /// There is one, and it is damaged or not all there.
+    /// The value is damaged or incomplete.
     Damaged,
     /// The value is longer than expected.
     TooLong {

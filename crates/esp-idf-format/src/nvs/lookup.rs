@@ -1,4 +1,4 @@
-//! Looking for one binary value, page after page.
+//! Looks for one binary value, page after page.
 //!
 //! ```text
 //!   namespace ──> value ──┬─> one entry ─────────────> found
@@ -6,7 +6,7 @@
 //!                 └── a chunk is missing: an older one?
 //! ```
 //!
-//! Each arrow is a turn: all pages are looked at once more.
+//! Each arrow is a turn, in which all pages are looked at once.
 
 use super::NvsError;
 use super::page::{Entry, PAGE_LEN_BYTES, Page};
@@ -18,9 +18,11 @@ const BLOB: u8 = 0x41;
 const BLOB_DATA: u8 = 0x42;
 const BLOB_INDEX: u8 = 0x48;
 
-/// Most versions of a value that are tried. There are two at most, unless flash is damaged.
+/// Largest number of versions of a value that are tried. There are at most two, unless flash is
+/// damaged.
 const MAX_TRIES: u8 = 4;
-/// Most chunks of a value: page ends cause them, and the values that are looked up are short.
+/// Largest number of chunks of a value. Values are cut at the ends of pages, and those that are
+/// looked up are short.
 const MAX_CHUNKS: u8 = 8;
 
 /// How old an entry is: sequence of its page, and its place there.
@@ -34,7 +36,7 @@ pub struct Lookup<'k, const N: usize> {
     stage: Stage,
     /// The newest that was found in this turn.
     best: Option<(Rank, Match)>,
-    /// Only what is older counts.
+    /// Only older entries count.
     before: Option<Rank>,
     tries: u8,
     damaged: bool,
@@ -77,7 +79,7 @@ enum Match {
 /// How far a search is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LookupProgress {
-    /// All pages have to be looked at once more.
+    /// All pages have to be passed once more.
     Again,
     /// [`Lookup::value`] is the value.
     Found,
@@ -103,7 +105,8 @@ impl<'k, const N: usize> Lookup<'k, N> {
         }
     }
 
-    /// Looks at a page. The order of pages does not matter, but each has to be shown once a turn.
+    /// Looks at a page. The order of pages does not matter, but each has to be passed once in every
+    /// turn.
     pub fn page(&mut self, bytes: &[u8]) {
         let Some(page) = Page::parse(bytes) else { return };
         self.pages = self.pages.saturating_add(1);
@@ -177,7 +180,7 @@ impl<'k, const N: usize> Lookup<'k, N> {
         }
     }
 
-    /// Says what is next, once all pages were shown.
+    /// Ends a turn, after all pages were passed to [`page`](Self::page), and says what comes next.
     ///
     /// # Errors
     ///
@@ -216,7 +219,7 @@ impl<'k, const N: usize> Lookup<'k, N> {
         }
     }
 
-    /// Goes on with that chunk, or finds that there is no more.
+    /// Continues with that chunk, or ends if there are no more.
     fn chunks(
         &mut self,
         namespace: u8,
@@ -234,7 +237,7 @@ impl<'k, const N: usize> Lookup<'k, N> {
         self.older(namespace, of)
     }
 
-    /// Looks for a value that is older than the one at that rank, which is not all there.
+    /// Looks for a value that is older than the one at that rank, which is incomplete.
     fn older(&mut self, namespace: u8, of: Rank) -> Result<LookupProgress, NvsError> {
         self.tries += 1;
         if self.tries >= MAX_TRIES {

@@ -14,12 +14,12 @@
 //! one entry in the format before ESP-IDF 3.2; since then it is cut into *chunks*, each an entry of
 //! its own, which may lie in different pages, and an *index* says how many there are and how long
 //! they are together. A new value is written before the old one is erased, so that both may be
-//! there after a loss of power: the newest that is whole counts.
+//! there after a loss of power: the newest complete one counts.
 //!
-//! Nothing is ever written. What is damaged is passed over as ESP-IDF passes over it: a page with a
-//! wrong header, an entry with a wrong CRC, a value with a wrong CRC; an older whole value is taken
-//! then, if it is still there. [`Lookup`] is handed page after page, so that a device needs memory
-//! for one.
+//! Nothing is ever written. Damaged parts are skipped, as ESP-IDF skips them: a page with a wrong
+//! header, an entry with a wrong CRC, a value with a wrong CRC. An older complete value is used
+//! then, if it is still there. [`Lookup`] takes one page after the other, so that a device needs
+//! memory for one page.
 //!
 //! Sources: ESP-IDF Programming Guide, "Non-Volatile Storage Library", "Internals";
 //! `components/nvs_flash/src` in `espressif/esp-idf`.

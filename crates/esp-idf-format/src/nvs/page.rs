@@ -25,10 +25,10 @@ pub fn is_used_page(sector: &[u8]) -> bool {
     Page::parse(sector).is_some_and(|page| page.entries().next().is_some())
 }
 
-/// A page with a right header.
+/// A page with a valid header.
 #[derive(Clone, Copy)]
 pub(super) struct Page<'a> {
-    /// Newer pages have higher ones.
+    /// Sequence number; newer pages have higher ones.
     pub seq: u32,
     bytes: &'a [u8; PAGE_LEN_BYTES],
 }
@@ -68,7 +68,8 @@ impl<'a> Page<'a> {
                 next += 1;
                 if self.is_written(index) {
                     let entry = self.entry(index);
-                    // What belongs to an entry that cannot be read is looked at entry by entry.
+                    // The span of an entry that cannot be read is unknown, so the next entry is
+                    // tried.
                     next = index + entry.map_or(1, |(_, span)| span);
                     return Some(entry.map(|(entry, _)| entry));
                 }
@@ -104,7 +105,7 @@ impl<'a> Page<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Whether that is its key.
+    /// Whether its key is `name`.
     pub(super) fn is_called(&self, name: &str) -> bool {
         let len = self.key.iter().position(|&byte| byte == 0).unwrap_or(self.key.len());
         self.key.get(..len) == Some(name.as_bytes())

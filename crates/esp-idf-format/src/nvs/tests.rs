@@ -156,7 +156,7 @@ fn the_newest_value_counts() {
 }
 
 #[test]
-fn an_older_value_is_taken_where_the_newer_is_not_whole() {
+fn an_older_value_is_found_if_the_newer_one_is_incomplete() {
     let old = || page(0).chunk("pass", 0, b"old").index("pass", 3, 1, 0);
     let missing = old().index("pass", 3, 1, 0x80);
     assert_eq!(look(&partition(vec![missing])), Ok(b"old".to_vec()));
@@ -178,7 +178,7 @@ fn an_older_value_is_taken_where_the_newer_is_not_whole() {
 }
 
 #[test]
-fn what_is_not_there_is_named() {
+fn errors_name_what_is_missing() {
     assert_eq!(look(&[]), Err(NvsError::NoPages));
     assert_eq!(look(&partition(vec![])), Err(NvsError::NoPages));
     assert_eq!(look(&partition(vec![Writer::new(0, 0)])), Err(NvsError::NoPages));
@@ -198,7 +198,7 @@ fn what_is_not_there_is_named() {
 }
 
 #[test]
-fn damage_is_passed_over() {
+fn damaged_parts_are_skipped() {
     let whole = || partition(vec![page(0).bytes([1, 0x41, 0xff], "pass", b"value")]);
     // The header of the page.
     let mut bytes = whole();
@@ -242,7 +242,7 @@ fn no_entry_reaches_out_of_its_page() {
 
 proptest! {
     #[test]
-    fn survives_any_change(
+    fn any_change_gives_the_value_or_an_error(
         changes in proptest::collection::vec((0..8192usize, any::<u8>()), 0..40),
     ) {
         let value = b"some value";
@@ -258,7 +258,7 @@ proptest! {
     }
 
     #[test]
-    fn survives_anything(bytes in proptest::collection::vec(any::<u8>(), 0..9000)) {
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..9000)) {
         prop_assert!(look(&bytes).is_err());
     }
 }

@@ -8,7 +8,7 @@ use crate::cursor::{Reader, Writer};
 /// Bytes of an entry (`sizeof(esp_ota_select_entry_t)`).
 pub const ENTRY_LEN_BYTES: usize = 32;
 
-/// Where in an entry the checksum is.
+/// Where in an entry the checksum is (`crc` of `esp_ota_select_entry_t`).
 pub const CRC_OFFSET_BYTES: u32 = 28;
 
 /// The sequence of an entry that was never written.
@@ -86,7 +86,8 @@ impl fmt::Display for OtaState {
 /// An entry whose checksum is right.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct OtaEntry {
-    /// Which entry is in force and which slot it means. Never `u32::MAX`, that is an erased entry.
+    /// Decides which entry is in force, and which slot it means. Never `u32::MAX`, which is an
+    /// erased entry.
     pub seq: u32,
     /// Bytes that ESP-IDF leaves erased.
     pub label: [u8; 20],
@@ -142,8 +143,8 @@ impl OtaEntry {
     /// The OTA slot that the entry means on a device with `ota_count` of them; `None` if it has
     /// none.
     ///
-    /// A sequence of 0 means what the bootloader's unsigned arithmetic makes of it, the remainder
-    /// of `u32::MAX`.
+    /// For a sequence of 0 it is what the bootloader's unsigned arithmetic gives: the remainder of
+    /// `u32::MAX`.
     #[must_use]
     pub fn ota_index(&self, ota_count: u8) -> Option<u8> {
         let index = self.seq.wrapping_sub(1).checked_rem(u32::from(ota_count))?;

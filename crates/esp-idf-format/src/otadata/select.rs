@@ -38,12 +38,12 @@ impl OtaData {
         Self { entries: [OtaEntry::parse(sector_0), OtaEntry::parse(sector_1)] }
     }
 
-    /// The entry that the bootloader follows on a device with `ota_count` slots: of the good ones
-    /// that are neither invalid nor aborted the one with the larger sequence, the first one if both
-    /// have the same.
+    /// The entry that the bootloader follows on a device with `ota_count` slots: of those with a
+    /// right checksum that are neither invalid nor aborted, the one with the larger sequence; the
+    /// first one if both have the same.
     ///
-    /// `None` if there is none, or no slot: then it starts the factory app, or without one the
-    /// first slot with a valid image ([`boot_order`]).
+    /// `None` if there is none, or no slot. Then the bootloader starts the factory app, or without
+    /// one the first slot with a valid image ([`boot_order`]).
     #[must_use]
     pub fn select(&self, ota_count: u8) -> Option<Selection> {
         let (entry_index, entry) = match (self.bootable(0), self.bootable(1)) {
@@ -59,10 +59,10 @@ impl OtaData {
     /// `CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE` was on when it was built.
     ///
     /// With rollback, an app that was started before and has not confirmed is aborted, and an app
-    /// started for the first time is marked so. Two rewrites that the real bootloader makes are
-    /// left out because they never change what it starts: that of the state in an entry which is
-    /// not good, and that of an erased otadata without factory app, after which entry 0 says
-    /// `Valid` of the slot that started.
+    /// started for the first time is marked so. Two rewrites of the real bootloader are left out,
+    /// because they never change what it starts: it rewrites the state of an entry with a wrong
+    /// checksum; and if otadata is erased and there is no factory app, it writes entry 0 for the
+    /// slot that started, with state `Valid`.
     #[must_use]
     pub fn boot(&self, ota_count: u8, rollback: bool) -> OtaBoot {
         let mut after = *self;
@@ -98,9 +98,10 @@ impl OtaData {
     ///
     /// # Power-fail safety
     ///
-    /// It never goes into the sector of the entry in force. Erase that sector, then write: if power
-    /// goes in between, the old entry decides; torn, the new one has a wrong checksum and the old
-    /// one decides, or it is already good. Nothing has to be repaired.
+    /// The entry never goes into the sector of the entry in force. Erase its sector, then write it.
+    /// If power is lost in between, the old entry decides. If the write is torn, either the new
+    /// entry has a wrong checksum and the old one decides, or the new one is already valid. Nothing
+    /// has to be repaired.
     ///
     /// # Errors
     ///
@@ -147,7 +148,7 @@ pub const fn sector(otadata: Region, entry_index: usize) -> Region {
     if entry_index == 0 { first } else { otadata.from(first.end()).prefix(SECTOR_BYTES) }
 }
 
-/// A place that the bootloader looks for an app in.
+/// A place where the bootloader looks for an app.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum BootSlot {
     /// The factory app.
@@ -161,8 +162,8 @@ pub enum BootSlot {
 /// The order in which the bootloader tries apps until one has a valid image.
 ///
 /// From the selected slot down to slot 0, the factory app, the slots after the selected one, the
-/// test app. With nothing selected: factory app, all slots, test app. Slots that the table does not
-/// have are passed over by the caller. (`bootloader_utility_load_boot_image`.)
+/// test app. With nothing selected: factory app, all slots, test app. The caller skips slots that
+/// the table does not have. (`bootloader_utility_load_boot_image`.)
 pub fn boot_order(
     selection: Option<Selection>,
     ota_count: u8,

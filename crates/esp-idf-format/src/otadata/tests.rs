@@ -138,7 +138,7 @@ fn without_rollback_states_are_left_alone() {
 }
 
 #[test]
-fn a_slot_in_force_is_confirmed_without_a_moment_of_doubt() {
+fn confirming_the_slot_in_force_never_selects_another() {
     let pending = entry(2, OtaState::PendingVerify);
     let data = OtaData::parse(&entry(1, OtaState::Valid), &pending);
     let (entry_index, mut confirmed) = data.entry_for(1, 2).unwrap();

@@ -22,9 +22,9 @@ pub struct Partition {
     pub label: Label,
     /// What the partition is for.
     pub kind: PartitionType,
-    /// What exactly it is for, [`subtype`].
+    /// What exactly it is for, see [`subtype`].
     pub subtype: u8,
-    /// Which part of flash it takes.
+    /// The part of flash that it takes.
     pub region: Region,
     /// Bits of [`flags`], and whatever else was set.
     pub flags: u32,
@@ -58,8 +58,7 @@ impl RawEntry {
         })
     }
 
-    /// The partition; one that would leave the address space, which a table is checked for before,
-    /// ends at its end.
+    /// The partition, cut off at the end of the address space; a table was checked for that before.
     pub(super) const fn partition(&self) -> Partition {
         Partition {
             label: Label::from_bytes(self.label),
@@ -163,8 +162,8 @@ impl Partition {
         self.kind == PartitionType::BOOTLOADER && self.subtype == subtype::RECOVERY
     }
 
-    /// Whether the bootloader keeps one place for entries of this kind, so that of several the last
-    /// one silently counts: factory app, test app, each OTA slot, otadata.
+    /// Whether the bootloader uses only one entry of this kind, silently the last one if there are
+    /// several: factory app, test app, each OTA slot, otadata.
     #[must_use]
     pub const fn has_role(&self) -> bool {
         self.is_factory() || self.is_test_app() || self.is_otadata() || self.ota_index().is_some()
@@ -194,7 +193,7 @@ impl Partition {
         self.flags & flags::READONLY != 0
     }
 
-    /// The unit, in bytes, to a multiple of which its start has to be aligned.
+    /// Its start has to be a multiple of this, in bytes.
     #[must_use]
     pub const fn align_bytes(&self) -> u32 {
         if self.is_app() { super::APP_ALIGN_BYTES } else { super::DATA_ALIGN_BYTES }

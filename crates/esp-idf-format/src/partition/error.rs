@@ -26,8 +26,8 @@ pub enum PartitionTableError {
         /// The digest that would be right.
         computed: [u8; 16],
     },
-    /// A record follows the digest, which therefore does not cover it. The bootloader counts the
-    /// digest as an entry then, and leaves the last one out.
+    /// A record follows the digest, so the digest does not cover it. The bootloader then counts the
+    /// digest as an entry, and ignores the last entry.
     EntryBehindMd5 {
         /// Where the record begins.
         offset_bytes: u32,
@@ -42,7 +42,7 @@ pub enum PartitionTableError {
         /// Where it was last looked for.
         offset_bytes: u32,
     },
-    /// The table has no entry at all, as an erased sector has not.
+    /// The table has no entry at all, like an erased sector.
     Empty,
     /// A partition ends past the last address that 32 bits can express.
     OutsideAddressSpace {
@@ -53,7 +53,7 @@ pub enum PartitionTableError {
         /// Length of the partition.
         len_bytes: u32,
     },
-    /// A partition does not begin where its type has to.
+    /// The start of a partition is not aligned as its type requires.
     Misaligned {
         /// Where the entry begins.
         offset_bytes: u32,
@@ -105,7 +105,7 @@ pub enum PartitionTableError {
         /// Bytes of flash.
         flash_len_bytes: u32,
     },
-    /// A partition takes flash of the bootloader or of the partition table.
+    /// A partition overlaps the bootloader's area or the partition table.
     OverBootArea {
         /// Where the entry begins.
         offset_bytes: u32,
@@ -129,7 +129,7 @@ pub enum PartitionTableError {
 }
 
 impl PartitionTableError {
-    /// Where the record begins that it is about; `None` if it is about the whole table.
+    /// Where the record begins that the error is about; `None` if it is about the whole table.
     #[must_use]
     pub const fn offset_bytes(&self) -> Option<u32> {
         match *self {

@@ -100,7 +100,7 @@ pub mod subtype {
     pub const NVS_KEYS: u8 = 0x04;
     /// Data: emulated eFuses.
     pub const EFUSE: u8 = 0x05;
-    /// Data: not said what for; what CSV makes of an empty subtype.
+    /// Data: of no stated purpose; an empty subtype in CSV.
     pub const UNDEFINED: u8 = 0x06;
     /// Data: files of the web server.
     pub const ESPHTTPD: u8 = 0x80;

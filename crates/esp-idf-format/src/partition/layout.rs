@@ -1,11 +1,11 @@
-//! Rules that go beyond the single entry: alignment, overlap, roles that only one can have.
+//! The layout of entries: alignment, overlap, roles that only one entry can have.
 
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
 use super::{ENTRY_LEN_BYTES, OTADATA_LEN_BYTES, Partition, PartitionTableError};
 
-/// What ESP-IDF's tools object to in entries, which are given in the order of the table, each with
-/// the offset at which it begins.
+/// What ESP-IDF's tools object to. Entries are given in the order of the table, each with its
+/// offset in the table.
 pub(super) fn objections<I>(entries: I) -> impl Iterator<Item = PartitionTableError>
 where
     I: Iterator<Item = (u32, Partition)> + Clone,

@@ -1,24 +1,24 @@
-//! What the bootloader starts apps by: the partition that it keeps for each role.
+//! Which partition the bootloader uses for each role.
 //!
 //! ```text
 //!   table     | otadata | factory | ota_0 | ota_0 | ota_1 |
 //!   kept           *         *                *       *       3 slots are counted
 //! ```
 //!
-//! There is one place for each of otadata, factory app, test app and OTA slot, so that of several
-//! entries with the same role the last one counts; all slots are counted, those that are lost too
-//! (`bootloader_utility_load_partition_table`,
+//! The bootloader keeps one partition for each of otadata, factory app, test app and OTA slot: of
+//! several entries with the same role, the last one. But it counts all entries of OTA slots, also
+//! those that it does not keep (`bootloader_utility_load_partition_table`,
 //! `components/bootloader_support/src/bootloader_utility.c` of `espressif/esp-idf`).
 
 use super::Partition;
 use crate::otadata::{BootSlot, OtaData, Selection, boot_order};
 
-/// The partitions that a bootloader starts apps by, out of a table or wherever they are kept.
+/// The partitions by which a bootloader starts apps, from a table or from any other list.
 #[derive(Clone, Copy, Debug)]
 pub struct BootRoles<I>(I);
 
 impl<I: Iterator<Item = Partition> + Clone> BootRoles<I> {
-    /// Those of these partitions, which are in the order of their table.
+    /// The roles of these partitions, which must be in the order of their table.
     pub const fn of(partitions: I) -> Self {
         Self(partitions)
     }
@@ -47,14 +47,14 @@ impl<I: Iterator<Item = Partition> + Clone> BootRoles<I> {
         u8::try_from(count).unwrap_or(u8::MAX)
     }
 
-    /// The partitions that the bootloader tries, one after the other, until one has a valid image:
-    /// by these entries of otadata, or as without any.
+    /// The partitions that the bootloader tries, one after the other, until one has a valid image.
+    /// `None` means that there is no otadata.
     pub fn tried(self, otadata: Option<&OtaData>) -> impl Iterator<Item = Partition> {
         let selection = otadata.and_then(|data| data.select(self.ota_count()));
         self.tried_from(selection.map(|selection| selection.ota_index))
     }
 
-    /// The same where otadata selects that OTA slot, or none.
+    /// The same if otadata selects that OTA slot, or none.
     pub fn tried_from(self, ota_index: Option<u8>) -> impl Iterator<Item = Partition> {
         let count = self.ota_count();
         // Without slots otadata means nothing.
@@ -71,7 +71,7 @@ impl<I: Iterator<Item = Partition> + Clone> BootRoles<I> {
         partition.has_role() && kept.is_some_and(|kept| kept.region == partition.region)
     }
 
-    /// One function for all roles, since each copy of it counts on a device.
+    /// Not generic over the closure, because each copy would make the firmware larger.
     fn last(&self, wanted: &dyn Fn(&Partition) -> bool) -> Option<Partition> {
         self.0.clone().filter(wanted).last()
     }

@@ -1,4 +1,4 @@
-//! Looking for the table where a project has moved it.
+//! Looks for a partition table that a project has moved.
 //!
 //! ```text
 //!   0x0 or 0x1000                                               first app
@@ -6,19 +6,19 @@
 //!                      '---------- places to look at ---------'
 //! ```
 //!
-//! `CONFIG_PARTITION_TABLE_OFFSET` is compiled into the second-stage bootloader, as part of an
-//! instruction, so it cannot be read there. What can be seen is where a table lies that this
-//! bootloader can have read: behind its own image, sound, before everything that it lists
-//! (`gen_esp32part.py` refuses anything else), and with an app where it says that there is one.
+//! `CONFIG_PARTITION_TABLE_OFFSET` is compiled into the second-stage bootloader as part of an
+//! instruction, so it cannot be read from there. Instead the search finds a table that this
+//! bootloader may read: it lies after the bootloader's image, is valid, lies before all partitions
+//! that it lists (`gen_esp32part.py` refuses anything else), and an app begins where it lists one.
 
 use flash_region::{FlashAddr, SECTOR_BYTES};
 
 use super::{Partition, PartitionTable, PartitionType, TABLE_ADDR, subtype};
 
-/// Where the search ends. No project is known that has its table behind 0x20000.
+/// Where the search ends. No project is known that has its table after 0x20000.
 const END: FlashAddr = FlashAddr(0x10_0000);
 
-/// Looks for the table in one place after the other.
+/// Looks for the table at one address after the other.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct TableSearch {
     first: Option<FlashAddr>,
@@ -31,7 +31,7 @@ pub struct TableSearch {
 pub enum TableNotFound {
     /// No place has one.
     Nowhere,
-    /// Several places have one: which of them the bootloader reads cannot be seen.
+    /// Several places have one, and nothing shows which of them the bootloader reads.
     Several {
         /// The first place.
         first: FlashAddr,
@@ -47,14 +47,14 @@ impl TableSearch {
         Self { first: None, second: None }
     }
 
-    /// The places to look at, where the bootloader's image ends at `bootloader_end`.
+    /// The places to look at, if the bootloader's image ends at `bootloader_end`.
     pub fn places(bootloader_end: FlashAddr) -> impl Iterator<Item = FlashAddr> {
         let first = bootloader_end.align_up(SECTOR_BYTES).unwrap_or(END);
         (first.get()..END.get()).step_by(SECTOR_BYTES as usize).map(FlashAddr)
     }
 
-    /// Takes in what lies at a place, all of the table; `is_app` says whether an app begins at an
-    /// address.
+    /// Looks at a place. `bytes` are those from there on, at least as many as a table has; `is_app`
+    /// says whether an app begins at an address.
     pub fn look(&mut self, place: FlashAddr, bytes: &[u8], is_app: impl Fn(FlashAddr) -> bool) {
         let Ok(table) = PartitionTable::parse_as_bootloader(bytes) else { return };
         if !is_read_from(&table, place, is_app) {
@@ -89,7 +89,7 @@ fn is_read_from(
     let names_itself =
         |p: &Partition| p.kind == PartitionType::PARTITION_TABLE && p.subtype == subtype::PRIMARY;
     let end = place.saturating_add(SECTOR_BYTES);
-    // At its usual place nothing is asked that the bootloader does not ask.
+    // At the usual place the rule does not hold: the bootloader does not check it.
     let is_before_all = || {
         let mut others = table.iter().filter(|p| !p.is_boot_area());
         place == TABLE_ADDR || others.all(|p| p.region.start() >= end)

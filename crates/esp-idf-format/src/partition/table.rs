@@ -17,7 +17,7 @@ use crate::otadata::BootSlot;
 pub struct PartitionTable<'a> {
     /// The records that the bootloader looks at.
     records: &'a [Record],
-    /// The record of the MD5: normally the one behind those.
+    /// Index of the MD5's record: normally the one after those.
     md5: Option<usize>,
 }
 
@@ -37,11 +37,11 @@ impl<'a> PartitionTable<'a> {
         Ok(table)
     }
 
-    /// Reads a table with no more checks than the second-stage bootloader makes, to know what an
+    /// Reads a table with only the checks of the second-stage bootloader, to find out what an
     /// existing device does with its table.
     ///
-    /// Where entries follow the MD5, the bootloader counts the MD5's record among the entries and
-    /// does not look at the last one; neither does the view.
+    /// If entries follow the MD5, the bootloader counts the MD5's record as an entry and does not
+    /// look at the last entry; neither does the view.
     ///
     /// # Errors
     ///
@@ -58,7 +58,8 @@ impl<'a> PartitionTable<'a> {
         let mut offset_bytes = 0;
         for (index, record) in records.iter().enumerate() {
             match *record {
-                // Type and subtype are looked at too: that is all the bootloader wants of the end.
+                // The bootloader takes this for the end marker: magic, type and subtype erased,
+                // whatever follows them.
                 [0xff, 0xff, 0xff, 0xff, ..] if index == 0 => {
                     return Err(PartitionTableError::Empty);
                 }
@@ -93,8 +94,8 @@ impl<'a> PartitionTable<'a> {
         self.objections().next().map_or(Ok(()), Err)
     }
 
-    /// What ESP-IDF's tools object to in a table that the bootloader takes. Devices run with such
-    /// tables: each objection tells what is not to be relied on, and where.
+    /// What ESP-IDF's tools object to in a table that the bootloader accepts. Devices run with such
+    /// tables; each objection says what must not be relied on, and where.
     ///
     /// [`PartitionTableError::EntryBehindMd5`], [`Empty`](PartitionTableError::Empty),
     /// [`Misaligned`](PartitionTableError::Misaligned), [`Overlap`](PartitionTableError::Overlap),
@@ -109,8 +110,8 @@ impl<'a> PartitionTable<'a> {
         behind.into_iter().chain(layout::objections(self.with_offsets()))
     }
 
-    /// Checks that every partition lies inside the flash, and none but those that say so in the
-    /// area of bootloader and partition table, the table being at `table`.
+    /// Checks that every partition lies inside the flash, and that only entries for bootloader and
+    /// partition table lie in their area. `table` is the address of the table.
     ///
     /// # Errors
     ///
@@ -199,7 +200,7 @@ impl<'a> PartitionTable<'a> {
         self.roles().ota_count()
     }
 
-    /// What the bootloader starts apps by.
+    /// The partition that the bootloader uses for each role.
     #[must_use]
     pub fn roles(&self) -> BootRoles<Partitions<'a>> {
         BootRoles::of(self.iter())

@@ -97,7 +97,7 @@ fn the_md5_covers_all_records_before_it() {
 }
 
 #[test]
-fn a_table_without_md5_is_accepted_and_said_so() {
+fn a_table_without_md5_is_accepted_and_says_so() {
     let bytes = unchecked(&two_ota());
     let table = PartitionTable::parse(&bytes).unwrap();
     assert!(!table.has_md5());
@@ -105,7 +105,7 @@ fn a_table_without_md5_is_accepted_and_said_so() {
 }
 
 #[test]
-fn what_lies_behind_the_table_is_not_looked_at() {
+fn bytes_after_the_table_are_ignored() {
     let mut sector = emitted(&two_ota());
     sector.resize(0x1000, 0x5a);
     assert_eq!(PartitionTable::parse(&sector).unwrap().len(), 6);
@@ -208,7 +208,7 @@ fn of_entries_behind_the_md5_the_bootloader_leaves_the_last_one_out() {
 }
 
 #[test]
-fn everything_that_tools_object_to_is_told() {
+fn everything_that_tools_object_to_is_listed() {
     let mut entries = two_ota();
     entries.push(entries[5]);
     entries[0].region = Region::clamped(FlashAddr(0x9004), 0x1000);
@@ -365,7 +365,7 @@ fn a_label_that_is_not_text_stays_readable() {
 }
 
 #[test]
-fn names_of_types_and_subtypes_lead_back() {
+fn types_and_subtypes_are_found_by_their_names() {
     for kind in (0..=u8::MAX).map(PartitionType::from_raw) {
         assert_eq!(PartitionType::from_raw(kind.raw()), kind);
         if let Some(name) = kind.name() {

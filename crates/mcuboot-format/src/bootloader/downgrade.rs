@@ -1,6 +1,6 @@
 //! Whether a bootloader prevents downgrades, and how.
 //!
-//! A line that is not there means something only where other lines of the same level are.
+//! A missing line of the log is evidence only if other lines of the same level are there.
 
 use super::code::{Code, Cpu};
 use super::memory::Memory;
@@ -13,7 +13,7 @@ const TYPE: u8 = 13;
 /// Register of its fifth: whether only protected TLVs count (a4).
 const PROTECTED: u8 = 14;
 
-/// What that bootloader compares before it replaces an image.
+/// What the bootloader compares before it replaces an image.
 pub(super) fn downgrade_prevention(
     memory: &Memory<'_>,
     code: &Code,
@@ -33,7 +33,7 @@ pub(super) fn downgrade_prevention(
             Some(_) => {
                 Found::sure(DowngradePrevention::SecurityCounter, place, found::text(SWAPPED))
             }
-            // The counter's code shows on RISC-V only.
+            // The code for the counter is recognized on RISC-V only.
             None if code.cpu == Cpu::Xtensa => {
                 Found::likely(DowngradePrevention::Version, place, found::text(SWAPPED))
             }
@@ -66,7 +66,7 @@ pub(super) fn downgrade_prevention(
 /// Whether that bootloader validates the primary slot at every boot
 /// (`MCUBOOT_VALIDATE_PRIMARY_SLOT`).
 pub(super) fn validates_primary(memory: &Memory<'_>) -> Option<Found<bool>> {
-    // Each is a whole text; shorter ones are in both kinds.
+    // Whole texts: parts of them are in both kinds of bootloader.
     const NOT: &str = "Bad image magic 0x%lx; Image=%u";
     const FAILED: &str = "status write fails performing the swap";
     const INVALID: &str = "Image in the %s slot is not valid";

@@ -24,17 +24,17 @@ pub(super) fn text(text: &str) -> Cow<'static, str> {
     format!("text {text:?}").into()
 }
 
-/// A fact about a bootloader, and by what it was found in its file.
+/// A fact about a bootloader, with the evidence for it in its file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found<T> {
     /// The fact.
     pub value: T,
-    /// Where the evidence is; `None` where it is that something is missing from the file.
+    /// Where the evidence is; `None` if the evidence is that something is missing from the file.
     pub place: Option<Location>,
     /// What the evidence is.
     pub evidence: Cow<'static, str>,
-    /// Whether nothing else would leave that evidence; otherwise it is what every build seen so far
-    /// has it for.
+    /// Whether only this fact can leave that evidence. Otherwise all builds seen so far agree with
+    /// it.
     pub is_sure: bool,
 }
 

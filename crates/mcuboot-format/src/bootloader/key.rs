@@ -8,24 +8,15 @@ use alloc::vec::Vec;
 
 use super::Found;
 use super::memory::Memory;
-use crate::key::{DER_2048, DER_3072, DER_EXPONENT, KeyKind};
+use crate::key::{
+    DER_2048, DER_3072, DER_EXPONENT, ED25519_SPKI_PREFIX, KeyKind, P256_SPKI_PREFIX,
+};
 
-/// How a key's DER begins, and how long it is. ECDSA's and Ed25519's are a `SubjectPublicKeyInfo`,
-/// RSA's are PKCS #1 (`imgtool getpub`).
+/// How a key's DER begins, and its length in bytes. ECDSA's and Ed25519's are a
+/// `SubjectPublicKeyInfo`, RSA's are PKCS #1 (`imgtool getpub`).
 const HEADS: [(KeyKind, &[u8], usize); 4] = [
-    (
-        KeyKind::EcdsaP256,
-        &[
-            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
-            0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
-        ],
-        91,
-    ),
-    (
-        KeyKind::Ed25519,
-        &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00],
-        44,
-    ),
+    (KeyKind::EcdsaP256, &P256_SPKI_PREFIX, 91),
+    (KeyKind::Ed25519, &ED25519_SPKI_PREFIX, 44),
     (KeyKind::Rsa2048, &DER_2048, 270),
     (KeyKind::Rsa3072, &DER_3072, 398),
 ];
@@ -60,11 +51,11 @@ pub enum Signature {
     None,
     /// With the key that is compiled in.
     Key(CompiledKey),
-    /// With a key of that kind that is not in the file.
+    /// With a key of that kind, which is not in the file.
     KeyElsewhere(KeyKind),
 }
 
-/// How that bootloader checks signatures; `None` where it has several keys.
+/// How the bootloader checks signatures; `None` if it has several keys.
 pub(super) fn signature(memory: &Memory<'_>) -> Option<Found<Signature>> {
     let mut keys = HEADS.into_iter().flat_map(|(kind, head, len_bytes)| {
         memory.find_all(head).filter_map(move |addr| key(memory, kind, addr, len_bytes))

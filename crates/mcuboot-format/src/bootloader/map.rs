@@ -11,7 +11,7 @@
 //!
 //! Espressif's say what each region is for (boot/espressif/port/esp_mcuboot.c and
 //! include/sysflash/sysflash.h in mcu-tools/mcuboot); compilers lay them out in the order of the
-//! source or turned round. Zephyr's table is the devicetree's, and nothing in it says which of its
+//! source or in reverse. Zephyr's table is that of the devicetree, and does not say which of its
 //! partitions are slots (subsys/storage/flash_map/flash_map_default.c in
 //! zephyrproject-rtos/zephyr).
 
@@ -25,14 +25,14 @@ use super::Found;
 use super::memory::Memory;
 use crate::bytes::u32_at;
 
-/// Addresses and lengths from here on are those of no flash chip.
+/// No flash chip has addresses from here on.
 const MAX_OFFSET_BYTES: u32 = 1 << 28;
-/// Lengths above it are those of no partition.
+/// No partition is longer.
 const MAX_LEN_BYTES: u32 = 1 << 26;
-/// Addresses of data, where Zephyr's devices are.
+/// Addresses of data; Zephyr's device structures are there.
 const DATA_ADDRS: core::ops::Range<u32> = 0x3f00_0000..0x4100_0000;
 
-/// Whose way of keeping a map it is.
+/// Who defines the form of a map.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MapForm {
     /// Espressif's port of MCUboot.
@@ -41,17 +41,17 @@ pub enum MapForm {
     Zephyr,
 }
 
-/// A flash map out of a bootloader.
+/// A flash map in a bootloader.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CompiledMap {
     /// Whose it is.
     pub form: MapForm,
     /// All of its regions, with their numbers.
     pub regions: Vec<(u8, Region)>,
-    /// The slots, primary and secondary. In Zephyr's they are a guess: the largest neighbours of
-    /// one length.
+    /// The slots, primary and secondary. In Zephyr's map they are a guess: the largest two adjacent
+    /// partitions of the same length.
     pub slots: Option<(Region, Region)>,
-    /// The scratch area; not known in Zephyr's.
+    /// The scratch area; unknown in Zephyr's map.
     pub scratch: Option<Region>,
 }
 
@@ -89,7 +89,7 @@ struct Record {
     region: Region,
 }
 
-/// Orders of the numbers in the source, of one image and of two, with scratch and without.
+/// The numbers in the order of the source: of one image and of two, with and without scratch.
 const ORDERS: [&[u8]; 4] = [&[0, 1, 2], &[0, 1, 2, 3], &[0, 1, 2, 4, 5], &[0, 1, 2, 4, 5, 3]];
 
 fn espressif(memory: &Memory<'_>, chip: Chip) -> Option<Found<CompiledMap>> {
@@ -117,7 +117,7 @@ fn espressif(memory: &Memory<'_>, chip: Chip) -> Option<Found<CompiledMap>> {
         ORDERS.iter().find(|order| is_order(order))?;
         let of = |id| run.iter().find(|record| record.id == id).map(|record| record.region);
         let (primary, secondary) = (of(1)?, of(2)?);
-        // Both slots have the length of one and the same option.
+        // One option sets the length of both slots.
         let fits = of(0)?.start() == chip.bootloader_addr()
             && primary.len_bytes() == secondary.len_bytes();
         fits.then_some((run.first()?.addr, primary, secondary, of(3), run))

@@ -13,7 +13,7 @@ pub(super) struct Memory<'a> {
 }
 
 impl<'a> Memory<'a> {
-    /// The segments of a file, all of which have to be there.
+    /// The segments of a file, which must be complete.
     pub(super) fn of(file: &'a [u8]) -> Result<Self, ImageError> {
         let segments = segments(file)?.collect::<Result<_, _>>()?;
         Ok(Self { segments })
@@ -32,7 +32,7 @@ impl<'a> Memory<'a> {
         })
     }
 
-    /// So many bytes from that address on.
+    /// `len_bytes` from that address on.
     pub(super) fn get(&self, addr: u32, len_bytes: usize) -> Option<&'a [u8]> {
         self.from(addr)?.get(..len_bytes)
     }
@@ -89,7 +89,7 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// All runs of so many bytes, with the address of each; there is none at the end of memory.
+/// All windows of `len_bytes`, with the address of each, up to the end of the address space.
 pub(super) fn addressed(
     start: u32,
     data: &[u8],

@@ -6,10 +6,10 @@
 //!                                 └─> constants in code: sectors, counter
 //! ```
 //!
-//! A bootloader has no description of its own configuration, but what it was configured to is in
-//! it. Each fact is a [`Found`], which says where in the file the evidence is and what it is. What
-//! is `None` was not found, which means neither yes nor no: which evidence survives depends on what
-//! else was compiled in.
+//! A bootloader has no description of its configuration, but the configuration leaves evidence in
+//! it. Each fact is a [`Found`], which says what the evidence is and where in the file it is.
+//! `None` means that nothing was found, so neither yes nor no: which evidence there is depends on
+//! what else was compiled in.
 //!
 //! | fact | survives without logs | without asserts, too |
 //! | --- | --- | --- |
@@ -85,12 +85,12 @@ pub struct McubootBuild {
 }
 
 impl BootloaderFile {
-    /// Reads a bootloader's file. What lies behind its image, as in a merged one, is not looked at.
+    /// Reads a bootloader's file. Bytes after its image, as in a merged image, are ignored.
     ///
     /// # Errors
     ///
-    /// An [`ImageError`] where it is no ESP image, or one that is cut off within a segment.
-    /// Checksums are not looked at.
+    /// An [`ImageError`] if it is not an ESP image, or is cut off within a segment. Checksums are
+    /// not checked.
     pub fn read(file: &[u8]) -> Result<Self, ImageError> {
         let header = EspImageHeader::parse(file)?;
         let memory = Memory::of(file)?;
@@ -98,7 +98,7 @@ impl BootloaderFile {
         let chip = header.chip();
         let code = Code::of(&memory, Cpu::of(chip));
         let trailer = TrailerMagic::find(&memory);
-        // An app may have what it likes in it, MCUboot's own code among it.
+        // An app may contain anything, also MCUboot's code.
         let is_app =
             memory.segments().next().is_some_and(|(_, data)| AppDescription::parse(data).is_ok());
         let system = system::system(&memory, &code, trailer.as_ref()).filter(|_| !is_app);

@@ -1,6 +1,6 @@
-//! For how many sectors of a slot a bootloader has room (`BOOT_MAX_IMG_SECTORS`).
+//! The number of sectors of a slot that a bootloader has room for (`BOOT_MAX_IMG_SECTORS`).
 //!
-//! The number `n` is nowhere in a record. It shows in code, all of it:
+//! The number `n` is in no record. It is visible in code:
 //!
 //! ```text
 //! load n                     near the address of the text that names BOOT_MAX_IMG_SECTORS
@@ -19,20 +19,20 @@ use super::memory::Memory;
 use super::{Found, Location};
 use crate::SwapKind;
 
-/// What can be such a number: a slot of 256 KiB to one of 32 MiB.
+/// Plausible numbers: slots of 256 KiB to 32 MiB.
 const PLAUSIBLE: RangeInclusive<u32> = 64..=8192;
-/// The end of the text in which the bootloader tells the number.
+/// The end of the text with which the bootloader prints the number.
 const LOG: &[u8] = b"BOOT_MAX_IMG_SECTORS=%d";
-/// Arguments of the call that prints it, the text itself is the first: a1 to a3.
+/// Registers of the arguments after the text in the call that prints it: a1 to a3.
 const ARGUMENTS: RangeInclusive<u8> = 11..=13;
 /// Bytes of the description of a sector (`boot_sector_t`, boot/bootutil/src/bootutil_priv.h).
 const SECTOR_BYTES: u32 = 8;
 /// Addresses of data in memory.
 const DATA_ADDRS: core::ops::Range<u32> = 0x3fc0_0000..0x4090_0000;
-/// What the zero data of a bootloader may be long.
+/// Plausible lengths of a bootloader's zero data, in bytes.
 const ZERO_DATA_BYTES: RangeInclusive<u32> = 0x800..=0x2_0000;
-/// Less than this is left of the zero data beside the arrays, seen in all builds without serial
-/// recovery and RSA.
+/// The zero data has less than this besides the arrays, in all builds seen without serial recovery
+/// and RSA.
 const LEFT_OVER_BYTES: u32 = 0x1000;
 
 /// How many sectors that bootloader has room for.
@@ -94,7 +94,7 @@ pub(super) fn max_sectors(
 fn logged(memory: &Memory<'_>, code: &Code) -> BTreeMap<u32, u32> {
     let mut near: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
     for end in memory.find_all(LOG) {
-        // The text begins somewhere before, behind another's zero.
+        // The text begins before its end, after the zero that ends the previous one.
         let is_text = |addr: u32| memory.get(addr, 1).is_some_and(|byte| byte != [0]);
         let texts = (0..64).map_while(|back| end.checked_sub(back).filter(|addr| is_text(*addr)));
         let start = texts.last().unwrap_or(end);
@@ -113,14 +113,14 @@ fn logged(memory: &Memory<'_>, code: &Code) -> BTreeMap<u32, u32> {
 
 /// A number that shows where a sectors' array is addressed.
 struct Array {
-    /// 1 for one array behind the other, 2 where there is a third.
+    /// 2 if a third array follows the second one, otherwise 1.
     weight: u32,
     at: u32,
 }
 
 fn arrays(memory: &Memory<'_>, code: &Code) -> BTreeMap<u32, Array> {
     let mut found: BTreeMap<u32, Array> = BTreeMap::new();
-    // What no segment has and is in data is zero data.
+    // An address of data that is in no segment is in zero data.
     let is_zero_data = |addr: u32| DATA_ADDRS.contains(&addr) && !memory.contains(addr);
     for array in code.constants.iter().filter(|constant| is_zero_data(constant.value)) {
         let near: BTreeSet<u32> = code.near(array.at, 32).map(|c| c.value).collect();
@@ -139,8 +139,8 @@ fn arrays(memory: &Memory<'_>, code: &Code) -> BTreeMap<u32, Array> {
     found
 }
 
-/// Bytes of zero data, up to a page too many: its start and its end, where data begins, are loaded
-/// side by side by what clears it.
+/// Bytes of zero data, up to a page too many. The code that clears it loads its start and its end,
+/// where data begins, next to each other.
 fn zero_data_len_bytes(memory: &Memory<'_>, code: &Code, trailer_magic_addr: u32) -> Option<u32> {
     let holds = |&(addr, data): &(u32, &[u8])| {
         let offset = trailer_magic_addr.checked_sub(addr).map(usize::try_from);

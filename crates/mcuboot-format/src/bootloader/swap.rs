@@ -23,7 +23,7 @@ const SILENT: [SwapKind; 2] = [SwapKind::Move, SwapKind::Overwrite];
 
 /// The kinds of swap that a bootloader may be of.
 ///
-/// There is one, unless logs and asserts are off.
+/// There is only one, unless logs and asserts are off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SwapKinds {
     kinds: &'static [SwapKind],
@@ -94,7 +94,8 @@ pub(super) fn swap(
             votes.push((kind, Some(place), found::text(text)));
         }
     }
-    // The file is in every build that overwrites, too, for what it reads headers with.
+    // Every build that overwrites has that file name, too, because it reads headers with functions
+    // of that file.
     if has("/swap_scratch.c")
         && let Some(place) = memory.text("boot_swap_sectors")
     {
@@ -130,13 +131,12 @@ fn silent(memory: &Memory<'_>, code: &Code, trailer_magic_addr: u32) -> Option<F
     Some(Found::sure(SwapKinds { kinds: &SILENT }, place, evidence))
 }
 
-/// Whether a bootloader that overwrites copies the image and nothing else
-/// (`MCUBOOT_OVERWRITE_ONLY_FAST`).
+/// Whether a bootloader that overwrites copies only the image (`MCUBOOT_OVERWRITE_ONLY_FAST`).
 pub(super) fn overwrites_fast(
     memory: &Memory<'_>,
     map: Option<&CompiledMap>,
 ) -> Option<Found<bool>> {
-    // Functions that assert, and so have their names in the file.
+    // Names of functions that have asserts, which print them.
     if let Some(place) = memory.text("boot_read_image_size") {
         return Some(Found::sure(true, place, found::text("boot_read_image_size")));
     }

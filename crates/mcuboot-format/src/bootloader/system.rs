@@ -21,7 +21,7 @@ use crate::bytes::u16_at;
 use crate::espressif::LOAD_HEADER_MAGIC;
 use crate::trailer::magic_bytes;
 
-/// A bootloader by its origin.
+/// Which bootloader it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum System {
@@ -32,7 +32,7 @@ pub enum System {
 }
 
 impl System {
-    /// Its name, as everybody writes it.
+    /// Its usual name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

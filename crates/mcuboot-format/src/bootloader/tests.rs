@@ -1,4 +1,4 @@
-//! Bootloaders that are made here, with one piece of evidence and without it.
+//! Bootloaders made by these tests, with one piece of evidence and without it.
 
 extern crate std;
 
@@ -20,7 +20,7 @@ const DATA: u32 = 0x3fcd_5400;
 /// Where code goes.
 const CODE: u32 = 0x403c_e000;
 
-/// A bootloader: pieces of data and of code, put one behind the other.
+/// A bootloader: pieces of data and of code, one after the other.
 #[derive(Clone)]
 struct Made {
     chip: Chip,
@@ -112,7 +112,7 @@ fn region(start: u32, len_bytes: u32) -> flash_region::Region {
 }
 
 #[test]
-fn mcuboot_is_told_by_its_magics() {
+fn mcuboot_is_recognized_by_its_magics() {
     let file = Made::mcuboot().read();
     let system = file.system.unwrap();
     assert_eq!((system.value, system.is_sure), (System::Mcuboot, true));
@@ -124,7 +124,7 @@ fn mcuboot_is_told_by_its_magics() {
 }
 
 #[test]
-fn an_esp_idf_bootloader_without_descriptor_is_told_by_its_texts() {
+fn an_esp_idf_bootloader_without_descriptor_is_recognized_by_its_texts() {
     let made = Made { chip: Chip::Esp32c3, data: Vec::new(), code: Vec::new() };
     let old = made.text("boot: ESP-IDF %s 2nd stage bootloader").load(A0, 1);
     let system = old.clone().read().system.unwrap();
@@ -199,7 +199,7 @@ fn records_that_do_not_belong_together_are_no_map() {
 }
 
 #[test]
-fn zephyrs_table_has_its_slots_by_guess() {
+fn the_slots_in_zephyrs_table_are_guessed() {
     const DEVICE: u32 = 0x3fc8_0010;
     let rows = [
         (0, 0x1_0000),
@@ -224,7 +224,7 @@ fn zephyrs_table_has_its_slots_by_guess() {
 const TABLES: [u8; 18] = [4, 1, 4, 3, 4, 2, 4, 1, 4, 1, 4, 3, 1, 4, 3, 4, 1, 4];
 
 #[test]
-fn the_kind_of_swap_is_what_all_evidence_says() {
+fn the_kind_of_swap_is_the_one_that_all_evidence_agrees_on() {
     let status = [1, 5, 1, 0, 1, 5, 3, 2, 4, 1, 4, 1, 3, 4, 3, 2];
     let kind = |made: Made| made.build().swap.and_then(|found| found.value.only());
     let cases = [
@@ -301,7 +301,7 @@ fn sectors_are_read_from_code() {
 }
 
 #[test]
-fn a_line_that_is_missing_counts_where_its_level_is_there() {
+fn a_missing_line_counts_if_its_level_is_logged() {
     let kind = |made: Made| made.build().downgrade_prevention.map(|found| found.value);
     let scratch = || Made::mcuboot().text("Starting swap using scratch algorithm.");
     let line = "Image %d in slot 1 erased due to downgrade prevention";
@@ -320,7 +320,7 @@ fn a_line_that_is_missing_counts_where_its_level_is_there() {
 }
 
 #[test]
-fn overwriting_is_fast_where_it_reads_the_images_size() {
+fn overwriting_is_fast_if_it_reads_the_size_of_the_image() {
     let fast = |made: Made| made.build().overwrites_fast.map(|found| found.value);
     let overwrite = || Made::mcuboot().text("boot_copy_image");
     assert_eq!(fast(overwrite()), Some(false));

@@ -14,12 +14,12 @@ pub enum SignError {
         /// Bytes asked for.
         found: u16,
     },
-    /// The payload should begin with room for the header and is shorter than that.
+    /// The payload is shorter than the header, for which it should have room at its start.
     PayloadTooShort {
         /// Bytes that it has.
         len_bytes: usize,
     },
-    /// The payload should begin with room for the header, which is not empty.
+    /// The payload should begin with zeros for the header, and does not.
     HeaderNotZero {
         /// Where, from the payload's start.
         offset: usize,

@@ -1,4 +1,4 @@
-//! Making images, as `imgtool sign` does.
+//! Makes images, as `imgtool sign` does.
 //!
 //! ```text
 //! payload --sign-->  | header | payload | TLVs |
@@ -6,11 +6,11 @@
 //!         --confirm--> image ok is set in the trailer
 //! ```
 //!
-//! Bit by bit what imgtool 2.5 writes for the same options, as far as signatures are not random:
-//! `imgtool sign -v VERSION -H HEADER -S SLOT --align UNIT --max-align ALIGN -M SECTORS
-//! [--pad-header] [--pad [--confirm]] [--overwrite-only] [-s COUNTER] [-d DEPENDENCIES] [-k KEY]
-//! payload image`. The room for the trailer is computed as the bootloader does, not as imgtool
-//! does, which treats every swap as one using scratch.
+//! The images are byte for byte those that imgtool 2.5 writes with the same options, except for
+//! random signatures: `imgtool sign -v VERSION -H HEADER -S SLOT --align UNIT --max-align ALIGN -M
+//! SECTORS [--pad-header] [--pad [--confirm]] [--overwrite-only] [-s COUNTER] [-d DEPENDENCIES] [-k
+//! KEY] payload image`. The room for the trailer is computed as by the bootloader, not as by
+//! imgtool, which treats every swap as one using scratch.
 
 mod error;
 mod pad;
@@ -37,8 +37,8 @@ pub struct SignOptions<'a> {
     pub version: ImageVersion,
     /// Bytes before the payload, at least 32 (`-H`).
     pub header_len_bytes: u16,
-    /// Whether to put these bytes there (`--pad-header`). Otherwise the payload starts with as many
-    /// zeros, as linker scripts for MCUboot make it.
+    /// Whether to add these bytes (`--pad-header`). Otherwise the payload must start with that many
+    /// zeros, which linker scripts for MCUboot put there.
     pub pad_header: bool,
     /// Bytes of the slot (`-S`).
     pub slot_len_bytes: u32,

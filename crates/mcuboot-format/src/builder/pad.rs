@@ -12,12 +12,12 @@ use crate::{SlotLimits, SwapKind};
 /// How an image is filled up to the length of its slot.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Padding {
-    /// Not at all: MCUboot does not look at the image until somebody writes a trailer.
+    /// Not at all: MCUboot ignores the image until a trailer is written.
     #[default]
     None,
-    /// With a trailer that has MCUboot try the image once (`--pad`).
+    /// With a trailer that makes MCUboot try the image once (`--pad`).
     Pending,
-    /// With a trailer that has MCUboot keep the image (`--confirm`). For a bootloader that
+    /// With a trailer that makes MCUboot keep the image (`--confirm`). For a bootloader that
     /// overwrites it is the same as [`Pending`](Self::Pending), and imgtool writes the same bytes.
     Confirmed,
 }
@@ -46,7 +46,7 @@ pub fn pad(
     };
     let len = image.len();
     image.resize(len + (slot_len_bytes - len_bytes) as usize, ERASED);
-    // The padding has room for the trailer, for the image ends before it.
+    // The padding has room for the trailer, because the image ends before it.
     let tail = image.get_mut(len..).unwrap_or_default();
     Ok(state.emit(&layout, tail)?)
 }

@@ -24,7 +24,7 @@ fn state(image: &[u8], config: TrailerConfig) -> TrailerState {
 }
 
 #[test]
-fn room_for_the_header_is_made_or_brought_along() {
+fn room_for_the_header_is_added_or_part_of_the_payload() {
     let options = SignOptions { header_len_bytes: 64, ..espressif() };
     let made = sign(&[1, 2, 3], &options).unwrap();
     assert_eq!(made[32..64], [0xff; 32]);
@@ -48,7 +48,7 @@ fn room_for_the_header_is_made_or_brought_along() {
 }
 
 #[test]
-fn padding_fills_the_slot_and_says_what_is_to_happen() {
+fn padding_fills_the_slot_and_asks_for_a_swap() {
     let with = |padding| sign(&[0; 100], &SignOptions { padding, ..espressif() }).unwrap();
     let bare = with(Padding::None);
     for (padding, expected) in
@@ -102,7 +102,7 @@ fn an_image_ends_before_the_trailer() {
 }
 
 #[test]
-fn impossible_wishes_are_refused() {
+fn impossible_options_are_refused() {
     let dependencies = vec![Dependency::default(); 4096];
     let options = SignOptions { dependencies: &dependencies, ..espressif() };
     assert!(matches!(sign(&[], &options), Err(SignError::AreaTooLong { .. })));

@@ -1,12 +1,12 @@
-//! The load header of an application whose bytes pass.
+//! Checks an application's load header while its bytes pass.
 
 use esp_idf_format::Chip;
 
 use super::{LoadFault, LoadHeader};
 use crate::ImageHeader;
 
-/// Checks an application's load header while the bytes of its image pass, and keeps it. What
-/// [`check`](super::check) is for a whole image.
+/// Checks an application's load header while the bytes of its image pass, and keeps it. For a whole
+/// image there is [`check`](super::check).
 #[derive(Clone, Debug)]
 pub struct LoadHeaderReader {
     chip: Chip,
@@ -33,7 +33,7 @@ impl LoadHeaderReader {
     ///
     /// # Errors
     ///
-    /// A [`LoadFault`] as soon as the load header has passed.
+    /// A [`LoadFault`] as soon as the load header has passed and is found wrong.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), LoadFault> {
         if self.header.is_some() {
             return Ok(());
@@ -46,7 +46,7 @@ impl LoadHeaderReader {
         }
         let image = ImageHeader::parse(&self.image)?;
         let start = u32::from(image.hdr_size);
-        // A header so short that the load header begins in these bytes was kept already.
+        // If `hdr_size` is less than 32, the load header begins in bytes that were kept before.
         keep(&mut self.load, start, &self.image, 0);
         keep(&mut self.load, start, bytes, at);
         let end = start.saturating_add(LoadHeader::LEN_BYTES as u32);
@@ -69,7 +69,7 @@ impl LoadHeaderReader {
     ///
     /// # Errors
     ///
-    /// That of an image that ends before its load header does.
+    /// A [`LoadFault`] if the image ends before its load header does.
     pub fn finish(self) -> Result<LoadHeader, LoadFault> {
         if let Some(header) = self.header {
             return Ok(header);
@@ -81,7 +81,8 @@ impl LoadHeaderReader {
     }
 }
 
-/// Copies to `field`, which is at `start` of a file, what `bytes`, which are at `at`, have of it.
+/// Copies the part of `field` that `bytes` have. The field is at offset `start` of a file, the
+/// bytes are at offset `at`.
 fn keep(field: &mut [u8], start: u32, bytes: &[u8], at: u32) {
     let skip = start.saturating_sub(at) as usize;
     let done = at.saturating_sub(start) as usize;

@@ -1,4 +1,4 @@
-//! What a bootloader's file says of the loader in it, as its bytes pass.
+//! Reads what a bootloader's file says about its loader, while its bytes pass.
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::{ImageVerifier, RomLoad};
@@ -7,7 +7,7 @@ use esp_idf_format::memory::other_bus;
 use super::{ChipMemory, LoadFault, LoadHeader, MemoryRange, OF_ALL};
 
 /// Reads a bootloader while the bytes of its file pass: where it lies in RAM, and what its loader
-/// looks at.
+/// checks.
 #[derive(Clone, Debug)]
 pub struct LoaderReader {
     chip: Chip,
@@ -15,7 +15,7 @@ pub struct LoaderReader {
     message: Message,
 }
 
-/// Follows the message that all loaders have, with something before it that tells them apart.
+/// Looks for the message that all loaders have, and for the byte before it, which tells them apart.
 #[derive(Clone, Debug, Default)]
 struct Message {
     matched: usize,
@@ -42,8 +42,8 @@ impl LoaderReader {
         Self { chip, image, message: Message::default() }
     }
 
-    /// Takes the next bytes of the file. What the ROM would not load is not objected to, and says
-    /// nothing.
+    /// Takes the next bytes of the file. An image that the ROM would refuse is no error here;
+    /// nothing more is learned about its segments.
     pub fn push(&mut self, bytes: &[u8]) {
         let _ = self.image.push(bytes);
         bytes.iter().for_each(|&byte| self.message.take(byte));
@@ -61,7 +61,8 @@ impl LoaderReader {
 
 impl Message {
     fn take(&mut self, byte: u8) {
-        // The first letter is nowhere else in the text, so there is only one place to go back to.
+        // The first letter occurs only once in the text, so a mismatch always starts again at the
+        // first letter.
         if OF_ALL.get(self.matched) != Some(&byte) {
             self.matched = 0;
         }
@@ -89,20 +90,20 @@ impl Loader {
         reader.finish()
     }
 
-    /// Whether it looks at the LP segments; `None` where it was built to say nothing at all, or is
-    /// none of Espressif's.
+    /// Whether it checks the LP segments; `None` if it was built without messages, or is not
+    /// Espressif's.
     #[must_use]
     pub const fn knows_lp_segments(&self) -> Option<bool> {
         self.knows_lp
     }
 
-    /// The parts of RAM that must be left alone while it loads an application: its own code and its
-    /// data. What it has besides, it no longer needs by then, and applications use that memory.
+    /// The parts of RAM that it needs while it loads an application: its own code and its data. It
+    /// no longer needs its other segments by then, and applications use their memory.
     ///
-    /// The loader's code is the segment that it is entered in. Its data are the segments in data
-    /// RAM; where instructions and data share their addresses, what lies behind the loader.
-    /// (`iram_loader_seg` and `dram_seg` in `boot/espressif/port/<chip>/ld/bootloader.ld`; held
-    /// against builds for each chip.)
+    /// The loader's code is the segment with the entry point. Its data are the segments in data RAM
+    /// or, if instructions and data share their addresses, the segments after the loader.
+    /// (`iram_loader_seg` and `dram_seg` in `boot/espressif/port/<chip>/ld/bootloader.ld`; compared
+    /// with builds for each chip.)
     pub fn taken(&self) -> impl Iterator<Item = MemoryRange> {
         let memory = ChipMemory::of(self.chip);
         let code = self.segments().find(|segment| segment.contains(self.entry_addr));
@@ -120,7 +121,7 @@ impl Loader {
 
     /// Checks that an application that passed [`LoadHeader::check`] starts with this loader.
     ///
-    /// A loader that is not known to pass over LP segments is taken to look at them.
+    /// If it is not known whether a loader ignores LP segments, it is assumed to check them.
     ///
     /// # Errors
     ///

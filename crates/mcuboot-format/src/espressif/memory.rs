@@ -1,4 +1,4 @@
-//! Where Espressif's loader lets an application be loaded, chip by chip.
+//! The memories that Espressif's loader loads applications to, for each chip.
 
 use esp_idf_format::Chip;
 use esp_idf_format::memory::MemoryRange;

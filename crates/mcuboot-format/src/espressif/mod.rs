@@ -21,16 +21,16 @@
 //! - does the chip's loader accept it: [`LoadHeader::check_memory`]. On a fault the loader says
 //!   "Aborting" and hangs, at every start (`FIH_PANIC`,
 //!   boot/bootutil/include/bootutil/fault_injection_hardening.h);
-//! - does it make sense: [`LoadHeader::check_image`]. Nobody asks that on the device, and what is
-//!   started is whatever was in RAM.
+//! - does it make sense: [`LoadHeader::check_image`]. The device does not check that, and would run
+//!   whatever is in RAM.
 //!
 //! A segment must not lie over the loader itself either, which depends on the bootloader:
 //! [`LoadHeader::check_clear_of`], and [`Loader::check`] for a bootloader's file.
 //!
 //! Loaders of MCUboot before 2.2.0 do not know the LP segments, and an application that was built
-//! for them may have anything after its first 32 bytes. Newer loaders take that for segments and
-//! refuse most of it: [`LoadHeader::check_lp_memory`], which is to be asked of a bootloader that
-//! [knows them](knows_lp_segments).
+//! for them may have anything after its first 32 bytes. Newer loaders read that as segments and
+//! refuse most of it: [`LoadHeader::check_lp_memory`], which is needed for a bootloader that [knows
+//! them](knows_lp_segments).
 
 mod application;
 mod bootloader;
@@ -52,20 +52,21 @@ use crate::bytes::u32_at;
 /// boot/espressif/hal/include/esp_mcuboot_image.h).
 pub const LOAD_HEADER_MAGIC: u32 = 0xace6_37d3;
 
-/// What all loaders say of a wrong memory; those that check LP segments, and no others, say it with
-/// `_` before it, too (`esp_app_image_load`, boot/espressif/port/esp_loader.c).
+/// The message of all loaders about a segment in the wrong memory. Loaders that check LP segments,
+/// and only those, have it with a `_` before it, too (`esp_app_image_load`,
+/// boot/espressif/port/esp_loader.c).
 const OF_ALL: &[u8] = b"IRAM region in load header is not valid";
 
-/// Whether the loader in that bootloader's file looks at the LP segments, by what it says where
-/// they are wrong; `None` where it was built to say nothing at all, or is none of Espressif's.
+/// Whether the loader in that bootloader's file checks the LP segments, by its messages; `None` if
+/// it was built without messages, or is not Espressif's.
 #[must_use]
 pub fn knows_lp_segments(bootloader: &[u8]) -> Option<bool> {
-    // The chip makes no difference to what it says.
+    // The messages do not depend on the chip.
     Loader::of(Chip::Esp32c3, bootloader).knows_lp_segments()
 }
 
-/// Checks that Espressif's loader starts the application of a whole image on that chip, but for its
-/// LP segments. The bytes after the load header are not looked at and may be missing.
+/// Checks that Espressif's loader starts the application of a whole image on that chip, without its
+/// LP segments. The bytes after the load header are not read and may be missing.
 ///
 /// # Errors
 /// Every variant of [`LoadFault`].
@@ -113,9 +114,9 @@ impl LoadSegment {
         addr >= self.dest_addr && addr - self.dest_addr < self.len_bytes
     }
 
-    /// Asks what the loader asks: whether its first address and the one after its last are the
-    /// memory's. So it must not fill the memory to the end, and of a segment that wraps around the
-    /// end of the address space the middle is not looked at.
+    /// Makes the loader's own check: the first address and the one after the last must be in the
+    /// memory. So a segment must not reach the end of the memory, and the middle of a segment that
+    /// wraps around the address space is not checked.
     fn check_memory(self, name: SegmentName, memory: MemoryRange) -> Result<(), LoadFault> {
         let end_addr = self.dest_addr.wrapping_add(self.len_bytes);
         if memory.contains(self.dest_addr) && memory.contains(end_addr) {
@@ -143,20 +144,20 @@ impl LoadSegment {
 }
 
 impl LoadHeader {
-    /// Bytes of the part that is looked at.
+    /// Bytes of the part that is read.
     pub const LEN_BYTES: usize = 56;
     /// Bytes that an application reserves for the header, the unused ones at its end included
     /// (`sizeof(esp_image_load_header_t)`).
     pub const RESERVED_LEN_BYTES: usize = 96;
 
-    /// The header of an application for that chip: so many bytes of code, which follow the
+    /// The header of an application for that chip, for tests: `code_len_bytes` of code follow the
     /// [reserved](Self::RESERVED_LEN_BYTES) bytes in an image with a header of 32 bytes. The first
-    /// of it goes to instruction RAM, the rest stays in flash; for tests.
+    /// part of the code goes to instruction RAM, the rest stays in flash.
     #[must_use]
     pub fn for_code(chip: Chip, code_len_bytes: u32) -> Self {
         const MOST_IRAM_BYTES: u32 = 0x4000;
         let ChipMemory { iram, dram, .. } = ChipMemory::of(chip);
-        // Past the instruction cache of the chips that have theirs there.
+        // After the instruction cache, on chips that have it at the start of instruction RAM.
         let entry_addr = iram.start_addr.saturating_add(0x4000);
         let offset_bytes = ImageHeader::LEN_BYTES as u32 + Self::RESERVED_LEN_BYTES as u32;
         let len_bytes = code_len_bytes.min(MOST_IRAM_BYTES);
@@ -253,8 +254,8 @@ impl LoadHeader {
         Ok(())
     }
 
-    /// Checks that nothing is copied over the bootloader's own code or data in `taken`, which the
-    /// loader does not look at: it overwrites itself.
+    /// Checks that nothing is copied over the bootloader's own code or data in `taken`. The loader
+    /// does not check that, and would overwrite itself.
     ///
     /// Where that is depends on the bootloader. The segment of its image that has
     /// [`LOAD_HEADER_MAGIC`] in it is the loader's code; its data and stack are the segment in data

@@ -132,7 +132,7 @@ fn a_segment_ends_inside_of_its_memory() {
 }
 
 #[test]
-fn deep_sleep_segments_count_where_there_are_any() {
+fn lp_segments_are_checked_if_they_have_a_length() {
     for chip in Chip::ALL {
         let nowhere = |len_bytes| segment(0x1000, 0, len_bytes);
         let home = at_home_on(chip);
@@ -151,7 +151,7 @@ fn deep_sleep_segments_count_where_there_are_any() {
 }
 
 #[test]
-fn what_a_loader_says_tells_which_segments_it_knows() {
+fn the_messages_of_a_loader_show_which_segments_it_checks() {
     let file = |messages: [&str; 2]| messages.join("\0").into_bytes();
     let main = "IRAM region in load header is not valid";
     let lp = "LP_IRAM region in load header is not valid";
@@ -191,7 +191,7 @@ fn nothing_is_loaded_over_the_loader() {
 }
 
 #[test]
-fn a_whole_image_is_looked_at_behind_its_header() {
+fn a_whole_image_is_checked_after_its_header() {
     let image_header = ImageHeader { hdr_size: 0x40, img_size: 0x2000, ..ImageHeader::default() };
     let mut image = image_header.to_bytes().to_vec();
     image.resize(0x40, 0);
@@ -222,7 +222,7 @@ fn c3_bootloader() -> std::vec::Vec<u8> {
 }
 
 #[test]
-fn a_bootloaders_file_tells_what_it_needs_of_ram() {
+fn a_bootloaders_file_shows_which_ram_it_needs() {
     let loader = Loader::of(Chip::Esp32c3, &c3_bootloader());
     let taken: std::vec::Vec<MemoryRange> = loader.taken().collect();
     let data = MemoryRange::new(0x3fcd_89a8, 0x3fcd_a340);
@@ -244,7 +244,7 @@ fn a_bootloaders_file_tells_what_it_needs_of_ram() {
         let bad = LoadHeader { iram, dram, ..good };
         assert!(matches!(loader.check(&bad), Err(LoadFault::OverLoader { .. })), "{bad:?}");
     }
-    // Nobody said that it passes over LP segments.
+    // It is not known to ignore LP segments.
     let lp = LoadHeader { lp_iram: segment(0x1000, 0, 1), ..good };
     assert!(matches!(loader.check(&lp), Err(LoadFault::Memory { .. })));
 }
@@ -278,7 +278,7 @@ fn in_pieces(chip: Chip, file: &[u8], len: usize) -> Result<LoadHeader, LoadFaul
 
 proptest! {
     #[test]
-    fn pieces_say_what_the_whole_says(
+    fn pieces_give_the_result_of_the_whole(
         len in 1usize..200,
         hdr_size in 0u16..0x80,
         cut in 0usize..0x100,
@@ -297,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn a_bootloader_in_pieces_says_the_same(len in 1usize..5000, at in 0usize..0x6000) {
+    fn a_bootloader_in_pieces_gives_the_same_result(len in 1usize..5000, at in 0usize..0x6000) {
         let mut file = c3_bootloader();
         let message = b"LP_IRAM region in load header is not valid";
         if let Some(place) = file.get_mut(at..at + message.len()) {

@@ -38,16 +38,16 @@ const OID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112"
 /// `rsaEncryption`, RFC 8017 appendix A.1.
 const OID_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
-/// DER of a P-256 `SubjectPublicKeyInfo` up to the uncompressed point.
-const P256_SPKI_PREFIX: [u8; 26] = [
+/// DER of a P-256 `SubjectPublicKeyInfo` (RFC 5480 section 2) up to the uncompressed point.
+pub(crate) const P256_SPKI_PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
-/// DER of an Ed25519 `SubjectPublicKeyInfo` up to the key's 32 bytes.
-const ED25519_SPKI_PREFIX: [u8; 12] =
+/// DER of an Ed25519 `SubjectPublicKeyInfo` (RFC 8410 section 4) up to the key's 32 bytes.
+pub(crate) const ED25519_SPKI_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// What the DER in a PEM file may take: an RSA-3072 `SubjectPublicKeyInfo` has 422 bytes.
+/// Largest DER in a PEM file, in bytes: an RSA-3072 `SubjectPublicKeyInfo` has 422.
 const MAX_PUBLIC_DER_LEN_BYTES: usize = 512;
 
 /// A kind of key, and with it of signature.
@@ -183,10 +183,10 @@ impl PublicKey {
         }
     }
 
-    /// As [`from_der`](Self::from_der), for a caller that need not say what is wrong.
+    /// As [`from_der`](Self::from_der), without saying what is wrong.
     ///
-    /// Each kind of key has one DER, which is compared here. So a firmware does not contain a
-    /// parser of any DER, which takes some KiB.
+    /// Each kind of key has only one DER, with which the bytes are compared. So firmware does not
+    /// contain a general DER parser, which takes some KiB.
     #[must_use]
     #[inline(never)]
     pub fn from_known_der(der: &[u8]) -> Option<Self> {
@@ -265,7 +265,7 @@ impl Material {
 }
 
 /// An ECDSA signature without the zeros that imgtool's `--pad-sig` puts after it, and that bootutil
-/// passes over (boot/bootutil/include/bootutil/crypto/ecdsa.h).
+/// ignores (boot/bootutil/include/bootutil/crypto/ecdsa.h).
 fn without_padding(signature: &[u8]) -> &[u8] {
     let len = signature.get(1).map_or(0, |&len| usize::from(len).saturating_add(2));
     match signature.split_at_checked(len) {
@@ -291,7 +291,7 @@ fn spki_error(error: &pkcs8::spki::Error) -> KeyError {
 pub enum KeyError {
     /// It is not PEM, or longer than any key.
     Pem,
-    /// The PEM holds something else than the kind of key asked for.
+    /// The PEM holds something other than the kind of key asked for.
     PemLabel,
     /// The private key is protected by a passphrase.
     Encrypted,
@@ -307,7 +307,7 @@ pub enum KeyError {
     },
     /// The ECDSA key is not on P-256.
     Curve {
-        /// What it is on.
+        /// The curve.
         oid: ObjectIdentifier,
     },
     /// The key's own bytes are not a key of its kind, or are a compressed point.
@@ -319,7 +319,7 @@ pub enum KeyError {
     },
     /// The RSA key has another public exponent than 65537, which no tool of MCUboot makes.
     RsaExponent,
-    /// The key is a private RSA key, and this program was built without those.
+    /// The key is a private RSA key, which this program was built without support for.
     RsaNotBuiltIn,
 }
 
@@ -341,7 +341,7 @@ impl fmt::Display for KeyError {
             Self::RsaSize { bits } => write!(f, "key: RSA with {bits} bits, expected 2048 or 3072"),
             Self::RsaExponent => f.write_str("key: RSA with another exponent than 65537"),
             Self::RsaNotBuiltIn => {
-                f.write_str("key: is a private RSA key, built without those of RSA")
+                f.write_str("key: a private RSA key, which this program does not support")
             }
         }
     }

@@ -84,7 +84,7 @@ impl PrivateKey {
     /// The ECDSA P-256 key of that number, big endian.
     ///
     /// # Errors
-    /// [`KeyError::Value`] where it is 0 or not below the order of the curve.
+    /// [`KeyError::Value`] if it is 0 or not below the order of the curve.
     pub fn ecdsa_p256(scalar: [u8; 32]) -> Result<Self, KeyError> {
         p256::ecdsa::SigningKey::from_bytes(&scalar.into())
             .map(|key| Self(Secret::EcdsaP256(key)))
@@ -132,8 +132,8 @@ impl PrivateKey {
         }
     }
 
-    /// The value of the signature's TLV for an image with that SHA-256; `None` where the key cannot
-    /// sign, which only a malformed RSA key makes happen.
+    /// The value of the signature's TLV for an image with that SHA-256; `None` if the key cannot
+    /// sign, which happens only with a malformed RSA key.
     #[must_use]
     pub fn sign(&self, image_sha256: &[u8; 32]) -> Option<Vec<u8>> {
         match &self.0 {
@@ -158,7 +158,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// The public half of a key, if that is one that a bootloader can have.
+/// The public half of a key, if a bootloader can have it.
 #[cfg(feature = "rsa")]
 fn public_rsa(key: &rsa::RsaPrivateKey) -> Result<RsaKey, KeyError> {
     use rsa::pkcs1::EncodeRsaPublicKey;
@@ -179,8 +179,8 @@ mod salt {
     use sha2::{Digest, Sha256};
 
     /// Bytes that nobody without the private key can predict, and that are the same for the same
-    /// image: SHA-256 over key, image and a counter. It salts and blinds, so that no random source
-    /// is needed and an image can be built again bit by bit.
+    /// image: SHA-256 over key, image and a counter. They are used as salt and for blinding, so
+    /// that no random source is needed and an image can be reproduced bit for bit.
     pub(super) struct SecretStream {
         seeded: Sha256,
         block: u64,

@@ -1,4 +1,4 @@
-//! What is in an RSA signature: `EMSA-PSS` with SHA-256, RFC 8017 section 9.1.
+//! The encoding in an RSA signature: `EMSA-PSS` with SHA-256, RFC 8017 section 9.1.
 //!
 //! ```text
 //!   | masked: 00 .. 00 01 | salt: 32 bytes | | H: 32 bytes | bc |
@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 
 /// Bytes of a digest, and of the salt.
 const LEN_BYTES: usize = 32;
-/// The last byte.
+/// The last byte (`bc`, RFC 8017 section 9.1.1).
 const END: u8 = 0xbc;
-/// What of the first byte has to be zero, masked and unmasked: a message has one bit less than the
-/// modulus.
+/// Bits of the first byte that must be zero, masked and unmasked: the message has one bit less than
+/// the modulus.
 const UNUSED_BITS: u8 = 0x80;
 
 /// Whether a message, as long as the modulus, is the encoding of that digest (`EMSA-PSS-VERIFY`).

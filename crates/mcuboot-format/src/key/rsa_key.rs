@@ -1,4 +1,4 @@
-//! RSA keys, as a bootloader uses them: signatures are checked, without an allocator.
+//! RSA keys, as a bootloader uses them: to check signatures, without an allocator.
 //!
 //! ```text
 //!   30 82 LL LL                          SEQUENCE: RSAPublicKey, RFC 8017 appendix A.1.1
@@ -6,8 +6,8 @@
 //!      02 03 01 00 01                    INTEGER: exponent 65537
 //! ```
 //!
-//! The arithmetic is that of crypto-bigint, which is linked for P-256 already, in 3072 bits for
-//! both sizes, so that it is there once. Nothing here is secret.
+//! The arithmetic is that of crypto-bigint, which is linked for P-256 already. It has 3072 bits for
+//! both sizes, so that its code is there once. Nothing here is secret.
 
 use p256::elliptic_curve::bigint::modular::runtime_mod::{DynResidue, DynResidueParams};
 use p256::elliptic_curve::bigint::{Encoding, U3072};
@@ -43,12 +43,12 @@ const SPKI_3072: [u8; 24] = [
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct RsaKey {
     kind: KeyKind,
-    /// The modulus, big endian, behind zeros where it is the shorter one.
+    /// The modulus, big endian; a modulus of 2048 bits has leading zeros.
     modulus: [u8; MAX_LEN_BYTES],
 }
 
 impl RsaKey {
-    /// The key in a `RSAPublicKey`, or what is wrong with it; `None` where it is another DER.
+    /// The key in a `RSAPublicKey`, or what is wrong with it; `None` if the DER is something else.
     pub(super) fn from_pkcs1_der(der: &[u8]) -> Option<Result<Self, KeyError>> {
         let mut reader = SliceReader::new(der).ok()?;
         let numbers = reader.sequence(|inner| {
@@ -110,8 +110,8 @@ impl RsaKey {
 
     /// Whether that is this key's signature of that digest (`RSASSA-PSS-VERIFY`, RFC 8017 section
     /// 8.1.2).
-    // Apart from the other kinds: numbers of 3072 bits make its stack frame too large for the short
-    // forms of RISC-V's loads and stores.
+    // Not inlined among the other kinds: numbers of 3072 bits make its stack frame too large for
+    // the short forms of RISC-V's loads and stores.
     #[inline(never)]
     pub(super) fn verifies(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
         if signature.len() != self.modulus().len() {
@@ -131,7 +131,7 @@ impl RsaKey {
     }
 }
 
-/// The bytes behind zeros; none of them, if there are more than a number has.
+/// The bytes with leading zeros; only zeros if there are too many bytes.
 fn padded(bytes: &[u8]) -> [u8; MAX_LEN_BYTES] {
     let mut out = [0; MAX_LEN_BYTES];
     if let Some((_, to)) =

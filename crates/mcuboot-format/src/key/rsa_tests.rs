@@ -73,7 +73,7 @@ fn every_signature_is_good_for_its_digest_and_key_only() {
             assert!(!all[1 - number].1.verifies(&digest, &signature), "{seed}");
         }
     }
-    // Of the same size, too.
+    // Also among keys of the same size.
     let (private, public) = &all[0];
     let mut other = public.to_der();
     other[100] ^= 4;
@@ -82,7 +82,7 @@ fn every_signature_is_good_for_its_digest_and_key_only() {
 }
 
 #[test]
-fn a_changed_signature_is_none() {
+fn a_changed_signature_is_refused() {
     let digest = [0x5a; 32];
     for (private, public) in keys() {
         let good = signed(&private, &digest, 32, 1);
@@ -108,7 +108,7 @@ fn vec_of(byte: u8, len: usize) -> Vec<u8> {
 
 /// The same number modulo the modulus is another signature of the same message, and refused.
 #[test]
-fn numbers_from_the_modulus_up_are_no_signatures() {
+fn signatures_not_below_the_modulus_are_refused() {
     let digest = [3; 32];
     for (private, public) in keys() {
         let (n, len) = (private.n(), private.size());
@@ -139,7 +139,7 @@ fn salt_has_the_length_of_the_digest() {
 
 /// Messages that are no encodings, each put through the private key.
 #[test]
-fn what_is_encoded_in_another_way_is_refused() {
+fn messages_with_another_encoding_are_refused() {
     let digest = [9; 32];
     for (private, public) in keys() {
         let good = signed(&private, &digest, 32, 2);

@@ -53,7 +53,7 @@ fn der_of(pem: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_known_der_is_one_that_any_reader_of_der_takes() {
+fn a_known_der_is_one_that_the_general_parser_accepts() {
     let p384 = include_str!("../../testdata/ecdsa-p384.pub.pem");
     let x25519 = include_str!("../../testdata/x25519.pub.pem");
     let compressed = include_str!("../../testdata/ecdsa-p256.compressed.pub.pem");
@@ -134,7 +134,7 @@ mod signing {
     }
 
     #[test]
-    fn zeros_behind_an_ecdsa_signature_are_passed_over() {
+    fn zeros_after_an_ecdsa_signature_are_ignored() {
         let private_key = private(include_str!("../../testdata/ecdsa-p256.pem"));
         let mut signature = private_key.sign(&DIGEST).unwrap();
         signature.extend([0, 0]);

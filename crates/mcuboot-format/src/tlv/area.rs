@@ -78,7 +78,7 @@ impl TlvHeader {
     /// Bytes that it takes.
     pub const LEN_BYTES: u32 = 4;
 
-    /// Reads the header; every bit pattern is one.
+    /// Reads the header; every bit pattern is valid.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::LEN_BYTES as usize]) -> Self {
         let [t0, t1, l0, l1] = bytes;
@@ -96,8 +96,8 @@ impl TlvHeader {
     /// Where a TLV that starts there ends, if that is inside an area that ends at `area_end_bytes`.
     ///
     /// # Errors
-    /// [`TlvError::Overrun`]. bootutil is laxer by one case: it lets a protected TLV run into the
-    /// unprotected area.
+    /// [`TlvError::Overrun`]. bootutil is less strict in one case: it lets a protected TLV run into
+    /// the unprotected area.
     pub fn end_bytes(self, offset_bytes: u32, area_end_bytes: u32) -> Result<u32, TlvError> {
         let Self { tlv_type, len_bytes } = self;
         offset_bytes
@@ -134,7 +134,7 @@ pub struct Tlvs<'a> {
 impl<'a> Tlvs<'a> {
     /// Finds the TLVs in `image`, which starts with `header` and may be followed by other bytes.
     ///
-    /// What they say is not checked: that is [`ImageValidator`](crate::ImageValidator)'s part.
+    /// Their values are not checked: [`ImageValidator`](crate::ImageValidator) does that.
     ///
     /// # Errors
     /// Every variant of [`TlvError`].

@@ -42,7 +42,7 @@ impl TlvType {
     pub const ENC_EC256: Self = Self(0x32);
     /// Key of the payload, encrypted with ECIES over X25519.
     pub const ENC_X25519: Self = Self(0x33);
-    /// The same with SHA-512 in it.
+    /// Key of the payload, encrypted with ECIES over X25519 with SHA-512.
     pub const ENC_X25519_SHA512: Self = Self(0x34);
     /// Another image that must be there, and its least version; see [`Dependency`].
     pub const DEPENDENCY: Self = Self(0x40);
@@ -168,7 +168,7 @@ impl Dependency {
         Some(Self { image_id, min_version })
     }
 
-    /// The value of the TLV that says so.
+    /// The value of its TLV.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; Self::LEN_BYTES] {
         let [v0, v1, v2, v3, v4, v5, v6, v7] = self.min_version.to_bytes();

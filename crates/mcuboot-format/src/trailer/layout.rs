@@ -35,9 +35,8 @@ pub const fn magic_bytes(max_align: u32) -> [u8; 16] {
 
 /// What was compiled into a bootloader and decides where its trailers are.
 ///
-/// imgtool calls the numbers `--align`, `--max-align` and `--max-sectors`. They must be those of
-/// the bootloader only in so far as they move fields: `write_unit_bytes` and `max_sectors` move the
-/// start of the status area and nothing else.
+/// imgtool calls the numbers `--align`, `--max-align` and `--max-sectors`. `write_unit_bytes` and
+/// `max_sectors` move only the start of the status area; the other fields stay where they are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TrailerConfig {
     /// Bytes that the bootloader programs at once (`flash_area_align`): 1, 2, 4, 8, 16 or 32.
@@ -90,7 +89,7 @@ impl TrailerConfig {
 pub struct TrailerLayout {
     slot: Region,
     config: TrailerConfig,
-    /// Both inside the slot and consecutive, the fields up to its end.
+    /// Both are inside the slot; the fields follow the status area and end with the slot.
     status: Region,
     fields: Region,
 }
@@ -142,7 +141,7 @@ impl TrailerLayout {
         }
     }
 
-    /// The slot, or the scratch area, that the trailer ends.
+    /// The slot, or the scratch area, at whose end the trailer is.
     #[must_use]
     pub const fn slot(&self) -> Region {
         self.slot

@@ -27,7 +27,7 @@ pub struct TrailerState {
 }
 
 impl TrailerState {
-    /// A trailer of which every byte is erased.
+    /// A trailer whose bytes are all erased.
     pub const UNSET: Self = Self {
         magic: Magic::Unset,
         swap_info: SwapInfo::UNSET,
@@ -112,7 +112,7 @@ fn fields_len(layout: &TrailerLayout) -> usize {
     usize::try_from(layout.fields().len_bytes()).unwrap_or(usize::MAX)
 }
 
-/// Where in the fields that address is.
+/// The offset of that address in the fields.
 fn offset_in(layout: &TrailerLayout, addr: FlashAddr) -> usize {
     usize::try_from(addr.bytes_since(layout.fields().start())).unwrap_or(usize::MAX)
 }

@@ -81,7 +81,7 @@ fn the_scratch_area_has_room_for_one_sector() {
 }
 
 #[test]
-fn what_no_bootloader_can_have_is_refused() {
+fn configurations_that_no_bootloader_can_have_are_refused() {
     let espressif = TrailerConfig::espressif(SwapKind::Scratch);
     let error = |slot, config| TrailerLayout::new(slot, config).unwrap_err();
     for found in [0, 4, 12, 64] {

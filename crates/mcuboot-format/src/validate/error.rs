@@ -18,7 +18,7 @@ pub enum ValidateError {
     Tlv(TlvError),
     /// The image reaches into the trailer, or into what the swap needs.
     TooLong {
-        /// Where the image ends; at least, if only its header was seen.
+        /// Where the image ends, or, if only its header was seen, where it ends at the earliest.
         len_bytes: u32,
         /// Where it may end.
         max_len_bytes: u32,
@@ -38,7 +38,7 @@ pub enum ValidateError {
         /// What it is.
         tlv_type: TlvType,
     },
-    /// A hash is in the protected area, which it covers, so that it cannot be right.
+    /// A hash is in the protected area. It covers that area, so it cannot be right.
     CoversItself {
         /// Where it starts.
         offset_bytes: u32,
@@ -81,7 +81,7 @@ pub enum ValidateError {
         /// The SHA-256 of the image.
         computed: [u8; 32],
     },
-    /// There is no signature that could be one of the bootloader's key.
+    /// There is no signature for the bootloader's key.
     Unsigned,
     /// There are signatures, but none of the bootloader's key.
     OtherKey {
@@ -90,7 +90,7 @@ pub enum ValidateError {
         /// The hash of the bootloader's key.
         expected: [u8; 32],
     },
-    /// The signature that should be one of the bootloader's key is not.
+    /// The signature for the bootloader's key does not verify.
     SignatureInvalid {
         /// Where the TLV starts.
         offset_bytes: u32,
@@ -166,7 +166,7 @@ impl fmt::Display for ValidateError {
                 Hex(computed)
             ),
             Self::Unsigned => f.write_str(
-                "image: no signature behind the hash of its key, and the bootloader has a key",
+                "image: no signature after the hash of its key, but the bootloader has a key",
             ),
             Self::OtherKey { found, expected } => write!(
                 f,

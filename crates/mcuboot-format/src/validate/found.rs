@@ -1,11 +1,11 @@
-//! What an image's TLVs say, collected one at a time.
+//! Collects what an image's TLVs say, one at a time.
 
 use super::{Dependencies, ValidateError};
 use crate::ImageHeader;
 use crate::key::PublicKey;
 use crate::tlv::{Dependency, TlvHeader, TlvType};
 
-/// An image that a bootloader would take.
+/// An image that a bootloader would accept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ValidImage {
     /// Its header.
@@ -41,8 +41,7 @@ pub(super) struct Found {
     dependencies: Dependencies,
 }
 
-/// The result of the last signature that should be one of the bootloader's key. The last one
-/// counts, as in bootutil.
+/// The result of the last signature for the bootloader's key. The last one counts, as in bootutil.
 #[derive(Clone, Copy, Default, Debug)]
 enum Signature {
     #[default]
@@ -84,7 +83,7 @@ impl Found {
         let protected = offset_bytes < protected_end;
         if let Some(kind) = key.map(PublicKey::kind).filter(|kind| kind.signature_tlv() == tlv_type)
         {
-            // A signature without the hash of our key before it is of another key.
+            // A signature that does not follow the hash of our key is for another key.
             if !self.key_selected {
                 return Ok(false);
             }

@@ -1,4 +1,4 @@
-//! Whether MCUboot would take an image, decided while the image streams past.
+//! Decides whether MCUboot would accept an image, while the image streams past.
 //!
 //! ```text
 //!                    protect_tlv_size > 0
@@ -9,14 +9,13 @@
 //! |<----------------- hashed ---------------------->|          unprotected
 //! ```
 //!
-//! The bytes come in pieces of any length, from the network on their way to flash and again from
-//! flash, and are looked at once. Nothing is kept but a hash, one TLV and what the image says about
-//! itself.
+//! The bytes come in pieces of any length (from the network on their way to flash, and again from
+//! flash), and are read once. Only a hash, one TLV and what the image says about itself are kept.
 //!
 //! The rules are those of Espressif's MCUboot (boot/bootutil/src/image_validate.c, tlv.c,
 //! bootutil_loader.c; boot/espressif/hal/include/mcuboot_config/mcuboot_config.h), so that whatever
-//! it would refuse, and erase, is refused here. Where bootutil is lax about what no tool writes,
-//! the rules here are stricter: `hdr_size` below 32, a protected TLV that runs out of its area, a
+//! it would refuse, and erase, is refused here. The rules here are stricter than bootutil's in
+//! cases that no tool writes: `hdr_size` below 32, a protected TLV that runs out of its area, a
 //! security counter or a dependency of the wrong length, a signature in malformed ASN.1.
 
 mod dependencies;
@@ -35,7 +34,7 @@ use crate::tlv::{AreaHeader, TlvError, TlvHeader};
 use crate::{ImageHeader, SlotLimits};
 use found::Found;
 
-/// The largest value that is looked at: an RSA-3072 signature.
+/// The largest value that is kept, in bytes: an RSA-3072 signature.
 const MAX_VALUE_LEN_BYTES: usize = 384;
 
 const IMAGE_HEADER_LEN_BYTES: u32 = ImageHeader::LEN_BYTES as u32;
@@ -54,7 +53,7 @@ pub fn validate(
     validator.finish()
 }
 
-/// Decides whether a bootloader would take an image.
+/// Decides whether a bootloader would accept an image.
 ///
 /// It takes less than 1 KiB of memory. The [`push`](Self::push) that brings the last byte of a
 /// signature checks it, which on the chip takes tens of milliseconds and some KiB of stack.

@@ -110,7 +110,7 @@ fn a_changed_payload_is_found_by_the_hash() {
 }
 
 #[test]
-fn a_new_hash_does_not_make_up_for_the_signature() {
+fn a_new_hash_does_not_replace_the_signature() {
     let key = private_key();
     let public = key.public_key();
     let mut image = signed(&key);
@@ -174,7 +174,7 @@ fn a_signature_of_the_wrong_length_is_refused() {
 }
 
 #[test]
-fn what_is_not_needed_to_verify_must_be_protected() {
+fn tlvs_that_are_not_needed_to_verify_must_be_protected() {
     let image = unsigned();
     let hash = (TlvType::SHA256, sha256(&image).to_vec());
     for tlv_type in [TlvType::SEC_CNT, TlvType(0xa0)] {
@@ -301,7 +301,7 @@ fn an_image_that_is_too_long_is_refused_at_its_header() {
 }
 
 #[test]
-fn what_is_no_image_is_refused_at_its_header() {
+fn other_bytes_are_refused_at_the_header() {
     let refused = |change: fn(&mut ImageHeader)| {
         let mut header = ImageHeader::parse(&unsigned()).unwrap();
         change(&mut header);
@@ -341,7 +341,7 @@ fn every_error_says_what_was_found_and_where() {
     let says = |image: &[u8], key| validate(image, LIMITS, key).unwrap_err().to_string();
     assert_eq!(
         says(&image, Some(&public)),
-        "image: no signature behind the hash of its key, and the bootloader has a key"
+        "image: no signature after the hash of its key, but the bootloader has a key"
     );
     image[32 + 700] = 0x07;
     assert_eq!(says(&image, None), "TLV area at offset 0x2dc: magic is 0x6907, not 0x6908");

@@ -61,7 +61,7 @@ fn a_range_that_does_not_fit_is_left_alone() {
 }
 
 #[test]
-fn a_word_driver_wants_words() {
+fn a_word_driver_refuses_single_bytes() {
     let mut driver = WordDriver::with_alignment(NorMemory::erased(CAPACITY));
     let misaligned = Blocking::write(&mut driver, 2, &[0; 4]).unwrap_err();
     assert_eq!(misaligned.to_string(), "0x2 is not a multiple of 0x4");

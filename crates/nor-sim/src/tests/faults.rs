@@ -3,14 +3,14 @@
 use super::*;
 
 #[test]
-fn operations_fail_as_told() {
+fn operations_fail_as_configured() {
     let sector = region(0x2000, 0x1000);
     let mut flash = Faulty::new(NorMemory::erased(CAPACITY))
         .with(When::Op(1), OpFault::Fails)
         .with(When::Touching(sector, 2), OpFault::Ignored);
     flash.program_page(at(0), &[0]).unwrap();
     let failed = flash.program_page(at(1), &[0]).unwrap_err();
-    assert_eq!(failed.to_string(), "the chip failed a program of 1 B at 0x1");
+    assert_eq!(failed.to_string(), "program of 1 B at 0x1 failed");
     for _ in 0..3 {
         flash.program_page(at(0x2000), &[0]).unwrap();
         flash.inner_mut().program_page(at(0x2000), &[0xfe]).unwrap();
@@ -38,7 +38,7 @@ fn a_worn_out_sector_fails_for_ever() {
 }
 
 #[test]
-fn reads_fail_as_told() {
+fn reads_fail_as_configured() {
     let mut flash = Faulty::new(NorMemory::erased(CAPACITY))
         .with_read_fault(region(0x1000, 1), 1, ReadFault::Fails)
         .with_read_fault(region(0x2000, 1), 1, ReadFault::Flipped(0x80))

@@ -29,9 +29,9 @@ fn time_and_counts_follow_the_datasheet() {
     assert_eq!(clock.now().read_us, 51);
 }
 
-/// The totals of the C component, from the operations that it was measured to do.
+/// The totals of the C component's measured operations.
 #[test]
-fn the_table_of_the_c_component_adds_up() {
+fn the_operations_of_the_c_component_take_its_documented_times() {
     let counts =
         Counts { erase_4k: 15, erase_64k: 48, pages_programmed: 8406, ..Counts::default() };
     let total = counts.duration_us(&DatasheetTiming::W25Q32JV);

@@ -8,7 +8,7 @@ fn guarded(reaction: Reaction) -> Guarded<NorMemory> {
 }
 
 #[test]
-fn reports_or_refuses() {
+fn a_guard_reports_or_refuses() {
     let mut report = guarded(Reaction::Report);
     report.erase(EraseUnit::Sector4K, at(0x4000)).unwrap();
     report.program_page(at(0x4800), &[0]).unwrap();
@@ -21,7 +21,7 @@ fn reports_or_refuses() {
 }
 
 #[test]
-fn the_processor_goes_down_with_its_code() {
+fn erasing_running_code_crashes_the_processor() {
     let power = Power::new();
     let mut flash = Guarded::new(NorMemory::from_bytes(&[0x55; 0x10000]), power.clone())
         .with(region(0x4000, 0x800), Reaction::Crash);

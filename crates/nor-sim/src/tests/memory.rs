@@ -15,7 +15,7 @@ fn programs_only_clear_and_erases_set() {
 }
 
 #[test]
-fn a_snapshot_keeps_what_was() {
+fn a_snapshot_does_not_change() {
     let mut flash = NorMemory::erased(CAPACITY);
     flash.load_noise(region(0x0ff0, 0x2020), 7);
     let snapshot = flash.clone();
@@ -44,7 +44,7 @@ fn a_chip_refuses_what_it_cannot_do() {
 }
 
 #[test]
-fn a_dump_of_odd_length_is_filled_up() {
+fn a_dump_of_odd_length_is_filled_to_a_whole_sector() {
     let flash = NorMemory::from_bytes(&[0x12; 0x1001]);
     assert_eq!(flash.capacity_bytes(), 0x2000);
     assert_eq!(flash.bytes(region(0x0fff, 4)), [0x12, 0x12, 0xff, 0xff]);

@@ -40,7 +40,7 @@ fn nothing_runs_after_power_is_lost() {
 }
 
 #[test]
-fn a_future_that_waits_for_something_else_is_polled_on() {
+fn a_future_that_waits_is_polled_again() {
     struct Twice(u32);
     impl Future for Twice {
         type Output = u32;
@@ -56,7 +56,7 @@ fn a_future_that_waits_for_something_else_is_polled_on() {
 }
 
 #[test]
-fn cuts_count_on_over_reboots() {
+fn operations_are_counted_over_reboots() {
     let mut flash = PowerCut::new(NorMemory::erased(CAPACITY))
         .with(Cut::before(3))
         .with(Cut::before(1))
@@ -72,9 +72,9 @@ fn cuts_count_on_over_reboots() {
     assert_eq!(flash.ops(), 5);
 }
 
-/// The same cut, once made by the supply and once taken from a recording of the whole work.
+/// The same cut, once made by the supply and once computed from a recording of the whole work.
 #[test]
-fn a_recording_knows_every_cut() {
+fn a_recording_gives_what_every_cut_leaves() {
     let mut whole = stack(used());
     run_until_powered_off(work(&mut whole), &Power::new()).unwrap().unwrap();
     let recording = whole.into_device().into_inner().into_inner().take();
@@ -124,15 +124,15 @@ fn a_torn_operation_counts() {
 }
 
 #[test]
-fn wrong_arguments_are_no_operation() {
+fn wrong_arguments_are_not_counted() {
     let mut flash = PowerCut::new(Counted::new(used())).with(Cut::before(0));
     assert!(flash.erase(EraseUnit::Block64K, at(0x1000)).unwrap_err().is_misuse());
     assert_eq!((flash.ops(), flash.inner().counts()), (0, Counts::default()));
 }
 
-/// A device of somebody else, which has only the four primitives, is torn by the default.
+/// A device that implements only the four required methods is torn by the default ones.
 #[test]
-fn tearing_needs_only_the_primitives() {
+fn tearing_needs_only_the_required_methods() {
     struct Plain(NorMemory);
     impl NorDevice for Plain {
         fn capacity_bytes(&self) -> u32 {

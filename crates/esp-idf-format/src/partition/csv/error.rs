@@ -25,7 +25,7 @@ pub enum CsvField {
 }
 
 impl CsvField {
-    /// What the field may say.
+    /// What the field may have.
     const fn wanted(self) -> &'static str {
         match self {
             Self::Name => "a name without NUL",
@@ -55,7 +55,7 @@ impl fmt::Display for CsvField {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum CsvError {
-    /// The file is text in another encoding, or none.
+    /// The file is text in another encoding, or not text.
     Encoding {
         /// What it is.
         found: &'static str,
@@ -65,14 +65,14 @@ pub enum CsvError {
         /// The line.
         line: u32,
     },
-    /// A field is empty that must not be.
+    /// A field that must not be empty is empty.
     MissingField {
         /// The line.
         line: u32,
         /// The field.
         field: CsvField,
     },
-    /// A field says something that cannot be.
+    /// A field has an impossible value.
     BadField {
         /// The line.
         line: u32,
@@ -94,7 +94,7 @@ pub enum CsvError {
     },
     /// The entries cannot be a table.
     Table {
-        /// The line that it is about; `None` if it is about the whole.
+        /// The line; `None` if the error is about the whole table.
         line: Option<u32>,
         /// What is wrong.
         error: PartitionTableError,
@@ -102,7 +102,7 @@ pub enum CsvError {
 }
 
 impl CsvError {
-    /// The line that it is about, if it is about one.
+    /// The line that the error is about, if it is about one.
     #[must_use]
     pub const fn line(&self) -> Option<u32> {
         match *self {
@@ -142,8 +142,8 @@ impl CsvError {
                 "correct the offset, or leave it empty to let the partition follow the one before"
             }
             Self::Table { .. } => {
-                "correct the line; a table that devices have all the same can be named as the \
-                 binary that was read from one"
+                "correct the line; if devices have this table all the same, name the binary table \
+                 that was read from one"
             }
         }
     }

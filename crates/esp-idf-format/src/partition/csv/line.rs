@@ -5,7 +5,7 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use super::{CsvError, CsvField, CsvPlaces};
 use crate::partition::{LABEL_LEN_BYTES, Label, Partition, PartitionType, flags, subtype};
 
-/// The fields of one line; one that is not there is empty.
+/// The fields of one line; a missing field is empty.
 pub(super) struct Line<'a> {
     line: u32,
     fields: [&'a str; 6],
@@ -20,7 +20,7 @@ impl<'a> Line<'a> {
         Self { line, fields }
     }
 
-    /// The partition, which begins at `next` or after it if the line does not say where.
+    /// The partition. If the line gives no offset, it begins at `next`, aligned.
     pub(super) fn partition(
         &self,
         next: FlashAddr,
@@ -52,7 +52,7 @@ impl<'a> Line<'a> {
         Ok(entry)
     }
 
-    /// What a name has beyond its bytes is cut off, as `gen_esp32part.py` packs it.
+    /// A name that is too long is cut off, as by `gen_esp32part.py`.
     fn label(&self) -> Option<Label> {
         let name = self.text(CsvField::Name).as_bytes();
         let name = name.get(..LABEL_LEN_BYTES).unwrap_or(name);
@@ -61,8 +61,8 @@ impl<'a> Line<'a> {
         (!name.contains(&0)).then(|| Label::from_bytes(bytes))
     }
 
-    /// Where the partition is. Bootloader and partition table are where the bootloader was built
-    /// for, whatever the line says, which is `N/A` mostly.
+    /// Where the partition is. Bootloader and partition table are at the places that are compiled
+    /// into the bootloader, whatever the line says (mostly `N/A`).
     fn region(
         &self,
         entry: &Partition,
@@ -74,7 +74,7 @@ impl<'a> Line<'a> {
         let start = match self.text(CsvField::Offset) {
             _ if is_primary && entry.kind == PartitionType::BOOTLOADER => bootloader,
             _ if is_primary => table,
-            // It comes from the command line of Espressif's tool.
+            // Espressif's tool gets it from its command line.
             "" | "N/A" if entry.is_recovery_bootloader() => {
                 return Err(self.missing(CsvField::Offset));
             }
@@ -120,8 +120,8 @@ impl<'a> Line<'a> {
 /// The type of the end marker (`PART_TYPE_END`), which no partition can have.
 const END_TYPE: u8 = 0xff;
 
-/// A number as Python's `int(text, 0)` reads it, `0x1000`, `0x10_000` or `4096`, with units behind
-/// it: `4K` or `1M`.
+/// A number as Python's `int(text, 0)` reads it, `0x1000`, `0x10_000` or `4096`, which a unit may
+/// follow: `4K` or `1M`.
 pub(super) fn number_of(text: &str) -> Option<u32> {
     let (mut digits, mut unit_bytes) = (text, 1_u32);
     while let Some(unit) = digits.chars().next_back().and_then(bytes_of) {
@@ -134,7 +134,7 @@ pub(super) fn number_of(text: &str) -> Option<u32> {
         Some("0x" | "0X") => (digits.get(2..)?, 16),
         Some("0o" | "0O") => (digits.get(2..)?, 8),
         Some("0b" | "0B") => (digits.get(2..)?, 2),
-        // Python does not take the zeros in front of other digits, in which C sees octal ones.
+        // Python refuses decimal numbers with leading zeros, which in C would be octal.
         Some(_) if digits.starts_with('0') && !digits.trim_matches(['0', '_']).is_empty() => {
             return None;
         }

@@ -11,12 +11,12 @@
 //!
 //! The rules are those of `components/partition_table/gen_esp32part.py` in `espressif/esp-idf`, as
 //! of ESP-IDF 6: names of types and subtypes in any case, names of partitions cut off after 16
-//! bytes, and places of bootloader and partition table that do not come from the file. Not taken
-//! over: `${VARIABLES}` of the environment, and its demand for an NVS of at least 12 KiB, which
-//! tables of older projects do not meet.
+//! bytes, and places of bootloader and partition table that do not come from the file. Two things
+//! are different: `${VARIABLES}` of the environment are not read, and an NVS partition may be
+//! smaller than 12 KiB, as in tables of older projects.
 //!
-//! Read by hand: the dialect has comments and no quotes, so that little more is left than splitting
-//! at commas, and the crate `csv` needs `std`.
+//! Read without the crate `csv`, which needs `std`: this form has comments and no quotes, so little
+//! more is needed than splitting at commas.
 
 mod error;
 mod line;
@@ -33,7 +33,7 @@ use line::Line;
 
 pub use error::{CsvError, CsvField};
 
-/// What a table in CSV does not say: places that are compiled into the bootloader.
+/// The places that a table in CSV does not give, because they are compiled into the bootloader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CsvPlaces {
     /// Where the table is, [`TABLE_ADDR`](super::TABLE_ADDR) unless the project changed
@@ -43,8 +43,8 @@ pub struct CsvPlaces {
     pub bootloader: FlashAddr,
 }
 
-/// Reads the entries of a table in CSV, in the order of the lines. What it returns,
-/// [`emit`](super::emit) writes, if there is room for that many.
+/// Reads the entries of a table in CSV, in the order of the lines. [`emit`](super::emit) can write
+/// what it returns, unless there are more entries than a table holds.
 ///
 /// The file is UTF-8, with or without a byte order mark, or UTF-16 with one.
 ///

@@ -119,7 +119,7 @@ fn files_are_read_as_editors_save_them() {
 }
 
 #[test]
-fn other_files_are_named() {
+fn files_of_other_encodings_are_refused() {
     let found = |file: &[u8]| match parse(file) {
         Err(CsvError::Encoding { found }) => found,
         other => panic!("{other:?}"),
@@ -165,7 +165,7 @@ fn line_and_field_are_named() {
 }
 
 #[test]
-fn what_cannot_be_a_table_is_told_by_its_line() {
+fn an_invalid_table_is_refused_with_its_line() {
     let after = |csv: &str| parse(std::format!("# comment\nnvs,data,nvs,0x9000,16K\n{csv}"));
     assert_eq!(
         after("\nphy,data,phy,0xc000,4K"),

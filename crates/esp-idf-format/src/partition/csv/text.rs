@@ -1,4 +1,4 @@
-//! From the bytes of a file to lines of text.
+//! Decodes a file, and splits it into lines.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -23,7 +23,7 @@ pub(super) fn decode(file: &[u8]) -> Result<Cow<'_, str>, CsvError> {
         return utf_16(rest, u16::from_be_bytes);
     }
     let text = file.strip_prefix(UTF_8_MARK).unwrap_or(file);
-    // Text without a mark in which every other byte is 0.
+    // UTF-16 without a mark has zero bytes, UTF-8 has none.
     if text.contains(&0) {
         return Err(CsvError::Encoding { found: "no text, or UTF-16 without a byte order mark" });
     }
@@ -32,7 +32,7 @@ pub(super) fn decode(file: &[u8]) -> Result<Cow<'_, str>, CsvError> {
         Err(error) => {
             let good = text.get(..error.valid_up_to()).unwrap_or_default();
             let good = core::str::from_utf8(good).unwrap_or_default();
-            // A line that ends right there has begun all the same.
+            // The bad byte may be the first of a line, after the end of the last one.
             let line = lines(good).count().max(1);
             let begun = good.ends_with(is_line_end);
             let line = u32::try_from(line + usize::from(begun)).unwrap_or(u32::MAX);

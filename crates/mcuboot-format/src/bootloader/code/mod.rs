@@ -1,7 +1,7 @@
 //! Constants that a bootloader's code loads into registers.
 //!
-//! Nothing here follows jumps: code is read from its first byte to its last, so that a constant is
-//! evidence together with others near it, never alone. Where data lies among code it yields noise.
+//! Jumps are not followed: code is read from its first byte to its last, and data among code gives
+//! wrong constants. So a constant is evidence only together with others near it.
 
 mod riscv;
 mod xtensa;
@@ -13,7 +13,7 @@ use esp_idf_format::Chip;
 
 use super::memory::Memory;
 
-/// Where the addresses of instructions begin; on ESP32-C6 and ESP32-H2 data has them, too.
+/// Where the addresses of instructions begin; on ESP32-C6 and ESP32-H2, data is there, too.
 const CODE_START_ADDR: u32 = 0x4000_0000;
 
 /// A constant in a register.
@@ -34,7 +34,7 @@ pub(super) struct Code {
     pub values: BTreeSet<u32>,
 }
 
-/// Whose instructions a chip has.
+/// The instruction set of a chip.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Cpu {
     Xtensa,
@@ -42,7 +42,7 @@ pub(super) enum Cpu {
 }
 
 impl Cpu {
-    /// That of a chip; what is not one of the six has RISC-V, as all newer ones.
+    /// That of a chip. Chips other than the six are newer ones, which have RISC-V.
     pub(super) const fn of(chip: Option<Chip>) -> Self {
         match chip {
             Some(Chip::Esp32 | Chip::Esp32s2 | Chip::Esp32s3) => Self::Xtensa,
@@ -75,7 +75,7 @@ impl Code {
         self.constants.iter().find(|constant| constant.value == value).map(|constant| constant.at)
     }
 
-    /// The constants whose instructions are at most so many bytes from that address.
+    /// The constants whose instructions are at most `distance_bytes` from `at`.
     pub(super) fn near(&self, at: u32, distance_bytes: u32) -> impl Iterator<Item = &Constant> {
         let first = at.saturating_sub(distance_bytes);
         let start = self.constants.partition_point(|constant| constant.at < first);

@@ -8,19 +8,19 @@ use super::Constant;
 use crate::bootloader::memory::Memory;
 use crate::bytes::{u16_at, u32_at};
 
-/// The register `gp`, off which data near it is addressed.
+/// The register `gp`, relative to which nearby data is addressed.
 const GP: u8 = 3;
 
 /// Registers that a called function may change: `ra`, `t0` to `t2`, `a0` to `a7`, `t3` to `t6`.
 const CALLER_SAVED: [u8; 16] = [1, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 28, 29, 30, 31];
 
-/// One constant takes its instructions within so many bytes.
+/// The instructions that form one constant are at most this far apart.
 const STEP_BYTES: u32 = 16;
 
 /// How far from a segment `gp` may point.
 const GP_REACH_BYTES: u32 = 0x2000;
 
-/// What `gp` is set to, if this code sets it.
+/// The value that this code sets `gp` to, if it does.
 pub(super) fn global_pointer(memory: &Memory<'_>, code: &[u8], start_addr: u32) -> Option<u32> {
     let is_near = |value: u32| {
         memory.segments().any(|(addr, bytes)| {
@@ -73,12 +73,12 @@ impl Sweep {
         }
     }
 
-    /// Whatever was in these registers is not known any more.
+    /// After a call the values of these registers are unknown.
     fn call(&mut self) {
         CALLER_SAVED.into_iter().for_each(|register| self.set(register, None));
     }
 
-    /// Notes a constant, `from` the one in another register or in the same.
+    /// Records a constant; `from` is the register whose value it was formed from, if any.
     fn load(&mut self, register: u8, value: u32, from: Option<u8>) {
         let constant = Constant { at: self.at, register, value };
         let latest = self.latest.get(usize::from(register)).copied().flatten();
@@ -166,7 +166,7 @@ fn five_bits(bits: u32) -> u8 {
     u8::try_from(bits & 31).unwrap_or_default()
 }
 
-/// The number whose sign is the last of so many bits.
+/// The number in the lowest `count` bits, of which the highest is the sign.
 fn sign_extended(bits: u32, count: u32) -> u32 {
     let shift = 32 - count;
     (((bits << shift).cast_signed()) >> shift).cast_unsigned()

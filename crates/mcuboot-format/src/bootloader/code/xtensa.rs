@@ -10,13 +10,13 @@ use crate::bytes::u32_at;
 
 /// The constants of that code.
 ///
-/// Literals lie among the instructions, and instructions have 2 or 3 bytes, so every byte may be
-/// the first of one.
+/// Literals lie among the instructions, and instructions have 2 or 3 bytes, so one may begin at
+/// every byte.
 pub(super) fn constants(code: &[u8], start_addr: u32) -> Vec<Constant> {
     let loaded = addressed(start_addr, code, 3).filter_map(|(at, window)| {
         let &[b0, b1, b2] = window.first_chunk()?;
         let value = match b0 & 15 {
-            // movi: t in the first byte, 12 bits with sign behind it.
+            // movi: register t in the first byte, then a signed number of 12 bits.
             2 if b1 & 0xf0 == 0xa0 => {
                 let bits = u32::from(b1 & 15) << 8 | u32::from(b2);
                 ((bits << 20).cast_signed() >> 20).cast_unsigned()
