@@ -1,8 +1,7 @@
 //! What the running application tells the bootloader through the trailers.
 //!
 //! MCUboot does none of this itself. It is here because a simulated application needs it, and
-//! because it is the other half of what the trailers mean (`boot_set_next`,
-//! boot/bootutil/src/bootutil_public.c).
+//! because it shows what the trailers mean (`boot_set_next`, boot/bootutil/src/bootutil_public.c).
 
 use embedded_storage::nor_flash::NorFlash;
 use mcuboot_format::trailer::{Flag, Magic, SwapInfo, SwapType};
@@ -10,15 +9,15 @@ use mcuboot_format::trailer::{Flag, Magic, SwapInfo, SwapType};
 use crate::areas::{Areas, Step, Stop};
 use crate::{AreaName, BootConfig};
 
-/// Marks the image in the primary slot as one to keep, as an application does that has found that
-/// it works (`boot_set_confirmed`). The result is whether it is marked now.
+/// Marks the image in the primary slot as one to keep, as an application does when it has found
+/// that it works (`boot_set_confirmed`). Returns whether it is marked now.
 ///
 /// Without a good magic in the primary's trailer there is no swap to confirm, and nothing is
 /// written.
 ///
 /// # Power-fail safety
-/// One write unit is programmed. Torn, the flag may be bad, which is not set: the next boot does
-/// not revert, because that needs it erased.
+/// One write unit is programmed. If that is torn, the flag may be bad, which counts as not set. The
+/// next boot does not revert all the same, because a revert needs the flag erased.
 ///
 /// # Errors
 /// The first error of the flash.
@@ -37,7 +36,7 @@ pub fn confirm<F: NorFlash>(flash: &mut F, config: &BootConfig) -> Result<bool, 
 }
 
 /// Asks for the image in the secondary slot to be swapped in at the next boot, for good or to try
-/// it once (`boot_set_pending`). The result is whether that will be.
+/// it once (`boot_set_pending`). Returns whether the next boot will swap.
 ///
 /// A swap that was already asked for is not changed. A trailer with a bad magic is left alone: the
 /// slot has to be erased first.
@@ -75,7 +74,7 @@ fn unless_stopped<E>(step: Step<bool, E>) -> Result<bool, E> {
     match step {
         Ok(done) => Ok(done),
         Err(Stop::Flash(error)) => Err(error),
-        // A trailer's fields are inside the slot that the layout was made for.
+        // This cannot happen: a trailer's fields are inside the slot that the layout was made for.
         Err(Stop::Crash(_)) => Ok(false),
     }
 }

@@ -6,7 +6,7 @@ use mcuboot_format::trailer::TrailerLayout;
 
 use crate::{AreaName, BootConfig, Crash};
 
-/// Why a boot does not go on.
+/// Why a boot ends early.
 pub(crate) enum Stop<E> {
     /// The flash failed, for instance because there is no power any more.
     Flash(E),
@@ -20,7 +20,7 @@ impl<E> From<Crash> for Stop<E> {
     }
 }
 
-/// What a step of the boot gives.
+/// The result of a step of the boot.
 pub(crate) type Step<T, E> = Result<T, Stop<E>>;
 
 /// In which order the sectors of a region are erased.
@@ -48,7 +48,7 @@ impl<'a, F: NorFlash> Areas<'a, F> {
         Self { flash, config }
     }
 
-    /// The trailer of that area. A scratch area that is not there has none and no bytes either.
+    /// The trailer of that area. A missing scratch area has no trailer and no bytes.
     pub(crate) fn layout(&self, area: AreaName) -> Step<&'a TrailerLayout, F::Error> {
         let absent = Crash::OutOfArea { area, offset_bytes: 0, len_bytes: 0 };
         self.config.layout(area).ok_or(absent.into())
@@ -81,7 +81,7 @@ impl<'a, F: NorFlash> Areas<'a, F> {
         self.flash.read(region.start().get(), out).map_err(Stop::Flash)
     }
 
-    /// Reads 4 bytes from anywhere, in words, which the chips' drivers need.
+    /// Reads 4 bytes at any offset. It reads whole words, which the chips' drivers need.
     pub(crate) fn read_word(&mut self, area: AreaName, offset: u32) -> Step<[u8; 4], F::Error> {
         let behind = offset % 4;
         let mut words = [0; 8];
@@ -103,7 +103,7 @@ impl<'a, F: NorFlash> Areas<'a, F> {
         self.flash.write(region.start().get(), bytes).map_err(Stop::Flash)
     }
 
-    /// Erases all sectors that the bytes are in, one by one (`boot_erase_region`,
+    /// Erases all sectors that contain the bytes, one by one (`boot_erase_region`,
     /// boot/bootutil/src/bootutil_area.c).
     pub(crate) fn erase(
         &mut self,

@@ -9,7 +9,7 @@ use mcuboot_format::{DowngradePrevention, SlotLimits, SwapKind};
 
 use crate::AreaName;
 
-/// Where a bootloader's slots are. It is compiled in: nothing in flash says so.
+/// Where a bootloader's slots are. This is compiled in; nothing else in flash says it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FlashMap {
     /// The slot that images run from.
@@ -22,9 +22,9 @@ pub struct FlashMap {
 
 /// A bootloader: its slots and trailers, checked together.
 ///
-/// It is that of Espressif's port (boot/espressif in mcu-tools/mcuboot, `mcuboot_config.h`) but for
-/// what was set: one image, the primary slot validated at every boot, no bootstrap, no encryption,
-/// no serial recovery, sectors of 4 KiB.
+/// Everything that cannot be set is as in Espressif's port (boot/espressif in mcu-tools/mcuboot,
+/// `mcuboot_config.h`): one image, the primary slot validated at every boot, no bootstrap, no
+/// encryption, no serial recovery, sectors of 4 KiB.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BootConfig {
     primary: TrailerLayout,
@@ -39,8 +39,8 @@ pub struct BootConfig {
 impl BootConfig {
     /// A bootloader with those slots, which upgrades as `trailer.swap` says.
     ///
-    /// The slots need not be of a size that it can swap, nor have at most `trailer.max_sectors`. It
-    /// then does what MCUboot does: says so, and boots what is in the primary.
+    /// The slots may have sizes that it cannot swap, or more sectors than `trailer.max_sectors`. It
+    /// then does what MCUboot does, which logs that and boots what is in the primary, or crashes.
     ///
     /// # Errors
     /// Every variant of [`BootConfigError`].
@@ -86,7 +86,7 @@ impl BootConfig {
         })
     }
 
-    /// The bootloader with a key: it takes no image but those signed with it.
+    /// The bootloader with a key: it accepts only images that are signed with it.
     #[must_use]
     pub fn with_key(self, key: PublicKey) -> Self {
         Self { key: Some(key), ..self }
@@ -100,8 +100,8 @@ impl BootConfig {
 
     /// The bootloader built to overwrite no more than the new image needs, as Zephyr builds it by
     /// default (`MCUBOOT_OVERWRITE_ONLY_FAST`; `CONFIG_BOOT_UPGRADE_ONLY_FAST` in
-    /// boot/zephyr/Kconfig), or the whole slot, as Espressif's port does. It matters to
-    /// [`SwapKind::Overwrite`] alone.
+    /// boot/zephyr/Kconfig), or the whole slot, as Espressif's port does. It matters only to
+    /// [`SwapKind::Overwrite`].
     #[must_use]
     pub fn with_fast_overwrite(self, overwrites_fast: bool) -> Self {
         Self { overwrites_fast, ..self }
@@ -174,13 +174,13 @@ impl BootConfig {
     }
 }
 
-/// Why slots and trailers do not make a bootloader.
+/// Why slots and trailers are not those of a possible bootloader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BootConfigError {
     /// Swap using scratch has no scratch area.
     NoScratch,
-    /// An area is empty, or does not begin and end with a sector.
+    /// An area is empty, or does not consist of whole sectors.
     NotWholeSectors {
         /// Which.
         area: AreaName,

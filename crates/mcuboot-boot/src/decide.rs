@@ -1,6 +1,6 @@
 //! What MCUboot concludes from the trailers alone.
 //!
-//! Two tables, both read from the top, the first row that fits decides:
+//! There are two tables. In each, the first row that fits decides:
 //!
 //! ```text
 //! swap type        primary                         secondary
@@ -19,9 +19,9 @@
 //! none             otherwise
 //! ```
 //!
-//! The second one is that of swap using scratch. The last row that names a source is why stale
-//! bytes in the status area of a primary that never held an MCUboot image matter: a trailer that
-//! says nothing at all is not treated as "no swap".
+//! The second table is that of swap using scratch. Because of its fourth row, stale bytes matter in
+//! the status area of a primary that never held an MCUboot image: an erased trailer does not mean
+//! "no swap".
 //!
 //! From boot/bootutil/src/bootutil_public.c (`boot_swap_tables`), swap_scratch.c
 //! (`boot_status_tables`), swap_move.c and swap_offset.c (`swap_status_source`); docs/design.md,
@@ -32,7 +32,7 @@ use core::fmt;
 use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::{Flag, Magic, SwapType, TrailerState};
 
-/// The swap that the two slots' trailers ask for, whatever the images are
+/// The swap that the trailers of the two slots ask for, without a look at the images
 /// (`boot_swap_type_multi`, boot/bootutil/src/bootutil_public.c).
 ///
 /// A bootloader that only overwrites uses the same table.

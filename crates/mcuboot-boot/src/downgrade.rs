@@ -1,8 +1,7 @@
 //! Whether the image in the secondary is older than the one in the primary.
 //!
 //! Neither has to be an image: MCUboot compares what it finds. The rules are those of
-//! [`DowngradePrevention`](mcuboot_format::DowngradePrevention); what is here is where the numbers
-//! are read.
+//! [`DowngradePrevention`](mcuboot_format::DowngradePrevention); this file reads the numbers.
 
 use embedded_storage::nor_flash::NorFlash;
 use mcuboot_format::ImageRank;
@@ -75,7 +74,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
             .map(|[t0, t1, l0, l1]| (u16::from_le_bytes([t0, t1]), u16::from_le_bytes([l0, l1]))))
     }
 
-    /// 4 bytes of the slot, or `None` where they are not all inside, which ends the search only.
+    /// 4 bytes of the slot, or `None` if they are not all inside, which only ends the search.
     fn word(&mut self, slot: AreaName, offset: u32) -> Step<Option<[u8; 4]>, F::Error> {
         let inside = offset.checked_add(4).is_some_and(|end| end <= self.areas.len_bytes(slot));
         if inside { self.areas.read_word(slot, offset).map(Some) } else { Ok(None) }

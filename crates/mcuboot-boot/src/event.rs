@@ -7,9 +7,9 @@ use mcuboot_format::{ImageRank, SwapKind};
 
 use crate::{AreaName, StatusSource, Unbootable};
 
-/// Something that MCUboot would have logged, or that it does without logging and that matters.
+/// Something that MCUboot logs, or an important thing that it does without logging it.
 ///
-/// It prints as MCUboot logs it, if MCUboot does.
+/// It prints as in MCUboot's log, if it is logged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BootEvent {
@@ -28,9 +28,9 @@ pub enum BootEvent {
     SwapType(SwapType),
     /// A swap was interrupted and is continued.
     Resuming(SwapType),
-    /// No header is where one is needed; nothing will be swapped.
+    /// A header that is needed is missing; nothing will be swapped.
     HeadersUnreadable,
-    /// The slots are not of sizes that can be swapped; nothing will be.
+    /// The slots have sizes that cannot be swapped; nothing will be swapped.
     SlotsIncompatible,
     /// A slot has more sectors than the bootloader has room for; nothing will be swapped.
     TooManySectors {
@@ -63,7 +63,7 @@ pub enum BootEvent {
     StuckRevertCleared,
     /// The slots are being exchanged.
     Swapping(SwapKind),
-    /// The larger image and the room that the swap needs do not fit before the trailer.
+    /// There is not enough space before the trailer for the larger image and what the swap needs.
     NotEnoughSpace {
         /// What is needed, in bytes.
         needed_bytes: u32,
@@ -72,7 +72,7 @@ pub enum BootEvent {
     },
     /// The secondary is being copied over the primary.
     Overwriting {
-        /// How much of it.
+        /// How many bytes of it.
         len_bytes: u32,
     },
     /// The primary's image was marked as one to keep, because the one that was to replace it is

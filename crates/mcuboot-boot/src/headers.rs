@@ -1,4 +1,4 @@
-//! The headers of both images, wherever an interrupted swap has left them.
+//! Reads the headers of both images from where an interrupted swap has left them.
 
 use embedded_storage::nor_flash::NorFlash;
 use mcuboot_format::trailer::SwapType;
@@ -24,8 +24,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         Ok(())
     }
 
-    /// Reads the headers from where the swap has left them. The result is whether those that are
-    /// needed are there.
+    /// Reads the headers from where the swap has left them. Returns whether those that are needed
+    /// are there.
     pub(crate) fn read_headers_during(
         &mut self,
         progress: &Progress,
@@ -53,8 +53,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         Ok(true)
     }
 
-    /// Uses what is there as the header of the image that belongs to `slot`. The result is
-    /// whether it has a header's magic.
+    /// Takes the bytes there as the header of the image that belongs to `slot`. Returns whether
+    /// they have a header's magic.
     pub(crate) fn read_header_at(
         &mut self,
         slot: AreaName,
@@ -78,13 +78,12 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         if slot == AreaName::Primary { primary } else { secondary }
     }
 
-    /// Where in the slot its image starts; only swap using offset has it elsewhere than at the
-    /// start.
+    /// Where in the slot its image starts: at the start of the slot, except with swap using offset.
     pub(crate) fn image_offset(&self, slot: AreaName) -> u32 {
         if slot == AreaName::Secondary { self.secondary_offset } else { 0 }
     }
 
-    /// What the trailers ask for, reported each time as MCUboot logs it each time.
+    /// What the trailers ask for. It is reported at each call, because MCUboot logs it each time.
     pub(crate) fn swap_type(&mut self) -> Step<SwapType, F::Error> {
         let primary = self.areas.trailer(AreaName::Primary)?;
         let secondary = self.areas.trailer(AreaName::Secondary)?;

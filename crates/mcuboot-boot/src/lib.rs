@@ -34,11 +34,11 @@
 //!                         └──> BootEvent, BootEvent, ...   what MCUboot would log
 //! ```
 //!
-//! The model is true to bootutil in mcu-tools/mcuboot with the configuration of its Espressif port:
-//! it reads, erases and programs the same flash in the same order, so that power can be cut
-//! anywhere and the next [`boot`] finds what the next boot of a device would. That includes what
-//! goes wrong there. A migration that ends in flash which MCUboot erases, or on which it crashes,
-//! shows here first.
+//! The model follows bootutil in mcu-tools/mcuboot with the configuration of its Espressif port: it
+//! reads, erases and programs the same flash in the same order, so that power can be cut anywhere
+//! and the next [`boot`] finds what the next boot of a device would find. That includes what goes
+//! wrong there: a migration that leaves flash which MCUboot erases, or on which it crashes, is
+//! found here first.
 //!
 //! Every function names the function of bootutil that it models, with the path in that repository.
 //!
@@ -51,9 +51,10 @@
 //! | offset | yes | equal, or the secondary one longer | at the secondary's start | resumes |
 //! | overwrite | no | equal | gone; if fast, its end stays | begins anew |
 //!
-//! Slots of more than [`max_sectors`](BootConfig::max_sectors) are left alone: MCUboot says so and
-//! boots what is in the primary. A bootloader that [prevents
-//! downgrades](BootConfig::with_downgrade_prevention) erases a secondary that would be one.
+//! Slots of more than [`max_sectors`](BootConfig::max_sectors) are not swapped: MCUboot logs that
+//! and boots what is in the primary; with far too many sectors it [`Crash`]es. A bootloader that
+//! [prevents downgrades](BootConfig::with_downgrade_prevention) erases a secondary that would be
+//! one.
 //!
 //! # What is left out
 //!
@@ -66,10 +67,9 @@
 //!
 //! # Power-fail safety
 //!
-//! Any flash error ends [`boot`] at once and is returned, nothing is tried again and nothing is
-//! cleaned up: a power cut is such an error. What flash may look like then, and why the next boot
-//! can handle it, is documented at each function that writes. MCUboot, and so the model, does not
-//! handle all cases:
+//! Any flash error ends [`boot`] at once and is returned; nothing is retried or cleaned up. A power
+//! cut is such an error. What flash may look like then, and why the next boot can handle it, is
+//! documented at each function that writes. MCUboot, and so the model, does not handle all cases:
 //!
 //! - scratch: an image that reaches into the sectors of the trailer, and a torn erase of the
 //!   scratch area's last sector that spares its magic: nothing boots;
@@ -123,12 +123,12 @@ use embedded_storage::nor_flash::NorFlash;
 
 /// Boots once, from reset to the jump into an image, or to where it stops.
 ///
-/// `observer` is called for each event as it happens, so that it knows how far a boot came whose
-/// power was cut. The flash must read words of 4 bytes, program what the config says is the write
-/// unit, and erase sectors of 4 KiB.
+/// `observer` is called for each event as it happens, so that it knows how far a boot came before
+/// power was cut. The flash must read words of 4 bytes, program units of the configured
+/// `write_unit_bytes`, and erase sectors of 4 KiB.
 ///
 /// # Errors
-/// The first error of the flash. Everything that MCUboot itself does wrong is an outcome.
+/// The first error of the flash. Failures of MCUboot itself are outcomes.
 pub fn boot<F: NorFlash>(
     flash: &mut F,
     config: &BootConfig,

@@ -1,8 +1,8 @@
 //! How long an image in one of the slots may be.
 //!
-//! Where the slots are equal there is one limit. Where they differ by more than the kind of swap
-//! allows, nothing is swapped, but what is in the primary is validated all the same, and the limit
-//! is another one for each kind (`bootutil_max_image_size`, boot/bootutil/src/bootutil_misc.c).
+//! If the slots are equal, there is one limit. If they differ by more than the kind of swap allows,
+//! nothing is swapped, but the primary is still validated, with a limit that depends on the kind
+//! (`bootutil_max_image_size`, boot/bootutil/src/bootutil_misc.c).
 
 use flash_region::SECTOR_BYTES;
 use mcuboot_format::trailer::TrailerLayout;
@@ -34,9 +34,9 @@ impl BootConfig {
     /// The limit of swap using scratch (`app_max_size`, boot/bootutil/src/swap_scratch.c), which
     /// pairs the sectors of the slots in their tables.
     ///
-    /// One sector too many in either slot does not count. With more than one, MCUboot goes on
-    /// behind the shorter slot, in the table that follows: the secondary's, or the scratch area's.
-    /// That one may be too short as well, and then no image is short enough.
+    /// One extra sector in either slot is ignored. With more, MCUboot reads on after the table of
+    /// the shorter slot, in the table that follows: the secondary's, or the scratch area's. If that
+    /// is too short as well, no image is short enough.
     fn max_image_len_scratch(&self, primary: &TrailerLayout, secondary: &TrailerLayout) -> u32 {
         let sectors = |layout: &TrailerLayout| layout.slot().len_bytes() / SECTOR_BYTES;
         let (of_primary, of_secondary) = (sectors(primary), sectors(secondary));
@@ -44,7 +44,7 @@ impl BootConfig {
         let without_one =
             (longer.slot().len_bytes() - SECTOR_BYTES).saturating_sub(longer.trailer().len_bytes());
         let following = self.slot_sectors(AreaName::Scratch);
-        // A table that is full is followed by an entry of the next one.
+        // After a full table comes the first entry of the next one.
         let is_full = of_primary.min(of_secondary) >= self.max_sectors();
         match (of_primary.abs_diff(of_secondary), of_primary > of_secondary) {
             (1, _) if !is_full => without_one,
@@ -55,7 +55,7 @@ impl BootConfig {
     }
 }
 
-/// The limit of swap using move and swap using offset in a slot, in which so many sectors are kept
+/// The limit of swap using move and swap using offset in a slot in which `spare_sectors` are kept
 /// free (`app_max_size`, boot/bootutil/src/swap_move.c and swap_offset.c). In a slot too small for
 /// that, MCUboot wraps around, and the other slot decides.
 fn in_place(layout: &TrailerLayout, spare_sectors: u32) -> u32 {
@@ -63,7 +63,7 @@ fn in_place(layout: &TrailerLayout, spare_sectors: u32) -> u32 {
     layout.slot().len_bytes().wrapping_sub(trailer).wrapping_sub(spare_sectors * SECTOR_BYTES)
 }
 
-/// The limit of two slots like that one.
+/// The limit if both slots are like this one.
 fn alone(layout: &TrailerLayout) -> u32 {
     SlotLimits::new(layout, layout, SECTOR_BYTES).max_image_len_bytes
 }

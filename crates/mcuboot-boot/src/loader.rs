@@ -24,7 +24,7 @@ pub(crate) struct Loader<'a, F, O> {
     observer: &'a mut O,
     /// Primary and secondary.
     pub(crate) headers: [SlotHeader; 2],
-    /// Where in the secondary swap using offset found the image.
+    /// Where in the secondary slot the image was found, with swap using offset.
     pub(crate) secondary_offset: u32,
     /// Bytes of the unprotected TLVs, primary and secondary; swap using offset needs them.
     pub(crate) tlv_sizes: [u16; 2],
@@ -36,7 +36,7 @@ enum Action {
     Boot,
     /// A swap.
     Swap(SwapType, Progress),
-    /// Keep the primary although a swap had been started, because the secondary is invalid.
+    /// Keep the primary although a swap was prepared, because the secondary is invalid.
     Keep,
 }
 
@@ -78,9 +78,9 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
         })
     }
 
-    /// Swaps, completes a swap, or finds nothing to swap (`boot_prepare_image_for_update`, and
-    /// what `context_boot_go` does with it). The result is what was swapped, and whether that had
-    /// begun at an earlier boot.
+    /// Swaps, completes a swap, or finds nothing to swap (`boot_prepare_image_for_update`, and what
+    /// `context_boot_go` does with it). Returns what was swapped, and whether that began at an
+    /// earlier boot.
     fn update(&mut self) -> Step<(SwapType, bool), F::Error> {
         let swap = self.areas.config.swap();
         let mut progress = self.read_progress()?;
@@ -119,9 +119,9 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
     /// there is room for).
     ///
     /// The tables of `max_sectors` entries follow one another: primary, secondary, and scratch if
-    /// there is one (`struct boot_sector_buffer`, boot/bootutil/src/bootutil_priv.h). What is too
-    /// much for one table goes into the next, which is filled later; what is too much for the last
-    /// goes into what the linker put there.
+    /// there is one (`struct boot_sector_buffer`, boot/bootutil/src/bootutil_priv.h). Entries that
+    /// do not fit into one table go into the next, which is filled later; those that do not fit
+    /// into the last one overwrite whatever the linker put after it.
     fn fill_sector_tables(&self) -> Result<(), Crash> {
         let config = self.areas.config;
         let max_sectors = config.max_sectors();
@@ -193,7 +193,7 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
         Ok(progress)
     }
 
-    /// Decides what to do when no step of a swap is done yet; erases what is invalid.
+    /// Decides what to do before the first step of a swap; erases an invalid secondary.
     fn choose(&mut self, progress: Progress) -> Step<Action, F::Error> {
         let requested = progress.swap_type();
         if requested == Ok(SwapType::None) {
@@ -206,7 +206,7 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
             let progress = Progress { swap_type: swap_type as u8, ..progress };
             return Ok(Action::Swap(swap_type, progress));
         }
-        // A trailer was made for a swap, and power went before its first step.
+        // The trailer was written for a swap, and power was lost before its first step.
         if !self.validate_secondary(&progress, None)? {
             return Ok(Action::Keep);
         }
@@ -226,7 +226,7 @@ impl<'a, F: NorFlash, O: FnMut(BootEvent)> Loader<'a, F, O> {
         self.finish(swap_type)
     }
 
-    /// Goes on with an interrupted swap (`boot_complete_partial_swap`, same file).
+    /// Continues an interrupted swap (`boot_complete_partial_swap`, same file).
     fn complete_swap(&mut self, progress: &mut Progress) -> Step<SwapType, F::Error> {
         let swap_type = progress.swap_type().unwrap_or(SwapType::None);
         self.report(BootEvent::Resuming(swap_type));

@@ -71,13 +71,13 @@ impl fmt::Display for RunningImage {
     }
 }
 
-/// What is wrong with a slot that nothing can be booted from.
+/// Why nothing can be booted from a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Unbootable {
     /// The first word of the slot is erased.
     Erased,
-    /// The header, whatever else it is, has the bit set that forbids to boot it.
+    /// The flag that forbids booting is set, whether or not the rest is a header.
     NonBootable,
     /// There is no image, or not one that the bootloader accepts.
     Image(ValidateError),
@@ -99,28 +99,28 @@ impl fmt::Display for Unbootable {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Crash {
-    /// The status area says that a swap was interrupted, and the size of that swap is more than the
-    /// slots have sectors. MCUboot does not check it and reads on past its sector tables
+    /// The status area says that a swap was interrupted, and that swap is larger than the slots.
+    /// MCUboot does not check its size and reads past the end of its sector tables
     /// (`find_last_sector_idx`, boot/bootutil/src/swap_scratch.c; `swap_run`,
     /// boot/bootutil/src/swap_move.c and swap_offset.c).
     SwapSize {
         /// What the trailer says, in bytes; 0xffffffff where it is erased.
         found_bytes: u32,
     },
-    /// An area has so many more sectors than the bootloader has room for that the list of them
-    /// overwrites its state (`flash_area_get_sectors`, boot/espressif/port/esp_mcuboot.c). A good
-    /// image in the primary does not help. Zephyr's bootloaders count how much room there is, and
-    /// boot nothing either.
+    /// An area has so many more sectors than the bootloader has room for that its list of sectors
+    /// overwrites its state (`flash_area_get_sectors`, boot/espressif/port/esp_mcuboot.c). A valid
+    /// image in the primary does not help. Zephyr's bootloaders check the room, and boot nothing
+    /// either.
     SectorTables {
-        /// Which area is too much.
+        /// Which area has too many.
         area: AreaName,
         /// How many sectors it has.
         sectors: u32,
         /// How many sectors each table has room for.
         max_sectors: u32,
     },
-    /// The image in a slot that is about to be swapped has no TLVs after it, so that its size is
-    /// unknown: `assert` in `boot_swap_image`, boot/bootutil/src/loader.c.
+    /// The image in a slot that is about to be swapped has no TLVs, so its size is unknown:
+    /// `assert` in `boot_swap_image`, boot/bootutil/src/loader.c.
     ImageSize {
         /// The slot.
         slot: AreaName,
@@ -131,8 +131,8 @@ pub enum Crash {
         /// What the trailer says.
         found: u8,
     },
-    /// An area would be read, programmed or erased beyond its end, which the flash layer refuses
-    /// and bootutil asserts that it does not.
+    /// An area would be read, programmed or erased past its end. The flash layer refuses that, and
+    /// bootutil asserts that it does not.
     OutOfArea {
         /// The area.
         area: AreaName,
@@ -146,10 +146,9 @@ pub enum Crash {
 impl fmt::Display for Crash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SwapSize { found_bytes } => write!(
-                f,
-                "an interrupted swap of {found_bytes:#x} bytes is more than the slots have sectors"
-            ),
+            Self::SwapSize { found_bytes } => {
+                write!(f, "an interrupted swap of {found_bytes:#x} bytes is larger than the slots")
+            }
             Self::SectorTables { area, sectors, max_sectors } => write!(
                 f,
                 "the {area} has {sectors} sectors, which is more than the bootloader's tables of \

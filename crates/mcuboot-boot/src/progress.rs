@@ -35,7 +35,7 @@ pub(crate) struct Progress {
     pub(crate) phase: Phase,
     /// The pass, or sector, that is being done, counted from 0 in the order of the swap.
     pub(crate) index: u32,
-    /// Its steps that are done.
+    /// How many of its steps are done.
     pub(crate) state: u8,
     /// Bytes of the larger image.
     pub(crate) swap_size: u32,
@@ -85,7 +85,7 @@ const fn first_phase(swap: SwapKind) -> Phase {
 }
 
 impl<F: NorFlash> Areas<'_, F> {
-    /// Reads how far the swap came whose trailer is that of `area` (`swap_read_status`,
+    /// Reads how far the swap came, from the trailer of `area` (`swap_read_status`,
     /// boot/bootutil/src/swap_misc.c). The second value is whether the entries have a gap.
     pub(crate) fn progress(
         &mut self,
@@ -120,7 +120,7 @@ fn in_steps(steps: u32, per_index: u32) -> (Phase, u32, u8) {
     (Phase::Exchanging, steps / per_index, (steps % per_index) as u8)
 }
 
-/// What a status area has, as far as it was read.
+/// What was found in the part of a status area that was read.
 #[derive(Default)]
 struct Scan {
     /// Index after the last entry before the first gap; erased entries at the start do not count as

@@ -14,13 +14,14 @@ impl SlotHeader {
         ImageHeader::from_bytes(&self.0)
     }
 
-    /// What downgrade prevention compares, as far as it is here, whether or not there is a header.
+    /// What downgrade prevention compares, as far as it is in these bytes, whether or not they are
+    /// a header.
     pub(crate) fn rank(&self) -> ImageRank {
         ImageRank::of_slot(&self.0)
     }
 
     /// Where the TLVs are if there is a header: the offset of the first area, and how long the
-    /// protected one is. Without a header it is what MCUboot takes for that.
+    /// protected one is. Without a header, the values that MCUboot reads there.
     pub(crate) fn tlvs(&self) -> (u32, u16) {
         let half = |at: usize| self.0.get(at..).and_then(|rest| rest.first_chunk().copied());
         let word = |at: usize| self.0.get(at..).and_then(|rest| rest.first_chunk().copied());
@@ -36,8 +37,8 @@ impl SlotHeader {
         self.0.first_chunk::<4>().is_some_and(|magic| flash_region::is_blank(magic))
     }
 
-    /// Whether the bit is set that forbids to boot the image, which MCUboot looks at even where
-    /// there is no header.
+    /// Whether the flag is set that forbids booting the image. MCUboot reads it even if there is no
+    /// header.
     pub(crate) fn is_non_bootable(&self) -> bool {
         let flags = self.0.get(16..).and_then(|rest| rest.first_chunk().copied());
         flags.is_some_and(|flags| ImageFlags(u32::from_le_bytes(flags)).is_non_bootable())

@@ -1,4 +1,4 @@
-//! Reading and writing the trailers' fields in flash.
+//! Reads and writes the fields of trailers in flash.
 
 use embedded_storage::nor_flash::NorFlash;
 use flash_region::{ERASED, FlashAddr};
@@ -117,8 +117,8 @@ impl<F: NorFlash> Areas<'_, F> {
     ) -> Step<(), F::Error> {
         let layout = self.layout(area)?;
         let unit = self.config.trailer().write_unit_bytes;
-        // Counted without a limit, as bootutil does: a status past the status area is written into
-        // the fields that follow.
+        // Counted without a limit, as by bootutil: an entry past the status area is written into
+        // the fields after it.
         let offset = layout.offset_bytes().wrapping_add(step.wrapping_mul(unit));
         let mut buffer = [ERASED; UNIT_BYTES];
         let [first, ..] = &mut buffer;

@@ -1,4 +1,4 @@
-//! Whether the contents of a slot may be booted, and what happens to them if not.
+//! Checks whether the contents of a slot may be booted, and erases them if MCUboot does.
 
 use embedded_storage::nor_flash::NorFlash;
 use mcuboot_format::trailer::SwapType;
@@ -58,7 +58,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
                 self.areas.erase_trailer(slot)?;
                 self.report(BootEvent::SecondaryTrailerErased);
             }
-            // The revert that is asked for has no image to go back to, and would be asked for ever.
+            // There is no image to go back to, and the revert would be asked for at every boot.
             let stuck = swap == SwapKind::Move
                 && (progress.is_revert() || self.swap_type()? == SwapType::Revert);
             if stuck {
@@ -71,7 +71,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         if swap == SwapKind::Offset && is_new && self.starts_with_magic(slot)? {
             self.report(BootEvent::WrongUploadAddress);
         } else if swap == SwapKind::Overwrite && self.is_downgrade()? {
-            // Before the image is looked at, and whatever type of swap it is for.
+            // MCUboot asks this before it looks at the image, for any type of swap.
         } else if self.validate(slot)?.is_ok() {
             return Ok(true);
         }

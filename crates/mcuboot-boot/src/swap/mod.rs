@@ -1,4 +1,4 @@
-//! What the three kinds of swap have in common.
+//! The common parts of the three kinds of swap.
 
 mod overwrite;
 mod using_move;
@@ -91,7 +91,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
     /// boot/bootutil/src/swap_misc.c).
     ///
     /// # Power-fail safety
-    /// The magic goes last. Without it the fields before it mean nothing, and the swap begins anew.
+    /// The magic is written last. Without it the fields before it mean nothing, and the swap begins
+    /// again.
     pub(super) fn start_trailer(
         &mut self,
         area: AreaName,

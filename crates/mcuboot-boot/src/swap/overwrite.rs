@@ -21,11 +21,12 @@ use crate::loader::Loader;
 use crate::{AreaName, BootEvent, Crash};
 
 impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
-    /// Copies the secondary over the primary, as much of it as the bootloader was built to.
+    /// Copies the secondary over the primary: all of it, or only what the image needs, as the
+    /// bootloader was built.
     ///
     /// # Power-fail safety
-    /// The secondary asks for it until its trailer is erased, which comes last. Until its header is
-    /// erased, which comes before, the copy begins anew.
+    /// The secondary asks for the copy until its trailer is erased, which is the last step. Until
+    /// its header is erased, the step before, the copy begins again.
     pub(crate) fn overwrite(&mut self) -> Step<(), F::Error> {
         use AreaName::{Primary, Secondary};
         let fast = self.areas.config.overwrites_fast();
@@ -46,9 +47,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         self.areas.erase(Secondary, last, SECTOR_BYTES, Order::Forward)
     }
 
-    /// Erases as many sectors of the primary as the new image takes, and those of the trailer. The
-    /// result is how many bytes to copy: the image and at least one more byte, in whole write
-    /// units.
+    /// Erases as many sectors of the primary as the new image takes, and those of the trailer.
+    /// Returns how many bytes to copy: the image and at least one more byte, in whole write units.
     fn make_room_for_image(&mut self) -> Step<u32, F::Error> {
         use AreaName::{Primary, Secondary};
         let header = self.header(Secondary).image().unwrap_or_default();

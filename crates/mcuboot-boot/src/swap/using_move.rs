@@ -126,7 +126,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         Ok(())
     }
 
-    /// Brings a sector of the secondary into the primary, and the one that was moved up in its
+    /// Copies a sector of the secondary to the primary, and the sector that was moved up to its
     /// place (`boot_swap_sectors`).
     ///
     /// # Power-fail safety

@@ -39,18 +39,18 @@ struct Trade {
     to: u32,
     /// The sector of the secondary that the primary gets.
     from: u32,
-    /// Whether the primary's image ends before.
+    /// Whether the primary's image ends before this sector.
     skip_primary: bool,
-    /// Whether the secondary's image ends before.
+    /// Whether the secondary's image ends before this sector.
     skip_secondary: bool,
 }
 
 impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
     /// Reads the header that belongs to `slot`; without `progress` from where it is when no swap is
-    /// under way (`boot_read_image_header`). The result is whether it was found.
+    /// under way (`boot_read_image_header`). Returns whether it was found.
     ///
     /// The secondary's image starts one sector into the slot, or, after a swap, at its start.
-    /// MCUboot looks at the one and then at the other.
+    /// MCUboot tries one place, then the other.
     pub(crate) fn read_header_offset(
         &mut self,
         slot: AreaName,
@@ -187,7 +187,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         ])
     }
 
-    /// Brings the primary's sector to the secondary, then the secondary's to the primary
+    /// Copies the primary's sector to the secondary, then the secondary's to the primary
     /// (`boot_swap_sectors`, `boot_swap_sectors_revert`).
     ///
     /// # Power-fail safety

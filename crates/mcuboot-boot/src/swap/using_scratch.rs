@@ -10,8 +10,8 @@
 //!         2   -            old          new         scratch -> primary
 //! ```
 //!
-//! The progress is in the primary's trailer. Only while a pass exchanges the very sectors that the
-//! trailer is in, which can be the first pass alone, it is in the scratch area's.
+//! The progress is in the primary's trailer. While a pass exchanges the sectors of that trailer,
+//! which only the first pass can do, it is in the scratch area's trailer.
 
 use embedded_storage::nor_flash::NorFlash;
 use flash_region::SECTOR_BYTES;
@@ -26,7 +26,7 @@ use crate::{AreaName, BootEvent, Crash};
 /// there.
 const KEPT_STEPS: u32 = 2;
 
-/// The passes in which so many bytes are exchanged.
+/// The passes of a swap.
 #[derive(Clone, Copy)]
 struct Passes {
     /// Sectors that take part.
@@ -51,7 +51,7 @@ impl Passes {
 
 impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
     /// Counts the passes (`find_last_sector_idx`). A size beyond the slots makes MCUboot read past
-    /// its sector tables; there the size is from a trailer that was never written.
+    /// its sector tables; the size is then from a trailer that was never written.
     fn passes(&self, swap_size: u32) -> Result<Passes, Crash> {
         let sectors = swap_size.div_ceil(SECTOR_BYTES);
         if sectors > self.areas.config.slot_sectors(AreaName::Primary) {
@@ -61,8 +61,8 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         Ok(Passes { sectors, per_pass })
     }
 
-    /// The area at whose start the header is that belongs to `slot`, the one from which the image
-    /// came or to which it goes back (`boot_read_image_header`).
+    /// The area with the header that belongs to `slot` at its start: the area from which the image
+    /// came, or to which it goes back (`boot_read_image_header`).
     pub(crate) fn header_area_scratch(
         &mut self,
         slot: AreaName,
@@ -80,7 +80,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
                 AreaName::Secondary | AreaName::Scratch => AreaName::Primary,
             }
         } else if progress.index + 1 == count {
-            // The first sectors go last, and the headers with them.
+            // The first sectors are exchanged last, and the headers with them.
             match slot {
                 AreaName::Secondary if progress.state >= 1 => AreaName::Scratch,
                 AreaName::Primary if progress.state >= 2 => AreaName::Secondary,
@@ -123,7 +123,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         let trailer_start = config.first_trailer_sector(Primary) * SECTOR_BYTES;
         let copied = self.bytes_of_image(start, len, trailer_start)?;
         let first_pass = progress.index == 0;
-        // The pass has the trailer in it, so that its sectors cannot keep the progress.
+        // The pass exchanges the sectors of the trailer, so they cannot keep the progress.
         let status_in_scratch = first_pass && copied != len;
         let status_area = if status_in_scratch { Scratch } else { Primary };
         let step = progress.index.wrapping_mul(3);
@@ -172,7 +172,7 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
             progress.index += 1;
             progress.state = 0;
             if status_in_scratch {
-                // Its magic first, so that a swap that is over does not look like one that is under
+                // From its end, magic first, so that a finished swap does not look like one under
                 // way.
                 self.erase_scratch(Order::Backward)?;
             }
@@ -180,19 +180,19 @@ impl<F: NorFlash, O: FnMut(BootEvent)> Loader<'_, F, O> {
         Ok(())
     }
 
-    /// How much of the pass is image and not trailer.
+    /// How many bytes of the pass are image and not trailer.
     fn bytes_of_image(&self, start: u32, len: u32, trailer_start: u32) -> Step<u32, F::Error> {
         if start + len <= trailer_start {
             return Ok(len);
         }
-        // Below 0 where an image reaches past the start of the trailer, and is then cut like
-        // anything that is too much.
+        // If the pass starts after the start of the trailer, the difference wraps around, and the
+        // second limit applies.
         let image_end = self.areas.layout(AreaName::Primary)?.offset_bytes();
         let before_scratch_trailer = self.areas.layout(AreaName::Scratch)?.offset_bytes();
         Ok(image_end.wrapping_sub(start).min(before_scratch_trailer))
     }
 
-    /// Writes the primary's trailer anew from what the scratch area's says.
+    /// Writes the primary's trailer from the scratch area's.
     fn move_trailer_to_primary(&mut self, offset: u32, progress: &Progress) -> Step<(), F::Error> {
         use AreaName::{Primary, Scratch};
         let status = self.areas.layout(Scratch)?.offset_bytes();

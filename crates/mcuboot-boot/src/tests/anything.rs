@@ -1,5 +1,4 @@
-//! Flash that nobody meant: whatever is in it, a boot ends, and nothing outside of the slots
-//! changes.
+//! Flash with any contents: a boot ends, and nothing outside of the slots changes.
 
 use std::vec::Vec;
 
@@ -35,8 +34,8 @@ fn trailer() -> impl Strategy<Value = TrailerState> {
     )
 }
 
-/// What an area has: the length of its image, where a byte of that is off, the entries of its
-/// status and where they begin, and its trailer.
+/// The contents of an area: the length of its image, which byte of that is wrong, the entries of
+/// its status and where they begin, and its trailer.
 type Contents = (u32, Option<u32>, u8, u32, TrailerState);
 
 fn contents() -> impl Strategy<Value = Contents> {

@@ -145,7 +145,7 @@ impl Device {
         self.put(area, offset, &fields);
     }
 
-    /// Changes a byte as no flash can.
+    /// Changes a byte in a way that flash cannot.
     pub fn patch(&mut self, addr: FlashAddr, change: impl FnOnce(u8) -> u8) {
         let sector = Region::clamped(addr.align_down(SECTOR_BYTES), SECTOR_BYTES);
         let mut bytes = self.bytes(sector);

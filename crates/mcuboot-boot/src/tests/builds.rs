@@ -92,7 +92,7 @@ fn far_too_many_sectors_stop_even_a_good_primary() {
         assert_eq!(device(976, true).boots(), Some(2), "{swap}");
         let boot = device(512, false).boot();
         if swap == SwapKind::Scratch {
-            // What is too much fits into the scratch area's table.
+            // The extra entries fit into the scratch area's table.
             assert_eq!(boot.version(), Some(1));
         } else {
             let (area, sectors, max_sectors) = (AreaName::Secondary, 976, 512);
@@ -183,7 +183,7 @@ fn overwriting_compares_versions_even_if_built_for_counters() {
 }
 
 #[test]
-fn going_back_is_not_a_downgrade() {
+fn a_revert_is_not_a_downgrade() {
     for swap in SWAPS {
         for prevention in DowngradePrevention::ALL {
             let (old, new) = (numbered("1.0.0", Some(1)), numbered("2.0.0", Some(2)));
@@ -253,7 +253,7 @@ fn overwriting_fast_survives_every_cut() {
     }
 }
 
-/// Nothing is swapped, but the primary's image has to fit.
+/// Nothing is swapped, but the image in the primary must not be too long.
 #[test]
 fn slots_that_differ_have_limits_of_their_own() {
     let fits = |swap, (primary, secondary, scratch): (u32, u32, u32), spare: u32| {

@@ -91,7 +91,7 @@ fn status_sources_are_those_of_the_tables_of_design_md() {
 }
 
 #[test]
-fn in_place_a_status_counts_only_once_the_secondary_has_no_say() {
+fn in_place_a_status_counts_only_if_the_secondary_asks_for_nothing() {
     for (primary, secondary) in every_pair() {
         let begun = primary.magic == Magic::Good
             && primary.copy_done == Flag::Unset

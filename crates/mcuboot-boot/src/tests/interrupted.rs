@@ -2,8 +2,8 @@
 //! next boot recovers. The flash is that of [`nor_sim::Recording`]: what a cut leaves, without a
 //! boot each.
 //!
-//! Where MCUboot itself does not survive a cut, a test of its own says so: the model has to be as
-//! good as the bootloader and no better.
+//! If MCUboot itself does not survive a cut, a separate test shows that: the model must be as good
+//! as the bootloader and no better.
 
 use std::string::String;
 use std::vec::Vec;
@@ -17,7 +17,7 @@ use nor_sim::{Cut, Driver, NorError, Phase, PowerCut, Recording};
 use super::bench::{Device, config, equal, image};
 use crate::{AreaName, BootConfig, Crash, McubootOutcome, boot};
 
-/// Which of the recoveries are themselves interrupted: one in so many.
+/// One in this many recoveries is itself interrupted.
 const SECOND_CUT_EVERY: u64 = 19;
 
 /// Where power goes in operation `op`, those first that do not tear it.
@@ -53,7 +53,7 @@ impl Case<'_> {
                 let recovery = device.boot();
                 self.check(&mut device, recovery.version(), || std::format!("{cut:?}"));
                 tried += 1;
-                // A torn operation and another cut are too much for some trailers, see below.
+                // Some trailers do not survive a torn operation and another cut, see below.
                 let clean = !matches!(cut.phase, Phase::Middle { .. });
                 if self.again && clean && (op * 2 + nth) % SECOND_CUT_EVERY == 0 {
                     tried += self.cut_again(cut, &recovery.ops);
@@ -258,11 +258,11 @@ fn lost(config: &BootConfig, old_len: u32, new_len: u32) -> (usize, usize) {
     (dead, damaged)
 }
 
-/// The scratch area is erased from its end, so that the magic goes before the image. Within a
-/// sector that has both nothing goes before anything, and the broken erase is resumed as if the
-/// image in it were whole.
+/// The scratch area is erased from its end, so that the magic is erased before the image. In a
+/// sector with both there is no such order, and a swap whose erase was torn is resumed as if the
+/// image in it were complete.
 #[test]
-fn a_torn_erase_of_the_scratch_area_can_kill_a_swap_beside_the_trailer() {
+fn a_torn_erase_of_the_scratch_area_can_break_a_swap_beside_the_trailer() {
     let [_, config] = bootloaders(SwapKind::Scratch);
     let largest = config.limits().max_image_len_bytes;
     let (dead, _) = lost(&config, SHORT_BYTES, largest);
@@ -272,7 +272,7 @@ fn a_torn_erase_of_the_scratch_area_can_kill_a_swap_beside_the_trailer() {
 /// With both images inside their first sector the headers are looked for in the wrong places
 /// (`boot_read_image_header`, boot/bootutil/src/swap_offset.c).
 #[test]
-fn swap_using_offset_of_images_of_one_sector_dies_of_some_cuts() {
+fn swap_using_offset_of_images_of_one_sector_does_not_survive_some_cuts() {
     for config in bootloaders(SwapKind::Offset) {
         let (dead, _) = lost(&config, 300, SECTOR_BYTES);
         assert!(dead > 0);
@@ -308,8 +308,8 @@ fn twice_cut(
 }
 
 /// The primary's trailer gets its swap info while the scratch area's good magic still covers it. If
-/// that is torn, the next boot begins anew by erasing the scratch area, and a cut then lays the
-/// torn byte bare: half a swap type, at which MCUboot panics for ever.
+/// that is torn, the next boot begins again by erasing the scratch area. After a cut then, the torn
+/// byte is read: an invalid swap type, at which MCUboot panics at every boot.
 #[test]
 fn a_torn_swap_info_and_a_second_cut_can_crash_swap_using_scratch() {
     for config in bootloaders(SwapKind::Scratch) {
@@ -333,7 +333,7 @@ fn a_torn_swap_info_and_a_second_cut_can_crash_swap_using_scratch() {
     }
 }
 
-/// What the second of two cuts in a revert that are not even torn can leave.
+/// The outcomes after two cuts between operations in a revert.
 fn reverts_cut_twice(config: &BootConfig) -> impl Iterator<Item = McubootOutcome> {
     let (old, new) = (image(1, SHORT_BYTES), image(2, 8000));
     let mut device = Device::with_images(config.clone(), &old, &new, TrailerState::PENDING);
@@ -354,7 +354,7 @@ fn two_cuts_can_leave_a_revert_using_scratch_undone() {
 }
 
 #[test]
-fn two_cuts_can_kill_a_revert_using_offset() {
+fn two_cuts_can_break_a_revert_using_offset() {
     let [_, config] = bootloaders(SwapKind::Offset);
     let mut ends = reverts_cut_twice(&config);
     let crash = McubootOutcome::Crash(Crash::ImageSize { slot: AreaName::Primary });

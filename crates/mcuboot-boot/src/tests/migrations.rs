@@ -15,8 +15,8 @@ const NEW_BYTES: u32 = 149_908;
 
 /// Where the status area starts in a slot of 1 MiB.
 const STATUS_OFFSET: u32 = 0xf_e7d0;
-/// Where a trailer's copy done is in a slot of 1 MiB, which is what stops an interrupted swap from
-/// being looked for.
+/// Where a trailer's copy done is in a slot of 1 MiB. If it is set, MCUboot does not look for an
+/// interrupted swap.
 const COPY_DONE_OFFSET: u32 = 0xf_ffe0;
 
 const FROM_ANYTHING: [SwapKind; 2] = [SwapKind::Scratch, SwapKind::Overwrite];
@@ -94,7 +94,7 @@ fn an_app_that_reaches_into_the_status_area_crashes_every_boot() {
 }
 
 #[test]
-fn an_app_up_to_the_status_area_or_over_all_of_the_trailer_is_swapped() {
+fn an_app_up_to_the_status_area_or_over_the_whole_trailer_is_swapped() {
     for app_len in [STATUS_OFFSET, COPY_DONE_OFFSET + 1, 0x10_0000] {
         let mut device = migrated(SwapKind::Scratch, app_len, TrailerState::CONFIRMED);
         assert_eq!(device.boots(), Some(2), "{app_len:#x}");
@@ -144,7 +144,7 @@ fn scratch_contents_matter_only_below_a_good_magic() {
         assert!(boot.ops.is_empty());
     }
 
-    // It is the status before the magic that crashes; alone, the magic makes no difference.
+    // The status before the magic causes the crash; the magic alone makes no difference.
     let mut magic_alone = device;
     magic_alone.put(AreaName::Scratch, magic_at, &magic_bytes(8));
     assert_eq!(magic_alone.boots(), Some(2));
@@ -186,7 +186,7 @@ fn a_test_image_stays_and_wears_the_flash_at_every_boot() {
     assert_eq!(first.version(), Some(2));
     assert!(first.events.contains(&BootEvent::SwapType(SwapType::Test)));
     assert!(device.starts_with(AreaName::Secondary, &esp_idf_app(500_000)[..NEW_BYTES as usize]));
-    // The old application is not an image that can be restored; it is erased, and with it the way
+    // The old application is not an image that can be restored; it is erased, so there is no way
     // back.
     let second = device.boot();
     assert_eq!(second.version(), Some(2));

@@ -57,7 +57,7 @@ fn an_image_with_one_bit_wrong_is_erased_with_its_slot() {
 }
 
 #[test]
-fn a_bootloader_with_a_key_takes_no_other_images() {
+fn a_bootloader_with_a_key_accepts_no_other_images() {
     let key = PrivateKey::ed25519([1; 32]);
     let other = PrivateKey::ed25519([2; 32]);
     for swap in SwapKind::ALL {
@@ -84,7 +84,7 @@ fn an_image_that_reaches_into_the_trailer_is_refused() {
 }
 
 #[test]
-fn a_slot_that_starts_erased_loses_its_trailer_only() {
+fn a_slot_that_starts_erased_loses_only_its_trailer() {
     for swap in SwapKind::ALL {
         let mut device = Device::new(bootloader(swap));
         device.put(AreaName::Primary, 0, &image(1, 5000));
@@ -92,7 +92,7 @@ fn a_slot_that_starts_erased_loses_its_trailer_only() {
         let boot = device.boot();
         assert_eq!(boot.version(), Some(1), "{swap}");
         if swap == SwapKind::Overwrite {
-            // Here the trailer stays and is looked at again for ever.
+            // Here the trailer stays, and every boot looks at it again.
             assert!(boot.ops.is_empty());
             assert_eq!(device.trailer(AreaName::Secondary).magic, Magic::Good);
         } else {
@@ -198,7 +198,7 @@ fn a_swap_that_had_been_prepared_is_dropped_with_its_image() {
 }
 
 #[test]
-fn a_trailer_that_names_no_swap_there_is_makes_it_panic() {
+fn a_trailer_with_an_unknown_type_of_swap_makes_it_panic() {
     for swap in [SwapKind::Scratch, SwapKind::Move, SwapKind::Offset] {
         for found in [0, 6, 15] {
             let config = bootloader(swap);

@@ -30,7 +30,7 @@ fn sizes(config: &BootConfig) -> [u32; 6] {
 }
 
 #[test]
-fn images_of_all_sizes_trade_places_for_good() {
+fn images_of_all_sizes_are_swapped_for_good() {
     for swap in SwapKind::ALL {
         for config in bootloaders(swap) {
             for old_len in sizes(&config) {
@@ -120,7 +120,7 @@ fn the_application_can_ask_for_a_swap() {
 }
 
 #[test]
-fn nothing_can_be_asked_over_a_bad_trailer() {
+fn nothing_can_be_asked_for_with_a_bad_trailer() {
     let [config, ..] = bootloaders(SwapKind::Scratch);
     let mut device = Device::new(config.clone());
     let bad = TrailerState { magic: Magic::Bad, ..TrailerState::UNSET };
