@@ -67,7 +67,7 @@ fn quoted(source: &str) -> Vec<&str> {
     source.split('"').skip(1).step_by(2).collect()
 }
 
-/// A piece of a text.
+/// The text between two others.
 fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
     let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("no {start:?}"));
     rest.split_once(end).unwrap_or_else(|| panic!("no {end:?} behind {start:?}")).0
@@ -112,7 +112,7 @@ fn walk(name: &str) -> Ran {
 }
 
 #[test]
-fn the_way_of_a_fleet_works_as_written() {
+fn the_chapter_on_fleets_works_as_written() {
     let ran = walk("fleet.md");
     for wanted in ["commit bootloader to 0x0..0x6af0", "target running", "image 1.0.0+0"] {
         assert!(ran.stdout.contains(wanted), "{wanted:?} is missing: {ran}");

@@ -1,5 +1,5 @@
-//! Partition tables, compared with ESP-IDF's own `gen_esp32part.py`: what it accepts is accepted,
-//! and is the same bytes.
+//! Partition tables, compared with ESP-IDF's own `gen_esp32part.py`: what it accepts is accepted
+//! here, and gives the same bytes.
 //!
 //! It comes with ESP-IDF and cannot be installed by itself. The package esp-idf-defs has its code,
 //! of version 1.5 as in ESP-IDF 6, which these tests take where no ESP-IDF is named.
@@ -83,8 +83,8 @@ fn emitted(entries: &[Partition]) -> Vec<u8> {
     table
 }
 
-/// What is refused on purpose, although the tool takes it: no bootloader would boot by it, or would
-/// silently take another entry than the owner means.
+/// What is refused on purpose although the tool accepts it: bootloaders refuse such a table, or
+/// silently use another entry than the owner means.
 fn is_refused_on_purpose(text: &str, binary: &[u8]) -> bool {
     let entries = PartitionTable::parse_as_bootloader(binary)
         .map_or(Vec::new(), |table| table.iter().collect());
@@ -96,15 +96,15 @@ fn is_refused_on_purpose(text: &str, binary: &[u8]) -> bool {
     };
     entries.is_empty()
         || pairs(|one, other| one.has_role() && one.is_same_role(other))
-        // Names that only differ behind their 16th byte are one name on the device.
+        // Names that differ only after their 16th byte are the same name on the device.
         || pairs(|one, other| one.label == other.label)
-        // The type of the end marker.
+        // This type is that of the end marker.
         || text.lines().any(|line| {
             matches!(line.split(',').nth(1).map(str::trim), Some("255" | "0xff" | "0xFF"))
         })
 }
 
-/// Holds both against each other; gives how many tables the tool accepted.
+/// Compares both, and returns how many tables the tool accepted.
 fn compare(tables: &[(String, Vec<u8>)], places: CsvPlaces) -> usize {
     let files: Vec<Vec<u8>> = tables.iter().map(|(_, file)| file.clone()).collect();
     let mut accepted = 0;
@@ -127,7 +127,7 @@ fn compare(tables: &[(String, Vec<u8>)], places: CsvPlaces) -> usize {
     accepted
 }
 
-/// Numbers in all the ways of Python.
+/// Numbers in every notation of Python.
 fn number(value: u32, way: u8) -> String {
     match way {
         0 => format!("{value}"),
@@ -140,7 +140,7 @@ fn number(value: u32, way: u8) -> String {
     }
 }
 
-/// A line; the place is left open more often than not.
+/// A line; mostly without an offset.
 fn line() -> impl Strategy<Value = String> {
     let app = "(factory|ota_[0-9]|ota_1[0-5]|test|tee_[01]|FACTORY|Ota_2|0x1[0-9a-f]|32)";
     let data = "(ota|phy|nvs|coredump|nvs_keys|efuse|undefined|esphttpd|fat|spiffs|littlefs|tee_ota\

@@ -122,7 +122,8 @@ fn broken_images_are_refused_here_and_by_esptool() {
     let good = bootloader(Chip::Esp32c3, FlashSize::Mb4.bytes()).unwrap();
     let info = image::verify(&good).unwrap();
     let checksum_at = info.image_len_bytes as usize - 1;
-    // In a segment both are wrong, in the header the digest, and the checksum's byte is in both.
+    // A wrong byte in a segment makes checksum and digest wrong; one in the header only the digest.
+    // The checksum's own byte makes both wrong.
     let places = [(100, true), (4, false), (checksum_at, true), (good.len() - 1, false)];
     let broken = places.map(|(at, _)| {
         let mut image = good.clone();
@@ -176,7 +177,8 @@ fn flash_settings_are_changed_as_esptool_changes_them() {
 }
 
 /// An address in the mapped data, in the mapped code and in the memory of a chip (its technical
-/// reference manual, "System and Memory"), the first two as far behind a page as in an image.
+/// reference manual, "System and Memory"), the first two at the same offset in a page as in an
+/// image.
 fn memory(chip: Chip) -> [u32; 3] {
     match chip {
         Chip::Esp32 => [0x3f40_0020, 0x400d_0020, 0x4008_0000],

@@ -96,8 +96,8 @@ fn both_formats_are_read() {
 
 #[test]
 fn values_are_found_in_any_of_many_pages() {
-    // With more and more before it, so that the network is at every place of a page and across its
-    // end.
+    // More and more entries come before it, so that the network is at every place of a page and
+    // across its end.
     let fill = |count: u32| -> String {
         (0..count).map(|n| format!("number_{n},data,u32,{n}\n")).collect()
     };

@@ -57,7 +57,7 @@ fn the_schemas_of_the_book_are_those_of_the_program() {
     }
 }
 
-/// What of `value` is not as the schema says, in words.
+/// What in `value` does not match the schema, in words.
 fn wrong(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
     if let Some(name) = schema["$ref"].as_str() {
         let place = name.strip_prefix('#').unwrap();
@@ -78,7 +78,7 @@ fn wrong(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
                 found.filter(|what| !beside.contains(what)).collect::<Vec<_>>()
             });
             let best = found.min_by_key(Vec::len).unwrap_or_default();
-            // Only beside properties there is more to be looked at.
+            // Only a schema with properties has more to check.
             if !best.is_empty() || schema["properties"].is_null() {
                 return best;
             }

@@ -22,7 +22,7 @@ fn esp_idf_bootloaders_are_no_mcuboot() {
             let read = BootloaderFile::read(&file).unwrap();
             let system = read.system.unwrap();
             assert_eq!((system.value, system.is_sure), (System::EspIdf, true), "{chip}");
-            // The descriptor is the first thing behind the two headers.
+            // The descriptor comes right after the two headers.
             assert_eq!(system.place.unwrap().offset_bytes, 32, "{chip}");
             let version = read.esp_idf_version.unwrap().value;
             assert!(version.as_str().unwrap().starts_with("v6."), "{chip}: {version}");
@@ -45,7 +45,7 @@ fn a_real_mcuboot_says_what_it_is() {
     let map = build.map.unwrap();
     let (primary, secondary) = map.value.slots.unwrap();
     assert!(!primary.overlaps(secondary) && primary.len_bytes() == secondary.len_bytes());
-    // The record of the primary is where the evidence says that the map is.
+    // The record of the primary slot is where the map was found.
     let start = primary.start().get().to_le_bytes();
     let offset = usize::try_from(map.place.unwrap().offset_bytes).unwrap();
     let near = &file[offset..(offset + 256).min(file.len())];

@@ -56,7 +56,7 @@ fn a_key_that_espressifs_mcuboot_cannot_use_is_refused() {
     assert!(matches!(error, KeyError::Curve { .. }), "{error}");
 }
 
-/// What imgtool can sign and Espressif's MCUboot cannot boot is called by its name.
+/// Images that imgtool can make and Espressif's MCUboot cannot boot are refused by name.
 #[test]
 fn images_of_unsupported_kinds_are_named() {
     let imgtool = Imgtool::new();

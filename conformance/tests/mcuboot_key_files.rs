@@ -1,4 +1,4 @@
-//! Files of keys in every form that imgtool writes: taken, or refused by what they are.
+//! Files of keys in every form that imgtool writes: accepted, or refused by name.
 // Everything here is test code: a failure has no caller to be reported to but the test's output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -60,7 +60,7 @@ fn every_form_of_a_key_is_taken_or_named() {
         }
         let private = PrivateKey::from_pem(&tool.read_text(&format!("{kind}.pem"))).unwrap();
         assert_eq!(pem, Ok(private.public_key()), "{kind}");
-        // imgtool's own word for it.
+        // imgtool's own name for it.
         assert_eq!(tool.read(&format!("{kind}.getpubhash.raw")), private.public_key().hash());
     }
     assert_eq!(public_key(b""), Err(KeyFileError::Empty));

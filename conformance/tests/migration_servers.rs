@@ -31,7 +31,7 @@ fn migrate(migration: &OwnedMigration, lab: &OriginServer) -> Run {
         let area = Chip::Esp32s3.bootloader_region();
         assert!(
             run.before.bytes(area) == run.after.bytes(area),
-            "bootloader touched: {}",
+            "bootloader changed: {}",
             run.outcome
         );
         // Only the slot for the application, and unclaimed flash, may have changed.
@@ -80,9 +80,9 @@ fn from_nginx() {
     assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
 }
 
-/// Behind five redirections, to an address of 2 KiB, with heads of 8 KiB and in chunks.
+/// After five redirections, at an address of 2 KiB, with heads of 8 KiB and in chunks.
 #[test]
-fn from_nginx_at_its_most_long_winded() {
+fn from_nginx_with_redirections_and_long_heads() {
     let dir = tempfile::tempdir().unwrap();
     save(dir.path());
     let query = "A".repeat(2000);

@@ -55,7 +55,7 @@ fn migrator(chip: Chip, embed: bool, identity: &str) -> Vec<u8> {
     std::fs::write(dir.path().join("migration.toml"), text).unwrap();
     let migration = bootswap_migration::load(&dir.path().join("migration.toml")).unwrap();
     let packed = pack(&migration, Firmware::new(firmware(chip), chip).unwrap()).unwrap();
-    // A chip without a radio has it inside whether it has an address or not.
+    // For a chip without a radio the file is embedded, whether it has a URL or not.
     assert_eq!(packed.embedded, usize::from(embed || !chip.has_wifi()));
     packed.image
 }
@@ -139,6 +139,6 @@ fn a_packed_migrator_survives_esptools_merge_bin() {
         assert_eq!(held.project_name.as_deref(), Some(project), "{chip}");
         assert_eq!(held.version.as_deref(), Some(version), "{chip}");
         assert_eq!(held.secure_version.unwrap().to_string(), secure_version, "{chip}");
-        assert_eq!(held.embedded.len(), 1, "{chip}: the embedded file is behind it");
+        assert_eq!(held.embedded.len(), 1, "{chip}: the embedded file follows it");
     }
 }

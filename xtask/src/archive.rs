@@ -1,4 +1,5 @@
-//! Archives beside the repository, for what a machine without rustup or espup cannot fetch.
+//! Archives of toolchains for machines that cannot use rustup or espup. They are in a folder
+//! `shared` beside the checkout, if there is one.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::process::{command, run};
 use crate::workspace;
 
-/// Where the archives lie, seen from the repository.
+/// The folder of the archives, relative to the repository.
 pub(crate) const FOLDER: &str = "../shared/toolchain";
 
 /// The archive of this name, unpacked under `target/`; `None` if there is none. `proof` is a folder
@@ -24,7 +25,8 @@ pub(crate) fn unpacked(name: &str, proof: &str) -> Result<Option<PathBuf>> {
     }
     let into = workspace::target(name)?;
     if !into.join(proof).is_dir() {
-        // Renamed when it is complete, so that a part of it is never taken for all.
+        // It gets its name only when it is complete, so that a part is never mistaken for the
+        // whole.
         let partial = workspace::target(&format!("{name}.partial"))?;
         if partial.exists() {
             fs::remove_dir_all(&partial).with_context(|| partial.display().to_string())?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{command, find, is_root, output, retry};
 
-/// As [`unpack`], for a package and the libraries that it depends on, except the C library.
+/// Like [`unpack`], for a package and the libraries that it depends on, except the C library.
 pub(crate) fn unpack_with_libraries(package: &str, into: &Path) -> Result<()> {
     let ask = || output(&mut command("apt-cache", &["depends", "--no-recommends", package]));
     let answer = match ask() {

@@ -4,7 +4,7 @@
 //!   bootswap-VERSION-HOST/
 //!     bootswap                       the command line
 //!     firmware/bootswap-CHIP.bin     prebuilt; `bootswap pack` looks for them here
-//!     firmware/bootswap-CHIP-loader.bin           `bootswap image carrier` for these
+//!     firmware/bootswap-CHIP-loader.bin           `bootswap image carrier` uses them
 //!     completions/                   for bash, zsh, fish, PowerShell and Elvish
 //!     man/man1/                      a page for each command
 //!     README.md, CHANGELOG.md, LICENSE-*
@@ -119,7 +119,7 @@ fn prebuilt(folder: &Path) -> Vec<(String, anyhow::Error)> {
     missing
 }
 
-/// Takes a file out of the folder that was made and then refused.
+/// Removes a file that was made and then refused from the folder.
 fn left_out(folder: &Path, name: String, error: anyhow::Error) -> (String, anyhow::Error) {
     drop(fs::remove_file(folder.join(&name)));
     (name, error)

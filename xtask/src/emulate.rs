@@ -20,7 +20,7 @@ use crate::workspace;
 /// An emulated chip.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Machine {
-    /// The chip, and the emulator's name of the machine.
+    /// The chip, which is also the emulator's name of the machine.
     chip: &'static str,
     /// The emulator's file name.
     program: &'static str,
@@ -31,7 +31,7 @@ pub(crate) struct Machine {
     target: [&'static str; 2],
 }
 
-/// The chips that there are emulators of.
+/// The chips for which there are emulators.
 pub(crate) const MACHINES: [Machine; 2] = [
     Machine {
         chip: "esp32c3",
@@ -104,7 +104,8 @@ pub(crate) struct Options {
 
 fn machine(name: &str) -> Result<Machine> {
     let found = MACHINES.into_iter().find(|machine| machine.chip == name);
-    found.with_context(|| format!("emulated are {}", MACHINES.map(|m| m.chip).join(" and ")))
+    let all = MACHINES.map(|machine| machine.chip).join(" and ");
+    found.with_context(|| format!("there are emulators of {all} only"))
 }
 
 /// Runs the tests with the emulators; without one, says which tests were not run.
@@ -197,7 +198,7 @@ impl Summary {
         let figure = line.strip_prefix(FIGURE).and_then(|figure| figure.split_once(": "));
         let Some((name, value)) = figure else { return };
         let value = value.trim();
-        // Of a figure that several tests print, the largest counts.
+        // If several tests print a figure, the largest one counts.
         match self.figures.iter_mut().find(|(known, _)| known == name) {
             Some((_, largest)) if number(largest) < number(value) => value.clone_into(largest),
             Some(_) => {}

@@ -1,7 +1,7 @@
 //! ESP-IDF's `gen_esp32part.py`, which partition tables are compared with.
 //!
 //! It comes with ESP-IDF and cannot be installed by itself; the package esp-idf-defs has its code
-//! without its command line, and is compared with where there is no ESP-IDF.
+//! without the command line. Where there is no ESP-IDF, tables are compared with the package.
 
 use std::env;
 use std::fs;

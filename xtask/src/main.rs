@@ -50,7 +50,7 @@ struct Arguments {
 enum Task {
     /// Checks everything: format, rules of the house, lints, licences, documentation, tests
     Test(test::Options),
-    /// Checks the rules of the house alone: width of lines, circles of imports
+    /// Checks the rules of the house alone: width of lines, circles of imports, layers of crates
     House,
     /// Takes out what prevents each hazard, one at a time, and sees its tests fail
     Hazards(hazards::Options),

@@ -1,4 +1,4 @@
-//! Signs the checksums of a release, with the program that the key is of.
+//! Signs the checksums of a release, with the program that the key belongs to.
 //!
 //! ```text
 //!   SHA256SUMS --minisign--> SHA256SUMS.minisig    a key that begins with "untrusted comment:"
@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{find, run};
 
-/// Whose key it is.
+/// The program that a key belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Minisign,
@@ -45,7 +45,7 @@ impl Kind {
     }
 }
 
-/// Signs a file with the key in another one; returns the path of the signature and how it is
+/// Signs a file with the key in another file; returns the path of the signature and how it is
 /// verified.
 ///
 /// # Errors
@@ -54,7 +54,7 @@ impl Kind {
 pub(crate) fn sign(file: &Path, key: &Path) -> Result<(PathBuf, String)> {
     let text = fs::read_to_string(key).with_context(|| key.display().to_string())?;
     let Some(kind) = Kind::of(&text) else {
-        bail!("{} is no private key of minisign, cosign or in PEM", key.display());
+        bail!("{} is not a private key of minisign, of cosign, or in PEM", key.display());
     };
     let program = kind.program();
     find(program).with_context(|| format!("{} needs {program}, install it", key.display()))?;
@@ -91,7 +91,7 @@ mod tests {
     use crate::workspace;
 
     #[test]
-    fn a_key_says_whose_it_is() {
+    fn the_program_of_a_key_is_found() {
         let kind = |text| Kind::of(text);
         assert_eq!(kind("untrusted comment: minisign secret key\nRWR"), Some(Kind::Minisign));
         let cosign = "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n";

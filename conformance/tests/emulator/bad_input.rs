@@ -33,7 +33,7 @@ const GOES_BACK: &str =
 const OLD_STARTS: &str = "boot: Loaded app from partition at offset 0x10000";
 const RESTS: &str = "the next series of attempts begins in 60 minutes";
 
-/// A mistake, and what has to follow from it.
+/// A mistake, and what must happen then.
 struct Case {
     emulated: EmulatedMigration,
     network: Network,
@@ -222,7 +222,8 @@ fn print(consoles: &[Console]) {
 
 const NOT_FETCHED: &str = "app_upd could not be fetched: ";
 
-/// For one chip alone: the emulated ESP32 has nothing where the card would be, not even zeros.
+/// For ESP32-C3 alone: without a card, the emulated ESP32 raises an exception where the card would
+/// be.
 mod no_card {
     use super::*;
 
@@ -308,7 +309,7 @@ fn emulated_bad_input_bootloader_of_another_chip(chip: Chip) {
     Case::new(emulated, &says).trying(MAX_ATTEMPTS + 1).reaching(vec![OTA_0]).run();
 }
 
-/// The mask ROM would start it; what it does on a chip that it was not built for nobody knows.
+/// The mask ROM would start it, although it was built for later revisions of the chip.
 fn emulated_bad_input_bootloader_for_later_revisions(chip: Chip) {
     /// Offset and value of the least revision in an image's header: major * 100 + minor.
     const LEAST_REVISION: (usize, u16) = (15, 9900);

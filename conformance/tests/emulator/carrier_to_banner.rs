@@ -6,7 +6,7 @@
 //!   mask ROM -> first stage:          loader -> copy 1 or 2 of MCUboot -> application
 //! ```
 //!
-//! The same environment variables as for the migrator's way name MCUboot and application. The
+//! MCUboot and application are those of `banner`, named by the same environment variables. The
 //! table has an app partition that lies outside of their slots and scratch area.
 
 use std::env;
@@ -41,7 +41,7 @@ const PRIMARY: FlashAddr = FlashAddr(0x1_0000);
 const IMAGE_OK: usize = 0x11_0000 - 16 - 8;
 const OLD_FIRMWARE: FlashAddr = FlashAddr(0x11_0000);
 const OTADATA: FlashAddr = FlashAddr(0xd000);
-/// The partition of the carrier, behind the scratch area.
+/// The partition of the carrier, after the scratch area.
 const CARRIER: FlashAddr = FlashAddr(0x26_0000);
 const SECOND_COPY: FlashAddr = FlashAddr(0x36_0000);
 /// What the real bootloader says when it starts the old firmware.
@@ -179,7 +179,8 @@ fn emulated_carrier_with_a_damaged_copy() {
     }
 }
 
-/// Nothing can be started: the carrier takes its own otadata entry away, and no other byte.
+/// Nothing can be started: the carrier invalidates its own otadata entry, and changes no other
+/// byte.
 fn emulated_carrier_without_a_whole_copy() {
     let hosted = Hosted::with_carrier(options(0));
     let copies = [hosted.copy(1), hosted.copy(2)];
@@ -227,7 +228,7 @@ fn emulated_trial_that_is_not_confirmed() {
     assert_eq!(console.ended, Ended::Seen, "{}", console.text());
 }
 
-/// Confirmed once, it stays so, also when a later update of the target is on trial by MCUboot.
+/// Once confirmed it stays confirmed, even while MCUboot tests a later update of the target.
 fn emulated_trial_that_is_confirmed() {
     let hosted = Hosted::with_carrier(options(1)).changed(|flash| flash[IMAGE_OK] = 0xff);
     let device = hosted.device();
@@ -286,7 +287,7 @@ fn compare(console: &Console, device: &Path, model: &mut Device<NorMemory>) {
     assert_eq!(differs, None, "{}", console.text());
 }
 
-/// The simulated device judges: so it has to do what the chip does, boot by boot.
+/// Other tests rely on the simulated device, so it must do what the chip does, boot by boot.
 fn emulated_carrier_as_simulated() {
     let on_trial = || Hosted::with_carrier(options(2)).changed(|flash| flash[IMAGE_OK] = 0xff);
     let confirmed = on_trial().changed(|flash| flash[IMAGE_OK] = 1);

@@ -1,8 +1,8 @@
-//! The device's code compiled for the chip gives what it gives on the host, byte for byte: the
-//! planner over its fuzzing corpus, CBOR, parsers, digests and signatures of each kind.
+//! The device's code, compiled for the chip, gives the same results as on the host: the planner
+//! over its fuzzing corpus, CBOR, parsers, digests and signatures of each kind.
 //!
-//! A compiler's fault that only one kind of core has would show here. The firmware for emulators
-//! finds the inputs in flash, where an OTA partition is, and prints a digest for each.
+//! This detects a fault of the compiler for one kind of core. The firmware for emulators finds the
+//! inputs in flash, where an OTA partition is, and prints a digest for each.
 
 use std::fs;
 use std::path::Path;
@@ -32,8 +32,8 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Migrations and devices of the planner's corpus, as far as a configuration can hold them; what is
-/// read back gives the same plan.
+/// Migrations and devices of the planner's corpus, as far as a configuration can hold them. What is
+/// read back from it gives the same plan.
 fn plans() -> Vec<Vec<u8>> {
     let record = |input: &Vec<u8>| {
         fuzz_targets::planner::with_case(input, |migration, facts| {

@@ -50,7 +50,7 @@ pub struct EmulatedMigration {
 /// When a server got requests.
 pub type Asked = Arc<Mutex<Vec<Instant>>>;
 
-/// The result of a migration on the emulated chip.
+/// What a migration on the emulated chip leaves.
 pub struct Migrated {
     /// Flash at the end.
     pub flash: Vec<u8>,

@@ -3,9 +3,9 @@
 //! It is derived from Espressif's QEMU. `-no-reboot` makes it end when the chip resets; then it is
 //! started again on the same file, because its caches of the flash would be stale otherwise.
 //!
-//! Its network checks the host's sockets when some timer runs out, which adds up to a second to
-//! each connection. A filter that releases what the chip sends every millisecond makes it check
-//! that often.
+//! Its network checks the host's sockets only when one of its timers expires, which adds up to a
+//! second to each connection. A filter that releases the chip's packets every millisecond makes it
+//! check as often.
 
 use std::env;
 use std::fs;
@@ -23,7 +23,7 @@ use esp_idf_format::Chip;
 const RISCV: &str = "BOOTSWAP_QEMU";
 /// The same for Xtensa cores: `qemu-system-xtensa` with a machine `esp32`.
 const XTENSA: &str = "BOOTSWAP_QEMU_XTENSA";
-/// A device that prints nothing for so long has hung; its longest wait is that for DHCP.
+/// A device that prints nothing for this long has hung; its longest wait is that for DHCP.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The filter that makes the network check often; its interval is in microseconds.
@@ -70,9 +70,9 @@ impl Console {
 pub enum Power<'a> {
     /// Until it resets.
     UntilReset,
-    /// Not longer than this.
+    /// For this time, or until it resets.
     CutAfter(Duration),
-    /// Until the console has shown this, and nothing more for so long.
+    /// Until the console has shown this, and then nothing for this time.
     UntilSilent(&'a str, Duration),
     /// Until the console shows this.
     UntilSeen(&'a str),
@@ -260,7 +260,7 @@ impl Running {
     }
 }
 
-/// `SIGKILL`: the power is gone.
+/// Cuts the power, with `SIGKILL`.
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();

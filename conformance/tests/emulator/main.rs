@@ -57,7 +57,7 @@ const CUTS: u32 = 12;
 /// Power cuts of a long run.
 const MANY_CUTS: u32 = 200;
 
-/// Has the migrator run in the partition with this label.
+/// Makes the migrator run in the partition with this label.
 fn from(label: &'static str) -> impl FnOnce(&mut OwnedMigration) {
     move |migration| migration.running = Some(label.to_owned())
 }
@@ -96,7 +96,7 @@ fn emulated_from_ota_1(chip: Chip) {
     compare(&EmulatedMigration::download(chip, from("ota_1")));
 }
 
-/// Out of the primary slot, into which the application has to go.
+/// The migrator moves out of the primary slot, because the application must be placed there.
 fn emulated_relocation(chip: Chip) {
     compare(&EmulatedMigration::download(chip, |migration| {
         let map = migration.mcuboot.as_mut().unwrap();

@@ -1,4 +1,4 @@
-//! How fast the firmware is. These are figures only; no test fails for them.
+//! How fast the firmware is. These are only figures; no test fails because of them.
 //!
 //! ```text
 //!   asked for the application            asked for the bootloader                         reset

@@ -1,5 +1,5 @@
 //! The firmware for real chips, up to where its radio starts. The emulators have no radio and
-//! report no interrupt, so there it hangs for good: as good as any other hang of a radio.
+//! report no interrupt, so it hangs there for good, as a faulty radio would.
 
 use std::fs;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Signed applications: the chip checks the signature of each kind as the host does, and what it
 //! leaves in flash is what the simulator leaves.
 //!
-//! Checking them needs the most of the stack.
+//! Checking a signature needs much of the stack.
 
 use bootswap_migration::content::classify;
 use bootswap_plan::Role;

@@ -90,7 +90,7 @@ for line in open('jobs'):
     (0..mendings.len()).map(|n| read(dir.path(), &format!("{n}.out"))).collect()
 }
 
-/// Runs `esptool elf2image` over one ELF file a chip, with and without SHA-256 behind the image.
+/// Runs `esptool elf2image` over one ELF file a chip, with and without SHA-256 after the image.
 pub fn elf2image(elves: &[(Chip, Vec<u8>)]) -> Vec<[Vec<u8>; 2]> {
     const SCRIPT: &str = "
 import os, sys

@@ -43,7 +43,7 @@ fn interim_answers_come_before_the_file() {
             assert_eq!((client.requests(), client.last_begun()), (1, (0, Some(5000))));
         }
     }
-    // Nobody asked for another protocol, and an answer has to come at last.
+    // The client did not ask for another protocol, so this is not an answer.
     let switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n";
     assert_eq!(fetched(switching), Err(SourceError::Status(101)));
     assert_eq!(fetched("HTTP/1.1 100 Continue\r\n\r\n"), Err(SourceError::Broken));
@@ -87,7 +87,7 @@ fn packed_bodies_are_refused_by_name() {
     for value in ["identity", "Identity", ""] {
         assert_eq!(with(value), Ok(b"1234".to_vec()), "{value}");
     }
-    // It was said that none is wanted.
+    // The request said that none is accepted.
     let server = Server::start(|_, _| Told::ok(b"1234"));
     Client::new().fetch(&server.url("/app.bin")).unwrap();
     assert_eq!(server.header(0, "Accept-Encoding").as_deref(), Some("identity"));
@@ -120,7 +120,7 @@ fn chunked_bodies_in_any_packets() {
             assert!(client.taken.file == body, "{len_bytes}");
             assert_eq!(client.last_begun(), (0, None));
         }
-        // Without its end it is a broken one, wherever it ends.
+        // Without the last chunk the answer is incomplete, wherever it ends.
         for cut in [HEAD.len(), HEAD.len() + 1, all.len() - end.len(), all.len() - 1] {
             assert_eq!(fetched(&all[..cut]), Err(SourceError::Broken), "{len_bytes} {cut}");
         }
@@ -140,14 +140,14 @@ fn a_connection_that_is_closed_early_is_a_broken_one() {
             let mut client = Client::new();
             let ended = client.fetch(&server.url("/app.bin"));
             assert_eq!(ended, Err(SourceError::Broken), "{ending:?} at {cut}");
-            // A reset may take with it what came before.
+            // A reset may discard what was sent before it.
             let came = &client.taken.file;
             assert!(whole[body_at..].starts_with(came), "{ending:?} at {cut}");
             let expected = cut.saturating_sub(body_at);
             assert!(came.len() == expected || ending == Ending::Reset, "{ending:?} at {cut}");
         }
     }
-    // Without a length nobody can tell; the digest will.
+    // Without a length this cannot be detected here; the digest detects it.
     let endless = text("HTTP/1.0 200 OK\r\n\r\n", &file(100, 4));
     assert_eq!(fetched(endless), Ok(file(100, 4)));
 }

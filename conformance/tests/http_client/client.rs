@@ -18,7 +18,7 @@ pub struct Client {
     pub taken: Taken,
 }
 
-/// What came so far.
+/// What was received so far.
 #[derive(Default)]
 pub struct Taken {
     pub file: Vec<u8>,
@@ -53,7 +53,7 @@ impl Client {
         Self::waiting(PATIENCE)
     }
 
-    /// One that waits only so long for the next bytes.
+    /// A client that waits this long for the next bytes.
     pub fn waiting(timeout: Duration) -> Self {
         // A test ends soon, and its memory with it.
         let network = &*Box::leak(Box::new(HostNetwork { timeout, server: None }));

@@ -51,7 +51,7 @@ fn as_many_as_are_followed_and_no_more() {
     let asked = ["/app.bin", "/dir/0?v=0", "/dir/1.bin", "/dir/2?v=2", "/dir/3.bin", "/dir/4?v=4"];
     assert_eq!(paths(&server), asked);
     assert!(client.taken.begun.is_empty(), "a redirection's body is not the file");
-    // At the next attempt it begins anew.
+    // The next attempt starts from the first address again.
     let server = Server::start(|number, _| match number {
         0..=5 => to(STATUSES[1], "/again"),
         _ => Told::ok(b"file"),

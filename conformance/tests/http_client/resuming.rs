@@ -104,7 +104,7 @@ fn wrong_ranges_are_not_taken() {
         assert_eq!(ranges, [None, Some("bytes=2500-".to_owned()), None], "{range}");
         assert_eq!(client.taken.begun.len(), 2, "{range}");
     }
-    // Nobody asked for a part: there is no better question.
+    // The client did not ask for a part, so it cannot ask in another way.
     let server = Server::start(move |_, _| partial("bytes 100-5999/6000"));
     let ended = Client::new().fetch(&server.url("/app.bin"));
     assert_eq!(ended, Err(SourceError::WrongRange { asked: 0, answered: Some(100) }));
@@ -112,7 +112,7 @@ fn wrong_ranges_are_not_taken() {
 
 /// Several parts in one answer were not asked for, and are no file.
 #[test]
-fn parts_in_a_wrapping_are_not_taken() {
+fn multipart_answers_are_not_taken() {
     let parts = b"--x\r\nContent-Range: bytes 2500-2599/6000\r\n\r\nabc\r\n--x--\r\n";
     let kind = "Content-Type: multipart/byteranges; boundary=x\r\n";
     let server = Server::start(move |number, _| match number {
@@ -173,7 +173,7 @@ fn a_file_in_many_parts() {
         let ended = client.fetch(&server.url("/app.bin"));
         assert!(matches!(ended, Ok(()) | Err(SourceError::Broken)), "{ended:?}");
         assert!(file(LEN, 1).starts_with(&client.taken.file));
-        // A reset may take with it what came before.
+        // A reset may discard what was sent before it.
         assert!(client.taken.file.len() > before || ended.is_err());
     }
     assert!(client.taken.file == file(LEN, 1));

@@ -46,7 +46,7 @@ fn nginx_resumes_and_sends_a_changed_file_whole() {
     assert!(client.taken.file == file(LEN, 9), "nothing of the old file is left");
     assert_eq!(client.last_begun(), (0, Some(300_000)));
 
-    // It became shorter: nginx answers 416, and is asked for all of it.
+    // The file became shorter: nginx answers 416, and the client asks for the whole file.
     fs::write(dir.path().join("app.bin"), file(1000, 2)).unwrap();
     let mut shortened = Client::new();
     shortened.taken.file = file(LEN, 9);
@@ -78,9 +78,9 @@ fn nginx_without_ranges_or_tags_and_in_chunks() {
     }
 }
 
-/// A server that gives out what was packed beforehand, whoever asks.
+/// A server that sends a compressed file, whatever the request accepts.
 #[test]
-fn nginx_with_packed_files_is_refused_by_name() {
+fn nginx_with_compressed_files_is_refused_by_name() {
     let dir = dir();
     fs::write(dir.path().join("app.bin.gz"), b"\x1f\x8b and so on").unwrap();
     let server = nginx(dir.path(), "gzip_static always;");
@@ -151,7 +151,7 @@ fn nginx_as_a_proxy_of_a_server_that_breaks_off() {
 }
 
 #[test]
-fn nginx_says_no_by_its_status() {
+fn nginx_refuses_with_a_status() {
     let dir = dir();
     let directives = "location /locked { return 401; } location /busy { return 503; }\n\
                       location /empty { return 204; } location /gone { return 410; }";
@@ -179,7 +179,8 @@ fn pythons_server_sends_the_whole_file_each_time() {
     replace(dir.path());
     assert_eq!(client.fetch(&url), Ok(()));
     assert!(client.taken.file == file(LEN, 9));
-    // A directory without its slash leads to the one with it, which is a list, and no file.
+    // The path of a directory without the slash is redirected to the one with it, which is a
+    // listing and not a file.
     fs::create_dir(dir.path().join("sub")).unwrap();
     let mut client = Client::new();
     assert_eq!(client.fetch(&format!("{}/sub", server.url())), Ok(()));

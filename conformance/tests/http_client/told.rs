@@ -20,7 +20,7 @@ pub struct Told {
 /// How a connection ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// As TCP has it.
+    /// As TCP closes it.
     Closed,
     /// With a reset.
     Reset,
@@ -44,7 +44,7 @@ impl Told {
         Self::answer("200 OK", "", body)
     }
 
-    /// In packets of so many bytes.
+    /// In packets of `piece` bytes.
     pub fn in_pieces(self, piece: usize) -> Self {
         Self { piece, ..self }
     }

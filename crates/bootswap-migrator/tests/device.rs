@@ -175,7 +175,7 @@ fn starts_that_do_not_get_to_the_engine_count() {
     (lab.hangs, lab.follows_reset) = (true, true);
     let before = lab.bootloader_in_place();
     for start in 1..=8 {
-        assert!(!lab.run(), "start {start} gets somewhere");
+        assert!(!lab.run(), "start {start} reaches the engine");
         assert_eq!(lab.boot().1, "bootswap", "start {start}");
     }
     assert!(lab.run(), "{}", lab.console.text());

@@ -59,6 +59,7 @@ mod scenario;
 pub mod summary;
 pub mod svg;
 pub mod sweep;
+#[doc(hidden)]
 pub mod variants;
 mod window;
 

@@ -11,12 +11,12 @@ use nor_sim::{Cut, NorMemory};
 /// Starts that lose power, one after the other: more than there are attempts.
 const STARTS: usize = 20;
 
-/// A server that has nothing to give.
+/// A server without files.
 fn nothing() -> Hazards {
     Hazards { flash: None, network: vec!["status=503".parse().unwrap()] }
 }
 
-/// Hands a device of the example to `use_it`, and what runs it.
+/// Passes a device of the example to `use_it`, with the worker that runs it.
 fn on_the_example(use_it: impl FnOnce(&Worker<'_>, NorMemory)) {
     let migration = example(Chip::Esp32c3).unwrap();
     let scenario = Scenario::synthetic(&migration).unwrap();
@@ -33,7 +33,7 @@ fn on_the_example(use_it: impl FnOnce(&Worker<'_>, NorMemory)) {
 #[test]
 fn power_lost_while_it_waits_or_works_is_no_failed_attempt() {
     on_the_example(|worker, flash| {
-        // Given up on, if nothing interrupts.
+        // Without interruptions the device gives up.
         let alone = worker.record(flash.clone(), &nothing()).unwrap();
         let why = alone.outcome.to_string();
         assert!(why.contains("given up after 8 attempts"), "{why}");

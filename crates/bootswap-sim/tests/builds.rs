@@ -104,9 +104,9 @@ fn a_device_judges_by_what_is_in_its_primary_slot() {
     }
 }
 
-/// A file that nobody looked at on the desk: the device sees its version as it comes in.
+/// A file that was not read at the desk: the device reads its version when it arrives.
 #[test]
-fn an_old_version_that_nobody_looked_at_is_refused_before_the_commit() {
+fn an_old_version_that_the_desk_did_not_see_is_refused_before_the_commit() {
     let mut map = example_map(SwapKind::Scratch);
     map.downgrade_prevention = DowngradePrevention::Version;
     let mut migration = migration(map, ImageVersion::default(), "factory");
@@ -172,7 +172,7 @@ fn a_bootloader_that_overwrites_fast_starts_the_target_too() {
     map.overwrites_fast = true;
     let run = simulated(&migration(map, ImageVersion::default(), "factory"));
     assert_target(&run, "fast");
-    // What lies behind the image in the primary slot is the old firmware's still.
+    // After the image, the primary slot still holds the old firmware.
     let behind = region(0x1_0000 + 0x8_0000, 0x1_0000);
     assert_eq!(run.before.bytes(behind), run.after.bytes(behind));
 }
@@ -197,7 +197,7 @@ fn an_esp_idf_bootloader_is_no_target_of_a_map() {
     }
 }
 
-/// The same where nobody looked at the file before: the device sees the descriptor.
+/// The same for a file that was not read at the desk: the device reads the descriptor.
 #[test]
 fn a_device_does_not_put_an_esp_idf_bootloader_where_mcuboot_belongs() {
     let mut migration = example(CHIP).unwrap();

@@ -1,5 +1,5 @@
-//! Migrations after which the old bootloader, or one that goes by otadata as well, would start the
-//! migrator again: it sees that everything is in its place, and hands the device over.
+//! Migrations after which the old bootloader, or a new one that reads otadata, would start the
+//! migrator again: it sees that everything is in place, and selects the app that is to run.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
@@ -25,7 +25,7 @@ fn migrated(migration: &OwnedMigration) -> (Scenario, Run) {
     (scenario, run)
 }
 
-/// The codes of what the desk has against a migration.
+/// The codes of the desk's reasons against a migration.
 fn codes(migration: &OwnedMigration) -> Vec<&'static str> {
     let found = facts::assumed(migration).unwrap();
     let judged = judged(migration, found.facts.lend());
@@ -43,14 +43,14 @@ fn data_alone() -> OwnedMigration {
 }
 
 #[test]
-fn data_alone_ends_in_the_firmware_before() {
+fn data_alone_ends_in_the_previous_firmware() {
     let migration = data_alone();
     assert!(codes(&migration).is_empty());
     let (_, run) = migrated(&migration);
     let RunOutcome::TargetRunning { what } = &run.outcome else { panic!("{}", run.outcome) };
     assert!(what.contains("old-firmware"), "{what}");
     assert_eq!(run.after.bytes(region(0x32_0000, 5000)), vec![0x5a; 5000]);
-    assert_eq!(run.boots, 2, "the migrator, and the firmware before");
+    assert_eq!(run.boots, 2, "the migrator, and the previous firmware");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn without_otadata_the_app_has_to_come_first() {
     // To the factory partition, from a slot behind it.
     migration.running = Some("ota_1".to_owned());
     assert!(codes(&migration).is_empty(), "{:?}", codes(&migration));
-    // To a slot, from the factory partition, which is started for ever.
+    // To a slot, from the factory partition, which would be started for ever.
     migration.artifacts[0].dest = Some(region(0x21_0000, 0x10_0000));
     migration.running = Some("factory".to_owned());
     assert_eq!(codes(&migration), ["no-otadata"]);
@@ -113,10 +113,10 @@ fn without_an_app_that_could_be_started_it_is_refused() {
     assert_eq!(run.outcome, RunOutcome::Refused);
 }
 
-/// The only firmware to go back to is in the slot that the application comes to, and no bootloader
-/// comes that would start it. A device sees that before it writes anything.
+/// The only firmware to go back to is in the slot for the application, and no bootloader comes that
+/// would start the application. A device sees that before it writes anything.
 #[test]
-fn the_firmware_before_is_not_written_over_where_it_is_gone_back_to() {
+fn the_previous_firmware_is_not_overwritten_if_the_device_goes_back_to_it() {
     let mut migration = example(Chip::Esp32c3).unwrap();
     migration.running = Some("ota_1".to_owned());
     migration.artifacts.retain(|artifact| artifact.role == Role::Application);
@@ -131,8 +131,8 @@ fn the_firmware_before_is_not_written_over_where_it_is_gone_back_to() {
     assert_eq!(scenario.running.label.as_str(), Some("ota_1"));
 }
 
-/// An application of which a part waits for the commit, because its slot reaches over what the
-/// device boots by. What lies in its padding was never written, and is none of its digest.
+/// An application, a part of which waits for the commit because its slot covers what the device
+/// boots from. Its padding is not written, so the old bytes there must not count for its digest.
 #[test]
 fn a_padded_application_that_waits_for_the_commit_in_part_is_committed() {
     let mut migration = example(Chip::Esp32c3).unwrap();
@@ -152,7 +152,7 @@ fn a_padded_application_that_waits_for_the_commit_in_part_is_committed() {
     assert!(commit.contains(FlashAddr(0xd000)), "{commit}");
 }
 
-/// The example's partitions, with an app behind them from which the migrator runs.
+/// The example's partitions, followed by an app partition from which the migrator runs.
 fn table_with_room() -> Vec<u8> {
     let mut partitions = device_sim::synthetic::example_partitions();
     for (partition, start) in partitions.iter_mut().skip(4).zip([0x11_0000, 0x32_0000]) {
@@ -163,7 +163,7 @@ fn table_with_room() -> Vec<u8> {
     table
 }
 
-/// Wherever power goes, the end is the same.
+/// Wherever power is cut, the end is the same.
 #[test]
 fn power_cuts_while_it_hands_over() {
     for migration in [data_alone(), {

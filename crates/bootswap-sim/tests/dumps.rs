@@ -1,4 +1,4 @@
-//! Dumps of devices before their update: what is planned for one is what becomes of it.
+//! Dumps of devices before their update: what is planned for a device is what happens to it.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod support;
@@ -29,7 +29,7 @@ const CHIP: Chip = Chip::Esp32c3;
 /// Bytes of a sector.
 const SECTOR: u32 = 0x1000;
 
-/// A device, and what is wanted of it.
+/// A device, and the migration for it.
 #[derive(Clone, Debug)]
 struct Device {
     partitions: Vec<Partition>,
@@ -137,7 +137,7 @@ impl Device {
         builder.build().unwrap().to_bytes()
     }
 
-    /// The example with slots where the device has app partitions, as good as it gets.
+    /// The example with slots where the device has app partitions, as far as possible.
     fn migration(&self) -> OwnedMigration {
         let mut migration = example(CHIP).unwrap();
         migration.partition_table = None;
@@ -186,7 +186,7 @@ fn simulated(migration: &OwnedMigration, dump: &[u8], delivered: Delivered) -> R
     run(&scenario, &origin, Settings::new(Until::Boot), &RefCell::new(Unwatched))
 }
 
-/// The plan and what becomes of the device, from each partition that is asked for.
+/// The plan, and what happens to the device, from each partition that is asked for.
 fn assert_agreed(device: &Device, running: Option<&str>) -> (usize, usize) {
     let (dump, migration) = (device.dump(), device.migration());
     let (mut planned, mut refused) = (0, 0);
@@ -245,7 +245,7 @@ fn device_of_the_example() -> Device {
     }
 }
 
-/// Both verdicts come about, so that the property above is not one about refusals alone.
+/// Both verdicts occur, so the property above is not only tested with refusals.
 #[test]
 fn devices_like_the_example_are_planned_and_others_refused() {
     assert_eq!(assert_agreed(&device_of_the_example(), None), (3, 0));
@@ -257,9 +257,9 @@ fn devices_like_the_example_are_planned_and_others_refused() {
     assert_eq!(assert_agreed(&large, Some("ota_1")), (0, 1));
 }
 
-/// Whatever otadata names, the migrator is started where it was brought to.
+/// Whatever otadata selects, the migrator is started where it was installed.
 #[test]
-fn a_migrator_is_started_whatever_otadata_names() {
+fn a_migrator_is_started_whatever_otadata_selects() {
     for seq in 1..4 {
         let otadata = [Some(OtaEntry::new(seq, OtaState::Valid)), None];
         let device = Device { otadata, ..device_of_the_example() };
@@ -323,7 +323,7 @@ fn what_is_fetched_from_real_servers_is_judged() {
     };
     let ran = online(&migration);
     assert!(matches!(ran.outcome, RunOutcome::TargetRunning { .. }), "{}", ran.outcome);
-    // A file that is no bootloader never gets into its place.
+    // A file that is not a bootloader is never written to the bootloader's place.
     let app = migration.artifact(Role::Application).unwrap().url.clone();
     migration.artifacts[1].url = app;
     let ran = online(&migration);

@@ -1,4 +1,4 @@
-//! What two simulations of one migration may differ in.
+//! The only difference between two simulations of one migration.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::cell::RefCell;
@@ -19,10 +19,10 @@ fn fetched_from(host: &str) -> Run {
 }
 
 /// The checksum of each record in the journal is over the URLs too, so that another migration's
-/// records count as garbage. Whoever compares a device's flash with a simulation of the same files
-/// from elsewhere finds this sector other, and no byte besides.
+/// records count as garbage. A comparison of a device's flash with a simulation of the same files
+/// from other URLs finds a difference in this sector, and nowhere else.
 #[test]
-fn where_files_come_from_is_seen_in_the_journal_alone() {
+fn urls_change_only_the_journal() {
     let (here, there) = (fetched_from("192.168.100.101:8070"), fetched_from("10.0.2.2:40000"));
     let journal = here.plan.as_ref().unwrap().journal.unwrap();
     assert_eq!(there.plan.as_ref().unwrap().journal, Some(journal));

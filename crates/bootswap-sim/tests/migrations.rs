@@ -65,7 +65,8 @@ fn every_swap_from_every_partition() {
         (SwapKind::Overwrite, "factory", Swap, 2),
         (SwapKind::Overwrite, "ota_0", Straight, 2),
         (SwapKind::Overwrite, "ota_1", Swap, 2),
-        // The primary is the running partition: the migrator moves first, which takes a boot more.
+        // The primary is the running partition: the migrator moves first, which takes one more
+        // boot.
         (SwapKind::Move, "factory", Straight, 3),
         (SwapKind::Move, "ota_0", Straight, 2),
         (SwapKind::Move, "ota_1", Straight, 2),
@@ -105,7 +106,7 @@ fn an_image_without_padding_is_confirmed_by_the_migrator() {
 fn a_labelled_partition_stages_everything() {
     let mut migration = example(Chip::Esp32).unwrap();
     migration.staging = OwnedStaging::Label("ota_1".to_owned());
-    // The scratch area begins that partition; nothing there has to last beyond the commit.
+    // The scratch area is at the start of that partition; nothing there is needed after the commit.
     let (run, report) = migrate(&migration, to_the_end());
     assert!(run.plan.unwrap().steps.iter().any(|s| matches!(s, bootswap_plan::Step::Copy { .. })));
     assert!(report.kept.iter().all(|kept| kept.intact), "{:?}", report.kept);
@@ -135,7 +136,7 @@ fn embedded_artifacts_need_no_network() {
     }
 }
 
-/// A padded application is packed without its padding, and ends in flash as if it had it.
+/// A padded application is packed without its padding, and is the same in flash as with it.
 #[test]
 fn packed_artifacts_end_as_fetched_ones_do() {
     let fetched = example(Chip::Esp32s3).unwrap();
@@ -262,7 +263,7 @@ fn a_migrator_without_a_server_goes_back_and_may_come_again() {
         panic!("{}", first.outcome)
     };
     assert!(why.contains("given up after 8 attempts"), "{why}");
-    // Nothing but otadata, the journal, and the slot whose trailer is made first.
+    // Only otadata, the journal, and the slot whose trailer is written first.
     let plan = first.plan.clone().unwrap();
     let mut may_change = vec![otadata, plan.journal.unwrap()];
     may_change.push(migration.mcuboot.as_ref().unwrap().secondary);

@@ -38,7 +38,7 @@ struct Kind {
     name: String,
     migration: OwnedMigration,
     settings: Settings,
-    /// Body bytes that may come again besides, because nothing in flash keeps them.
+    /// Additional body bytes that may be sent again, because they are not kept in flash.
     forgotten_bytes: u64,
 }
 
@@ -147,7 +147,7 @@ fn kinds() -> Vec<Kind> {
     kinds
 }
 
-/// All cases of every sweep, or so many of each; other ones for each kind.
+/// All cases of every sweep, or this many of each, chosen differently for each kind.
 fn everything(amount: Amount, seed: u64) -> Sweeps {
     Sweeps {
         power_cuts: PowerCuts { amount, torn: true, twice: false, seed },

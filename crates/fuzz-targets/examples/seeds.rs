@@ -57,7 +57,7 @@ fn esp_idf(seeds: &Seeds, csv: &str) {
         seeds.write("otadata", name, input);
     }
     for chip in Chip::ALL {
-        // The beginning of a real bootloader, with header and first segment; all of it is too long.
+        // The beginning of a real bootloader, with header and first segment; the whole is too long.
         let real = esp_idf_bootloaders::bootloader(chip, FlashSize::Mb4.bytes()).unwrap();
         seeds.write("esp_image", &format!("bootloader-{chip}"), &real[..512]);
         let small = ImageBuilder::new(chip).segment(0x4008_0000, &[0x13; 48]).build().unwrap();

@@ -59,11 +59,11 @@ fn check_config(config: &Config<'_>, section: &[u8]) {
     let mut again = vec![0x5a; SECTION_LEN_BYTES + 1];
     let len = match encode(config, &mut again[..SECTION_LEN_BYTES]) {
         Ok(len) => len,
-        // CBOR allows shorter forms than ours, of lengths and of what is left out.
+        // CBOR allows shorter forms than ours, for lengths and for what is left out.
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
     assert!(again[len..SECTION_LEN_BYTES].iter().all(|byte| *byte == 0xff));
-    assert_eq!(again.pop(), Some(0x5a), "written behind the section");
+    assert_eq!(again.pop(), Some(0x5a), "written past the section");
     let mut storage = Storage::default();
     let read = decode(&again, &mut storage).expect("what was written");
     assert_eq!(format!("{:?}", read.migration), format!("{:?}", config.migration));

@@ -42,7 +42,7 @@ fn check(bytes: &[u8]) {
     let short = header.emit(&mut out[..directory - 1]);
     assert_eq!(short, Err(ContainerError::Truncated { needed_bytes: directory }));
     assert_eq!(header.emit(&mut out), Ok(directory));
-    assert_eq!(out[directory], 0x5a, "written behind the directory");
+    assert_eq!(out[directory], 0x5a, "written past the directory");
     assert_eq!(ContainerHeader::parse(&out), Ok(header));
     // A directory that is cut off is refused.
     assert!(ContainerHeader::parse(&bytes[..directory - 1]).is_err());

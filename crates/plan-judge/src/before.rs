@@ -13,7 +13,7 @@ impl Ledger<'_> {
             Step::Copy { artifact, from, to } => self.copy(*artifact, *from, to),
             Step::Clean { region, erasable, .. } => {
                 let running = self.facts.running.prefix(self.facts.running_len_bytes);
-                assert!(!region.overlaps(running), "nobody can clean {region}: {self}");
+                assert!(!region.overlaps(running), "the running image is in {region}: {self}");
                 self.erase(None, *erasable, "a clean");
                 self.clean.push(*region);
             }
@@ -23,7 +23,8 @@ impl Ledger<'_> {
             }
             Step::CleanHeader { erasable, .. } => self.erase(None, *erasable, "a clean"),
             Step::Confirm { slot } => {
-                // It is written into the last sector, which is the application's.
+                // The flag is written into the slot's last sector, which must belong to the
+                // application.
                 let end = slot.suffix(SECTOR_BYTES);
                 let theirs = self.live.iter().filter(|live| {
                     live.region.is_some_and(|region| region.overlaps(end))
@@ -37,7 +38,7 @@ impl Ledger<'_> {
                 let in_slot = |live: &Live| live.region.is_some_and(|r| r.overlaps(*slot));
                 assert!(self.live.iter().any(|live| confirms(live) && in_slot(live)), "{self}");
                 for (kept, region) in self.kept(None) {
-                    assert!(!region.overlaps(end), "{kept} is confirmed over: {self}");
+                    assert!(!region.overlaps(end), "the confirmation overwrites {kept}: {self}");
                 }
             }
             Step::Verify { artifact, routes } => self.verify(*artifact, routes),
@@ -58,7 +59,7 @@ impl Ledger<'_> {
                 Target::Memory { len_bytes } => {
                     assert!(*len_bytes <= self.facts.staging_memory_len_bytes);
                     let in_use = self.live.iter().any(|live| live.region.is_none());
-                    assert!(!in_use, "the memory holds something already: {self}");
+                    assert!(!in_use, "the memory is already in use: {self}");
                     (None, None)
                 }
             };
@@ -68,7 +69,7 @@ impl Ledger<'_> {
         self.live.extend(come);
     }
 
-    /// The parts of a file and their lengths, without gap and up to its end.
+    /// The parts of a file with their lengths. They leave no gap, and reach the file's end.
     fn parts<'r>(&self, artifact: ArtifactIndex, routes: &'r [Route]) -> Vec<(&'r Route, u32)> {
         let end = self.artifact(artifact).len_bytes;
         let mut parts = Vec::new();
@@ -90,7 +91,7 @@ impl Ledger<'_> {
         parts
     }
 
-    /// A place is written to, and erased around.
+    /// Notes that a place is written to, and that what is erasable around it may be erased.
     fn write(&mut self, artifact: ArtifactIndex, place: &Place) {
         let Place { region, erasable, slot, reserved, .. } = *place;
         assert!(region.start().is_aligned(SECTOR_BYTES), "{self}");
@@ -98,10 +99,10 @@ impl Ledger<'_> {
         let Some(reserved) = reserved else {
             return self.change(Some(artifact), erasable, "an artifact");
         };
-        // Only what MCUboot never looks at is reserved for others.
+        // Only a part of a slot that MCUboot never reads may be reserved for something else.
         assert_eq!(slot.map(Region::start), Some(region.start()), "{self}");
         let Some(Content::Mcuboot { image_len_bytes, .. }) = self.artifact(artifact).content else {
-            panic!("who knows what is free of an unknown image: {self}")
+            panic!("a part of an image of unknown length is reserved: {self}")
         };
         assert!(!reserved.overlaps(region.prefix(image_len_bytes)), "{self}");
         for part in [
@@ -118,7 +119,7 @@ impl Ledger<'_> {
         });
         let Some(source) = source else { panic!("{from} is not there: {self}") };
         // What is copied is no longer needed where it was.
-        let start = source.region.expect("found by it").start();
+        let start = source.region.expect("it was found by its region").start();
         let copied = from.start().bytes_since(start);
         let file_offset = source.file_offset + copied;
         source.len_bytes = copied;
@@ -131,14 +132,14 @@ impl Ledger<'_> {
         self.live.push(Live { artifact, file_offset, region, len_bytes, reserved });
     }
 
-    /// What is verified is where it was put, and all of it.
+    /// Checks that all of what is verified is where it was put.
     fn verify(&self, artifact: ArtifactIndex, routes: &[Route]) {
         for (route, len_bytes) in self.parts(artifact, routes) {
             self.holds(artifact, route.file_offset, &route.to, len_bytes);
         }
     }
 
-    /// The target holds `len_bytes` of the file from `file_offset` on.
+    /// Checks that the target holds `len_bytes` of the file from `file_offset` on.
     pub(crate) fn holds(
         &self,
         artifact: ArtifactIndex,

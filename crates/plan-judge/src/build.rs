@@ -7,8 +7,8 @@ use mcuboot_format::{DowngradePrevention, SwapKind};
 use crate::ledger::Ledger;
 
 impl Ledger<'_> {
-    /// MCUboot reads its areas sector by sector into tables of so many, compares its slots, and may
-    /// take the application for a downgrade.
+    /// Checks what MCUboot checks first: it has room for a limited number of sectors in each area,
+    /// compares the sizes of its slots, and may refuse the application as a downgrade.
     pub(crate) fn build(&self) {
         let Some(map) = &self.migration.mcuboot else { return };
         for area in [Some(map.primary), Some(map.secondary), map.scratch].into_iter().flatten() {
@@ -28,8 +28,8 @@ impl Ledger<'_> {
         }
     }
 
-    /// The application is not older than what is in the primary slot, by as much of a version as is
-    /// compared. What is there has no security counter.
+    /// Checks that the application is not older than the image in the primary slot, by those parts
+    /// of the version that MCUboot compares. The image there has no security counter.
     fn replaces(&self) {
         let Some(map) = &self.migration.mcuboot else { return };
         let mut apps = self.migration.artifacts.iter().filter(|a| a.role == Role::Application);
@@ -38,7 +38,9 @@ impl Ledger<'_> {
             return;
         };
         let overwrites = map.swap == SwapKind::Overwrite;
-        // An ESP-IDF app where nobody looked: the flag of its digest, and an address.
+        // Where the primary slot was not read, an ESP-IDF app is assumed. MCUboot takes its flag
+        // for an appended digest for a part of the version, and a load address, which can be any
+        // number, for the build number.
         let (is_erased, old, build) = match self.facts.primary {
             Some(rank) => {
                 let v = rank.version;

@@ -1,4 +1,4 @@
-//! The commit, and what there has to be before and after it.
+//! The commit, and what must hold before and after it.
 
 use bootswap_plan::{ArtifactIndex, McubootMap, Merge, Role, Step, Strategy, Target};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -7,7 +7,7 @@ use mcuboot_format::SwapKind;
 use crate::ledger::{Ledger, Live, table};
 
 impl Ledger<'_> {
-    /// Every artifact is verified once, behind the last change.
+    /// Checks that every artifact is verified once, after the last change.
     pub(crate) fn all_verified(&self) {
         let verified = |step: &Step| match step {
             Step::Verify { artifact, .. } => Some(*artifact),
@@ -32,14 +32,15 @@ impl Ledger<'_> {
         assert!(at_rest, "{self}");
     }
 
-    /// MCUboot finds each slot's trailer, and the scratch area's end, as it takes them well.
+    /// Checks that MCUboot finds each slot's trailer, and the end of the scratch area, in a state
+    /// that it handles correctly.
     pub(crate) fn trailers(&self) {
         let Some(map) = &self.migration.mcuboot else { return };
         let clean = |region: Region| self.clean.iter().any(|c| c.contains_region(region));
         for slot in [map.primary, map.secondary] {
             let trailer = trailer(map, slot);
-            // In its place, or to be put there; what is only staged in a slot is nothing to
-            // MCUboot.
+            // Artifacts in their final place. An artifact that is only staged there, until the
+            // commit copies it elsewhere, does not count.
             let here = self.live.iter().filter_map(|live| {
                 let start = live.region.filter(|region| !region.is_empty())?.start();
                 let waits = self.plan.steps.iter().any(|step| match step {
@@ -57,7 +58,7 @@ impl Ledger<'_> {
             let app = here.chain(then).find(is_app);
             let Some(app) = app else {
                 let is_ready = clean(trailer) || self.is_brought(trailer);
-                assert!(is_ready, "the trailer of {slot} is as it was: {self}");
+                assert!(is_ready, "the trailer of {slot} keeps its old contents: {self}");
                 continue;
             };
             let artifact = self.artifact(app);
@@ -68,13 +69,14 @@ impl Ledger<'_> {
             };
             assert_eq!(self.plan.strategy, strategy, "{self}");
             let reads_primary = matches!(map.swap, SwapKind::Move | SwapKind::Offset);
-            assert!(slot == map.primary || !reads_primary, "boots nothing: {self}");
-            // A file as long as the slot brings its trailer; of an unknown length it is verified.
+            assert!(slot == map.primary || !reads_primary, "MCUboot needs a primary image: {self}");
+            // A file as long as the slot contains the trailer. If the length is unknown, the engine
+            // checks the trailer.
             let brings = artifact.len_bytes.is_none_or(|len| len == slot.len_bytes());
             let wiped = self.plan.steps.iter().any(|step| {
                 matches!(step, Step::Clean { region, .. } if region.contains_region(trailer))
             });
-            assert!(brings || wiped, "the trailer of {slot} is as it was: {self}");
+            assert!(brings || wiped, "the trailer of {slot} keeps its old contents: {self}");
             let in_it = |r: &Region| r.overlaps(trailer);
             assert!(!self.plan.journal.as_ref().is_some_and(in_it), "{self}");
         }
@@ -84,7 +86,7 @@ impl Ledger<'_> {
         }
     }
 
-    /// Whether an artifact that is no slot's brings all of what is to lie there.
+    /// Whether an artifact other than the application covers the whole region.
     fn is_brought(&self, region: Region) -> bool {
         self.migration.artifacts.iter().any(|artifact| {
             let dest = artifact.dest.unwrap_or_default();
@@ -112,16 +114,16 @@ impl Ledger<'_> {
         if let Some(unused) = unused {
             assert_eq!((unused.start(), unused.end()), (FlashAddr::ZERO, area.start()), "{self}");
         }
-        // Beyond the artifact itself only the old bootloader may go.
+        // Besides the artifact's own sectors, only the old bootloader may be erased.
         let covered = to.region.align_out(SECTOR_BYTES).expect("inside of flash");
         let spare = to.erasable.from(covered.end());
         assert!(to.erasable.start() == covered.start(), "{self}");
         assert!(
             spare.is_empty() || area.contains_region(spare),
-            "{spare} is not the bootloader's: {self}"
+            "{spare} is erased, and is not part of the bootloader: {self}"
         );
         let running = facts.running.prefix(facts.running_len_bytes);
-        assert!(!to.erasable.overlaps(running), "over the running image: {self}");
+        assert!(!to.erasable.overlaps(running), "the commit erases the running image: {self}");
         self.keeps_in_commit(artifact, to.region, *merge);
         for live in &self.live {
             let lost = live.region.is_some_and(|region| {
@@ -133,8 +135,8 @@ impl Ledger<'_> {
         self.live.push(Live { artifact, file_offset: 0, region, len_bytes, reserved: None });
     }
 
-    /// What the commit changes is a bootloader where the ROM looks for one, or given up by name;
-    /// but for sectors of which the file has nothing, if it is merged with what is there.
+    /// Checks that the commit changes only a bootloader, where the ROM loads it from, and what the
+    /// owner gave up by name. Sectors for which a merged file has no contents are not changed.
     fn keeps_in_commit(&self, index: ArtifactIndex, region: Region, merge: Merge) {
         let (migration, facts) = (self.migration, self.facts);
         let rom_looks_at = facts.chip.bootloader_addr();
@@ -151,7 +153,7 @@ impl Ledger<'_> {
         }
         let before = Region::clamped(FlashAddr::ZERO, rom_looks_at.get());
         let fixed = [("secure-boot-data", before), ("partition-table", table(facts))];
-        // Types 2 and 3 are what ESP-IDF 5.4 calls bootloader and partition table.
+        // Partition types 2 and 3 are bootloader and partition table since ESP-IDF 5.4.
         let boot = Region::new(FlashAddr::ZERO, table(facts).end()).expect("in this order");
         let describes_boot =
             |kind: u8, region: Region| matches!(kind, 2 | 3) && boot.contains_region(region);
@@ -160,11 +162,13 @@ impl Ledger<'_> {
         let data = data.map(|p| (p.label.as_str().unwrap_or_default(), p.region));
         for (label, kept) in fixed.into_iter().chain(data) {
             let hit = changed.iter().any(|sector| sector.overlaps(kept));
-            assert!(!hit || migration.allow.overwrites(label), "the commit takes {label}: {self}");
+            let is_allowed = !hit || migration.allow.overwrites(label);
+            assert!(is_allowed, "the commit changes {label}, which is kept: {self}");
         }
     }
 
-    /// At the end every byte of every artifact is where it belongs, and MCUboot finds something.
+    /// Checks that in the end every byte of every artifact is where it belongs, and that MCUboot
+    /// finds an application.
     pub(crate) fn all_in_place(&self) {
         let at = |addr: FlashAddr| {
             self.live.iter().any(|live| live.region.is_some_and(|region| region.contains(addr)))
@@ -187,7 +191,8 @@ impl Ledger<'_> {
                 _ => panic!("nothing says where {} goes: {:#?}", artifact.name, self.plan),
             };
             if let (Role::Other, Some(map)) = (artifact.role, &self.migration.mcuboot) {
-                // But for an image of all that is to be there, from the ROM's address on.
+                // An image of the whole flash, from the bootloader's address on, may cover the
+                // slots.
                 let rom_looks_at = self.facts.chip.bootloader_addr();
                 let whole = artifact.dest.is_some_and(|dest| dest.start() <= rom_looks_at);
                 let scratch = map.scratch.filter(|_| map.swap == SwapKind::Scratch);
@@ -215,7 +220,7 @@ impl Ledger<'_> {
                 );
             assert!(
                 reached >= len_bytes,
-                "{} ends at {reached:#x}: {:#?}",
+                "{} is in place only up to byte {reached:#x}: {:#?}",
                 artifact.name,
                 self.plan
             );
@@ -223,8 +228,9 @@ impl Ledger<'_> {
     }
 }
 
-/// Where the trailer of a slot begins and ends, by the lengths in MCUboot's documentation: as many
-/// sectors as the bootloader has room for, writes of 4 bytes.
+/// The region of a slot's trailer, by the lengths in MCUboot's documentation (docs/design.md,
+/// "Image trailer"): a status for as many sectors as the bootloader has room for, writes of 4
+/// bytes.
 fn trailer(map: &McubootMap<'_>, slot: Region) -> Region {
     let (steps, fields) = match map.swap {
         SwapKind::Scratch | SwapKind::Move => (3, 4),

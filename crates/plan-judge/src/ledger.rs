@@ -5,8 +5,8 @@ use std::fmt;
 use bootswap_plan::{ArtifactIndex, DeviceFacts, Migration, Plan, Staging};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
-/// Where addresses of three bytes end: what is sent to a larger flash for anything behind it begins
-/// again at the bootloader.
+/// The end of what three address bytes reach, 16 MiB. In a larger flash, a command for an address
+/// above it acts on the beginning of the flash, where the bootloader is.
 const THREE_BYTES_END: FlashAddr = FlashAddr(0x100_0000);
 
 /// The sector of the partition table.
@@ -19,10 +19,10 @@ pub(crate) fn table(facts: &DeviceFacts<'_>) -> Region {
 pub(crate) struct Live {
     pub artifact: ArtifactIndex,
     pub file_offset: u32,
-    /// `None` is memory.
+    /// Where they are in flash; `None` if they are in memory.
     pub region: Option<Region>,
     pub len_bytes: u32,
-    /// A part of it that means nothing, where something else may be.
+    /// A part without meaning, in which something else may be.
     pub reserved: Option<Region>,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Ledger<'a> {
         Self { migration, facts, plan, live: Vec::new(), clean: Vec::new(), all_ready: false }
     }
 
-    /// Every address of the region can be sent to the flash.
+    /// Checks that three address bytes reach the whole region.
     pub(crate) fn reaches(&self, region: Region) {
         assert!(region.end() <= THREE_BYTES_END, "{region} wraps to the bootloader: {self}");
     }
@@ -57,11 +57,12 @@ impl<'a> Ledger<'a> {
         self.clean.retain(|clean| !clean.overlaps(region));
     }
 
-    /// Notes that `region` is erased, and nothing written to it: what is blank stays so.
+    /// Checks that `region` may be erased before the commit. Nothing is written to it, so what is
+    /// blank there stays blank.
     pub(crate) fn erase(&self, artifact: Option<ArtifactIndex>, region: Region, what: &str) {
         let Self { facts, plan, .. } = *self;
         assert!(facts.flash().contains_region(region), "{what} {region} is not in flash: {self}");
-        assert!(region.is_aligned(SECTOR_BYTES), "{what} {region} is not sectors: {self}");
+        assert!(region.is_aligned(SECTOR_BYTES), "{what} {region} is not whole sectors: {self}");
         self.reaches(region);
         for (kept, where_) in self.kept(artifact) {
             assert!(!region.overlaps(where_), "{what} {region} over {kept} {where_}: {self}");
@@ -76,7 +77,7 @@ impl<'a> Ledger<'a> {
         assert!(journal.is_none_or(|j| !j.overlaps(region)), "{what} over the journal: {self}");
     }
 
-    /// What has to stay as it is until the commit while `artifact` is written.
+    /// What must not change before the commit, while `artifact` is written.
     pub(crate) fn kept(&self, artifact: Option<ArtifactIndex>) -> Vec<(String, Region)> {
         let Self { migration, facts, .. } = *self;
         let boot =
@@ -87,9 +88,9 @@ impl<'a> Ledger<'a> {
         for partition in facts.partitions.iter().filter(|p| !p.is_app()) {
             let label = partition.label.as_str().unwrap_or_default();
             let staged_in = migration.staging == Staging::Label(label);
-            // Writing to it gives nothing up: the owner has to name it.
+            // An artifact for this partition is not enough: the owner must give it up by name.
             let given_up = migration.allow.overwrites(label) || staged_in;
-            // NVS is the way back for as long as anything can still go wrong.
+            // NVS is part of the way back until every artifact has been verified.
             let nvs = partition.is_nvs() && !(self.all_ready && artifact.is_none());
             let is_free = given_up && !nvs && !partition.is_otadata();
             if !is_free {
@@ -104,7 +105,7 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// Everything there is to know about a case, in lines.
+/// Prints everything about the case.
 impl fmt::Display for Ledger<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { migration, facts, plan, .. } = self;

@@ -5,13 +5,13 @@
 //! ```text
 //!   kept     what must not change until the commit: bootloader, table, otadata, NVS, running
 //!            image, and the data partitions that the migration does not give up
-//!   live     bytes of artifacts that have come: nothing else may be written or erased there
+//!   live     bytes of artifacts that have arrived: nothing else may be written or erased there
 //!   clean    trailers that were made blank, and still are
 //! ```
 //!
-//! It knows what ESP-IDF and MCUboot need and nothing of how the planner finds its steps: of
-//! `bootswap-plan` it uses the types alone. Where a rule is written here and there, that is on
-//! purpose.
+//! It knows what ESP-IDF and MCUboot need, and nothing of how the planner finds its steps. It uses
+//! only the types of `bootswap-plan`. A rule that both have is written twice on purpose, because a
+//! judge must not share code with what it judges.
 //!
 //! ```
 //! # use bootswap_plan::{DeviceFacts, Migration, plan};

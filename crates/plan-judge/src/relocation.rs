@@ -7,7 +7,7 @@ use crate::ledger::Ledger;
 use crate::moved_to;
 
 impl Ledger<'_> {
-    /// A move: select where it runs, copy, select the copy, reset.
+    /// Checks a move: select the running migrator, copy it, select the copy, reset.
     pub(crate) fn relocation(&mut self) {
         let (facts, plan) = (self.facts, self.plan);
         let to = moved_to(facts, plan);
@@ -29,7 +29,7 @@ impl Ledger<'_> {
         assert_eq!(steps.next(), None);
     }
 
-    /// The old bootloader finds the app that is meant in the partition that is meant.
+    /// Checks that the old bootloader finds the selected app in this partition.
     pub(crate) fn selects(&self, otadata: Region, app: App, partition: Region) {
         let partitions = self.facts.partitions;
         assert!(partitions.iter().any(|p| p.is_otadata() && p.region == otadata));
@@ -38,7 +38,7 @@ impl Ledger<'_> {
             App::Ota { index, count } => {
                 let slots = partitions.iter().filter(|p| p.ota_index().is_some()).count();
                 assert_eq!(usize::from(count), slots);
-                assert!(index < count, "the bootloader's counting never gets there");
+                assert!(index < count, "the bootloader never selects this slot");
                 partitions.iter().find(|p| p.ota_index() == Some(index))
             }
         };

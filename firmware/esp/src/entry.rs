@@ -36,8 +36,8 @@ fn migrate(prepared: crate::Prepared) {
     crate::polled::run(crate::go_on(prepared));
 }
 
-/// The start with Wi-Fi: the radio needs threads, interrupts and a heap. Nothing of that is there
-/// before the attempt is counted, so that whatever hangs of it counts.
+/// The start with Wi-Fi: the radio needs threads, interrupts and a heap. None of them exists before
+/// the attempt is counted, so an attempt in which one of them hangs counts.
 #[cfg(feature = "wifi")]
 #[esp_hal::main]
 fn main() -> ! {

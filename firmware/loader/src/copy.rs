@@ -1,12 +1,12 @@
-//! A copy of the bootloader: whether it is whole, and into RAM with it.
+//! Checks whether a copy of the bootloader is whole, and loads it into RAM.
 //!
 //! ```text
 //!   header | address, length | data | .. | .. | 0s | checksum | SHA-256
 //! ```
 //!
 //! The digest is over all before it, and is compared before anything is loaded. The checksum, of
-//! the segments' data, is compared with what is in RAM afterwards. So of a copy that is damaged
-//! nothing is loaded, and one that was read wrongly is not started.
+//! the segments' data, is compared with what is in RAM afterwards. So nothing of a damaged copy is
+//! loaded, and a copy that was read wrongly is not started.
 
 use esp_idf_format::image::{
     CHECKSUM_ALIGN_BYTES, CHECKSUM_SEED, DIGEST_LEN_BYTES, HEADER_LEN_BYTES, IMAGE_MAGIC,
@@ -63,8 +63,8 @@ fn walk(addr: FlashAddr, segment_count: u8, max_bytes: u32, loads: bool) -> Opti
         }
         if loads {
             let to = MEMORY.data_addr(load_addr) as *mut u32;
-            // Safety: `holds` has it that these bytes are RAM, aligned, and neither this program
-            // nor its stack nor the ROM's data; nothing else runs or refers to them.
+            // Safety: `holds` has checked that these bytes are RAM, aligned, and neither this
+            // program nor its stack nor the ROM's data; nothing else runs or refers to them.
             let words = unsafe { core::slice::from_raw_parts_mut(to, len_bytes as usize / 4) };
             read(at(addr, offset_bytes), words);
             sum = words.iter().fold(sum, |sum, word| sum ^ word);

@@ -1,10 +1,10 @@
-//! Into the bootloader.
+//! Enters the bootloader.
 
 use crate::chip::MEMORY;
 
 /// Jumps to where it begins, on the ROM's stack, as the ROM does.
 pub fn bootloader(entry_addr: u32) -> ! {
-    // Safety: at the entry is what was loaded and has the right digest. Nothing of this program is
+    // Safety: the code at the entry was loaded, and its digest is right. Nothing of this program is
     // used any more: the ROM's stack below its data is free again. The word is `fence.i` (The
     // RISC-V Instruction Set Manual, Volume I, Zifencei), after which instructions are fetched as
     // they were written.

@@ -12,7 +12,7 @@ unsafe extern "C" {
     static rom_spiflash_legacy_data: u32;
 }
 
-/// The address so many bytes behind another. What the composer of a carrier wrote into the record
+/// The address `offset_bytes` after another. What the composer of a carrier wrote into the record
 /// lies below 16 MiB; anything else the ROM refuses to read.
 pub const fn at(addr: FlashAddr, offset_bytes: u32) -> FlashAddr {
     FlashAddr(addr.get().wrapping_add(offset_bytes))
@@ -41,16 +41,16 @@ pub fn word(addr: FlashAddr) -> Option<u32> {
 #[inline(never)]
 pub fn program(addr: FlashAddr, word: u32) {
     // Safety: one word is there. The bootloader before this program left the flash open for
-    // writing, and the cache does not read meanwhile: it is off.
-    // Callers that have to know read it back.
+    // writing, and the cache does not read meanwhile: it is off. A caller that needs to know
+    // whether it worked reads the word back.
     unsafe { esp_rom_spiflash_write(addr.get(), &word, 4) };
 }
 
-/// The size that the ROM believes in, 2 MB until a bootloader says otherwise: its functions refuse
-/// what lies beyond.
+/// The flash size that the ROM assumes, 2 MB until a bootloader sets another: the ROM's functions
+/// refuse addresses beyond it.
 pub struct FlashSize(u32);
 
-/// As far as three bytes of an address reach.
+/// What three address bytes reach.
 const REACHABLE_BYTES: u32 = flash_region::REACHABLE_BYTES;
 
 impl FlashSize {

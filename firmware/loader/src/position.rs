@@ -1,4 +1,4 @@
-//! Where in flash this program is, as an app: the cache's table says it, because ESP-IDF's
+//! Where in flash this program is, as an app: the cache's table shows it, because ESP-IDF's
 //! bootloader has mapped the app's constants.
 //!
 //! A carrier's first segment lies at the first byte of the window that the cache maps, and in the

@@ -13,7 +13,7 @@ unsafe extern "C" {
     fn crc32_le(crc: u32, bytes: *const u8, len_bytes: u32) -> u32;
 }
 
-/// Prints, with the two numbers that the text may ask for.
+/// Prints a text, with up to two numbers in it.
 #[inline(never)]
 pub fn say(text: &CStr, first: u32, second: u32) {
     // Safety: the text ends with its zero and asks for two numbers of 32 bits at most; the
@@ -24,7 +24,7 @@ pub fn say(text: &CStr, first: u32, second: u32) {
     }
 }
 
-/// Has cache and MMU as the ROM has them when it starts a bootloader: nothing is mapped.
+/// Puts cache and MMU into the state in which the ROM starts a bootloader: nothing is mapped.
 pub fn reset_cache() {
     // Safety: this program runs in RAM and uses nothing that is mapped any more.
     unsafe {
@@ -33,7 +33,7 @@ pub fn reset_cache() {
     }
 }
 
-/// Resets the chip, but for what keeps its state in sleep.
+/// Resets the chip, except for what keeps its state in sleep.
 pub fn reset() -> ! {
     // Safety: nothing is left undone that a reset could interrupt: flash operations end before
     // their functions return.

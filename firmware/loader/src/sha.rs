@@ -23,8 +23,8 @@ const PIECE_WORDS: usize = 64;
 #[repr(C, align(16))]
 struct Context([u32; 64]);
 
-/// Whether the SHA-256 of so many bytes of flash is that which follows them. The accelerator is off
-/// afterwards, as the ROM leaves it.
+/// Whether the SHA-256 of `len_bytes` of flash is equal to the 32 bytes that follow them. The
+/// accelerator is off afterwards, as the ROM leaves it.
 pub fn is_followed_by_digest(addr: FlashAddr, len_bytes: u32) -> bool {
     let mut context = Context([0; 64]);
     // Safety: the context is larger than the ROM's type, and this is the only digest under way.

@@ -28,8 +28,8 @@ pub enum Start {
 ///
 /// # Power-fail safety
 ///
-/// A word of which only bits are cleared. Torn, this start is counted or not. Torn when the target
-/// has confirmed, its confirmation is still there to be read by the next start.
+/// Only bits of one word are cleared. After a torn write, this start is counted or not. If the
+/// write records a confirmation, the confirmation itself is still there for the next start to read.
 #[inline(never)]
 pub fn count(start: FlashAddr, trial: &Trial) -> Start {
     let addr = at(start, trial.word_offset_bytes);
@@ -50,7 +50,8 @@ pub fn count(start: FlashAddr, trial: &Trial) -> Start {
     Start::Counted { starts: starts + 1 }
 }
 
-/// Whether the trailer of the primary slot says so. A trailer without the good magic says nothing.
+/// Whether `image_ok` is set in the trailer of the primary slot. Without the good magic it does not
+/// count.
 fn is_confirmed(trial: &Trial) -> bool {
     // The flag is one byte; the ROM reads whole words, and the trailer's fields are aligned to 8.
     let says = |addr| flash::word(addr).unwrap_or_default();

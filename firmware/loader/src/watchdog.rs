@@ -1,9 +1,9 @@
 //! The RTC watchdog, which ESP-IDF's bootloader leaves running, with nine seconds unless it was
 //! built otherwise.
 //!
-//! A MCUboot that handles it sets it up anew. One that does not lets it run on, and would be reset
-//! in the middle of a swap. So it is stopped, which is what such a MCUboot makes of the ROM's, or
-//! given the time of a trial.
+//! An MCUboot that handles it configures it again. One that does not would let it run, and be reset
+//! in the middle of a swap. So it is stopped, as such an MCUboot stops the ROM's watchdog, or set
+//! to the time of a trial.
 
 use crate::chip::{WATCHDOG, write};
 
@@ -21,7 +21,7 @@ const FEED: u32 = 1 << 31;
 /// (`lpwdt_ll_config_stage`).
 const TICKS_PER_MS: u32 = 136 / 2;
 
-/// Has it reset the chip after that time, or stops it where that is 0.
+/// Makes it reset the chip after this time, or stops it if the time is 0.
 pub fn set(timeout_ms: u32) {
     // Safety: registers of the watchdog, which nothing else uses meanwhile; the order is that of
     // `wdt_hal_init`, stopped before it is set up.

@@ -1,5 +1,5 @@
-//! The way back: otadata, of which the entry in force is taken away, so that ESP-IDF's bootloader
-//! starts what the other one names, or the factory app.
+//! The way back: invalidates the entry of otadata that is in force, so that ESP-IDF's bootloader
+//! starts the app that the other entry selects, or the factory app.
 
 use esp_idf_format::otadata::{CRC_OFFSET_BYTES, ENTRY_LEN_BYTES, OtaState};
 use flash_region::{FlashAddr, SECTOR_BYTES};
@@ -11,13 +11,13 @@ use crate::rom;
 const INVALID: u32 = OtaState::Invalid.raw();
 const ABORTED: u32 = OtaState::Aborted.raw();
 
-/// Takes the entry in force away. Returns whether there was one and it is gone.
+/// Invalidates the entry in force. Returns whether there was one and it is invalid now.
 ///
 /// # Power-fail safety
 ///
-/// The checksum's bits are cleared. However many of them: as soon as one is, the entry is not good,
-/// and until then it is in force, and the next start does this again. The sequence follows, for
-/// the one sequence whose checksum has no bits to clear.
+/// The checksum's bits are cleared. As soon as one of them is, the entry is invalid; until then it
+/// stays in force, and the next start does this again. Then the sequence is cleared, because there
+/// is one sequence whose checksum has no bits to clear.
 pub fn take(otadata: Option<FlashAddr>) -> bool {
     let Some(otadata) = otadata else { return false };
     let Some(entry) = in_force(otadata) else { return false };

@@ -5,11 +5,11 @@ use super::chip::{Firmware, Network};
 const KIB: usize = 1024;
 
 /// The most of the stack that a migration may use. The emulated tests measure it on ESP32 and
-/// ESP32-C3: cores of both kinds, and nothing else on the stack depends on the chip. There the
-/// futures are on it too, which with a radio are in a static.
+/// ESP32-C3: cores of both kinds, and nothing else on the stack depends on the chip. In the
+/// emulated firmware the futures are on the stack too; with a radio they are in a static.
 pub(crate) const STACK_USED_BYTES: u64 = 56 * 1024;
-/// What interrupts and the start of the radio may need besides, which no emulator runs. The radio's
-/// threads have stacks of their own, so it is a few frames of handlers.
+/// What interrupts and the start of the radio may need in addition; no emulator runs them. The
+/// radio's threads have their own stacks, so this is only a few frames of handlers.
 const STACK_MARGIN_BYTES: u64 = 8 * 1024;
 
 /// The limits of a firmware.
@@ -31,7 +31,7 @@ impl Budget {
             // The artifacts are in the same OTA partition, which often has 1 MiB.
             (Network::None, _) => 384 * KIB,
             // With a migration of any kind in it, it has to fit OTA partitions of 1 MiB and those
-            // of 768 KiB; the rest keeps it from growing unseen.
+            // of 768 KiB; the rest of the limit keeps it from growing unnoticed.
             (_, "esp32c3") => 700 * KIB,
             // OTA partitions of 1 MiB and those of 896 KiB. The radio's libraries of ESP32-C6 are
             // larger than those of ESP32-C3, and so is code for Xtensa cores.

@@ -1,6 +1,6 @@
 //! Division of 128-bit numbers, which LLVM 23 and 24 miscompile for Xtensa: seen when the results
-//! of the firmware's crates were compared with those of the host. Nothing of the firmware divides
-//! such numbers, and a dependency that begins to must be noticed.
+//! of the firmware's crates were compared with those of the host. The firmware does not divide such
+//! numbers; this check reports a dependency that begins to.
 
 use anyhow::{Result, ensure};
 use object::{Object, ObjectSymbol};

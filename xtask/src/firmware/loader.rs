@@ -4,7 +4,7 @@
 //!   firmware/loader --cargo--> ELF --> bootswap-CHIP-loader.bin --> bootswap image carrier
 //! ```
 //!
-//! The image is the one of a first stage, its record still blank. A carrier gets its segment.
+//! The image is that of a first stage with a blank record. A carrier gets its segment.
 
 use std::fmt;
 use std::fs;

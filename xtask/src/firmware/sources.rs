@@ -1,4 +1,5 @@
-//! The names of source files that are in panic messages: without the directories of this machine.
+//! Shortens the names of source files in panic messages: the directories of this machine are
+//! removed.
 //!
 //! ```text
 //!   /home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/smoltcp-0.13.1/src/iface/mod.rs
@@ -17,7 +18,7 @@ use anyhow::{Context, Result};
 use crate::process::{cargo, run};
 use crate::workspace;
 
-/// Has the compiler shorten them, in addition to the flags of `firmware/size.toml` and to `more`.
+/// Makes the compiler shorten them, in addition to the flags of `firmware/size.toml` and to `more`.
 ///
 /// # Errors
 ///
@@ -49,7 +50,7 @@ fn dependencies() -> Result<Vec<PathBuf>> {
 /// The setting, for cargo's command line.
 fn setting(target: &str, directories: &[impl AsRef<Path>], more: Vec<String>) -> Result<String> {
     let flag = |path: &Path| format!("--remap-path-prefix={}=", path.display());
-    // The last prefix that fits is the one that is taken off.
+    // The compiler removes the last prefix that matches.
     let flags = directories.iter().map(|directory| flag(directory.as_ref())).chain(more);
     let flags: Vec<_> = flags.collect();
     // A list of strings is the same in JSON and TOML.

@@ -1,7 +1,7 @@
-//! What the compiler says of the firmware: shown, and a reason not to build it.
+//! Shows what the compiler says about the firmware; a warning fails the build.
 //!
-//! Except for one thing: rustc warns in each crate of the features in `firmware/size.toml`, because
-//! they are not stable. That is no lint that could be allowed, so it is left out here.
+//! One warning is left out: rustc says in each crate that the features in `firmware/size.toml` are
+//! not stable. It is not a lint, so it cannot be allowed.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::process::run_lines;
 
-/// How rustc begins, or goes on, to say that a feature of `size.toml` is not stable.
+/// Part of rustc's warning that a feature of `size.toml` is not stable.
 const UNSTABLE: &str = "unstable feature specified for `-Ctarget-feature`";
 
 /// Runs `cargo build`, shows what the compiler says, and fails if that is a warning.
@@ -27,7 +27,7 @@ pub(super) fn deny(build: &mut Command) -> Result<()> {
         }
     });
     built?;
-    ensure!(warnings == 0, "the firmware is built without warnings only, and has {warnings}");
+    ensure!(warnings == 0, "the firmware must build without warnings, and has {warnings}");
     Ok(())
 }
 

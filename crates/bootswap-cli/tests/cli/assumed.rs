@@ -1,4 +1,4 @@
-//! What nobody could look at is named, and labels that there are not are refused.
+//! What cannot be checked is listed as assumed, and labels that do not exist are refused.
 
 use esp_idf_format::Chip;
 use esp_idf_format::image;
@@ -56,8 +56,8 @@ fn what_no_dump_shows_of_the_board_is_named() {
     assert!(message.contains("neither a dump nor the migration"), "{message}");
 }
 
-/// What is packed, planned and simulated for a chip without a radio is one thing: everything that
-/// has a file travels with the migrator, whether it has an address or not.
+/// For a chip without a radio, `pack`, `plan` and `simulate` agree: every artifact that has a file
+/// is embedded in the migrator, whether it has a URL or not.
 #[test]
 fn a_chip_without_radio_embeds_what_has_an_address_too() {
     let lab = WorkDir::new();
@@ -83,7 +83,7 @@ fn a_chip_without_radio_embeds_what_has_an_address_too() {
     lab.ends_with(0, &[&["pack", "h2/migration.toml"], &embedded[..]].concat());
     assert!(lab.read("embedded.bin") == migrator);
 
-    // Without its file it can neither be fetched nor be given.
+    // Without its file it can neither be fetched nor embedded.
     lab.write("h2/migration.toml", with_urls.replace("file   = \"mcuboot.bin\"\n", "").as_bytes());
     let args = ["pack", "h2/migration.toml", "--firmware", "firmware.bin", "--out", "other.bin"];
     let ended = lab.ends_with(2, &args);
@@ -95,7 +95,7 @@ fn a_chip_without_radio_embeds_what_has_an_address_too() {
 
 /// A label that no partition has is a mistake, whichever key has it, and both commands say so.
 #[test]
-fn labels_that_there_are_not_are_refused_by_plan_and_pack() {
+fn labels_that_do_not_exist_are_refused_by_plan_and_pack() {
     let lab = WorkDir::new();
     lab.write("firmware.bin", &firmware(Chip::Esp32s3, Section::empty().bytes()));
     let factory = "running    = \"factory\"";
@@ -146,7 +146,7 @@ fn every_reason_against_a_file_is_named_at_once() {
         padding: Padding::Pending,
         ..SignOptions::espressif(0x10_0000, SwapKind::Scratch)
     };
-    // No load header, and not confirmed; and a bootloader with a frequency that there is not.
+    // No load header, and not confirmed; and a bootloader with a frequency that does not exist.
     lab.write("app_upd.bin", &sign(&[0x13; 0x4000], &options).unwrap());
     let mut slow = bootloader(2);
     slow[3] = slow[3] & 0xf0 | 3;

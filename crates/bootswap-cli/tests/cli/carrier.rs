@@ -110,7 +110,7 @@ fn a_carrier_is_described_and_verified() {
 }
 
 #[test]
-fn what_nobody_looked_at_is_said() {
+fn what_was_not_checked_is_said() {
     let lab = lab();
     let made = lab.ends_with(0, &CARRIER);
     assert_eq!(made.stderr.matches("warning: ").count(), 2, "{}", made.stderr);

@@ -89,8 +89,7 @@ fn tmux_gets_its_terminal_back_whatever_the_size() {
     screen.tmux(&["resize-window", "-x", "80", "-y", "24"]);
     screen.wait_for(" SAFE ");
     screen.keys(&["C-c"]);
-    // What the shell printed before is there again, and what is typed is shown and taken by the
-    // line.
+    // What the shell printed before is there again, and typed text is echoed and read by lines.
     screen.wait_for_all(&["before the menu", "status 0"]);
     screen.keys(&["e", "c", "h", "o", "Space", "\"$((6*7))\"", "Enter"]);
     screen.wait_for("\n42\n");
@@ -108,7 +107,7 @@ fn program() -> OsString {
     std::env::var_os(TMUX_ENV).unwrap_or_else(|| "tmux".into())
 }
 
-/// How often, and how far apart, a screen is looked at that does not show yet what it should.
+/// How often, and at which interval, a screen is read until it shows what it should.
 const LOOKS: u32 = 600;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
@@ -126,7 +125,7 @@ impl Screen {
 
     fn tmux(&self, args: &[&str]) -> String {
         let mut tmux = Command::new(program());
-        // Nobody's own settings, and a terminal whose keys and signs are known.
+        // No settings of a user, and a terminal whose keys and characters are known.
         tmux.args(["-f", "/dev/null", "-S", &self.socket, "-u"]).args(args);
         tmux.env("TERM", "xterm-256color").env("PS1", "$ ").env_remove("TMUX");
         let output = tmux.output().unwrap_or_else(|error| {
@@ -143,7 +142,7 @@ impl Screen {
         self.tmux(&[&["send-keys"], keys].concat());
     }
 
-    /// What the screen shows as soon as that is part of it.
+    /// Waits until the screen shows this, and returns what it shows.
     fn wait_for(&mut self, part: &str) -> String {
         self.wait_for_all(&[part])
     }

@@ -241,7 +241,7 @@ fn an_embedded_migration_is_planned_and_simulated() {
     }
 }
 
-/// The device of the demo before its update has an old app, which no name makes a migrator.
+/// The device of the demo before its update has an old app, which is not taken for the migrator.
 #[test]
 fn the_demos_dump_is_a_device_before_its_update() {
     let lab = WorkDir::new();
@@ -298,7 +298,8 @@ fn a_replayed_cut_leaves_its_flash() {
     lab.ends_with(0, &args);
     let left = lab.read("left.bin");
     assert_eq!(left.len(), 0x40_0000);
-    // The device was cut off in the middle: neither the old bootloader is gone, nor all is fetched.
+    // Power was cut in the middle: the old bootloader is still there, and not everything was
+    // fetched.
     let whole = ["simulate", "migration.toml", "--out", "after.bin"];
     lab.ends_with(0, &whole);
     assert_ne!(left, lab.read("after.bin"));
@@ -309,7 +310,7 @@ fn a_replayed_cut_leaves_its_flash() {
 /// Tools that patch a bootloader's header in place leave its SHA-256 as it was. The ROM starts it,
 /// and so does everything here, with a warning.
 #[test]
-fn a_bootloader_with_a_stale_digest_is_taken_with_a_warning() {
+fn a_bootloader_with_a_stale_digest_is_accepted_with_a_warning() {
     let lab = WorkDir::new();
     let mut dump = dump("factory");
     // The frequency, from 40 MHz to 20 MHz, as esptool changes it; the digest is not touched.
@@ -325,7 +326,7 @@ fn a_bootloader_with_a_stale_digest_is_taken_with_a_warning() {
         let outcome = ended.json()["outcome"].clone();
         assert!(["planned", "target-running"].map(Value::from).contains(&outcome), "{outcome}");
     }
-    // The checksum is what the ROM asks for.
+    // The ROM requires the checksum.
     dump[0x20] ^= 1;
     lab.write("dump.bin", &dump);
     let ended = lab.ends_with(2, &["plan", "migration.toml", "--flash", "dump.bin"]);

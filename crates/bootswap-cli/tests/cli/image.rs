@@ -313,7 +313,7 @@ fn a_bootloader_shows_its_map_and_is_compared_with_a_migrations() {
     let map = &bootloader["map"];
     assert_eq!(map["value"]["secondary"]["offset"], 0x12_0000);
     assert_eq!(map["sure"], true);
-    // Where it is in the file is where it can be seen.
+    // The map is in the file at the offset that is shown.
     let offset = usize::try_from(map["offset"].as_u64().unwrap()).unwrap();
     assert_eq!(other[offset + 16..offset + 20], 0x1_0000_u32.to_le_bytes());
     assert_eq!(bootloader["max_sectors"], Value::Null);

@@ -61,7 +61,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let ended = plan.output().unwrap();
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
     assert_eq!(ended.status.code(), Some(0));
-    // The same of stderr: the work is done, and an error is one.
+    // The same for stderr, both of a command that succeeds and of one that fails.
     for (status, args) in [
         (0, &["simulate", "migration.toml", "--out", "after.bin"][..]),
         (2, &["plan", "none.toml"]),

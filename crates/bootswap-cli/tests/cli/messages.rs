@@ -1,11 +1,11 @@
-//! What a user gives by mistake, and what is said of it: the file, what it is, and what to do.
+//! Wrong arguments, and their messages: each names the file, what it is, and what to do.
 
 use std::fs;
 use std::net::TcpListener;
 
 use crate::program::{MIGRATION, WorkDir};
 
-/// A directory with the example, a folder, an empty file, a text, and bytes that are nothing.
+/// A directory with the example, a folder, an empty file, a text, and bytes of no format.
 fn lab() -> WorkDir {
     let lab = WorkDir::new();
     fs::create_dir(lab.path().join("folder")).unwrap();
@@ -66,7 +66,7 @@ fn what_is_given_by_mistake_is_named() {
     }
 }
 
-/// Files that a migration names by mistake, and numbers that there are not.
+/// Wrong files in a migration, and numbers that are not possible.
 #[test]
 fn what_a_migration_names_by_mistake_is_named() {
     let lab = lab();
@@ -96,7 +96,7 @@ fn what_a_migration_names_by_mistake_is_named() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_what_is_wrong() {
+fn a_port_in_use_is_named_as_the_cause() {
     let lab = lab();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
@@ -111,10 +111,10 @@ fn a_port_that_is_taken_is_what_is_wrong() {
     }
 }
 
-/// A disk without room: nothing is left of the file, and the message says that it is the disk.
+/// A full disk: no part of the file is left, and the message names the disk as the cause.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_what_is_wrong() {
+fn a_full_disk_is_named_as_the_cause() {
     let lab = lab();
     let ended = lab.ends_with(2, &["simulate", "migration.toml", "--out", "/dev/full"]);
     for part in ["cannot write /dev/full", "make room"] {

@@ -55,7 +55,7 @@ fn packed(lab: &WorkDir, more: &[&str]) -> Ended {
     lab.ends_with(0, &[&PACK, more].concat())
 }
 
-/// Refused with that status, and nothing written.
+/// Checks that packing is refused with this status, and that nothing is written.
 fn refused(lab: &WorkDir, status: i32, more: &[&str], parts: &[&str]) {
     let before: Vec<_> = names(lab);
     let ended = lab.ends_with(status, &[&PACK, more].concat());
@@ -90,7 +90,7 @@ fn the_migration_is_in_the_image_and_the_image_is_whole() {
     let info = image::verify(&after).unwrap();
     assert_eq!(info.total_len_bytes as usize, after.len());
     assert_eq!(after.len(), before.len());
-    // Nothing but the section and the sums is another.
+    // Only the section and the checksums differ.
     let section = find_section(&after).unwrap();
     assert_eq!(section.len(), SECTION_LEN_BYTES);
     assert_eq!(after[..section.start], before[..section.start]);
@@ -135,7 +135,7 @@ fn artifacts_are_embedded_when_asked() {
         let inside = &container[start..start + entry.len_bytes as usize];
         let file = lab.read(file);
         assert!(file.starts_with(inside), "{name}");
-        // The whole slot that the application was padded to would not fit into its own.
+        // The application, padded to its whole slot, would not fit into the migrator's partition.
         assert_eq!(inside.len() < file.len(), name == "app", "{name}: {:#x} bytes", inside.len());
     }
     with_config(&migrator[..end], |config| {
@@ -204,7 +204,7 @@ fn verify_judges_configuration_and_embedded_artifacts() {
     damaged(&|bytes| bytes[end] ^= 1, "magic missing");
     damaged(&|bytes| bytes.truncate(bytes.len() - 16), "ends before the embedded bootloader");
     damaged(&|bytes| bytes.truncate(end), "magic missing");
-    // A bit of the configuration, with the image's sums mended behind it.
+    // A bit of the configuration, with the image's checksums corrected.
     let section = find_section(&good).unwrap();
     let flip = |bytes: &mut Vec<u8>| {
         bytes[section.start + 100] ^= 1;
@@ -297,7 +297,7 @@ fn migrations_that_cannot_be_packed_like_that_are_refused() {
 #[test]
 fn a_migration_without_a_plan_is_refused_and_nothing_is_written() {
     let lab = lab();
-    // A slot that lies behind the flash.
+    // A slot past the end of the flash.
     changed(&lab, "offset = 0x210000, size = 0x40000", "offset = 0x3f0000, size = 0x40000");
     from_anywhere(&lab);
     lab.write("migrator.bin", b"an existing file");
@@ -379,7 +379,7 @@ fn a_migrator_is_not_written_over_what_it_is_made_of() {
 }
 
 #[test]
-fn the_migrator_says_of_itself_what_the_channel_wants() {
+fn the_migrator_has_the_identity_that_the_migration_gives_it() {
     let lab = lab();
     let said = |lab: &WorkDir| {
         lab.ends_with(0, &["image", "verify", "migrator.bin"]);

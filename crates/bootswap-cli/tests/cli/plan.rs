@@ -48,7 +48,7 @@ fn a_plan_as_json_has_stable_keys() {
     assert_eq!(json["strategy"], "secondary-and-swap");
     assert_eq!(json["stages"][0]["preferred"], "secondary-and-swap");
     assert_eq!(json["stages"][0]["objections"], serde_json::json!([]));
-    // What each step costs adds up, and the commit's is the window.
+    // The costs of the steps add up to the total, and the commit's cost is that of the window.
     let counted = |key: &str| {
         let steps: u64 = steps.iter().map(|step| step["cost"][key].as_u64().unwrap()).sum();
         steps + json["stages"][0]["checkpoints"][key].as_u64().unwrap()
@@ -96,7 +96,7 @@ fn a_dump_tells_what_the_migration_does_not() {
         lab.ends_with(0, &["plan", "migration.toml", "--flash", "dump.bin", "--json"]).json();
     let device = &json["device"];
     assert_eq!(device["known_from"], "dump");
-    // The old app runs from factory, so that the update brings the migrator to the first slot.
+    // The old app runs from factory, so the update installs the migrator in the first slot.
     assert_eq!(device["running"], "ota_0");
     assert_eq!(device["running_image_size"], 0xa_0000);
     assert_eq!(device["running_image_assumed"], true);
@@ -247,7 +247,7 @@ fn bad_input_is_status_2_and_names_what_to_change() {
     }
 }
 
-/// Steps with numbers of two digits, and the words behind them.
+/// Steps with numbers of two digits, and the words after them.
 #[test]
 fn the_way_back_of_late_steps_is_told_apart_from_their_numbers() {
     let lab = WorkDir::new();

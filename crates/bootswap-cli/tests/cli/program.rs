@@ -73,7 +73,7 @@ impl WorkDir {
         }
     }
 
-    /// Runs and wants that status.
+    /// Runs the program, and checks its exit status.
     pub fn ends_with(&self, status: i32, args: &[&str]) -> Ended {
         let ended = self.run(args);
         assert_eq!(ended.status, status, "{args:?}\n{}\n{}", ended.stdout, ended.stderr);

@@ -38,7 +38,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // It is over already where the test came to its end.
+        // It has ended already if the test reached its end.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -54,7 +54,7 @@ fn get(url: &str) -> String {
 }
 
 #[test]
-fn a_directory_is_given_out_without_what_is_nobodys_business() {
+fn a_directory_is_served_without_secret_files() {
     let lab = WorkDir::new();
     lab.write("dump.bin", &dump("factory"));
     lab.write("cut-off.bin", &dump("factory")[..0x9_0000]);
@@ -89,7 +89,7 @@ fn a_directory_is_given_out_without_what_is_nobodys_business() {
 }
 
 #[test]
-fn a_migration_gives_out_its_files_at_its_addresses_and_nothing_else() {
+fn a_migration_is_served_at_its_urls_and_nothing_else() {
     let lab = WorkDir::new();
     let toml = MIGRATION.replace("8070/app_upd.bin", "8070/fw/get?file=the%20app");
     assert_ne!(toml, MIGRATION);
@@ -127,7 +127,7 @@ fn with_secrets(lab: &WorkDir) {
 }
 
 #[test]
-fn nvs_and_migrators_with_passwords_stay_here() {
+fn nvs_and_migrators_with_passwords_are_not_served() {
     let lab = WorkDir::new();
     with_secrets(&lab);
     let mut serving = Serving::start(lab.path(), &["."]);
@@ -142,14 +142,14 @@ fn nvs_and_migrators_with_passwords_stay_here() {
     assert!(log.contains("not served: /nvs.bin, NVS of a device, which"), "{log}");
     assert!(log.contains("not served: /secret.bin, a migrator with passwords of"), "{log}");
 
-    // Who names one gives it out.
+    // A file that is named is served.
     let mut serving = Serving::start(lab.path(), &[".", "--also", "nvs.bin"]);
     let urls = serving.lines(6);
     assert!(urls[3].ends_with("/nvs.bin") && get(&urls[3]).starts_with("HTTP/1.1 200"), "{urls:?}");
 }
 
 #[test]
-fn beside_a_migration_nothing_is_given_out() {
+fn nothing_beside_a_migration_is_served() {
     let lab = WorkDir::new();
     with_secrets(&lab);
     let mut serving = Serving::start(lab.path(), &["migration.toml"]);
@@ -204,7 +204,7 @@ fn what_has_nothing_to_serve_is_bad_input() {
     assert!(ended.stderr.contains("is not in ."), "{}", ended.stderr);
 }
 
-/// Five gigabytes, of which the disk has nothing.
+/// A sparse file of five gigabytes.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_larger_than_memory_is_streamed() {
@@ -216,7 +216,7 @@ fn a_file_larger_than_memory_is_streamed() {
     let urls = serving.lines(4);
     assert!(urls[1].ends_with("huge.bin"));
     let (host, path) = urls[1].strip_prefix("http://").unwrap().split_once('/').unwrap();
-    // One client has begun and takes nothing more, another reads 64 MB.
+    // One client has begun and reads nothing more, another reads 64 MB.
     let mut slow = TcpStream::connect(host).unwrap();
     write!(slow, "GET /{path} HTTP/1.1\r\nHost: lab\r\n\r\n").unwrap();
     let mut head = [0; 1024];

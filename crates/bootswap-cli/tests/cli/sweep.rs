@@ -106,7 +106,7 @@ fn a_case_is_replayed_and_told() {
 }
 
 #[test]
-fn a_migration_that_does_not_get_there_is_not_swept() {
+fn a_migration_that_does_not_reach_its_target_is_not_swept() {
     let lab = WorkDir::new();
     let ended = simulate(&lab, 1, &["--fault", "html", "--power-cuts", "all", "--json"]);
     assert_eq!(ended.json()["power_cuts"], Value::Null);

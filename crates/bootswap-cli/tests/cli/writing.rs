@@ -99,7 +99,7 @@ fn the_demo_keeps_an_edited_migration() {
     assert_ne!(lab.read("new/migration.toml"), b"edited");
 }
 
-/// The limit of a file's size stands for a disk that is full: the part does not get its end.
+/// A limit on the size of files stands for a full disk: the file cannot be written to its end.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_the_old_file() {

@@ -84,7 +84,7 @@ fn nothing_is_written_where_addresses_wrap() {
 }
 
 #[test]
-fn the_journal_is_in_nobodys_way() {
+fn the_journal_overlaps_nothing() {
     let sector = SECONDARY.prefix(SECTOR_BYTES);
     let over = Some(StepFault::OverJournal);
     assert_eq!(fault_in(|plan| plan.journal = Some(sector)), over);

@@ -392,7 +392,7 @@ fn attempts_with_the_wrong_file_end() {
             }
             assert!(ended.is_err(), "{name}");
             attempts += 1;
-            assert!(attempts < 20, "{name}: no end of it");
+            assert!(attempts < 20, "{name}: it does not end");
         }
         // The first one made progress for the first time.
         assert_eq!(attempts, 9, "{name}");
@@ -419,8 +419,7 @@ fn a_veto_can_be_repeated_for_ever() {
     scene.migrated();
 }
 
-/// An image longer than 64 KiB of padding is not needed to see it: 1 byte chunks, and chunks larger
-/// than a sector.
+/// From chunks of one byte to chunks larger than a sector.
 #[test]
 fn chunks_of_any_size_will_do() {
     let mut scene = Scene::example();

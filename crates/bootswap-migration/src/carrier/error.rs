@@ -151,7 +151,7 @@ impl CarrierError {
             }
             Self::Starts { .. } => "give --starts 1 to 24",
             Self::NoMap => {
-                "name a MCUboot of Espressif's port, whose file shows its map, or leave the trial \
+                "name an MCUboot of Espressif's port, whose file shows its map, or leave the trial \
                  out"
             }
             Self::Trailer(_) => "build MCUboot with slots of whole sectors",

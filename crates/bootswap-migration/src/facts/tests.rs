@@ -1,4 +1,5 @@
-//! Dumps of devices in every state of an update.
+//! Dumps of devices in every state of an update. In one file, though it is long: every test begins
+//! with the same dump.
 
 use std::sync::LazyLock;
 

@@ -35,7 +35,7 @@ fn a_commit_erases_nothing_that_was_written_before_it() {
 }
 
 #[test]
-fn what_an_artifact_does_not_reach_of_its_place_is_kept_if_it_is_critical() {
+fn critical_contents_past_the_end_of_an_artifact_are_kept() {
     let mut example = Example::new(Chip::Esp32c3, 5);
     example.table[0].region = region(0x31_8000, 0x4000);
     example.app.role = Role::Other;
@@ -81,7 +81,7 @@ fn a_commit_erases_nothing_of_another_artifact() {
     assert!(!erased.iter().any(|erased| erased.overlaps(region(0, 0x1000))), "{erased:?}");
 }
 
-/// A file from before the partition table that ends within its place: behind it data begins.
+/// A file that begins before the partition table and ends inside its region, where data begins.
 #[test]
 fn a_merged_file_erases_no_further_than_it_reaches() {
     let mut case = example();

@@ -135,7 +135,7 @@ fn what_waits_in_a_labelled_partition_is_not_where_scratch_is_cleaned() {
 #[test]
 fn an_nvs_that_is_given_up_lasts_until_everything_else_is_ready() {
     let mut case = example();
-    // As tables have it whose NVS is at the end of the flash, where the map has its scratch area.
+    // As in tables with NVS at the end of the flash, where the map has its scratch area.
     case.table.push(partition("late", PartitionType::Data, subtype::NVS, 0x3f_0000, 0x1_0000));
     case.map.as_mut().unwrap().scratch = Some(region(0x3f_0000, 0x1_0000));
     assert!(case.codes().contains(&"over-kept"));

@@ -102,7 +102,8 @@ fn every_refusal_has_its_code() {
             c.table.truncate(4);
         }),
         ("too-large", |c| {
-            // From 0x0, although this chip's ROM looks at 0x1000: the image must fit from there on.
+            // From 0x0, although this chip's ROM looks at 0x1000: the image must be right from
+            // there on.
             (c.chip, c.device_chip) = (Chip::Esp32s2, Chip::Esp32s2);
             c.artifacts[1].content = Some(Content::EspImage {
                 chip_id: Chip::Esp32s2.image_chip_id(),
@@ -365,7 +366,7 @@ fn an_application_goes_to_no_slot_that_it_is_not_started_from() {
 }
 
 #[test]
-fn a_trailer_that_nobody_brings_is_not_left_under_the_running_code() {
+fn an_old_trailer_is_not_left_under_the_running_code() {
     for swap in SwapKind::ALL {
         let mut example = Example::new(Chip::Esp32c3, 3);
         example.map.swap = swap;
@@ -408,7 +409,7 @@ fn nothing_goes_where_a_slot_is_cleaned() {
 
 /// MCUboot swaps what is in its slots and writes over its scratch area: nothing else stays there.
 #[test]
-fn what_mcuboot_has_for_itself_is_nobodys_place() {
+fn nothing_is_placed_where_mcuboot_swaps() {
     let with = |start, swap| {
         let mut case = example();
         case.running = "ota_1";
@@ -479,7 +480,7 @@ fn a_bootloader_that_goes_by_the_table_comes_to_the_application() {
         });
         assert_eq!(codes, said, "from {running} to {to}");
     }
-    // Where it does not go by the table nobody can say.
+    // If it does not read the table, it is not known what it starts.
     let apart = codes(&|c| {
         c.table.retain(|p| !p.is_otadata() && p.label.as_str() != Some("ota_1"));
         c.artifacts[0].dest = Some(region(0x21_0000, MIB));

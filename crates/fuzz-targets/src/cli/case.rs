@@ -50,7 +50,7 @@ fn typed(text: &str) {
     check_hazards(&case.last, &items[from..]);
 }
 
-/// An episode has the hazards before its cut, and no others.
+/// Checks that an episode has the hazards before its cut, and no others.
 fn check_hazards(hazards: &Hazards, items: &[Vec<&str>]) {
     let network = items.iter().filter(|item| item[0] == "net").count();
     assert_eq!(hazards.network.len(), network);

@@ -74,7 +74,7 @@ fn check_dump(info: &DumpInfo, flash: &[u8]) {
     }
 }
 
-/// The facts of a device agree with its flash.
+/// Checks that the facts of a device agree with its flash.
 fn check_facts(chip: Chip, flash: &[u8], partitions: &[Partition]) {
     let found = match facts::read_flash(chip, flash, None, None) {
         Ok(found) => found,

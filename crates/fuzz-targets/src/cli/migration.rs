@@ -85,7 +85,7 @@ fn is_region(region: Region, start: Option<u32>, len_bytes: Option<u32>) {
     assert!(!region.is_empty());
 }
 
-/// Everything in the file is in the migration, and nothing else.
+/// Checks that everything in the file is in the migration, and nothing else.
 fn check(table: &Table, migration: &OwnedMigration) {
     let chip = text(table, "chip").map(|chip| chip.to_ascii_lowercase().replace('-', ""));
     assert_eq!(chip.as_deref(), Some(migration.chip.name()));
@@ -173,7 +173,7 @@ fn network(table: &Table, migration: &OwnedMigration) {
     }
 }
 
-/// The artifacts are in the order in which they are placed.
+/// Checks the artifacts, which are in the order in which they are placed.
 fn artifacts(table: &Table, migration: &OwnedMigration) {
     let others = table.get("artifact").map(|list| list.as_array().expect("a list of tables"));
     let others = others.into_iter().flatten().map(|other| other.as_table().expect("a table"));
@@ -200,7 +200,7 @@ fn check_artifact(role: Role, table: &Table, artifact: &OwnedArtifact, migration
         text(table, "file").map(|file| fs::read(Path::new(FILES).join(file)).expect("was read"));
     assert_eq!(artifact.bytes, file);
     assert_eq!(artifact.content.is_some(), file.is_some());
-    assert!(file.is_some() || artifact.url.is_some(), "from nowhere");
+    assert!(file.is_some() || artifact.url.is_some(), "neither a file nor a URL");
     let (dest, size) = (number(table, "dest"), number(table, "size"));
     match artifact.dest {
         Some(region) => is_region(region, dest, size),

@@ -11,7 +11,7 @@ use mcuboot_format::{ImageVersion, SwapKind};
 use super::choose::Choices;
 use super::oddity::oddity;
 
-/// Keys by their names; without a name there is none.
+/// The names of the keys; the empty name stands for no key.
 pub(super) const KEYS: [&str; 5] = ["", "ed25519", "p256", "other", "rsa"];
 
 const RSA_2048: &str = include_str!("../../../mcuboot-format/testdata/rsa-2048.pem");
@@ -38,7 +38,8 @@ pub(super) fn key_file(name: &str) -> String {
         .expect("a short key")
 }
 
-/// A file for that bootloader; `None` where it cannot be signed as wanted.
+/// An application for the bootloader that was built as `truth` says; `None` if it cannot be signed
+/// as wanted.
 pub(super) fn application(
     u: &mut Choices<'_>,
     chip: Chip,

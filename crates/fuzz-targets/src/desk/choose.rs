@@ -1,4 +1,4 @@
-//! Choices that an input makes. One that has ended chooses what is ordinary.
+//! Choices that an input makes. After its end, each choice is the ordinary one.
 
 use arbitrary::{Result, Unstructured};
 
@@ -20,18 +20,18 @@ impl<'a> Choices<'a> {
         self.0.int_in_range(from..=to.max(from))
     }
 
-    /// Whether one of `count` comes to pass that is out of the ordinary.
+    /// Whether something out of the ordinary is chosen, which is one choice in `count`.
     pub(super) fn rarely(&mut self, count: u32) -> Result<bool> {
         Ok(self.below(count)? + 1 == count)
     }
 
-    /// One of a list, of which the first is ordinary.
+    /// One of a list, whose first entry is the ordinary one.
     pub(super) fn one_of<'l, T>(&mut self, list: &'l [T]) -> Result<&'l T> {
         let index = self.below(u32::try_from(list.len()).expect("a short list"))?;
         Ok(&list[index as usize])
     }
 
-    /// The first of a list, and rarely another one.
+    /// The first of a list, and in one choice of `count` any of it.
     pub(super) fn mostly_first<'l, T>(&mut self, count: u32, list: &'l [T]) -> Result<&'l T> {
         if self.rarely(count)? { self.one_of(list) } else { Ok(&list[0]) }
     }

@@ -39,15 +39,15 @@ impl Device {
         let sizes =
             [FlashSize::Mb4, FlashSize::Mb2, FlashSize::Mb8, FlashSize::Mb16, FlashSize::Mb1];
         let flash_size = *u.mostly_first(4, &sizes)?;
-        // It takes long.
+        // Rarely, because so large a flash takes long to simulate.
         let flash_size = if u.rarely(200)? { FlashSize::Mb32 } else { flash_size };
-        // A bootloader at 0x1000 ends before this, and so does one at 0.
+        // A bootloader ends before each of these, whether it is at 0x1000 or at 0.
         let places = [TABLE_ADDR, FlashAddr(0xa000), FlashAddr(0x1_0000), FlashAddr(0xf000)];
         let table_addr = *u.mostly_first(8, &places)?;
         let mut partitions = partitions(u, table_addr)?;
-        // Tables that tools refuse, and bootloaders take.
+        // Tables that tools refuse and bootloaders accept.
         let odd = if u.rarely(10)? { Some(odd_table(u, &mut partitions)?) } else { None };
-        // A device whose bootloader refuses its own table never ran anything.
+        // A bootloader that refuses its device's table never started anything.
         let end = partitions.iter().map(|p| p.region.end().get()).max().unwrap_or(u32::MAX);
         if end > flash_size.bytes() {
             return Ok(None);
@@ -58,7 +58,7 @@ impl Device {
         let bootloader = old_bootloader(u, chip, header, mode)?;
         let config = EspIdfConfig { rollback: !u.rarely(2)?, table_addr };
         let board = Board::new(chip).esp_idf(&bootloader, config).expect("a whole bootloader");
-        // A board that has two of the four data wires.
+        // A board on which only two of the flash chip's four data lines are connected.
         let board = match mode {
             FlashMode::Dio | FlashMode::Dout => {
                 board.flash_modes(&[FlashMode::Dio, FlashMode::Dout])
@@ -92,7 +92,7 @@ impl Device {
         let apps: Vec<Region> =
             partitions.iter().filter(|p| p.is_app()).map(|p| p.region).collect();
         for partition in partitions.iter().filter(|p| !p.is_app() && !p.is_otadata()) {
-            // In a table that contradicts itself.
+            // Partitions overlap in a table that contradicts itself.
             if apps.iter().any(|app| app.overlaps(partition.region)) {
                 continue;
             }
@@ -108,7 +108,7 @@ impl Device {
         self.partitions.iter().filter(|p| p.is_app()).map(|p| p.region)
     }
 
-    /// Whether the region is otadata's, or an app's of which a longer image may be in it.
+    /// Whether a partition that is not an app's has something in the region.
     pub(super) fn needs(&self, region: Region) -> bool {
         let kept = self.partitions.iter().filter(|p| !p.is_app());
         kept.clone().any(|p| p.region.overlaps(region))
@@ -132,7 +132,7 @@ fn old_bootloader(
     bootloader[2] = mode.raw();
     update_checksums(&mut bootloader).expect("an image");
     if u.rarely(8)? {
-        // Tools that patch the header leave the digest as it was; the ROM does not mind.
+        // Tools that patch the header leave the digest as it was; the ROM accepts that.
         let info = image::verify(&bootloader).expect("an image");
         let last = info.total_len_bytes as usize - 1;
         bootloader[last] ^= 1;
@@ -151,7 +151,7 @@ fn entry(u: &mut Choices<'_>) -> Result<Option<OtaEntry>> {
     Ok(Some(OtaEntry::new(u.within(1, 6)?, OtaState::from_raw(state))))
 }
 
-/// A table as tools make it, behind its own sector.
+/// The partitions of a table as tools make it, after the table's own sector.
 fn partitions(u: &mut Choices<'_>, table: FlashAddr) -> Result<Vec<Partition>> {
     let mut next = table.get() + 0x1000;
     let mut all = Vec::new();
@@ -205,7 +205,7 @@ fn partitions(u: &mut Choices<'_>, table: FlashAddr) -> Result<Vec<Partition>> {
             partition.flags = *u.one_of(&[1, 2, 3])?;
         }
     }
-    // The order of a table's entries is nobody's business.
+    // The order of a table's entries does not matter.
     if u.rarely(8)? {
         let (first, second) = (u.below(3)? as usize, u.below(3)? as usize);
         if first < all.len() && second < all.len() {

@@ -18,7 +18,7 @@ pub(super) fn compiled(u: &mut Choices<'_>, device: &Device) -> Result<McubootCo
         7 => other_place(u, device)?,
         _ => first,
     };
-    // Where the device has its next app, else behind it.
+    // Where the device has its next app partition, else right after the primary slot.
     let next = apps.iter().find(|app| app.start() >= primary.end());
     let behind = next.map_or(primary.end(), |app| app.start());
     let len_bytes = match u.below(8)? {
@@ -88,12 +88,12 @@ pub(super) fn other_place(u: &mut Choices<'_>, _: &Device) -> Result<Region> {
 pub(super) struct Declared {
     pub(super) text: String,
     pub(super) public_key: Option<&'static str>,
-    /// Whether it says all that a bootloader has that says nothing of itself.
+    /// Whether it declares everything, so that a bootloader whose file shows nothing is known too.
     pub(super) is_all: bool,
 }
 
 impl Declared {
-    /// What is compiled in, and rarely something else in one respect that shows in the file.
+    /// Declares what is compiled in; rarely it differs in one setting that the file shows.
     pub(super) fn choose(
         u: &mut Choices<'_>,
         device: &Device,

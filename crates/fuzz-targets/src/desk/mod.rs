@@ -1,5 +1,5 @@
-//! What is called safe is safe: the desk's verdict on a migration and a dump beside what becomes of
-//! the device.
+//! Compares the desk's verdict on a migration and a dump with what happens on the device: what is
+//! called safe must be safe.
 //!
 //! ```text
 //!                  .--> migration.toml, files --> load --> plan: planned, or reasons     (desk)
@@ -50,7 +50,7 @@ pub enum VerdictKind {
     Unpackable,
     /// The migrator cannot be brought to the device.
     Undeliverable,
-    /// The bootloader's file says something else than `[mcuboot]`.
+    /// The bootloader's file contradicts `[mcuboot]`.
     Contradicted,
     /// Refused by desk and device.
     Refused,
@@ -60,14 +60,14 @@ pub enum VerdictKind {
     Planned,
 }
 
-/// Holds the verdicts of desk and device together.
+/// Compares the verdicts of desk and device.
 ///
 /// The input chooses the device, the migration and its files.
 pub fn verdicts(input: &[u8]) {
     verdict(input);
 }
 
-/// As [`verdicts`]; returns how it ended.
+/// Like [`verdicts`]; returns how it ended.
 pub fn verdict(input: &[u8]) -> VerdictKind {
     let u = &mut Choices::new(input);
     let Ok(Some(mut device)) = Device::choose(u) else { return VerdictKind::Nothing };
@@ -104,7 +104,7 @@ pub fn verdict(input: &[u8]) -> VerdictKind {
         }
     };
     let Ok(sent) = sent else { return VerdictKind::Unpackable };
-    // Mostly where the next update goes, else where somebody wants it.
+    // Mostly the partition of the next update, else any.
     let apps: Vec<_> = device.partitions.iter().filter(|p| p.is_app()).collect();
     let named = running.checked_sub(4).and_then(|index| apps.get(index));
     let named = named.map(|partition| partition.label.to_string());

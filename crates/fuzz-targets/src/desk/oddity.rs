@@ -19,7 +19,7 @@ impl Area {
         self.0.extend(value);
     }
 
-    /// With its header, which says a length that may be wrong by so much.
+    /// The area with its header, whose length is wrong by `off_by`.
     fn whole(&self, magic: u16, off_by: i16) -> Vec<u8> {
         let len_bytes = (self.0.len() as u16 + 4).wrapping_add_signed(off_by);
         [&magic.to_le_bytes()[..], &len_bytes.to_le_bytes(), &self.0].concat()
@@ -64,7 +64,7 @@ pub(super) fn oddity(
     };
     let mut image = vec![0xff; usize::from(options.header_len_bytes)];
     image[..ImageHeader::LEN_BYTES].copy_from_slice(&header.to_bytes());
-    // The word that nobody uses.
+    // The header's unused word.
     if u.rarely(4)? {
         image[28..32].copy_from_slice(&[1, 2, 3, 4]);
     }

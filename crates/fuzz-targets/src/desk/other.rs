@@ -1,5 +1,5 @@
-//! Migrations to a bootloader that goes by the partition table, or that leave the old one in place:
-//! with a table of their own, with otadata, with both, or with neither.
+//! Migrations to a bootloader that reads the partition table, or that leave the old bootloader in
+//! place: with a table of their own, with otadata, with both, or with neither.
 
 use arbitrary::Result;
 use device_sim::{Board, EspIdfConfig, synthetic};
@@ -37,8 +37,8 @@ pub(super) fn other_system(
 
     let mut board = device.board.clone();
     if !u.rarely(8)? {
-        // Where no app partition is, nobody knows whether a bootloader looks there, unless it says
-        // whose it is.
+        // If the application is in no app partition, only a bootloader with a description is known
+        // not to look there.
         let bootloader = bootloader(u, device, is_elsewhere)?;
         let config = EspIdfConfig { rollback: u.rarely(2)?, table_addr: device.table_addr };
         board = board.esp_idf(&bootloader, config).expect("a whole bootloader");
@@ -71,7 +71,7 @@ pub(super) fn other_system(
     Ok(Some(board))
 }
 
-/// A bootloader that goes by the table; some say whose they are.
+/// A bootloader that reads the table; some have ESP-IDF's description.
 fn bootloader(u: &mut Choices<'_>, device: &Device, is_described: bool) -> Result<Vec<u8>> {
     let chip = device.chip;
     let size = *u.mostly_first(8, &[device.flash_size, FlashSize::Mb2])?;
@@ -98,7 +98,7 @@ fn bootloader(u: &mut Choices<'_>, device: &Device, is_described: bool) -> Resul
     Ok(bootloader)
 }
 
-/// Otadata that mostly names the app in that place.
+/// Otadata that mostly selects the app in that place.
 fn otadata_for(u: &mut Choices<'_>, partitions: &[Partition], place: Region) -> Result<Vec<u8>> {
     let mut bytes = vec![0xff; 0x2000];
     let slot = partitions.iter().find(|p| p.region == place).and_then(Partition::ota_index);
@@ -119,7 +119,7 @@ fn otadata_for(u: &mut Choices<'_>, partitions: &[Partition], place: Region) -> 
     Ok(bytes)
 }
 
-/// A table that differs from the device's in what decides about the start.
+/// A table that differs from the device's in something that decides which app starts.
 fn new_table(u: &mut Choices<'_>, device: &Device) -> Result<Vec<Partition>> {
     let mut partitions = device.partitions.clone();
     let behind = device.end().align_up(UNIT).unwrap_or_default();

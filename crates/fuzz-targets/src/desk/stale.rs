@@ -1,5 +1,4 @@
-//! What earlier systems left in flash where the target has its slots: trailers, images, and bytes
-//! where a status is.
+//! What earlier systems left in the target's slots: trailers, images, and bytes where a status is.
 
 use arbitrary::Result;
 use device_sim::{McubootConfig, synthetic};
@@ -56,7 +55,7 @@ pub(super) fn put(u: &mut Choices<'_>, device: &mut Device, truth: &McubootConfi
     Ok(())
 }
 
-/// Writes where nothing is that the device starts by.
+/// Writes bytes, unless the device needs that place to start.
 fn write(device: &mut Device, addr: FlashAddr, bytes: &[u8]) {
     let region = Region::clamped(addr, u32::try_from(bytes.len()).expect("a few bytes"));
     let apps = device.apps().map(|app| app.prefix(0x8000)).collect::<Vec<_>>();

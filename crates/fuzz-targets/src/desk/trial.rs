@@ -1,4 +1,4 @@
-//! A migration on the simulated device, beside what the desk said of it.
+//! Runs a migration on the simulated device, and compares the result with the desk's verdict.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -20,7 +20,7 @@ use super::wanted::Wanted;
 /// Losses of power in each migration that is planned.
 const POWER_CUTS: u64 = 3;
 
-/// What becomes of the device.
+/// What happens to the device.
 pub(super) fn tried(
     migration: &OwnedMigration,
     wanted: &Wanted,
@@ -41,12 +41,12 @@ pub(super) fn tried(
     let mut scenario = match scenario {
         Ok(scenario) => scenario,
         Err(error) => {
-            assert!(!is_planned, "planned, and not to be simulated: {error}");
+            assert!(!is_planned, "planned, but cannot be simulated: {error}");
             return VerdictKind::Refused;
         }
     };
     if !scenario.undeliverable.is_empty() {
-        assert!(!is_planned, "planned, and the migrator does not fit");
+        assert!(!is_planned, "planned, but the migrator does not fit");
         return VerdictKind::Undeliverable;
     }
     scenario.board = wanted.board.clone();
@@ -59,7 +59,7 @@ pub(super) fn tried(
     match (&run.outcome, is_planned) {
         (RunOutcome::TargetRunning { .. }, true) => {}
         (RunOutcome::Refused, false) => {
-            // Behind the planner's reasons, which a device has too, the desk names what else is
+            // After the planner's reasons, which the device has too, the desk names what else is
             // wrong with the files.
             let same = said.starts_with(&device_said);
             assert!(same, "from {from} the desk refuses with {said:?}, the device {device_said:?}");
@@ -91,7 +91,7 @@ pub(super) fn tried(
     VerdictKind::Planned
 }
 
-/// What nobody gave up is as it was when the new bootloader is started.
+/// Checks that what was not given up is unchanged when the new bootloader starts.
 ///
 /// A migrator that moves selects its copy in otadata, and what it ran from is free then.
 fn assert_kept(
@@ -102,13 +102,13 @@ fn assert_kept(
     device: &Device,
 ) {
     let at_reset = run.at_reset.as_ref().unwrap_or(&run.after);
-    // Only a move starts the migrator twice where nothing fails.
+    // If nothing fails, only a move starts the migrator twice.
     let has_moved = run.boots > 2;
-    // Of several the bootloader goes by the last.
+    // Of several, the bootloader uses the last.
     let otadata = device.partitions.iter().rfind(|p| p.is_otadata()).map(|p| p.region);
     for (label, region) in kept(migration, scenario) {
         let moves = label == "the running migrator" || Some(region) == otadata;
-        // What shares flash with otadata is lost to every update.
+        // Every update overwrites what shares flash with otadata.
         let is_shared =
             Some(region) != otadata && otadata.is_some_and(|part| part.overlaps(region));
         if (has_moved && moves) || is_shared {

@@ -109,7 +109,7 @@ fn mcuboot_system(
     let size = *u.mostly_first(8, &[device.flash_size, FlashSize::Mb2, FlashSize::Mb16])?;
     let len_bytes = *u.one_of(&[0x5000u32, 0x6800, 0x1800, 0x7000, 0xa000])?;
     let made = match u.below(24)? {
-        // What it has that is not declared nobody could know.
+        // A file that shows nothing is only used if everything is declared.
         23 if declared.is_all => synthetic::bootloader(chip, size, len_bytes, 11),
         22 => synthetic::mcuboot(other_than(u, chip)?, size, len_bytes, 12, truth),
         _ => synthetic::mcuboot(chip, size, len_bytes, 13, truth),
@@ -121,7 +121,7 @@ fn mcuboot_system(
         return Ok(None);
     }
     let board = device.board.clone();
-    // Slots that no MCUboot can have make no bootloader known, and nothing starts then.
+    // With slots that no MCUboot can have, the board knows no bootloader, and nothing starts.
     let board = board.clone().mcuboot(&bootloader, truth.clone()).unwrap_or(board);
     match u.below(24)? {
         // In one file, with gaps.
@@ -166,7 +166,7 @@ fn mcuboot_system(
     Ok(Some(board))
 }
 
-/// Data, and what an owner takes for data.
+/// Data, and files that an owner may take for data.
 fn others(u: &mut Choices<'_>, device: &Device, draft: &mut Draft) -> Result<()> {
     let count = match u.below(6)? {
         4 => 1,
@@ -247,7 +247,7 @@ fn rest(u: &mut Choices<'_>, device: &Device, draft: &mut Draft) -> Result<()> {
     Ok(())
 }
 
-/// A file, rarely with a bit that is another one, cut off, or with something behind it.
+/// A file; rarely one with a flipped bit, cut off, or with something after it.
 pub(super) fn damaged(u: &mut Choices<'_>, mut file: Vec<u8>) -> Result<Vec<u8>> {
     let len = u32::try_from(file.len()).expect("a small file");
     match u.below(32)? {
@@ -264,7 +264,7 @@ pub(super) fn damaged(u: &mut Choices<'_>, mut file: Vec<u8>) -> Result<Vec<u8>>
     Ok(file)
 }
 
-/// Another chip than this one.
+/// A chip other than this one.
 fn other_than(u: &mut Choices<'_>, chip: Chip) -> Result<Chip> {
     let others: Vec<Chip> = Chip::ALL.into_iter().filter(|other| *other != chip).collect();
     Ok(*u.one_of(&others)?)

@@ -1,5 +1,5 @@
-//! The engine with any contents of its journal and of the places of its artifacts: the migration
-//! still ends, with the right bytes.
+//! Runs the engine with any contents in its journal and in the places of its artifacts: the
+//! migration must still end with the right bytes.
 //!
 //! The input fills the journal's sector with cells, and the artifacts' places with sectors. Cells
 //! are any bytes, or cells that earlier runs of the engine wrote, in any order, torn, with any
@@ -96,7 +96,7 @@ fn cell(input: &mut Unstructured<'_>, known: &[[u8; CELL_BYTES]]) -> Result<[u8;
     }
 }
 
-/// The artifacts are in their places, and what has to stay is unchanged.
+/// Checks that the artifacts are in their places, and that what must stay is unchanged.
 fn judge(example: &SmallExample, given: &NorMemory, flash: &NorMemory) -> Result<()> {
     for file in &example.in_place {
         let found = flash.bytes(*file);
@@ -106,7 +106,7 @@ fn judge(example: &SmallExample, given: &NorMemory, flash: &NorMemory) -> Result
     Ok(())
 }
 
-/// Only the journal has changed.
+/// Checks that only the journal has changed.
 fn untouched(example: &SmallExample, given: &NorMemory, flash: &NorMemory) -> Result<()> {
     let end = example.journal.end();
     kept(given, flash, &[Region::clamped(FlashAddr::ZERO, example.journal.start().get())]);

@@ -121,7 +121,7 @@ impl SmallExample {
         let whole = |start: u32, file: &[u8]| {
             Region::clamped(FlashAddr(start), u32::try_from(file.len()).expect("a small file"))
         };
-        // Of the slot, the image and the trailer at its end count.
+        // In the slot, only the image and the trailer at its end matter.
         let (slot_len_bytes, max_image_len_bytes) = (SLOT_LEN_BYTES, SLOT_LEN_BYTES);
         let limits = SlotLimits { slot_len_bytes, max_image_len_bytes };
         let image = mcuboot_format::validate(app, limits, None).expect("it was just signed");

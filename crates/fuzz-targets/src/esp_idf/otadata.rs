@@ -99,7 +99,7 @@ fn check_boot(data: &OtaData, mut sectors: [Sector; 2], ota_count: u8, rollback:
     assert_eq!(found, selected);
 }
 
-/// Every place is tried once, and the selected slot first.
+/// Checks that every place is tried once, and the selected slot first.
 fn check_order(data: &OtaData, ota_count: u8) {
     let selection = data.select(ota_count);
     let order: Vec<BootSlot> = boot_order(selection, ota_count).collect();
@@ -111,7 +111,7 @@ fn check_order(data: &OtaData, ota_count: u8) {
     assert_eq!(order.first(), Some(&first));
 }
 
-/// What is written to select a slot selects it, and nothing else wherever the writing ends.
+/// Checks that the entry that selects a slot does so, and that a torn one changes nothing.
 fn check_entry_for(data: &OtaData, sectors: [Sector; 2], ota_index: u8, ota_count: u8) {
     let before = select(&sectors, ota_count);
     let (index, entry) = match data.entry_for(ota_index, ota_count) {
@@ -127,7 +127,7 @@ fn check_entry_for(data: &OtaData, sectors: [Sector; 2], ota_index: u8, ota_coun
             return;
         }
     };
-    assert_ne!(Some(index), before.map(|(index, _)| index), "over the entry in force");
+    assert_ne!(Some(index), before.map(|(index, _)| index), "overwrites the entry in force");
     assert_eq!(entry.state, OtaState::Undefined);
     for len in 0..=ENTRY_LEN_BYTES {
         let mut torn = sectors;

@@ -1,4 +1,4 @@
-//! Partition tables as people write them.
+//! Partition tables in CSV.
 
 use std::fmt::Write as _;
 
@@ -56,7 +56,7 @@ fn is_plain(label: &str) -> bool {
         && !label.starts_with('\u{feff}')
 }
 
-/// The entries in CSV, with numbers wherever there can be any.
+/// The entries in CSV, with numbers instead of names wherever possible.
 fn in_numbers(entries: &[Partition]) -> String {
     let mut csv = String::new();
     for Partition { label, kind, subtype, region, flags: bits } in entries {

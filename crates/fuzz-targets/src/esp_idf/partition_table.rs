@@ -58,8 +58,8 @@ fn entries(
     parsed.map(|table| table.iter().collect())
 }
 
-/// What the view says is what the bytes are, counted as the bootloader counts: of all records
-/// before the end marker one less where there is an MD5, of which that of the MD5 is no partition.
+/// Compares the view with the bytes. Records are counted as the bootloader counts them: all before
+/// the end marker, less one if there is an MD5. An MD5 record among them is not a partition.
 fn check_view(table: &PartitionTable<'_>, bytes: &[u8]) {
     let all = bytes.chunks_exact(ENTRY_LEN_BYTES as usize).take(96);
     let all: Vec<&[u8]> = all.take_while(|record| !record.starts_with(&[0xff; 4])).collect();
@@ -72,7 +72,7 @@ fn check_view(table: &PartitionTable<'_>, bytes: &[u8]) {
     assert_eq!(table.iter().len(), table.len());
     assert_eq!(table.is_empty(), table.iter().next().is_none());
     for (partition, record) in table.iter().zip(records) {
-        assert_eq!(partition.to_bytes(), record, "a record is lost on the way");
+        assert_eq!(partition.to_bytes(), record, "a record has changed");
         assert!(!partition.label.to_string().contains(char::is_control));
         assert!(!partition.to_string().is_empty());
         if let Some(label) = partition.label.as_str() {
@@ -93,7 +93,7 @@ fn check_view(table: &PartitionTable<'_>, bytes: &[u8]) {
     assert!(usize::from(table.ota_count()) <= table.len());
 }
 
-/// What the strict parser lets through.
+/// Checks a table that the strict parser accepts.
 fn check_layout(table: &PartitionTable<'_>) {
     let all: Vec<Partition> = table.iter().collect();
     assert!(!all.is_empty() && table.ota_count() <= 16);
@@ -116,7 +116,7 @@ fn check_layout(table: &PartitionTable<'_>) {
     }
 }
 
-/// What is written of the entries reads as them.
+/// Checks that the entries are written and read back unchanged.
 fn check_round_trip(table: &PartitionTable<'_>) {
     let all: Vec<Partition> = table.iter().collect();
     let mut out = vec![0x5a; TABLE_LEN_BYTES as usize + 1];
@@ -127,7 +127,7 @@ fn check_round_trip(table: &PartitionTable<'_>) {
         return;
     }
     assert_eq!(written, Ok(TABLE_LEN_BYTES as usize));
-    assert_eq!(out.pop(), Some(0x5a), "written behind the table");
+    assert_eq!(out.pop(), Some(0x5a), "written past the table");
     let again = PartitionTable::parse(&out);
     assert!(again.is_ok_and(|again| again.has_md5()));
     assert_eq!(entries(&again), Ok(all));

@@ -59,7 +59,7 @@ fn fetch(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What was passed on is the body if `whole`, else its beginning.
+/// Checks that what was passed on is the body if `whole`, else its beginning.
 fn check_body(answer: &Answer, keeper: &Keeper, whole: bool) {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Response::new(&mut headers);

@@ -1,7 +1,7 @@
 //! The HTTP client with good servers and with hostile ones.
 //!
-//! - [`http_client`]: for any bytes, in any pieces, the client ends, sends well-formed requests,
-//!   and passes on only the body that was sent;
+//! - [`http_client`]: for any answers, in any pieces, the client comes to an end, sends well-formed
+//!   requests, and passes on only the body that was sent;
 //! - [`http_download`]: a good server over connections that break: after one more try than there
 //!   are breaks, the file is there, byte for byte.
 

@@ -24,8 +24,8 @@ pub fn mcuboot_boot(input: &[u8]) {
 }
 
 fn run(u: &mut Unstructured<'_>) -> Result<()> {
-    // How the bootloader was built goes by the length, so that inputs from before it mattered still
-    // say what they said.
+    // The input's length chooses how the bootloader was built, so that older inputs keep their
+    // meaning.
     let built = u.len();
     let Some(config) = config(u)? else { return Ok(()) };
     let [none, version, build, counter] = DowngradePrevention::ALL;
@@ -162,7 +162,7 @@ fn check_ops(recorded: &Recorded<NorMemory>, config: &BootConfig) {
     }
 }
 
-/// What runs is valid, and in the primary slot.
+/// Checks that what runs is valid, and in the primary slot.
 fn check_outcome(flash: &NorMemory, config: &BootConfig, outcome: &McubootOutcome) {
     assert!(!outcome.to_string().is_empty());
     let Some(running) = outcome.running() else { return };

@@ -6,8 +6,8 @@ use mcuboot_format::trailer::magic_bytes;
 
 /// Reads a bootloader's file, and looks at each place where something was found.
 ///
-/// The input is a file. Every place has to be where the image's own segments have it, a key has to
-/// lie there byte for byte, and so has each region of a map.
+/// The input is a file. Every place must agree with the image's own segments, and a key and each
+/// region of a map must be there byte for byte.
 pub fn mcuboot_bootloader(input: &[u8]) {
     let Ok(file) = BootloaderFile::read(input) else { return };
     place(input, &file.system);

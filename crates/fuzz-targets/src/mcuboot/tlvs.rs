@@ -56,7 +56,7 @@ fn check(image: &[u8]) {
     }
 }
 
-/// Each TLV follows the one before it, in its area, up to the image's end.
+/// Checks that each TLV follows the one before it, in its area, up to the image's end.
 fn check_list(image: &[u8], header: &ImageHeader, tlvs: &Tlvs<'_>) {
     let start = header.tlv_offset_bytes().expect("checked when the TLVs were read");
     let protected_end = start + u32::from(header.protect_tlv_size);
@@ -71,7 +71,7 @@ fn check_list(image: &[u8], header: &ImageHeader, tlvs: &Tlvs<'_>) {
         assert!(!tlv.protected || at <= protected_end);
         assert_eq!(tlv.value, &image[at as usize - tlv.value.len()..at as usize]);
     }
-    // An empty second area is behind the last protected TLV, and nothing of it is in the list.
+    // An empty second area is after the last protected TLV, and none of it is in the list.
     let empty_area = header.protect_tlv_size > 0 && at == protected_end;
     assert_eq!(tlvs.end_bytes(), if empty_area { at + 4 } else { at });
     assert!(tlvs.end_bytes() as usize <= image.len());

@@ -54,7 +54,7 @@ fn check_error(error: &TrailerError, config: TrailerConfig, slot: Region) {
     assert!(!is_known || is_small || is_misaligned, "{error}");
 }
 
-/// Each field follows the one before it, aligned, up to the slot's end.
+/// Checks that each field follows the one before it, aligned, up to the slot's end.
 fn check_layout(layout: &TrailerLayout) {
     let (slot, config) = (layout.slot(), layout.config());
     let (trailer, status, fields) = (layout.trailer(), layout.status(), layout.fields());

@@ -104,8 +104,8 @@ impl Case {
         Ok(case)
     }
 
-    /// What the bootloader was built with beside its map, and what it compares. It comes last: an
-    /// input that ends before has the example's.
+    /// What the bootloader was built with besides its map, and what it compares. This comes last:
+    /// an input that ends before it gets the example's settings.
     fn build(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let Some(map) = &mut self.map else { return Ok(()) };
         map.max_sectors = *u.choose(&[DEFAULT_MAX_SECTORS, 16, 64, 1024, 8192])?;
@@ -331,7 +331,7 @@ fn bootloader(u: &mut Unstructured<'_>, chip: Chip) -> Result<Artifact<'static>>
     })
 }
 
-/// Gaps of merged images: none, behind a bootloader up to a table, and up to an application.
+/// Gaps of merged images: none, after a bootloader up to a table, and up to an application.
 const BLANKS: &[&[u8]] =
     &[&[], &[0, 0, 1, 0], &[7, 0, 1, 0, 9, 0, 7, 0], &[7, 0, 9, 0], &[9, 0, 16, 0], &[3, 0]];
 

@@ -39,7 +39,7 @@ pub(crate) fn check_plan(migration: &Migration<'_>, facts: &DeviceFacts<'_>) -> 
                 let there = DeviceFacts { running: plan_judge::moved_to(facts, plan), ..*facts };
                 let next = bootswap_plan::plan(migration, &there);
                 let goes_on = next.is_ok_and(|next| next.strategy != Strategy::Relocate);
-                assert!(goes_on, "moves to where it cannot go on: {plan:#?}");
+                assert!(goes_on, "moves to where the migration cannot continue: {plan:#?}");
             }
         }
         Err(reasons) => explain(reasons),

@@ -1,4 +1,4 @@
-//! Reading answers, as a client that knows what it asked for.
+//! Reads answers, as a client that knows what it asked for.
 
 use bootswap_serve::ConnectionEnd;
 

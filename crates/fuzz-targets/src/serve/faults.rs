@@ -50,7 +50,7 @@ fn is_plain(text: &str) -> bool {
     matches!(text, "none" | "html" | "empty" | "chunked" | "drop" | "stall*2" | "/a:redirect-loop")
 }
 
-/// The fault applies to as many requests for its path as it says.
+/// Checks that the fault applies to as many requests for its path as it says.
 fn check_times(fault: ServerFault) {
     // A much longer file takes time and shows nothing new.
     let is_long = |kind: &FaultKind| matches!(kind, FaultKind::Oversize(4097..));

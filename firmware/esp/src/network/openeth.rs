@@ -1,8 +1,8 @@
-//! The OpenCores Ethernet card of the emulators of ESP32-C3, polled.
+//! The OpenCores Ethernet card of the emulators of ESP32 and ESP32-C3, polled.
 //!
 //! ```text
-//!   0x600cd000  registers            descriptor:  | length << 16, flags | address of the frame |
-//!   0x600cd400  descriptors: first those for sending, then those for receiving, in a ring each
+//!   REGISTERS    registers           descriptor:  | length << 16, flags | address of the frame |
+//!   DESCRIPTORS  descriptors: first those for sending, then those for receiving, in a ring each
 //! ```
 //!
 //! Source: "Ethernet IP Core Specification", OpenCores, chapters 3 and 4.

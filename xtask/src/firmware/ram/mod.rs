@@ -1,4 +1,4 @@
-//! What runs while the flash chip is busy, disassembled: nothing of it may be in flash.
+//! Disassembles the code that runs while the flash chip is busy: none of it may be in flash.
 //!
 //! ```text
 //!   roots: functions that talk to the flash chip          this file
@@ -8,8 +8,8 @@
 //!            '--> flash: an instruction or constant that the cache would read as garbage
 //! ```
 //!
-//! A device whose migrator fetches an instruction from a flash chip that is erasing does whatever
-//! the garbage says, half a bootloader in its flash.
+//! A migrator that fetches an instruction from a flash chip that is erasing executes garbage, with
+//! half a bootloader in flash.
 
 mod riscv;
 mod xtensa;
@@ -19,8 +19,9 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail, ensure};
 use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
 
-/// The functions that talk to the flash chip, as `firmware/esp/src/flash` has them and the library
-/// that it calls. The last one waits for the chip itself; the others call the ROM, which waits.
+/// The functions that send commands to the flash chip: those of `firmware/esp/src/flash`, and of
+/// the library that it calls. The last one waits for the chip itself; the others call the ROM,
+/// which waits.
 const ROOTS: [&str; 6] = [
     "esp_storage::chip_specific::spiflash_read",
     "esp_storage::chip_specific::spiflash_unlock",
@@ -29,8 +30,9 @@ const ROOTS: [&str; 6] = [
     "esp_storage::chip_specific::spiflash_write",
     "bootswap::flash::command::erase",
 ];
-/// Parts of the names of what functions in memory call before the flash chip gets its command, and
-/// after it is done with it: interrupts are turned off and on, registers saved and restored.
+/// Parts of the names of functions that code in memory calls before the flash chip gets its
+/// command, and after it has finished: they turn interrupts off and on, or save and restore
+/// registers.
 const BEFORE_AND_AFTER: [&str; 4] =
     ["esp_sync::LockGuard", "_critical_section_1_0_", "__riscv_save_", "__riscv_restore_"];
 
@@ -46,7 +48,7 @@ struct Reference {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
-    /// The program goes on there.
+    /// The program continues there.
     Code,
     /// A constant is loaded from there.
     Constant,
@@ -77,7 +79,7 @@ impl Place<'_> {
     }
 }
 
-/// The program as it lies in the chip's address space.
+/// The program in the chip's address space.
 struct Program<'a> {
     places: Vec<Place<'a>>,
     functions: Vec<Function>,
@@ -89,12 +91,12 @@ pub(super) fn is_in_flash(name: &str) -> bool {
     name.starts_with(".rodata") || name == ".text" || name == ".flash.appdesc"
 }
 
-/// Checks an ELF, and says how many functions it looked at.
+/// Checks an ELF, and returns how many functions it looked at.
 ///
 /// # Errors
 ///
-/// If something that runs while the flash is busy is in flash, by function and address, or if one
-/// of the functions to begin with is missing.
+/// If something that runs while the flash is busy is in flash, with function and address; or if one
+/// of the [`ROOTS`] is missing.
 pub(super) fn check(bytes: &[u8]) -> Result<usize> {
     let program = Program::read(bytes)?;
     let mut open: Vec<&Function> = Vec::new();
@@ -154,7 +156,7 @@ impl<'a> Program<'a> {
                 });
             }
         }
-        // Assembly gives its labels no kind.
+        // Labels in assembly have no symbol type.
         let code = file.symbols().filter(|s| match s.kind() {
             object::SymbolKind::Text => true,
             object::SymbolKind::Unknown => s.is_global() && !s.is_undefined(),
@@ -199,7 +201,7 @@ impl<'a> Program<'a> {
         Some(u64::from(u32::from_le_bytes(*word)))
     }
 
-    /// What leaves a function, or is loaded by it.
+    /// Jumps and calls out of a function, and the constants that it loads.
     fn references(&self, function: &Function) -> Result<Vec<Reference>> {
         let Function { name, address, len_bytes } = function;
         let code = self.bytes(*address, *len_bytes).filter(|code| !code.is_empty());

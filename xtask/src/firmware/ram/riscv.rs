@@ -1,8 +1,8 @@
 //! Calls, jumps and addresses in RISC-V code.
 //!
-//! Branches are left out: they reach 4 KiB, and flash is never that near to memory. An address of
-//! two instructions is put together where the second one follows, which the linker's relaxation
-//! needs as well; otherwise its upper part is taken, which tells flash from memory.
+//! Branches are left out: they reach 4 KiB, and flash is never that near to memory. An address that
+//! two instructions compute is put together if they follow each other, as the linker's relaxation
+//! needs too. Otherwise only its upper part is used, which is enough to tell flash from memory.
 //!
 //! Source: The RISC-V Instruction Set Manual, volume I, "RV32I" and "C".
 

@@ -1,4 +1,4 @@
-//! What rustc passes to the linker, sorted: IR, and what GNU ld is for.
+//! Sorts what rustc passes to the linker: IR for LLVM, and the rest for GNU ld.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::pieces::piece;
 use crate::process::run;
 
-/// What rustc passes to every ld, and means for systems with dynamic linking.
+/// What rustc passes to every ld, and only systems with dynamic linking need.
 const DROPPED: [&str; 7] = [
     "--as-needed",
     "-Bstatic",

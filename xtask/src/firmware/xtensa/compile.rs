@@ -1,8 +1,8 @@
-//! In rustc's place: crates with module-level assembly get IR as text into their library.
+//! Runs in place of rustc: the libraries of crates with module-level assembly get IR as text.
 //!
 //! To write bitcode, LLVM assembles module-level assembly for the symbol table. rustc's LLVM does
-//! that without the processor's features, and fails. Writing text assembles nothing, and the linker
-//! takes either.
+//! that without the processor's features, and fails. Writing text needs no assembler, and the
+//! linker accepts both.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
@@ -18,7 +18,7 @@ use crate::process::run as run_program;
 /// The crates with `global_asm!` for Xtensa, of those in the firmware's lockfile.
 const WITH_ASSEMBLY: [&str; 4] = ["compiler_builtins", "xtensa_lx_rt", "esp_hal", "esp_rtos"];
 
-/// Does what cargo wants of rustc. The first argument is rustc, the others are its own.
+/// Does for cargo what rustc would do. The first argument is rustc, the others are its own.
 ///
 /// # Errors
 ///
@@ -44,15 +44,15 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs rustc without its LLVM's complaint, for each function of a crate, that it does not know
-/// ESP32-S2: the LLVM that makes the code does.
+/// Runs rustc, without the message of its LLVM for each function that it does not know the
+/// processor of ESP32-S2. The LLVM that generates the code knows it.
 fn quietly(rustc: &mut Command) -> Result<bool> {
     let mut child = rustc.stderr(Stdio::piped()).spawn()?;
     let said = BufReader::new(child.stderr.take().context("rustc's output is not there")?);
     for line in said.split(b'\n') {
         let line = line?;
         if !String::from_utf8_lossy(&line).contains("is not a recognized processor") {
-            // Cargo waits for what it says about files, so each line goes on at once.
+            // Cargo waits for rustc's messages about files, so each line is passed on at once.
             io::stderr().write_all(&[&line[..], b"\n"].concat())?;
         }
     }
@@ -65,12 +65,12 @@ fn value<'a>(arguments: &'a [String], option: &str) -> Option<&'a str> {
     arguments.get(at + 1).map(String::as_str)
 }
 
-/// The arguments, changed to have text written.
+/// The arguments, changed so that rustc writes text.
 fn with_text(arguments: &[String]) -> Vec<String> {
     let mut changed: Vec<String> = Vec::new();
     for argument in arguments {
         match argument.as_str() {
-            // This one has bitcode written whatever is emitted.
+            // With this option rustc writes bitcode, whatever is emitted.
             "-Clinker-plugin-lto" => {}
             "linker-plugin-lto" if changed.last().is_some_and(|last| last == "-C") => {
                 changed.pop();
@@ -84,8 +84,8 @@ fn with_text(arguments: &[String]) -> Vec<String> {
     changed
 }
 
-/// Makes the library: rustc makes none if it is not to link. Metadata first, then the text, as
-/// members that end in `.o`, because rustc ignores all others.
+/// Makes the library, because rustc makes none unless it links. It contains the metadata, then the
+/// text, in members whose names end in `.o`: rustc ignores all others.
 fn library(folder: &Path, stem: &str) -> Result<()> {
     let path = folder.join(format!("lib{stem}.rlib"));
     let parts = folder.join(format!("lib{stem}.parts"));

@@ -1,8 +1,8 @@
 //! Addresses in large stack frames, in fewer instructions.
 //!
-//! LLVM adds up an offset in a register and then adds the frame to it. Adding to the frame at once
-//! takes an instruction less, and none of its own where the address is only there to load from. The
-//! futures have large frames, so this is a hundredth of the code.
+//! LLVM computes an offset in a register and then adds the stack pointer to it. Adding to the stack
+//! pointer directly takes one instruction less, and two less if the address is only used to load
+//! from it. The futures have large frames, so this saves a hundredth of the code.
 //!
 //! ```text
 //!   movi a8, 156; addmi a8, a8, 12288; add a8, a1, a8     addmi a8, a1, 12544; addi a8, a8, -100
@@ -30,7 +30,7 @@ pub(super) fn shortened(assembly: &str) -> String {
     made
 }
 
-/// What the first lines can be replaced with, and how many they are.
+/// What the first lines can be replaced with, and how many lines that replaces.
 fn shorter(lines: &[&str]) -> Option<(String, usize)> {
     let ("movi", [register, low]) = parts(lines.first()?)? else { return None };
     let ("addmi", [to, from, high]) = parts(lines.get(1)?)? else { return None };

@@ -1,9 +1,9 @@
 //! Which symbols have to stay visible when everything else becomes internal to the program.
 //!
-//! A linker would say exactly, as it does to its plugin, but there is no plugin of LLVM's for this
-//! one. So it is every word in module-level assembly and in linker scripts, every symbol that the
-//! radio's libraries leave undefined, and all of `compiler_builtins`, which llc refers to only when
-//! it generates code.
+//! A linker knows them exactly and tells its plugin, but LLVM has no plugin for this linker. So
+//! these symbols stay visible: every word in module-level assembly and in linker scripts, every
+//! symbol that the radio's libraries leave undefined, and all of `compiler_builtins`, which llc
+//! refers to only when it generates code.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -31,7 +31,7 @@ pub(super) fn list(ir: &str, arguments: &Arguments) -> Result<String> {
     let rest = arguments.rest.iter().map(PathBuf::from);
     let mut native: BTreeSet<PathBuf> =
         rest.filter(|path| is_native(path) && path.is_file()).collect();
-    // The toolchain's own libraries are not among them.
+    // The toolchain's own libraries refer to none of these symbols.
     let own = |folder: &&PathBuf| !folder.to_string_lossy().contains("/rustlib/");
     for folder in arguments.folders.iter().filter(own) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -1,7 +1,8 @@
-//! In the linker's place: from the IR of all crates to the ELF.
+//! Runs in place of the linker: makes the ELF from the IR of all crates.
 //!
-//! rustc's own LLVM misplaces the literals of these cores, so a later LLVM makes the code: of all
-//! crates together, since its optimiser leaves less to trip over.
+//! rustc's own LLVM misplaces the literals of these cores, so a later LLVM generates the code. It
+//! does so for all crates together, since code that was optimised as a whole meets fewer of its
+//! faults.
 
 use std::env;
 use std::fs;
@@ -15,10 +16,10 @@ use super::pieces::{PIECES, PROCESSOR, piece};
 use super::{external, frames, keep, narrow, pad};
 use crate::process::run as run_program;
 
-/// Optimises all crates together, after everything that nobody refers to was left out.
+/// Optimises all crates together, after everything that is not used was removed.
 const PASSES: &str = "-passes=internalize,globaldce,lto<O2>,mergefunc,globaldce";
-/// The one fault that LLVM finds with the IR, and mends itself: alias scopes of functions that were
-/// inlined by an older version.
+/// The only fault that LLVM finds in the IR, and corrects itself: alias scopes of functions that an
+/// older version inlined.
 const HARMLESS: &str = "second domain operand must be string";
 
 /// Links. The arguments are those of GNU ld.
@@ -30,7 +31,7 @@ pub(super) fn run(arguments: Vec<String>) -> Result<ExitCode> {
     let folder = PathBuf::from(format!("{}.parts", arguments::out(&arguments)?.display()));
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    // What a failure leaves is there to be looked at.
+    // After a failure the files stay, to be looked at.
     let linked = link(Arguments::sorted(arguments, &folder)?, &folder);
     if linked.is_ok() {
         fs::remove_dir_all(&folder)?;
@@ -53,7 +54,7 @@ fn link(arguments: Arguments, folder: &Path) -> Result<()> {
     let mut optimise = Command::new(piece("opt-23")?);
     optimise.arg(format!("-mcpu={processor}")).arg(PASSES);
     optimise.arg(format!("-internalize-public-api-file={}", kept.display()));
-    // The image has no names and lines for a debugger, so they need not be carried along.
+    // The image contains no debug information, so it is dropped here.
     llvm(optimise.arg("-strip-debug").arg("-S").arg("-o").arg(&source).arg(&whole))?;
 
     let (ir, first) = narrow::split(&fs::read_to_string(&source)?);

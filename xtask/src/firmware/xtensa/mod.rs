@@ -1,4 +1,4 @@
-//! Toolchains for the chips with Xtensa cores: Espressif's, or one made of others' pieces.
+//! Toolchains for the chips with Xtensa cores: Espressif's, or one made of separate programs.
 //!
 //! ```text
 //!   espup install: rustc and LLVM of Espressif's, and a GCC that links          the documented way
@@ -11,7 +11,8 @@
 //!
 //! The second way is a stopgap for machines that cannot have the first, and the sources are the
 //! same for both. What each file of this folder works around is in its first lines; once rustc's
-//! own LLVM makes code for these cores, the folder can go but for this file's [`Toolchain`].
+//! own LLVM generates code for these cores, everything in this folder but [`Toolchain`] can be
+//! removed.
 
 mod arguments;
 mod compile;
@@ -78,7 +79,7 @@ impl Toolchain {
     ///
     /// # Errors
     ///
-    /// If this program cannot be put into the place of the compiler and the linker.
+    /// If this program cannot be put in place of the compiler and the linker.
     pub(super) fn cargo(&self, chip: Chip) -> Result<(Command, Vec<String>)> {
         let Self::Pieces(pieces) = self else {
             let mut cargo = Command::new("cargo");
@@ -102,7 +103,7 @@ impl Toolchain {
         cargo.env(PIECES, pieces).env(PROCESSOR, settings.processor);
         // A stable compiler: this opens -Zbuild-std, and nightly features to the standard library.
         cargo.env("RUSTC_BOOTSTRAP", "1");
-        // The profile's LTO would be rustc's, by its own LLVM. The linker's place does it instead.
+        // The profile's LTO would be done by rustc's own LLVM; `link.rs` does it instead.
         cargo.env("CARGO_PROFILE_RELEASE_LTO", "off");
         let mut flags = settings.flags(&tools.join(LINKER));
         let library = pieces.join("lib/rustlib/src/rust");
@@ -110,8 +111,8 @@ impl Toolchain {
         Ok((cargo, flags))
     }
 
-    /// Forgets what was linked by an older version of this program: cargo does not know that it is
-    /// the linker.
+    /// Deletes what an older version of this program linked, because cargo does not know that this
+    /// program is the linker.
     pub(super) fn forget(&self, release: &Path) -> Result<()> {
         let built = env::current_exe()?.metadata()?.modified()?;
         let Self::Pieces(_) = self else { return Ok(()) };

@@ -1,8 +1,8 @@
 //! LLVM's assembly, made smaller and put into IR again.
 //!
 //! LLVM writes every instruction with three bytes, although these cores have two-byte forms of the
-//! most frequent ones: a tenth of the code. Espressif's LLVM and every GNU assembler choose them.
-//! There is no assembler among the pieces but LLVM's own, which takes a whole program as
+//! most frequent ones, which save a tenth of the code. Espressif's LLVM and every GNU assembler use
+//! them. The only assembler in the archive is LLVM's own, which takes a whole program as
 //! module-level assembly.
 //!
 //! ```text
@@ -10,8 +10,9 @@
 //!       '-- its own module-level assembly, untouched ----^
 //! ```
 //!
-//! In assembly LLVM also writes a function's literals before it changes to the function's section,
-//! so they would be the literals of the function before: of one in flash, for a function in memory.
+//! In assembly, LLVM also writes a function's literals before it switches to the function's
+//! section. So they would be placed with the previous function: in flash, perhaps, for a function
+//! in memory.
 //!
 //! Source: Xtensa Instruction Set Architecture Reference Manual, "Code Density Option".
 
@@ -38,7 +39,7 @@ pub(super) fn is_assembly(line: &str, follows: bool) -> bool {
 }
 
 /// IR with the assembly of a whole program in it, in narrow instructions. `first` is module-level
-/// assembly in IR, which stays as it is; `ir` is the program of which `assembly` was made.
+/// assembly in IR, which stays as it is; `ir` is the program from which `assembly` was made.
 ///
 /// # Errors
 ///
@@ -82,7 +83,7 @@ pub(super) fn program(ir: &str, first: &str, assembly: &str) -> Result<String> {
     Ok(program)
 }
 
-/// Aligns the section in which LLVM puts the literals of a section, which it forgets in assembly.
+/// Aligns the section in which LLVM puts the literals of a section; in assembly, LLVM forgets to.
 fn aligned(section: &str) -> String {
     let name = match section.strip_prefix(".text") {
         Some(function) => format!(".literal{function}"),

@@ -1,4 +1,4 @@
-//! llc, and how it gets over functions that it cannot compile as they are.
+//! Runs llc, and changes functions that it cannot compile as they are.
 //!
 //! Xtensa's frame lowering reserves an emergency slot for the register scavenger only in frames of
 //! more than 2047 bytes. In some smaller frames it needs one all the same, and llc gives up:
@@ -13,6 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+/// Bytes of that variable.
 const PAD_BYTES: usize = 2048;
 /// How many functions may need it.
 const MOST: usize = 32;

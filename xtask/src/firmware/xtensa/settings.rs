@@ -11,7 +11,7 @@ use super::super::chip::Chip;
 pub(super) struct Settings {
     /// LLVM's name of the processor.
     pub(super) processor: &'static str,
-    /// What this processor has, or has not, beyond LLVM's idea of it.
+    /// What this processor has or lacks, where LLVM assumes otherwise.
     attributes: &'static str,
 }
 
@@ -21,10 +21,11 @@ pub(super) struct Settings {
 pub(super) fn of(chip: Chip) -> Result<Settings> {
     Ok(match chip.name() {
         "esp32" => Settings { processor: "esp32", attributes: "-fp" },
-        // rustc's own LLVM does not know this one, and says so; the LLVM that makes the code does.
+        // rustc's own LLVM does not know this processor and says so; the LLVM that generates the
+        // code does.
         "esp32s2" => Settings { processor: "esp32s2", attributes: "-fp" },
-        // No LLVM knows ESP32-S3 before 24. It runs what is compiled for ESP32, except for the unit
-        // that helps with double precision.
+        // LLVM knows ESP32-S3 only from version 24 on. The chip runs what is compiled for ESP32,
+        // except for the unit that helps with double precision.
         "esp32s3" => Settings { processor: "esp32", attributes: "-fp,-dfpaccel" },
         other => bail!("{other} has no Xtensa core"),
     })
@@ -39,9 +40,9 @@ impl Settings {
             // IR instead of machine code in the libraries: rustc's own LLVM misplaces literals.
             "-Clinker-plugin-lto".to_owned(),
             format!("-Clinker={}", linker.display()),
-            // How the arguments are written; this target's default is those of a gcc.
+            // The form of the arguments; this target's default is that of gcc.
             "-Clinker-flavor=ld".to_owned(),
-            // Inlining would turn noalias into alias scopes, which the later LLVM finds fault with.
+            // Inlining would turn noalias into alias scopes, in which the later LLVM finds faults.
             "-Cllvm-args=-enable-noalias-to-md-conversion=false".to_owned(),
         ]
     }

@@ -289,7 +289,7 @@ fn interim_answers_are_passed_over() {
 }
 
 #[test]
-fn a_body_that_is_packed_is_refused_by_name() {
+fn a_compressed_body_is_refused_by_name() {
     for (encoding, name) in [("gzip", "gzip"), ("br, GZIP", "br, GZIP"), ("x\u{e4}", "x??")] {
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\n\r\nabc");
         let mut case = case([in_pieces(answer.as_bytes(), 500)]);
