@@ -4,41 +4,20 @@
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)]
 
 mod esp_idf_support;
+#[path = "esp_idf_support/firmware.rs"]
+mod firmware;
 
-use bootswap_config::Section;
 use bootswap_migration::image::{EspInfo, FileKind};
 use bootswap_migration::pack::{Firmware, pack};
 use conformance::program::Ran;
 use conformance::python;
 use device_sim::synthetic::example_partitions;
-use esp_idf_format::app_desc::AppDescription;
-use esp_idf_format::image::{self, ImageBuilder};
+use esp_idf_format::Chip;
+use esp_idf_format::image;
 use esp_idf_format::partition::{TABLE_LEN_BYTES, emit};
-use esp_idf_format::{Chip, FixedText};
 use esp_idf_support::image_info;
+use firmware::firmware;
 use flash_region::Hex;
-
-/// Where each chip sees an app's constants, as esptool's tables have it: it looks for the
-/// description only there.
-const fn drom_addr(chip: Chip) -> u32 {
-    match chip {
-        Chip::Esp32 => 0x3f40_0000,
-        Chip::Esp32s2 => 0x3f00_0000,
-        Chip::Esp32s3 | Chip::Esp32c3 => 0x3c00_0000,
-        Chip::Esp32c6 | Chip::Esp32h2 => 0x4200_0000,
-    }
-}
-
-fn firmware(chip: Chip) -> Vec<u8> {
-    let text = |text: &str| FixedText::new(text).unwrap();
-    let description = AppDescription::new(text("bootswap"), text("1.0.0"));
-    ImageBuilder::new(chip)
-        .entry_addr(0x4038_0000)
-        .app_segment(drom_addr(chip) + 0x20, &description, Section::empty().bytes())
-        .segment(0x4038_0000, &[0x13; 0x2000])
-        .build()
-        .unwrap()
-}
 
 /// A migration of one file to one place, with a network that has a password, and the lines of
 /// `[migrator]`.
