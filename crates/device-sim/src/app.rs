@@ -19,7 +19,7 @@ pub struct RunningApp {
     pub partition: Partition,
     /// Its image, which has verified.
     pub image: ImageInfo,
-    /// What otadata says of it, if otadata selected it: with rollback,
+    /// Its state in otadata, if otadata selected it: with rollback,
     /// [`PendingVerify`](OtaState::PendingVerify) at the first start.
     pub ota_state: Option<OtaState>,
 }
@@ -65,9 +65,9 @@ pub enum AppExit {
     Reset,
     /// It keeps running and does nothing more.
     Stay,
-    /// It crashes, which resets the device.
+    /// It crashes, and the device resets.
     Crashed {
-        /// What it says.
+        /// Its message.
         why: String,
     },
     /// It was interrupted, according to [`run_until_powered_off`](nor_sim::run_until_powered_off).
@@ -75,10 +75,11 @@ pub enum AppExit {
     PowerLost,
 }
 
-/// All apps of a device: the same value runs whatever is started, and decides by what it is.
+/// All apps of a device: one value runs every app that is started, and decides what to do by the
+/// [`RunningApp`].
 ///
-/// What it keeps from one boot to the next is not part of the device: an app that is judged must
-/// not keep anything.
+/// What the value keeps from one boot to the next is not part of the device, so an app that is
+/// being judged must not keep anything in it.
 pub trait Software {
     /// Runs `app` until it ends.
     fn run(&mut self, app: &RunningApp, machine: Machine<'_>) -> AppExit;

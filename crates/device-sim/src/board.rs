@@ -14,9 +14,9 @@ use crate::{LoadFailure, RomFailure, ram};
 /// The eFuses that concern a migration.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Efuses {
-    /// Secure boot is on: the ROM wants a signature.
+    /// Secure boot is on: the ROM requires a signature.
     pub secure_boot: bool,
-    /// Flash encryption is on: what was written in the clear is noise.
+    /// Flash encryption is on: data that was written unencrypted is read as noise.
     pub flash_encryption: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct EspIdfConfig {
 }
 
 impl Default for EspIdfConfig {
-    /// As ESP-IDF builds a bootloader by default.
+    /// The defaults of ESP-IDF.
     fn default() -> Self {
         Self { rollback: false, table_addr: TABLE_ADDR }
     }
@@ -80,7 +80,7 @@ pub(crate) type ImageDigest = [u8; 32];
 struct KnownBootloader {
     digest: ImageDigest,
     bootloader: Bootloader,
-    /// What the ROM's loading does to memory.
+    /// Whether the ROM can load it into memory.
     loads: Result<(), LoadFailure>,
 }
 
@@ -120,8 +120,8 @@ impl Board {
         self
     }
 
-    /// Restricts the modes in which the flash can be read, as boards do that have only two of the
-    /// four data wires connected.
+    /// Restricts the modes in which the flash can be read, as on boards that connect only two of
+    /// the four data wires.
     #[must_use]
     pub fn flash_modes(mut self, modes: &[FlashMode]) -> Self {
         self.flash_modes = modes.to_vec();
@@ -132,7 +132,7 @@ impl Board {
     ///
     /// # Errors
     ///
-    /// What is wrong with the image.
+    /// An [`ImageError`]: what is wrong with the image.
     pub fn esp_idf(self, image: &[u8], config: EspIdfConfig) -> Result<Self, ImageError> {
         let digest = digest(image)?;
         Ok(self.knowing(image, digest, Bootloader::EspIdf(config)))
@@ -162,10 +162,10 @@ impl Board {
         Ok(self)
     }
 
-    /// Treats every bootloader that the ROM loads and that is not known as ESP-IDF's.
+    /// Treats every unknown bootloader that the ROM loads as ESP-IDF's.
     ///
-    /// For dumps of real devices. A bootloader that was damaged and still has the right checksum
-    /// passes then; without this it is [`UnknownBootloader`](crate::RomFailure::UnknownBootloader).
+    /// For dumps of real devices. A damaged bootloader whose checksum is right is accepted then;
+    /// without this it is an [`UnknownBootloader`](crate::RomFailure::UnknownBootloader).
     #[must_use]
     pub const fn any_esp_idf(mut self, config: EspIdfConfig) -> Self {
         self.any_esp_idf = Some(config);
@@ -176,7 +176,7 @@ impl Board {
     ///
     /// # Errors
     ///
-    /// What is wrong with the image.
+    /// An [`ImageError`]: what is wrong with the image.
     pub fn prepared(mut self, image: &[u8]) -> Result<Self, ImageError> {
         self.prepared.push(digest(image)?);
         Ok(self)
@@ -222,7 +222,7 @@ impl Board {
                 ram::load(self.chip, image, None).map_err(RomFailure::Load)?;
                 Ok(Bootloader::Loader(Box::new(loader)))
             }
-            // It was read from a device that it started.
+            // For a dump: the bootloader in it has started the device before.
             _ => self
                 .any_esp_idf
                 .map(Bootloader::EspIdf)
@@ -268,7 +268,7 @@ impl core::error::Error for UnknownMcuboot {}
 pub enum UnknownLoader {
     /// It is not an image.
     Image(ImageError),
-    /// What it runs has no record.
+    /// The code that it runs has no record.
     NoRecord,
 }
 
@@ -276,14 +276,15 @@ impl core::fmt::Display for UnknownLoader {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Image(error) => write!(f, "loader: {error}"),
-            Self::NoRecord => f.write_str("an image, but not that of a loader"),
+            Self::NoRecord => f.write_str("an image without a loader's record"),
         }
     }
 }
 
 impl core::error::Error for UnknownLoader {}
 
-/// As the ROM takes it: a SHA-256 that is not that of the image is a part of it all the same.
+/// The digest of an image as the ROM loads it: its appended SHA-256 is part of it even if that is
+/// wrong.
 fn digest(image: &[u8]) -> Result<ImageDigest, ImageError> {
     let len_bytes = match esp_idf_format::image::verify(image) {
         Ok(info) => info.total_len_bytes,

@@ -6,7 +6,7 @@ use nor_sim::Trip;
 
 use crate::{BootFailure, RunningApp, TargetApp};
 
-/// Who was running.
+/// What was running.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum BootStage {
     /// The mask ROM, which writes nothing.
@@ -43,12 +43,12 @@ pub enum ResetCause {
     Software,
     /// The app or the target application crashed.
     Crash {
-        /// What it says.
+        /// Its message.
         why: String,
     },
     /// The app changed the flash that it runs from.
     CodeErased(Trip),
-    /// The RTC watchdog, which the loader has set.
+    /// The RTC watchdog, which the loader had started.
     Watchdog,
     /// The end of deep sleep.
     Wake,

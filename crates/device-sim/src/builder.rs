@@ -1,4 +1,4 @@
-//! Making a flash as a factory and some years in the field leave it.
+//! Makes a flash as it is after the factory and some years in the field.
 
 use core::fmt;
 
@@ -9,14 +9,15 @@ use esp_idf_format::partition::{self, Partition, PartitionTable, PartitionTableE
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use nor_sim::NorMemory;
 
-/// What is in an app partition before an app comes into it, and stays after the app.
+/// What an app partition holds before an app is written to it, and still holds after the end of the
+/// app.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OldData {
-    /// Nothing: as erased by the factory.
+    /// Nothing: it is erased.
     Erased,
-    /// Noise, different in every partition.
+    /// Noise, which is different in every partition.
     Noise {
-        /// Where the noise comes from.
+        /// The seed of the noise.
         seed: u64,
     },
     /// An older and longer app from the partition's start on.
@@ -70,12 +71,13 @@ impl FlashBuilder {
         self
     }
 
-    /// Sets the partition table as its bytes, which may be what tools refuse and a bootloader
-    /// takes. What the bootloader makes of them is where apps and otadata go.
+    /// Sets the bytes of the partition table, which may be a table that tools refuse and a
+    /// bootloader accepts. Apps and otadata go into the partitions that the bootloader reads from
+    /// it.
     ///
     /// # Errors
     ///
-    /// What no bootloader takes.
+    /// A [`PartitionTableError`] if no bootloader accepts the table.
     pub fn raw_table(mut self, bytes: &[u8]) -> Result<Self, PartitionTableError> {
         self.partitions = PartitionTable::parse_as_bootloader(bytes)?.iter().collect();
         self.raw_table = Some(bytes.to_vec());
@@ -89,7 +91,7 @@ impl FlashBuilder {
         self
     }
 
-    /// Sets what was in app partitions, and after all partitions, before.
+    /// Sets the old data in app partitions and after the last partition.
     #[must_use]
     pub fn old_data(mut self, old_data: OldData) -> Self {
         self.old_data = old_data;
@@ -104,7 +106,7 @@ impl FlashBuilder {
         self
     }
 
-    /// Sets otadata so that the OTA slot `ota_index` is started, being in that state.
+    /// Sets otadata so that the OTA slot `ota_index`, in that state, is started.
     #[must_use]
     pub fn select_ota(mut self, ota_index: u8, state: OtaState) -> Self {
         let seq = u32::from(ota_index) + 1;
@@ -119,7 +121,7 @@ impl FlashBuilder {
         self
     }
 
-    /// Puts bytes anywhere, last of all.
+    /// Puts bytes at any address, after everything else.
     #[must_use]
     pub fn data(mut self, addr: FlashAddr, bytes: &[u8]) -> Self {
         self.data.push((addr, bytes.to_vec()));
@@ -130,7 +132,7 @@ impl FlashBuilder {
     ///
     /// # Errors
     ///
-    /// [`FlashBuildError`]: something does not fit.
+    /// A [`FlashBuildError`] if something does not fit.
     pub fn build(self) -> Result<NorMemory, FlashBuildError> {
         let mut memory = NorMemory::erased(self.capacity_bytes);
         for (number, region) in self.used_regions().into_iter().enumerate() {
@@ -192,7 +194,7 @@ impl FlashBuilder {
     }
 }
 
-/// Writes as an update does: the sectors that it takes are erased before.
+/// Writes as an update does: the sectors that the bytes take are erased before.
 fn place(
     memory: &mut NorMemory,
     what: &str,
@@ -215,7 +217,7 @@ fn check_len(what: &str, region: Region, bytes: &[u8]) -> Result<(), FlashBuildE
     Ok(())
 }
 
-/// Why a flash cannot be made.
+/// Why the flash cannot be made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum FlashBuildError {
@@ -228,7 +230,7 @@ pub enum FlashBuildError {
     },
     /// Something does not fit into its place.
     TooLong {
-        /// What.
+        /// What does not fit.
         what: String,
         /// Its place.
         region: Region,

@@ -31,14 +31,15 @@ impl<D: NorDevice> Device<D> {
         Self { supply, board, clock: Clock::new(), boots: 0, target, cause: None }
     }
 
-    /// Shows the time of that clock on the console: the one of a [`nor_sim::Timed`] underneath.
+    /// Shows the time of that clock, which should be that of a [`nor_sim::Timed`] underneath, on
+    /// the console.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Adds a loss of power, for building.
+    /// Adds a loss of power, and returns the device.
     #[must_use]
     pub fn with_cut(mut self, cut: Cut) -> Self {
         self.supply.add(cut);
@@ -58,7 +59,7 @@ impl<D: NorDevice> Device<D> {
         self.target.starts
     }
 
-    /// Puts the flash on another board, which knows other bootloaders.
+    /// Replaces the board, for example by one that knows other bootloaders.
     pub fn set_board(&mut self, board: Board) {
         self.board = board;
     }
@@ -82,7 +83,7 @@ impl<D: NorDevice> Device<D> {
     ///
     /// # Errors
     ///
-    /// Why it would load none.
+    /// A [`RomFailure`]: why it would load none.
     pub fn bootloader(&mut self) -> Result<BootloaderKind, RomFailure> {
         let loaded = rom::load(self.supply.inner_mut(), &self.board, &mut |_| {})?;
         Ok(loaded.bootloader.kind())

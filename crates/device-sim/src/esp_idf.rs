@@ -1,4 +1,5 @@
-//! ESP-IDF's second-stage bootloader: partition table, otadata, an app that verifies.
+//! ESP-IDF's second-stage bootloader: reads partition table and otadata, and starts the first app
+//! that verifies.
 //!
 //! It follows `bootloader_utility.c`, `flash_partitions.c` and `esp_image_format.c` in
 //! `components/bootloader_support/src` of `espressif/esp-idf`.
@@ -13,7 +14,8 @@ use nor_sim::{EraseUnit, NorDevice, NorError};
 use crate::limited::Limited;
 use crate::{Board, DeviceEvent, EspIdfConfig, EspIdfFailure, ImageRefusal, RunningApp};
 
-/// The bootloader refuses to load from partitions above this (`SIXTEEN_MB`).
+/// The bootloader refuses to load apps from larger partitions (`SIXTEEN_MB` in
+/// `esp_image_format.c`).
 const MAX_APP_PARTITION_BYTES: u32 = 16 * 1024 * 1024;
 
 /// The bootloader under way.
@@ -108,7 +110,7 @@ impl SecondStage<'_> {
         }
         let boot = otadata.boot(ota_count, self.config.rollback);
         let rewrites = || boot.rewrites.into_iter().enumerate();
-        // Entries are aborted before the selection is made, the selected one is marked after it.
+        // Entries are aborted before the selection is made; the selected one is marked after it.
         for aborted in [true, false] {
             for (index, rewrite) in rewrites() {
                 if let Some(entry) = rewrite
@@ -129,7 +131,7 @@ impl SecondStage<'_> {
         Ok(Otadata { partition: region, boot, state, is_initial })
     }
 
-    /// Notes which slot was started, where there is no factory app and otadata says nothing
+    /// Records which slot was started, if there is no factory app and otadata is erased
     /// (`set_actual_ota_seq`).
     fn write_first_entry(
         &mut self,
@@ -144,8 +146,8 @@ impl SecondStage<'_> {
 
     /// # Power-fail safety
     ///
-    /// Between erase and program the sector has no entry; the other one decides then, or nothing
-    /// does. That is what the real bootloader does.
+    /// Between erase and program the sector has no entry: then the other entry decides, or none.
+    /// The real bootloader does the same.
     fn write_otadata(
         &mut self,
         otadata: Region,
@@ -153,8 +155,8 @@ impl SecondStage<'_> {
         entry: OtaEntry,
     ) -> Result<(), EspIdfFailure> {
         let addr = sector(otadata, index).start();
-        // By the number of the sector that it is in, whether or not it begins there
-        // (`write_otadata`).
+        // Erases the sector that the address is in, even if it is not the first address there, as
+        // `write_otadata` does.
         self.flash.erase(EraseUnit::Sector4K, addr.align_down(SECTOR_BYTES))?;
         self.flash.program_page(addr, &entry.to_bytes())?;
         (self.tell)(DeviceEvent::OtadataWritten { index, state: entry.state });
@@ -179,8 +181,8 @@ impl SecondStage<'_> {
     }
 }
 
-/// Whether the bootloader does not even look at an entry's checksum: its sequence is erased, or its
-/// state says that it must not be started (`bootloader_common_ota_select_invalid`).
+/// Whether the bootloader ignores an entry without looking at its checksum: its sequence is erased,
+/// or its state forbids to start it (`bootloader_common_ota_select_invalid`).
 fn is_unselectable(entry: &[u8; ENTRY_LEN_BYTES]) -> bool {
     let word = |at: usize| {
         let bytes = entry.get(at..).and_then(|rest| rest.first_chunk());

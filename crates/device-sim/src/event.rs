@@ -24,7 +24,7 @@ pub enum DeviceEvent {
     Reset(ResetCause),
     /// Power was lost.
     PowerLost {
-        /// Who was running.
+        /// What was running.
         stage: BootStage,
         /// The operation at which it was lost, numbered over the life of the device.
         op: u64,
@@ -68,7 +68,7 @@ pub enum DeviceEvent {
         /// The state that the entry now has.
         state: OtaState,
     },
-    /// An app is not started.
+    /// An app cannot be started.
     NotBootable {
         /// Where the app would be.
         slot: BootSlot,
@@ -94,7 +94,7 @@ pub enum DeviceEvent {
     TargetStarts(TargetApp),
     /// The target application confirms itself.
     TargetConfirms {
-        /// Whether its trailer says so now.
+        /// Whether its trailer is confirmed now.
         worked: bool,
     },
     /// The target application writes over those sectors.
@@ -179,7 +179,7 @@ impl fmt::Display for DeviceEvent {
     }
 }
 
-/// An event with its circumstances.
+/// An event, with the boot and the time at which it happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Line {
     /// Which boot of the device, from 1.
@@ -197,7 +197,8 @@ impl fmt::Display for Line {
     }
 }
 
-/// Takes what a serial console would show: nobody `()`, a log `Vec<Line>`, or a function.
+/// Takes the lines of a serial console: `()` drops them, a `Vec<Line>` keeps them, a function gets
+/// each of them.
 pub trait Console {
     /// Takes one line.
     fn line(&mut self, line: Line);

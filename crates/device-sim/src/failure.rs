@@ -12,7 +12,7 @@ use nor_sim::NorError;
 
 use crate::LoadFailure;
 
-/// Why a boot ended without anything that runs, and at which stage.
+/// Why nothing runs after a boot, and at which stage it ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BootFailure {
@@ -43,14 +43,14 @@ pub enum RomFailure {
     },
     /// The flash of this board cannot be read in the mode that the image asks for.
     FlashMode {
-        /// The mode.
+        /// The mode; `None` if the image has a number that is no mode.
         mode: Option<FlashMode>,
     },
-    /// What it loads destroys the ROM, or itself, or has nothing to jump to.
+    /// The image overwrites the ROM's memory or itself, or its entry point is not in loaded code.
     Load(LoadFailure),
     /// Secure boot or flash encryption is on and the image was not made for that.
     NotPrepared,
-    /// An image that the ROM loads, but no bootloader that the board knows: what would run is
+    /// The ROM loads the image, but the board does not know this bootloader. What would run is
     /// unknown, which counts as a failure.
     UnknownBootloader {
         /// The SHA-256 of the image's bytes.
@@ -78,7 +78,7 @@ pub enum EspIdfFailure {
         /// The partition.
         partition: Partition,
     },
-    /// No partition holds an app that can be started.
+    /// No partition has an app that can be started.
     NoBootableApp,
     /// The flash fails.
     Flash(NorError),
@@ -106,21 +106,23 @@ pub enum ImageRefusal {
     Flash(NorError),
 }
 
-/// Why nothing is known to run after a loader. What it refuses itself, it tells on the console.
+/// Why nothing is known to run after a loader. What the loader itself refuses is shown on the
+/// console.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum LoaderFailure {
-    /// The app has a loader's record, but not the code of one that the board knows.
+    /// The app has a loader's record, but the board does not know its code.
     UnknownLoader {
-        /// Which code it has.
+        /// The digest of its code.
         digest: [u8; 32],
     },
-    /// It starts an image that no MCUboot has which the board knows.
+    /// It starts an image that is no MCUboot that the board knows.
     UnknownBootloader {
         /// The SHA-256 of the image's bytes.
         digest: [u8; 32],
     },
-    /// What it loads destroys the ROM's memory, the loader, or itself, or has nothing to jump to.
+    /// The image overwrites the ROM's memory, the loader or itself, or its entry point is not in
+    /// loaded code.
     Load(LoadFailure),
     /// The flash fails.
     Flash(NorError),
@@ -138,9 +140,9 @@ impl From<NorError> for LoaderFailure {
 pub enum McubootFailure {
     /// It finds nothing to boot and stops for good, or crashes.
     Boot(McubootOutcome),
-    /// It stops at an image whose load header, which Espressif's port expects after the image's
-    /// own, is missing, wrong, or that of another chip's application. The next reset ends the same
-    /// way.
+    /// It stops at an image whose load header is missing, wrong, or that of another chip's
+    /// application. Espressif's port expects it after the image's header. The next reset ends the
+    /// same way.
     LoadHeader {
         /// Where it is looked for.
         addr: FlashAddr,
@@ -171,7 +173,7 @@ impl fmt::Display for RomFailure {
             Self::FlashMode { mode: Some(mode) } => {
                 write!(f, "this board's flash cannot be read in mode {mode}")
             }
-            Self::FlashMode { mode: None } => f.write_str("no such flash mode"),
+            Self::FlashMode { mode: None } => f.write_str("invalid flash mode"),
             Self::Load(why) => write!(f, "{why}"),
             Self::NotPrepared => {
                 f.write_str("bootloader neither signed nor encrypted for this device's eFuses")
@@ -185,9 +187,9 @@ impl fmt::Display for RomFailure {
 impl fmt::Display for LoadFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoMemory { addr } => write!(f, "loads to {addr:#x}, where no memory is"),
+            Self::NoMemory { addr } => write!(f, "loads to {addr:#x}, where there is no memory"),
             Self::Overwritten { addr } => {
-                write!(f, "loads to {addr:#x}, over the ROM's memory or a segment before")
+                write!(f, "loads to {addr:#x}, over the ROM's memory or an earlier segment")
             }
             Self::Entry { addr } => {
                 write!(f, "jumps to {addr:#x}, where nothing was loaded that can be executed")
@@ -203,7 +205,7 @@ impl fmt::Display for LoaderFailure {
             Self::UnknownBootloader { digest } => unknown(f, "MCUboot", digest),
             Self::Load(LoadFailure::Overwritten { addr }) => write!(
                 f,
-                "loads to {addr:#x}, over the loader, the ROM's memory or a segment before"
+                "loads to {addr:#x}, over the loader, the ROM's memory or an earlier segment"
             ),
             Self::Load(why) => write!(f, "{why}"),
             Self::Flash(error) => write!(f, "flash: {error}"),

@@ -10,7 +10,7 @@ pub(crate) struct Checked {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Reads and checks the image at the start of `region`, which it has to fit into.
+/// Reads and checks the image at the start of `region`. The image must fit into the region.
 pub(crate) fn check(flash: &mut dyn NorDevice, region: Region) -> Result<Checked, NorError> {
     let mut verifier = ImageVerifier::with_max_len(region.len_bytes());
     let mut bytes = Vec::new();

@@ -15,7 +15,7 @@
 //! [`Device`] boots once or until something stays running: the only reboot loop there is, which an
 //! [observer](Device::live_observed) watches and can end. Each result has one name:
 //!
-//! | of | what came of it |
+//! | of | result |
 //! | --- | --- |
 //! | one run of an app | [`AppExit`] |
 //! | one boot | [`BootOutcome`]; [`BootFailure`] if nothing starts, [`ResetCause`] of the next |
@@ -24,16 +24,16 @@
 //!
 //! [`Board`] is what cannot be read from flash: the chip, its eFuses, which bytes are which
 //! bootloader, and what was compiled into it. Apps are a [`Software`] of the caller, which gets the
-//! flash behind a guard: to erase the code that runs crashes the device, as on a real device.
-//! What the target application does once it runs is a list of [`TargetAct`]s.
-//! [`FlashBuilder`] makes a flash as a factory and some years in the field leave it.
+//! flash behind a guard: erasing the code that runs crashes the device, as on a real one. What the
+//! target application does once it runs is a list of [`TargetAct`]s. [`FlashBuilder`] makes a flash
+//! as a factory and some years in the field leave it.
 //!
-//! The judge shares the formats with those that it judges, and nothing else.
+//! The judge shares only the formats with the code that it judges.
 //!
-//! Everything in the ESP-IDF bootloader that decides what starts is modelled: partition
-//! table, otadata with rollback, image checks, the order of attempts. Not modelled: anti-rollback,
-//! checks left out after deep sleep, GPIO-triggered factory reset, where an app's segments go.
-//! Secure boot and flash encryption are facts of the board and make the ROM refuse what was not
+//! Everything in the ESP-IDF bootloader that decides what starts is modelled: partition table,
+//! otadata with rollback, image checks, the order of attempts. Not modelled: anti-rollback, checks
+//! left out after deep sleep, GPIO-triggered factory reset, where an app's segments go. Secure boot
+//! and flash encryption are facts of the board, and make the ROM refuse bootloaders that were not
 //! [prepared](Board::prepared) for them; nothing is encrypted.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

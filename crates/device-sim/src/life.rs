@@ -72,7 +72,7 @@ pub struct Life {
     pub power_losses: u32,
     /// How often an app or the target application crashed.
     pub crashes: u32,
-    /// How often the target application hung until somebody took its power away.
+    /// How often the target application hung until its power was switched off.
     pub hangs: u32,
 }
 
@@ -83,7 +83,7 @@ pub struct Boot<'a> {
     pub number: u32,
     /// How it ended.
     pub outcome: &'a BootOutcome,
-    /// Erase and program operations that it made, the one at which power was lost among them.
+    /// Erase and program operations that it made, including the one at which power was lost.
     pub ops: u64,
 }
 
@@ -102,13 +102,13 @@ impl<D: NorDevice> Device<D> {
     /// `max_boots` times.
     ///
     /// The observer is called after each boot, with the device and with the caller's [`Software`],
-    /// so that it can ask what that has done. [`ControlFlow::Break`] ends the life: with what runs,
-    /// if something does; as [bricked](LifeOutcome::Bricked) if the boot failed; otherwise as
-    /// [stopped](LifeOutcome::Stopped).
+    /// so that it can ask the software what it has done. [`ControlFlow::Break`] ends the life: with
+    /// what runs, if something does; as [bricked](LifeOutcome::Bricked) if the boot failed;
+    /// otherwise as [stopped](LifeOutcome::Stopped).
     ///
-    /// A boot that failed without writing is tried once more, for flash that reads differently from
-    /// one time to the next. One that wrote before it failed may find something else the next time,
-    /// and is tried again.
+    /// A boot that failed without writing is tried once more, because flash may read differently
+    /// the next time. A boot that wrote before it failed has changed the flash, and is always tried
+    /// again.
     pub fn live_observed<S: Software + ?Sized>(
         &mut self,
         max_boots: u32,

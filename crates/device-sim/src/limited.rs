@@ -1,4 +1,4 @@
-//! The flash as a bootloader sees it whose header has another size.
+//! The flash as a bootloader sees it, by the flash size in its header.
 
 use flash_region::FlashAddr;
 use nor_sim::{EraseUnit, NorDevice, NorError};

@@ -1,4 +1,4 @@
-//! MCUboot's turn: the model of another crate, on this device's flash.
+//! Runs the model of MCUboot ([`mcuboot_boot`]) on this device's flash.
 
 use esp_idf_format::Chip;
 use mcuboot_format::espressif::LoadHeader;

@@ -19,19 +19,19 @@ pub struct McubootConfig {
     pub swap: SwapKind,
     /// The distance of the trailer's fields in bytes.
     pub max_align: u32,
-    /// Sectors of a slot that it has room for. Slots of more make it boot nothing.
+    /// Number of sectors of a slot that it has room for. It swaps no slots with more.
     pub max_sectors: u32,
     /// What it compares before it replaces an image.
     pub downgrade_prevention: DowngradePrevention,
-    /// Whether, if it overwrites, it overwrites no more than the new image needs
+    /// Whether, if it overwrites, it overwrites only what the new image needs
     /// (`MCUBOOT_OVERWRITE_ONLY_FAST`).
     pub overwrites_fast: bool,
-    /// The key that it was built with: it takes no image but those signed with it.
+    /// The key that it was built with: it accepts only images that are signed with it.
     pub key: Option<PublicKey>,
     /// Whether it is Espressif's port, which expects a [load
     /// header](mcuboot_format::espressif::LoadHeader) after the image's own.
     pub wants_load_header: bool,
-    /// Whether it looks at the LP segments in the load header, as MCUboot does since 2.2.0.
+    /// Whether it checks the LP segments in the load header, as MCUboot does since 2.2.0.
     pub checks_lp_segments: bool,
 }
 

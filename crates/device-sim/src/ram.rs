@@ -1,20 +1,20 @@
-//! The RAM that the mask ROM, or a loader, loads a bootloader into, byte by byte.
+//! The RAM into which the mask ROM, or a loader, loads a bootloader, byte by byte.
 //!
-//! The judge's own picture of it: banks of bytes, with the addresses that each bus has for them.
-//! Its code is not that of `esp_idf_format::memory` and `carrier_format`, by which bootloaders are
-//! refused; its addresses have the same source, `components/soc/<chip>/include/soc/soc.h` of
+//! The judge has a model of its own: banks of bytes, with the addresses that each bus has for them.
+//! It shares no code with `esp_idf_format::memory` and `carrier_format`, which refuse bootloaders;
+//! its addresses are from the same source, `components/soc/<chip>/include/soc/soc.h` of
 //! `espressif/esp-idf`.
 
 use carrier_format::LoaderMemory;
 use esp_idf_format::Chip;
 use esp_idf_format::image::{EspImageHeader, segments};
 
-/// What a loader leaves to the stack that it enters a bootloader with: from `__stack_sentry` to
+/// What a loader keeps free for the stack on which it starts a bootloader: from `__stack_sentry` to
 /// `__stack` in `components/bootloader/subproject/main/ld/<chip>/bootloader.ld` of
 /// `espressif/esp-idf`.
 const ROM_STACK_BYTES: u32 = 0x2000;
 
-/// Why what was loaded does not run.
+/// Why a loaded bootloader does not run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LoadFailure {
     /// A byte goes to an address without memory; on a chip the access is a fault, or is lost.
@@ -22,7 +22,7 @@ pub enum LoadFailure {
         /// The address.
         addr: u32,
     },
-    /// A byte goes over one that the ROM needs, or that an earlier segment brought.
+    /// A byte goes over one that the ROM needs, or that an earlier segment loaded.
     Overwritten {
         /// The address that it goes to.
         addr: u32,
@@ -34,13 +34,13 @@ pub enum LoadFailure {
     },
 }
 
-/// A bank: the address of its first byte on the bus of data and on that of instructions, and its
-/// length. Where a bus does not reach it, its address is 0.
+/// A bank: the addresses of its first byte on the data bus and on the instruction bus, and its
+/// length. The address is 0 on a bus that does not reach the bank.
 struct Bank {
     data: u32,
     instruction: u32,
     len_bytes: u32,
-    /// Whether the bus of instructions has its words in the opposite order.
+    /// Whether the instruction bus has its words in the opposite order.
     turned: bool,
 }
 
@@ -48,7 +48,7 @@ const fn bank(data: u32, instruction: u32, len_bytes: u32) -> Bank {
     Bank { data, instruction, len_bytes, turned: false }
 }
 
-/// The banks of a chip. Those that are caches while it boots are left out.
+/// The banks of a chip, without those that are caches while it boots.
 fn banks(chip: Chip) -> Vec<Bank> {
     match chip {
         Chip::Esp32 => vec![
@@ -64,11 +64,11 @@ fn banks(chip: Chip) -> Vec<Bank> {
     }
 }
 
-/// Data addresses that the ROM lives in while it loads: the end of its stack, and its
-/// variables. So much of the stack is in use on an emulated ESP32-C3 with its real ROM, which
-/// refuses to load over it or over its variables; where those lie on the others is by the comments
-/// of `components/bootloader/subproject/main/ld/<chip>/bootloader.ld` in `espressif/esp-idf`, and
-/// on ESP32 by `components/heap/port/esp32/memory_layout.c`.
+/// Data addresses that the ROM uses while it loads: the end of its stack, and its variables. 0x5b0
+/// bytes of stack are in use on an emulated ESP32-C3 with its real ROM, which refuses to load over
+/// them or over its variables. For the other chips, the places are from the comments of
+/// `components/bootloader/subproject/main/ld/<chip>/bootloader.ld` in `espressif/esp-idf`, and on
+/// ESP32 by `components/heap/port/esp32/memory_layout.c`.
 fn of_rom(chip: Chip) -> [(u32, u32); 2] {
     let last = |stack_end: u32| (stack_end - 0x5b0, stack_end);
     match chip {
@@ -96,8 +96,8 @@ fn cell(banks: &[Bank], addr: u32) -> Option<(Cell, bool)> {
     })
 }
 
-/// Whether a loader loads a segment: whole words, behind what it keeps for itself at the start of
-/// RAM, and in front of the stack. Otherwise it takes the image for a damaged one.
+/// Whether a loader loads a segment: it has whole words, and lies after the RAM that the loader
+/// keeps for itself and before the stack. Otherwise the loader treats the image as damaged.
 pub(crate) fn loader_takes(chip: Chip, load_addr: u32, len_bytes: u32) -> bool {
     // There are loaders only for chips with one bank.
     let banks = banks(chip);
@@ -111,8 +111,8 @@ pub(crate) fn loader_takes(chip: Chip, load_addr: u32, len_bytes: u32) -> bool {
         && at.is_some_and(|at| len_bytes <= end - at)
 }
 
-/// Loads an image whose bytes are whole, and looks at what has become of memory. It is loaded by
-/// the ROM, or by the loader that lies at `loader_addr`.
+/// Loads an image that has been verified, and checks what happens to memory. It is loaded by the
+/// ROM, or by the loader that lies at `loader_addr`.
 pub(crate) fn load(chip: Chip, image: &[u8], loader_addr: Option<u32>) -> Result<(), LoadFailure> {
     let banks = banks(chip);
     let mut taken: Vec<Vec<bool>> =

@@ -1,4 +1,4 @@
-//! The mask ROM: loads a second-stage bootloader from its fixed place, or nothing.
+//! The mask ROM: loads the second-stage bootloader from its fixed address, or nothing.
 
 use esp_idf_format::image::{self, EspImageHeader, ImageError};
 use flash_region::{FlashAddr, Region};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::board::Bootloader;
 use crate::{Board, DeviceEvent, RomFailure};
 
-/// Longer than any bootloader: more than the chips have RAM to load it into.
+/// Longer than any bootloader: no chip has that much RAM to load it into.
 const MAX_BOOTLOADER_BYTES: u32 = 512 * 1024;
 
 /// What the ROM jumps to.
@@ -18,8 +18,8 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// The flash size in the bootloader's header; 2 MB where that is unknown
-    /// (`update_flash_config` in `components/bootloader_support/src` of `espressif/esp-idf`).
+    /// The flash size in the bootloader's header; 2 MB if that is unknown (`update_flash_config` in
+    /// `components/bootloader_support/src` of `espressif/esp-idf`).
     pub(crate) fn flash_len_bytes(&self) -> u32 {
         self.header.flash_size().unwrap_or(image::FlashSize::Mb2).bytes()
     }

@@ -1,4 +1,4 @@
-//! One boot under way: each stage hands over to the next, or ends the boot.
+//! One boot: each stage hands over to the next, or ends the boot.
 
 use carrier_format::IMAGE_MAX_BYTES;
 use flash_region::{FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES};
@@ -24,13 +24,13 @@ pub(crate) struct Stages<'a> {
     pub(crate) target: &'a mut TargetLife,
 }
 
-/// How a stage ends that does not hand over to the next.
+/// How a stage ends if it does not hand over to the next.
 enum Stop {
     Power(BootStage),
     Failed(BootFailure),
 }
 
-/// What MCUboot and the target find when they begin.
+/// What was set before MCUboot and the target begin.
 #[derive(Clone, Copy)]
 struct Handover {
     /// The size of the flash in the header at the bootloader's place.
@@ -76,7 +76,7 @@ impl Stages<'_> {
                 }
             }
             Bootloader::Loader(loader) => {
-                // Nothing is mapped that an app would find itself by.
+                // Nothing is mapped from which a loader in an app could find its own place.
                 let bootloader = self.board.chip().bootloader_addr();
                 let is_carrier = loader.job().is_carrier;
                 let start = if is_carrier { FlashAddr::ZERO } else { bootloader };
@@ -90,7 +90,7 @@ impl Stages<'_> {
         }
     }
 
-    /// The loader that an app carries, if it carries one, and where that finds itself.
+    /// The loader in an app, if there is one, and the place in flash at which it finds itself.
     fn loader_in(&mut self, app: &RunningApp) -> Result<Option<(LoaderCode, FlashAddr)>, Stop> {
         if app.image.total_len_bytes > IMAGE_MAX_BYTES {
             return Ok(None);
@@ -154,11 +154,12 @@ impl Stages<'_> {
         }
     }
 
-    /// What the target does; the reset that this leads to, if any.
+    /// Does what the target does. Returns the reset that this leads to, if any.
     ///
     /// # Power-fail safety
     ///
-    /// A confirmation is [`mcuboot_boot::confirm`]. What a target overwrites is lost, torn or not.
+    /// For a confirmation, see [`mcuboot_boot::confirm`]. What a target overwrites is lost, torn or
+    /// not.
     fn act(
         &mut self,
         act: TargetAct,
@@ -220,7 +221,7 @@ impl Stages<'_> {
                     AppExit::Reset => BootOutcome::Reset(ResetCause::Software),
                     AppExit::Stay => BootOutcome::OldFirmwareRunning(app),
                     AppExit::Crashed { why } => BootOutcome::Reset(ResetCause::Crash { why }),
-                    // An app that says that power was lost while it is on is broken.
+                    // An app that reports a loss of power while power is on is faulty.
                     AppExit::PowerLost => BootOutcome::Reset(ResetCause::Crash {
                         why: "power is not lost".to_owned(),
                     }),
@@ -229,13 +230,13 @@ impl Stages<'_> {
         }
     }
 
-    /// Without power nothing else is the cause.
+    /// If there is no power, that is the cause.
     fn stop(&self, stage: BootStage, why: BootFailure) -> Stop {
         if self.power.is_on() { Stop::Failed(why) } else { Stop::Power(stage) }
     }
 }
 
-/// Erases and fills with noise what a target should have left alone.
+/// Erases a region that a target should leave alone, and fills it with noise.
 fn overwrite(flash: &mut dyn NorDevice, region: Region) -> Result<(), NorError> {
     let mut noise = Noise::new(u64::from(region.start().get()));
     for sector in region.chunks(SECTOR_BYTES) {

@@ -54,7 +54,7 @@ impl fmt::Display for TargetStart {
 pub enum TargetAct {
     /// It keeps running, and confirms nothing.
     Stay,
-    /// It confirms itself by MCUboot's trailer (`boot_set_confirmed`), and keeps running.
+    /// It confirms itself in MCUboot's trailer (`boot_set_confirmed`), and keeps running.
     Confirm,
     /// It resets the chip.
     Reset,
@@ -62,8 +62,8 @@ pub enum TargetAct {
     Sleep,
     /// It hangs.
     Hang {
-        /// Whether it has stopped the RTC watchdog before, as most systems do when they begin. What
-        /// hangs then does so until somebody takes its power away.
+        /// Whether it stopped the RTC watchdog before, as most systems do at their start. Then it
+        /// hangs until its power is switched off.
         stopped_watchdog: bool,
     },
     /// It erases those sectors, wherever they are, fills them with noise, and crashes.
@@ -78,7 +78,7 @@ pub(crate) struct TargetLife {
 }
 
 impl TargetLife {
-    /// What it does at its next start: after the last act that was named, the same once more.
+    /// What it does at its next start; after the last act, that act again.
     pub(crate) fn next_act(&mut self) -> TargetAct {
         let act = self.acts.get(self.starts as usize).or(self.acts.last());
         self.starts = self.starts.saturating_add(1);

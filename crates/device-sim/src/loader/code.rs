@@ -1,7 +1,7 @@
-//! The loader in an image, recognised by its code, and what its record says.
+//! Finds the loader in an image, recognizes it by its code, and reads its record.
 //!
-//! The judge's own reading of the record: its words are those that [`carrier_format`] draws, its
-//! code is not that of the loader or of what composes carriers.
+//! The judge reads the record with code of its own: the words are those that [`carrier_format`]
+//! draws, but neither the loader nor the composer of carriers shares this code.
 
 use carrier_format::{MAX_STARTS, RECORD_LEN_BYTES, RECORD_MAGIC};
 use esp_idf_format::Chip;
@@ -9,8 +9,8 @@ use esp_idf_format::image::{EspImageHeader, SegmentHeader, segments};
 use flash_region::{BLOCK_64K_BYTES, FlashAddr};
 use sha2::{Digest, Sha256};
 
-/// Which code a loader is: the SHA-256 of where it lies in RAM, where it begins to run, and its
-/// bytes without those of the record.
+/// Identifies the code of a loader: SHA-256 over its address in RAM, its entry point, and its bytes
+/// without the record.
 pub(crate) type CodeDigest = [u8; 32];
 
 /// A loader in an image.
@@ -23,7 +23,7 @@ pub(crate) struct LoaderCode {
 }
 
 impl LoaderCode {
-    /// The loader in an image; `None` if what the image runs has no record.
+    /// The loader in an image; `None` if the code that the image runs has no record.
     pub(crate) fn find(image: &[u8]) -> Option<Self> {
         let entry_addr = EspImageHeader::parse(image).ok()?.entry_addr;
         let segment = segments(image).ok()?.flatten().find(|segment| {
@@ -74,7 +74,7 @@ impl LoaderCode {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoaderJob {
     pub(crate) is_carrier: bool,
-    /// Where the copies are, from where the loader finds itself.
+    /// Where the copies are, in bytes from the loader's own place in flash.
     pub(crate) copies: [Option<u32>; 2],
     pub(crate) copy_len_bytes: u32,
     pub(crate) otadata: Option<FlashAddr>,
@@ -92,8 +92,8 @@ pub(crate) struct TrialTerms {
     pub(crate) magic: u32,
 }
 
-/// Where a loader that an app carries finds itself: the page of flash that the cache maps to the
-/// start of its window, or the flash's first one where nothing is mapped there.
+/// Where a loader in an app finds its own place in flash: the page of 64 KiB that the cache maps to
+/// the start of its window, or the first page of flash if nothing is mapped there.
 ///
 /// The windows: `SOC_DROM_LOW` in `components/soc/<chip>/include/soc/soc.h` of `espressif/esp-idf`.
 pub(crate) fn mapped_first(chip: Chip, app: FlashAddr, image: &[u8]) -> FlashAddr {

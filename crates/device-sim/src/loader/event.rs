@@ -6,7 +6,7 @@ use flash_region::FlashAddr;
 
 use crate::TargetStart;
 
-/// What a loader prints: one line at each start, two where it would go back and cannot.
+/// What a loader prints: one line at each start, two if it should go back and cannot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LoaderEvent {
     /// It starts a bootloader.
@@ -15,14 +15,15 @@ pub enum LoaderEvent {
         addr: FlashAddr,
         /// Which one, 1 or 2.
         copy: u8,
-        /// What is counted.
+        /// Whether the start is counted.
         start: TargetStart,
     },
-    /// It would go back.
+    /// It should go back to the old firmware.
     Back {
-        /// No copy is whole; otherwise the target has used up its starts.
+        /// Whether that is because no copy is whole; otherwise the target has used up its starts.
         no_copy: bool,
-        /// The carrier's entry in otadata is taken away, and the chip is reset.
+        /// Whether it goes: the carrier's entry in otadata is cleared, and the chip is reset.
+        /// Otherwise there is no way back.
         goes: bool,
     },
 }

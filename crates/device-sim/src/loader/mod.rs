@@ -1,5 +1,5 @@
-//! The loader of a carrier or first stage: starts MCUboot from the better of two copies, counts
-//! its starts, goes back.
+//! The loader of a carrier or first stage: starts MCUboot from the first of two copies that is
+//! whole, counts its starts, and goes back to the old firmware.
 //!
 //! ```text
 //!   ROM, or ESP-IDF's bootloader ──> count ──> copy 1, copy 2 ──> MCUboot
@@ -7,8 +7,8 @@
 //!                                      └──── otadata ───┘──> reset
 //! ```
 //!
-//! A model of what [`carrier_format`] promises. With the loader and with what composes carriers it
-//! shares constants of that format, and no code.
+//! A model of what [`carrier_format`] promises. It shares constants of that format with the loader
+//! and the composer of carriers, but no code.
 
 mod code;
 mod event;
@@ -29,7 +29,7 @@ use crate::limited::Limited;
 use crate::{Board, DeviceEvent, LoaderFailure, TargetStart, ram};
 use words::Words;
 
-/// What a loader ends with.
+/// How a loader ends.
 pub(crate) enum LoaderEnd {
     /// It jumps into MCUboot.
     Starts {
@@ -42,7 +42,7 @@ pub(crate) enum LoaderEnd {
     Resets,
 }
 
-/// Runs the loader that finds itself at `start`.
+/// Runs the loader whose own place in flash is `start`.
 ///
 /// # Power-fail safety
 ///
@@ -93,8 +93,8 @@ pub(crate) fn run(
     }
 }
 
-/// The image of a copy, if the loader takes it: checksum and SHA-256 right, for this chip, and each
-/// segment where it loads segments.
+/// The image of a copy, if the loader accepts it: its checksum and SHA-256 are right, it is for
+/// this chip, and all segments go where the loader loads segments.
 fn whole_image(
     flash: &mut Words<'_>,
     board: &Board,

@@ -9,16 +9,16 @@ use crate::TargetStart;
 
 /// The word once the target has confirmed.
 const CONFIRMED: u32 = 0;
-/// What MCUboot's `image_ok` is when it is set (`BOOT_FLAG_SET`,
+/// Value of MCUboot's `image_ok` when it is set (`BOOT_FLAG_SET`,
 /// `boot/bootutil/src/bootutil_priv.h` of `mcu-tools/mcuboot`).
 const FLAG_SET: u8 = 1;
 
-/// Counts a start; `None` if all are used up.
+/// Counts a start; `None` if all starts are used up.
 ///
 /// # Power-fail safety
 ///
-/// Bits of one word are cleared. Torn, a start is counted or not; of a confirmation some bits are
-/// gone, and the next boot reads it again from the trailer.
+/// Bits of one word are cleared. If that is torn, a start is counted or not; of a confirmation only
+/// some bits are cleared, and the next boot reads it from the trailer again.
 pub(super) fn count(
     flash: &mut Words<'_>,
     loader: FlashAddr,

@@ -1,4 +1,4 @@
-//! The way back from a carrier: its entry in otadata is taken away.
+//! The way back from a carrier: its entry in otadata is cleared.
 
 use esp_idf_format::otadata::{ENTRY_LEN_BYTES, OtaEntry};
 use flash_region::{FlashAddr, SECTOR_BYTES};
@@ -10,12 +10,13 @@ use super::words::{Words, unless_lost};
 /// `components/bootloader_support/include/esp_flash_partitions.h` of `espressif/esp-idf`).
 const CHECKSUM_OFFSET_BYTES: u32 = 28;
 
-/// Takes the entry in force away; whether there was one, and is no more.
+/// Clears the entry in force. Returns whether there was one and it is cleared now.
 ///
 /// # Power-fail safety
 ///
-/// Checksum, then sequence are cleared. Until the first bit of them is gone the entry is in force
-/// and the next boot comes here again; from then on the other entry decides, or the factory app.
+/// First the checksum is cleared, then the sequence. Until their first bit is cleared, the entry
+/// stays in force and the next boot comes here again; from then on the other entry decides, or the
+/// factory app runs.
 pub(super) fn take(flash: &mut Words<'_>, otadata: Option<FlashAddr>) -> Result<bool, NorError> {
     let Some(otadata) = otadata else { return Ok(false) };
     let mut in_force: Option<(u32, FlashAddr)> = None;

@@ -1,15 +1,15 @@
-//! Flash as the loader uses it: words, and bits that are cleared.
+//! Flash as the loader uses it: it reads words and clears bits.
 
 use flash_region::FlashAddr;
 use nor_sim::{NorDevice, NorError};
 
 use crate::limited::Limited;
 
-/// Flash by the ROM's functions.
+/// Flash, through the ROM's functions.
 pub(super) struct Words<'a>(pub(super) Limited<'a>);
 
 impl Words<'_> {
-    /// Reads a word; `None` if the flash cannot. An error is a loss of power.
+    /// Reads a word; `None` if the flash cannot read it. An error is a loss of power.
     pub(super) fn word(&mut self, addr: FlashAddr) -> Result<Option<u32>, NorError> {
         let mut bytes = [0; 4];
         Ok(unless_lost(self.0.read(addr, &mut bytes))?.then(|| u32::from_le_bytes(bytes)))
@@ -19,7 +19,7 @@ impl Words<'_> {
     ///
     /// # Power-fail safety
     ///
-    /// Torn, some of the bits are cleared. What that means is said where it is called.
+    /// If torn, only some of the bits are cleared. The callers say what that means.
     pub(super) fn clear_bits(&mut self, addr: FlashAddr, word: u32) -> Result<(), NorError> {
         unless_lost(self.0.program_page(addr, &word.to_le_bytes())).map(drop)
     }

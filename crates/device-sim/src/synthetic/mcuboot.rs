@@ -1,4 +1,4 @@
-//! Made-up bootloaders that say about themselves what a real MCUboot's file says.
+//! Made-up bootloaders with the evidence that a real MCUboot's file has.
 
 use esp_idf_format::Chip;
 use esp_idf_format::image::{BuildError, FlashSize, ImageBuilder};
@@ -10,14 +10,14 @@ use mcuboot_format::{DowngradePrevention, IMAGE_MAGIC, SwapKind};
 use super::noise;
 use crate::McubootConfig;
 
-/// An instruction of RISC-V that loads nothing: `and a0, a0, a0`.
+/// An instruction of RISC-V that loads no constant: `and a0, a0, a0`.
 const IDLE: u32 = 0x00a5_7533;
 
 /// The text in front of the number of sectors in MCUboot's log.
 const SECTORS_TEXT: &str = "Failed reading sectors; BOOT_MAX_IMG_SECTORS=%d - too small?";
 
-/// A bootloader image of about `len_bytes` whose data has what MCUboot's has: magics, the flash
-/// map, the key, and texts of its log. The rest of its data is noise, by the seed.
+/// A bootloader image of about `len_bytes` whose data has what MCUboot's data has: magics, the
+/// flash map, the key, and texts of its log. The rest of its data is noise from `seed`.
 ///
 /// The flash map is that of Espressif's port. A chip with RISC-V has the number of sectors in its
 /// code, too.
@@ -47,12 +47,12 @@ pub fn mcuboot(
     texts(config).iter().for_each(|text| {
         data.text(text);
     });
-    // Noise would be full of constants.
+    // Noise would be full of instructions that load constants.
     let mut code = IDLE.to_le_bytes().repeat((len_bytes / 8) as usize);
     let words: Vec<u8> = [IMAGE_MAGIC, LOAD_HEADER_MAGIC].map(u32::to_le_bytes).concat();
     overwrite(&mut code, 0, &words);
     if !matches!(chip, Chip::Esp32 | Chip::Esp32s2 | Chip::Esp32s3) {
-        // a0 is the text, a1 the number.
+        // a0 is the address of the text, a1 the number.
         let call = [load(10, sectors_addr), load(11, config.max_sectors)].concat();
         overwrite(&mut code, 64, &call);
     }
@@ -79,7 +79,7 @@ const fn addrs(chip: Chip) -> (u32, u32) {
     }
 }
 
-/// What it says in its log, at the level that Espressif's port has.
+/// The texts of its log, at the default level of Espressif's port.
 fn texts(config: &McubootConfig) -> Vec<&'static str> {
     let mut texts = vec![
         "%d status write fails performing the swap",
@@ -103,7 +103,7 @@ fn texts(config: &McubootConfig) -> Vec<&'static str> {
     texts
 }
 
-/// Data, as far as it means something.
+/// The part of the data that is not noise.
 struct Data {
     start_addr: u32,
     bytes: Vec<u8>,
@@ -143,7 +143,7 @@ impl Data {
     }
 }
 
-/// `lui` and `addi`.
+/// Code that loads a constant: `lui` and `addi`.
 fn load(register: u32, value: u32) -> [u8; 8] {
     let upper = value.wrapping_add(0x800) & 0xffff_f000;
     let lower = value.wrapping_sub(upper) & 0xfff;
@@ -155,7 +155,7 @@ fn load(register: u32, value: u32) -> [u8; 8] {
     code
 }
 
-/// Puts bytes in place of noise; what does not fit is left out.
+/// Replaces noise by bytes; those that do not fit are left out.
 fn overwrite(noise: &mut [u8], offset: usize, bytes: &[u8]) {
     let room = noise.get_mut(offset..).unwrap_or_default();
     room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
@@ -168,9 +168,9 @@ mod tests {
 
     use super::*;
 
-    /// What the reader of bootloaders finds in one is what it was made with.
+    /// The reader of bootloaders finds what the file was made with.
     #[test]
-    fn it_says_what_it_was_made_with() {
+    fn the_reader_finds_what_it_was_made_with() {
         for chip in Chip::ALL {
             for swap in SwapKind::ALL {
                 let key = PrivateKey::ed25519([3; 32]).public_key();

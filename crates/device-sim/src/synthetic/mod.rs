@@ -55,8 +55,8 @@ const fn bootloader_addrs(chip: Chip) -> (u32, u32) {
     }
 }
 
-/// An ESP-IDF app of exactly `len_bytes`, SHA-256 included, where that is a multiple of 16 and at
-/// least [`APP_OVERHEAD_BYTES`]; otherwise of the next length that is.
+/// An ESP-IDF app of exactly `len_bytes`, SHA-256 included, if that is a multiple of 16 and at
+/// least [`APP_OVERHEAD_BYTES`]; otherwise of the next such length.
 ///
 /// # Errors
 ///
@@ -81,16 +81,17 @@ pub fn app(
         .build()
 }
 
-/// What goes into an MCUboot image for Espressif's port on that chip: a load header and code, 32
-/// bytes more than `len_bytes` in all. It follows a header of 32 bytes and has to be signed by the
-/// caller.
+/// The payload of an MCUboot image for Espressif's port on that chip: a load header and code,
+/// together 32 bytes more than `len_bytes`. In the image it follows a header of 32 bytes; the
+/// caller signs it.
 ///
 /// The application lies in the chip's memories as a linker would place it: some code in instruction
-/// RAM, some data in data RAM, the rest in flash. One that is too short for code starts nowhere.
+/// RAM, some data in data RAM, the rest in flash. An application that is too short for code has no
+/// entry point.
 #[must_use]
 pub fn target_payload(chip: Chip, len_bytes: u32, seed: u64) -> Vec<u8> {
     const RESERVED: u32 = LoadHeader::RESERVED_LEN_BYTES as u32;
-    // Where the two share their addresses, the data follows the code.
+    // On chips where code and data share their addresses, the data follows the code.
     const MOST_IRAM_BYTES: u32 = 0x1_0000;
     const MOST_DRAM_BYTES: u32 = 0x4000;
     let code_len = (len_bytes + 32).saturating_sub(RESERVED);
@@ -115,8 +116,8 @@ pub fn target_payload(chip: Chip, len_bytes: u32, seed: u64) -> Vec<u8> {
     payload
 }
 
-/// Where the linker scripts of NuttX for MCUboot place code and data in RAM, or near it: past the
-/// instruction cache, before what the bootloader itself takes.
+/// About where the linker scripts of NuttX for MCUboot place code and data in RAM: after the
+/// instruction cache, and before the memory of the bootloader.
 const fn target_addrs(chip: Chip) -> (u32, u32) {
     match chip {
         Chip::Esp32 => (0x4008_0000, 0x3ffb_0000),

@@ -31,7 +31,7 @@ fn esp_idf_failure(device: &mut Device<NorMemory>) -> EspIdfFailure {
 }
 
 #[test]
-fn otadata_selects() {
+fn otadata_selects_the_slot() {
     let undefined = OtaState::Undefined;
     for (entries, expected) in [
         ([None, None], "factory"),
@@ -47,7 +47,7 @@ fn otadata_selects() {
 }
 
 #[test]
-fn what_is_started_is_told_to_the_app() {
+fn the_app_learns_which_slot_was_started() {
     let memory = three_apps([None, entry(2, OtaState::Valid)]).build().unwrap();
     let mut seen = None;
     let mut software = |app: &RunningApp, machine: Machine<'_>| {
@@ -63,7 +63,7 @@ fn what_is_started_is_told_to_the_app() {
 }
 
 #[test]
-fn a_damaged_app_is_passed_over() {
+fn a_damaged_app_is_skipped() {
     let selected = [None, entry(2, OtaState::Valid)];
     // From the selected slot downwards to the factory app, then upwards.
     let mut damaged: Vec<u32> = Vec::new();
@@ -83,7 +83,7 @@ fn a_damaged_app_is_passed_over() {
 }
 
 #[test]
-fn slots_behind_the_selected_one_come_after_the_factory_app() {
+fn slots_after_the_selected_one_are_tried_after_the_factory_app() {
     let mut memory = three_apps([entry(1, OtaState::Valid), None]).build().unwrap();
     memory.program_page(OTA_0, &[0]).unwrap();
     memory.program_page(FlashAddr(0x1_0000), &[0]).unwrap();
@@ -101,14 +101,14 @@ fn slots_behind_the_selected_one_come_after_the_factory_app() {
 }
 
 #[test]
-fn an_app_for_another_chip_is_passed_over() {
+fn an_app_for_another_chip_is_skipped() {
     let other = synthetic::app(Chip::Esp32c3, "ota_0", "1.0", 0x6000, 1).unwrap();
     let memory = flash().app("ota_0", &other).select_ota(0, OtaState::Undefined).build().unwrap();
     assert_eq!(name_of_running(&mut device(memory)), "factory");
 }
 
 #[test]
-fn an_app_that_leaves_its_partition_is_passed_over() {
+fn an_app_that_is_longer_than_its_partition_is_skipped() {
     let mut memory =
         flash().app("ota_0", &app("ota_0")).select_ota(0, OtaState::Undefined).build().unwrap();
     let long = synthetic::app(CHIP, "long", "1", 0x10_0010, 1).unwrap();
@@ -118,7 +118,7 @@ fn an_app_that_leaves_its_partition_is_passed_over() {
     assert_eq!(name_of_running(&mut device(memory)), "full");
 }
 
-/// Whatever a torn update of otadata leaves, it is the old slot or the new one.
+/// After a torn update of otadata, the old slot or the new one is started.
 #[test]
 fn torn_otadata_selects_old_or_new() {
     let before = three_apps([entry(1, OtaState::Valid), None]).build().unwrap();
@@ -172,7 +172,7 @@ fn without_rollback_states_are_left_alone() {
     assert_eq!(device.supply().ops(), 0);
 }
 
-/// Power goes while the bootloader itself writes otadata: some app always starts.
+/// Power is lost while the bootloader itself writes otadata: some app always starts.
 #[test]
 fn power_lost_in_the_bootloader_leaves_an_app() {
     for entries in [
@@ -193,7 +193,7 @@ fn power_lost_in_the_bootloader_leaves_an_app() {
     }
 }
 
-/// Partitions without a factory app: the first boot notes which slot it has started.
+/// Without a factory app, the first boot records which slot it has started.
 #[test]
 fn without_factory_app_the_first_boot_writes_otadata() {
     let partitions: Vec<Partition> = synthetic::example_partitions()
@@ -229,7 +229,7 @@ fn a_bad_partition_table_starts_nothing() {
 }
 
 #[test]
-fn the_table_is_where_the_bootloader_was_built_for() {
+fn the_table_is_read_where_the_bootloader_was_built_to_read_it() {
     let table_addr = FlashAddr(0xc000);
     let mut partitions = synthetic::example_partitions();
     partitions.retain(|p| p.region.start() > table_addr);

@@ -39,7 +39,7 @@ fn an_app_that_erases_itself_crashes_and_is_gone() {
 
 /// What follows the image in the same partition is not code.
 #[test]
-fn an_app_may_write_behind_its_own_image() {
+fn an_app_may_write_after_its_own_image() {
     let mut device = device(in_ota_0());
     let mut software = |app: &RunningApp, machine: Machine<'_>| {
         let behind = app.code().end();
@@ -75,7 +75,7 @@ fn an_engine_stops_where_it_crashes() {
 }
 
 #[test]
-fn power_goes_wherever_it_is_told_to() {
+fn power_is_lost_at_the_given_operations() {
     let mut device = device(in_ota_0()).with_cut(Cut::before(2)).with_cut(Cut::middle(4, 1));
     let mut erased = 0;
     let mut software = |_: &RunningApp, machine: Machine<'_>| {
@@ -108,7 +108,7 @@ fn power_goes_wherever_it_is_told_to() {
 }
 
 #[test]
-fn what_an_app_says_of_its_end_does_not_outlive_the_supply() {
+fn without_power_the_exit_of_an_app_is_ignored() {
     let mut device = device(in_ota_0()).with_cut(Cut::after(0));
     let mut software = |_: &RunningApp, machine: Machine<'_>| {
         let _ = machine.flash.erase(EraseUnit::Sector4K, FlashAddr(0x30_0000));
@@ -118,16 +118,16 @@ fn what_an_app_says_of_its_end_does_not_outlive_the_supply() {
 }
 
 #[test]
-fn an_app_cannot_make_up_a_loss_of_power() {
+fn an_app_cannot_invent_a_loss_of_power() {
     let mut device = device(in_ota_0());
     let mut software = |_: &RunningApp, _: Machine<'_>| AppExit::PowerLost;
     let life = device.live(2, &mut software, &mut ());
     assert_eq!((life.power_losses, life.crashes), (0, 2));
 }
 
-/// Software with a memory of its own, which is what the trait is for.
+/// Software that keeps state, which is why there is a trait.
 #[test]
-fn software_can_be_more_than_a_function() {
+fn software_can_keep_state() {
     struct Twice {
         runs: u32,
     }
@@ -152,7 +152,7 @@ fn resets_without_end_are_a_boot_loop() {
 }
 
 #[test]
-fn a_failure_is_tried_twice_and_no_more() {
+fn a_failed_boot_is_tried_twice() {
     let mut memory = in_ota_0();
     memory.erase(EraseUnit::Sector4K, FlashAddr(0)).unwrap();
     let life = device(memory).live(100, &mut stay, &mut ());
@@ -161,7 +161,7 @@ fn a_failure_is_tried_twice_and_no_more() {
 }
 
 #[test]
-fn flash_that_reads_wrongly_once_is_given_a_second_chance() {
+fn a_boot_with_one_wrong_read_is_tried_again() {
     let faulty = nor_sim::Faulty::new(in_ota_0()).with_read_fault(
         region(0, 1),
         1,
@@ -172,7 +172,7 @@ fn flash_that_reads_wrongly_once_is_given_a_second_chance() {
     assert_eq!(life.boots, 2);
 }
 
-/// As a simulator does that wants the flash of the moment at which an app is done.
+/// A simulator uses this to get the flash at the moment at which an app is done.
 #[test]
 fn an_observer_sees_each_boot_and_ends_the_life() {
     struct Counting {
@@ -195,7 +195,7 @@ fn an_observer_sees_each_boot_and_ends_the_life() {
     });
     assert_eq!((life.outcome, life.boots), (LifeOutcome::Stopped, 3));
     assert_eq!(seen, [(1, 1, 1, 1), (2, 1, 2, 2), (3, 1, 3, 3)]);
-    // The device is where it was: its next boot goes on from there.
+    // The device has not changed: its next boot continues from there.
     assert_eq!(
         device.live(1, &mut stay, &mut ()).outcome.to_string(),
         "old firmware running: ota_0 1.0 in ota_0"
@@ -216,7 +216,7 @@ fn an_observer_can_end_a_life_with_the_first_loss_of_power() {
     assert_eq!((life.outcome, life.boots, life.power_losses), (LifeOutcome::Stopped, 1, 1));
 }
 
-/// What a boot led to is not hidden by who ended the life.
+/// If the observer ends a life, its outcome is still that of the last boot.
 #[test]
 fn a_life_that_an_observer_ends_says_what_runs_or_that_nothing_does() {
     let life =

@@ -30,7 +30,7 @@ fn migrated(target: &[u8]) -> NorMemory {
     let mut memory = flash().build().unwrap();
     memory.erase(EraseUnit::Block32K, FlashAddr(0)).unwrap();
     memory.load(CHIP.bootloader_addr(), &new_bootloader());
-    // Noise in the trailers would be hazard 9, which has its own test.
+    // Noise in the trailers has its own test.
     memory.load(PRIMARY.suffix(0x2000).start(), &[0xff; 0x2000]);
     let mut slot = target.to_vec();
     slot.resize(SECONDARY.len_bytes() as usize, 0xff);
@@ -55,10 +55,10 @@ fn a_confirmed_image_is_swapped_in_and_runs() {
     assert!(target.load_header.is_some());
     assert_eq!(life.boots, 1);
     assert!(lines.iter().any(|line| matches!(line.event, DeviceEvent::Mcuboot(_))));
-    // The old app is where the new one was.
+    // The old app is in the slot where the new one was.
     let kept = device.memory().bytes(SECONDARY.prefix(0x6000));
     assert_eq!(kept, app("factory"));
-    // And it stays.
+    // And it keeps running.
     let again = device.live(3, &mut stay, &mut ());
     assert!(again.outcome.is_target() && again.boots == 1);
 }
@@ -91,13 +91,13 @@ fn a_cut_in_mcuboot_is_one_more_boot() {
 }
 
 #[test]
-fn nothing_to_swap_is_the_end() {
+fn nothing_to_swap_bricks_the_device() {
     let why = mcuboot_failure(&mut device(migrated(&target(Padding::None))));
     assert!(matches!(why, McubootFailure::Boot(_)), "{why}");
 }
 
 #[test]
-fn a_damaged_image_is_the_end() {
+fn a_damaged_image_bricks_the_device() {
     let mut image = target(Padding::Confirmed);
     image[5000] ^= 1;
     let mut device = device(migrated(&image));
@@ -107,9 +107,9 @@ fn a_damaged_image_is_the_end() {
     assert!(flash_region::is_blank(&secondary), "MCUboot erases what it refuses");
 }
 
-/// Hazard 9: old bytes in the primary's status area.
+/// Old bytes in the primary's status area.
 #[test]
-fn stale_bytes_in_the_primarys_trailer_are_the_end() {
+fn stale_bytes_in_the_primarys_trailer_brick_the_device() {
     let mut memory = migrated(&target(Padding::Confirmed));
     let status = PRIMARY.start().saturating_add(0xfe7d0);
     memory.program_page(status, &[0]).unwrap();
@@ -133,7 +133,7 @@ fn an_application_without_load_header_does_not_start_on_espressifs_port() {
     assert!(Device::new(board, memory).live(2, &mut stay, &mut ()).outcome.is_target());
 }
 
-/// Hazard 25: what a chip's loader looks at, and that the made-up application passes everywhere.
+/// The checks of each chip's loader, which the made-up application passes.
 #[test]
 fn an_application_starts_on_its_own_chip() {
     for chip in Chip::ALL {
@@ -171,7 +171,7 @@ fn an_application_of_another_chip_does_not_start() {
     }
 }
 
-/// Hazard 25: an ESP-IDF `.bin` in an MCUboot image; a header where there was one already.
+/// An ESP-IDF `.bin` in an MCUboot image, and a payload that already has a header.
 #[test]
 fn what_was_not_built_for_mcuboot_does_not_start() {
     let target = confirmed(&synthetic::target_payload(CHIP, 9_000, 1));
@@ -199,9 +199,9 @@ fn an_older_application_starts_with_an_older_bootloader() {
     }
 }
 
-/// Hazard 23: a bootloader for fewer sectors than the slots have.
+/// A bootloader for fewer sectors than the slots have.
 #[test]
-fn slots_of_too_many_sectors_are_the_end() {
+fn slots_of_too_many_sectors_brick_the_device() {
     let memory = migrated(&target(Padding::Confirmed));
     for (max_sectors, starts) in [(256, true), (255, false), (64, false)] {
         let config = McubootConfig { max_sectors, ..McubootConfig::example() };
@@ -212,9 +212,9 @@ fn slots_of_too_many_sectors_are_the_end() {
     }
 }
 
-/// Hazard 24: the old app reads as version 0.0.256.
+/// The old app is read as version 0.0.256.
 #[test]
-fn a_target_of_a_lower_version_than_an_app_is_the_end() {
+fn a_target_of_a_lower_version_than_an_app_bricks_the_device() {
     for (version, starts) in [("0.0.255", false), ("0.0.256", true)] {
         let mut options = SignOptions::espressif(SECONDARY.len_bytes(), SwapKind::Scratch);
         options.padding = Padding::Confirmed;
@@ -247,7 +247,7 @@ fn overwriting_fast_needs_fewer_operations() {
     assert!(fast * 10 < whole, "{fast}, {whole}");
 }
 
-/// Hazard 8: an MCUboot whose header says 2 MB cannot reach the scratch area after them.
+/// An MCUboot whose header says 2 MB cannot reach the scratch area after them.
 #[test]
 fn slots_have_to_lie_in_the_flash_of_the_bootloaders_header() {
     let small = synthetic::bootloader(CHIP, FlashSize::Mb2, 27_000, 2).unwrap();
@@ -258,7 +258,7 @@ fn slots_have_to_lie_in_the_flash_of_the_bootloaders_header() {
     assert!(matches!(why, McubootFailure::Flash(NorError::OutOfBounds { .. })), "{why}");
 }
 
-/// Hazard 11: the bootloader was built with a key.
+/// The bootloader was built with a key.
 #[test]
 fn a_bootloader_with_a_key_wants_its_signature() {
     let keys = [1, 2].map(|seed| PrivateKey::ed25519([seed; 32]));
@@ -278,13 +278,13 @@ fn a_bootloader_with_a_key_wants_its_signature() {
 }
 
 #[test]
-fn slots_that_make_no_sense_are_refused() {
+fn impossible_slots_are_refused() {
     let overlapping = McubootConfig { secondary: PRIMARY, ..McubootConfig::example() };
     let refused = Board::new(CHIP).mcuboot(&new_bootloader(), overlapping).unwrap_err();
     assert!(refused.to_string().starts_with("flash map: "), "{refused}");
 }
 
-/// The whole way: an app that migrates, carelessly, and the reboot into the target.
+/// From beginning to end: an app that migrates without any checks, and the reboot into the target.
 #[test]
 fn from_the_old_app_to_the_target() {
     let image = target(Padding::Confirmed);

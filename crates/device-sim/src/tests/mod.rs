@@ -27,7 +27,7 @@ fn new_bootloader() -> Vec<u8> {
     synthetic::bootloader(CHIP, FlashSize::Mb4, 27_000, 2).unwrap()
 }
 
-/// An app that is called after where it lies.
+/// An app that is named after its partition.
 fn app(name: &str) -> Vec<u8> {
     synthetic::app(CHIP, name, "1.0", 0x6000, name.len() as u64).unwrap()
 }
@@ -58,7 +58,7 @@ fn stay(_: &RunningApp, _: Machine<'_>) -> AppExit {
     AppExit::Stay
 }
 
-/// The name of the app that stays when the device is switched on.
+/// The name of the app that keeps running after the device was switched on.
 fn name_of_running(device: &mut Device<NorMemory>) -> String {
     match device.live(4, &mut stay, &mut ()).outcome {
         LifeOutcome::OldFirmwareRunning(app) => app.project_name(),

@@ -25,7 +25,7 @@ fn rom_failure(device: &mut Device<NorMemory>) -> RomFailure {
 }
 
 #[test]
-fn an_erased_bootloader_is_the_end() {
+fn an_erased_bootloader_bricks_the_device() {
     let mut memory = flash().build().unwrap();
     memory.erase(EraseUnit::Sector4K, BOOTLOADER).unwrap();
     let why = rom_failure(&mut device(memory));
@@ -66,7 +66,7 @@ fn a_wrong_digest_is_printed_and_the_bootloader_is_another() {
     ));
     assert!(lines.iter().any(|line| matches!(line.event, DeviceEvent::RomDigestMismatch(_))));
 
-    // A board that knows no bootloaders treats it as ESP-IDF's.
+    // A board with `any_esp_idf` treats it as ESP-IDF's.
     let board = Board::new(CHIP).any_esp_idf(EspIdfConfig::default());
     assert_eq!(name_of_running(&mut Device::new(board, memory)), "factory");
 }
@@ -106,7 +106,7 @@ fn a_flash_mode_that_the_board_is_not_wired_for_does_not_run() {
 }
 
 #[test]
-fn burnt_efuses_want_a_prepared_bootloader() {
+fn burnt_efuses_require_a_prepared_bootloader() {
     for efuses in [
         Efuses { secure_boot: true, ..Efuses::default() },
         Efuses { flash_encryption: true, ..Efuses::default() },
@@ -119,7 +119,7 @@ fn burnt_efuses_want_a_prepared_bootloader() {
     }
 }
 
-/// Overwrites the bootloader as carelessly as can be, and cuts power everywhere.
+/// Overwrites the bootloader without any precaution, and cuts power everywhere.
 #[test]
 fn a_cut_while_the_bootloader_is_overwritten_never_goes_unnoticed() {
     let mut recorded = nor_sim::Recorded::new(flash().build().unwrap());
@@ -141,7 +141,7 @@ fn a_cut_while_the_bootloader_is_overwritten_never_goes_unnoticed() {
                 old += 1;
                 assert!(bytes.starts_with(&old_bootloader()), "{cut:?}");
             }
-            // The new one is there, and finds no target: nobody has put one there.
+            // The new one is there, and finds no target, because none was written.
             LifeOutcome::Bricked(BootFailure::Mcuboot(_)) => {
                 new += 1;
                 assert_eq!(bytes, image, "{cut:?}");

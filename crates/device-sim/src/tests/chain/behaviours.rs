@@ -1,4 +1,4 @@
-//! What becomes of a device on trial, by what its target application does.
+//! How a trial ends, by what the target application does.
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn confirmed_at_once_it_stays() {
 
 /// Also when MCUboot later tries an update of the target, whose `image_ok` is unset again.
 #[test]
-fn confirmed_once_it_is_counted_no_more() {
+fn once_confirmed_it_is_no_longer_counted() {
     let hosted = Hosted::new(1).changed(IMAGE_OK, &[1]);
     let mut device = hosted.device();
     let mut lines = Vec::new();
@@ -72,7 +72,7 @@ fn confirmed_once_it_is_counted_no_more() {
 }
 
 #[test]
-fn confirmed_late_it_stays_if_that_is_not_too_late() {
+fn confirmed_at_the_last_start_it_stays_and_later_it_does_not() {
     let reset = TargetAct::Reset;
     let in_time = [reset, reset, TargetAct::Confirm, TargetAct::Stay];
     let (ends, device) = lives(&Hosted::new(3), &in_time, 3);
@@ -93,7 +93,7 @@ fn a_flag_without_magic_is_no_confirmation() {
     assert_eq!(ends, ["target 1", "old"]);
 }
 
-/// A target that hangs before it took the watchdog over comes back by itself.
+/// A device whose target hangs before it has taken over the watchdog comes back by itself.
 #[test]
 fn a_hang_ends_by_the_watchdog() {
     let hang = [TargetAct::Hang { stopped_watchdog: false }];
@@ -105,10 +105,10 @@ fn a_hang_ends_by_the_watchdog() {
     assert_eq!(resets.count(), 3);
 }
 
-/// One that hangs later, or whose carrier stops the watchdog, waits for somebody to take its power
-/// away, as often as there are starts.
+/// If the target hangs later, or the carrier stops the watchdog, the device waits until its power
+/// is switched off, once for each start.
 #[test]
-fn a_hang_without_watchdog_ends_by_hand() {
+fn a_hang_without_watchdog_ends_when_power_is_switched_off() {
     let stopped = [TargetAct::Hang { stopped_watchdog: true }];
     let early = [TargetAct::Hang { stopped_watchdog: false }];
     for (hosted, acts) in
@@ -120,7 +120,7 @@ fn a_hang_without_watchdog_ends_by_hand() {
     }
 }
 
-/// Each of these starts is counted, so that the trial is over without anybody's help.
+/// Each of these starts is counted, so that the trial ends by itself.
 #[test]
 fn resets_crashes_and_sleep_use_the_starts_up() {
     let crash = TargetAct::Overwrite(region(0x3f_0000, 0x1000));
@@ -132,7 +132,7 @@ fn resets_crashes_and_sleep_use_the_starts_up() {
     }
 }
 
-/// Without a trial, or once confirmed, nobody helps.
+/// Without a trial, or once confirmed, nothing leads back.
 #[test]
 fn without_a_trial_nothing_leads_back() {
     let reset = [TargetAct::Reset];
@@ -166,19 +166,21 @@ fn what_a_target_overwrites_outside_of_its_slot() {
         assert_eq!(ends_with(starts, carrier), "old");
         // No copy is whole: the loader takes its entry away.
         assert_eq!(ends_with(starts, copies), "old");
-        // What stays for good in this way has to stay.
+        // These must never be overwritten.
         assert!(ends_with(starts, table).starts_with("ESP-IDF bootloader: "));
         assert!(ends_with(starts, bootloader).starts_with("ROM: "));
     }
     // The second copy.
     assert_eq!(ends_with(0, first_copy), "uncounted");
     assert_eq!(ends_with(3, first_copy), "target 2");
-    // Its own image: MCUboot finds nothing. On trial the watchdog leads on, else nothing does.
+    // Its own image: MCUboot finds nothing. On trial the watchdog resets the device; otherwise it
+    // stays so.
     assert_eq!(ends_with(3, own_slot), "old");
     assert!(ends_with(0, own_slot).starts_with("MCUboot: "));
 }
 
-/// The loader's own entry is gone and no other app is there: it says so and starts the target.
+/// The loader's own entry is cleared and there is no other app: the loader says so and starts the
+/// target.
 #[test]
 fn a_trial_without_a_way_back_keeps_its_target() {
     let hosted = Hosted::new(1)

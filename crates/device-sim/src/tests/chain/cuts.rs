@@ -1,11 +1,11 @@
-//! Power cuts over the whole of it: the old firmware selects the carrier, the loader counts, the
+//! Power cuts over the whole trial: the old firmware selects the carrier, the loader counts, the
 //! target confirms, the loader goes back. No device is ever lost.
 
 use nor_sim::Phase;
 
 use super::*;
 
-/// Lives in a row after which everything that can happen has happened.
+/// Number of lives in a row after which nothing more can happen.
 const LIVES: u32 = 6;
 
 /// Runs one case and has every life end with something that runs. Returns the operations.
@@ -21,8 +21,8 @@ fn run(hosted: &Hosted, acts: &[TargetAct], cuts: &[Cut]) -> u64 {
     device.supply().ops()
 }
 
-/// What the target may do, and how many flash operations the whole then has: two for the switch,
-/// the counted starts, the confirmation and its note, two for the way back.
+/// What the target may do, and the number of flash operations that result: two for the switch, the
+/// counted starts, the confirmation and its note, two for the way back.
 fn targets() -> [(&'static [TargetAct], u64); 5] {
     use TargetAct::{Confirm, Hang, Reset, Stay};
     [
@@ -49,7 +49,7 @@ fn no_single_cut_loses_a_device() {
     }
 }
 
-/// The second cut falls into what the first one left to do.
+/// The second cut is in the operations that the first one left to do.
 #[test]
 fn no_two_cuts_lose_a_device() {
     let hosted = Hosted::new(3).before_the_switch(0);
@@ -69,8 +69,8 @@ fn no_two_cuts_lose_a_device() {
     }
 }
 
-/// Each state that a torn program of these bytes can leave, as far as one is like another: the
-/// bytes up to each place, each bit alone, all but each bit.
+/// The kinds of states that a torn program of these bytes can leave: the bytes up to each place,
+/// each bit alone, all but each bit.
 fn torn(before: &[u8], wanted: &[u8]) -> Vec<Vec<u8>> {
     let whole: Vec<u8> = before.iter().zip(wanted).map(|(old, new)| old & new).collect();
     let mut states = Vec::new();
@@ -120,7 +120,7 @@ fn every_torn_way_back_starts_the_old_or_the_new() {
     }
 }
 
-/// The trial word, torn: a start is counted or not; a confirmation is noted or read again.
+/// The trial word, torn: a start is counted or not; a confirmation is recorded or read again.
 #[test]
 fn every_torn_count_is_one_start_or_none() {
     for (before, counted) in [(u32::MAX, 1), (!1, 2), (!3, 3)] {
@@ -145,10 +145,10 @@ fn every_torn_count_is_one_start_or_none() {
     }
 }
 
-/// A confirmation of which only some bits were written is none, and cannot be made good: the old
-/// firmware comes back.
+/// A confirmation of which only some bits were written does not count, and cannot be repaired: the
+/// old firmware comes back.
 #[test]
-fn a_torn_confirmation_is_none() {
+fn a_torn_confirmation_does_not_count() {
     for image_ok in (0..=0xff_u8).filter(|byte| byte & 1 == 1) {
         let hosted = Hosted::new(2).changed(IMAGE_OK, &[image_ok]);
         let mut device = hosted.device().with_target(&[TargetAct::Confirm]);
@@ -163,7 +163,7 @@ fn a_torn_confirmation_is_none() {
 }
 
 /// The erase of the sector that the entry goes into, torn, with a blank sector there or an older
-/// entry: the old firmware, which does it once more.
+/// entry: the old firmware, which does it again.
 #[test]
 fn every_torn_erase_of_an_entry_starts_the_old() {
     let older = OtaEntry::new(2, OtaState::Undefined).to_bytes();
@@ -184,9 +184,9 @@ fn every_torn_erase_of_an_entry_starts_the_old() {
     }
 }
 
-/// A target that overwrites the old firmware before its starts run out has taken away what the
-/// carrier would go back to: the old bootloader then comes to the carrier again, entry by entry,
-/// until that has no way back and starts the target.
+/// If the target overwrites the old firmware before its starts run out, the carrier has nothing to
+/// go back to: the old bootloader starts the carrier again, entry by entry, until the carrier has
+/// no way back and starts the target.
 #[test]
 fn a_way_back_that_leads_nowhere_ends_at_the_target() {
     let old_firmware = Region::clamped(SECONDARY.start(), SECTOR_BYTES);

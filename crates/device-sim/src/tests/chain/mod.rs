@@ -44,7 +44,7 @@ struct Hosted {
 }
 
 impl Hosted {
-    /// With a trial of so many starts; of none, without a trial.
+    /// With a trial of that many starts; without a trial if it is 0.
     fn new(starts: u32) -> Self {
         Self::on(CHIP, starts)
     }
@@ -111,7 +111,7 @@ impl Hosted {
     }
 }
 
-/// The flash but for what is at the bootloader's place, and what that starts.
+/// The flash without the bootloader and the app that it starts.
 fn base(chip: Chip) -> FlashBuilder {
     let mut partitions = synthetic::example_partitions();
     let last = partitions.last_mut().unwrap();
@@ -131,7 +131,7 @@ fn mcuboot(chip: Chip) -> Vec<u8> {
     synthetic::bootloader(chip, FlashSize::Mb4, 26_400, 2).unwrap()
 }
 
-/// An application for a slot, with everything in its trailer but that `image_ok`.
+/// An application for a slot, whose trailer has that `image_ok`.
 fn target(chip: Chip, version: &str, image_ok: u8) -> Vec<u8> {
     let mut options = SignOptions::espressif(PRIMARY.len_bytes(), SwapKind::Scratch);
     options.version = version.parse().unwrap();
@@ -222,7 +222,8 @@ fn trial_word(device: &Device<NorMemory>) -> u32 {
     u32::from_le_bytes(device.memory().bytes(TRIAL_WORD).try_into().unwrap())
 }
 
-/// The old firmware: selects the carrier as long as that was never started, and stays otherwise.
+/// The old firmware: selects the carrier as long as the carrier was never started; after that, it
+/// keeps running.
 fn old_firmware(_: &RunningApp, machine: Machine<'_>) -> AppExit {
     let Machine { flash, .. } = machine;
     let mut word = [0; 4];

@@ -1,4 +1,5 @@
-//! A real upgrade by MCUboot below the carrier or first stage, and later changes of their copies.
+//! An upgrade by MCUboot on a device with a carrier or first stage, and later changes of their
+//! copies.
 
 use nor_sim::{Phase, Recorded, Recording};
 
@@ -21,7 +22,8 @@ fn version(board: &Board, memory: NorMemory, what: impl Fn() -> String) -> Strin
     }
 }
 
-/// Cuts at every operation, and, at every `second`-th one, in the recovery at each `second`-th.
+/// Cuts power at every operation. For one in `second` of these cuts, it also cuts power in the
+/// recovery, at one in `second` operations.
 fn upgrade(board: &Board, memory: NorMemory, second: usize) {
     let memory = {
         let mut memory = memory;
@@ -51,13 +53,13 @@ fn upgrade(board: &Board, memory: NorMemory, second: usize) {
 }
 
 #[test]
-fn an_upgrade_below_a_carrier_survives_every_cut() {
+fn an_upgrade_with_a_carrier_survives_every_cut() {
     let hosted = Hosted::new(0);
     upgrade(&hosted.board(), hosted.memory.clone(), 13);
 }
 
 #[test]
-fn an_upgrade_below_a_confirmed_carrier_survives_every_cut() {
+fn an_upgrade_with_a_confirmed_carrier_survives_every_cut() {
     let hosted = Hosted::new(3).changed(TRIAL_WORD.start(), &[0; 4]);
     upgrade(&hosted.board(), hosted.memory.clone(), 29);
 }
@@ -68,12 +70,12 @@ fn with_first_stage() -> Hosted {
 }
 
 #[test]
-fn an_upgrade_below_a_first_stage_survives_every_cut() {
+fn an_upgrade_with_a_first_stage_survives_every_cut() {
     let hosted = with_first_stage();
     upgrade(&hosted.board(), hosted.memory.clone(), 29);
 }
 
-/// A later update of MCUboot writes one copy after the other: whatever is cut, one is whole.
+/// A later update of MCUboot writes one copy after the other: wherever power is cut, one is whole.
 #[test]
 fn copies_are_rewritten_without_a_window() {
     let stage = with_first_stage();

@@ -1,4 +1,4 @@
-//! Which copy is taken, and what the loader makes of files that are not whole.
+//! Which copy is started, and how the loader treats damaged files.
 
 use esp_idf_format::image::update_checksums;
 use esp_idf_format::partition::Partition;
@@ -26,7 +26,7 @@ fn a_carrier_starts_the_first_copy() {
 }
 
 #[test]
-fn a_damaged_copy_is_passed_over() {
+fn a_damaged_copy_is_skipped() {
     for (damaged, line) in [
         (0x26_1000, "loader: bootloader at 0x268000, copy 2"),
         (0x26_8000, "loader: bootloader at 0x261000, copy 1"),
@@ -53,7 +53,8 @@ fn without_a_whole_copy_the_old_firmware_comes_back() {
     assert_eq!(changed, [0x1000, 0x101c, 0x101d, 0x101e, 0x101f]);
 }
 
-/// Nothing to go back to, and nothing to start: the device resets for ever, which counts as lost.
+/// Nothing to go back to and nothing to start: the device resets again and again, which counts as
+/// lost.
 #[test]
 fn without_copies_and_without_a_way_back_the_device_is_lost() {
     let hosted = Hosted::new(0)
@@ -66,7 +67,7 @@ fn without_copies_and_without_a_way_back_the_device_is_lost() {
     assert!(lines.iter().all(|line| line.starts_with("loader: no copy is whole")), "{lines:?}");
 }
 
-/// A checksum that is right does not make a copy whole, nor does another chip's.
+/// A right checksum is not enough for a copy to be whole, and a copy for another chip is not.
 #[test]
 fn the_sha_256_and_the_chip_decide() {
     let file = mcuboot(CHIP);
@@ -95,7 +96,7 @@ fn the_sha_256_and_the_chip_decide() {
     }
 }
 
-/// Segments over the loader, or over the stack: the loader takes such an image for damaged.
+/// Segments over the loader, or over the stack: the loader treats such an image as damaged.
 #[test]
 fn segments_over_the_loader_or_the_stack_are_not_loaded() {
     for chip in CHIPS {
@@ -125,9 +126,9 @@ fn segments_over_the_loader_or_the_stack_are_not_loaded() {
     }
 }
 
-/// On the bus of data nothing can be executed, wherever it was loaded by.
+/// Nothing can be executed at an address of the data bus.
 #[test]
-fn a_bootloader_that_cannot_run_where_it_is_loaded_is_not_called_running() {
+fn a_bootloader_that_cannot_run_where_it_is_loaded_does_not_run() {
     let addr = 0x3fcd_0000;
     let builder = ImageBuilder::new(CHIP).flash_size(FlashSize::Mb4).entry_addr(addr);
     let image = builder.segment(addr, &[0x13; 64]).build().unwrap();
@@ -138,7 +139,7 @@ fn a_bootloader_that_cannot_run_where_it_is_loaded_is_not_called_running() {
     assert_eq!(outcome.to_string(), why);
 }
 
-/// What would run is not known: that counts as nothing.
+/// If it is unknown what would run, that counts as nothing.
 #[test]
 fn a_loader_and_a_bootloader_have_to_be_known() {
     let hosted = Hosted::new(0);
@@ -164,7 +165,7 @@ fn a_loader_and_a_bootloader_have_to_be_known() {
 }
 
 #[test]
-fn a_first_stage_starts_the_better_copy() {
+fn a_first_stage_starts_the_first_whole_copy() {
     for chip in CHIPS {
         let place = chip.bootloader_addr();
         let first_copy = place.saturating_add(COPIES_OFFSET_BYTES);
