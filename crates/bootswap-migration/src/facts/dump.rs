@@ -167,27 +167,27 @@ impl<'a> Device<'a> {
     }
 }
 
-/// The bootloader in place, which must be complete, as the ROM sees it, and for `chip`; its SHA-256
-/// may be wrong, which the ROM ignores.
+/// The bootloader in place. It must be complete, for `chip`, and one that the chip's ROM can load
+/// and start; its SHA-256 may be wrong, which the ROM ignores.
 fn whole_bootloader(
     chip: Chip,
     flash: &[u8],
 ) -> Result<(ImageInfo, Option<ImageError>), FactsError> {
     let start = chip.bootloader_addr();
-    match image::verify_as_rom(bytes_from(flash, start)) {
-        Ok((info, _)) if info.header.chip_id == chip.image_chip_id() => {
-            if info.header.flash_mode().is_none() {
-                return Err(FactsError::FlashMode { start, number: info.header.spi_mode });
-            }
-            image::verify_for_rom(bytes_from(flash, start), chip)
-                .map_err(|error| FactsError::Bootloader { start, error })
-        }
-        Ok((info, _)) => Err(FactsError::Chip { wanted: chip, start, found: info.header.chip_id }),
-        Err(error) => match other_chip(chip, flash) {
-            Some((found, start)) => Err(FactsError::Chip { wanted: chip, start, found }),
-            None => Err(FactsError::Bootloader { start, error }),
-        },
+    let bytes = bytes_from(flash, start);
+    // First without the chip's rules: a bootloader for another chip breaks them, too.
+    let (info, _) = image::verify_as_rom(bytes).map_err(|error| match other_chip(chip, flash) {
+        Some((found, start)) => FactsError::Chip { wanted: chip, start, found },
+        None => FactsError::Bootloader { start, error },
+    })?;
+    let header = info.header;
+    if header.chip_id != chip.image_chip_id() {
+        return Err(FactsError::Chip { wanted: chip, start, found: header.chip_id });
     }
+    if header.flash_mode().is_none() {
+        return Err(FactsError::FlashMode { start, number: header.spi_mode });
+    }
+    image::verify_for_rom(bytes, chip).map_err(|error| FactsError::Bootloader { start, error })
 }
 
 /// A complete bootloader at the address where the other kind of chip has it.

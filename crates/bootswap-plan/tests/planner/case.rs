@@ -130,6 +130,35 @@ pub(crate) fn example() -> Case {
     }
 }
 
+/// The example on another device, with another map. The application is padded to the length of its
+/// slot, and the migrator is cut off to that of the partition it runs from.
+pub(crate) fn on(
+    chip: Chip,
+    flash_len_bytes: u32,
+    table: Vec<Partition>,
+    running: &'static str,
+    map: McubootMap<'static>,
+) -> Case {
+    let mut case = Case {
+        chip,
+        device_chip: chip,
+        wanted_flash_bytes: Some(flash_len_bytes),
+        flash_len_bytes,
+        table,
+        running,
+        map: Some(map),
+        ..example()
+    };
+    case.running_len_bytes = case.running_len_bytes.min(case.running().len_bytes());
+    case.artifacts[0].len_bytes = Some(map.primary.len_bytes());
+    case.artifacts[1].content = Some(Content::EspImage {
+        chip_id: chip.image_chip_id(),
+        image_len_bytes: 27_376,
+        flash_len_bytes: Some(flash_len_bytes),
+    });
+    case
+}
+
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(

@@ -208,33 +208,6 @@ fn every_layout_of_the_table_is_planned_safely_or_impossible() {
     assert!(planned > 1000 && refused > 200, "{planned} planned, {refused} refused");
 }
 
-fn on(
-    chip: Chip,
-    flash_len_bytes: u32,
-    table: Vec<Partition>,
-    running: &'static str,
-    map: McubootMap<'static>,
-) -> Case {
-    let mut case = Case {
-        chip,
-        device_chip: chip,
-        wanted_flash_bytes: Some(flash_len_bytes),
-        flash_len_bytes,
-        table,
-        running,
-        map: Some(map),
-        ..example()
-    };
-    case.running_len_bytes = case.running_len_bytes.min(case.running().len_bytes());
-    case.artifacts[0].len_bytes = Some(map.primary.len_bytes());
-    case.artifacts[1].content = Some(Content::EspImage {
-        chip_id: chip.image_chip_id(),
-        image_len_bytes: 27_376,
-        flash_len_bytes: Some(flash_len_bytes),
-    });
-    case
-}
-
 /// Where an application with an explicit destination is, as seen from the running partition, and
 /// the result: the migrator stays, moves first, or cannot.
 #[test]

@@ -298,24 +298,10 @@ fn case(
     map: McubootMap<'static>,
 ) -> Case {
     let running = APPS.into_iter().find(|label| running.label.as_str() == Some(label)).unwrap();
-    let mut case = Case {
-        chip,
-        device_chip: chip,
-        wanted_flash_bytes: None,
-        flash_len_bytes,
-        table: partitions.to_vec(),
-        running,
-        map: Some(map),
-        ..example()
-    };
-    // Zephyr's `west sign` pads to the slot where it is asked to confirm.
-    case.artifacts[0].len_bytes = Some(map.primary.len_bytes());
+    // The application fills its slot: Zephyr's `west sign` pads it if asked to confirm.
+    let mut case = on(chip, flash_len_bytes, partitions.to_vec(), running, map);
+    case.wanted_flash_bytes = None;
     case.artifacts[1].region_len_bytes = None;
-    case.artifacts[1].content = Some(Content::EspImage {
-        chip_id: chip.image_chip_id(),
-        image_len_bytes: 27_376,
-        flash_len_bytes: Some(flash_len_bytes),
-    });
     case
 }
 
