@@ -18,13 +18,16 @@ pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Reg
         PartitionTable::parse_as_bootloader(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
     let sector = Region::clamped(scenario.table_addr, SECTOR_BYTES);
     let mut kept = vec![(TABLE.to_owned(), sector)];
-    // A migrator that was installed by OTA is on trial, and marks itself valid in otadata.
-    let by_ota = scenario.running.ota_index().is_some();
+    // A migrator that was installed by OTA is on trial, and marks itself valid in otadata. One that
+    // leaves it to the firmware before to start selects that firmware there when it is done.
+    let goes_back = migration.with(|lent| lent.goes_back());
+    let selects = scenario.running.ota_index().is_some() || goes_back;
     // If the table lists the bootloader that is replaced, or itself, that is not data.
     let boot = Region::clamped(FlashAddr::ZERO, sector.end().get());
     let lists_boot = |p: &Partition| p.is_boot_area() && boot.contains_region(p.region);
-    let owned =
-        partitions.iter().filter(|p| !p.is_app() && !lists_boot(p) && (!by_ota || !p.is_otadata()));
+    let owned = partitions
+        .iter()
+        .filter(|p| !p.is_app() && !lists_boot(p) && (!selects || !p.is_otadata()));
     kept.extend(owned.map(|p| (p.label.to_string(), p.region)));
     let image = scenario.flash.bytes(scenario.running.region);
     if let Ok(info) = esp_idf_format::image::verify(&image) {

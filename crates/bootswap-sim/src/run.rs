@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use bootswap_plan::{Plan, Reasons};
+use bootswap_plan::{Plan, Reasons, Step};
 use device_sim::Device;
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use nor_sim::{
@@ -95,7 +95,7 @@ impl Run {
     /// The range of [`Run::ops`] that is the commit window.
     #[must_use]
     pub fn commit_window(&self) -> Option<Range<usize>> {
-        window::of(&self.ops, self.commit_region())
+        window::of(&self.ops, &self.commit_regions())
     }
 
     /// The region that the commit writes, in the plan that was carried out.
@@ -104,11 +104,26 @@ impl Run {
         self.plan.as_ref().and_then(Plan::commit_region)
     }
 
+    /// The region that each step of the commit may erase, in the plan that was carried out.
+    #[must_use]
+    pub fn commit_regions(&self) -> Vec<Region> {
+        commit_regions(self.plan.as_ref())
+    }
+
     /// Whether power lost at `cut` is lost in the commit window.
     #[must_use]
     pub fn window_is_open_at(&self, cut: Cut) -> bool {
         self.commit_window().is_some_and(|window| window::is_inside(&window, cut))
     }
+}
+
+fn commit_regions(plan: Option<&Plan>) -> Vec<Region> {
+    let steps = plan.map(|plan| plan.steps.iter()).into_iter().flatten();
+    let regions = steps.filter_map(|step| match step {
+        Step::Commit { to, .. } => Some(to.erasable),
+        _ => None,
+    });
+    regions.collect()
 }
 
 /// Runs a migration on a device.
@@ -159,7 +174,7 @@ pub fn run_from(environment: &Environment<'_>, before: NorMemory) -> Run {
     let ops: Vec<Op> = recording.ops().take(until.unwrap_or(recording.len())).collect();
     let outcome = outcome::of(&record, environment, &after);
     let LifeRecord { life, migrator, received_bytes, .. } = record;
-    let window = window::of(&ops, migrator.plan.as_ref().and_then(Plan::commit_region));
+    let window = window::of(&ops, &commit_regions(migrator.plan.as_ref()));
     Run {
         outcome,
         boots: life.boots,

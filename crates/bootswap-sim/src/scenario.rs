@@ -180,7 +180,7 @@ impl Scenario {
             Some(image) => match with_target(old.clone(), migration, image) {
                 // The device refuses, too: nothing will ever start the target.
                 Err(ScenarioError::Mcuboot(_) | ScenarioError::NotATarget(_))
-                    if !undeliverable.is_empty() || judged(migration, facts).is_err() =>
+                    if !undeliverable.is_empty() || judged(migration, facts, None).is_err() =>
                 {
                     old
                 }

@@ -11,14 +11,23 @@ use nor_sim::{Cut, Op, Phase};
 pub const BOOT_AREA: Region = Region::clamped(FlashAddr::ZERO, 0x9000);
 
 /// The commit window: the last series of operations that write the commit's regions, from the first
-/// to the last of them that changes what the ROM boots from.
+/// to the last of them that changes what the device boots from. `commits` has the region that each
+/// step of the commit may erase.
+///
+/// What the device boots from then may reach beyond [`BOOT_AREA`]: a large bootloader, a merged
+/// image. All of it counts.
 ///
 /// If something changes the bootloader and then does something else, there is no window in between,
 /// so every cut there must be survived.
-pub fn of(ops: &[Op], commit: Option<Region>) -> Option<Range<usize>> {
-    let boots = |op: &Op| op.region().overlaps(BOOT_AREA);
+pub fn of(ops: &[Op], commits: &[Region]) -> Option<Range<usize>> {
+    let vital: Vec<Region> =
+        commits.iter().copied().filter(|commit| commit.overlaps(BOOT_AREA)).collect();
+    let boots = |op: &Op| {
+        let region = op.region();
+        region.overlaps(BOOT_AREA) || vital.iter().any(|vital| vital.overlaps(region))
+    };
     let commits =
-        |op: &Op| boots(op) || commit.is_some_and(|commit| commit.contains_region(op.region()));
+        |op: &Op| boots(op) || commits.iter().any(|commit| commit.contains_region(op.region()));
     let last = ops.iter().rposition(boots)?;
     let before = ops.get(..last)?.iter().rposition(|op| !commits(op)).map_or(0, |op| op + 1);
     let first = before + ops.get(before..=last)?.iter().position(boots)?;
@@ -53,18 +62,28 @@ mod tests {
 
     #[test]
     fn the_window_is_what_comes_last_and_in_a_row() {
-        assert_eq!(of(&ops(&[0x110, 0x111, 0, 1, 2]), None), Some(2..5));
-        assert_eq!(of(&ops(&[0x110, 0, 1, 0x110]), None), Some(1..3));
+        assert_eq!(of(&ops(&[0x110, 0x111, 0, 1, 2]), &[]), Some(2..5));
+        assert_eq!(of(&ops(&[0x110, 0, 1, 0x110]), &[]), Some(1..3));
         // Changed early, and again at the end: only the end is the window.
-        assert_eq!(of(&ops(&[0, 0x110, 0, 1]), None), Some(2..4));
-        assert_eq!(of(&ops(&[0x110, 0x111]), None), None);
-        assert_eq!(of(&[], None), None);
+        assert_eq!(of(&ops(&[0, 0x110, 0, 1]), &[]), Some(2..4));
+        assert_eq!(of(&ops(&[0x110, 0x111]), &[]), None);
+        assert_eq!(of(&[], &[]), None);
     }
 
     #[test]
     fn what_the_commit_writes_besides_the_bootloader_does_not_end_the_window() {
-        let commit = Region::clamped(FlashAddr::ZERO, 0xf000);
-        assert_eq!(of(&ops(&[0x110, 0xd, 0, 0xe, 1, 0xd]), Some(commit)), Some(2..5));
+        let bootloader = Region::clamped(FlashAddr::ZERO, 0x8000);
+        let otadata = Region::clamped(FlashAddr(0xd000), 0x2000);
+        let commits = [bootloader, otadata];
+        assert_eq!(of(&ops(&[0x110, 0xd, 0, 0xe, 1, 0xd]), &commits), Some(2..5));
+    }
+
+    #[test]
+    fn the_window_is_open_until_the_end_of_a_bootloader_that_reaches_over_the_table() {
+        let bootloader = Region::clamped(FlashAddr(0x1000), 0xb000);
+        let ops = ops(&[0x110, 1, 8, 9, 0xb]);
+        assert_eq!(of(&ops, &[bootloader]), Some(1..5));
+        assert_eq!(of(&ops, &[]), Some(1..3));
     }
 
     #[test]

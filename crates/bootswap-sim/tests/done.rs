@@ -11,10 +11,10 @@ use bootswap_migration::{OwnedMigration, facts};
 use bootswap_plan::Role;
 use bootswap_sim::sweep::{Amount, Pool, PowerCuts, Sweeps, sweep};
 use bootswap_sim::{
-    OriginServer, Run, RunOutcome, Scenario, Settings, Until, Unwatched, example, run,
+    OriginServer, Run, RunOutcome, Scenario, Settings, Until, Unwatched, example, kept, run,
 };
 use esp_idf_format::Chip;
-use flash_region::FlashAddr;
+use flash_region::{FlashAddr, Region};
 use support::{artifact, other_bootloader, region};
 
 fn migrated(migration: &OwnedMigration) -> (Scenario, Run) {
@@ -28,7 +28,7 @@ fn migrated(migration: &OwnedMigration) -> (Scenario, Run) {
 /// The codes of the desk's reasons against a migration.
 fn codes(migration: &OwnedMigration) -> Vec<&'static str> {
     let found = facts::assumed(migration).unwrap();
-    let judged = judged(migration, found.facts.lend());
+    let judged = judged(migration, found.facts.lend(), None);
     judged.err().unwrap_or_default().iter().map(|reason| reason.code).collect()
 }
 
@@ -129,6 +129,49 @@ fn the_previous_firmware_is_not_overwritten_if_the_device_goes_back_to_it() {
     let factory = region(0x1_0000, 0x10_0000);
     assert!(written.iter().all(|region| !region.overlaps(factory)), "{written:?}");
     assert_eq!(scenario.running.label.as_str(), Some("ota_1"));
+}
+
+/// The same with a file that every device would refuse, too: what a device sees first is named
+/// first.
+#[test]
+fn what_a_device_sees_in_its_flash_is_named_before_what_is_wrong_with_a_file() {
+    let mut migration = example(Chip::Esp32c3).unwrap();
+    migration.running = Some("ota_1".to_owned());
+    migration.artifacts.retain(|artifact| artifact.role == Role::Application);
+    migration.artifacts[0].dest = migration.mcuboot.as_ref().map(|map| map.primary);
+    migration.mcuboot.as_mut().unwrap().scratch = Some(region(0x31_0000, 0x1_0000));
+    let slot = migration.artifacts[0].bytes.as_mut().unwrap();
+    let magic = slot.len() - 16;
+    slot[magic..].fill(0);
+    let (scenario, run) = migrated(&migration);
+    let device: Vec<_> = run.reasons.iter().map(|reason| reason.code()).collect();
+    let dump = scenario.flash.bytes(Region::clamped(FlashAddr::ZERO, 0x40_0000));
+    let found = facts::assumed(&migration).unwrap();
+    let desk = judged(&migration, found.facts.lend(), Some(&dump)).err().unwrap_or_default();
+    let desk: Vec<_> = desk.iter().map(|reason| reason.code).collect();
+    assert_eq!(
+        (&*device, &*desk),
+        (&["nothing-to-start"][..], &["nothing-to-start", "bad-trailer"][..])
+    );
+}
+
+/// The migrator in the factory partition selects the firmware before when all is done: otadata is
+/// not among what stays.
+#[test]
+fn otadata_is_not_kept_where_the_firmware_before_is_selected_in_the_end() {
+    let mut migration = data_alone();
+    migration.running = Some("factory".to_owned());
+    let mut scenario = Scenario::synthetic(&migration).unwrap();
+    let before = device_sim::synthetic::app(Chip::Esp32c3, "before", "1", 0x8000, 3).unwrap();
+    scenario.flash.load(FlashAddr(0x11_0000), &before);
+    let lab = OriginServer::open(&migration, Vec::new(), None).unwrap();
+    let run = run(&scenario, &lab, Settings::new(Until::Boot), &RefCell::new(Unwatched));
+    assert!(matches!(run.outcome, RunOutcome::TargetRunning { .. }), "{}", run.outcome);
+    let kept = kept(&migration, &scenario);
+    assert!(kept.iter().all(|(label, _)| label != "otadata"), "{kept:?}");
+    for (label, region) in kept {
+        assert_eq!(run.before.bytes(region), run.after.bytes(region), "{label}");
+    }
 }
 
 /// An application, a part of which waits for the commit because its slot covers what the device

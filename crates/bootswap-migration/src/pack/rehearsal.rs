@@ -49,7 +49,7 @@ impl Rehearsal {
                     rehearsal.assumed.push(assumption);
                 }
             }
-            let against = judged(migration, facts).err().map(|reasons| {
+            let against = judged(migration, facts, None).err().map(|reasons| {
                 let reasons: Vec<String> = reasons.iter().map(in_words).collect();
                 reasons.join("; ")
             });

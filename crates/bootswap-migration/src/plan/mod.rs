@@ -14,6 +14,7 @@ mod device_plans;
 mod elsewhere;
 mod flash_layout;
 mod given_up;
+mod goes_back;
 mod objection;
 mod region;
 mod report;

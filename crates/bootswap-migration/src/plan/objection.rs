@@ -7,19 +7,23 @@ use bootswap_plan::{DeviceFacts, McubootMap, Migration, Reason, Reasons, name};
 use esp_idf_format::Chip;
 use esp_idf_format::image::ImageError;
 
+use super::goes_back::goes_back_to_nothing;
 use super::report::ReasonReport;
 use super::stage::{PlanStage, stages};
 use crate::owned::OwnedMigration;
 
-/// The plans of a migration, if the planner has no reason against it, and the engine accepts the
-/// files that are known.
+/// The plans of a migration, if the planner has no reason against it, the dump of the device has
+/// the firmware that the migration leaves to start, and the engine accepts the files that are
+/// known.
 ///
 /// # Errors
 ///
-/// All reasons of the planner, and all that the engine adds.
+/// All reasons of the planner; else those that a device has before it fetches anything, and behind
+/// them all that the engine has against the files.
 pub fn judged<'a>(
     migration: &OwnedMigration,
     facts: DeviceFacts<'a>,
+    dump: Option<&[u8]>,
 ) -> Result<Vec<PlanStage<'a>>, Vec<ReasonReport>> {
     migration.with(|lent| {
         let stages = match stages(lent, facts) {
@@ -31,6 +35,10 @@ pub fn judged<'a>(
             }
         };
         let mut against = Against::default();
+        if dump.is_some_and(|dump| goes_back_to_nothing(migration, &facts, &stages, dump)) {
+            let nothing = Reason::NothingToStart { primary: None };
+            against.reports.push(ReasonReport::from(&nothing));
+        }
         for PlanStage { facts, plan } in &stages {
             let job = Job { migration: lent, facts, plan, container: None };
             examine(&job, &files(migration), &mut |failure| against.add(&failure, lent, facts));

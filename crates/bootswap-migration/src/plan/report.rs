@@ -1,8 +1,8 @@
 //! A plan, or the reasons for a refusal, for scripts; `text.rs` prints it for people.
 
 use bootswap_plan::{
-    Cost, CostModel, DeviceFacts, Migration, Plan, Reason, Step, Target, WayBack, goes_back,
-    objections, preferred, ways_to_go_back,
+    Cost, CostModel, DeviceFacts, Migration, Plan, Reason, Step, Target, WayBack, objections,
+    preferred,
 };
 use esp_idf_format::partition::Partition;
 use flash_region::Region;
@@ -16,7 +16,7 @@ use super::objection::judged;
 use super::region::RegionReport;
 use super::stage::PlanStage;
 use crate::bootloader::Assumption;
-use crate::facts::{self, FoundFacts, bytes, with_primary};
+use crate::facts::{self, FoundFacts, with_primary};
 use crate::owned::OwnedMigration;
 
 /// Plans the migration of the device that was found; `dump` is its flash, if known.
@@ -24,13 +24,8 @@ use crate::owned::OwnedMigration;
 pub fn report(migration: &OwnedMigration, found: &FoundFacts, dump: Option<&[u8]>) -> PlanReport {
     let device = DeviceReport::new(found, dump.is_some());
     let facts = with_primary(migration, found.facts.lend(), dump);
-    let judged = judged(migration, facts).and_then(|stages| {
-        let objection = match dump {
-            Some(dump) if goes_back_to_nothing(migration, &facts, &stages, dump) => {
-                Some(Reason::NothingToStart { primary: None })
-            }
-            _ => elsewhere::refused(migration, &facts),
-        };
+    let judged = judged(migration, facts, dump).and_then(|stages| {
+        let objection = elsewhere::refused(migration, &facts);
         objection.map_or(Ok(stages), |reason| Err(vec![ReasonReport::from(&reason)]))
     });
     let report = match judged {
@@ -51,28 +46,6 @@ pub fn assumptions(
     let mut all = facts::assumptions(migration, facts, dump);
     all.extend(elsewhere::assumption(migration, facts));
     all
-}
-
-/// Whether the migration leaves it to the firmware before to start, and the dump has none that the
-/// steps leave alone. What a device asks of its flash before it begins.
-fn goes_back_to_nothing(
-    migration: &OwnedMigration,
-    facts: &DeviceFacts<'_>,
-    stages: &[PlanStage<'_>],
-    dump: &[u8],
-) -> bool {
-    let running = bytes(dump, facts.running.prefix(facts.running_len_bytes));
-    let starts = |partition: Region| {
-        let held = bytes(dump, partition);
-        let Ok(info) = esp_idf_format::image::verify(held) else { return false };
-        let image = partition.prefix(info.total_len_bytes);
-        let is_lost = |stage: &PlanStage<'_>| stage.plan.writes().any(|w| w.overlaps(image));
-        info.header.chip() == Some(facts.chip)
-            && !bytes(dump, image).starts_with(running)
-            && !stages.iter().any(is_lost)
-    };
-    migration.with(|lent| goes_back(lent, facts))
-        && !ways_to_go_back(facts, None).any(|(partition, _)| starts(partition))
 }
 
 /// What `--json` prints. Keys are never renamed; `null` where something does not apply.

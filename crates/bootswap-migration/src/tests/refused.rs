@@ -15,7 +15,7 @@ fn codes(app: &[u8], bootloader: &[u8]) -> Vec<&'static str> {
     let migration = lab.load(EXAMPLE).unwrap();
     let mut found = facts::assumed(&migration).unwrap();
     found.facts.bootloader_flash_mode = Some(FlashMode::Dio);
-    let reasons = judged(&migration, found.facts.lend()).err().unwrap_or_default();
+    let reasons = judged(&migration, found.facts.lend(), None).err().unwrap_or_default();
     reasons.iter().map(|reason| reason.code).collect()
 }
 

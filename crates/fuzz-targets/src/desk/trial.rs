@@ -62,7 +62,12 @@ pub(super) fn tried(
             // After the planner's reasons, which the device has too, the desk names what else is
             // wrong with the files.
             let same = said.starts_with(&device_said);
-            assert!(same, "from {from} the desk refuses with {said:?}, the device {device_said:?}");
+            assert!(
+                same,
+                "from {from} the desk refuses with {said:?}, the device {device_said:?}\n{}\n{}",
+                wanted.text,
+                console_of(&context, "none"),
+            );
             return VerdictKind::Refused;
         }
         (RunOutcome::OldFirmware { .. } | RunOutcome::Stuck { .. }, false) => {
@@ -77,7 +82,7 @@ pub(super) fn tried(
             )
         }
     }
-    assert_kept(&run, migration, &scenario, wanted, device);
+    assert_kept(&run, migration, &scenario, wanted, device, &context);
     let cuts = PowerCuts { amount: Amount::Some(POWER_CUTS), torn: true, twice: false, seed: 1 };
     let pool = Pool::new(NonZeroUsize::new(1));
     let (flash_faults, network_faults) = (Amount::None, Amount::None);
@@ -100,6 +105,7 @@ fn assert_kept(
     scenario: &Scenario,
     wanted: &Wanted,
     device: &Device,
+    context: &SweepContext<'_>,
 ) {
     let at_reset = run.at_reset.as_ref().unwrap_or(&run.after);
     // If nothing fails, only a move starts the migrator twice.
@@ -115,7 +121,12 @@ fn assert_kept(
             continue;
         }
         let is_kept = run.before.bytes(region) == at_reset.bytes(region);
-        assert!(is_kept, "{label} in {region} was changed\n{}", wanted.text);
+        assert!(
+            is_kept,
+            "{label} in {region} was changed\n{}\n{}",
+            wanted.text,
+            console_of(context, "none"),
+        );
     }
 }
 
