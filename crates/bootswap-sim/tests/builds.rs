@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use bootswap_migration::content::classify;
 use bootswap_migration::example::{MIGRATION, PARTITIONS};
-use bootswap_migration::{OwnedMap, OwnedMigration, facts, from_text, plan};
+use bootswap_migration::{OwnedMap, OwnedMigration, OwnedStaging, facts, from_text, plan};
 use bootswap_plan::{Role, Strategy};
 use bootswap_sim::{
     OriginServer, Run, RunOutcome, Scenario, Settings, Until, Unwatched, example, run,
@@ -80,6 +80,19 @@ fn an_old_version_gets_past_downgrade_prevention_where_there_is_a_way() {
         assert_target(&run, &what);
         assert_eq!(run.plan.unwrap().strategy, strategy, "{what}");
     }
+}
+
+/// An application for the primary slot waits in the partition that the secondary slot is in: what
+/// MCUboot wants of an image there is not asked of it.
+#[test]
+fn an_application_that_waits_where_the_other_slot_is_is_judged_by_its_own() {
+    let mut map = example_map(SwapKind::Move);
+    map.downgrade_prevention = DowngradePrevention::Version;
+    let mut migration = migration(map, ImageVersion::default(), "ota_1");
+    migration.staging = OwnedStaging::Label("ota_0".to_owned());
+    let run = simulated(&migration);
+    assert_target(&run, "0.0.0 by way of ota_0");
+    assert_eq!(run.plan.unwrap().strategy, Strategy::StraightToPrimary);
 }
 
 /// Noise in the primary slot is a version, too; the device looks, and the desk cannot know.
