@@ -94,7 +94,7 @@ fn an_image_with_the_whole_key_is_refused_for_that() {
             tool.expect(&[sign]);
             let migration = load(&tool.path("migration.toml")).unwrap();
             let found = facts::assumed(&migration).unwrap();
-            let against = judged(&migration, found.facts.lend()).err().unwrap_or_default();
+            let against = judged(&migration, found.facts.lend(), None).err().unwrap_or_default();
             let codes: Vec<&str> = against.iter().map(|reason| reason.code).collect();
             assert_eq!(codes, wanted, "{kind} {format}: {against:?}");
             let is_named = against.iter().all(|of| of.message.contains("--public-key-format full"));
