@@ -86,8 +86,8 @@ impl<'j> Checked<'j> {
     pub(crate) fn item<'i>(&'i self, placed: Placed<'i>, key: Option<&'i PublicKey>) -> Item<'i> {
         let Job { migration, facts, .. } = *self.job;
         let room_bytes = room_bytes(placed.routes);
-        // What MCUboot wants of an image depends on the slot that it ends in, not on where it waits:
-        // a partition for staging may lie where the other slot is.
+        // What MCUboot wants of an image depends on the slot that it ends in, not on where it
+        // waits: a partition for staging may lie where the other slot is.
         let end = self.at(0).end(placed.index).ok().and_then(|end| end.slot());
         let slot = end.or(placed.slot());
         let rules = Rules::new(migration, facts, placed.artifact, slot, room_bytes, key);
