@@ -24,6 +24,9 @@ pub struct Report {
     pub reasons: Vec<ReasonReport>,
     /// All flash operations until the reset into the new bootloader.
     pub flash: FlashReport,
+    /// All flash operations until the target runs: those of `flash`, and those of MCUboot's swap;
+    /// `null` if the target does not run, or the simulation ended before.
+    pub until_target: Option<FlashReport>,
     /// What it relies on and nobody could look at, as `plan` has it; empty where the whole device
     /// is made up.
     pub assumed: Vec<Assumption>,
@@ -162,6 +165,9 @@ impl Report {
             detail: run.outcome.to_string(),
             reasons: run.reasons.iter().map(ReasonReport::from).collect(),
             flash: FlashReport::new(&run.migration, run.most_erases_of_a_sector()),
+            until_target: run
+                .until_target
+                .map(|counts| FlashReport::new(&counts, run.most_erases_until(&run.after))),
             assumed: Vec::new(),
             commit_window: (run.window.ops() > 0).then(|| WindowReport::new(&run.window)),
             download: (run.requests > 0)

@@ -43,6 +43,8 @@ pub struct Run {
     pub after: NorMemory,
     /// Flash operations until the reset into the new bootloader.
     pub migration: Counts,
+    /// Flash operations until the target ran; `None` if it never did, or the run ended before.
+    pub until_target: Option<Counts>,
     /// Flash operations in the commit window: the last unbroken series that writes what the device
     /// boots from.
     pub window: Counts,
@@ -62,7 +64,12 @@ impl Run {
     /// Erases of the sector that was erased most often, until the reset into the new bootloader.
     #[must_use]
     pub fn most_erases_of_a_sector(&self) -> u32 {
-        let then = self.at_reset.as_ref().unwrap_or(&self.after);
+        self.most_erases_until(self.at_reset.as_ref().unwrap_or(&self.after))
+    }
+
+    /// The same until the flash was in that state.
+    #[must_use]
+    pub fn most_erases_until(&self, then: &NorMemory) -> u32 {
         let whole = Region::clamped(FlashAddr::ZERO, then.capacity_bytes());
         let sectors = whole.chunks(SECTOR_BYTES).map(|sector| sector.start());
         let erases = |addr| then.erase_count(addr).saturating_sub(self.before.erase_count(addr));
@@ -83,6 +90,7 @@ impl Run {
             at_reset: None,
             after: scenario.flash.clone(),
             migration: Counts::default(),
+            until_target: None,
             window: Counts::default(),
             ops: Vec::new(),
             recording: Recording::default(),
@@ -173,6 +181,8 @@ pub fn run_from(environment: &Environment<'_>, before: NorMemory) -> Run {
     let until = record.ops_at_reset.and_then(|ops| usize::try_from(ops).ok());
     let ops: Vec<Op> = recording.ops().take(until.unwrap_or(recording.len())).collect();
     let outcome = outcome::of(&record, environment, &after);
+    let is_running = matches!(outcome, RunOutcome::TargetRunning { .. }) && record.stop.is_none();
+    let until_target = is_running.then_some(counts);
     let LifeRecord { life, migrator, received_bytes, .. } = record;
     let window = window::of(&ops, &commit_regions(migrator.plan.as_ref()));
     Run {
@@ -183,6 +193,7 @@ pub fn run_from(environment: &Environment<'_>, before: NorMemory) -> Run {
         before,
         at_commit: window.clone().and_then(|window| recording.before(window.start)),
         migration: at_reset.as_ref().map_or(counts, |(_, counts)| *counts),
+        until_target,
         at_reset: at_reset.map(|(memory, _)| memory),
         after,
         window: window

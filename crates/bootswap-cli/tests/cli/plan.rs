@@ -20,7 +20,10 @@ fn the_example_is_planned() {
         "from factory: application to the secondary slot, MCUboot swaps it in",
         "in 8       none: this is the commit window",
         "in 9       MCUboot boots and swaps the application in",
-        "Costs are an upper estimate",
+        "all  until the reset",
+        "MCUboot's swap after it",
+        "until the target runs",
+        "Costs until the reset are an upper estimate",
         "0x009000  0x00d000  nvs                       \"                         \"",
     ] {
         assert!(ended.stdout.contains(part), "{part}\n{}", ended.stdout);
@@ -140,7 +143,16 @@ fn a_refusal_is_an_answer_with_status_1() {
     assert_eq!(codes, ["wrong-image-chip", "flash-too-small"]);
     assert!(reasons[0]["message"].as_str().unwrap().contains("build it for esp32s3"));
     assert_eq!((&json["steps"], &json["stages"]), (&serde_json::json!([]), &serde_json::json!([])));
-    for key in ["flash_map", "strategy", "cost", "commit", "commit_window", "journal"] {
+    for key in [
+        "flash_map",
+        "strategy",
+        "cost",
+        "swap",
+        "until_target",
+        "commit",
+        "commit_window",
+        "journal",
+    ] {
         assert_eq!(json[key], serde_json::Value::Null, "{key}");
     }
 }

@@ -64,8 +64,13 @@ pub struct PlanReport {
     pub stages: Vec<StageReport>,
     /// The steps of all stages, in order.
     pub steps: Vec<StepReport>,
-    /// The cost of all stages, checkpoints included.
+    /// The cost of all stages until the reset, checkpoints included.
     pub cost: Option<CostReport>,
+    /// What MCUboot does after the reset until it starts the application; `null` if the target
+    /// bootloader is not MCUboot.
+    pub swap: Option<CostReport>,
+    /// The cost until the target runs: `cost` and `swap` together.
+    pub until_target: Option<CostReport>,
     /// From the first to the last byte that the commit may erase.
     pub commit: Option<RegionReport>,
     /// The time in which a loss of power leaves a device that does not boot.
@@ -262,6 +267,8 @@ impl PlanReport {
             cost += model.plan(plan);
         }
         let last = stages.last().map(|stage| &stage.plan);
+        let swap = last.filter(|_| migration.mcuboot.is_some() && !migration.goes_back());
+        let swap = swap.map(|plan| model.swap(plan));
         Self {
             outcome: "planned",
             reasons: Vec::new(),
@@ -270,6 +277,8 @@ impl PlanReport {
             stages: stages.iter().map(|stage| StageReport::new(migration, stage)).collect(),
             steps,
             cost: Some(cost.into()),
+            swap: swap.map(CostReport::from),
+            until_target: swap.map(|swap| CostReport::from(cost + swap)),
             commit: last.and_then(Plan::commit_region).map(RegionReport::from),
             commit_window: last.and_then(|plan| WindowEstimate::new(&model, plan, dump)),
             journal: last.and_then(|plan| plan.journal).map(RegionReport::from),
@@ -288,6 +297,8 @@ impl PlanReport {
             stages: Vec::new(),
             steps: Vec::new(),
             cost: None,
+            swap: None,
+            until_target: None,
             commit: None,
             commit_window: None,
             journal: None,

@@ -35,7 +35,13 @@ impl fmt::Display for PlanReport {
             writeln!(f)?;
         }
         if let Some(cost) = &self.cost {
-            cost_lines(f, "all", "", cost)?;
+            cost_lines(f, "all", "until the reset", cost)?;
+        }
+        if let (Some(swap), Some(whole)) = (&self.swap, &self.until_target) {
+            if swap.max_ms > 0.0 {
+                cost_lines(f, "   ", "MCUboot's swap after it", swap)?;
+            }
+            cost_lines(f, "   ", "until the target runs", whole)?;
         }
         writeln!(f, "\nif power is lost")?;
         for (range, message) in self.ways_back() {
@@ -54,8 +60,8 @@ impl fmt::Display for PlanReport {
         paragraph(
             f,
             "",
-            "Costs are an upper estimate: everything that is overwritten is assumed to be full of \
-             old data. Times are those of a W25Q32JV, without reads and network.",
+            "Costs until the reset are an upper estimate: all that is overwritten is assumed to be \
+             full of old data. Times are those of a W25Q32JV, without reads and network.",
         )?;
         match &self.flash_map {
             Some(map) => write!(f, "\n{map}"),

@@ -13,10 +13,13 @@
 //!   over the network, so it cannot know that erasing the block takes less time;
 //! - every page of an artifact counts as programmed, although blank ones are skipped. The padding
 //!   of an MCUboot image whose length is known does not count: the engine does not write it;
-//! - reads, the network and what MCUboot does later are left out.
+//! - reads and the network are left out.
+//!
+//! What MCUboot does after the reset is counted separately, in `swap.rs`: it is known exactly.
 
 mod count;
 mod erases;
+mod swap;
 
 use flash_region::{FlashAddr, PAGE_BYTES, Region, SECTOR_BYTES};
 
@@ -52,10 +55,17 @@ impl<'a> CostModel<'a> {
         Self { unused_is_blank: false, ..self }
     }
 
-    /// The whole plan, journal included.
+    /// The whole plan up to the reset, journal included.
     #[must_use]
     pub fn plan(&self, plan: &Plan) -> Cost {
         self.journal(plan) + plan.steps.iter().map(|step| self.step(step)).sum()
+    }
+
+    /// What MCUboot does after the reset until it starts the application; [`Cost::NONE`] for
+    /// another bootloader, which is not known.
+    #[must_use]
+    pub fn swap(&self, plan: &Plan) -> Cost {
+        swap::swapped_in(self.migration, plan)
     }
 
     /// The commit window: every [`Step::Commit`]; `None` for a plan without one.
