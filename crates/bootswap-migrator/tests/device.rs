@@ -36,13 +36,30 @@ fn the_example_ends_in_the_target() {
 
 #[test]
 fn from_an_ota_slot_it_marks_itself_valid_first() {
-    let mut lab = DeviceUnderTest::new("ota_1");
+    let mut lab = DeviceUnderTest::with_rollback("ota_1");
     lab.online = false;
     assert!(lab.run());
-    // A bootloader with rollback would have gone back by now.
+    // Without that, the bootloader would go back now.
     let (outcome, started) = lab.boot();
     assert!(outcome.is_alive());
     assert_eq!(started, "bootswap");
+}
+
+/// Where it runs is where the chip has mapped it, and there nothing is written.
+#[test]
+fn from_every_partition_it_spares_itself() {
+    let table = device_sim::synthetic::example_partitions();
+    for running in ["factory", "ota_0", "ota_1"] {
+        let place = table.iter().find(|p| p.label.as_str() == Some(running)).unwrap().region;
+        let mut lab = DeviceUnderTest::new(running);
+        let image = place.prefix(lab::MIGRATOR_LEN);
+        let before = lab.read(image);
+        assert!(lab.run(), "{running}: {}", lab.console.text());
+        let told = format!("running from {running} at {place}");
+        assert!(lab.console.has(&told), "{}", lab.console.text());
+        assert!(lab.read(image) == before, "{running} was written over");
+        assert!(lab.boot().0.is_target(), "{running}: {}", lab.console.text());
+    }
 }
 
 #[test]
@@ -327,6 +344,25 @@ fn of_two_otadata_the_last_one_leads_back() {
     assert!(lab.run());
     assert!(lab.console.has("going back to the firmware at "), "{}", lab.console.text());
     assert_eq!(lab.boot().1, "old", "{}", lab.console.text());
+}
+
+/// Its entries cannot be written without their neighbours, so nothing is, and the device rests.
+#[test]
+fn otadata_that_does_not_begin_with_a_sector_is_no_way_back() {
+    for otadata in [(0xd800, 0x2000), (0xd000, 0x1000)] {
+        let table = table(|entries| {
+            entries[1].region = Region::clamped(FlashAddr(otadata.0), otadata.1);
+            entries[2].region = Region::clamped(FlashAddr(0x31_0000), 0x1000);
+        });
+        let mut lab = DeviceUnderTest::with_table("ota_0", TABLE_ADDR, &table);
+        lab.secure_boot = true;
+        let before = lab.everything();
+        assert!(lab.run());
+        let told = "there is no firmware to go back to";
+        assert!(lab.console.has(told), "{otadata:?}: {}", lab.console.text());
+        assert_eq!(lab.waits_ms.last(), Some(&HOUR_MS));
+        assert!(lab.everything() == before, "{otadata:?}: flash was written");
+    }
 }
 
 /// Whatever cannot be read, an immediate reset would not help.

@@ -5,8 +5,8 @@
 //!   hazards.toml --> page of the book                     compared in every run of the tests
 //!        |
 //!        '---------> copy of the sources, every prevention behind a switch --> one build
-//!                       tests without a switch: all must pass
-//!                       tests with one switch:  each of those that its prevention names must fail
+//!                       tests without a switch: must pass
+//!                       with the switch of the prevention that names them: must fail
 //! ```
 //!
 //! In the copy, [`TAKEN_OUT`](scratch::TAKEN_OUT) in a replacement asks for an environment
@@ -43,6 +43,8 @@ struct Tried<'l> {
 }
 
 enum Outcome {
+    /// These fail, or do not end, with every prevention in.
+    NotSound(Vec<(String, Verdict)>),
     /// Every test that it names failed.
     Held,
     /// These did not fail, and how they ended.
@@ -55,8 +57,9 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Held => f.write_str("held"),
-            Self::NotHeld(tests) => {
-                f.write_str("NOT HELD:")?;
+            Self::NotHeld(tests) | Self::NotSound(tests) => {
+                let is_held = matches!(self, Self::NotSound(_));
+                f.write_str(if is_held { "WITH ALL PREVENTIONS:" } else { "NOT HELD:" })?;
                 tests.iter().try_for_each(|(name, ended)| write!(f, " {name} {ended}"))
             }
             Self::NotCompiled => f.write_str("does not compile"),
@@ -81,24 +84,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         Ok(runner) => runner,
         Err(files) => return Ok(not_compiled(&hazards, &files)),
     };
-    eprintln!("\n=== without a switch: all tests must pass");
-    for (_, prevention) in &wanted {
-        for test in &prevention.tests {
-            let ended = runner.run(test, None)?;
-            ensure!(ended == Verdict::Passed, "{} {ended} with every prevention in", test.name);
-        }
-    }
-    eprintln!("=== each prevention taken out: its tests must fail");
     let mut tried = Vec::new();
     for (hazard, prevention) in wanted {
-        let mut others = Vec::new();
-        for test in &prevention.tests {
-            let ended = runner.run(test, Some(&prevention.name))?;
-            if ended != Verdict::Failed {
-                others.push((test.name.clone(), ended));
-            }
-        }
-        let outcome = if others.is_empty() { Outcome::Held } else { Outcome::NotHeld(others) };
+        let outcome = outcome(&runner, prevention)?;
         let one = Tried { row: hazard.number, prevention, outcome };
         print_row(&one);
         tried.push(one);
@@ -106,6 +94,26 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let held = tried.iter().filter(|one| matches!(one.outcome, Outcome::Held)).count();
     println!("{held} of {} preventions are held by their tests", tried.len());
     Ok(if held == tried.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the tests of a prevention, which must pass, and once more without it.
+fn outcome(runner: &Runner, prevention: &Prevention) -> Result<Outcome> {
+    let others = |taken_out, wanted| {
+        let mut others = Vec::new();
+        for test in &prevention.tests {
+            let ended = runner.run(test, taken_out)?;
+            if ended != wanted {
+                others.push((test.name.clone(), ended));
+            }
+        }
+        anyhow::Ok(others)
+    };
+    let not_sound = others(None, Verdict::Passed)?;
+    if !not_sound.is_empty() {
+        return Ok(Outcome::NotSound(not_sound));
+    }
+    let not_held = others(Some(prevention.name.as_str()), Verdict::Failed)?;
+    Ok(if not_held.is_empty() { Outcome::Held } else { Outcome::NotHeld(not_held) })
 }
 
 /// A file of the repository.

@@ -8,6 +8,8 @@ use super::list::{Hazards, Prevention};
 
 /// Where the page is.
 pub(super) const FILE: &str = "docs/src/hazards.md";
+/// Width of the book's text, in characters.
+const WIDTH: usize = 120;
 const START: &str = "<!-- hazards -->\n";
 const END: &str = "<!-- end -->";
 
@@ -18,16 +20,20 @@ pub(super) fn update(page: &str, hazards: &Hazards) -> Result<String> {
     Ok(format!("{before}{START}{}{END}{after}", text(hazards)?))
 }
 
+fn fill(text: &str) -> String {
+    textwrap::fill(text, WIDTH)
+}
+
 fn text(hazards: &Hazards) -> Result<String> {
     let mut text = String::new();
     for hazard in &hazards.hazard {
         writeln!(text, "\n## {}. {}\n", hazard.number, hazard.what)?;
-        writeln!(text, "{}", hazard.answer)?;
+        writeln!(text, "{}", fill(&hazard.answer))?;
         if let Some(seen) = &hazard.seen {
             writeln!(text, "\nSeen: {seen}")?;
         }
         if let Some(missing) = &hazard.missing {
-            writeln!(text, "\n**Not yet:** {missing}")?;
+            writeln!(text, "\n{}", fill(&format!("**Not yet:** {missing}")))?;
         }
         for name in &hazard.see {
             let found = hazards.preventions().find(|(_, prevention)| prevention.name == *name);

@@ -169,6 +169,26 @@ fn the_device_decides_about_the_bootloader_too() {
     assert!(magic, "{}", fault_of(&scene).unwrap().to_string());
 }
 
+/// At the desk the file is there and the migration names a length, as a changed file has it.
+#[test]
+fn a_file_of_another_length_than_named_is_refused() {
+    let scene = Scene::example();
+    let files: Vec<Option<&[u8]>> = scene.parts.iter().map(|p| Some(p.bytes.as_slice())).collect();
+    for more in [0, 1] {
+        let mut told = Vec::new();
+        scene.with_job(|job| {
+            let mut artifacts = job.migration.artifacts.to_vec();
+            let len_bytes = artifacts[1].len_bytes.map(|len_bytes| len_bytes + more);
+            (artifacts[1].len_bytes, artifacts[1].sha256) = (len_bytes, None);
+            let migration = Migration { artifacts: &artifacts, ..*job.migration };
+            let mut tell = |failure: Failure<Infallible, &str>| told.push(failure.to_string());
+            examine(&Job { migration: &migration, ..*job }, &files, &mut tell);
+        });
+        assert_eq!(told.len(), more as usize, "{told:?}");
+        assert!(told.iter().all(|said| said.contains("bytes")), "{told:?}");
+    }
+}
+
 /// What is wrong with a file in several ways is told all at once, the device's fault first.
 #[test]
 fn every_fault_of_a_file_is_told() {
@@ -402,4 +422,15 @@ fn esp_idf_s_own_bootloader_needs_an_app_in_a_partition() {
     assert_eq!(scene(described("v5.4"), PRIMARY, noise(9000, 5)), Some(no_app));
     // What only looks like a description says nothing.
     assert_eq!(scene(described("\u{1}"), free, app), None);
+}
+
+/// Of a bootloader that does not say whose it is, nobody knows where it looks for its app.
+#[test]
+fn an_unknown_bootloader_may_find_its_app_in_no_partition() {
+    let mut scene = app_and("bootloader", BOOT, bootloader(0x2000, 4));
+    scene.part("bootloader").role = Role::Bootloader;
+    scene.part("app").dest = Some(at(0x5_0000, SLOT_LEN));
+    assert_eq!(fault_of(&scene), None);
+    scene.part("app").bytes = noise(9000, 5);
+    assert_eq!(fault_of(&scene), None);
 }

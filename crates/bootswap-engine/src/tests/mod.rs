@@ -5,6 +5,7 @@ pub(crate) mod kit;
 mod attempts;
 mod cuts;
 mod example;
+mod forgetful;
 mod layouts;
 mod network;
 mod refused;

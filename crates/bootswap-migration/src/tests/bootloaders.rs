@@ -260,3 +260,29 @@ fn an_rsa_key_goes_to_devices() {
         assert!(migration.assumed.iter().all(|a| a.key != "mcuboot.public_key"));
     }
 }
+
+/// ESP-IDF's bootloaders before 5.3 have no description: the texts of their log tell them.
+#[test]
+fn an_old_esp_idf_bootloader_is_told_by_its_texts() {
+    let lab = ExampleDir::new();
+    let mut code = vec![0x13; 0x1000];
+    let file = |code: &[u8]| {
+        let image = esp_idf_format::image::ImageBuilder::new(Chip::Esp32s3);
+        let image = image.flash_size(FlashSize::Mb4).entry_addr(0x403b_a000);
+        image.segment(0x403b_a000, code).build().unwrap()
+    };
+    lab.write("mcuboot.bin", &file(&code));
+    assert_eq!(lab.load(EXAMPLE).unwrap().against, []);
+    let text = b"\0No bootable app partitions in the partition table\0";
+    code[0x100..0x100 + text.len()].copy_from_slice(text);
+    lab.write("mcuboot.bin", &file(&code));
+    let migration = lab.load(EXAMPLE).unwrap();
+    assert!(
+        matches!(migration.against.as_slice(), [Reason::NotMcuboot { .. }]),
+        "{:?}",
+        migration.against
+    );
+    let found = crate::facts::assumed(&migration).unwrap();
+    let report = crate::plan::report(&migration, &found, None);
+    assert_eq!((report.outcome, report.reasons[0].code), ("refused", "not-mcuboot"));
+}

@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 
 pub const CHIP: Chip = Chip::Esp32c3;
 const SLOT_LEN: u32 = 0x10_0000;
-const MIGRATOR_LEN: u32 = 0x3_0000;
+pub const MIGRATOR_LEN: u32 = 0x3_0000;
 
 /// A device before its migration, and its state afterwards.
 pub struct DeviceUnderTest {
@@ -162,8 +162,22 @@ impl DeviceUnderTest {
         Self::with_table(label, TABLE_ADDR, &table)
     }
 
+    /// The same with a bootloader that undoes an update which did not confirm itself.
+    pub fn with_rollback(label: &str) -> Self {
+        let mut table = vec![0; TABLE_LEN_BYTES as usize];
+        emit(&synthetic::example_partitions(), &mut table).unwrap();
+        let config = EspIdfConfig { rollback: true, ..EspIdfConfig::default() };
+        Self::with_bootloader(label, &table, config)
+    }
+
     /// The same with another table, at another address.
     pub fn with_table(label: &str, table_addr: FlashAddr, table: &[u8]) -> Self {
+        let config = EspIdfConfig { table_addr, ..EspIdfConfig::default() };
+        Self::with_bootloader(label, table, config)
+    }
+
+    fn with_bootloader(label: &str, table: &[u8], config: EspIdfConfig) -> Self {
+        let table_addr = config.table_addr;
         let partitions: Vec<Partition> =
             PartitionTable::parse_as_bootloader(table).unwrap().iter().collect();
         let running = partitions.iter().find(|p| p.label.as_str() == Some(label)).unwrap();
@@ -182,7 +196,7 @@ impl DeviceUnderTest {
             builder = builder.select_ota(index, OtaState::PendingVerify).app("factory", &old);
         }
         let board = Board::new(CHIP)
-            .esp_idf(&old_bootloader, EspIdfConfig { table_addr, ..EspIdfConfig::default() })
+            .esp_idf(&old_bootloader, config)
             .unwrap()
             .mcuboot(&bootloader, McubootConfig::example())
             .unwrap();

@@ -186,3 +186,17 @@ fn what_the_files_say_refuses_whatever_the_device_is() {
     }
     assert!(reasons[1].to_string().contains("ESP-IDF's bootloader"), "{}", reasons[1]);
 }
+
+/// Its slots are cleaned before the commit, and until then the old bootloader starts the migrator.
+#[test]
+fn no_slot_is_where_the_old_bootloader_is() {
+    let mut case = example();
+    case.artifacts = vec![Artifact { dest: Some(region(0x32_0000, 0x1_0000)), ..other("data") }];
+    for (slot, codes) in [(0x1000, &["overlap"][..]), (0x31_0000, &[])] {
+        let map = case.map.as_mut().unwrap();
+        (map.primary, map.secondary) = (region(slot, 0x6000), region(0x11_0000, 0x6000));
+        let reasons = case.plan().err().unwrap_or_default();
+        let found: Vec<_> = reasons.iter().map(Reason::code).collect();
+        assert_eq!(found, codes, "{reasons:?}");
+    }
+}

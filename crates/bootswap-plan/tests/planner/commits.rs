@@ -81,6 +81,26 @@ fn a_commit_erases_nothing_of_another_artifact() {
     assert!(!erased.iter().any(|erased| erased.overlaps(region(0, 0x1000))), "{erased:?}");
 }
 
+/// While otadata selects the migrator, a bootloader that reads it starts the migrator again, which
+/// completes what a power cut left undone.
+#[test]
+fn otadata_is_committed_last() {
+    let mut case = example();
+    case.map = None;
+    let otadata = Artifact { dest: Some(region(0xd000, 0x2000)), ..other("otadata") };
+    let table = Artifact { dest: Some(region(0x8000, 0x1000)), ..other("table") };
+    case.artifacts = vec![
+        Artifact { len_bytes: Some(0x2000), ..otadata },
+        Artifact { len_bytes: Some(0xc00), ..table },
+        bootloader(),
+    ];
+    case.allow.overwrite = &["otadata", PARTITION_TABLE];
+    let steps = case.steps();
+    let commits = steps.iter().filter_map(|step| step.strip_prefix("commit "));
+    let commits: Vec<_> = commits.filter_map(|step| step.split(' ').next()).collect();
+    assert_eq!(commits, ["table", "bootloader", "otadata"], "{steps:#?}");
+}
+
 /// A file that begins before the partition table and ends inside its region, where data begins.
 #[test]
 fn a_merged_file_erases_no_further_than_it_reaches() {

@@ -14,6 +14,7 @@ mod odd_tables;
 mod reach;
 mod real_maps;
 mod refusals;
+mod staging;
 /// The example, shared with the crate's own tests.
 #[allow(dead_code, reason = "the crate's own tests use the rest")]
 #[path = "../../src/test_support.rs"]

@@ -100,6 +100,50 @@ fn otadata_that_does_not_begin_with_a_sector_is_not_written() {
     assert_safe(&case, &plan);
 }
 
+/// Both entries are needed: one of them is good at every moment.
+#[test]
+fn otadata_of_one_sector_is_not_written() {
+    let mut case = roomy();
+    case.running = "ota_1";
+    let selects = |case: &Case| {
+        let plan = case.plan().unwrap();
+        assert_safe(case, &plan);
+        plan.steps.iter().any(|step| matches!(step, Step::Select { .. }))
+    };
+    assert!(selects(&case));
+    case.table[1].region = region(0xd000, 0x1000);
+    assert!(!selects(&case));
+}
+
+/// A migration of data ends in the firmware before it, which otadata has to name.
+#[test]
+fn without_otadata_that_can_be_written_nothing_leads_back() {
+    let mut case = roomy();
+    case.map = None;
+    let data = Artifact { dest: Some(region(0x40_0000, 0x1_0000)), ..other("data") };
+    case.artifacts = vec![data];
+    case.running = "ota_1";
+    assert!(case.plan().is_ok(), "{:?}", case.plan());
+    for otadata in [region(0xd800, 0x1000), region(0xd100, 0x1f00), region(0xd000, 0x1000)] {
+        case.table[1].region = otadata;
+        assert_eq!(case.codes(), ["nothing-to-start"], "{otadata}");
+    }
+    case.table.remove(1);
+    assert_eq!(case.codes(), ["nothing-to-start"]);
+}
+
+/// An erase of the file's last sector would take what begins in it.
+#[test]
+fn a_file_spares_the_partition_that_begins_in_its_last_sector() {
+    let mut case = roomy();
+    let data = Artifact { dest: Some(region(0x40_0000, 0x1800)), ..other("data") };
+    case.artifacts.push(Artifact { len_bytes: Some(0x1800), ..data });
+    case.table.push(partition("files", PartitionType::Data, subtype::FAT, 0x40_1800, 0x1000));
+    assert_eq!(case.codes(), ["over-kept"]);
+    case.table.last_mut().unwrap().region = region(0x40_2000, 0x1000);
+    assert!(case.plan().is_ok());
+}
+
 #[test]
 fn nothing_is_put_over_a_table_elsewhere() {
     for addr in [0x9000, 0xc000, 0xf000] {
