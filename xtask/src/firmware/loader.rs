@@ -16,8 +16,8 @@ use esp_idf_format::image::ImageBuilder;
 use object::{Object, ObjectSegment};
 
 use super::chip::Chip;
-use super::sources;
-use crate::process::{cargo, run};
+use super::{sources, warnings};
+use crate::process::cargo;
 use crate::standard_library::StandardLibrary;
 use crate::workspace;
 
@@ -108,6 +108,6 @@ fn elf(chip: Chip) -> Result<PathBuf> {
     build.arg("--target-dir").arg(&target_dir);
     StandardLibrary::obtain(chip.target())?.apply(&mut build);
     sources::shorten(&mut build, chip.target(), Vec::new())?;
-    run(&mut build)?;
+    warnings::deny(&mut build)?;
     Ok(target_dir.join(chip.target()).join("release/loader"))
 }
