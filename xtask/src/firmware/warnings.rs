@@ -1,7 +1,7 @@
 //! Shows what the compiler says about the firmware; a warning fails the build.
 //!
-//! One warning is left out: rustc says in each crate that the features in the two `size.toml` are not
-//! stable. It is not a lint, so it cannot be allowed.
+//! One warning is left out: rustc says in each crate that the features in the two `size.toml` are
+//! not stable. It is not a lint, so it cannot be allowed.
 
 use std::process::Command;
 
