@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use bootswap_migration::facts::{Delivered, deliver};
-use bootswap_migration::pack::{Firmware, given};
+use bootswap_migration::pack::{Firmware, check_network, given};
 use bootswap_migration::{OwnedMigration, SentImage};
 use bootswap_plan::Role;
 use esp_idf_format::partition::Partition;
@@ -19,7 +19,8 @@ use crate::pack;
 ///
 /// # Errors
 ///
-/// [`CommandError::Input`] if the file is not a migrator with this migration, or none can be made.
+/// [`CommandError::Input`] if the file is not a migrator with this migration, or none can be made
+/// that could fetch its files.
 pub(crate) fn sent(
     migration: &mut OwnedMigration,
     file: Option<&Path>,
@@ -32,6 +33,7 @@ pub(crate) fn sent(
         *migration = carried_out;
         return Ok(sent);
     }
+    check_network(migration).map_err(|error| CommandError::input(&error, error.help()))?;
     let made = match prebuilt(migration, inputs) {
         Some(firmware) => SentImage::prebuilt(migration, firmware),
         None => SentImage::assumed(migration),

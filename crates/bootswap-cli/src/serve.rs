@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::thread;
 
+use bootswap_migration::pack::check_network;
 use bootswap_migration::private::Private;
 use bootswap_migration::{ServedFile, served};
 use bootswap_plan::{MaskedUrl, Url};
@@ -106,13 +107,15 @@ fn of_dir(args: &ServeArgs) -> Result<Files, CommandError> {
 fn of_migration(args: &ServeArgs) -> Result<Files, CommandError> {
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     let bytes = input::read(&args.what)?;
-    if str::from_utf8(&bytes).is_err() {
+    if let Err(error) = bootswap_migration::text::text(bytes) {
         return Err(CommandError::input(
-            format_args!("{} is neither a directory nor a migration", args.what.display()),
-            "name the migration whose files are to be served, or their directory",
+            format_args!("{} is neither a directory nor a migration: {error}", args.what.display()),
+            "name the TOML file of the migration whose files are to be served, or their directory",
         ));
     }
-    for ServedFile { name, url, file } in served(&args.what)? {
+    let (migration, wanted) = served(&args.what)?;
+    check_network(&migration).map_err(|error| CommandError::input(&error, error.help()))?;
+    for ServedFile { name, url, file } in wanted {
         let url = Url::parse(&url)
             .map_err(|error| CommandError::input(error, "correct the `url` in the migration"))?;
         let Some(file) = file else {

@@ -6,7 +6,7 @@
 //!   (new or old)               (new or old)               (new, or as selected for the migrator)
 //! ```
 
-use bootswap_plan::{App, Artifact, ArtifactIndex, DeviceFacts, Migration, Role, app_in};
+use bootswap_plan::{App, Artifact, ArtifactIndex, Content, DeviceFacts, Migration, Role, app_in};
 use esp_idf_format::bootloader_desc::{
     BOOTLOADER_DESC_LEN_BYTES, BOOTLOADER_DESC_OFFSET_BYTES, BootloaderDescription,
 };
@@ -61,7 +61,8 @@ pub(crate) struct Chain<'c> {
 /// Offset of the partition table in the artifact's file; `None` if the artifact does not cover the
 /// table's address.
 ///
-/// A bootloader that reaches over the table's address leaves no table there.
+/// A bootloader that reaches over the table's address leaves no table there, whatever the role of
+/// its artifact.
 pub(crate) fn table_at(
     facts: &DeviceFacts<'_>,
     artifact: &Artifact<'_>,
@@ -69,6 +70,12 @@ pub(crate) fn table_at(
 ) -> Option<u32> {
     let dest = artifact.dest.filter(|_| artifact.role != Role::Bootloader)?;
     let covers = dest.prefix(len_bytes).contains(facts.table_addr);
+    if let Some(Content::EspImage { image_len_bytes, .. }) = artifact.content
+        && dest.start() == facts.chip.bootloader_addr()
+        && dest.prefix(image_len_bytes).contains(facts.table_addr)
+    {
+        return None;
+    }
     covers.then(|| facts.table_addr.bytes_since(dest.start()))
 }
 

@@ -11,7 +11,9 @@ use esp_idf_format::partition::TABLE_LEN_BYTES;
 use flash_region::SECTOR_BYTES;
 use heapless::Vec;
 use mcuboot_format::ImageHeader;
-use mcuboot_format::espressif::{LoadHeader, LoaderReader};
+use mcuboot_format::espressif::{
+    LoadFault, LoadHeader, LoaderReader, calls_functions, is_function,
+};
 
 use crate::chain::{BootHead, Chain, HEAD_LEN_BYTES, OtaEntries, read_table, table_at};
 use crate::check::Checked;
@@ -85,19 +87,15 @@ pub(crate) async fn target_starts<F: NorFlash, P: Platform>(
     boots(work, &brought, checked.job().migration, checked.job().facts).await
 }
 
-/// Checks the application against the bootloader that starts it.
-///
-/// If the migration does not contain both, there is nothing to compare.
+/// Checks the application: whether it was linked for its header, and, if the migration contains
+/// the bootloader too, whether that one starts it.
 pub(crate) async fn starts<R: Files>(
     files: &mut R,
     brought: &[Brought<'_>],
     chip: Chip,
 ) -> Result<(), Failure<R::Error>> {
     let app = brought.iter().rev().find_map(|file| Some((file, file.app_at?)));
-    let bootloader = brought.iter().rev().find_map(|file| Some((file, file.boots_at?)));
-    let (Some((Brought { placed: app, .. }, app_at)), Some((bootloader, mut offset))) =
-        (app, bootloader)
-    else {
+    let Some((Brought { placed: app, len_bytes: app_len_bytes, .. }, app_at)) = app else {
         return Ok(());
     };
     let fault = |fault| app.failure(ImageFault::Load(fault));
@@ -108,6 +106,25 @@ pub(crate) async fn starts<R: Files>(
     let load_at = app_at.saturating_add(u32::from(image.hdr_size));
     files.read(app, load_at, &mut load).await?;
     let load = LoadHeader::parse(&load).map_err(fault)?;
+    if calls_functions(chip) {
+        for (linked_bytes, at) in load.entries(image.hdr_size) {
+            let mut code = [0; 4];
+            let at = app_at.saturating_add(at);
+            if at.saturating_add(len_bytes(&code)) > *app_len_bytes {
+                continue;
+            }
+            files.read(app, at, &mut code).await?;
+            if is_function(code) {
+                if linked_bytes == image.hdr_size {
+                    break;
+                }
+                let (signed_bytes, linked_bytes) = (image.hdr_size, linked_bytes.into());
+                return Err(fault(LoadFault::HeaderSize { signed_bytes, linked_bytes }));
+            }
+        }
+    }
+    let bootloader = brought.iter().rev().find_map(|file| Some((file, file.boots_at?)));
+    let Some((bootloader, mut offset)) = bootloader else { return Ok(()) };
     let mut reader = LoaderReader::new(chip);
     let mut page = [0; crate::medium::PAGE];
     while offset < bootloader.len_bytes {

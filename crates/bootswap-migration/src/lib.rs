@@ -67,13 +67,14 @@ mod spec;
 pub mod template;
 #[cfg(test)]
 mod tests;
+pub mod text;
 mod words;
 
 pub use bootloader::Assumption;
 pub use fill::{fill_map, map_of};
 pub use identity::{IdentityError, MAX_IDENTITY_LEN_BYTES, OwnedIdentity, check_identity};
 pub use keys::URL_HELP;
-pub use load::{from_text, load, load_with_files, parse};
+pub use load::{from_text, load, load_with_files, of_bytes, parse};
 pub use owned::{
     OwnedArtifact, OwnedFacts, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging, OwnedWifi,
     UnknownOverwrite,

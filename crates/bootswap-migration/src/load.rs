@@ -15,6 +15,7 @@ use crate::key_file::public_key;
 use crate::owned::OwnedMigration;
 use crate::problem::{At, LoadError, Problem};
 use crate::spec::{self, Spec};
+use crate::text;
 
 /// Reads a migration file and everything that it names; paths in it are relative to its directory.
 ///
@@ -32,7 +33,7 @@ pub fn load(path: &Path) -> Result<OwnedMigration, LoadError> {
 ///
 /// As [`load`].
 pub fn load_with_files(path: &Path) -> Result<(OwnedMigration, Vec<PathBuf>), LoadError> {
-    let text = text(path)?;
+    let text = read_text(path)?;
     let mut files = NamedFiles::new(path.parent().unwrap_or(Path::new("")));
     let migration =
         from_files(&text, &mut files).map_err(|problem| LoadError::new(problem, path, &text))?;
@@ -42,12 +43,12 @@ pub fn load_with_files(path: &Path) -> Result<(OwnedMigration, Vec<PathBuf>), Lo
 
 /// As [`load`]; also returns the text of the file.
 pub(crate) fn load_with_text(path: &Path) -> Result<(OwnedMigration, String), LoadError> {
-    let text = text(path)?;
+    let text = read_text(path)?;
     Ok((parse(&text, path)?, text))
 }
 
 /// The text of a migration file.
-fn text(path: &Path) -> Result<String, LoadError> {
+fn read_text(path: &Path) -> Result<String, LoadError> {
     let bytes = input::bytes(path).map_err(|error| {
         let why = format_args!("cannot read {}: {error}", path.display());
         LoadError::of_file(why, input::help(&error))
@@ -58,14 +59,19 @@ fn text(path: &Path) -> Result<String, LoadError> {
             "name a migration; `bootswap config FILE --chip CHIP --partitions TABLE` begins one",
         ));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
+    of_bytes(path, bytes)
+}
+
+/// The text of a migration file with these bytes.
+///
+/// # Errors
+///
+/// A [`LoadError`] that says what the file is instead.
+pub fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, LoadError> {
+    text::text(bytes).map_err(|error| {
         LoadError::of_file(
-            format_args!(
-                "{} is no migration, which is a text: the byte at offset {at} is not UTF-8",
-                path.display()
-            ),
-            "name the migration's TOML file; a dump of a device is named with --flash",
+            format_args!("{} is no migration, which is a text: {error}", path.display()),
+            error.help(),
         )
     })
 }

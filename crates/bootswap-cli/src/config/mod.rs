@@ -70,13 +70,7 @@ fn open(args: &ConfigArgs) -> Result<Session, CommandError> {
                 "leave out --chip and --partitions to edit it, or name a new file",
             ));
         }
-        (Some(bytes), None) => String::from_utf8(bytes.to_vec()).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            CommandError::input(
-                format_args!("{}: byte at offset {at} is not UTF-8", path.display()),
-                "save the file as UTF-8; is it a migration file at all?",
-            )
-        })?,
+        (Some(bytes), None) => bootswap_migration::of_bytes(path, bytes.to_vec())?,
         (None, Some((chip, partitions))) => {
             template::new(chip, partitions, args.bootloader.as_deref(), path)
                 .map_err(|error| CommandError::input(&error.message, &error.help))?

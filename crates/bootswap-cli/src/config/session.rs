@@ -111,7 +111,8 @@ impl Session {
     fn reload(&mut self) {
         let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
         let document = self.store.reload().and_then(|bytes| {
-            let text = String::from_utf8(bytes.to_vec()).map_err(|e| invalid(e.to_string()))?;
+            let text = bootswap_migration::text::text(bytes.to_vec())
+                .map_err(|e| invalid(e.to_string()))?;
             Document::new(text).map_err(|e| invalid(e.to_string()))
         });
         match document {

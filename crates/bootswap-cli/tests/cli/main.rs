@@ -3,6 +3,7 @@
 // Helpers are test code as much as tests are: a failure has no caller to be reported to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod advice;
 mod assumed;
 mod carrier;
 mod config;

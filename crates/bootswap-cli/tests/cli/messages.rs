@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::program::{MIGRATION, WorkDir};
+use crate::program::{MIGRATION, WorkDir, dump};
 
 /// A directory with the example, a folder, an empty file, a text, and bytes of no format.
 fn lab() -> WorkDir {
@@ -13,6 +13,71 @@ fn lab() -> WorkDir {
     lab.write("text", b"hello\n");
     lab.write("bytes", &[0x80; 5000]);
     lab
+}
+
+/// Each file that lies beside a migration, wherever a migration is expected: what it is, and what
+/// was expected.
+#[test]
+fn a_binary_file_in_place_of_a_migration_is_named() {
+    let lab = lab();
+    lab.write("dump.bin", &dump("factory"));
+    lab.write("merged.bin", &dump("factory")[..0x20_0000 - 0x1000]);
+    let table = &dump("factory")[0x8000..0x8c00];
+    lab.write("table.bin", table);
+    lab.write("otadata.bin", &[0xff; 0x2000]);
+    lab.write("program.elf", b"\x7fELF\x01\x01\x01\0");
+    lab.write("zeros.bin", &[0; 64]);
+    lab.write("utf16.toml", b"\xff\xfec\0h\0i\0p\0");
+    let cases: [(&str, &str, &str); 9] = [
+        ("app_upd.bin", "it is an MCUboot image", "as `file`"),
+        ("mcuboot.bin", "it is an ESP image", "as `file`"),
+        ("dump.bin", "it is a flash dump", "--flash"),
+        ("merged.bin", "it is a factory image", "--flash"),
+        ("table.bin", "it is a partition table", "`partitions`"),
+        ("otadata.bin", "it is otadata", "TOML file"),
+        ("program.elf", "it is an ELF file", "TOML file"),
+        ("zeros.bin", "the byte at offset 0 ", "TOML file"),
+        ("utf16.toml", "it is UTF-16", "UTF-8"),
+    ];
+    let commands: [&[&str]; 4] = [&["plan"], &["simulate"], &["pack", "--out", "x"], &["config"]];
+    for (file, what, help) in cases {
+        for command in commands {
+            let said = lab.ends_with(2, &[command, &[file]].concat()).stderr.replace("\n    ", " ");
+            for part in [file, "is no migration", what, help] {
+                assert!(said.contains(part), "{command:?} {file}, {part}: {said}");
+            }
+        }
+        let said = lab.ends_with(2, &["serve", file]).stderr.replace("\n    ", " ");
+        for part in [file, "neither a directory nor a migration", what, "TOML file"] {
+            assert!(said.contains(part), "serve {file}, {part}: {said}");
+        }
+    }
+}
+
+/// A migration whose devices could join no network, and have to fetch.
+#[test]
+fn without_a_network_nothing_is_planned_simulated_served_or_packed() {
+    let lab = lab();
+    let text = format!("{MIGRATION}\n[network]\nold_credentials = false\n");
+    lab.write("migration.toml", text.as_bytes());
+    let commands: [&[&str]; 4] = [
+        &["plan", "migration.toml"],
+        &["simulate", "migration.toml"],
+        &["serve", "migration.toml"],
+        &["pack", "migration.toml", "--out", "x"],
+    ];
+    for command in commands {
+        let said = lab.ends_with(2, command).stderr;
+        for part in ["there is no network that a device could join", "[[network.wifi]]"] {
+            assert!(said.contains(part), "{command:?}: {said}");
+        }
+    }
+    // What is embedded needs none.
+    let urls = |line: &&str| !line.starts_with("url ");
+    let text: Vec<&str> = text.lines().filter(urls).collect();
+    lab.write("migration.toml", text.join("\n").as_bytes());
+    lab.ends_with(0, &["plan", "migration.toml"]);
+    lab.ends_with(0, &["simulate", "migration.toml"]);
 }
 
 #[test]

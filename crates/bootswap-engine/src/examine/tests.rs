@@ -120,6 +120,21 @@ fn an_application_over_its_bootloader_is_refused() {
 }
 
 #[test]
+fn an_application_with_another_header_size_is_refused() {
+    // Linked for 0x20, as `LoadHeader::for_code` is.
+    let mut scene = loading(LoadHeader::for_code(CHIP, 20_000));
+    let options = SignOptions {
+        padding: Padding::Confirmed,
+        header_len_bytes: 0x400,
+        ..SignOptions::espressif(SLOT_LEN, SwapKind::Scratch)
+    };
+    let payload = scene.part("app").bytes[32..20_128].to_vec();
+    scene.part("app").bytes = sign(&payload, &options).unwrap();
+    let fault = fault_of(&scene);
+    assert!(matches!(fault, Some(ImageFault::Load(LoadFault::OverHeader { .. }))), "{fault:?}");
+}
+
+#[test]
 fn trailers_are_judged_as_on_the_device() {
     let whole = Scene::example().part("app").bytes.clone();
     let len = whole.len();

@@ -6,10 +6,13 @@
 //!   flash mode           known: refused if it is slower     assumed
 //!   flash frequency      assumed, if it is slower there     assumed
 //!   chip revision        assumed: it is in the eFuses       assumed
+//!   header size          assumed, where the application's file does not show it
 //! ```
 
-use bootswap_plan::{DeviceFacts, PARTITION_TABLE, SECURE_BOOT_DATA};
+use bootswap_plan::{DeviceFacts, PARTITION_TABLE, Role, SECURE_BOOT_DATA};
 use esp_idf_format::image::{ChipRevision, EspImageHeader, FlashSize};
+use mcuboot_format::ImageHeader;
+use mcuboot_format::espressif::{self, check_entry, shows_header_size};
 
 use super::dump::bytes_from;
 use super::primary;
@@ -54,7 +57,29 @@ fn of_the_board(
     let settings =
         target.and_then(|target| flash_settings(&target, in_place.and_then(header).as_ref()));
     let revisions = target.and_then(|target| revisions(&target, migration));
-    settings.into_iter().chain(revisions)
+    settings.into_iter().chain(revisions).chain(header_size(migration))
+}
+
+/// The size of the MCUboot header that the application was linked for, where its file does not show
+/// it.
+fn header_size(migration: &OwnedMigration) -> Option<Assumption> {
+    migration.mcuboot.as_ref()?;
+    let file = migration.artifact(Role::Application)?.bytes.as_deref()?;
+    let header = ImageHeader::parse(file).ok()?;
+    let chip = migration.chip;
+    // What cannot start is refused.
+    let starts = espressif::check(chip, file).is_ok() && check_entry(chip, file).is_ok();
+    if !starts || shows_header_size(chip, file) {
+        return None;
+    }
+    Some(Assumption {
+        key: "app.file",
+        value: Some(format!("linked for its header of {:#x} bytes", header.hdr_size)),
+        message: "nothing in the file shows for which size of MCUboot header it was linked; if \
+                  that is not what it was signed with (imgtool's --header-size), MCUboot accepts \
+                  it and it never starts"
+            .to_owned(),
+    })
 }
 
 /// Labels that the migration names, and no table says whether there are such partitions.

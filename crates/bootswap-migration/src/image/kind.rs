@@ -74,6 +74,19 @@ impl FileKind {
             Self::FlashDump => "flash dump",
         }
     }
+
+    /// The same with its article.
+    #[must_use]
+    pub const fn with_article(self) -> &'static str {
+        match self {
+            Self::McubootImage => "an MCUboot image",
+            Self::EspImage => "an ESP image",
+            Self::PartitionTable => "a partition table",
+            Self::Otadata => "otadata",
+            Self::FactoryImage => "a factory image",
+            Self::FlashDump => "a flash dump",
+        }
+    }
 }
 
 impl fmt::Display for FileKind {

@@ -9,6 +9,7 @@ use esp_idf_format::partition::PartitionTable;
 use crate::facts::{self, FactsError, FoundFacts};
 use crate::load::from_text;
 use crate::owned::OwnedMigration;
+use crate::pack::check_network;
 use crate::plan::{self, PlanReport, ReasonReport};
 use crate::problem::Problem;
 
@@ -80,6 +81,11 @@ impl Judge {
                 return Judged::unreadable(field, message, help);
             }
         };
+        if let Err(error) = check_network(&migration) {
+            let field = "network.old_credentials".to_owned();
+            let (message, help) = (error.to_string(), error.help().to_owned());
+            return Judged::unreadable(field, message, help);
+        }
         match facts::assumed(&migration) {
             Ok(found) => Judged::planned(&migration, &found),
             Err(error) => {

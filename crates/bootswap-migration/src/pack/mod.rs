@@ -19,4 +19,4 @@ pub use firmware::{Firmware, FirmwareError};
 pub use given::{GivenError, given};
 pub use migrator::{PackError, Packed, pack};
 pub use rehearsal::Rehearsal;
-pub use sources::{SourcesError, choose_sources};
+pub use sources::{SourcesError, check_network, choose_sources};

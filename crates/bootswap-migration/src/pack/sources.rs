@@ -68,14 +68,24 @@ pub fn choose_sources(
             (false, _, Some(_)) => {}
         }
     }
+    check_network(migration)
+}
+
+/// Checks that devices can join a network, if any artifact is fetched: what is asked before a
+/// migration is planned, simulated, served or packed.
+///
+/// # Errors
+///
+/// [`SourcesError::NoNetwork`].
+pub fn check_network(migration: &OwnedMigration) -> Result<(), SourcesError> {
+    let fetches = migration.artifacts.iter().any(|artifact| artifact.url.is_some());
     let network = &migration.network;
-    if embeds {
-        Ok(())
-    } else if network.wifi.is_empty() && !network.old_credentials && network.rescue.is_none() {
-        Err(SourcesError::NoNetwork)
-    } else {
-        Ok(())
+    let has_none = network.wifi.is_empty() && !network.old_credentials && network.rescue.is_none();
+    // What a chip without a radio cannot fetch is refused for that.
+    if fetches && has_none && migration.chip.has_wifi() {
+        return Err(SourcesError::NoNetwork);
     }
+    Ok(())
 }
 
 impl OwnedArtifact {
@@ -127,7 +137,8 @@ impl SourcesError {
             Self::NoRadio { .. } => "name its `file`, which then goes into the migrator",
             Self::NoNetwork => {
                 "add [[network.wifi]] with `ssid` and `password`, or `old_credentials = true` to \
-                 try the old firmware's"
+                 try the old firmware's; or leave out each `url`, and put everything into the \
+                 migrator with --embed"
             }
         }
     }

@@ -24,14 +24,24 @@ impl Checks<'_> {
         if artifact.len_bytes == Some(0) {
             self.refuse(Reason::Empty { artifact: name(artifact.name) });
         }
+        // What it would take if there were room for it.
+        let mut needed = region;
         if let Some(len_bytes) = artifact.len_bytes {
             let room_bytes = self.room(artifact, &region);
             if len_bytes > room_bytes {
+                // The size of a slot is the bootloader's.
+                let size_bytes = destination.slot.is_none().then(|| {
+                    let size = region.len_bytes().max(room_bytes) - room_bytes;
+                    let size = len_bytes.saturating_add(size);
+                    size.checked_next_multiple_of(SECTOR_BYTES).unwrap_or(u32::MAX)
+                });
+                needed = Region::clamped(region.start(), size_bytes.unwrap_or(room_bytes));
                 self.refuse(Reason::TooLarge {
                     artifact: name(artifact.name),
                     len_bytes,
                     room_bytes,
                     region,
+                    size_bytes,
                 });
             }
         }
@@ -67,7 +77,9 @@ impl Checks<'_> {
             });
         }
         for lost in layout::lost(facts, artifact, region) {
-            self.keeps(artifact.name, lost);
+            let is_whole = lost.start() == needed.start() && lost.end() < needed.end();
+            let dest = if is_whole && needed != region { needed } else { lost };
+            self.keeps_with(artifact.name, lost, dest);
         }
     }
 
@@ -103,6 +115,11 @@ impl Checks<'_> {
     /// Refuses what would overwrite the partition table or a data partition that the migration does
     /// not give up by name.
     pub(super) fn keeps(&mut self, what: &str, dest: Region) {
+        self.keeps_with(what, dest, dest);
+    }
+
+    /// The same; what is refused is said to go to `whole`.
+    fn keeps_with(&mut self, what: &str, dest: Region, whole: Region) {
         let (migration, facts) = (self.migration, self.facts);
         let fixed =
             [(SECURE_BOOT_DATA, layout::secure_boot_data(facts)), (PARTITION_TABLE, facts.table())];
@@ -124,7 +141,7 @@ impl Checks<'_> {
         for (label, region) in fixed.chain(labelled) {
             if !migration.allow.overwrites(label) {
                 let (artifact, kept) = (name(what), name(label));
-                self.refuse(Reason::OverKept { artifact, dest, kept, region });
+                self.refuse(Reason::OverKept { artifact, dest: whole, kept, region });
             }
         }
     }

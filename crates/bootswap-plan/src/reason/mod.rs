@@ -99,6 +99,8 @@ pub enum Reason {
         room_bytes: u32,
         /// The region.
         region: Region,
+        /// The `size` that would do, if it is the migration that says how large the region is.
+        size_bytes: Option<u32>,
     },
     /// An MCUboot image reaches into the slot's trailer.
     ReachesTrailer {

@@ -45,11 +45,20 @@ impl fmt::Display for Reason {
                 "{what} at {region} does not start and end at a multiple of 0x1000, the size of \
                  a sector; align it"
             ),
-            Self::TooLarge { artifact, len_bytes, room_bytes, region } => write!(
-                f,
-                "{artifact} has {len_bytes} bytes, but its region {region} has room for only \
-                {room_bytes}; make the image smaller or its region larger"
-            ),
+            Self::TooLarge { artifact, len_bytes, room_bytes, region, size_bytes } => {
+                write!(
+                    f,
+                    "{artifact} has {len_bytes} bytes, but its region {region} has room for only \
+                     {room_bytes}; make the image smaller, or "
+                )?;
+                match size_bytes {
+                    Some(size) => write!(
+                        f,
+                        "write size = {size:#x} for it, and in [allow] overwrite what lies there"
+                    ),
+                    None => f.write_str("its region larger"),
+                }
+            }
             Self::ReachesTrailer { artifact, image_len_bytes, room_bytes } => write!(
                 f,
                 "{artifact} has {image_len_bytes:#x} bytes of image, but MCUboot's trailer leaves \
@@ -270,6 +279,10 @@ impl fmt::Display for Reason {
                     LoadFault::Magic { .. } | LoadFault::Truncated { .. } => {
                         "sign what the system's build makes for MCUboot, once, and not an ESP-IDF \
                          image"
+                    }
+                    LoadFault::OverHeader { .. } | LoadFault::HeaderSize { .. } => {
+                        "sign it with the header size that it was linked for (imgtool's \
+                         --header-size; 0x20 for NuttX and Zephyr)"
                     }
                     _ => "build and sign it again",
                 })

@@ -109,6 +109,8 @@ pub fn target_payload(chip: Chip, len_bytes: u32, seed: u64) -> Vec<u8> {
         },
         lp_iram: LoadSegment::default(),
         lp_dram: LoadSegment::default(),
+        irom: LoadSegment::default(),
+        drom: LoadSegment::default(),
     };
     let mut payload = header.to_bytes().to_vec();
     payload.resize(RESERVED as usize, 0);

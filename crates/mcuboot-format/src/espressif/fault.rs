@@ -16,6 +16,10 @@ pub enum SegmentName {
     LpIram,
     /// Data that is kept in deep sleep.
     LpDram,
+    /// Instructions that are run from flash.
+    Irom,
+    /// Constants that are read from flash.
+    Drom,
 }
 
 impl fmt::Display for SegmentName {
@@ -25,6 +29,8 @@ impl fmt::Display for SegmentName {
             Self::Dram => "DRAM",
             Self::LpIram => "LP IRAM",
             Self::LpDram => "LP DRAM",
+            Self::Irom => "IROM",
+            Self::Drom => "DROM",
         })
     }
 }
@@ -86,6 +92,23 @@ pub enum LoadFault {
         /// What is copied to instruction RAM.
         iram: LoadSegment,
     },
+    /// A segment begins in the headers in front of it: the application was linked for a shorter
+    /// MCUboot header than it was signed with.
+    OverHeader {
+        /// Which.
+        name: SegmentName,
+        /// The segment.
+        segment: LoadSegment,
+        /// Bytes of the MCUboot header.
+        header_len_bytes: u16,
+    },
+    /// The application was linked for another MCUboot header than it was signed with.
+    HeaderSize {
+        /// Bytes of the header that it was signed with.
+        signed_bytes: u16,
+        /// Bytes of the header that it was linked for.
+        linked_bytes: u32,
+    },
 }
 
 impl LoadFault {
@@ -143,6 +166,18 @@ impl fmt::Display for LoadFault {
                 "load header: entry {entry_addr:#x} at offset 4 is not in the IRAM segment, \
                  {:#x} bytes at {:#x}",
                 iram.len_bytes, iram.dest_addr
+            ),
+            Self::OverHeader { name, segment, header_len_bytes } => write!(
+                f,
+                "load header: {name} segment begins at slot offset {:#x}, inside of the headers; \
+                 the application was linked for a shorter MCUboot header than the \
+                 {header_len_bytes:#x} bytes it was signed with",
+                segment.offset_bytes
+            ),
+            Self::HeaderSize { signed_bytes, linked_bytes } => write!(
+                f,
+                "load header: the application was linked for an MCUboot header of \
+                 {linked_bytes:#x} bytes and signed with one of {signed_bytes:#x}",
             ),
         }
     }

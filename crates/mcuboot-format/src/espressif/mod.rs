@@ -7,7 +7,8 @@
 //! hdr_size | magic 0xace637d3 | entry                                        |
 //! +0x08    | IRAM: destination, offset in slot, bytes | DRAM: the same three |
 //! +0x20    | LP IRAM: the same three                  | LP DRAM: the same    |
-//! +0x38    | IROM, DROM: the same; unused; up to 0x60 bytes, not looked at   |
+//! +0x38    | IROM: the same, for the application    | DROM: the same       |
+//! +0x50    | unused, up to 0x60 bytes                                       |
 //! ```
 //!
 //! It says which parts of the image to copy to RAM and where to jump (`esp_image_load_header_t`,
@@ -15,14 +16,19 @@
 //! boot/espressif/port/esp_loader.c). The application's linker script writes it. An image made of
 //! anything else, such as an ESP-IDF `.bin`, passes MCUboot's own checks and never starts.
 //!
-//! Three questions, in the order of [`check`]:
+//! IROM and DROM are read by the application itself, which maps them; those of older systems have
+//! other bytes there.
+//!
+//! Four questions, the first three in the order of [`check`]:
 //!
 //! - is there a load header: [`LoadHeader::parse`];
 //! - does the chip's loader accept it: [`LoadHeader::check_memory`]. On a fault the loader says
 //!   "Aborting" and hangs, at every start (`FIH_PANIC`,
 //!   boot/bootutil/include/bootutil/fault_injection_hardening.h);
 //! - does it make sense: [`LoadHeader::check_image`]. The device does not check that, and would run
-//!   whatever is in RAM.
+//!   whatever is in RAM;
+//! - was the application linked for the header that it was signed with:
+//!   [`LoadHeader::check_header_size`], which `check` asks too, and [`check_entry`].
 //!
 //! A segment must not lie over the loader itself either, which depends on the bootloader:
 //! [`LoadHeader::check_clear_of`], and [`Loader::check`] for a bootloader's file.
@@ -35,12 +41,14 @@
 mod application;
 mod bootloader;
 mod fault;
+mod linked;
 mod memory;
 
 pub use application::LoadHeaderReader;
 pub use bootloader::{Loader, LoaderReader};
 pub use esp_idf_format::memory::MemoryRange;
 pub use fault::{LoadFault, SegmentName};
+pub use linked::{calls_functions, check_entry, is_function, shows_header_size};
 pub use memory::ChipMemory;
 
 use esp_idf_format::Chip;
@@ -91,6 +99,10 @@ pub struct LoadHeader {
     pub lp_iram: LoadSegment,
     /// Data that is kept in deep sleep. The same.
     pub lp_dram: LoadSegment,
+    /// Instructions that the application maps, or anything.
+    pub irom: LoadSegment,
+    /// Constants that the application maps, or anything.
+    pub drom: LoadSegment,
 }
 
 /// A part of the image that is copied to RAM.
@@ -145,7 +157,7 @@ impl LoadSegment {
 
 impl LoadHeader {
     /// Bytes of the part that is read.
-    pub const LEN_BYTES: usize = 56;
+    pub const LEN_BYTES: usize = 80;
     /// Bytes that an application reserves for the header, the unused ones at its end included
     /// (`sizeof(esp_image_load_header_t)`).
     pub const RESERVED_LEN_BYTES: usize = 96;
@@ -167,6 +179,8 @@ impl LoadHeader {
             dram: LoadSegment { dest_addr: dram.start_addr, ..LoadSegment::default() },
             lp_iram: LoadSegment::default(),
             lp_dram: LoadSegment::default(),
+            irom: LoadSegment::default(),
+            drom: LoadSegment::default(),
         }
     }
 
@@ -189,6 +203,8 @@ impl LoadHeader {
             dram: segment(20)?,
             lp_iram: segment(32)?,
             lp_dram: segment(44)?,
+            irom: segment(56)?,
+            drom: segment(68)?,
         })
     }
 
@@ -199,8 +215,11 @@ impl LoadHeader {
         let [d0, d1, d2] = self.dram.words();
         let [j0, j1, j2] = self.lp_iram.words();
         let [e0, e1, e2] = self.lp_dram.words();
+        let [r0, r1, r2] = self.irom.words();
+        let [c0, c1, c2] = self.drom.words();
         let (magic, entry) = (LOAD_HEADER_MAGIC.to_le_bytes(), self.entry_addr.to_le_bytes());
-        let words = [magic, entry, i0, i1, i2, d0, d1, d2, j0, j1, j2, e0, e1, e2];
+        let words =
+            [magic, entry, i0, i1, i2, d0, d1, d2, j0, j1, j2, e0, e1, e2, r0, r1, r2, c0, c1, c2];
         let mut out = [0; Self::LEN_BYTES];
         out.copy_from_slice(words.as_flattened());
         out
@@ -209,10 +228,12 @@ impl LoadHeader {
     /// Checks that the application starts on that chip, as part of an image with that header.
     ///
     /// # Errors
-    /// As [`check_memory`](Self::check_memory) and [`check_image`](Self::check_image).
+    /// As [`check_memory`](Self::check_memory), [`check_image`](Self::check_image) and
+    /// [`check_header_size`](Self::check_header_size).
     pub fn check(&self, chip: Chip, image: &ImageHeader) -> Result<(), LoadFault> {
         self.check_memory(chip)?;
-        self.check_image(image.tlv_offset_bytes().unwrap_or(u32::MAX))
+        self.check_image(image.tlv_offset_bytes().unwrap_or(u32::MAX))?;
+        self.check_header_size(image)
     }
 
     /// Asks what each of Espressif's loaders asks: whether entry and segments are in the chip's

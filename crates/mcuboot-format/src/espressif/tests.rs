@@ -17,6 +17,8 @@ fn header() -> LoadHeader {
         dram: segment(0x3fc8_0000, 0x1800, 0x400),
         lp_iram: LoadSegment::default(),
         lp_dram: LoadSegment::default(),
+        irom: LoadSegment::default(),
+        drom: LoadSegment::default(),
     }
 }
 
@@ -29,6 +31,8 @@ fn at_home_on(chip: Chip) -> LoadHeader {
         dram: segment(memory.dram.start_addr, 0x1800, 0x400),
         lp_iram: segment(memory.lp_iram.start_addr, 0x1c00, 0x100),
         lp_dram: segment(0x5000_0000, 0x1d00, 0x100),
+        irom: LoadSegment::default(),
+        drom: LoadSegment::default(),
     }
 }
 
@@ -82,8 +86,8 @@ fn an_esp_idf_application_has_none() {
     bytes[0] = 0xe9;
     assert_eq!(LoadHeader::parse(&bytes), Err(LoadFault::Magic { found: 0xace6_37e9 }));
     bytes[0] = 0xd3;
-    let truncated = LoadFault::Truncated { len_bytes: 55 };
-    assert_eq!(LoadHeader::parse(&bytes[..55]), Err(truncated));
+    let truncated = LoadFault::Truncated { len_bytes: 79 };
+    assert_eq!(LoadHeader::parse(&bytes[..79]), Err(truncated));
 }
 
 #[test]
@@ -318,11 +322,11 @@ proptest! {
 
 proptest! {
     #[test]
-    fn parse_undoes_emit(entry_addr: u32, words: [[u32; 3]; 4], end: u32) {
-        let [iram, dram, lp_iram, lp_dram] = words.map(|[dest, offset, len]| {
+    fn parse_undoes_emit(entry_addr: u32, words: [[u32; 3]; 6], end: u32) {
+        let [iram, dram, lp_iram, lp_dram, irom, drom] = words.map(|[dest, offset, len]| {
             segment(dest, offset, len)
         });
-        let header = LoadHeader { entry_addr, iram, dram, lp_iram, lp_dram };
+        let header = LoadHeader { entry_addr, iram, dram, lp_iram, lp_dram, irom, drom };
         prop_assert_eq!(LoadHeader::parse(&header.to_bytes()), Ok(header));
         if header.check_image(end).is_ok() && header.dram.len_bytes > 0 {
             prop_assert!(header.dram.offset_bytes <= end);

@@ -1,7 +1,7 @@
 //! Checks of an MCUboot image.
 
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
-use mcuboot_format::espressif::{LoadFault, LoadHeader};
+use mcuboot_format::espressif::{LoadFault, LoadHeader, check_entry};
 use mcuboot_format::trailer::{Flag, Magic, TrailerError, TrailerLayout, TrailerState};
 use mcuboot_format::{SlotLimits, validate};
 
@@ -27,8 +27,14 @@ pub(super) fn mcuboot(file: &[u8], wanted: &Wanted<'_>) -> Result<Vec<Check>, Tr
         let payload = file.get(usize::from(image.header.hdr_size)..).unwrap_or_default();
         let header = LoadHeader::parse(payload).and_then(|header| {
             match wanted.chip {
-                Some(chip) => header.check(chip, &image.header)?,
-                None => header.check_image(end)?,
+                Some(chip) => {
+                    header.check(chip, &image.header)?;
+                    check_entry(chip, file)?;
+                }
+                None => {
+                    header.check_image(end)?;
+                    header.check_header_size(&image.header)?;
+                }
             }
             Ok(format!("starts at {:#x}", header.entry_addr))
         });
