@@ -246,6 +246,11 @@ impl Notes {
             let message = "the bootloader's file does not show where its slots are".to_owned();
             return self.assume("mcuboot", None, message);
         };
+        // It starts nothing before each of its primary slots has a valid image
+        // (`context_boot_go`, boot/bootutil/src/loader.c).
+        if let Some(images) = found.images().filter(|images| *images > 1) {
+            self.refuse("mcuboot", "for one image", &format!("for {images} images"));
+        }
         let (primary, secondary) = found.slots.unzip();
         for (key, declared, slot) in [
             ("mcuboot.primary", map.primary, primary),

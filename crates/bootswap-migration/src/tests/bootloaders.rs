@@ -37,6 +37,33 @@ fn a_map_that_is_the_bootloaders_leaves_nothing_open() {
     assert_eq!(migration.assumed, []);
 }
 
+/// Such a bootloader starts nothing before both of its primary slots have an image.
+#[test]
+fn a_bootloader_for_two_images_is_refused() {
+    let record = |id: u32, start: u32, len_bytes: u32| {
+        [id, start, len_bytes].map(u32::to_le_bytes).as_flattened().to_vec()
+    };
+    let config = McubootConfig::example();
+    let mut file = synthetic::mcuboot(Chip::Esp32c3, FlashSize::Mb4, 0x6000, 2, &config).unwrap();
+    let scratch = record(3, 0x21_0000, 0x4_0000);
+    let at = file.windows(12).position(|bytes| bytes == scratch).unwrap();
+    let second = [record(4, 0x25_0000, 0x8_0000), record(5, 0x35_0000, 0x8_0000)].concat();
+    file[at..at + 24].copy_from_slice(&second);
+    esp_idf_format::image::update_checksums(&mut file).unwrap();
+    let lab = ExampleDir::new();
+    let options = SignOptions {
+        padding: Padding::Confirmed,
+        ..SignOptions::espressif(SLOT_LEN_BYTES, SwapKind::Scratch)
+    };
+    let payload = synthetic::target_payload(Chip::Esp32c3, 0x2000, 1);
+    lab.write("app_upd.bin", &sign(&payload, &options).unwrap());
+    lab.write("mcuboot.bin", &file);
+    let migration = lab.load(&EXAMPLE.replace("esp32s3", "esp32c3")).unwrap();
+    let said: Vec<String> = migration.against.iter().map(ToString::to_string).collect();
+    assert!(said.iter().any(|said| said.contains("for 2 images")), "{said:?}");
+    assert!(migration.against.iter().all(|reason| reason.code() == "bootloader-differs"));
+}
+
 /// What the bootloader is built with, what the migration says, and how the refusal names both.
 #[test]
 fn every_contradiction_is_refused_with_both_values() {

@@ -13,6 +13,7 @@ mod layouts;
 mod odd_tables;
 mod reach;
 mod real_maps;
+mod real_tables;
 mod refusals;
 mod staging;
 /// The example, shared with the crate's own tests.

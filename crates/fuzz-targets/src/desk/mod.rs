@@ -20,8 +20,10 @@ mod app;
 mod choose;
 mod device;
 mod map;
+mod nvs;
 mod oddity;
 mod other;
+mod real;
 mod stale;
 mod trial;
 mod wanted;
@@ -38,6 +40,8 @@ use miette::Diagnostic;
 use choose::Choices;
 use device::Device;
 use wanted::Wanted;
+
+pub use real::{RealDevice, verdict_on};
 
 /// How a case ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -80,6 +84,26 @@ pub fn verdict(input: &[u8]) -> VerdictKind {
     let migrator_len_bytes = u.within(0x4000, 0xc000).unwrap_or(0x4000);
     let running = u.below(8).unwrap_or_default() as usize;
 
+    if nvs::put(u, &mut device).is_err() {
+        return VerdictKind::Nothing;
+    }
+    // Mostly the partition of the next update, else any.
+    let apps: Vec<_> = device.partitions.iter().filter(|p| p.is_app()).collect();
+    let named = running.checked_sub(4).and_then(|index| apps.get(index));
+    let named = named.map(|partition| partition.label.to_string());
+    let judged = judged(&device, &wanted, migrator_len_bytes, named.as_deref());
+    judged.first().copied().unwrap_or(VerdictKind::Undeliverable)
+}
+
+/// The verdicts of desk and device on the migration of a device, whose migrator has so many bytes
+/// and comes to the partition with that label: on that one, or on the first two that an update may
+/// bring it to.
+fn judged(
+    device: &Device,
+    wanted: &Wanted,
+    migrator_len_bytes: u32,
+    named: Option<&str>,
+) -> Vec<VerdictKind> {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("migration.toml");
     fs::write(&path, &wanted.text).expect("room for it");
@@ -90,11 +114,11 @@ pub fn verdict(input: &[u8]) -> VerdictKind {
         Ok(migration) => migration,
         Err(error) => {
             assert!(!error.help().expect("it says what to do").to_string().is_empty());
-            return VerdictKind::Unreadable;
+            return vec![VerdictKind::Unreadable];
         }
     };
     let Some(migration) = to_be_packed(migration, wanted.embedded) else {
-        return VerdictKind::Unpackable;
+        return vec![VerdictKind::Unpackable];
     };
     let sent = match wanted.embedded {
         true => SentImage::assumed(&migration),
@@ -103,26 +127,19 @@ pub fn verdict(input: &[u8]) -> VerdictKind {
             SentImage::packed(device.chip, &image.expect("a length that an app can have"))
         }
     };
-    let Ok(sent) = sent else { return VerdictKind::Unpackable };
-    // Mostly the partition of the next update, else any.
-    let apps: Vec<_> = device.partitions.iter().filter(|p| p.is_app()).collect();
-    let named = running.checked_sub(4).and_then(|index| apps.get(index));
-    let named = named.map(|partition| partition.label.to_string());
-    let delivered = deliver(device.chip, &device.dump, None, named.as_deref(), &sent);
-    let Ok(delivered) = delivered else { return VerdictKind::Undeliverable };
+    let Ok(sent) = sent else { return vec![VerdictKind::Unpackable] };
+    let delivered = deliver(device.chip, &device.dump, None, named, &sent);
+    let Ok(delivered) = delivered else { return vec![VerdictKind::Undeliverable] };
     let Some(plans) = DevicePlans::delivered(&migration, &delivered) else {
-        return VerdictKind::Undeliverable;
+        return vec![VerdictKind::Undeliverable];
     };
     if !migration.against.is_empty() {
         assert!(plans.partitions.iter().all(|partition| !partition.reasons.is_empty()));
-        return VerdictKind::Contradicted;
+        return vec![VerdictKind::Contradicted];
     }
-    let mut first = None;
-    for (delivered, verdict) in delivered.into_iter().zip(&plans.partitions).take(2) {
-        let ended = trial::tried(&migration, &wanted, &device, delivered, verdict);
-        first = first.or(Some(ended));
-    }
-    first.unwrap_or(VerdictKind::Undeliverable)
+    let both = delivered.into_iter().zip(&plans.partitions).take(2);
+    both.map(|(delivered, verdict)| trial::tried(&migration, wanted, device, delivered, verdict))
+        .collect()
 }
 
 /// The migration as `bootswap pack` takes it.

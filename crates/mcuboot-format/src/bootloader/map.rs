@@ -62,6 +62,13 @@ impl CompiledMap {
         self.form == MapForm::Espressif
     }
 
+    /// For how many images it is, each with two slots of its own; `None` if it does not say.
+    #[must_use]
+    pub fn images(&self) -> Option<usize> {
+        let secondaries = self.regions.iter().filter(|(id, _)| matches!(id, 2 | 5)).count();
+        self.names_slots().then_some(secondaries)
+    }
+
     /// Whether one of the regions is that one.
     #[must_use]
     pub fn has(&self, region: Region) -> bool {
