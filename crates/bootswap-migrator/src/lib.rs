@@ -8,7 +8,8 @@
 //!                                          back: the previous firmware, by otadata
 //! ```
 //!
-//! Start reading at [`Migrator::migrate`].
+//! Start reading at [`start()`], which a chip calls, and at [`Migrator::go_on`], which does the
+//! rest.
 #![no_std]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
@@ -25,6 +26,7 @@ mod network;
 mod news;
 mod platform;
 mod primary;
+mod start;
 mod table;
 mod twice;
 
@@ -35,8 +37,9 @@ pub use credentials::{Credentials, CredentialsError};
 pub use facts::{LiveFacts, LiveFactsError};
 pub use log::{Log, LogSink};
 pub use migrator::{Migrator, Ready, Room};
-pub use network::{JoinError, Joining, Network, Station, join};
+pub use network::{Card, JoinError, Joining, Network, Station, bring_up, candidates, join};
 pub use news::News;
+pub use start::{Given, Started, Unwatched, Watched, start};
 
 #[cfg(test)]
 extern crate std;

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   main   clocks, and what runs futures                                  entry.rs
-//!     |--> prepare   watchdog, first line, configuration, flash, plan     this file
-//!     |      '--> Migrator::prepare, which counts the attempt             bootswap-migrator
+//!     |--> prepare   what the chip gives                                  this file
+//!     |      '--> start: watchdog, first line, plan, counted attempt      bootswap-migrator
 //!     |--> heap, interrupts, threads: where there is Wi-Fi                entry.rs
 //!     '--> go_on     network                                              online.rs
 //!            '--> Migrator::go_on                                         bootswap-migrator
@@ -34,12 +34,15 @@ mod registers;
 #[cfg(feature = "stack-use")]
 mod stack_use;
 
-use bootswap_config::{Config, LogLevel, Section, Storage, decode};
+use bootswap_config::{Config, Section, Storage};
 use bootswap_engine::{Buffers, Source};
-use bootswap_migrator::{CommitWindow, Log, Migrator, Ready, Room};
-use esp_hal::peripherals::Peripherals;
+use bootswap_migrator::{
+    CommitWindow, Given, Log, Migrator, Ready, Room, Started, Unwatched, Watched, start,
+};
 #[cfg(feature = "_network")]
 use esp_hal::peripherals::WIFI;
+use esp_hal::peripherals::{FLASH, Peripherals, RTC_TIMER};
+use esp_hal::rtc_cntl::Rtc;
 use static_cell::{ConstStaticCell, StaticCell};
 
 use board::EspBoard;
@@ -72,57 +75,67 @@ static ROOM: StaticCell<Room> = StaticCell::new();
 
 /// What there is once the attempt is counted: everything but a network.
 struct Prepared {
-    flash: Flash,
-    board: EspBoard<'static>,
-    log: Log<'static>,
-    buffers: &'static mut Buffers,
-    config: Config<'static>,
-    ready: Ready<'static>,
+    started: Started<'static, Flash, EspBoard<'static>>,
     #[cfg(feature = "_network")]
     wifi: WIFI<'static>,
 }
 
-/// Does everything that cannot hang: watchdog, first line, configuration, plan, and counting the
-/// attempt. `None` where there is nothing to do but to reset.
-async fn prepare(peripherals: Peripherals) -> Option<Prepared> {
-    let watchdog = board::watch(peripherals.RTC_TIMER);
-    chip::reset_on_brownout();
-    let config = decode(CONFIG.bytes(), STORAGE.init(Storage::default()));
-    let level = config.as_ref().map_or(LogLevel::default(), |config| config.log_level);
-    let log = Log::new(&SerialConsole, level);
-    log.info(format_args!("bootswap {} for {}", env!("CARGO_PKG_VERSION"), chip::CHIP));
-    // Safety: the engine does not write to the migrator's own image.
-    let mut flash = unsafe { Flash::new(peripherals.FLASH) };
-    #[cfg(feature = "openeth")]
-    if cross_check::answers(&mut flash, log).await {
-        return None;
+/// The chip before its watchdog runs.
+struct Fresh {
+    rtc_timer: RTC_TIMER<'static>,
+    flash: FLASH<'static>,
+}
+
+/// The chip with a watchdog.
+struct Guarded {
+    watchdog: Rtc<'static>,
+    flash: FLASH<'static>,
+}
+
+impl Unwatched for Fresh {
+    type Watched = Guarded;
+
+    fn watch(self) -> Guarded {
+        let watchdog = board::watch(self.rtc_timer);
+        chip::reset_on_brownout();
+        Guarded { watchdog, flash: self.flash }
     }
-    let identity = chip::identity((&raw const ESP_APP_DESC).cast(), flash.len_bytes());
-    let mut board = EspBoard::new(identity, watchdog);
-    let buffers = BUFFERS.take();
-    let mut migrator = Migrator {
-        flash: &mut flash,
-        board: &mut board,
-        log,
-        window: &WINDOW,
-        buffers: &mut *buffers,
-    };
-    let config = match config {
-        Ok(config) => config,
-        Err(error) => {
-            migrator.without_config(&error).await;
+}
+
+impl Watched for Guarded {
+    type Flash = Flash;
+    type Board = EspBoard<'static>;
+
+    #[cfg_attr(not(feature = "openeth"), expect(unused_variables, reason = "for emulators"))]
+    async fn open(self, log: Log<'_>) -> Option<(Flash, EspBoard<'static>)> {
+        // Safety: the engine does not write to the migrator's own image.
+        #[cfg_attr(not(feature = "openeth"), expect(unused_mut, reason = "for emulators"))]
+        let mut flash = unsafe { Flash::new(self.flash) };
+        #[cfg(feature = "openeth")]
+        if cross_check::answers(&mut flash, log).await {
             return None;
         }
+        let identity = chip::identity((&raw const ESP_APP_DESC).cast(), flash.len_bytes());
+        Some((flash, EspBoard::new(identity, self.watchdog)))
+    }
+}
+
+/// Does everything that cannot hang. `None` where there is nothing to do but to reset.
+async fn prepare(peripherals: Peripherals) -> Option<Prepared> {
+    let fresh = Fresh { rtc_timer: peripherals.RTC_TIMER, flash: peripherals.FLASH };
+    let given = Given {
+        section: CONFIG.bytes(),
+        storage: STORAGE.init(Storage::default()),
+        room: ROOM.init_with(Room::default),
+        buffers: BUFFERS.take(),
+        window: &WINDOW,
+        console: &SerialConsole,
+        version: env!("CARGO_PKG_VERSION"),
+        chip: chip::CHIP,
     };
-    let room = ROOM.init_with(Room::default);
-    let ready = migrator.prepare(&config.migration, 0, room).await?;
+    let started = start(fresh, given).await?;
     Some(Prepared {
-        flash,
-        board,
-        log,
-        buffers,
-        config,
-        ready,
+        started,
         #[cfg(feature = "_network")]
         wifi: peripherals.WIFI,
     })
@@ -131,7 +144,7 @@ async fn prepare(peripherals: Peripherals) -> Option<Prepared> {
 /// Does the rest, up to the reset.
 #[cfg(not(feature = "_network"))]
 async fn go_on(prepared: Prepared) {
-    let Prepared { flash, board, log, buffers, config, mut ready } = prepared;
+    let Started { flash, board, log, buffers, config, mut ready } = prepared.started;
     let parts = Parts { flash, board, log, buffers };
     parts.migrate(&mut ready, &config, &mut bootswap_engine::Offline).await;
 }

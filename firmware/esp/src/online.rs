@@ -4,8 +4,8 @@ use core::future::pending;
 use core::mem::MaybeUninit;
 
 use bootswap_config::{Config, NetworkSettings, Wifi};
-use bootswap_engine::{Buffers, HTTP_BUFFER_BYTES, HttpSource};
-use bootswap_migrator::{Credentials, Joining, Log, Network, Ready};
+use bootswap_engine::{HTTP_BUFFER_BYTES, HttpSource};
+use bootswap_migrator::{Joining, Log, Network, bring_up, candidates};
 use embassy_futures::select::{Either, select};
 use embassy_net::dns::DnsSocket;
 use embassy_net::driver::Driver;
@@ -14,7 +14,6 @@ use embassy_net::{Runner, Stack};
 use esp_hal::rng::Rng;
 use static_cell::{ConstStaticCell, StaticCell};
 
-use crate::flash::Flash;
 use crate::network::{self, Connections, Radio, Resources};
 use crate::{Parts, Prepared};
 
@@ -38,28 +37,17 @@ fn connections() -> &'static mut Connections {
     unsafe { &mut *connections }.write(Connections::new())
 }
 
-/// Migrates, and runs the network beside it. If the radio does not start there is no network: what
-/// is in flash already may be enough, and if it is not, the attempt has failed.
+/// Migrates, and runs the network beside it.
 pub async fn migrate(prepared: Prepared) {
-    let Prepared { mut flash, board, log, buffers, config, mut ready, wifi } = prepared;
-    let (driver, radio) = match network::open(wifi) {
-        Ok((driver, radio)) => (Some(driver), Some(radio)),
-        Err(error) => {
-            log.error(format_args!("the radio does not start: {error}"));
-            (None, None)
-        }
-    };
-    let old = if radio.is_some() && config.network.old_credentials {
-        old_network(&mut flash, &ready, buffers, log).await
-    } else {
-        None
-    };
+    let Prepared { mut started, wifi } = prepared;
+    let (card, old) = bring_up(network::Off(wifi), &mut started).await;
+    let (driver, radio) = card.unzip();
     let old = old.as_ref().and_then(|old| old.wifi().ok());
-    if let Some(old) = &old {
-        log.info(format_args!("the old firmware was in the network {}", old.shown_ssid()));
-    }
-    let parts = Parts { flash, board: board.with_radio(radio.as_ref()), log, buffers };
-    let (stack, mut runner) = driver.map(|driver| open(driver, &config)).unzip();
+    // Taken apart in place: what is moved as a whole lies twice in this future.
+    let (config, log) = (&started.config, started.log);
+    let board = started.board.with_radio(radio.as_ref());
+    let parts = Parts { flash: started.flash, board, log, buffers: started.buffers };
+    let (stack, mut runner) = driver.map(|driver| open(driver, config)).unzip();
     let tcp = stack.map(|stack| {
         let mut tcp = TcpClient::new(stack, connections());
         tcp.set_timeout(Some(network::TIMEOUT));
@@ -79,26 +67,9 @@ pub async fn migrate(prepared: Prepared) {
             None => pending().await,
         }
     };
-    match select(network, parts.migrate(&mut ready, &config, &mut source)).await {
+    match select(network, parts.migrate(&mut started.ready, config, &mut source)).await {
         Either::First(never) => never,
         Either::Second(()) => {}
-    }
-}
-
-/// The network of the old firmware, if it is known.
-async fn old_network(
-    flash: &mut Flash,
-    ready: &Ready<'_>,
-    buffers: &mut Buffers,
-    log: Log<'_>,
-) -> Option<Credentials> {
-    let partitions = ready.found().partitions();
-    match Credentials::on(flash, partitions, buffers.sector()).await {
-        Ok(credentials) => Some(credentials),
-        Err(error) => {
-            log.warn(format_args!("the old firmware's network is not tried: {error}"));
-            None
-        }
     }
 }
 
@@ -128,8 +99,7 @@ impl Network for Joined<'_> {
         if self.radio.is_up() && self.stack.is_config_up() {
             return true;
         }
-        let NetworkSettings { wifi, rescue, .. } = self.networks;
-        let candidates = wifi.iter().copied().chain(self.old).chain(rescue);
+        let candidates = candidates(&self.networks, self.old);
         self.radio.join(candidates, self.stack, self.log).await
     }
 }

@@ -3,12 +3,16 @@
 //! A migration that has everything in flash already, after a late reset, needs no network and does
 //! not wait for one.
 
+mod start;
+
 use core::fmt;
 
 use bootswap_config::Wifi;
 use bootswap_engine::{Request, Sink, Source, SourceError, apart};
 
 use crate::Log;
+
+pub use start::{Card, bring_up, candidates};
 
 /// A network that must be joined before it is used.
 pub trait Network {

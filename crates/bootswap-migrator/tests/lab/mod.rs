@@ -1,6 +1,8 @@
 //! A device for the migrator: flash, board, files, and a recorded console.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
+pub mod radio;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::future::pending;
@@ -126,7 +128,20 @@ impl Hardware for LabBoard<'_> {
     }
 }
 
-struct Files<'a>(&'a [(&'static str, &'a [u8])]);
+/// The server: names and contents.
+pub struct Files<'a>(pub &'a [(&'static str, &'a [u8])]);
+
+/// What a start of the device is made of.
+pub struct Parts<'a> {
+    pub flash: LabFlash<'a>,
+    pub identity: Identity,
+    pub migration: Migration<'a>,
+    pub files: [(&'static str, &'a [u8]); 2],
+    pub window: &'a CommitWindow,
+}
+
+/// The flash's driver.
+pub type LabFlash<'a> = Driver<&'a mut Faulty<NorMemory>, 4, 4>;
 
 impl Source for Files<'_> {
     async fn fetch<K: bootswap_engine::Sink>(
@@ -246,15 +261,36 @@ impl DeviceUnderTest {
         self.run_with(Err(error))
     }
 
-    fn run_with(&mut self, what: Result<&[Artifact<'_>], &ConfigError>) -> bool {
-        let identity = Identity {
+    /// Hands everything to a start of another kind than [`DeviceUnderTest::run`].
+    pub fn hand_over<R>(&mut self, start: impl FnOnce(Parts<'_>) -> R) -> R {
+        let identity = self.identity();
+        let url = |name| Origin::Url(name);
+        let artifacts = [
+            artifact("app", Role::Application, url("http://lab/app"), &self.app),
+            artifact("bootloader", Role::Bootloader, url("http://lab/boot"), &self.bootloader),
+        ];
+        start(Parts {
+            flash: Driver::with_alignment(&mut self.flash),
+            identity,
+            migration: migration(&artifacts, &self.map),
+            files: [("app", &self.app), ("bootloader", &self.bootloader)],
+            window: &self.window,
+        })
+    }
+
+    fn identity(&self) -> Identity {
+        Identity {
             chip: CHIP,
             chip_revision: Some(4),
             flash_len_bytes: self.flash.capacity_bytes(),
             image_start: self.running,
             secure_boot: self.secure_boot,
             flash_encryption: false,
-        };
+        }
+    }
+
+    fn run_with(&mut self, what: Result<&[Artifact<'_>], &ConfigError>) -> bool {
+        let identity = self.identity();
         let mut board = LabBoard {
             identity,
             follows_reset: self.follows_reset,

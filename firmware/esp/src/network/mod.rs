@@ -6,8 +6,8 @@
 //! | `openeth` | the emulators' Ethernet card | nothing |
 //! | neither | none | - |
 //!
-//! Each is a module `card` with the same contents: `open` returns a driver for the TCP/IP stack and
-//! a [`Radio`], which joins a network and leaves it again.
+//! Each is a module `card` with the same contents: [`Off`], whose start gives a driver for the
+//! TCP/IP stack and a [`Radio`], which joins a network and leaves it again.
 
 #[cfg(not(any(feature = "wifi", feature = "openeth")))]
 #[path = "none.rs"]
@@ -26,8 +26,8 @@ mod stack;
 #[cfg(all(feature = "wifi", feature = "openeth"))]
 compile_error!("choose one network: wifi or openeth");
 
-pub use card::Radio;
 #[cfg(feature = "_network")]
-pub use card::open;
+pub use card::Off;
+pub use card::Radio;
 #[cfg(feature = "_network")]
 pub use stack::{Connections, Resources, TIMEOUT, config};

@@ -13,7 +13,7 @@ use core::sync::atomic::{Ordering, fence};
 use core::task::Context;
 
 use bootswap_config::Wifi;
-use bootswap_migrator::Log;
+use bootswap_migrator::{Card, Log, Ready};
 use embassy_net::Stack;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
@@ -90,12 +90,20 @@ const fn descriptor(index: usize) -> (usize, usize) {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoCard;
 
-/// Starts the card. It takes the place of the radio, which the emulators do not have.
-///
-/// # Errors
-///
-/// [`NoCard`] if its registers do not keep what is written to them.
-pub fn open(_: WIFI<'static>) -> Result<(OpenEth, Radio), NoCard> {
+/// The card, which is off. It takes the place of the radio, which the emulators do not have.
+pub struct Off(pub WIFI<'static>);
+
+impl Card for Off {
+    type Started = (OpenEth, Radio);
+    type Error = NoCard;
+
+    async fn start(self, _: &Ready<'_>) -> Result<(OpenEth, Radio), NoCard> {
+        open()
+    }
+}
+
+/// Starts the card; [`NoCard`] if its registers do not keep what is written to them.
+fn open() -> Result<(OpenEth, Radio), NoCard> {
     write(REGISTERS + MODER, 0);
     write(REGISTERS + INT_MASK, 0);
     write(REGISTERS + TX_BD_NUM, 1);

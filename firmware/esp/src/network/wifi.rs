@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use bootswap_config::Wifi;
-use bootswap_migrator::{JoinError, Log, Station};
+use bootswap_migrator::{Card, JoinError, Log, Ready, Station};
 use embassy_net::Stack;
 use embassy_time::{Duration, with_timeout};
 use esp_hal::peripherals::WIFI;
@@ -26,17 +26,20 @@ pub struct Radio {
     controller: Cell<Option<WifiController<'static>>>,
 }
 
-/// Starts the radio, without a network.
-///
-/// # Errors
-///
-/// The error of the radio's driver.
-pub fn open(wifi: WIFI<'static>) -> Result<(Interface, Radio), WifiError> {
-    let mut controller = WifiController::new(wifi, ControllerConfig::default())?;
-    // A download takes several times as long with a radio that sleeps.
-    controller.set_power_saving(PowerSaveMode::None)?;
-    let radio = Radio { controller: Cell::new(Some(controller)) };
-    Ok((Interface::station(), radio))
+/// The radio, which is off.
+pub struct Off(pub WIFI<'static>);
+
+impl Card for Off {
+    type Started = (Interface, Radio);
+    type Error = WifiError;
+
+    async fn start(self, _: &Ready<'_>) -> Result<(Interface, Radio), WifiError> {
+        let mut controller = WifiController::new(self.0, ControllerConfig::default())?;
+        // A download takes several times as long with a radio that sleeps.
+        controller.set_power_saving(PowerSaveMode::None)?;
+        let radio = Radio { controller: Cell::new(Some(controller)) };
+        Ok((Interface::station(), radio))
+    }
 }
 
 impl Radio {
@@ -57,7 +60,7 @@ impl Radio {
     ) -> bool {
         let Some(mut controller) = self.controller.take() else { return false };
         let joined = bootswap_migrator::join(
-            &mut Card { controller: &mut controller, stack, log },
+            &mut Searching { controller: &mut controller, stack, log },
             candidates,
             log,
         )
@@ -75,13 +78,13 @@ impl Radio {
 }
 
 /// The radio while it joins a network.
-struct Card<'c, 's> {
+struct Searching<'c, 's> {
     controller: &'c mut WifiController<'static>,
     stack: Stack<'s>,
     log: Log<'s>,
 }
 
-impl Station for Card<'_, '_> {
+impl Station for Searching<'_, '_> {
     async fn enter(&mut self, wifi: &Wifi<'_>) -> Result<(), JoinError> {
         let config = station(wifi).map_err(|_| JoinError::Settings)?;
         self.controller.set_config(&config).map_err(|_| JoinError::Settings)?;
