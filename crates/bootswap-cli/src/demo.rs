@@ -5,9 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use bootswap_migration::{OwnedArtifact, OwnedMigration};
-use bootswap_sim::example::{example, image_at, image_in, picture, toml, unsigned_app};
+use bootswap_plan::CommitWay;
+use bootswap_sim::example::{example_by, image_at, image_in, picture, toml, unsigned_app};
 use bootswap_sim::summary::{C_COMPONENT, Summary};
 use bootswap_sim::{Report, Run, Scenario, Until, kept};
+
+use carrier_format::LoaderMemory;
+use esp_idf_format::Chip;
 
 use crate::args::DemoArgs;
 use crate::error::{CommandError, Verdict};
@@ -22,11 +26,17 @@ use crate::simulation::{live, scenario_failure, verdict};
 ///
 /// [`CommandError`] if the example cannot be set up, or its files cannot be written.
 pub fn command(args: &DemoArgs) -> Result<Verdict, CommandError> {
+    let chip = args.chip.unwrap_or(match args.commit {
+        CommitWay::Replace => Chip::Esp32s3,
+        CommitWay::Hosted => Chip::Esp32c3,
+    });
+    let no_loader = args.commit == CommitWay::Hosted && LoaderMemory::of(chip).is_none();
+    let help = if no_loader { NO_LOADER } else { "report this as a bug" };
     let migration =
-        example(args.chip).map_err(|error| CommandError::input(error, "report this as a bug"))?;
+        example_by(chip, args.commit).map_err(|error| CommandError::input(error, help))?;
     // Its files are saved as an owner has them.
     let mut carried_out = migration.clone();
-    if !args.chip.has_wifi() {
+    if !chip.has_wifi() {
         carried_out.artifacts.iter_mut().for_each(OwnedArtifact::embed);
     }
     let scenario = Scenario::synthetic(&carried_out).map_err(scenario_failure)?;
@@ -50,6 +60,9 @@ pub fn command(args: &DemoArgs) -> Result<Verdict, CommandError> {
     output::text(&text)?;
     Ok(verdict(&run))
 }
+
+/// What to do about a chip without a loader.
+const NO_LOADER: &str = "name --chip esp32c3, esp32c6 or esp32h2";
 
 /// The files to write; without `--force`, none of them may exist already.
 struct Files(Vec<Destination>);
@@ -114,5 +127,5 @@ fn save(
     let bootloader = image_at(run, migration.chip.bootloader_region());
     files.write("esp-idf-bootloader.bin", &bootloader)?;
     files.write("old-app.bin", &image_in(&scenario.old, scenario.running.region))?;
-    files.write("migration.toml", toml(migration.chip).as_bytes())
+    files.write("migration.toml", toml(migration.chip, migration.commit).as_bytes())
 }

@@ -1,10 +1,11 @@
 //! Reads a configuration from a section, without allocation.
 
 use bootswap_plan::{
-    Allow, Artifact, Blanks, Content, DEFAULT_MAX_SECTORS, MAX_ARTIFACTS, McubootMap, Migration,
-    Origin, Role, Staging,
+    Allow, Artifact, Blanks, CarrierContent, CommitWay, Content, DEFAULT_MAX_SECTORS,
+    MAX_ARTIFACTS, McubootMap, Migration, Origin, Role, Staging,
 };
 use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSettings;
 use flash_region::{FlashAddr, Region};
 use heapless::Vec;
 use mcuboot_format::{DowngradePrevention, ImageVersion, SwapKind};
@@ -27,6 +28,9 @@ pub(crate) const ROLES: [Role; 3] = [Role::Application, Role::Bootloader, Role::
 /// Kinds of swap by their numbers.
 pub(crate) const SWAPS: [SwapKind; 4] =
     [SwapKind::Scratch, SwapKind::Move, SwapKind::Offset, SwapKind::Overwrite];
+
+/// Ways to commit by their numbers.
+pub(crate) const WAYS: [CommitWay; 2] = [CommitWay::Replace, CommitWay::Hosted];
 
 /// Room for the lists of a configuration; what is in them is borrowed from the section.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +95,11 @@ fn migration<'s, 'd: 's>(
             Some(wire::Staging::Label(label)) => Staging::Label(label),
             Some(wire::Staging::Memory) => Staging::Memory,
         },
+        commit: numbered(&WAYS, migration.commit.unwrap_or(0)).ok_or(unknown(
+            "commit.how",
+            None,
+            migration.commit.unwrap_or(0),
+        ))?,
         allow: Allow { test_image: migration.allow_test_image.unwrap_or(false), overwrite },
         against: &[],
     })
@@ -145,6 +154,15 @@ fn content(content: wire::Content) -> Content {
         }
         wire::Content::EspImage { chip_id, image_len_bytes, flash_len_bytes } => {
             Content::EspImage { chip_id, image_len_bytes, flash_len_bytes }
+        }
+        wire::Content::Carrier { chip_id, settings, otadata, secure_version, has_trial } => {
+            Content::Carrier(CarrierContent {
+                chip_id,
+                settings: FlashSettings::from_bytes(settings.into()),
+                otadata: otadata.map(FlashAddr),
+                secure_version,
+                has_trial,
+            })
         }
     }
 }

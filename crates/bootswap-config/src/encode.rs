@@ -3,14 +3,15 @@
 use core::fmt;
 
 use bootswap_plan::{
-    Artifact, Content, DEFAULT_MAX_SECTORS, MAX_ARTIFACTS, McubootMap, Migration, Origin, Staging,
+    Artifact, CarrierContent, CommitWay, Content, DEFAULT_MAX_SECTORS, MAX_ARTIFACTS, McubootMap,
+    Migration, Origin, Staging,
 };
 use flash_region::{ERASED, FlashAddr, Region};
 use heapless::Vec;
 use mcuboot_format::{DowngradePrevention, ImageVersion};
 use minicbor::Encoder;
 
-use crate::decode::{MAX_LABELS, MAX_NETWORKS, ROLES, SWAPS};
+use crate::decode::{MAX_LABELS, MAX_NETWORKS, ROLES, SWAPS, WAYS};
 use crate::layout::HEADER_LEN_BYTES;
 use crate::section::{Header, crc32};
 use crate::wire::{self, Counted, List};
@@ -107,6 +108,10 @@ fn migration<'w>(
         allow_test_image: migration.allow.test_image.then_some(true),
         allow_overwrite: List::Values(migration.allow.overwrite),
         table_addr: migration.table_addr.map(FlashAddr::get),
+        commit: match migration.commit {
+            CommitWay::Replace => None,
+            way => Some(number(&WAYS, way)),
+        },
     }
 }
 
@@ -155,6 +160,12 @@ fn content(content: Content) -> wire::Content {
         }
         Content::EspImage { chip_id, image_len_bytes, flash_len_bytes } => {
             wire::Content::EspImage { chip_id, image_len_bytes, flash_len_bytes }
+        }
+        Content::Carrier(carrier) => {
+            let CarrierContent { chip_id, settings, otadata, secure_version, has_trial } = carrier;
+            let settings = settings.to_bytes().into();
+            let otadata = otadata.map(FlashAddr::get);
+            wire::Content::Carrier { chip_id, settings, otadata, secure_version, has_trial }
         }
     }
 }

@@ -12,10 +12,11 @@ use std::vec;
 use std::vec::Vec;
 
 use bootswap_plan::{
-    Allow, Artifact, Blanks, Content, MAX_ARTIFACTS, McubootMap, Migration, Origin,
-    PARTITION_TABLE, Role, Staging,
+    Allow, Artifact, Blanks, CarrierContent, CommitWay, Content, MAX_ARTIFACTS, McubootMap,
+    Migration, Origin, PARTITION_TABLE, Role, Staging,
 };
 use esp_idf_format::Chip;
+use esp_idf_format::image::FlashSettings;
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::{DowngradePrevention, ImageVersion, SwapKind};
 use proptest::option;
@@ -34,6 +35,7 @@ struct Owned {
     map: Option<OwnedMap>,
     artifacts: Vec<OwnedArtifact>,
     staging: Option<Option<String>>,
+    commit: CommitWay,
     test_image: bool,
     overwrite: Vec<String>,
     wifi: Vec<(Bytes, String)>,
@@ -79,6 +81,7 @@ impl Owned {
                     Some(None) => Staging::Memory,
                     Some(Some(label)) => Staging::Label(label),
                 },
+                commit: self.commit,
                 allow: Allow { test_image: self.test_image, overwrite: &overwrite },
                 against: &[],
             },
@@ -142,6 +145,17 @@ fn content() -> impl Strategy<Value = Content> {
                 flash_len_bytes,
             }
         ),
+        (any::<(u16, [u8; 2], Option<u32>)>(), any::<u32>(), any::<bool>()).prop_map(
+            |((chip_id, settings, otadata), secure_version, has_trial)| Content::Carrier(
+                CarrierContent {
+                    chip_id,
+                    settings: FlashSettings::from_bytes(settings),
+                    otadata: otadata.map(FlashAddr),
+                    secure_version,
+                    has_trial,
+                }
+            )
+        ),
     ]
 }
 
@@ -182,11 +196,13 @@ prop_compose! {
             any::<bool>(),
         ), 0..=MAX_ARTIFACTS),
         staging in option::of(option::of("[a-z_0-9]{0,16}")),
+        commit in some(&CommitWay::ALL),
         test_image in any::<bool>(),
         overwrite in proptest::collection::vec("[a-z]{1,16}", 0..=MAX_LABELS),
     ) -> Owned {
         Owned {
-            chip, flash_len_bytes, table_addr, map, artifacts, staging, test_image, overwrite,
+            chip, flash_len_bytes, table_addr, map, artifacts, staging, commit, test_image,
+            overwrite,
             wifi: vec![],
             old_credentials: false,
             rescue: None,
@@ -254,6 +270,7 @@ fn example() -> Owned {
             ),
         ],
         staging: None,
+        commit: CommitWay::Replace,
         test_image: false,
         overwrite: vec![PARTITION_TABLE.to_owned()],
         wifi: vec![

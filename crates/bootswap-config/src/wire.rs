@@ -5,6 +5,7 @@
 //!   migration  0 chip        1 flash length   2 MCUboot map   3 artifacts   4 staging
 //!              5 test image allowed           6 labels that may be overwritten
 //!              7 address of the partition table
+//!              8 how devices come to boot the target
 //!   device     0 networks    1 old credentials   2 rescue network   3 host name   4 log level
 //! ```
 //!
@@ -50,6 +51,9 @@ pub(crate) struct Migration<'b> {
     pub allow_overwrite: List<'b, &'b str>,
     #[n(7)]
     pub table_addr: Option<u32>,
+    /// Absent for 0 replace, 1 hosted.
+    #[n(8)]
+    pub commit: Option<u8>,
 }
 
 /// [`bootswap_plan::McubootMap`].
@@ -147,6 +151,20 @@ pub(crate) enum Content {
         image_len_bytes: u32,
         #[n(2)]
         flash_len_bytes: Option<u32>,
+    },
+    #[n(3)]
+    Carrier {
+        #[n(0)]
+        chip_id: u16,
+        /// Bytes 2 and 3 of the target bootloader's header.
+        #[n(1)]
+        settings: ByteArray<2>,
+        #[n(2)]
+        otadata: Option<u32>,
+        #[n(3)]
+        secure_version: u32,
+        #[n(4)]
+        has_trial: bool,
     },
 }
 

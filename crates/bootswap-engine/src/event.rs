@@ -111,6 +111,8 @@ pub enum Event<'a> {
     },
     /// The commit is complete and read back.
     Committed,
+    /// Otadata selects the carrier, which was the commit.
+    Selected,
     /// The migrator has moved; the chip resets into the copy.
     Moving,
     /// The migration is done; the chip resets into the new bootloader.
@@ -207,6 +209,9 @@ impl fmt::Display for Event<'_> {
                 write!(f, "      read back failed, writing again ({round})")
             }
             Self::Committed => f.write_str("      commit window closed: read back and equal"),
+            Self::Selected => {
+                f.write_str("      the old bootloader starts the carrier from the next reset on")
+            }
             Self::Moving => f.write_str("moved, resetting into the copy"),
             Self::Resetting => f.write_str("done, resetting into the new bootloader"),
         }

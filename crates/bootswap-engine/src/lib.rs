@@ -47,6 +47,7 @@ extern crate std;
 mod apart;
 mod attempts;
 mod block;
+mod carrier;
 mod chain;
 mod check;
 mod commit;
@@ -84,6 +85,7 @@ mod writer;
 #[doc(hidden)]
 pub use apart::poll_apart;
 pub use attempts::{Begun, MAX_PLACES, arrived, begin, forget_attempts};
+pub use carrier::CarrierFault;
 pub use embedded::{
     CONTAINER_ALIGN_BYTES, ContainerEntry, ContainerError, ContainerHeader, MAX_CONTAINER_ENTRIES,
     Offline,

@@ -1,7 +1,8 @@
 //! Carries out a plan, step by step.
 
-use bootswap_plan::Step;
+use bootswap_plan::{App, Step};
 use embedded_storage_async::nor_flash::NorFlash;
+use flash_region::Region;
 
 use crate::attempts::{self, Begun};
 use crate::job::Job;
@@ -52,8 +53,8 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
     /// # Power-fail safety
     ///
     /// Power may be lost at any flash operation. Before the commit, the device boots this migrator
-    /// again, which runs this again and continues; during the commit, the device no longer boots;
-    /// after it, MCUboot has everything that it needs.
+    /// again, which runs this again and continues; during the commit, the device no longer boots,
+    /// or with [`Step::Host`] boots either; after it, MCUboot has everything that it needs.
     ///
     /// # Errors
     ///
@@ -108,7 +109,7 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
         for (index, step) in checked.steps().iter().enumerate() {
             work.announce(index, checked.steps(), checked.name(step));
             let at = checked.at(index);
-            let is_last = matches!(step, Step::Commit { .. } | Step::Reset);
+            let is_last = step.is_commit() || matches!(step, Step::Reset);
             if is_last && !checked.is_after_commit(index) {
                 apart!(starts::target_starts(&mut work, &checked))?;
             }
@@ -151,6 +152,9 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
                 Step::Commit { .. } if checked.is_last_commit(index) => {
                     apart!(window::commit_all(&mut work, &checked))?;
                 }
+                Step::Host { otadata, app, .. } => {
+                    apart!(host(&mut work, *otadata, *app))?;
+                }
                 Step::Commit { .. } | Step::Reset | Step::ResetIntoCopy => {}
             }
         }
@@ -161,4 +165,23 @@ impl<'a, F: NorFlash, S: Source, P: Platform> Engine<'a, F, S, P> {
         work.platform.event(&Event::Resetting);
         Ok(Done::NewBootloader)
     }
+}
+
+/// Makes otadata select the carrier, as [`select`](select::select) does it for any app: in state
+/// `valid`. ESP-IDF's own update would write `new`, which a bootloader with rollback starts once
+/// only, since nothing in a carrier confirms itself.
+///
+/// # Power-fail safety
+///
+/// Entries have a checksum, and the sector that is written is not that of the entry in force. A cut
+/// leaves the migrator selected, which comes here again, or the carrier. A state of which only some
+/// bits are written reads as `invalid`, and then as the migrator, or as one that is started.
+async fn host<F: NorFlash, P: Platform>(
+    work: &mut Work<'_, '_, F, P>,
+    otadata: Region,
+    app: App,
+) -> Result<(), Failure<F::Error>> {
+    select::select(work.medium, otadata, app).await?;
+    work.platform.event(&Event::Selected);
+    Ok(())
 }

@@ -5,8 +5,9 @@
 //! The rules are those of the code that will read the artifact: MCUboot, or the mask ROM.
 
 use bootswap_plan::{
-    Artifact, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role, reach_end,
+    Artifact, CommitWay, Content, DeviceFacts, ImageRules, McubootMap, Migration, Role, reach_end,
 };
+use carrier_format::COPIES_OFFSET_BYTES;
 use esp_idf_format::image::{EspImageHeader, FlashMode, ImageVerifier};
 use flash_region::{ERASED, FlashAddr, Region, is_blank};
 use mcuboot_format::espressif::LoadHeaderReader;
@@ -16,6 +17,7 @@ use mcuboot_format::{ImageValidator, SlotLimits};
 use sha2::{Digest, Sha256};
 
 use crate::ImageFault;
+use crate::carrier::{CarrierFault, CarrierScan};
 
 /// The rules for one artifact.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,8 @@ pub(crate) struct Rules<'a> {
     pub map_end: Option<FlashAddr>,
     /// Whether that is to be MCUboot.
     pub is_mcuboot: bool,
+    /// Whether the file is a carrier.
+    pub is_carrier: bool,
     /// The application that MCUboot will find in the file, if it reaches into the primary slot from
     /// before that.
     pub app: Option<AppPart<'a>>,
@@ -80,7 +84,9 @@ impl<'a> Rules<'a> {
         };
         let addr = facts.chip.bootloader_addr();
         let merged = artifact.dest.filter(|dest| dest.contains(addr));
+        let is_carrier = (artifact.role, migration.commit) == (Role::Bootloader, CommitWay::Hosted);
         let boots_at = match artifact.role {
+            Role::Bootloader if is_carrier => Some(COPIES_OFFSET_BYTES),
             Role::Bootloader => Some(0),
             Role::Application | Role::Other => merged.map(|dest| addr.bytes_since(dest.start())),
         };
@@ -94,7 +100,7 @@ impl<'a> Rules<'a> {
             }
             _ => None,
         };
-        Self { artifact, slot, facts, room_bytes, boots_at, map_end, is_mcuboot, app }
+        Self { artifact, slot, facts, room_bytes, boots_at, map_end, is_mcuboot, is_carrier, app }
     }
 
     /// Whether the file contains the target bootloader, which must be MCUboot.
@@ -156,6 +162,8 @@ enum Kind<'a> {
     Mcuboot(ImageValidator<'a>, LoadHeaderReader),
     /// An ESP image, possibly with more after it.
     Esp(ImageVerifier),
+    /// A carrier, and how many of its headers were checked.
+    Carrier(CarrierScan, u8),
     /// Bytes without a known format.
     Opaque,
 }
@@ -176,6 +184,9 @@ impl<'a> Scan<'a> {
                 ImageValidator::new(slot.limits, slot.key),
                 LoadHeaderReader::new(rules.facts.chip),
             ),
+            (None, Some(_)) if rules.is_carrier => {
+                Kind::Carrier(CarrierScan::new(rules.facts.chip), 0)
+            }
             (None, Some(at)) => {
                 let room_bytes = rules.room_bytes.saturating_sub(at);
                 Kind::Esp(ImageVerifier::for_rom(rules.facts.chip, room_bytes))
@@ -194,7 +205,8 @@ impl<'a> Scan<'a> {
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), ImageFault> {
         let Some(&first) = bytes.first() else { return Ok(()) };
         if self.len_bytes == 0 {
-            let image = matches!(self.kind, Kind::Mcuboot(..)) || self.rules.boots_at == Some(0);
+            let image = matches!(self.kind, Kind::Mcuboot(..) | Kind::Carrier(..))
+                || self.rules.boots_at == Some(0);
             if looks_like_web_page(bytes, image) {
                 return Err(ImageFault::WebPage);
             }
@@ -219,6 +231,13 @@ impl<'a> Scan<'a> {
                 header.map_or(Ok(()), |header| self.check_header(&header))?;
                 pushed.map_err(ImageFault::Esp)?;
             }
+            Kind::Carrier(carrier, headers) => {
+                let pushed = carrier.push(bytes);
+                let (header, count) = carrier.header(*headers);
+                *headers = count;
+                header.map_or(Ok(()), |header| self.check_header(&header))?;
+                pushed.map_err(ImageFault::Carrier)?;
+            }
             Kind::Open | Kind::Opaque => {}
         }
         if let (Some((validator, load)), Some(part)) = (&mut self.app, self.rules.app) {
@@ -241,7 +260,7 @@ impl<'a> Scan<'a> {
                     .map_err(|over| ImageFault::Downgrade { version: header.version, over }),
                 _ => Ok(()),
             },
-            Kind::Esp(_) | Kind::Open | Kind::Opaque => Ok(()),
+            Kind::Esp(_) | Kind::Carrier(..) | Kind::Open | Kind::Opaque => Ok(()),
         }
     }
 
@@ -275,7 +294,7 @@ impl<'a> Scan<'a> {
         match &self.kind {
             Kind::Esp(verifier) => verifier.header().is_some(),
             Kind::Mcuboot(validator, _) => validator.header().is_some(),
-            Kind::Open | Kind::Opaque => false,
+            Kind::Carrier(..) | Kind::Open | Kind::Opaque => false,
         }
     }
 
@@ -337,13 +356,15 @@ impl<'a> Scan<'a> {
                 let at = self.rules.boots_at.unwrap_or(0);
                 verifier.total_len_bytes().map(|len_bytes| len_bytes.saturating_add(at))
             }
+            Kind::Carrier(carrier, _) => carrier.total_len_bytes(),
             Kind::Open | Kind::Opaque => None,
         }
     }
 
     /// Whether bytes are certainly missing: the format knows its end, and it was not reached.
     pub(crate) fn is_short(&self) -> bool {
-        matches!(self.kind, Kind::Mcuboot(..) | Kind::Esp(_)) && !self.is_complete()
+        let has_end = matches!(self.kind, Kind::Mcuboot(..) | Kind::Esp(_) | Kind::Carrier(..));
+        has_end && !self.is_complete()
     }
 
     /// Whether the format needs no more bytes.
@@ -351,6 +372,7 @@ impl<'a> Scan<'a> {
         match &self.kind {
             Kind::Mcuboot(validator, _) => validator.is_complete(),
             Kind::Esp(verifier) => verifier.is_complete(),
+            Kind::Carrier(carrier, _) => carrier.is_complete(),
             Kind::Open | Kind::Opaque => false,
         }
     }
@@ -392,6 +414,13 @@ impl<'a> Scan<'a> {
                 }
                 let at = self.rules.boots_at.unwrap_or(0);
                 info.digest.is_some() && info.total_len_bytes.saturating_add(at) == len_bytes
+            }
+            Kind::Carrier(carrier, _) => {
+                let total_len_bytes = carrier.total_len_bytes();
+                let content = carrier.finish().map_err(ImageFault::Carrier)?;
+                let unfit = content.misfit(self.rules.facts);
+                unfit.map_or(Ok(()), |why| Err(ImageFault::Carrier(CarrierFault::Unfit(why))))?;
+                total_len_bytes == Some(len_bytes)
             }
             Kind::Open | Kind::Opaque => false,
         };

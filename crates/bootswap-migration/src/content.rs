@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use bootswap_plan::{Content, Role};
-use esp_idf_format::image::{self, FlashSize, ImageError};
+use bootswap_plan::{CarrierContent, Content, Role};
+use carrier_format::find;
+use esp_idf_format::image::{
+    self, EspImageHeader, FlashSettings, FlashSize, ImageError, ImageInfo,
+};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::key::PublicKey;
 use mcuboot_format::tlv::{TlvType, Tlvs};
@@ -72,6 +75,9 @@ pub fn classify(bytes: &[u8], role: Role, map: Option<&OwnedMap>) -> Result<Cont
     }
     if bytes.first() == Some(&image::IMAGE_MAGIC) {
         return match (image::verify(bytes), role) {
+            (Ok(info), Role::Bootloader) if carrier(bytes, &info).is_some() => {
+                Ok(carrier(bytes, &info).map_or(Content::Opaque, Content::Carrier))
+            }
             (Ok(info), _) => Ok(Content::EspImage {
                 chip_id: info.header.chip_id,
                 image_len_bytes: info.total_len_bytes,
@@ -84,6 +90,17 @@ pub fn classify(bytes: &[u8], role: Role, map: Option<&OwnedMap>) -> Result<Cont
         };
     }
     Ok(Content::Opaque)
+}
+
+/// What a carrier says about itself; `None` if the image is not that of one. Whether its copies are
+/// whole is for the engine's checks to say.
+fn carrier(bytes: &[u8], app: &ImageInfo) -> Option<CarrierContent> {
+    let (_, record) = find(bytes.get(..app.total_len_bytes as usize)?).ok()?;
+    let [Some(first), _] = record.copies else { return None };
+    let copy = EspImageHeader::parse(bytes.get(first as usize..)?).ok()?;
+    let secure_version = app.app_desc?.secure_version;
+    let settings = FlashSettings::of(&copy);
+    CarrierContent::new(app.header.chip_id, secure_version, &record, settings)
 }
 
 fn mcuboot(bytes: &[u8], map: Option<&OwnedMap>) -> Result<Content, ValidateError> {

@@ -4,11 +4,12 @@ use std::fmt;
 
 use bootswap_config::{Config, LogLevel, NetworkSettings, Wifi, WifiError};
 use bootswap_plan::{
-    Allow, Artifact, Blanks, Content, DeviceFacts, McubootMap, Migration, Origin, PARTITION_TABLE,
-    Reason, Role, SECURE_BOOT_DATA, Staging,
+    Allow, Artifact, Blanks, CommitWay, Content, DeviceFacts, McubootMap, Migration, Origin,
+    PARTITION_TABLE, Reason, Role, SECURE_BOOT_DATA, Staging,
 };
+use carrier_format::COPIES_OFFSET_BYTES;
 use esp_idf_format::Chip;
-use esp_idf_format::image::FlashMode;
+use esp_idf_format::image::{FlashMode, FlashSettings};
 use esp_idf_format::partition::{Partition, PartitionTable};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES, is_blank};
 use mcuboot_format::{DowngradePrevention, SwapKind};
@@ -36,6 +37,8 @@ pub struct OwnedMigration {
     pub artifacts: Vec<OwnedArtifact>,
     /// Where artifacts are staged.
     pub staging: OwnedStaging,
+    /// How devices come to boot the target.
+    pub commit: CommitWay,
     /// Whether an application that MCUboot runs on trial is accepted.
     pub allow_test_image: bool,
     /// Labels that may be overwritten.
@@ -172,13 +175,15 @@ impl OwnedMigration {
                 OwnedStaging::Label(label) => Staging::Label(label),
                 OwnedStaging::Memory => Staging::Memory,
             },
+            commit: self.commit,
             allow: Allow { test_image: self.allow_test_image, overwrite: &overwrite },
             against: &self.against,
         })
     }
 
-    /// The bytes that will be at the chip's bootloader address, from whichever artifact contains
-    /// them; `None` if its file is not known.
+    /// The target bootloader: the bytes that will be at the chip's bootloader address, from
+    /// whichever artifact contains them, or the first copy in a carrier; `None` if its file is not
+    /// known.
     #[must_use]
     pub fn bootloader_file(&self) -> Option<&[u8]> {
         let (artifact, offset) = self.bootloader()?;
@@ -194,8 +199,12 @@ impl OwnedMigration {
     /// The artifact that contains the bootloader, and where in its file the bootloader begins.
     fn bootloader(&self) -> Option<(&OwnedArtifact, u32)> {
         let at = self.chip.bootloader_addr();
+        let is_hosted = self.commit == CommitWay::Hosted;
         self.artifacts.iter().find_map(|artifact| match (artifact.role, artifact.dest) {
+            // The first copy in a carrier.
+            (Role::Bootloader, _) if is_hosted => Some((artifact, COPIES_OFFSET_BYTES)),
             (Role::Bootloader, _) => Some((artifact, 0)),
+            (_, Some(_)) if is_hosted => None,
             (_, Some(dest)) if dest.contains(at) => Some((artifact, at.bytes_since(dest.start()))),
             _ => None,
         })
@@ -387,6 +396,10 @@ pub struct OwnedFacts {
     pub bootloader_flash_len_bytes: Option<u32>,
     /// Flash mode in that header.
     pub bootloader_flash_mode: Option<FlashMode>,
+    /// All flash settings in that header.
+    pub bootloader_settings: Option<FlashSettings>,
+    /// Version for anti-rollback of the migrator.
+    pub secure_version: Option<u32>,
     /// Whether secure boot is on.
     pub secure_boot: bool,
     /// Whether flash encryption is on.
@@ -412,6 +425,8 @@ impl OwnedFacts {
             previous: self.previous,
             bootloader_flash_len_bytes: self.bootloader_flash_len_bytes,
             bootloader_flash_mode: self.bootloader_flash_mode,
+            bootloader_settings: self.bootloader_settings,
+            secure_version: self.secure_version,
             secure_boot: self.secure_boot,
             flash_encryption: self.flash_encryption,
             staging_memory_len_bytes: self.staging_memory_len_bytes,

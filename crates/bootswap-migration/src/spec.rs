@@ -63,6 +63,10 @@ pub(crate) fn parse(text: &str) -> Result<Spec, Problem> {
         mcuboot,
         artifacts,
         staging: root.table("staging")?.as_ref().map(staging).transpose()?.unwrap_or_default(),
+        commit: root
+            .table("commit")?
+            .map_or(Ok(None), |commit| commit.parsed("how"))?
+            .unwrap_or_default(),
         allow_test_image: allow.map_or(Ok(false), |allow| allow.truth("test_image"))?,
         allow_overwrite: overwrite.map(|list| list.texts()).transpose()?.unwrap_or_default(),
         network: root.table("network")?.as_ref().map(network).transpose()?.unwrap_or_default(),

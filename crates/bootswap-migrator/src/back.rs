@@ -8,6 +8,7 @@
 
 use bootswap_engine::{Failure, select_app};
 use bootswap_plan::{App, DeviceFacts, ways_to_go_back};
+use carrier_format::PROJECT;
 use embedded_storage_async::nor_flash::NorFlash;
 use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES};
 use esp_idf_format::image::ImageVerifier;
@@ -78,7 +79,7 @@ async fn is_same_app<F: NorFlash>(flash: &mut F, first: Region, second: Region) 
     true
 }
 
-/// The app image in `partition`, if it is one that the bootloader would start.
+/// The app image in `partition`, if it is a firmware that the bootloader would start.
 async fn image<F: NorFlash, B: Hardware>(
     flash: &mut F,
     board: &mut B,
@@ -94,8 +95,12 @@ async fn image<F: NorFlash, B: Hardware>(
         board.feed();
         if verifier.is_complete() {
             let is_ours = verifier.header().is_some_and(|h| h.chip() == Some(facts.chip));
-            let len_bytes = verifier.total_len_bytes().unwrap_or(partition.len_bytes());
-            return is_ours.then(|| partition.prefix(len_bytes));
+            let info = verifier.finish().ok()?;
+            // A carrier starts the target, which may not be there yet.
+            let is_carrier = info
+                .app_desc
+                .is_some_and(|desc| desc.project_name.text_bytes() == PROJECT.as_bytes());
+            return (is_ours && !is_carrier).then(|| partition.prefix(info.total_len_bytes));
         }
     }
     None

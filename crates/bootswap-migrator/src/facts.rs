@@ -4,7 +4,7 @@ use core::fmt;
 
 use bootswap_plan::{DeviceFacts, previous_firmware, running_partition};
 use embedded_storage_async::nor_flash::ReadNorFlash;
-use esp_idf_format::image::{EspImageHeader, FlashMode, HEADER_LEN_BYTES};
+use esp_idf_format::image::{EspImageHeader, FlashMode, FlashSettings, HEADER_LEN_BYTES};
 use esp_idf_format::partition::{
     MAX_ENTRIES, Partition, PartitionTable, PartitionTableError, TABLE_LEN_BYTES,
 };
@@ -31,6 +31,8 @@ pub struct LiveFacts {
     previous: Option<Region>,
     bootloader_flash_len_bytes: Option<u32>,
     bootloader_flash_mode: Option<FlashMode>,
+    bootloader_settings: Option<FlashSettings>,
+    secure_version: Option<u32>,
     container: Option<Region>,
 }
 
@@ -87,6 +89,8 @@ impl LiveFacts {
         let container = image::container(flash, running, image_len_bytes, buffer)
             .await
             .map_err(LiveFactsError::Flash)?;
+        let secure_version =
+            image::secure_version(flash, running).await.map_err(LiveFactsError::Flash)?;
         let end = container.map(|container| container.end().bytes_since(running.start()));
         let previous = previous_firmware(&partitions, running);
         Ok(Self {
@@ -101,6 +105,8 @@ impl LiveFacts {
                 .and_then(|header| header.flash_size())
                 .map(|size| size.bytes()),
             bootloader_flash_mode: header.and_then(|header| header.flash_mode()),
+            bootloader_settings: header.as_ref().map(FlashSettings::of),
+            secure_version,
             container,
         })
     }
@@ -121,6 +127,8 @@ impl LiveFacts {
             previous: self.previous,
             bootloader_flash_len_bytes: self.bootloader_flash_len_bytes,
             bootloader_flash_mode: self.bootloader_flash_mode,
+            bootloader_settings: self.bootloader_settings,
+            secure_version: self.secure_version,
             secure_boot: self.identity.secure_boot,
             flash_encryption: self.identity.flash_encryption,
             staging_memory_len_bytes: u32::try_from(memory_len).unwrap_or(u32::MAX),

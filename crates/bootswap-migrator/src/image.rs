@@ -1,6 +1,7 @@
 //! The running image: its length, and what is after it.
 
 use embedded_storage_async::nor_flash::ReadNorFlash;
+use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES, AppDescription};
 use esp_idf_format::image::{
     self, EspImageHeader, HEADER_LEN_BYTES, SEGMENT_HEADER_LEN_BYTES, SegmentHeader,
 };
@@ -36,6 +37,17 @@ pub(crate) async fn len_bytes<F: ReadNorFlash>(
     }
     let total = image::closed_len_bytes(end_bytes, &header);
     Ok((total <= partition.len_bytes()).then_some(total))
+}
+
+/// Version for anti-rollback of the app in `partition`; `None` if it has no description.
+pub(crate) async fn secure_version<F: ReadNorFlash>(
+    flash: &mut F,
+    partition: Region,
+) -> Result<Option<u32>, F::Error> {
+    let mut description = [0; APP_DESC_LEN_BYTES];
+    let at = partition.start().saturating_add(APP_DESC_OFFSET_BYTES);
+    flash.read(at.get(), &mut description).await?;
+    Ok(AppDescription::parse(&description).ok().map(|description| description.secure_version))
 }
 
 /// The container of embedded artifacts after an image of this length, if there is one.

@@ -44,7 +44,7 @@ impl<B: Hardware> Platform for Talking<'_, '_, B> {
             Event::Repairing { .. } | Event::Retry { .. } | Event::Refused { .. } => LogLevel::Warn,
             _ => LogLevel::Info,
         };
-        self.has_committed |= matches!(event, Event::Committing { .. });
+        self.has_committed |= matches!(event, Event::Committing { .. } | Event::Selected);
         // A commit that is complete already, after one that did not verify, only reports that it
         // resets.
         if matches!(event, Event::Committed | Event::Resetting) {

@@ -1,7 +1,7 @@
 //! The facts of one device.
 
 use esp_idf_format::Chip;
-use esp_idf_format::image::FlashMode;
+use esp_idf_format::image::{FlashMode, FlashSettings};
 use esp_idf_format::partition::{BootRoles, OTADATA_LEN_BYTES, Partition, TABLE_ADDR};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use mcuboot_format::{IMAGE_MAGIC, ImageHeader, ImageRank, ImageVersion};
@@ -36,6 +36,10 @@ pub struct DeviceFacts<'a> {
     pub bootloader_flash_len_bytes: Option<u32>,
     /// Flash mode in the header of the bootloader in place.
     pub bootloader_flash_mode: Option<FlashMode>,
+    /// All flash settings in that header, as they are.
+    pub bootloader_settings: Option<FlashSettings>,
+    /// Version for anti-rollback of the migrator, which the bootloader in place has started.
+    pub secure_version: Option<u32>,
     /// Whether secure boot is enabled in the eFuses.
     pub secure_boot: bool,
     /// Whether flash encryption is enabled in the eFuses.
@@ -90,6 +94,8 @@ impl<'a> DeviceFacts<'a> {
             previous: None,
             bootloader_flash_len_bytes: None,
             bootloader_flash_mode: None,
+            bootloader_settings: None,
+            secure_version: None,
             secure_boot: false,
             flash_encryption: false,
             staging_memory_len_bytes: 0,

@@ -16,7 +16,9 @@ use heapless::Vec;
 use mcuboot_format::SwapKind;
 
 use crate::blanks::Blanks;
+use crate::commit_way::CommitWay;
 use crate::facts::DeviceFacts;
+use crate::host::host;
 use crate::migration::{Artifact, Content, McubootMap, Migration, Role};
 use crate::step::{Place, Purpose};
 
@@ -98,6 +100,11 @@ pub(crate) fn destination(
     artifact: &Artifact<'_>,
     app_slot: AppSlot,
 ) -> Option<Destination> {
+    if (artifact.role, migration.commit) == (Role::Bootloader, CommitWay::Hosted) {
+        // A carrier goes to an app partition, of which the device boots nothing before the commit.
+        let region = host(migration, facts, artifact)?;
+        return Some(Destination { region, slot: None, critical_len_bytes: 0 });
+    }
     let (region, slot) = match (artifact.dest, artifact.role, &migration.mcuboot) {
         (Some(dest), Role::Application, Some(map))
             if dest == map.primary || dest == map.secondary =>

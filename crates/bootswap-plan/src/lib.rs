@@ -67,11 +67,14 @@
 #![allow(clippy::result_large_err, reason = "without an allocator, reasons travel by value")]
 
 mod blanks;
+mod carrier;
 mod check;
 mod cleaned;
+mod commit_way;
 mod cost;
 mod erase;
 mod facts;
+mod host;
 mod image_rules;
 mod layout;
 mod migration;
@@ -87,6 +90,8 @@ mod url;
 mod way_back;
 
 pub use blanks::Blanks;
+pub use carrier::{CARRIER, CarrierContent, Misfit};
+pub use commit_way::{CommitWay, UnknownCommitWay};
 pub use cost::{Cost, CostModel};
 pub use erase::{
     CHECKPOINT_BYTES, ERASE_4K, ERASE_32K, ERASE_64K, Erase, EraseBounds, HalfBlock, OpTime,

@@ -8,6 +8,8 @@ use mcuboot_format::{DowngradePrevention, ImageVersion, SlotLimits, SwapKind};
 use crate::reason::Reason;
 
 use crate::blanks::Blanks;
+use crate::carrier::CarrierContent;
+use crate::commit_way::CommitWay;
 
 /// A migration: which artifacts are written where, and for which bootloader.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,8 @@ pub struct Migration<'a> {
     pub artifacts: &'a [Artifact<'a>],
     /// Where artifacts wait until they are verified.
     pub staging: Staging<'a>,
+    /// How devices come to boot the target.
+    pub commit: CommitWay,
     /// What the owner accepts that is otherwise refused.
     pub allow: Allow<'a>,
     /// Reasons against it on any device, found by whoever read the files that it names. The
@@ -59,6 +63,7 @@ impl<'a> Migration<'a> {
             mcuboot: None,
             artifacts,
             staging: Staging::Auto,
+            commit: CommitWay::Replace,
             allow: Allow { test_image: false, overwrite: &[] },
             against: &[],
         }
@@ -260,6 +265,8 @@ pub enum Content {
         /// Flash size in its header, in bytes.
         flash_len_bytes: Option<u32>,
     },
+    /// A carrier, which is an ESP image too.
+    Carrier(CarrierContent),
     /// Something that bootswap has no rules for.
     Opaque,
 }

@@ -178,6 +178,18 @@ pub enum Step {
         /// the destination, so that one block erase can replace many sector erases.
         unused: Option<Region>,
     },
+    /// Makes otadata select the carrier, for good: the old bootloader starts it from the next reset
+    /// on. The point of no return.
+    ///
+    /// Postcondition: the bootloader would choose the carrier, and rollback would not undo that.
+    Host {
+        /// The carrier.
+        artifact: ArtifactIndex,
+        /// The otadata partition.
+        otadata: Region,
+        /// The slot that the carrier is in.
+        app: App,
+    },
     /// Resets the chip into the new bootloader.
     Reset,
 }
@@ -283,7 +295,8 @@ impl Step {
             Self::Fetch { artifact, .. }
             | Self::Copy { artifact, .. }
             | Self::Verify { artifact, .. }
-            | Self::Commit { artifact, .. } => Some(*artifact),
+            | Self::Commit { artifact, .. }
+            | Self::Host { artifact, .. } => Some(*artifact),
             Self::Select { .. }
             | Self::CopySelf { .. }
             | Self::ResetIntoCopy
@@ -293,6 +306,12 @@ impl Step {
             | Self::Confirm { .. }
             | Self::Reset => None,
         }
+    }
+
+    /// Whether it is the point of no return, or a part of it.
+    #[must_use]
+    pub const fn is_commit(&self) -> bool {
+        matches!(self, Self::Commit { .. } | Self::Host { .. })
     }
 
     /// The step in words, for console and command line; `artifact` is the name of its artifact.
@@ -343,6 +362,13 @@ impl fmt::Display for StepText<'_> {
                 list(f, routes)
             }
             Step::Commit { to, .. } => write!(f, "commit {artifact} to {}", to.region),
+            Step::Host { app: App::Factory, otadata, .. } => {
+                write!(f, "commit: let the old bootloader start {artifact} (otadata {otadata})")
+            }
+            Step::Host { app: App::Ota { index, .. }, otadata, .. } => write!(
+                f,
+                "commit: let the old bootloader start {artifact} in ota_{index} (otadata {otadata})"
+            ),
             Step::Reset => f.write_str("reset"),
         }
     }
@@ -385,6 +411,7 @@ impl Plan {
                 | Step::ResetIntoCopy
                 | Step::Fetch { .. }
                 | Step::Verify { .. }
+                | Step::Host { .. }
                 | Step::Reset => None,
             };
             fetched.chain(other)

@@ -4,12 +4,15 @@
 use std::fmt;
 
 use bootswap_config::LogLevel;
+use bootswap_migration::carrier::{
+    CarrierError, CarrierOptions, LoaderImage, TargetBootloader, carrier as compose,
+};
 use bootswap_migration::content::classify;
 use bootswap_migration::example::MIGRATION;
 use bootswap_migration::{
     OwnedArtifact, OwnedIdentity, OwnedMap, OwnedMigration, OwnedNetwork, OwnedStaging,
 };
-use bootswap_plan::Role;
+use bootswap_plan::{CommitWay, Role};
 use device_sim::{McubootConfig, synthetic};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
@@ -56,8 +59,19 @@ impl std::error::Error for ExampleError {}
 ///
 /// [`ExampleError`] if one of them cannot be made.
 pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
+    example_by(chip, CommitWay::Replace)
+}
+
+/// The same, with devices that come to boot the target in that way. With a carrier, the scratch
+/// area is further up, so that the start of `ota_1` is free for it; its loader is not the real one.
+///
+/// # Errors
+///
+/// As [`example`], and if there is no loader for the chip.
+pub fn example_by(chip: Chip, commit: CommitWay) -> Result<OwnedMigration, ExampleError> {
     let broken = |what, error: &dyn fmt::Display| ExampleError { what, why: error.to_string() };
     let slot = |start| Region::clamped(FlashAddr(start), 0x10_0000);
+    let scratch = Region::clamped(FlashAddr(scratch_start(commit)), 0x4_0000);
     let options = SignOptions {
         version: ImageVersion::new(12, 10, 0),
         padding: Padding::Confirmed,
@@ -70,9 +84,15 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
         FlashSize::Mb4,
         BOOTLOADER_LEN_BYTES - BOOTLOADER_OVERHEAD_BYTES,
         SEED,
-        &McubootConfig::example(),
+        &McubootConfig { scratch: Some(scratch), ..McubootConfig::example() },
     )
     .map_err(|error| broken("bootloader", &error))?;
+    let bootloader = match commit {
+        CommitWay::Replace => bootloader,
+        CommitWay::Hosted => {
+            carrier(chip, bootloader).map_err(|error| broken("carrier", &error))?
+        }
+    };
     let mut table = vec![flash_region::ERASED; TABLE_LEN_BYTES as usize];
     esp_idf_format::partition::emit(&synthetic::example_partitions(), &mut table)
         .map_err(|error| broken("partition table", &error))?;
@@ -90,7 +110,7 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
     let map = OwnedMap {
         primary: slot(0x1_0000),
         secondary: slot(0x11_0000),
-        scratch: Some(Region::clamped(FlashAddr(0x21_0000), 0x4_0000)),
+        scratch: Some(scratch),
         swap: SwapKind::Scratch,
         ..OwnedMap::ESPRESSIF
     };
@@ -107,9 +127,10 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
         mcuboot: Some(map),
         artifacts: vec![
             artifact("app_upd", Role::Application, app, app_content),
-            artifact("mcuboot", Role::Bootloader, bootloader, bootloader_content),
+            artifact(bootloader_name(commit), Role::Bootloader, bootloader, bootloader_content),
         ],
         staging: OwnedStaging::Auto,
+        commit,
         allow_test_image: false,
         allow_overwrite: Vec::new(),
         network: OwnedNetwork::default(),
@@ -118,6 +139,32 @@ pub fn example(chip: Chip) -> Result<OwnedMigration, ExampleError> {
         assumed: Vec::new(),
         identity: OwnedIdentity::default(),
     })
+}
+
+/// Where the scratch area begins: with `ota_1`, as in the C example, unless a carrier is there.
+const fn scratch_start(commit: CommitWay) -> u32 {
+    match commit {
+        CommitWay::Replace => 0x21_0000,
+        CommitWay::Hosted => 0x24_0000,
+    }
+}
+
+const fn bootloader_name(commit: CommitWay) -> &'static str {
+    match commit {
+        CommitWay::Replace => "mcuboot",
+        CommitWay::Hosted => "carrier",
+    }
+}
+
+/// A carrier with a loader that has a record and no code that does anything: the simulated device
+/// knows a loader by its bytes.
+pub(crate) fn carrier(chip: Chip, mcuboot: Vec<u8>) -> Result<Vec<u8>, CarrierError> {
+    let loader = synthetic::loader(chip).map_err(CarrierError::Build)?;
+    let bootloader = TargetBootloader::new(mcuboot, chip)?;
+    let loader = LoaderImage::new(&loader, chip)?;
+    let otadata = synthetic::example_partitions().iter().find(|p| p.is_otadata()).map(|p| p.region);
+    let otadata = otadata.map(Region::start);
+    compose(&loader, &bootloader, CarrierOptions { otadata, ..CarrierOptions::default() })
 }
 
 /// The application of the example before it is signed.
@@ -143,8 +190,19 @@ pub fn image_in(flash: &NorMemory, region: Region) -> Vec<u8> {
 
 /// The example as a migration file, which names the partition table in its binary form.
 #[must_use]
-pub fn toml(chip: Chip) -> String {
-    let text = MIGRATION.replace("\"esp32s3\"", &format!("\"{chip}\""));
+pub fn toml(chip: Chip, commit: CommitWay) -> String {
+    let text = match commit {
+        CommitWay::Replace => MIGRATION.to_owned(),
+        CommitWay::Hosted => MIGRATION
+            .replace(
+                "ESP-IDF to MCUboot with",
+                "ESP-IDF to MCUboot, started by the old bootloader,",
+            )
+            .replace("0x210000", &format!("{:#x}", scratch_start(commit)))
+            .replace("mcuboot.bin", "carrier.bin")
+            .replace("size   = 0xf000\n", "\n[commit]\nhow = \"hosted\"\n"),
+    };
+    let text = text.replace("\"esp32s3\"", &format!("\"{chip}\""));
     let text = text.replace("partitions.csv", "partitions.bin");
     if chip.has_wifi() { text } else { text.replace("\nurl", "\n# url") }
 }
@@ -164,6 +222,7 @@ pub fn picture(migration: &OwnedMigration, scenario: &Scenario, run: &Run) -> St
     }
     let bytes = |role| migration.artifact(role).and_then(|a| a.bytes.clone()).unwrap_or_default();
     let (app, bootloader) = (bytes(Role::Application), bytes(Role::Bootloader));
+    // A carrier's app and its second copy are parts of the same file.
     let old_bootloader = image_at(run, migration.chip.bootloader_region());
     let migrator = image_at(run, scenario.running.region);
     let known = [

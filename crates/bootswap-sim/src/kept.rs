@@ -1,6 +1,7 @@
 //! What a migration must not change.
 
 use bootswap_migration::{OwnedMigration, OwnedStaging};
+use bootswap_plan::CommitWay;
 use esp_idf_format::partition::{Partition, PartitionTable};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
@@ -18,10 +19,16 @@ pub fn kept(migration: &OwnedMigration, scenario: &Scenario) -> Vec<(String, Reg
         PartitionTable::parse_as_bootloader(&bytes).map(|t| t.iter().collect()).unwrap_or_default();
     let sector = Region::clamped(scenario.table_addr, SECTOR_BYTES);
     let mut kept = vec![(TABLE.to_owned(), sector)];
+    let is_hosted = migration.commit == CommitWay::Hosted;
+    if is_hosted {
+        let area = Region::new(migration.chip.bootloader_addr(), scenario.table_addr);
+        kept.push(("the old bootloader".to_owned(), area.unwrap_or_default()));
+    }
     // A migrator that was installed by OTA is on trial, and marks itself valid in otadata. One that
     // leaves it to the firmware before to start selects that firmware there when it is done.
+    // A carrier is selected there.
     let goes_back = migration.with(|lent| lent.goes_back());
-    let selects = scenario.running.ota_index().is_some() || goes_back;
+    let selects = scenario.running.ota_index().is_some() || goes_back || is_hosted;
     // If the table lists the bootloader that is replaced, or itself, that is not data.
     let boot = Region::clamped(FlashAddr::ZERO, sector.end().get());
     let lists_boot = |p: &Partition| p.is_boot_area() && boot.contains_region(p.region);

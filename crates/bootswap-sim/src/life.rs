@@ -140,7 +140,8 @@ pub fn live<D: NorModel>(
             ops_at_reset = Some(device.supply().ops());
             at_reset(device);
             let (files, board) = (environment.files, environment.board);
-            if let Some(board) = board_with_fetched(board, files, device.memory()) {
+            let plan = software.outcome().plan.as_ref();
+            if let Some(board) = board_with_fetched(board, files, plan, device.memory()) {
                 device.set_board(board);
             }
             if until == Until::Reboot {

@@ -169,7 +169,8 @@ impl Report {
                 .until_target
                 .map(|counts| FlashReport::new(&counts, run.most_erases_until(&run.after))),
             assumed: Vec::new(),
-            commit_window: (run.window.ops() > 0).then(|| WindowReport::new(&run.window)),
+            commit_window: (run.window.ops() > 0 || run.hands_over())
+                .then(|| WindowReport::new(&run.window)),
             download: (run.requests > 0)
                 .then_some(DownloadReport { bytes: run.downloaded_bytes, requests: run.requests }),
             kept: kept

@@ -103,7 +103,7 @@ impl Run {
     /// The range of [`Run::ops`] that is the commit window.
     #[must_use]
     pub fn commit_window(&self) -> Option<Range<usize>> {
-        window::of(&self.ops, &self.commit_regions())
+        window::of_plan(&self.ops, self.plan.as_ref())
     }
 
     /// The region that the commit writes, in the plan that was carried out.
@@ -118,6 +118,13 @@ impl Run {
         commit_regions(self.plan.as_ref())
     }
 
+    /// Whether the plan that was carried out has no commit window, because the old bootloader
+    /// stays.
+    #[must_use]
+    pub fn hands_over(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| otadata_of_handover(plan).is_some())
+    }
+
     /// Whether power lost at `cut` is lost in the commit window.
     #[must_use]
     pub fn window_is_open_at(&self, cut: Cut) -> bool {
@@ -125,7 +132,8 @@ impl Run {
     }
 }
 
-fn commit_regions(plan: Option<&Plan>) -> Vec<Region> {
+/// The region that each step of the commit may erase.
+pub(crate) fn commit_regions(plan: Option<&Plan>) -> Vec<Region> {
     let steps = plan.map(|plan| plan.steps.iter()).into_iter().flatten();
     let regions = steps.filter_map(|step| match step {
         Step::Commit { to, .. } => Some(to.erasable),
@@ -184,14 +192,18 @@ pub fn run_from(environment: &Environment<'_>, before: NorMemory) -> Run {
     let is_running = matches!(outcome, RunOutcome::TargetRunning { .. }) && record.stop.is_none();
     let until_target = is_running.then_some(counts);
     let LifeRecord { life, migrator, received_bytes, .. } = record;
-    let window = window::of(&ops, &commit_regions(migrator.plan.as_ref()));
+    let window = window::of_plan(&ops, migrator.plan.as_ref());
+    let hands_over = migrator.plan.as_ref().and_then(otadata_of_handover);
     Run {
         outcome,
         boots: life.boots,
         reasons: migrator.reasons,
         plan: migrator.plan,
         before,
-        at_commit: window.clone().and_then(|window| recording.before(window.start)),
+        at_commit: window
+            .clone()
+            .or_else(|| window::handover(&ops, hands_over?))
+            .and_then(|commit| recording.before(commit.start)),
         migration: at_reset.as_ref().map_or(counts, |(_, counts)| *counts),
         until_target,
         at_reset: at_reset.map(|(memory, _)| memory),
@@ -208,6 +220,14 @@ pub fn run_from(environment: &Environment<'_>, before: NorMemory) -> Run {
         requests: migrator.requests,
         downloaded_bytes: received_bytes,
     }
+}
+
+/// The otadata by which the plan hands over to a carrier.
+fn otadata_of_handover(plan: &Plan) -> Option<Region> {
+    plan.steps.iter().find_map(|step| match step {
+        Step::Host { otadata, .. } => Some(*otadata),
+        _ => None,
+    })
 }
 
 /// Modelled milliseconds of counted operations: typical and maximum.

@@ -6,7 +6,8 @@ use bootswap_migration::facts::{self, ASSUMED_FLASH_SIZE, Delivered, FactsError}
 use bootswap_migration::pack::PackError;
 use bootswap_migration::plan::{assumptions, judged};
 use bootswap_migration::{Assumption, OwnedMigration, SentImage};
-use bootswap_plan::{Reasons, plan};
+use bootswap_plan::{CommitWay, Plan, Reasons, Role, Step, Target, plan};
+use carrier_format::COPIES_OFFSET_BYTES;
 use device_sim::{
     Board, EspIdfConfig, FlashBuildError, FlashBuilder, McubootConfig, OldData, synthetic,
 };
@@ -68,6 +69,8 @@ pub enum ScenarioError {
     NotATarget(esp_idf_format::image::ImageError),
     /// The target bootloader or its map is not valid.
     Mcuboot(device_sim::UnknownMcuboot),
+    /// The carrier's loader is not valid.
+    Loader(device_sim::UnknownLoader),
     /// The migrator cannot be made.
     Sent(PackError),
     /// An artifact is needed, and its file is missing.
@@ -177,13 +180,13 @@ impl Scenario {
         let old = Board::new(migration.chip).esp_idf(bootloader, config);
         let old = old.map_err(ScenarioError::NotABootloader)?;
         let board = match migration.bootloader_file() {
-            Some(image) => match with_target(old.clone(), migration, image) {
+            Some(image) => match with_target(old.clone(), migration, image, carrier(migration)) {
                 // The device refuses, too: nothing will ever start the target.
-                Err(ScenarioError::Mcuboot(_) | ScenarioError::NotATarget(_))
-                    if !undeliverable.is_empty() || judged(migration, facts, None).is_err() =>
-                {
-                    old
-                }
+                Err(
+                    ScenarioError::Mcuboot(_)
+                    | ScenarioError::NotATarget(_)
+                    | ScenarioError::Loader(_),
+                ) if !undeliverable.is_empty() || judged(migration, facts, None).is_err() => old,
                 board => board?,
             },
             None => old,
@@ -229,10 +232,13 @@ fn home(partitions: &[Partition], running: &str) -> Option<Partition> {
 }
 
 /// The board that knows `image` as the target bootloader of the migration, too.
+///
+/// If it comes in a `carrier`, that carrier's loader is known too.
 fn with_target(
     mut board: Board,
     migration: &OwnedMigration,
     image: &[u8],
+    carrier: Option<&[u8]>,
 ) -> Result<Board, ScenarioError> {
     if let Some(map) = &migration.mcuboot {
         let config = McubootConfig {
@@ -249,6 +255,9 @@ fn with_target(
             key: map.key_der.as_deref().and_then(|der| PublicKey::from_der(der).ok()),
         };
         board = board.mcuboot(image, config).map_err(ScenarioError::Mcuboot)?;
+        if let (CommitWay::Hosted, Some(carrier)) = (migration.commit, carrier) {
+            board = board.loader(carrier).map_err(ScenarioError::Loader)?;
+        }
     } else {
         // Any other bootloader is treated as one that starts apps from the partition table.
         board = board.esp_idf(image, EspIdfConfig::default()).map_err(ScenarioError::NotATarget)?;
@@ -262,13 +271,41 @@ fn with_target(
 pub(crate) fn board_with_fetched(
     board: &Board,
     migration: &OwnedMigration,
+    plan: Option<&Plan>,
     memory: &NorMemory,
 ) -> Option<Board> {
     if migration.bootloader_file().is_some() {
         return None;
     }
-    let image = memory.bytes(migration.chip.bootloader_region());
-    with_target(board.clone(), migration, &image).ok()
+    let hosted = plan.and_then(hosted_in);
+    let image = memory.bytes(hosted.unwrap_or(migration.chip.bootloader_region()));
+    match hosted {
+        Some(_) => {
+            let copy = image.get(COPIES_OFFSET_BYTES as usize..)?;
+            with_target(board.clone(), migration, copy, Some(&image)).ok()
+        }
+        None => with_target(board.clone(), migration, &image, None).ok(),
+    }
+}
+
+/// The file of the carrier, if it is known.
+fn carrier(migration: &OwnedMigration) -> Option<&[u8]> {
+    migration.artifact(Role::Bootloader)?.bytes.as_deref()
+}
+
+/// Where a plan puts the carrier to which it hands over; `None` for any other plan.
+pub(crate) fn hosted_in(plan: &Plan) -> Option<Region> {
+    let hosted = plan.steps.iter().find_map(|step| match step {
+        Step::Host { artifact, .. } => Some(*artifact),
+        _ => None,
+    })?;
+    plan.steps.iter().find_map(|step| match step {
+        Step::Verify { artifact, routes } if *artifact == hosted => match routes.first()?.to {
+            Target::Flash(place) => Some(place.region),
+            Target::Memory { .. } => None,
+        },
+        _ => None,
+    })
 }
 
 /// NVS contents as an old firmware leaves them: Wi-Fi credentials in the format of ESP-IDF's
@@ -313,6 +350,7 @@ impl fmt::Display for ScenarioError {
             Self::NotABootloader(error) => write!(f, "the device's bootloader is damaged: {error}"),
             Self::NotATarget(error) => write!(f, "the target bootloader is damaged: {error}"),
             Self::Mcuboot(error) => write!(f, "the target bootloader is not usable: {error}"),
+            Self::Loader(error) => write!(f, "the carrier is not usable: {error}"),
             Self::Sent(error) => error.fmt(f),
             Self::NotAtHand { name } => {
                 write!(

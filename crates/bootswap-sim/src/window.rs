@@ -2,13 +2,23 @@
 
 use std::ops::Range;
 
+use bootswap_plan::{Plan, Step};
 use flash_region::{FlashAddr, Region};
 use nor_sim::{Cut, Op, Phase};
+
+use crate::run::commit_regions;
 
 /// The part of flash that the device boots from, up to and including the partition table: a write
 /// here opens the commit window. It starts at the lowest bootloader address of all chips, and ends
 /// with the sector of the partition table.
 pub const BOOT_AREA: Region = Region::clamped(FlashAddr::ZERO, 0x9000);
+
+/// The commit window of a plan, as [`of`] finds it. With a carrier there is none, so no change of
+/// the old bootloader is excused.
+pub fn of_plan(ops: &[Op], plan: Option<&Plan>) -> Option<Range<usize>> {
+    let hosts = |plan: &Plan| plan.steps.iter().any(|step| matches!(step, Step::Host { .. }));
+    if plan.is_some_and(hosts) { None } else { of(ops, &commit_regions(plan)) }
+}
 
 /// The commit window: the last series of operations that write the commit's regions, from the first
 /// to the last of them that changes what the device boots from. `commits` has the region that each
@@ -19,7 +29,7 @@ pub const BOOT_AREA: Region = Region::clamped(FlashAddr::ZERO, 0x9000);
 ///
 /// If something changes the bootloader and then does something else, there is no window in between,
 /// so every cut there must be survived.
-pub fn of(ops: &[Op], commits: &[Region]) -> Option<Range<usize>> {
+fn of(ops: &[Op], commits: &[Region]) -> Option<Range<usize>> {
     let vital: Vec<Region> =
         commits.iter().copied().filter(|commit| commit.overlaps(BOOT_AREA)).collect();
     let boots = |op: &Op| {
@@ -32,6 +42,15 @@ pub fn of(ops: &[Op], commits: &[Region]) -> Option<Range<usize>> {
     let before = ops.get(..last)?.iter().rposition(|op| !commits(op)).map_or(0, |op| op + 1);
     let first = before + ops.get(before..=last)?.iter().position(boots)?;
     Some(first..last + 1)
+}
+
+/// The last series of operations that write there: how a migrator hands over by otadata, which is
+/// no window, since one of its two entries is always good.
+pub fn handover(ops: &[Op], otadata: Region) -> Option<Range<usize>> {
+    let hands_over = |op: &Op| op.region().overlaps(otadata);
+    let last = ops.iter().rposition(hands_over)?;
+    let before = ops.get(..last)?.iter().rposition(|op| !hands_over(op)).map_or(0, |op| op + 1);
+    Some(before..last + 1)
 }
 
 /// Whether power is lost after the first operation of the window has begun and before its last one

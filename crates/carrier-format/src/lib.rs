@@ -36,6 +36,9 @@ pub const LOADER_MAX_BYTES: u32 = 2048;
 /// without its last 16 bytes, which are for the trial word.
 pub const IMAGE_MAX_BYTES: u32 = TRIAL_OFFSET_BYTES;
 
+/// Project name in the description of a carrier's app.
+pub const PROJECT: &str = "bootswap-carrier";
+
 /// Where the trial word lies, in bytes from the start of a carrier: in the last 16 bytes of the
 /// first sector, which the app image leaves erased.
 pub const TRIAL_OFFSET_BYTES: u32 = SECTOR_BYTES - 16;

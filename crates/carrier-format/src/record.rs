@@ -177,13 +177,22 @@ impl LoaderRecord {
         for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(4)) {
             *word = bytes.try_into().map_or(0, u32::from_le_bytes);
         }
-        let [magic_0, magic_1, version_and_chip, ..] = words;
+        Self::of_words(&words)
+    }
+
+    /// Reads a record from its words.
+    ///
+    /// # Errors
+    ///
+    /// A [`RecordError`].
+    pub fn of_words(words: &[u32; RECORD_WORDS]) -> Result<Self, RecordError> {
+        let [magic_0, magic_1, version_and_chip, ..] = *words;
         if [magic_0, magic_1] != RECORD_MAGIC {
             return Err(RecordError::Magic);
         }
         let [low, high, ..] = version_and_chip.to_le_bytes();
         match u16::from_le_bytes([low, high]) {
-            VERSION => Ok(Self::from_words(&words)),
+            VERSION => Ok(Self::from_words(words)),
             found => Err(RecordError::Version { found }),
         }
     }

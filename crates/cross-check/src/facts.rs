@@ -82,6 +82,8 @@ pub(crate) fn read_facts<'p>(
         previous: (word(6)? != NONE).then(|| region(word(6)?, word(7)?)).flatten(),
         bootloader_flash_len_bytes: None,
         bootloader_flash_mode: Some(FlashMode::Dio),
+        bootloader_settings: None,
+        secure_version: None,
         secure_boot: flags & 1 != 0,
         flash_encryption: flags & 2 != 0,
         staging_memory_len_bytes: word(8)?,

@@ -209,7 +209,7 @@ fn example() -> String {
         ("file = \"app_upd.bin\"", "file = \"app.bin\"\nconfirm = true"),
         ("file = \"mcuboot.bin\"", "file = \"bootloader.bin\""),
     ];
-    let text = bootswap_sim::example::toml(Chip::Esp32s3);
+    let text = bootswap_sim::example::toml(Chip::Esp32s3, bootswap_plan::CommitWay::Replace);
     files.into_iter().fold(text, |text, (from, to)| text.replace(from, to))
 }
 

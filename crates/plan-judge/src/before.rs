@@ -42,7 +42,11 @@ impl Ledger<'_> {
                 }
             }
             Step::Verify { artifact, routes } => self.verify(*artifact, routes),
-            Step::CopySelf { .. } | Step::ResetIntoCopy | Step::Commit { .. } | Step::Reset => {
+            Step::CopySelf { .. }
+            | Step::ResetIntoCopy
+            | Step::Commit { .. }
+            | Step::Host { .. }
+            | Step::Reset => {
                 panic!("{step:?} does not belong here: {self}")
             }
         }

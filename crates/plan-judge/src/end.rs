@@ -20,7 +20,7 @@ impl Ledger<'_> {
         let first = self.plan.steps.iter().position(|step| verified(step).is_some());
         let behind = &self.plan.steps[first.expect("there are artifacts")..];
         let at_rest = behind.iter().all(|step| match step {
-            Step::Verify { .. } | Step::Commit { .. } | Step::Reset => true,
+            Step::Verify { .. } | Step::Commit { .. } | Step::Host { .. } | Step::Reset => true,
             Step::Clean { erasable, .. }
             | Step::CleanScratch { erasable, .. }
             | Step::CleanHeader { erasable, .. } => {
@@ -100,6 +100,9 @@ impl Ledger<'_> {
             Step::Commit { artifact, from, to, merge, unused } => {
                 (*artifact, from, to, merge, unused)
             }
+            Step::Host { artifact, otadata, app } => {
+                return self.hands_over(*artifact, *otadata, *app);
+            }
             Step::Reset if later.is_empty() => return,
             _ => panic!("{step:?} does not belong here: {self}"),
         };
@@ -173,8 +176,9 @@ impl Ledger<'_> {
         let at = |addr: FlashAddr| {
             self.live.iter().any(|live| live.region.is_some_and(|region| region.contains(addr)))
         };
+        let carrier = self.carrier();
         if let Some(map) = &self.migration.mcuboot
-            && at(self.facts.chip.bootloader_addr())
+            && (at(self.facts.chip.bootloader_addr()) || carrier.is_some())
         {
             let swaps_in = matches!(map.swap, SwapKind::Scratch | SwapKind::Overwrite);
             let found = at(map.primary.start()) || (swaps_in && at(map.secondary.start()));
@@ -182,7 +186,10 @@ impl Ledger<'_> {
         }
         for (index, artifact) in (0..).map(ArtifactIndex).zip(self.migration.artifacts) {
             let start = match (artifact.role, artifact.dest, &self.migration.mcuboot) {
-                (Role::Bootloader, ..) => self.facts.chip.bootloader_addr(),
+                (Role::Bootloader, ..) => match carrier {
+                    Some(region) => region.start(),
+                    None => self.facts.chip.bootloader_addr(),
+                },
                 (_, Some(dest), _) => dest.start(),
                 (Role::Application, None, Some(map)) => match self.plan.strategy {
                     Strategy::SecondaryAndSwap => map.secondary.start(),

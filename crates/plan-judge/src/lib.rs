@@ -26,6 +26,7 @@
 mod before;
 mod build;
 mod end;
+mod hosted;
 mod ledger;
 mod relocation;
 
@@ -49,7 +50,8 @@ pub fn assert_safe(migration: &Migration<'_>, facts: &DeviceFacts<'_>, plan: &Pl
     if plan.strategy == Strategy::Relocate {
         return ledger.relocation();
     }
-    let commits = plan.steps.iter().filter(|step| matches!(step, Step::Commit { .. })).count();
+    let is_commit = |step: &&Step| matches!(step, Step::Commit { .. } | Step::Host { .. });
+    let commits = plan.steps.iter().filter(is_commit).count();
     let (before, after) = plan.steps.split_at(plan.steps.len() - commits - 1);
     for (index, step) in before.iter().enumerate() {
         let comes = before[index..].iter().any(|step| matches!(step, Step::Verify { .. }));
@@ -63,6 +65,7 @@ pub fn assert_safe(migration: &Migration<'_>, facts: &DeviceFacts<'_>, plan: &Pl
         ledger.commit(step, &after[index + 1..]);
     }
     ledger.all_in_place();
+    ledger.hosted();
 }
 
 /// The partition that a plan moves the migrator to.

@@ -10,6 +10,7 @@ mod values;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use bootswap_plan::CommitWay;
 use bootswap_serve::ServerFault;
 use bootswap_sim::Until;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -22,7 +23,7 @@ pub use image::{
 };
 pub use pack::PackArgs;
 pub use sweep::SweepArgs;
-use values::{ChipParser, fault, listen};
+use values::{ChipParser, commit_way, fault, listen};
 
 use crate::output::Force;
 
@@ -66,9 +67,13 @@ pub enum Command {
 /// Arguments of `bootswap demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
-    /// Chip of the device
-    #[arg(long, value_name = "CHIP", value_parser = ChipParser, default_value = "esp32s3")]
-    pub chip: Chip,
+    /// Chip of the device; without it, esp32s3, or with --commit hosted esp32c3
+    #[arg(long, value_name = "CHIP", value_parser = ChipParser)]
+    pub chip: Option<Chip>,
+    /// How the device comes to boot the target: replace, or hosted, where the old bootloader stays
+    /// and starts a carrier
+    #[arg(long, value_name = "HOW", value_parser = commit_way(), default_value = "replace")]
+    pub commit: CommitWay,
     /// Directory to write the migration and the device's flash to, before and after
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -213,7 +218,7 @@ mod tests {
     fn defaults_are_those_of_the_example() {
         let parse = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().command;
         let Command::Demo(demo) = parse("bootswap demo") else { panic!("not demo") };
-        assert_eq!((demo.chip, demo.out), (Chip::Esp32s3, None));
+        assert_eq!((demo.chip, demo.out), (None, None));
         let Command::Serve(serve) = parse("bootswap serve .") else { panic!("not serve") };
         assert_eq!(serve.listen.to_string(), "0.0.0.0:8070");
         let Command::Simulate(simulate) =

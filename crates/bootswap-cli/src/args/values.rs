@@ -6,9 +6,10 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use bootswap_migration::check_identity;
 pub(super) use bootswap_migration::keys::len_bytes;
+use bootswap_plan::CommitWay;
 use bootswap_serve::ServerFault;
 use carrier_format::MAX_STARTS;
-use clap::builder::{PossibleValue, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use esp_idf_format::{Chip, UnknownChip};
 use flash_region::{FlashAddr, SECTOR_BYTES};
 use mcuboot_format::tlv::Dependency;
@@ -37,6 +38,12 @@ impl TypedValueParser for ChipParser {
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         Some(Box::new(Chip::ALL.iter().map(|chip| PossibleValue::new(chip.name()))))
     }
+}
+
+/// A way to commit, by its name.
+pub(super) fn commit_way() -> impl TypedValueParser<Value = CommitWay> {
+    PossibleValuesParser::new(CommitWay::ALL.map(CommitWay::name))
+        .try_map(|name| name.parse::<CommitWay>())
 }
 
 /// A number of bytes that fits in 16 bits.

@@ -199,3 +199,41 @@ fn the_loader_is_found_beside_the_firmware() {
     lab.write("bootswap-esp32c3-loader.bin", &loader());
     assert!(run().status.success());
 }
+
+#[test]
+fn the_demo_with_a_carrier_has_no_window_and_can_be_repeated() {
+    let lab = WorkDir::new();
+    let demo = ["demo", "--commit", "hosted", "--out", "out"];
+    let text = lab.ends_with(0, &demo).stdout;
+    assert!(text.contains("unchanged          partition table, the old bootloader"), "{text}");
+    assert!(text.contains("commit window, at most (ms)              0"), "{text}");
+    let picture = String::from_utf8(lab.read("out/flash.svg")).unwrap();
+    assert!(picture.contains("at the commit"));
+    let verify = lab.ends_with(0, &["image", "verify", "out/carrier.bin"]).stdout;
+    assert!(verify.contains("at 0x8000, whole"), "{verify}");
+    // On the dump of the device, with cuts, and a second one in each recovery.
+    let simulate = ["simulate", "out/migration.toml", "--flash", "out/before.bin", "--json"];
+    let sweep = ["--power-cuts", "40", "--torn", "--depth", "2", "--running", "factory"];
+    let json = lab.ends_with(0, &[&simulate[..], &sweep].concat()).json();
+    assert_eq!(json["outcome"], "target-running");
+    for key in ["erase_ops", "pages"] {
+        assert_eq!(json["commit_window"][key], 0, "{key}");
+    }
+    for key in ["failed", "in_commit_window", "lost_in_commit_window"] {
+        assert_eq!(json["power_cuts"][key], 0, "{key}");
+    }
+    let json = lab.ends_with(0, &["plan", "out/migration.toml", "--json"]).json();
+    assert_eq!(json["commit_window"]["typ_ms"], 0.0);
+    let steps = json["steps"].as_array().unwrap();
+    let host = steps.iter().find(|step| step["action"] == "host").unwrap();
+    assert_eq!(host["way_back"]["code"], "migrator-or-new-bootloader");
+    assert_eq!(host["to"][0]["offset"], 0xd000);
+}
+
+#[test]
+fn a_demo_for_a_chip_without_a_loader_names_those_that_have_one() {
+    let demo = ["demo", "--commit", "hosted", "--chip", "esp32"];
+    let ended = WorkDir::new().ends_with(2, &demo);
+    assert!(ended.stderr.contains("there is no loader for esp32 yet"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("esp32c3, esp32c6 or esp32h2"), "{}", ended.stderr);
+}

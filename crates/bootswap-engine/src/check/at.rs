@@ -29,7 +29,9 @@ impl<'j> At<'j> {
             Step::Verify { artifact, routes } => {
                 self.placed(*artifact, routes)?;
             }
-            Step::Copy { artifact, .. } | Step::Commit { artifact, .. } => {
+            Step::Copy { artifact, .. }
+            | Step::Commit { artifact, .. }
+            | Step::Host { artifact, .. } => {
                 self.end(*artifact)?;
             }
             Step::Confirm { slot } => {

@@ -51,6 +51,10 @@ impl Gate<'_> {
                 good.then_some(()).ok_or(StepFault::CommitPlace)?;
                 self.reaches(to.erasable).then_some(()).ok_or(StepFault::OutOfReach)
             }
+            Step::Host { otadata, .. } => {
+                let is_there = self.facts.otadata() == Some(*otadata);
+                is_there.then_some(()).ok_or(StepFault::CommitPlace)
+            }
             Step::Verify { .. }
             | Step::Confirm { .. }
             | Step::Select { .. }
@@ -60,17 +64,16 @@ impl Gate<'_> {
     }
 
     fn check_order(&self, index: usize, step: &Step) -> Result<(), StepFault> {
-        let is_commit = |step: &Step| matches!(step, Step::Commit { .. });
         let (mut commits, mut fetched) = (0, step.artifact().is_none());
         for before in self.plan.steps.iter().take(index) {
-            commits += usize::from(is_commit(before));
+            commits += usize::from(before.is_commit());
             fetched |= matches!(before, Step::Fetch { .. }) && before.artifact() == step.artifact();
         }
-        let is_last = matches!(step, Step::Commit { .. } | Step::Reset);
+        let is_last = step.is_commit() || matches!(step, Step::Reset);
         if commits > 0 && !is_last {
             return Err(StepFault::AfterCommit);
         }
-        if commits == MAX_COMMITS && is_commit(step) {
+        if commits == MAX_COMMITS && step.is_commit() {
             return Err(StepFault::TooManyCommits);
         }
         // The length of a fetched artifact is known.

@@ -73,8 +73,7 @@ impl<'j> Checked<'j> {
 
     /// Whether a commit comes before this step.
     pub(crate) fn is_after_commit(&self, index: usize) -> bool {
-        let is_commit = |step: &Step| matches!(step, Step::Commit { .. });
-        self.steps().iter().take(index).any(is_commit)
+        self.steps().iter().take(index).any(Step::is_commit)
     }
 
     /// The position of a step in the plan.

@@ -7,6 +7,8 @@ use esp_idf_format::image::ChipRevision;
 use flash_region::{FlashAddr, Hex, Region};
 use mcuboot_format::ImageVersion;
 
+use crate::carrier::CarrierFault;
+
 /// What is wrong with an artifact's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -140,6 +142,8 @@ pub enum ImageFault {
         /// The version that MCUboot reads in the primary slot.
         over: ImageVersion,
     },
+    /// Not a carrier that starts the target bootloader on this device.
+    Carrier(CarrierFault),
     /// ESP-IDF's bootloader instead of MCUboot: it has the descriptor that only ESP-IDF's
     /// bootloader has.
     NotMcuboot,
@@ -247,6 +251,7 @@ impl fmt::Display for ImageFault {
                 "the image is version {version}; MCUboot reads version {over} in the primary slot \
                  and prevents downgrades, so it would erase the image"
             ),
+            Self::Carrier(fault) => fault.fmt(f),
             Self::NotMcuboot => f.write_str("it is ESP-IDF's bootloader, not MCUboot"),
             Self::NotFetched => f.write_str("it was not fetched"),
         }

@@ -210,6 +210,7 @@ impl Scene {
             mcuboot: self.map,
             artifacts: &artifacts,
             staging: self.staging,
+            commit: CommitWay::Replace,
             allow: self.allow,
             against: &[],
         };
@@ -225,6 +226,8 @@ impl Scene {
             previous: None,
             bootloader_flash_len_bytes: None,
             bootloader_flash_mode: self.flash_mode,
+            bootloader_settings: None,
+            secure_version: None,
             secure_boot: false,
             flash_encryption: false,
             staging_memory_len_bytes: self.memory_len,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use carrier_format::{IMAGE_MAX_BYTES, LoaderMemory, MAX_STARTS, RecordError};
-use esp_idf_format::image::{BuildError, EspImageHeader, ImageError, RomFault};
+use esp_idf_format::image::{BuildError, FlashSettings, ImageError, RomFault};
 use esp_idf_format::{Chip, ImageChip};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::trailer::TrailerError;
@@ -74,9 +74,9 @@ pub enum CarrierError {
         /// The chip.
         chip: Chip,
         /// The old bootloader's.
-        old: EspImageHeader,
+        old: FlashSettings,
         /// The target bootloader's.
-        target: EspImageHeader,
+        target: FlashSettings,
     },
     /// The old system's partition table has no otadata.
     NoOtadata,
@@ -194,11 +194,11 @@ impl fmt::Display for CarrierError {
                 memory.segments
             ),
             Self::Rom(fault) => fault.fmt(f),
-            Self::FlashSettings { chip: _, old, target } => write!(
+            Self::FlashSettings { chip, old, target } => write!(
                 f,
                 "bytes 2 and 3 of the header are {}; the old bootloader has {}",
-                Settings(target),
-                Settings(old)
+                target.on(*chip),
+                old.on(*chip)
             ),
             Self::NoOtadata => f.write_str("the partition table has no otadata"),
             Self::NoWayBack => f.write_str(
@@ -229,24 +229,3 @@ impl fmt::Display for CarrierError {
 }
 
 impl std::error::Error for CarrierError {}
-
-/// The flash settings of a header.
-struct Settings<'a>(&'a EspImageHeader);
-
-impl fmt::Display for Settings<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(header) = self;
-        match header.flash_mode() {
-            Some(mode) => write!(f, "{mode}")?,
-            None => write!(f, "mode {:#x}", header.spi_mode)?,
-        }
-        match header.flash_freq() {
-            Some(freq) => write!(f, ", {freq}")?,
-            None => write!(f, ", frequency {:#x}", header.spi_speed)?,
-        }
-        match header.flash_size() {
-            Some(size) => write!(f, ", {size}"),
-            None => write!(f, ", size {:#x}", header.spi_size),
-        }
-    }
-}

@@ -25,8 +25,8 @@ pub use loader::LoaderImage;
 pub use old::OldSystem;
 
 use carrier_format::{
-    COPIES_OFFSET_BYTES, IMAGE_MAX_BYTES, LoaderRecord, MAX_STARTS, Place, TRIAL_OFFSET_BYTES,
-    Trial,
+    COPIES_OFFSET_BYTES, IMAGE_MAX_BYTES, LoaderRecord, MAX_STARTS, PROJECT, Place,
+    TRIAL_OFFSET_BYTES, Trial,
 };
 use esp_idf_format::FixedText;
 use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES, AppDescription};
@@ -38,8 +38,6 @@ use flash_region::{ERASED, FlashAddr, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::{MAGIC_LEN_BYTES, TrailerConfig, TrailerLayout};
 
-/// Project name of a carrier's app.
-const PROJECT: &str = "bootswap-carrier";
 /// Binary logarithm of the page size with which apps are mapped, `CONFIG_MMU_PAGE_SIZE` of ESP-IDF.
 const PAGE_SIZE_LOG2: u8 = 16;
 /// Code that is never run: ESP-IDF's bootloader needs a segment of mapped code, and on chips with

@@ -1,7 +1,7 @@
 //! The system that will start the carrier, read from a dump of a device.
 
 use esp_idf_format::Chip;
-use esp_idf_format::image::EspImageHeader;
+use esp_idf_format::image::{EspImageHeader, FlashSettings};
 use esp_idf_format::partition::PartitionTable;
 use flash_region::{FlashAddr, Region};
 
@@ -51,15 +51,10 @@ impl OldSystem {
     ///
     /// [`CarrierError::FlashSettings`].
     pub fn check_flash_settings(&self, bootloader: &TargetBootloader) -> Result<(), CarrierError> {
-        let settings =
-            |header: &EspImageHeader| (header.spi_mode, header.spi_speed, header.spi_size);
-        if settings(&self.header) == settings(bootloader.header()) {
+        let [old, target] = [&self.header, bootloader.header()].map(FlashSettings::of);
+        if old == target {
             return Ok(());
         }
-        Err(CarrierError::FlashSettings {
-            chip: self.chip,
-            old: self.header,
-            target: *bootloader.header(),
-        })
+        Err(CarrierError::FlashSettings { chip: self.chip, old, target })
     }
 }

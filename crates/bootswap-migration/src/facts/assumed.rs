@@ -111,6 +111,8 @@ fn assumed_in(
         partitions: partitions.clone(),
         bootloader_flash_len_bytes: None,
         bootloader_flash_mode: None,
+        bootloader_settings: None,
+        secure_version: None,
         secure_boot: false,
         flash_encryption: false,
         staging_memory_len_bytes: 0,

@@ -2,7 +2,7 @@
 
 use bootswap_plan::{previous_firmware, running_partition};
 use esp_idf_format::Chip;
-use esp_idf_format::image::{self, FlashSize, ImageError, ImageInfo};
+use esp_idf_format::image::{self, FlashSettings, FlashSize, ImageError, ImageInfo};
 use esp_idf_format::otadata::{self, OtaData};
 use esp_idf_format::partition::{Partition, PartitionTable};
 use flash_region::{FlashAddr, Region};
@@ -106,6 +106,8 @@ impl<'a> Device<'a> {
             partitions,
             bootloader_flash_len_bytes: bootloader.header.flash_size().map(FlashSize::bytes),
             bootloader_flash_mode: bootloader.header.flash_mode(),
+            bootloader_settings: Some(FlashSettings::of(&bootloader.header)),
+            secure_version: image.and_then(|image| Some(image.app_desc?.secure_version)),
             secure_boot: false,
             flash_encryption: false,
             staging_memory_len_bytes: 0,

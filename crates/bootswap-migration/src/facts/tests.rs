@@ -324,6 +324,7 @@ fn migration(artifacts: Vec<OwnedArtifact>) -> OwnedMigration {
         running: None,
         mcuboot: None,
         artifacts,
+        commit: bootswap_plan::CommitWay::Replace,
         staging: OwnedStaging::Auto,
         allow_test_image: false,
         allow_overwrite: Vec::new(),

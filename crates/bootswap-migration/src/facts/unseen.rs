@@ -9,8 +9,8 @@
 //!   header size          assumed, where the application's file does not show it
 //! ```
 
-use bootswap_plan::{DeviceFacts, PARTITION_TABLE, Role, SECURE_BOOT_DATA};
-use esp_idf_format::image::{ChipRevision, EspImageHeader, FlashSize};
+use bootswap_plan::{CommitWay, DeviceFacts, PARTITION_TABLE, Role, SECURE_BOOT_DATA};
+use esp_idf_format::image::{ChipRevision, EspImageHeader, FlashSettings, FlashSize};
 use mcuboot_format::ImageHeader;
 use mcuboot_format::espressif::{self, check_entry, shows_header_size};
 
@@ -54,8 +54,12 @@ fn of_the_board(
 ) -> impl Iterator<Item = Assumption> {
     let header = |bytes: &[u8]| EspImageHeader::parse(bytes).ok();
     let target = migration.bootloader_file().and_then(header);
-    let settings =
-        target.and_then(|target| flash_settings(&target, in_place.and_then(header).as_ref()));
+    let in_place = in_place.and_then(header);
+    let settings = target.and_then(|target| match migration.commit {
+        CommitWay::Replace => flash_settings(&target, in_place.as_ref()),
+        // A device or a dump shows the header that remains.
+        CommitWay::Hosted => in_place.is_none().then(|| header_that_stays(&target, migration)),
+    });
     let revisions = target.and_then(|target| revisions(&target, migration));
     settings.into_iter().chain(revisions).chain(header_size(migration))
 }
@@ -147,6 +151,18 @@ fn flash_settings(
         ),
     };
     Some(Assumption { key: BOOTLOADER, value: Some(value), message })
+}
+
+/// The settings with which a target bootloader in a carrier reads the flash.
+fn header_that_stays(target: &EspImageHeader, migration: &OwnedMigration) -> Assumption {
+    Assumption {
+        key: BOOTLOADER,
+        value: Some(FlashSettings::of(target).on(migration.chip).to_string()),
+        message: "no dump shows the header of the devices' bootloader, which stays and which \
+                  MCUboot reads; a device where it says something else refuses the migration \
+                  (flash-settings)"
+            .to_owned(),
+    }
 }
 
 /// The revisions of the chip that the target bootloader runs on, where that is not every one.

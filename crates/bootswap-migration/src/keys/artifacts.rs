@@ -1,16 +1,17 @@
-//! The keys of artifacts: `[app]`, `[[artifact]]` and `[bootloader]`.
+//! The keys of artifacts: `[app]`, `[[artifact]]` and `[bootloader]`, and `[commit]`.
 
 use super::key::{Applies, Begin, Key, List, NONE};
 use super::kind::ValueKind;
 
-pub(super) const BOOTLOADER: [Key; 6] = [
+pub(super) const BOOTLOADER: [Key; 7] = [
     Key::new(
         "bootloader.file",
         "File",
         ValueKind::File,
         NONE,
-        "The target bootloader, an ESP image such as MCUboot's Espressif port builds. Relative to \
-        this file. It is checked here, and devices accept only this file.",
+        "The target bootloader, an ESP image such as MCUboot's Espressif port builds; with \
+        commit.how = \"hosted\" a carrier. Relative to this file. It is checked here, and devices \
+        accept only this file.",
     )
     .begin(Begin::Fitted("")),
     Key::new(
@@ -38,7 +39,7 @@ pub(super) const BOOTLOADER: [Key; 6] = [
         ValueKind::Address,
         "from the chip",
         "Address of the bootloader, if it is not the chip's own; then the size is required. For \
-        merged images that begin elsewhere.",
+        merged images that begin elsewhere; or, for a carrier, the app partition to use.",
     ),
     Key::new(
         "bootloader.name",
@@ -55,6 +56,16 @@ pub(super) const BOOTLOADER: [Key; 6] = [
         "Has no effect on a bootloader: only an application in an MCUboot slot is confirmed.",
     )
     .applies(Applies::Never),
+    Key::new(
+        "commit.how",
+        "Commit",
+        ValueKind::CommitWay,
+        "replace",
+        "replace: the target bootloader is written over the old one. hosted: the old one stays and \
+        starts a carrier (`bootswap image carrier`) that [bootloader] names; no loss of power then \
+        leaves a device that does not boot.",
+    )
+    .begin(Begin::Comment("\"replace\"", "replace | hosted")),
 ];
 
 pub(super) const APPLICATION: [Key; 6] = [

@@ -1,7 +1,7 @@
 //! Kinds of values: how they are stored in a file, typed, and written to the file.
 
 use bootswap_config::{LogLevel, MAX_HOSTNAME_LEN_BYTES, Wifi, is_hostname};
-use bootswap_plan::{MaskedUrl, Url};
+use bootswap_plan::{CommitWay, MaskedUrl, Url};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
 use mcuboot_format::{DowngradePrevention, SwapKind};
@@ -37,6 +37,8 @@ pub enum ValueKind {
     FlashSize,
     /// How MCUboot installs an update in the primary slot.
     Swap,
+    /// How devices come to boot the target.
+    CommitWay,
     /// The log level of the migrator.
     LogLevel,
     /// Yes or no.
@@ -118,6 +120,7 @@ impl ValueKind {
             Self::DowngradePrevention => {
                 DowngradePrevention::ALL.into_iter().map(DowngradePrevention::name).collect()
             }
+            Self::CommitWay => CommitWay::ALL.into_iter().map(CommitWay::name).collect(),
             Self::LogLevel => LogLevel::ALL.into_iter().map(LogLevel::name).collect(),
             Self::Truth => vec!["true", "false"],
             Self::Align => ALIGNMENTS.to_vec(),
@@ -174,6 +177,7 @@ impl ValueKind {
             Self::FlashSize => parsed::<FlashSize>(typed),
             Self::Swap => parsed::<SwapKind>(typed),
             Self::DowngradePrevention => parsed::<DowngradePrevention>(typed),
+            Self::CommitWay => parsed::<CommitWay>(typed),
             Self::LogLevel => parsed::<LogLevel>(typed),
             Self::Truth => match typed {
                 "true" | "false" => Ok(typed.to_owned()),
@@ -343,6 +347,7 @@ mod tests {
             ValueKind::Chip,
             ValueKind::FlashSize,
             ValueKind::Swap,
+            ValueKind::CommitWay,
             ValueKind::LogLevel,
             ValueKind::Truth,
         ] {

@@ -129,6 +129,7 @@ impl FlashContents {
             | Step::CleanHeader { .. }
             | Step::Verify { .. }
             | Step::Commit { .. }
+            | Step::Host { .. }
             | Step::ResetIntoCopy
             | Step::Reset => {}
         }

@@ -47,7 +47,8 @@ pub struct WindowEstimate {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WayBackReport {
-    /// `migrator`, `migrator-or-previous`, `migrator-or-copy`, `copy`, `none` or `new-bootloader`.
+    /// `migrator`, `migrator-or-previous`, `migrator-or-copy`, `copy`, `none`,
+    /// `migrator-or-new-bootloader` or `new-bootloader`.
     pub code: &'static str,
     /// The same in words.
     pub message: String,

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
-use bootswap_engine::{Failure, ImageFault, Job, examine, examine_files};
-use bootswap_plan::{DeviceFacts, McubootMap, Migration, Reason, Reasons, name};
+use bootswap_engine::{CarrierFault, Failure, ImageFault, Job, examine, examine_files};
+use bootswap_plan::{CARRIER, DeviceFacts, McubootMap, Migration, Reason, Reasons, name};
 use esp_idf_format::Chip;
 use esp_idf_format::image::ImageError;
 
@@ -199,6 +199,9 @@ fn reason(
         ImageFault::FlashSetting { .. } | ImageFault::Esp(ImageError::Rom(_)) => {
             return (Reason::RomRefuses { artifact }, detail(fault));
         }
+        ImageFault::Carrier(CarrierFault::Unfit(why)) => Reason::Unfit { artifact, why },
+        ImageFault::Carrier(CarrierFault::NotACarrier) => return (wrong(CARRIER), None),
+        ImageFault::Carrier(_) => return (Reason::DamagedCarrier { artifact }, detail(fault)),
         ImageFault::Esp(_) => return (wrong("an ESP image that starts"), detail(fault)),
         _ => return (wrong("what it should be"), detail(fault)),
     };

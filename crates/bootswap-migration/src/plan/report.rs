@@ -146,7 +146,7 @@ pub struct StageReport {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepReport {
     /// `select`, `copy-self`, `reset-into-copy`, `fetch`, `copy`, `clean`, `clean-scratch`,
-    /// `clean-header`, `confirm`, `verify`, `commit` or `reset`.
+    /// `clean-header`, `confirm`, `verify`, `commit`, `host` or `reset`.
     pub action: &'static str,
     /// Name of the artifact that it is about.
     pub artifact: Option<String>,
@@ -235,6 +235,7 @@ impl StepReport {
             Step::Commit { from, to, .. } => {
                 ("commit", in_flash(from).into_iter().collect(), one(to.region))
             }
+            Step::Host { otadata, .. } => ("host", Vec::new(), one(*otadata)),
             Step::Reset => ("reset", Vec::new(), Vec::new()),
         };
         let text = step.describe(name.unwrap_or_default()).to_string();

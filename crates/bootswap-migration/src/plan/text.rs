@@ -99,6 +99,11 @@ impl PlanReport {
     /// The length of the commit window, and the steps that it is in.
     fn window(&self, f: &mut fmt::Formatter<'_>, window: &WindowEstimate) -> fmt::Result {
         let WindowEstimate { erase_ops, pages, typ_ms, max_ms, .. } = window;
+        if self.steps.iter().any(|step| step.action == "host") {
+            let words = "none: the old bootloader stays, and one of the two entries of otadata is \
+                         good at every moment";
+            return paragraph(f, "commit window  ", words);
+        }
         let mut text = format!(
             "{typ_ms:.1} ms typically, {max_ms:.0} ms at most: erases {erase_ops}, pages {pages}"
         );

@@ -3,6 +3,7 @@
 mod any_text;
 mod bootloaders;
 mod files;
+mod hosted;
 mod keys;
 mod mistakes;
 mod reading;

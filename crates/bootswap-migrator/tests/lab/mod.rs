@@ -409,6 +409,7 @@ fn migration<'a>(artifacts: &'a [Artifact<'a>], map: &McubootConfig) -> Migratio
             ..McubootMap::ESPRESSIF
         }),
         artifacts,
+        commit: bootswap_plan::CommitWay::Replace,
         staging: Staging::Auto,
         allow: Allow::default(),
         against: &[],

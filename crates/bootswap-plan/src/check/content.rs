@@ -5,6 +5,8 @@ use mcuboot_format::SwapKind;
 use mcuboot_format::trailer::TrailerState;
 
 use super::Checks;
+use crate::carrier::CARRIER;
+use crate::commit_way::CommitWay;
 use crate::image_rules::ImageRules;
 use crate::layout::Destination;
 use crate::migration::{Artifact, Content, Role};
@@ -16,6 +18,7 @@ impl Checks<'_> {
     pub(super) fn content(&mut self, artifact: &Artifact<'_>, destination: &Destination) {
         let Some(content) = artifact.content else { return };
         let map = self.migration.mcuboot.as_ref();
+        let is_hosted = self.migration.commit == CommitWay::Hosted;
         match (artifact.role, content, destination.slot, map) {
             (
                 Role::Application,
@@ -69,6 +72,16 @@ impl Checks<'_> {
                     wanted: "an MCUboot image",
                 });
             }
+            (Role::Bootloader, Content::Carrier(carrier), ..) if is_hosted => {
+                self.carrier(artifact, &carrier);
+                self.reaches_map(artifact, carrier.settings.readable_flash_size().bytes());
+            }
+            (Role::Bootloader, ..) if is_hosted => {
+                self.refuse(Reason::WrongContent {
+                    artifact: name(artifact.name),
+                    wanted: CARRIER,
+                });
+            }
             (Role::Bootloader, Content::EspImage { chip_id, flash_len_bytes, .. }, ..) => {
                 let found = self.facts.chip;
                 if chip_id != found.image_chip_id() {
@@ -84,13 +97,15 @@ impl Checks<'_> {
                     let found_bytes = self.facts.flash().len_bytes();
                     self.refuse(Reason::FlashTooSmall { wanted_bytes, found_bytes });
                 }
-                if let (Some(header_bytes), Some(map_end)) =
-                    (flash_len_bytes, reach_end(self.migration, self.facts))
-                    && map_end.get() > header_bytes
-                {
-                    let artifact = name(artifact.name);
-                    self.refuse(Reason::MapBehindFlash { artifact, header_bytes, map_end });
+                if let Some(header_bytes) = flash_len_bytes {
+                    self.reaches_map(artifact, header_bytes);
                 }
+            }
+            (Role::Bootloader, Content::Carrier(_), ..) => {
+                self.refuse(Reason::WrongContent {
+                    artifact: name(artifact.name),
+                    wanted: "a bootloader but a carrier, for [commit] how = \"hosted\"",
+                });
             }
             (Role::Bootloader, ..) => {
                 self.refuse(Reason::WrongContent {
@@ -99,6 +114,16 @@ impl Checks<'_> {
                 });
             }
             _ => {}
+        }
+    }
+
+    /// A bootloader for less flash than its map takes does not read all of it.
+    fn reaches_map(&mut self, artifact: &Artifact<'_>, header_bytes: u32) {
+        if let Some(map_end) = reach_end(self.migration, self.facts)
+            && map_end.get() > header_bytes
+        {
+            let artifact = name(artifact.name);
+            self.refuse(Reason::MapBehindFlash { artifact, header_bytes, map_end });
         }
     }
 }

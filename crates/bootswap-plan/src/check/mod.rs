@@ -1,6 +1,7 @@
 //! Every reason against a migration that can be found before regions are assigned.
 
 mod content;
+mod hosted;
 mod place;
 mod slots;
 
@@ -8,6 +9,7 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 use heapless::Vec;
 use mcuboot_format::SwapKind;
 
+use crate::commit_way::CommitWay;
 use crate::facts::DeviceFacts;
 use crate::layout::{self, AppSlot, Destination, MAX_ARTIFACTS};
 use crate::migration::{Artifact, Migration, Role};
@@ -24,6 +26,7 @@ pub(crate) fn check(
     migration.against.iter().for_each(|reason| checks.refuse(reason.clone()));
     checks.device();
     checks.map();
+    checks.hosted();
     let destinations = checks.artifacts();
     if checks.reasons.is_empty() { Ok(destinations) } else { Err(checks.reasons) }
 }
@@ -182,10 +185,15 @@ impl Checks<'_> {
             let Some(destination) =
                 layout::destination(self.migration, self.facts, artifact, self.app_slot)
             else {
-                self.refuse(Reason::NoDestination { artifact: name(artifact.name) });
+                if (artifact.role, self.migration.commit) == (Role::Bootloader, CommitWay::Hosted) {
+                    self.no_host(artifact);
+                } else {
+                    self.refuse(Reason::NoDestination { artifact: name(artifact.name) });
+                }
                 continue;
             };
             self.place(artifact, &destination);
+            self.leaves_host(artifact, &destination);
             self.content(artifact, &destination);
             for (other, earlier) in self.migration.artifacts.iter().zip(&destinations) {
                 let earlier: &Destination = earlier;

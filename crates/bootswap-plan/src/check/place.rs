@@ -5,6 +5,7 @@ use flash_region::{Region, SECTOR_BYTES};
 use mcuboot_format::SwapKind;
 
 use super::Checks;
+use crate::commit_way::CommitWay;
 use crate::layout::{self, Destination, kept};
 use crate::migration::{Artifact, McubootMap, PARTITION_TABLE, Role, SECURE_BOOT_DATA};
 use crate::reason::{Reason, name};
@@ -56,7 +57,11 @@ impl Checks<'_> {
             let dest = region;
             self.refuse(Reason::OverRunningCode { artifact: name(artifact.name), dest, running });
         }
-        if artifact.role == Role::Bootloader && region.start() != facts.chip.bootloader_addr() {
+        let is_for_rom = self.migration.commit == CommitWay::Replace;
+        if artifact.role == Role::Bootloader
+            && is_for_rom
+            && region.start() != facts.chip.bootloader_addr()
+        {
             let wanted = facts.chip.bootloader_addr();
             self.refuse(Reason::BootloaderMisplaced {
                 artifact: name(artifact.name),
@@ -149,6 +154,10 @@ impl Checks<'_> {
     /// Largest length of an artifact.
     pub(super) fn room(&self, artifact: &Artifact<'_>, region: &Region) -> u32 {
         match (artifact.role, artifact.dest, artifact.region_len_bytes) {
+            // A size is that of the bootloader's own region.
+            (Role::Bootloader, ..) if self.migration.commit == CommitWay::Hosted => {
+                region.len_bytes()
+            }
             (Role::Bootloader, Some(dest), _) => dest.from(region.start()).len_bytes(),
             (Role::Bootloader, None, Some(len_bytes)) => len_bytes,
             (Role::Bootloader, None, None) => {

@@ -5,6 +5,7 @@ use mcuboot_format::SwapKind;
 
 use super::Checks;
 use crate::cleaned::cleaned;
+use crate::commit_way::CommitWay;
 use crate::layout::{self, Destination};
 use crate::migration::{Artifact, PARTITION_TABLE, Role};
 use crate::otadata::{goes_back, is_reached, says_what_starts, successor, ways_to_go_back};
@@ -66,7 +67,10 @@ impl Checks<'_> {
         // An artifact without a destination has another reason.
         let concerns = |artifact: &Artifact<'_>, destination: &Destination| {
             let start = self.facts.chip.bootloader_addr();
+            let carries =
+                (artifact.role, self.migration.commit) == (Role::Bootloader, CommitWay::Hosted);
             destination.slot.is_some()
+                || carries
                 || layout::written(destination.region, artifact).contains(start)
         };
         if artifacts.len() != destinations.len()

@@ -68,22 +68,27 @@ impl<'a> CostModel<'a> {
         swap::swapped_in(self.migration, plan)
     }
 
-    /// The commit window: every [`Step::Commit`]; `None` for a plan without one.
+    /// The commit window: every [`Step::Commit`], and no operation where the old bootloader stays
+    /// ([`Step::Host`]); `None` for a plan without either.
     #[must_use]
     pub fn commit_window(&self, plan: &Plan) -> Option<Cost> {
-        let mut commits = plan.steps.iter().filter(|s| matches!(s, Step::Commit { .. })).peekable();
+        let mut commits = plan.steps.iter().filter(|step| step.is_commit()).peekable();
         commits.peek()?;
-        Some(commits.map(|step| self.step(step)).sum())
+        // While otadata is written, one of its two entries is always good.
+        let open = commits.filter(|step| matches!(step, Step::Commit { .. }));
+        Some(open.map(|step| self.step(step)).sum())
     }
 
     /// One step, without the journal's records during it.
     #[must_use]
     pub fn step(&self, step: &Step) -> Cost {
         match step {
-            Step::Select { app: App::Ota { .. }, .. } => {
+            Step::Select { app: App::Ota { .. }, .. } | Step::Host { app: App::Ota { .. }, .. } => {
                 Cost { erase_4k: 1, pages: 1, ..Cost::NONE }
             }
-            Step::Select { app: App::Factory, .. } => Cost::sectors(2),
+            Step::Select { app: App::Factory, .. } | Step::Host { app: App::Factory, .. } => {
+                Cost::sectors(2)
+            }
             Step::CopySelf { to, .. } => put_run(to, to.region, to.region.end()),
             Step::Fetch { artifact, routes } => {
                 self.in_flash(*artifact, routes).map(|(place, parts)| parts.put(&place)).sum()

@@ -4,8 +4,10 @@ use flash_region::{FlashAddr, Region, SECTOR_BYTES};
 
 use super::{Planner, Way};
 use crate::cleaned::cleaned;
+use crate::commit_way::CommitWay;
 use crate::layout;
 use crate::migration::Role;
+use crate::otadata::app_in;
 use crate::step::{Merge, Place, Purpose, Step, Target};
 
 impl Planner<'_> {
@@ -78,10 +80,27 @@ impl Planner<'_> {
         }
     }
 
+    /// Makes the old bootloader start the carrier.
+    fn hosts(&mut self, ways: &[Way<'_>]) {
+        let carriers = ways.iter().filter(|way| way.artifact.role == Role::Bootloader);
+        for Way { index, destination, .. } in carriers {
+            let mut apps = self.facts.partitions.iter().filter(|p| p.is_app());
+            let start = destination.region.start();
+            let app = apps.find(|p| p.region.start() == start && !p.region.is_empty());
+            let app = app.and_then(|p| app_in(self.facts, p.region));
+            if let (Some(app), Some(otadata)) = (app, self.facts.otadata()) {
+                self.push(Step::Host { artifact: *index, otadata, app });
+            }
+        }
+    }
+
     /// Commits what is critical. Otadata is last: while it selects the migrator, a bootloader that
     /// reads it starts the migrator again, which completes what a power cut left undone.
     pub(super) fn commits(&mut self, ways: &[Way<'_>]) {
         let facts = self.facts;
+        if self.migration.commit == CommitWay::Hosted {
+            return self.hosts(ways);
+        }
         let is_otadata = |way: &&Way<'_>| {
             let critical = way.destination.critical();
             let otadata =

@@ -2,6 +2,7 @@
 //! reused for another reason.
 
 use super::Reason;
+use crate::carrier::Misfit;
 
 impl Reason {
     /// The reason's number, as in reports from devices. Never reordered.
@@ -61,6 +62,16 @@ impl Reason {
             Self::NoOtadata { .. } => 51,
             Self::OtadataMoves { .. } => 52,
             Self::RomRefuses { .. } => 53,
+            Self::NoLoader { .. } => 54,
+            Self::NotHosted => 55,
+            Self::NothingSelects => 56,
+            Self::OverHost { .. } => 57,
+            Self::NoHost { .. } => 58,
+            Self::Unfit { why: Misfit::Settings { .. }, .. } => 59,
+            Self::Unfit { why: Misfit::Otadata { .. }, .. } => 60,
+            Self::Unfit { why: Misfit::SecureVersion { .. }, .. } => 61,
+            Self::Unfit { why: Misfit::Trial, .. } => 62,
+            Self::DamagedCarrier { .. } => 63,
         }
     }
 
@@ -121,6 +132,16 @@ impl Reason {
             Self::NoOtadata { .. } => "no-otadata",
             Self::OtadataMoves { .. } => "otadata-moves",
             Self::RomRefuses { .. } => "rom-refuses",
+            Self::NoLoader { .. } => "no-loader",
+            Self::NotHosted => "not-hosted",
+            Self::NothingSelects => "nothing-selects",
+            Self::OverHost { .. } => "over-host",
+            Self::NoHost { .. } => "no-host",
+            Self::Unfit { why: Misfit::Settings { .. }, .. } => "flash-settings",
+            Self::Unfit { why: Misfit::Otadata { .. }, .. } => "carrier-otadata",
+            Self::Unfit { why: Misfit::SecureVersion { .. }, .. } => "secure-version",
+            Self::Unfit { why: Misfit::Trial, .. } => "carrier-trial",
+            Self::DamagedCarrier { .. } => "damaged-carrier",
         }
     }
 }

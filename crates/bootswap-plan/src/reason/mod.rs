@@ -13,6 +13,8 @@ use heapless::{String, Vec};
 use mcuboot_format::espressif::LoadFault;
 use mcuboot_format::{ImageVersion, SwapKind};
 
+use crate::carrier::Misfit;
+
 /// Largest number of reasons that are reported at once.
 pub const MAX_REASONS: usize = 24;
 
@@ -421,6 +423,47 @@ pub enum Reason {
         /// Artifact.
         artifact: Name,
     },
+    /// Nobody has built a loader for the chip, so no carrier can start the target bootloader.
+    NoLoader {
+        /// The chip.
+        chip: Chip,
+    },
+    /// A migration with a carrier has no `[mcuboot]`, or no bootloader.
+    NotHosted,
+    /// There is no otadata that could select the carrier.
+    NothingSelects,
+    /// The old system remains, and something of the target would be where it is.
+    OverHost {
+        /// What.
+        what: Name,
+        /// What remains there.
+        kept: Name,
+        /// What they share.
+        shared: Region,
+    },
+    /// No app partition has room for the carrier outside of MCUboot's areas.
+    NoHost {
+        /// The carrier.
+        artifact: Name,
+        /// Its bytes; 0 if they are not known.
+        needed_bytes: u32,
+        /// Where the scratch area would have to begin.
+        scratch: Option<FlashAddr>,
+        /// Whether the migrator runs in a partition that would do.
+        is_running: bool,
+    },
+    /// The carrier does not fit the device.
+    Unfit {
+        /// The carrier.
+        artifact: Name,
+        /// Why.
+        why: Misfit,
+    },
+    /// What follows a carrier's app is not what its loader starts.
+    DamagedCarrier {
+        /// The carrier.
+        artifact: Name,
+    },
     /// An artifact must be fetched, but the chip has no radio.
     NoRadio {
         /// Artifact.
@@ -455,6 +498,7 @@ impl Reason {
                 | Self::StagingInUse { .. }
                 | Self::NoStaging { .. }
                 | Self::Downgrade { .. }
+                | Self::NoHost { is_running: true, .. }
         )
     }
 }

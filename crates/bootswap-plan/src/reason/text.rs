@@ -8,6 +8,10 @@ use mcuboot_format::espressif::LoadFault;
 use mcuboot_format::{ImageVersion, SwapKind};
 
 use super::Reason;
+use crate::carrier::Misfit;
+
+/// What to do where a carrier is not possible.
+const REPLACE: &str = "write how = \"replace\" in [commit]";
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -347,6 +351,42 @@ impl fmt::Display for Reason {
                 "{artifact} is a bootloader that the chip's ROM could not load or start; link it \
                  for this chip, with flash settings that there are"
             ),
+            Self::NoLoader { chip } => {
+                write!(f, "there is no loader for {chip} that could start a carrier; {REPLACE}")
+            }
+            Self::NotHosted => write!(
+                f,
+                "a carrier needs [mcuboot], and to be named in [bootloader]; name them, or \
+                 {REPLACE}"
+            ),
+            Self::NothingSelects => write!(
+                f,
+                "the partition table has no otadata that could select the carrier; {REPLACE}"
+            ),
+            Self::OverHost { what, kept, shared } => write!(
+                f,
+                "{what} and {kept} share {shared}; {kept} remains for good; move {what}, or \
+                 {REPLACE}"
+            ),
+            Self::NoHost { artifact, needed_bytes, scratch, .. } => {
+                write!(
+                    f,
+                    "no app partition has room for {artifact} ({needed_bytes:#x} bytes): it must \
+                     be an OTA slot in which the migrator does not run, and begin outside of both \
+                     slots and of the scratch area; "
+                )?;
+                match scratch {
+                    Some(start) => write!(f, "hosted fits with scratch at {start}; build it so"),
+                    None => f.write_str("build it with a map that leaves such a partition out"),
+                }?;
+                write!(f, ", or {REPLACE}")
+            }
+            Self::Unfit { artifact, why } => unfit(f, artifact, why),
+            Self::DamagedCarrier { artifact } => write!(
+                f,
+                "{artifact} is a carrier that would not start the target bootloader; make it again \
+                 with `bootswap image carrier`"
+            ),
             Self::NoRadio { artifact, chip } => write!(
                 f,
                 "{artifact} must be fetched, but {chip} has no Wi-Fi; name its file and pack \
@@ -359,5 +399,33 @@ impl fmt::Display for Reason {
                 f.write_str("the plan has more steps than a device can hold; name fewer artifacts")
             }
         }
+    }
+}
+
+/// Why a carrier does not fit a device, and what to change.
+fn unfit(f: &mut fmt::Formatter<'_>, artifact: &str, why: &Misfit) -> fmt::Result {
+    match *why {
+        Misfit::Settings { old, target, chip } => write!(
+            f,
+            "{artifact} holds an MCUboot built for {}, but the header at the bootloader's address, \
+             which stays and which MCUboot reads, says {}; build it for that, or {REPLACE}",
+            target.on(chip),
+            old.on(chip)
+        ),
+        Misfit::Otadata { named, found } => write!(
+            f,
+            "{artifact} would go back by an otadata at {named}, but the device has it at {found}; \
+             make it with --otadata {found}"
+        ),
+        Misfit::SecureVersion { found, needed } => write!(
+            f,
+            "{artifact} has the secure version {found}, the migrator {needed}: an old bootloader \
+             with anti-rollback may refuse it; make it with --secure-version {needed}"
+        ),
+        Misfit::Trial => write!(
+            f,
+            "{artifact} starts the target on trial, and goes back to a firmware that the swap has \
+             moved; make it without --starts"
+        ),
     }
 }

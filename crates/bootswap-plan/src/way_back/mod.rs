@@ -3,7 +3,8 @@
 //! ```text
 //!   select   copy-self  select copy  reset     |  fetch ... verify     commit     reset
 //!   migrator or  |      migrator     |  copy   |       migrator        nothing    new bootloader
-//!   previous     '--------- or copy -'         |
+//!   previous     '--------- or copy -'         |                       host: migrator
+//!                                              |                       or new bootloader
 //! ```
 
 use core::fmt;
@@ -43,6 +44,14 @@ pub enum WayBack {
     },
     /// Nothing: this is the commit window.
     None,
+    /// The migrator, which continues; or, as soon as otadata selects it, the carrier with the new
+    /// bootloader.
+    MigratorOrCarrier {
+        /// Partition that the migrator runs from.
+        label: Label,
+        /// What the new bootloader finds.
+        strategy: Strategy,
+    },
     /// The new bootloader, which has everything that it needs.
     NewBootloader {
         /// What it finds.
@@ -60,6 +69,7 @@ impl WayBack {
             Self::MigratorOrCopy { .. } => "migrator-or-copy",
             Self::Copy { .. } => "copy",
             Self::None => "none",
+            Self::MigratorOrCarrier { .. } => "migrator-or-new-bootloader",
             Self::NewBootloader { .. } => "new-bootloader",
         }
     }
@@ -79,6 +89,14 @@ impl fmt::Display for WayBack {
             }
             Self::Copy { label } => write!(f, "boots the migrator's copy, from {label}"),
             Self::None => f.write_str("none: this is the commit window"),
+            Self::MigratorOrCarrier { label, strategy } => {
+                let strategy = *strategy;
+                write!(
+                    f,
+                    "boots this migrator again, from {label}, or already the carrier: {}",
+                    Self::NewBootloader { strategy }
+                )
+            }
             Self::NewBootloader { strategy: Strategy::SecondaryAndSwap } => {
                 f.write_str("MCUboot boots and swaps the application in")
             }
@@ -100,11 +118,11 @@ impl Plan {
             Step::CopySelf { to, .. } => Some((index, label_of(facts, to.region))),
             _ => None,
         });
-        let is_commit = |step: &Step| matches!(step, Step::Commit { .. });
-        let commits =
-            self.steps.iter().position(is_commit).zip(self.steps.iter().rposition(is_commit));
+        let first = self.steps.iter().position(Step::is_commit);
+        let commits = first.zip(self.steps.iter().rposition(Step::is_commit));
         let strategy = self.strategy;
         self.steps.iter().enumerate().map(move |(index, step)| match (step, commits, copied) {
+            (Step::Host { .. }, ..) => WayBack::MigratorOrCarrier { label, strategy },
             (_, Some((first, last)), _) if (first..=last).contains(&index) => WayBack::None,
             (_, Some((_, last)), _) if index > last => WayBack::NewBootloader { strategy },
             (Step::Select { .. }, _, Some((at, copy))) if index > at => {

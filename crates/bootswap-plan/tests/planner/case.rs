@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bootswap_plan::*;
+use esp_idf_format::image::FlashSettings;
 use esp_idf_format::partition::{Partition, PartitionType, TABLE_ADDR, subtype};
 use esp_idf_format::{Chip, FixedText};
 use flash_region::{FlashAddr, Region, SECTOR_BYTES};
@@ -47,6 +48,9 @@ pub(crate) struct Case {
     pub(crate) map: Option<McubootMap<'static>>,
     pub(crate) artifacts: Vec<Artifact<'static>>,
     pub(crate) staging: Staging<'static>,
+    pub(crate) commit: CommitWay,
+    pub(crate) settings: Option<FlashSettings>,
+    pub(crate) secure_version: Option<u32>,
     pub(crate) allow: Allow<'static>,
     pub(crate) table: Vec<Partition>,
     pub(crate) running: &'static str,
@@ -117,6 +121,9 @@ pub(crate) fn example() -> Case {
         }),
         artifacts: vec![app(), bootloader()],
         staging: Staging::Auto,
+        commit: CommitWay::Replace,
+        settings: None,
+        secure_version: None,
         allow: Allow::default(),
         table: example_table(),
         running: "factory",
@@ -185,6 +192,7 @@ impl Case {
             mcuboot: self.map,
             artifacts: &self.artifacts,
             staging: self.staging,
+            commit: self.commit,
             allow: self.allow,
             against: &[],
         };
@@ -200,6 +208,8 @@ impl Case {
             previous: None,
             bootloader_flash_len_bytes: None,
             bootloader_flash_mode: None,
+            bootloader_settings: self.settings,
+            secure_version: self.secure_version,
             secure_boot: self.secure_boot,
             flash_encryption: self.flash_encryption,
             staging_memory_len_bytes: self.memory_bytes,
@@ -249,6 +259,7 @@ pub(crate) fn changed_before_commit(plan: &Plan) -> Vec<Region> {
             Step::Select { .. }
             | Step::ResetIntoCopy
             | Step::Verify { .. }
+            | Step::Host { .. }
             | Step::Commit { .. }
             | Step::Reset => {}
         }

@@ -9,6 +9,7 @@ mod builds;
 mod case;
 mod commits;
 mod example;
+mod hosted;
 mod layouts;
 mod odd_tables;
 mod reach;

@@ -1,12 +1,14 @@
 //! What flash must contain at the end, whatever happened before.
 
 use bootswap_migration::OwnedMigration;
+use bootswap_plan::Role;
 use esp_idf_format::otadata::{self, ENTRY_LEN_BYTES, OtaData, OtaState};
 use esp_idf_format::partition::PartitionTable;
 use flash_region::Region;
 use nor_sim::NorMemory;
 
 use crate::run::Run;
+use crate::scenario::hosted_in;
 use crate::{Scenario, kept};
 
 /// Parts of flash that are the same after every life that ended well.
@@ -62,6 +64,16 @@ impl Expected {
             let addr = files.chip.bootloader_addr();
             let region = Region::clamped(addr, bootloader.total_len_bytes);
             regions.push(("the new bootloader".to_owned(), region));
+        }
+        if let Some(carrier) = life.plan.as_ref().and_then(hosted_in) {
+            let file = files.artifact(Role::Bootloader).and_then(|a| a.bytes.as_ref());
+            let len_bytes = file.and_then(|bytes| u32::try_from(bytes.len()).ok());
+            let carrier = len_bytes.map_or(carrier, |len_bytes| carrier.prefix(len_bytes));
+            regions.push(("the carrier".to_owned(), carrier));
+            let before = life.before.bytes(scenario.table());
+            let table = PartitionTable::parse_as_bootloader(&before).ok();
+            let otadata = table.and_then(|table| table.otadata());
+            regions.extend(otadata.map(|p| ("what otadata selects".to_owned(), p.region)));
         }
         let table = scenario.table();
         regions.push(("the partition table".to_owned(), table));

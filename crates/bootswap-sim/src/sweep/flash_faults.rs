@@ -52,7 +52,7 @@ pub fn sweep(
 
 /// Everything that can go wrong once in the migrator's accesses to its flash.
 fn flash_faults(accesses: &Accesses, life: &Run, seed: u64) -> Vec<(FlashFault, Demand)> {
-    let window = window::of(&accesses.ops, &life.commit_regions());
+    let window = window::of_plan(&accesses.ops, life.plan.as_ref());
     let demand = |op: u64, window: &Option<Range<usize>>| {
         let inside =
             usize::try_from(op).is_ok_and(|op| window.as_ref().is_some_and(|w| w.contains(&op)));

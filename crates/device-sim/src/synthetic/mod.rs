@@ -4,6 +4,7 @@ mod mcuboot;
 
 pub use mcuboot::mcuboot;
 
+use carrier_format::{LoaderMemory, LoaderRecord};
 use esp_idf_format::app_desc::{APP_DESC_LEN_BYTES, APP_DESC_OFFSET_BYTES, AppDescription};
 use esp_idf_format::image::{
     BuildError, DIGEST_LEN_BYTES, FlashSize, HEADER_LEN_BYTES, ImageBuilder,
@@ -40,6 +41,19 @@ pub fn bootloader(
         .segment(code_addr, &noise(len_bytes / 2, seed))
         .segment(data_addr, &noise(len_bytes / 2, !seed))
         .build()
+}
+
+/// An image like that of the loader in carriers and first stages: a blank record between bytes that
+/// stand for its code. A [`Board`](crate::Board) knows a loader by its bytes, not by what they do.
+///
+/// # Errors
+///
+/// [`BuildError`] if it cannot be built.
+pub fn loader(chip: Chip) -> Result<Vec<u8>, BuildError> {
+    let load_addr = LoaderMemory::of(chip).map_or(0, |memory| memory.load_addr);
+    let record = LoaderRecord::blank(chip.image_chip_id()).to_bytes();
+    let code = [noise(1000, 0x10ad), record.to_vec(), noise(400, !0x10ad)].concat();
+    ImageBuilder::new(chip).entry_addr(load_addr).segment(load_addr, &code).build()
 }
 
 /// Where the linker scripts of MCUboot's Espressif port place its loader and its data

@@ -31,6 +31,7 @@ mod flash;
 mod header;
 mod rom;
 mod segment;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -44,6 +45,7 @@ pub use flash::{FlashFreq, FlashMode, FlashSize};
 pub use header::{ChipRevision, EspImageHeader, HEADER_LEN_BYTES, IMAGE_MAGIC, WP_PIN_DISABLED};
 pub use rom::{RomFault, RomLoad};
 pub use segment::{SEGMENT_HEADER_LEN_BYTES, Segment, SegmentHeader, Segments, segments};
+pub use settings::{FlashSettings, FlashSettingsText};
 pub use verifier::{
     ImageInfo, ImageVerifier, closed_len_bytes, verify, verify_as_rom, verify_for_rom,
 };

@@ -5,8 +5,8 @@ use bootswap_engine::{
     SourceError, Veto,
 };
 use bootswap_plan::{
-    Allow, Artifact, Blanks, DeviceFacts, McubootMap, Migration, Origin, Plan, Role, Staging, Step,
-    Target, plan,
+    Allow, Artifact, Blanks, CommitWay, DeviceFacts, McubootMap, Migration, Origin, Plan, Role,
+    Staging, Step, Target, plan,
 };
 use device_sim::synthetic;
 use esp_idf_format::Chip;
@@ -221,6 +221,7 @@ impl SmallExample {
             mcuboot: Some(map),
             artifacts: &artifacts,
             staging: Staging::Auto,
+            commit: CommitWay::Replace,
             allow: Allow::default(),
             against: &[],
         };
@@ -236,6 +237,8 @@ impl SmallExample {
             previous: None,
             bootloader_flash_len_bytes: None,
             bootloader_flash_mode: None,
+            bootloader_settings: None,
+            secure_version: None,
             secure_boot: false,
             flash_encryption: false,
             staging_memory_len_bytes: 0,

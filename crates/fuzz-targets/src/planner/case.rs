@@ -2,11 +2,11 @@
 
 use arbitrary::{Result, Unstructured};
 use bootswap_plan::{
-    Allow, Artifact, Blanks, Content, DEFAULT_MAX_SECTORS, DeviceFacts, McubootMap, Migration,
-    Origin, PARTITION_TABLE, Role, Staging, previous_firmware, primary_rank,
+    Allow, Artifact, Blanks, CarrierContent, CommitWay, Content, DEFAULT_MAX_SECTORS, DeviceFacts,
+    McubootMap, Migration, Origin, PARTITION_TABLE, Role, Staging, previous_firmware, primary_rank,
 };
 use esp_idf_format::Chip;
-use esp_idf_format::image::FlashMode;
+use esp_idf_format::image::{FlashMode, FlashSettings};
 use esp_idf_format::partition::{Label, Partition, PartitionType, TABLE_ADDR, subtype};
 use flash_region::{FlashAddr, Region};
 use mcuboot_format::{DowngradePrevention, ImageRank, ImageVersion, SwapKind};
@@ -29,6 +29,7 @@ pub(crate) struct Case {
     map: Option<McubootMap<'static>>,
     artifacts: Vec<Artifact<'static>>,
     staging: Staging<'static>,
+    commit: CommitWay,
     test_image: bool,
     overwrite: Vec<&'static str>,
     device_chip: Chip,
@@ -87,6 +88,7 @@ impl Case {
             map,
             artifacts,
             staging,
+            commit: CommitWay::Replace,
             test_image: u.ratio(1, 4)?,
             overwrite,
             device_chip,
@@ -101,7 +103,36 @@ impl Case {
             primary: None,
         };
         case.build(u)?;
+        case.hosted(u)?;
         Ok(case)
+    }
+
+    /// Whether the bootloader comes in a carrier, which most inputs that reach this far have on a
+    /// chip with a loader. An input that ends before has none.
+    fn hosted(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
+        if !u.arbitrary::<bool>()? {
+            return Ok(());
+        }
+        self.commit = CommitWay::Hosted;
+        if u.int_in_range(0..=7)? < 7 {
+            (self.chip, self.device_chip) = (Chip::Esp32c3, Chip::Esp32c3);
+        }
+        for carrier in self.artifacts.iter_mut().filter(|a| a.role == Role::Bootloader) {
+            let is_known = u.int_in_range(0..=3)? < 3;
+            let otadata: Option<u8> = u.arbitrary()?;
+            let content = CarrierContent {
+                chip_id: self.chip.image_chip_id(),
+                settings: FlashSettings::from_bytes([2, 0x20]),
+                otadata: otadata.map(|sector| FlashAddr(u32::from(sector) * SECTOR)),
+                secure_version: 0,
+                has_trial: u.int_in_range(0..=15)? == 15,
+            };
+            carrier.content = is_known.then_some(Content::Carrier(content));
+            if u.arbitrary()? {
+                (carrier.dest, carrier.len_bytes) = (None, Some(0xe770));
+            }
+        }
+        Ok(())
     }
 
     /// What the bootloader was built with besides its map, and what it compares. This comes last:
@@ -138,6 +169,7 @@ impl Case {
             mcuboot: self.map,
             artifacts: &self.artifacts,
             staging: self.staging,
+            commit: self.commit,
             allow: Allow { test_image: self.test_image, overwrite: &self.overwrite },
             against: &[],
         };
@@ -153,6 +185,8 @@ impl Case {
             previous: self.previous,
             bootloader_flash_len_bytes: None,
             bootloader_flash_mode: Some(FlashMode::Dio),
+            bootloader_settings: None,
+            secure_version: None,
             secure_boot: self.secure_boot,
             flash_encryption: self.flash_encryption,
             staging_memory_len_bytes: self.memory_len_bytes,

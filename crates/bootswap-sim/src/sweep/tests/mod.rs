@@ -1,12 +1,13 @@
 //! Sweeps over a small device.
 
 mod good;
+mod hosted;
 mod planted;
 
 use std::num::NonZeroUsize;
 
 use bootswap_config::LogLevel;
-use bootswap_plan::{Reasons, Role};
+use bootswap_plan::{CommitWay, Reasons, Role};
 use device_sim::{Board, EspIdfConfig, FlashBuilder, McubootConfig, OldData, synthetic};
 use esp_idf_format::Chip;
 use esp_idf_format::image::FlashSize;
@@ -34,15 +35,20 @@ fn slot(start: u32) -> Region {
 
 /// The example with everything an eighth of its size.
 fn small() -> (OwnedMigration, Scenario) {
+    small_by(CommitWay::Replace)
+}
+
+fn small_by(commit: CommitWay) -> (OwnedMigration, Scenario) {
     let chip = Chip::Esp32c3;
     let mut partitions: Vec<Partition> = synthetic::example_partitions();
     for (partition, start) in partitions.iter_mut().skip(3).zip([0x1_0000, 0x3_0000, 0x5_0000]) {
         partition.region = slot(start);
     }
+    let scratch = if commit == CommitWay::Hosted { 0x6_0000 } else { 0x5_0000 };
     let map = OwnedMap {
         primary: slot(0x1_0000),
         secondary: slot(0x3_0000),
-        scratch: Some(Region::clamped(FlashAddr(0x5_0000), 0x2000)),
+        scratch: Some(Region::clamped(FlashAddr(scratch), 0x2000)),
         swap: SwapKind::Scratch,
         ..OwnedMap::ESPRESSIF
     };
@@ -53,6 +59,10 @@ fn small() -> (OwnedMigration, Scenario) {
     let app = sign(&synthetic::target_payload(chip, 9000, 1), &options).unwrap();
     let [old, new] =
         [2, 3].map(|seed| synthetic::bootloader(chip, FlashSize::Mb1, 5000, seed).unwrap());
+    let bootloader = match commit {
+        CommitWay::Replace => new.clone(),
+        CommitWay::Hosted => crate::example::carrier(chip, new.clone()).unwrap(),
+    };
     let mut table = vec![0xff; TABLE_LEN_BYTES as usize];
     emit(&partitions, &mut table).unwrap();
     let artifact = |name: &str, role, bytes: Vec<u8>| OwnedArtifact {
@@ -67,7 +77,7 @@ fn small() -> (OwnedMigration, Scenario) {
     };
     let artifacts = vec![
         artifact("app", Role::Application, app),
-        artifact("bootloader", Role::Bootloader, new.clone()),
+        artifact("bootloader", Role::Bootloader, bootloader.clone()),
     ];
     let config = McubootConfig {
         primary: map.primary,
@@ -76,6 +86,11 @@ fn small() -> (OwnedMigration, Scenario) {
         ..McubootConfig::example()
     };
     let board = Board::new(chip).esp_idf(&old, EspIdfConfig::default()).unwrap();
+    let board = board.mcuboot(&new, config).unwrap();
+    let board = match commit {
+        CommitWay::Replace => board,
+        CommitWay::Hosted => board.loader(&bootloader).unwrap(),
+    };
     let migrator = synthetic::app(chip, "bootswap", "1.0", 12_000, 4).unwrap();
     let flash = FlashBuilder::new(chip, FlashSize::Mb1)
         .partitions(&partitions)
@@ -87,7 +102,7 @@ fn small() -> (OwnedMigration, Scenario) {
     let scenario = Scenario {
         old: flash.clone(),
         flash,
-        board: board.mcuboot(&new, config).unwrap(),
+        board,
         running: partitions[3],
         table_addr: TABLE_ADDR,
         migrator: esp_idf_format::image::verify(&migrator).unwrap(),
@@ -102,6 +117,7 @@ fn small() -> (OwnedMigration, Scenario) {
         running: None,
         mcuboot: Some(map),
         artifacts,
+        commit,
         staging: OwnedStaging::Auto,
         allow_test_image: false,
         allow_overwrite: Vec::new(),
@@ -125,7 +141,14 @@ fn on_small_device<R>(
     firmware: &MigratorFactory<'_>,
     use_it: impl FnOnce(&SweepContext<'_>, &Run) -> R,
 ) -> R {
-    let (migration, scenario) = small();
+    on_device(small(), firmware, use_it)
+}
+
+fn on_device<R>(
+    (migration, scenario): (OwnedMigration, Scenario),
+    firmware: &MigratorFactory<'_>,
+    use_it: impl FnOnce(&SweepContext<'_>, &Run) -> R,
+) -> R {
     let migration = crate::origin::over_http(&migration);
     migration.with(|lent| {
         let context = SweepContext::new(&scenario, &migration, lent, Settings::new(Until::Boot));

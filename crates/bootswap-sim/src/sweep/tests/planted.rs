@@ -48,7 +48,7 @@ fn touch(machine: &mut Machine<'_>, sector: FlashAddr) -> Result<(), NorError> {
     Ok(())
 }
 
-fn touches_first(
+pub(super) fn touches_first(
     sector: FlashAddr,
     migrator: SimulatedMigrator<'_>,
 ) -> Box<dyn MigratorSoftware + '_> {
