@@ -60,6 +60,25 @@ fn applications_that_do_not_start() {
     }
 }
 
+/// An application whose code is not right behind its load header, and that has no function at its
+/// entry, may have been linked for any header.
+#[test]
+fn a_header_size_that_nothing_shows_is_assumed() {
+    let good = LoadHeader::for_code(Chip::Esp32s3, 0x1000);
+    let iram = LoadSegment { offset_bytes: 0x400, ..good.iram };
+    for (header, wanted) in [(good, 0), (LoadHeader { iram, ..good }, 1)] {
+        let lab = ExampleDir::new();
+        lab.write("app_upd.bin", &loading(&header));
+        lab.write("mcuboot.bin", &bootloader());
+        let migration = lab.load(EXAMPLE).unwrap();
+        let found = facts::assumed(&migration).unwrap();
+        let report = crate::plan::report(&migration, &found, None);
+        assert_eq!(report.reasons, []);
+        let assumed = report.assumed.iter().filter(|assumed| assumed.key == "app.file");
+        assert_eq!(assumed.count(), wanted);
+    }
+}
+
 #[test]
 fn bootloaders_that_this_board_does_not_start() {
     let quad = ImageBuilder::new(Chip::Esp32s3)
