@@ -123,6 +123,31 @@ impl<'c> Chain<'c> {
         (covers && !kept).then(|| start.bytes_since(dest.start()))
     }
 
+    /// Whether the artifact would leave otadata with an entry that is no longer there: it writes to
+    /// a sector of an entry and does not bring both of them.
+    ///
+    /// The migrator, which selects itself, and such an artifact would write over each other for
+    /// ever.
+    pub(crate) fn spoils_otadata(&self, artifact: &Artifact<'_>, len_bytes: u32) -> bool {
+        let Some(dest) = artifact.dest.filter(|_| artifact.role != Role::Bootloader) else {
+            return false;
+        };
+        let Some(otadata) = BootRoles::of(self.partitions()).otadata() else { return false };
+        let written = dest.prefix(len_bytes);
+        let blanks = || artifact.blanks.at(dest.start());
+        let (mut touched, mut whole) = (false, true);
+        for sector in [0, 1] {
+            let start = otadata.region.start().saturating_add(sector * SECTOR_BYTES);
+            let sector_of = Region::clamped(start, SECTOR_BYTES);
+            // Under the blank sectors of a merged image nothing is written.
+            let is_kept = dest.start() < otadata.region.start()
+                && blanks().any(|blank| blank.contains_region(sector_of));
+            touched |= written.overlaps(sector_of) && !is_kept;
+            whole &= self.otadata_at(artifact, len_bytes, sector).is_some();
+        }
+        touched && !whole
+    }
+
     /// Checks that the bootloader starts an application of the migration. `first` is the first byte
     /// of an artifact, if known, and `len_bytes` its length.
     pub(crate) fn check(
@@ -137,6 +162,11 @@ impl<'c> Chain<'c> {
         // unless it says itself that it is ESP-IDF's.
         if self.migration.mcuboot.is_some() && !self.migration.goes_back() {
             return Ok(());
+        }
+        for (index, artifact) in with_index() {
+            if self.spoils_otadata(artifact, len_bytes(index).unwrap_or(0)) {
+                return Err((index, ImageFault::HalfOtadata));
+            }
         }
         let brings = self.table.map(|(index, _)| index).or(self.otadata.map(|(index, _)| index));
         let stays = of(Role::Application) && !of(Role::Bootloader);
@@ -186,7 +216,11 @@ impl<'c> Chain<'c> {
         len_bytes: &dyn Fn(ArtifactIndex) -> Option<u32>,
     ) -> Result<(), (ArtifactIndex, ImageFault)> {
         let with_index = || (0..).map(ArtifactIndex).zip(self.migration.artifacts);
-        let brought = with_index().find(|(index, artifact)| {
+        // Where there is an application, it is what has to start, and not another app beside it.
+        let has_app = self.migration.artifacts.iter().any(|a| a.role == Role::Application);
+        let may_start = |artifact: &Artifact<'_>| !has_app || artifact.role == Role::Application;
+        let brought = with_index().filter(|(_, artifact)| may_start(artifact));
+        let brought = brought.into_iter().find(|(index, artifact)| {
             let whole = artifact.dest.unwrap_or_default();
             let written = len_bytes(*index).map_or(whole, |len_bytes| whole.prefix(len_bytes));
             written.contains(start)

@@ -153,14 +153,15 @@ impl DeviceFacts<'_> {
 
     /// The partition that selects which app is started, in whole sectors.
     ///
-    /// One that does not begin at a sector cannot be written without losing its neighbour, so it is
-    /// treated as missing.
+    /// One that does not begin at a sector cannot be written without losing its neighbour, nor one
+    /// that overlaps an app partition without losing the app, so both are treated as missing.
     #[must_use]
     pub fn otadata(&self) -> Option<Region> {
         let found = roles(self.partitions).otadata()?.region;
         let holds_both = found.len_bytes() >= OTADATA_LEN_BYTES;
-        (found.start().is_aligned(SECTOR_BYTES) && holds_both)
-            .then(|| found.align_out(SECTOR_BYTES).unwrap_or(found))
+        let whole = found.align_out(SECTOR_BYTES).unwrap_or(found);
+        let is_apart = !self.partitions.iter().any(|p| p.is_app() && p.region.overlaps(whole));
+        (found.start().is_aligned(SECTOR_BYTES) && holds_both && is_apart).then_some(whole)
     }
 
     /// Whether nothing may be written to an app partition that is not running, because the table

@@ -115,6 +115,8 @@ pub enum ImageFault {
         /// What it would start; `None` if it finds no app partition.
         start: Option<FlashAddr>,
     },
+    /// It is written over one entry of otadata, and does not bring both.
+    HalfOtadata,
     /// The new partition table has its otadata elsewhere, or another number of slots, and nothing
     /// brings otadata.
     OtadataMoves {
@@ -228,6 +230,10 @@ impl fmt::Display for ImageFault {
             Self::StartsOther { start: None } => {
                 f.write_str("the bootloader would find no app partition")
             }
+            Self::HalfOtadata => f.write_str(
+                "it is written over otadata, of which it has to bring both entries, each at the \
+                 start of its sector",
+            ),
             Self::OtadataMoves { otadata } => write!(
                 f,
                 "the partition table has otadata at {otadata}, or another number of slots than the \

@@ -287,10 +287,31 @@ fn otadata_names_what_comes() {
         let other = Some(ImageFault::StartsOther { start });
         assert_eq!(fault_of(&app_and("otadata", place, naming(index))), other);
     }
+    // Another app that comes, too, is not the application.
+    let mut beside = app_and("otadata", place, naming(0));
+    let mut other = Part::new("bootloader", Role::Other, bootloader(3000, 4));
+    other.dest = Some(at(0x2_0000, SLOT_LEN));
+    beside.parts.push(other);
+    let start = Some(flash_region::FlashAddr(0x2_0000));
+    assert_eq!(fault_of(&beside), Some(ImageFault::StartsOther { start }));
     // Nothing selects another app, so the migrator would be started for ever.
     let mut alone = app_and("otadata", place, Vec::new());
     alone.parts.truncate(1);
     assert!(matches!(fault_of(&alone), Some(ImageFault::StartsOther { .. })));
+}
+
+/// The migrator, which selects itself in otadata, and such a file would write over each other for
+/// ever.
+#[test]
+fn what_is_written_over_one_entry_of_otadata_brings_both() {
+    let fault = |start, len: usize| {
+        let room = at(start, u32::try_from(len).unwrap());
+        fault_of(&app_and("data", room, vec![0xff; len]))
+    };
+    for (start, len) in [(0xd000, 0x1000), (0xe000, 0x1000)] {
+        assert_eq!(fault(start, len), Some(ImageFault::HalfOtadata), "{start:#x}, {len:#x}");
+    }
+    assert_ne!(fault(0xd000, 0x2000), Some(ImageFault::HalfOtadata));
 }
 
 /// Of two slots with the same number the bootloader knows the last one.

@@ -176,6 +176,7 @@ fn reason(
         }
         ImageFault::StartsOther { start } => Reason::StartsOther { artifact, start },
         ImageFault::OtadataMoves { otadata } => Reason::OtadataMoves { artifact, otadata },
+        ImageFault::HalfOtadata => return (wrong("both entries of otadata"), detail(fault)),
         ImageFault::NoApp { .. } => return (wrong("an ESP-IDF app"), detail(fault)),
         ImageFault::Empty => Reason::Empty { artifact },
         ImageFault::Chip { found: chip_id, .. } => {

@@ -144,6 +144,17 @@ fn a_file_spares_the_partition_that_begins_in_its_last_sector() {
     assert!(case.plan().is_ok());
 }
 
+/// Its second sector is where the migrator begins: to write it is to erase the running code.
+#[test]
+fn otadata_that_an_app_lies_over_is_not_written() {
+    let mut case = roomy();
+    case.running = "ota_1";
+    case.with(|_, facts| assert_eq!(facts.otadata(), Some(region(0xd000, 0x2000))));
+    let running = case.table.iter().find(|p| p.ota_index() == Some(1)).unwrap().region;
+    case.table[1].region = region(running.start().get() - 0x1000, 0x2000);
+    case.with(|_, facts| assert_eq!(facts.otadata(), None));
+}
+
 #[test]
 fn nothing_is_put_over_a_table_elsewhere() {
     for addr in [0x9000, 0xc000, 0xf000] {
