@@ -32,10 +32,10 @@ impl Budget {
             (Network::None, _) => 384 * KIB,
             // With a migration of any kind in it, it has to fit OTA partitions of 1 MiB and those
             // of 768 KiB; the rest of the limit keeps it from growing unnoticed.
-            (_, "esp32c3") => 700 * KIB,
+            (_, "esp32c3") => 720 * KIB,
             // OTA partitions of 1 MiB and those of 896 KiB. The radio's libraries of ESP32-C6 are
             // larger than those of ESP32-C3, and so is code for Xtensa cores.
-            _ => 832 * KIB,
+            _ => 864 * KIB,
         };
         // `_stack_sentry` and what follows it in esp-rom-sys, `ld/esp32s2/rom/esp32s2.rom.ld`: the
         // ROM's stack and its data, among them what its functions know of the flash chip.
