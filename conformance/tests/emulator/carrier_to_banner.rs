@@ -42,7 +42,7 @@ const IMAGE_OK: usize = 0x11_0000 - 16 - 8;
 const OLD_FIRMWARE: FlashAddr = FlashAddr(0x11_0000);
 const OTADATA: FlashAddr = FlashAddr(0xd000);
 /// The partition of the carrier, after the scratch area.
-const CARRIER: FlashAddr = FlashAddr(0x26_0000);
+pub const CARRIER: FlashAddr = FlashAddr(0x26_0000);
 const SECOND_COPY: FlashAddr = FlashAddr(0x36_0000);
 /// What the real bootloader says when it starts the old firmware.
 const OLD_STARTS: &str = "boot: Loaded app from partition at offset 0x110000";
@@ -123,12 +123,12 @@ fn loader_file() -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn parts() -> (LoaderImage, TargetBootloader) {
+pub fn parts() -> (LoaderImage, TargetBootloader) {
     let bootloader = TargetBootloader::new(given(CHIP, BOOTLOADER), CHIP).unwrap();
     (LoaderImage::new(&loader_file(), CHIP).unwrap(), bootloader)
 }
 
-fn options(starts: u32) -> CarrierOptions {
+pub fn options(starts: u32) -> CarrierOptions {
     let trial = (starts > 0).then_some(TrialOptions { starts, watchdog_s: 60 });
     CarrierOptions { otadata: Some(OTADATA), trial, ..CarrierOptions::default() }
 }

@@ -33,6 +33,7 @@ mod carrier_to_banner;
 mod cross_check;
 mod device;
 mod emulator;
+mod hosted_to_banner;
 mod pace;
 mod radio;
 mod signed;
