@@ -219,8 +219,8 @@ impl<'c> Chain<'c> {
         // Where there is an application, it is what has to start, and not another app beside it.
         let has_app = self.migration.artifacts.iter().any(|a| a.role == Role::Application);
         let may_start = |artifact: &Artifact<'_>| !has_app || artifact.role == Role::Application;
-        let brought = with_index().filter(|(_, artifact)| may_start(artifact));
-        let brought = brought.into_iter().find(|(index, artifact)| {
+        let mut apps = with_index().filter(|(_, artifact)| may_start(artifact));
+        let brought = apps.find(|(index, artifact)| {
             let whole = artifact.dest.unwrap_or_default();
             let written = len_bytes(*index).map_or(whole, |len_bytes| whole.prefix(len_bytes));
             written.contains(start)

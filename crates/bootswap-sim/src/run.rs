@@ -112,12 +112,6 @@ impl Run {
         self.plan.as_ref().and_then(Plan::commit_region)
     }
 
-    /// The region that each step of the commit may erase, in the plan that was carried out.
-    #[must_use]
-    pub fn commit_regions(&self) -> Vec<Region> {
-        commit_regions(self.plan.as_ref())
-    }
-
     /// Whether the plan that was carried out has no commit window, because the old bootloader
     /// stays.
     #[must_use]

@@ -113,15 +113,21 @@ fn without_an_app_that_could_be_started_it_is_refused() {
     assert_eq!(run.outcome, RunOutcome::Refused);
 }
 
-/// The only firmware to go back to is in the slot for the application, and no bootloader comes that
-/// would start the application. A device sees that before it writes anything.
-#[test]
-fn the_previous_firmware_is_not_overwritten_if_the_device_goes_back_to_it() {
+/// The example's application alone, for the primary slot, where the only firmware to go back to is.
+fn application_over_the_way_back() -> OwnedMigration {
     let mut migration = example(Chip::Esp32c3).unwrap();
     migration.running = Some("ota_1".to_owned());
     migration.artifacts.retain(|artifact| artifact.role == Role::Application);
     migration.artifacts[0].dest = migration.mcuboot.as_ref().map(|map| map.primary);
     migration.mcuboot.as_mut().unwrap().scratch = Some(region(0x31_0000, 0x1_0000));
+    migration
+}
+
+/// The only firmware to go back to is in the slot for the application, and no bootloader comes that
+/// would start the application. A device sees that before it writes anything.
+#[test]
+fn the_previous_firmware_is_not_overwritten_if_the_device_goes_back_to_it() {
+    let migration = application_over_the_way_back();
     let (scenario, run) = migrated(&migration);
     assert_eq!(run.outcome, RunOutcome::Refused);
     assert_eq!(run.reasons.iter().map(|r| r.code()).collect::<Vec<_>>(), ["nothing-to-start"]);
@@ -135,11 +141,7 @@ fn the_previous_firmware_is_not_overwritten_if_the_device_goes_back_to_it() {
 /// first.
 #[test]
 fn what_a_device_sees_in_its_flash_is_named_before_what_is_wrong_with_a_file() {
-    let mut migration = example(Chip::Esp32c3).unwrap();
-    migration.running = Some("ota_1".to_owned());
-    migration.artifacts.retain(|artifact| artifact.role == Role::Application);
-    migration.artifacts[0].dest = migration.mcuboot.as_ref().map(|map| map.primary);
-    migration.mcuboot.as_mut().unwrap().scratch = Some(region(0x31_0000, 0x1_0000));
+    let mut migration = application_over_the_way_back();
     let slot = migration.artifacts[0].bytes.as_mut().unwrap();
     let magic = slot.len() - 16;
     slot[magic..].fill(0);
